@@ -1,0 +1,341 @@
+"""Make the reference pages: Markdown from the tables, values and docstrings of the code."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.management import BaseCommand, get_commands, load_command_class
+
+from imagegen_app import checks, conf, signals
+from imagegen_app.core import errors as core_errors
+from imagegen_app.core import events as core_events
+from imagegen_app.core import states
+from imagegen_app.core.types import Operation, Recovery
+from imagegen_app.providers import registry
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Sequence
+    from enum import StrEnum
+
+    from imagegen_app.core.types import SizeRule
+
+NONE = "-"
+BILLED = {"no": "no", "yes": "yes", "unknown": "perhaps"}
+
+
+def cell(value: object) -> str:
+    """Return a value as one table cell."""
+    return " ".join(str(value).split()).replace("|", "\\|") or NONE
+
+
+def code(value: object) -> str:
+    """Return a value as code in a table cell."""
+    return f"`{cell(value)}`"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; cells are escaped already where they are code."""
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(str(value) for value in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def notes(thing: Any) -> dict[str, str]:
+    """Return the `#:` lines above the names assigned in a class or module."""
+    source = textwrap.dedent(inspect.getsource(thing))
+    lines = source.splitlines()
+    tree = ast.parse(source)
+    body = tree.body
+    if inspect.isclass(thing) and isinstance(body[0], ast.ClassDef):
+        body = body[0].body
+    found: dict[str, str] = {}
+    for node in body:
+        target = node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(node, ast.Assign):
+            target = node.targets[0]
+        if not isinstance(target, ast.Name):
+            continue
+        above: list[str] = []
+        for line in reversed(lines[: node.lineno - 1]):
+            if not line.strip().startswith("#:"):
+                break
+            above.insert(0, line.strip().removeprefix("#:").strip())
+        found[target.id] = " ".join(above)
+    return found
+
+
+def first_line(thing: Any) -> str:
+    """Return the first sentence of a docstring."""
+    return cell((inspect.getdoc(thing) or "").split("\n\n", maxsplit=1)[0])
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        default = _plain(field.default)
+        return f"default {code(default)}" if default else "default as listed below"
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+        return "see below" if dataclasses.is_dataclass(value) else f"default {code(repr(value))}"
+    return "required"
+
+
+def _plain(value: Any) -> str | None:
+    """Return a default as a site would write it; None where it is a nested section."""
+    if dataclasses.is_dataclass(value):
+        return None
+    if isinstance(value, tuple) and any(dataclasses.is_dataclass(entry) for entry in value):
+        return None
+    return repr(list(value)) if isinstance(value, tuple) else repr(value)
+
+
+def settings() -> str:
+    """List every setting with its type, default and meaning."""
+    kinds = [conf.Settings] + [
+        kind
+        for _, kind in inspect.getmembers(conf, dataclasses.is_dataclass)
+        if kind is not conf.Settings and inspect.isclass(kind)
+    ]
+    parts = []
+    for kind in kinds:
+        said = notes(kind)
+        title = "IMAGEGEN" if kind is conf.Settings else kind.__name__
+        parts += [f"**{title}**: {first_line(kind)}", ""]
+        for field in dataclasses.fields(kind):
+            parts += [
+                code(field.name.upper()),
+                f": {cell(said[field.name])} Type {code(field.type)}, {_default(field)}.",
+                "",
+            ]
+    return "\n".join(parts)
+
+
+def events() -> str:
+    """List every audit event with its sentence, severity and personal fields."""
+    everywhere = ", ".join(code(name) for name in core_events.PERSONAL_EVERYWHERE)
+    rows = [
+        (
+            code(name),
+            cell(event.severity),
+            cell(event.sentence),
+            cell(
+                ", ".join(
+                    code(field)
+                    for field in event.personal
+                    if field not in core_events.PERSONAL_EVERYWHERE
+                )
+            ),
+        )
+        for name, event in sorted(core_events.EVENTS.items())
+    ]
+    return f"Personal in every event: {everywhere}.\n\n" + table(
+        ("event", "severity", "sentence", "personal besides"), rows
+    )
+
+
+def errors() -> str:
+    """List every error that a provider can cause, with what follows from it."""
+    yes_no = {True: "yes", False: "no"}
+    return table(
+        ("error", "what happened, and what you can do", "tried again", "other model", "billed"),
+        (
+            (
+                code(error.code),
+                f"{first_line(error)} {cell(error.remedy)}",
+                yes_no[error.retryable],
+                yes_no[error.may_fail_over],
+                BILLED[error.billed],
+            )
+            for _, error in sorted(core_errors.all_errors().items())
+        ),
+    )
+
+
+def _states(kind: type[StrEnum], moves: dict[Any, frozenset[Any]]) -> str:
+    said = notes(kind)
+    return table(
+        ("state", "meaning", "may become"),
+        (
+            (
+                code(state.value),
+                cell(said[state.name] or "An end."),
+                ", ".join(code(target.value) for target in kind if target in moves[state])
+                or "nothing: it is final",
+            )
+            for state in kind
+        ),
+    )
+
+
+def job_states() -> str:
+    """List the states of a job and every move."""
+    return _states(states.JobState, states.MOVES)
+
+
+def attempt_states() -> str:
+    """List the states of an attempt and every move."""
+    return _states(states.AttemptState, states.ATTEMPT_MOVES)
+
+
+def review_states() -> str:
+    """List the states of an asset's review and every move."""
+    return _states(states.ReviewState, states.REVIEW_MOVES)
+
+
+def public_signals() -> str:
+    """List the signals that a site may listen to."""
+    return table(
+        ("signal", "sent when"),
+        ((code(name), cell(said)) for name, said in notes(signals).items()),
+    )
+
+
+def _arguments(name: str, *, app: str) -> list[argparse.Action]:
+    """Return a command's own arguments, without those that every command has."""
+
+    def parser(command: BaseCommand) -> argparse.ArgumentParser:
+        return command.create_parser("manage.py", name)
+
+    everywhere = {action.dest for action in parser(BaseCommand())._actions}
+    ours = parser(load_command_class(app, name))._actions
+    return [action for action in ours if action.dest not in everywhere]
+
+
+def our_commands() -> dict[str, str]:
+    """Return our management commands and the app each belongs to."""
+    ours = {config.name for config in apps.get_app_configs()}
+    return {
+        name: str(app)
+        for name, app in sorted(get_commands().items())
+        if app in ours and str(app).partition(".")[0] in {"imagegen_app", "project"}
+    }
+
+
+def commands() -> str:
+    """List every management command with its arguments."""
+    parts = []
+    for name, app in our_commands().items():
+        command = load_command_class(app, name)
+        parts += [f"**`manage.py {name}`**: {cell(command.help)}", ""]
+        rows = [
+            (
+                code(", ".join(action.option_strings) or action.metavar or action.dest),
+                cell(action.help or ""),
+            )
+            for action in _arguments(name, app=app)
+        ]
+        parts.append(table(("argument", "meaning"), rows) if rows else "It takes no arguments.\n")
+    return "\n".join(parts)
+
+
+def _sizes(rule: SizeRule) -> str:
+    if rule.listed:
+        return ", ".join(str(size) for size in rule.listed)
+    said = [f"multiples of {rule.step}"] if rule.step > 1 else []
+    said += [f"up to {rule.max_side} pixels a side"] if rule.max_side else []
+    said += [f"up to {rule.max_pixels / 1e6:g} megapixels"] if rule.max_pixels else []
+    said += [f"sides up to {rule.max_ratio:g} to 1"] if rule.max_ratio else []
+    return "; ".join(said) or "any"
+
+
+def providers() -> str:
+    """List the adapters, what each can do, and how the fate of a lost call is learnt."""
+    adapters = registry.describe_all()
+    offers = [registry.capabilities(entry.name, entry.example_model) for entry in adapters]
+    yes_no = {True: "yes", False: "no"}
+    rows: list[Sequence[object]] = [
+        ("shown for the model", *(code(entry.example_model) for entry in adapters)),
+        ("needs a key", *(yes_no[entry.needs_credential] for entry in adapters)),
+        ("address", *(code(entry.base_url) if entry.base_url else NONE for entry in adapters)),
+        (
+            "a lost call's fate is learnt by",
+            *(
+                ", ".join(way.value for way in Recovery if way in entry.recovery)
+                or "nothing: the job becomes `uncertain`"
+                for entry in adapters
+            ),
+        ),
+        *(
+            (code(operation.value), *(yes_no[operation in offer.operations] for offer in offers))
+            for operation in Operation
+        ),
+        ("sizes", *(_sizes(offer.sizes) for offer in offers)),
+        ("images a request", *(offer.max_count for offer in offers)),
+        ("characters a prompt", *(offer.max_prompt_chars for offer in offers)),
+        ("images handed in", *(offer.max_inputs for offer in offers)),
+        ("mask", *(yes_no[offer.takes_mask] for offer in offers)),
+        ("seed", *(yes_no[offer.takes_seed] for offer in offers)),
+        ("negative prompt", *(yes_no[offer.takes_negative_prompt] for offer in offers)),
+        ("qualities", *(", ".join(offer.qualities) or NONE for offer in offers)),
+        ("formats", *(", ".join(offer.output_formats) for offer in offers)),
+    ]
+    labels = "".join(f"`{entry.name}`\n: {cell(entry.label)}\n\n" for entry in adapters)
+    return labels + table(("", *(code(entry.name) for entry in adapters)), rows)
+
+
+def _words(node: ast.expr | None) -> str:
+    """Return the text of an expression; what is filled in at run time stands in braces."""
+    match node:
+        case None:
+            text = ""
+        case ast.Constant(value=str(constant)):
+            text = constant
+        case ast.JoinedStr(values=values):
+            text = "".join(_words(value) for value in values)
+        case ast.FormattedValue(value=value):
+            text = "{" + ast.unparse(value) + "}"
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            text = _words(left) + _words(right)
+        case ast.BinOp(left=left, op=ast.Mod()):
+            text = _words(left)
+        case ast.Call(func=ast.Attribute(value=value, attr="format")):
+            text = _words(value)
+        case ast.Call(args=[first, *_]):
+            text = _words(first)
+        case _:
+            text = "{" + ast.unparse(node) + "}"
+    return text
+
+
+def found_checks() -> list[tuple[str, str, str, str]]:
+    """Return id, severity, text and hint of every system check, in the order of their ids."""
+    found = []
+    for node in ast.walk(ast.parse(inspect.getsource(checks))):
+        if not isinstance(node, ast.Call):
+            continue
+        named = {keyword.arg: keyword.value for keyword in node.keywords}
+        identity = _words(named.get("id"))
+        if identity.startswith("imagegen."):
+            severity = ast.unparse(node.func).rpartition(".")[2].lower()
+            text = _words(node.args[0] if node.args else named.get("msg"))
+            found.append((identity, severity, text, _words(named.get("hint"))))
+    return sorted(found)
+
+
+def system_checks() -> str:
+    """List every system check with its mend."""
+    rows = [
+        (code(identity), cell(severity), cell(text), cell(hint))
+        for identity, severity, text, hint in found_checks()
+    ]
+    return table(("id", "severity", "what is wrong", "mend"), rows)
+
+
+#: Every generated page by its name in the documentation.
+PAGES: dict[str, Callable[[], str]] = {
+    "attempt-states": attempt_states,
+    "checks": system_checks,
+    "commands": commands,
+    "errors": errors,
+    "events": events,
+    "job-states": job_states,
+    "providers": providers,
+    "review-states": review_states,
+    "settings": settings,
+    "signals": public_signals,
+}

@@ -1,0 +1,298 @@
+"""Find mistakes in a site's settings, each with its mend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import FieldDoesNotExist
+from django.core.files.storage import InvalidStorageError, storages
+from django.db import models
+from django.utils.module_loading import import_string
+
+from imagegen_app import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Every check's id, and what it looks for; the reference is made from this.
+CHECKS = {
+    "imagegen.E001": "IMAGEGEN holds an unknown key, or a value of the wrong type.",
+    "imagegen.E002": "The engine cannot be imported.",
+    "imagegen.E003": "The storage alias is missing from STORAGES.",
+    "imagegen.E004": "Private files lie where the web server serves everything.",
+    "imagegen.E005": "A credential names no hosts, an unknown source, or holds the key itself.",
+    "imagegen.E006": "The public address for webhooks is not https.",
+    "imagegen.E007": "Failpoints are armed in production.",
+    "imagegen.E008": "A screener cannot be imported, or looks at an unknown stage.",
+    "imagegen.E009": "A signing file cannot be read, or its partner is missing.",
+    "imagegen.E010": "A target is no image field, or lacks its template.",
+    "imagegen.E011": "A trusted origin is no origin.",
+    "imagegen.E012": "Images are signed with the development certificate in production.",
+    "imagegen.E013": "There is no state folder.",
+    "imagegen.E014": "A rendition's width or format is unknown.",
+    "imagegen.E015": "The queue is not among the task backend's queues.",
+    "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
+    "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
+    "imagegen.W028": "Superusers bypass the allowlist.",
+    "imagegen.E029": "Time zones are off.",
+}
+_STAGES = {"prompt", "input", "output"}
+_FORMATS = {"avif", "webp", "jpeg", "png"}
+
+
+@register("imagegen")
+def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+    """Check `IMAGEGEN` and what it leans on."""
+    try:
+        settings = conf.get()
+    except conf.SettingsFault as fault:
+        return [Error(str(fault), hint=fault.hint, id="imagegen.E001")]
+    found: list[CheckMessage] = []
+    for part in (_engine, _storage, _credentials, _screeners, _signing, _targets, _rest):
+        found.extend(part(settings))
+    return found
+
+
+@register("imagegen", Tags.security, deploy=True)
+def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
+    """Check what matters in production only."""
+    try:
+        settings = conf.get()
+    except conf.SettingsFault:
+        return []
+    found: list[CheckMessage] = []
+    if os.environ.get("IMAGEGEN_FAILPOINTS"):
+        found.append(
+            Error(
+                "IMAGEGEN_FAILPOINTS is set.",
+                hint="Failpoints kill the worker; they belong to tests. Remove the variable.",
+                id="imagegen.E007",
+            )
+        )
+    if not settings.c2pa.certificate and not django_settings.DEBUG:
+        found.append(
+            Error(
+                "Images are signed with a development certificate.",
+                hint="Set IMAGEGEN['C2PA'] to {'CERTIFICATE': …, 'PRIVATE_KEY': …}.",
+                id="imagegen.E012",
+            )
+        )
+    if settings.superuser_bypass:
+        found.append(
+            Warning(
+                "Superusers generate without a grant.",
+                hint="Remove IMAGEGEN['SUPERUSER_BYPASS'] and give them a grant.",
+                id="imagegen.W028",
+            )
+        )
+    return found
+
+
+@register("imagegen", Tags.database)
+def check_databases(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that SQLite can be written by server and worker side by side."""
+    entry = django_settings.DATABASES.get("default", {})
+    if "sqlite3" not in str(entry.get("ENGINE", "")):
+        return []
+    options = entry.get("OPTIONS", {})
+    wal = "wal" in str(options.get("init_command", "")).lower()
+    if wal and options.get("transaction_mode") == "IMMEDIATE":
+        return []
+    return [
+        Warning(
+            "SQLite runs without WAL or without immediate transactions.",
+            hint=(
+                "Set OPTIONS = {'transaction_mode': 'IMMEDIATE', 'timeout': 20, "
+                "'init_command': 'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;'}."
+            ),
+            id="imagegen.W016",
+        )
+    ]
+
+
+def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
+    try:
+        import_string(settings.engine)
+    except ImportError as fault:
+        yield Error(
+            f"The engine {settings.engine!r} cannot be imported: {fault}",
+            hint="Set IMAGEGEN['ENGINE'] to imagegen_app.engines.django_tasks.DjangoTasksEngine.",
+            id="imagegen.E002",
+        )
+        return
+    tasks = getattr(django_settings, "TASKS", {}).get("default", {})
+    queues = tasks.get("QUEUES")
+    if settings.engine.endswith("DjangoTasksEngine") and queues and settings.queue not in queues:
+        yield Error(
+            f"The queue {settings.queue!r} is not among TASKS['default']['QUEUES'].",
+            hint=f"Add {settings.queue!r} to the list.",
+            id="imagegen.E015",
+        )
+
+
+def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
+    try:
+        chosen = storages[settings.storage]
+    except InvalidStorageError:
+        yield Error(
+            f"STORAGES has no alias {settings.storage!r}.",
+            hint=(
+                f"Add STORAGES[{settings.storage!r}] = {{'BACKEND': "
+                "'django.core.files.storage.FileSystemStorage', 'OPTIONS': {'location': …, "
+                "'allow_overwrite': True}}."
+            ),
+            id="imagegen.E003",
+        )
+        return
+    location = getattr(chosen, "location", None)
+    media = str(getattr(django_settings, "MEDIA_ROOT", "") or "")
+    inside = bool(location and media) and Path(str(location)).resolve().is_relative_to(
+        Path(media).resolve()
+    )
+    if inside or getattr(chosen, "querystring_auth", True) is False:
+        yield Error(
+            f"Files of STORAGES[{settings.storage!r}] are public.",
+            hint="Give the alias a location outside of MEDIA_ROOT, or signed addresses.",
+            id="imagegen.E004",
+        )
+
+
+def _credentials(settings: conf.Settings) -> Iterator[CheckMessage]:
+    from imagegen_app.providers.credentials import looks_like_secret  # noqa: PLC0415 - keeps start-up light
+
+    for name, entry in settings.credentials.items():
+        sources = (entry.source,) if isinstance(entry.source, str) else entry.source
+        place = f"IMAGEGEN['CREDENTIALS'][{name!r}]"
+        if not entry.hosts:
+            yield Error(
+                f"{place} names no hosts.",
+                hint="Add 'HOSTS': ['api.example.com'], the only ones that get the key.",
+                id="imagegen.E005",
+            )
+        for source in sources:
+            if looks_like_secret(source):
+                yield Error(
+                    f"{place} seems to hold the key itself.",
+                    hint="Write 'SOURCE': 'env:NAME' or 'file:/path' instead, and renew the key.",
+                    id="imagegen.E005",
+                )
+            elif not source.startswith(("env:", "file:")) and "." not in source:
+                yield Error(
+                    f"{place} has an unknown source.",
+                    hint="Use env:NAME, file:/path or the dotted path of a callable.",
+                    id="imagegen.E005",
+                )
+
+
+def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
+    for entry in settings.screeners:
+        unknown = set(entry.stages) - _STAGES
+        if unknown:
+            yield Error(
+                f"The screener {entry.name!r} looks at an unknown stage {min(unknown)!r}.",
+                hint="Stages are prompt, input and output.",
+                id="imagegen.E008",
+            )
+        if entry.on_error not in {"block", "pass"}:
+            yield Error(
+                f"The screener {entry.name!r} has an unknown ON_ERROR {entry.on_error!r}.",
+                hint="Use block (closed) or pass (open).",
+                id="imagegen.E008",
+            )
+        try:
+            import_string(entry.backend)(**entry.options)
+        except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
+            yield Error(
+                f"The screener {entry.name!r} cannot be made: {type(fault).__name__}.",
+                hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
+                id="imagegen.E008",
+            )
+
+
+def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
+    c2pa = settings.c2pa
+    if bool(c2pa.certificate) != bool(c2pa.private_key):
+        yield Error(
+            "IMAGEGEN['C2PA'] names a certificate without its key, or the key alone.",
+            hint="Give both CERTIFICATE and PRIVATE_KEY, or neither.",
+            id="imagegen.E009",
+        )
+    for path in (c2pa.certificate, c2pa.private_key, c2pa.trust_anchors, settings.audit.signing_key):
+        if path and not Path(path).is_file():
+            yield Error(
+                f"The file {path} is not there.",
+                hint="Name a PEM file that the server and the workers can read.",
+                id="imagegen.E009",
+            )
+
+
+def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
+    for path, entry in settings.targets.items():
+        model, _dot, name = path.rpartition(".")
+        try:
+            field: Any = apps.get_model(model)._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+        except (LookupError, ValueError, FieldDoesNotExist):
+            field = None
+        if not isinstance(field, models.FileField | models.ForeignKey):
+            yield Error(
+                f"IMAGEGEN['TARGETS'][{path!r}] is no image field.",
+                hint="Write app_label.Model.field, such as catalog.Product.image.",
+                id="imagegen.E010",
+            )
+        if not isinstance(entry, dict) or set(entry) - {"template", "variables"} or "template" not in entry:
+            yield Error(
+                f"IMAGEGEN['TARGETS'][{path!r}] lacks its template.",
+                hint="Write {'template': 'short-name', 'variables': {'name': 'field'}}.",
+                id="imagegen.E010",
+            )
+
+
+def _rest(settings: conf.Settings) -> Iterator[CheckMessage]:
+    if settings.public_url and not settings.public_url.startswith("https://"):
+        yield Error(
+            "IMAGEGEN['PUBLIC_URL'] is not https.",
+            hint="Providers send webhooks there; write https://….",
+            id="imagegen.E006",
+        )
+    for origin in settings.trusted_origins:
+        if not origin.startswith(("http://", "https://")) or origin.count("/") > 2:  # noqa: PLR2004 - scheme://host
+            yield Error(
+                f"IMAGEGEN['TRUSTED_ORIGINS'] holds {origin!r}, which is no origin.",
+                hint="Write http://host:port without a path.",
+                id="imagegen.E011",
+            )
+    if not settings.state_dir and getattr(django_settings, "BASE_DIR", None) is None:
+        yield Error(
+            "There is no folder for the spool and for keys.",
+            hint="Set IMAGEGEN['STATE_DIR'] to a folder that all workers share.",
+            id="imagegen.E013",
+        )
+    wrong = [f for f in settings.renditions.formats if f not in _FORMATS]
+    if wrong or any(not isinstance(w, int) or w < 1 for w in settings.renditions.widths):
+        yield Error(
+            "IMAGEGEN['RENDITIONS'] holds an unknown format or width.",
+            hint="Formats are avif, webp, jpeg, png; widths are whole numbers.",
+            id="imagegen.E014",
+        )
+    if not django_settings.USE_TZ:
+        yield Error(
+            "USE_TZ is off.", hint="Set USE_TZ = True; leases and logs need it.", id="imagegen.E029"
+        )
+    yield from _pillow()
+
+
+def _pillow() -> Iterator[CheckMessage]:
+    from PIL import Image, ImageFile  # noqa: PLC0415 - keeps start-up light
+
+    if Image.MAX_IMAGE_PIXELS is None or ImageFile.LOAD_TRUNCATED_IMAGES:
+        yield Warning(
+            "Pillow's limits were loosened for the whole process.",
+            hint="Find the package that sets MAX_IMAGE_PIXELS or LOAD_TRUNCATED_IMAGES.",
+            id="imagegen.W021",
+        )
+

@@ -1,0 +1,189 @@
+"""Say what can go wrong at a provider or with its answer, as data.
+
+The tree::
+
+    ProviderError
+    ├── InvalidRequest
+    │   └── UnsupportedParameter      before any call
+    ├── AuthenticationFailed
+    ├── PermissionDenied
+    ├── NotFound
+    ├── RateLimited
+    ├── ContentBlocked
+    ├── QuotaExhausted
+    ├── ProviderUnavailable
+    ├── ProviderTimeout               surely not begun: connect, pool, name look-up
+    ├── OutcomeUnknown                sent, and no answer
+    └── BadResponse                   billed, and unusable
+
+`str(error)` is the class's own sentence: never a prompt, a body or a key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Billed = Literal["no", "yes", "unknown"]
+
+
+class ProviderError(Exception):
+    """The provider could not make the image."""
+
+    #: The stable name of the class, stored on jobs and attempts.
+    code: ClassVar[str] = "provider_error"
+    #: Whether the same call may be repeated by itself.
+    retryable: ClassVar[bool] = False
+    #: Whether another model may be tried.
+    may_fail_over: ClassVar[bool] = False
+    #: Whether money may be gone.
+    billed: ClassVar[Billed] = "no"
+    #: What a person can do about it.
+    remedy: ClassVar[str] = "Ask an image administrator."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        detail: str = "",
+        status: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message or (self.__doc__ or "").split("\n", maxsplit=1)[0])
+        #: A short technical reason in our own words; no text of the provider's.
+        self.detail = detail
+        self.status = status
+        self.request_id = request_id
+
+
+class InvalidRequest(ProviderError):
+    """The provider refused the request as malformed."""
+
+    code = "invalid_request"
+    remedy = "Change the size, count or parameters and try again."
+
+
+class UnsupportedParameter(InvalidRequest):
+    """The model does not offer what was asked; nothing was sent."""
+
+    code = "unsupported_parameter"
+    remedy = "Choose another value or another model."
+
+
+class AuthenticationFailed(ProviderError):
+    """The provider does not accept our credential."""
+
+    code = "authentication_failed"
+    may_fail_over = True
+    remedy = "An image administrator must renew the provider's credential."
+
+
+class PermissionDenied(ProviderError):
+    """The provider does not let our account use this model."""
+
+    code = "permission_denied"
+    may_fail_over = True
+    remedy = "An image administrator must check the account at the provider."
+
+
+class NotFound(ProviderError):
+    """The provider does not know this model or address; it may be retired."""
+
+    code = "not_found"
+    may_fail_over = True
+    remedy = "Choose another model; an image administrator should check this one's lifecycle."
+
+
+class RateLimited(ProviderError):
+    """The provider asks us to slow down."""
+
+    code = "rate_limited"
+    retryable = True
+    may_fail_over = True
+    remedy = "Wait; the job continues by itself."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: float | None = None,
+        detail: str = "",
+        status: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message, detail=detail, status=status, request_id=request_id)
+        #: Seconds that the provider asks us to wait; None where it does not say.
+        self.retry_after = retry_after
+
+
+class ContentBlocked(ProviderError):
+    """The provider's safety system refused the request."""
+
+    code = "content_blocked"
+    remedy = "Change the wording or the input image, then try again."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        stage: Literal["input", "output", "unknown"] = "unknown",
+        categories: tuple[str, ...] = (),
+        detail: str = "",
+        status: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message, detail=detail, status=status, request_id=request_id)
+        self.stage = stage
+        self.categories = categories
+
+
+class QuotaExhausted(ProviderError):
+    """Our account at the provider has no credit left."""
+
+    code = "quota_exhausted"
+    may_fail_over = True
+    remedy = "An image administrator must raise the limit at the provider."
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is out of order."""
+
+    code = "provider_unavailable"
+    retryable = True
+    may_fail_over = True
+    remedy = "Wait; the job continues by itself."
+
+
+class ProviderTimeout(ProviderError):
+    """The provider could not be reached in time; nothing was begun."""
+
+    code = "provider_timeout"
+    retryable = True
+    may_fail_over = True
+    remedy = "Wait; the job continues by itself."
+
+
+class OutcomeUnknown(ProviderError):
+    """The request was sent and no answer came: it may have been billed."""
+
+    code = "outcome_unknown"
+    billed = "unknown"
+    remedy = "Check the provider's bill, then close the job or let it be sent again."
+
+
+class BadResponse(ProviderError):
+    """The provider answered, but the answer cannot be used; it was probably billed."""
+
+    code = "bad_response"
+    billed = "yes"
+    remedy = "Try again, or choose another model; tell an image administrator if it repeats."
+
+
+def all_errors() -> dict[str, type[ProviderError]]:
+    """Return every class of the tree by its code."""
+    found: dict[str, type[ProviderError]] = {}
+    todo: list[type[ProviderError]] = [ProviderError]
+    while todo:
+        error = todo.pop()
+        found[error.code] = error
+        todo.extend(error.__subclasses__())
+    return found

@@ -1,0 +1,129 @@
+"""Price a request before it is made, and its answer afterwards.
+
+A price is data on the image model::
+
+    {"currency": "USD",
+     "per_image": [{"quality": "low", "max_pixels": 1048576, "amount": "0.011"}, ...],
+     "per_million_tokens": {"input_text": "5", "input_image": "8", "output_image": "30"}}
+
+`per_image` rows are read from the top, the first that fits counts; an empty quality fits all, no
+`max_pixels` fits every size. It is the estimate, and the charge where the provider counts no tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.types import Cost, ProviderResult, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Money is kept to a hundredth of a cent.
+QUANTUM = Decimal("0.0001")
+_MILLION = Decimal(1_000_000)
+_TOKENS = ("input_text", "input_image", "output_image")
+
+
+class PriceUnknown(ValueError):
+    """There is no price for this request; without one nothing is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What one image costs up to a size, at a quality."""
+
+    amount: Decimal
+    quality: str = ""
+    max_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price list of one image model."""
+
+    currency: str
+    per_image: tuple[PriceRow, ...] = ()
+    per_million_tokens: tuple[tuple[str, Decimal], ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Price:
+        """Read a price list.
+
+        :raises PriceUnknown: if it is empty or malformed.
+        """
+        try:
+            rows = tuple(
+                PriceRow(
+                    amount=_money(row["amount"]),
+                    quality=str(row.get("quality", "")),
+                    max_pixels=int(row.get("max_pixels", 0)),
+                )
+                for row in data.get("per_image", ())
+            )
+            tokens = data.get("per_million_tokens", {})
+            rates = tuple((name, _money(tokens[name])) for name in _TOKENS if name in tokens)
+            currency = str(data["currency"])
+        except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError):
+            raise PriceUnknown("the price list is malformed") from None
+        if not rows:
+            raise PriceUnknown("the price list names no price per image")
+        return cls(currency=currency, per_image=rows, per_million_tokens=rates)
+
+    def per_picture(self, *, size: Size, quality: str) -> Cost:
+        """Return what one image costs.
+
+        :raises PriceUnknown: if no row fits.
+        """
+        for row in self.per_image:
+            if row.quality not in ("", quality):
+                continue
+            if row.max_pixels and size.pixels > row.max_pixels:
+                continue
+            return Cost(row.amount, self.currency)
+        raise PriceUnknown(f"no price for {size} at quality {quality or 'default'!r}")
+
+    def estimate(self, *, size: Size, quality: str, count: int) -> Cost:
+        """Return what `count` images will cost, as far as it can be known before.
+
+        :raises PriceUnknown: if no row fits.
+        """
+        one = self.per_picture(size=size, quality=quality)
+        return Cost(_round(one.amount * count), self.currency)
+
+    def charge(self, result: ProviderResult, *, size: Size, quality: str) -> Cost:
+        """Return what an answer cost: the provider's own figure, its tokens, or our list.
+
+        :raises PriceUnknown: if no row fits and no tokens were counted.
+        """
+        if result.reported_cost is not None and result.reported_cost.currency == self.currency:
+            return Cost(_round(result.reported_cost.amount), self.currency)
+        usage = result.usage
+        if self.per_million_tokens and usage.output_image_tokens:
+            counted = {
+                "input_text": usage.input_text_tokens,
+                "input_image": usage.input_image_tokens,
+                "output_image": usage.output_image_tokens,
+            }
+            total = sum(
+                (rate * counted[name] for name, rate in self.per_million_tokens), start=Decimal(0)
+            )
+            return Cost(_round(total / _MILLION), self.currency)
+        images = max(len(result.images), usage.images)
+        one = self.per_picture(size=size, quality=result.resolved.get("quality", "") or quality)
+        return Cost(_round(one.amount * images), self.currency)
+
+
+def _money(value: Any) -> Decimal:
+    if isinstance(value, float):
+        raise TypeError("money is written as text, not as a float")
+    amount = Decimal(str(value))
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(value)
+    return amount
+
+
+def _round(amount: Decimal) -> Decimal:
+    return amount.quantize(QUANTUM, rounding=ROUND_UP)

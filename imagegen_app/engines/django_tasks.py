@@ -1,0 +1,94 @@
+"""Ring through Django's tasks (django-tasks); its database backend is the embedded default."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.module_loading import import_string
+
+from imagegen_app import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The task objects that stand for the bells.
+_TASKS = {
+    "drive": "imagegen_app.tasks.drive_task",
+    "sweep": "imagegen_app.tasks.sweep_task",
+}
+
+_INTERVAL_SECONDS = 0.2
+
+
+class WorkerElsewhere(RuntimeError):
+    """The configured task backend brings a worker of its own."""
+
+
+class DjangoTasksEngine:
+    """Enqueue one argument-free task a ring, unless one already waits."""
+
+    label: ClassVar[str] = "django_tasks"
+    can_delay: ClassVar[bool] = True
+    has_worker: ClassVar[bool] = True
+
+    def ring(self, name: str, *, delay: float = 0) -> None:
+        """Enqueue the bell's task on the site's queue."""
+        task: Any = import_string(_TASKS[name])
+        if not delay and self._waits(task):
+            return
+        options: dict[str, Any] = {"queue_name": conf.get().queue}
+        if delay and task.get_backend().supports_defer:
+            options["run_after"] = timezone.now() + timedelta(seconds=delay)
+        task.using(**options).enqueue()
+
+    def run_worker(self, *, stopping: Callable[[], None]) -> None:
+        """Run the database backend's worker; the first signal also drains the driver.
+
+        :raises WorkerElsewhere: if another task backend is configured, which brings its own worker.
+        """
+        backend = import_string(_TASKS["drive"]).get_backend()
+        if not _is_database(backend):
+            raise WorkerElsewhere(
+                f"{type(backend).__name__} brings its own worker; run that, and imagegen_sweep beside it."
+            )
+        worker: Any = import_string("django_tasks_db.management.commands.db_worker.Worker")
+
+        class Draining(worker):  # type: ignore[misc]  # the base is found at run time
+            """The backend's worker, which tells the driver when it is asked to stop."""
+
+            def shutdown(self, signum: int, frame: object) -> None:
+                stopping()
+                super().shutdown(signum, frame)
+
+        running = Draining(
+            queue_names=[conf.get().queue],
+            interval=_INTERVAL_SECONDS,
+            batch=False,
+            backend_name=backend.alias,
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=get_random_string(32),
+            excluded_queue_names=[],
+        )
+        running.configure_signals()
+        running.run()
+
+    @staticmethod
+    def _waits(task: Any) -> bool:
+        """Say whether the same bell already hangs in the database backend's queue, due now."""
+        backend = task.get_backend()
+        if not _is_database(backend):
+            return False
+        results = import_string("django_tasks_db.models.DBTaskResult")
+        return bool(
+            results.objects.ready()
+            .filter(task_path=task.module_path, queue_name=conf.get().queue)
+            .exists()
+        )
+
+
+def _is_database(backend: object) -> bool:
+    return type(backend).__module__.partition(".")[0] == "django_tasks_db"

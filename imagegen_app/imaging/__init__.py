@@ -1,0 +1,1 @@
+"""Bytes of pictures: inspect, mark, sign, derive and compare; plain Python without Django."""

@@ -1,0 +1,247 @@
+"""Make a development certificate, and check a certificate against the C2PA profile.
+
+The signing library refuses a bad certificate without naming the field; this names it, with its mend.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, ObjectIdentifier
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+#: The C2PA key usage for signing claims.
+CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
+#: What makes plain that a certificate proves nothing to anybody.
+DEVELOPMENT_ONLY = "DEVELOPMENT ONLY"
+
+_MAX_DAYS = 366
+_MIN_RSA = 2048
+_MIN_CHAIN = 2
+_KEY_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def make_development_chain(organization: str) -> tuple[str, str]:
+    """Return a chain (leaf first) and the leaf's key as PEM, plainly named as worthless."""
+    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root_name = _name(organization, "root")
+    identifier = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
+    root = (
+        _certificate(root_name, root_name, root_key.public_key(), days=3650)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_key_usage("key_cert_sign", "crl_sign"), critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(root_key, hashes.SHA256())
+    )
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+    uses = [ExtendedKeyUsageOID.EMAIL_PROTECTION, CLAIM_SIGNING]
+    leaf = (
+        _certificate(_name(organization, "signer"), root_name, key.public_key(), days=365)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage("digital_signature", "content_commitment"), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(issuer, critical=False)
+        .sign(root_key, hashes.SHA256())
+    )
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    pem = serialization.Encoding.PEM
+    return (leaf.public_bytes(pem) + root.public_bytes(pem)).decode(), key_pem.decode()
+
+
+def is_development(chain_pem: str) -> bool:
+    """Say whether the chain's first certificate was made by `make_development_chain`."""
+    try:
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
+    except ValueError:
+        return False
+    return any(DEVELOPMENT_ONLY in str(attribute.value) for attribute in leaf.subject)
+
+
+def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None = None) -> list[str]:
+    """Return what is wrong with a chain and its key, each with its mend; empty where all is well."""
+    now = now or dt.datetime.now(dt.UTC)
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+    except ValueError:
+        return ["The chain is not readable: give PEM certificates, the signer's own first."]
+    leaf = chain[0]
+    faults = [
+        *_chain_faults(chain),
+        *_key_faults(leaf, key_pem),
+        *_time_faults(leaf, now),
+    ]
+    if leaf.version is not x509.Version.v3:
+        faults.append("The certificate is not X.509 version 3: have it issued as version 3.")
+    try:
+        faults += _extension_faults(leaf.extensions)
+    except (ValueError, x509.DuplicateExtension):
+        faults.append("The certificate's extensions are not readable: have it issued again.")
+    return faults
+
+
+def _chain_faults(chain: list[x509.Certificate]) -> list[str]:
+    faults = []
+    leaf = chain[0]
+    if leaf.issuer == leaf.subject:
+        faults.append(
+            "The first certificate is self-signed: put the signer's own certificate first, issued "
+            "by another one."
+        )
+    elif len(chain) < _MIN_CHAIN:
+        faults.append(
+            "The chain holds only one certificate: append the issuing certificates after it."
+        )
+    for below, above in itertools.pairwise(chain):
+        try:
+            below.verify_directly_issued_by(above)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            faults.append(
+                "A certificate of the chain is not signed by the one after it: order them from "
+                "the signer to the root."
+            )
+            break
+    return faults
+
+
+def _key_faults(leaf: x509.Certificate, key_pem: str) -> list[str]:
+    faults = []
+    public = leaf.public_key()
+    if not _is_allowed(public):
+        faults.append(
+            "The certificate's key is of a kind or size that C2PA does not allow: use P-256, "
+            "P-384, P-521, Ed25519, or RSA with at least 2048 bits."
+        )
+    try:
+        key = serialization.load_pem_private_key(key_pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return [*faults, "The private key is not readable: give it as PEM (PKCS 8), unencrypted."]
+    if _raw(key.public_key()) != _raw(public):
+        faults.append(
+            "The private key does not belong to the first certificate: give the key that the "
+            "certificate was requested with, and put that certificate first."
+        )
+    return faults
+
+
+def _time_faults(leaf: x509.Certificate, now: dt.datetime) -> list[str]:
+    faults = []
+    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if now < start:
+        faults.append(f"The certificate is valid only from {start:%Y-%m-%d}: check the clock.")
+    if now > end:
+        faults.append(f"The certificate expired on {end:%Y-%m-%d}: have it renewed.")
+    if end - start > dt.timedelta(days=_MAX_DAYS):
+        faults.append(
+            f"The certificate runs longer than {_MAX_DAYS} days, which the conformance programme "
+            "does not allow: have it issued for a year."
+        )
+    return faults
+
+
+def _extension_faults(extensions: x509.Extensions) -> list[str]:
+    faults = []
+    present = {extension.oid: extension for extension in extensions}
+    usage = present.get(ExtensionOID.KEY_USAGE)
+    if usage is None or not getattr(usage.value, "digital_signature", False):
+        faults.append("Key usage lacks digitalSignature: have the certificate issued with it.")
+    elif not usage.critical:
+        faults.append("Key usage is not critical: have it marked so.")
+    extended = present.get(ExtensionOID.EXTENDED_KEY_USAGE)
+    uses = set(extended.value) if extended and _is_uses(extended.value) else set()
+    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in uses:
+        faults.append(
+            "Extended key usage lacks emailProtection: without it readers with default settings "
+            "call the signature invalid; have it added beside claimSigning."
+        )
+    forbidden = {
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
+        ExtendedKeyUsageOID.TIME_STAMPING: "timeStamping",
+        ExtendedKeyUsageOID.OCSP_SIGNING: "OCSPSigning",
+    }
+    faults += [
+        f"Extended key usage holds {name}, which C2PA forbids: have it left out."
+        for oid, name in forbidden.items()
+        if oid in uses
+    ]
+    basic = present.get(ExtensionOID.BASIC_CONSTRAINTS)
+    if basic is not None and getattr(basic.value, "ca", False):
+        faults.append("The first certificate is an authority: sign with an end certificate.")
+    if ExtensionOID.AUTHORITY_KEY_IDENTIFIER not in present:
+        faults.append("The authority key identifier is missing: have it added.")
+    if ExtensionOID.SUBJECT_KEY_IDENTIFIER not in present:
+        faults.append("The subject key identifier is missing: have it added.")
+    return faults
+
+
+def _is_uses(value: x509.ExtensionType) -> bool:
+    return isinstance(value, x509.ExtendedKeyUsage)
+
+
+def _is_allowed(key: PublicKeyTypes) -> bool:
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= _MIN_RSA
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1))
+    return isinstance(key, ed25519.Ed25519PublicKey)
+
+
+def _raw(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _name(organization: str, role: str) -> x509.Name:
+    # A common name holds 64 characters at most.
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "ZZ"),
+            x509.NameAttribute(
+                NameOID.ORGANIZATION_NAME, f"{DEVELOPMENT_ONLY} {organization}"[:64].strip()
+            ),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{DEVELOPMENT_ONLY} imagegen {role}"),
+        ]
+    )
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, days: int
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        # An hour back, for clocks that disagree.
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=days))
+    )
+
+
+def _key_usage(*uses: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{name: name in uses for name in _KEY_USES})

@@ -1,0 +1,87 @@
+"""Bring every kind of pixels to upright 8-bit sRGB, with or without alpha."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageCms
+
+from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
+
+_PROFILE_FAULTS: tuple[type[BaseException], ...] = (ImageCms.PyCMSError, *PILLOW_FAULTS)
+_MAX_PROFILE = 4 * 1024 * 1024
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
+    """Return the picture upright, as RGB or RGBA in sRGB, and free of all that came with it.
+
+    :raises BadImage: if the pixels cannot be converted.
+    """
+    profile = image.info.get("icc_profile", b"")
+    try:
+        plain = _to_srgb(image, profile if isinstance(profile, bytes) else b"")
+        turn = _TURNS.get(orientation)
+        if turn is not None:
+            plain = plain.transpose(turn)
+    except MemoryError as fault:
+        raise BadImage("too_much_memory", detail="MemoryError") from fault
+    except PILLOW_FAULTS as fault:
+        raise BadImage("damaged", detail=type(fault).__name__) from fault
+    if plain.mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):
+        plain = plain.convert("RGB")
+    # Encoders write what they find here: nothing foreign may remain.
+    plain.info = {}
+    return plain
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Return the picture on white, without alpha."""
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16-bit grey: Pillow's own conversion would cut at 255 instead of scaling.
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    elif image.mode in {"P", "PA", "1", "La", "LA", "RGBa"}:
+        image = image.convert("RGB")
+    colour = image.convert("RGB") if alpha is not None else image
+    converted = _through_profile(colour, profile) or colour.convert("RGB")
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted if converted is not image else image.copy()
+
+
+def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """Return the picture converted from its profile, or nothing where that cannot be done."""
+    if not profile or len(profile) > _MAX_PROFILE:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if ImageCms.getProfileDescription(source).strip().startswith("sRGB"):
+            return None
+        return ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except MemoryError:
+        raise
+    except _PROFILE_FAULTS:
+        # A damaged or foreign profile is thrown away; the plain conversion remains.
+        return None

@@ -1,0 +1,185 @@
+"""Walk the containers of the four formats: sizes, ends and metadata, without decoding a pixel."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagegen_app.imaging.faults import BadImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAX_PARTS = 20_000
+_XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_IN_PNG = b"XML:com.adobe.xmp\0"
+_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_VP8X_HEAD = 10
+_VP8_HEAD = 10
+_VP8L_HEAD = 5
+_PNG_HEAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a container says about itself."""
+
+    #: 0 where only the decoder can tell.
+    width: int = 0
+    height: int = 0
+    #: Whether the container ends before it says it does.
+    is_cut: bool = False
+    has_credentials: bool = False
+
+
+def survey(data: bytes, name: str) -> Survey:
+    """Read the container of a file whose format is known.
+
+    :raises BadImage: if it has an absurd number of parts.
+    """
+    if name == "png":
+        return _survey_png(data)
+    if name == "webp":
+        return _survey_webp(data)
+    if name == "avif":
+        return _survey_avif(data)
+    # JPEG: Pillow reads the head alone and notices a missing end by itself.
+    return Survey(has_credentials=b"jumb" in data and b"c2pa" in data)
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each complete chunk of a PNG, to IEND at most.
+
+    :raises BadImage: if there are more chunks than any honest file has.
+    """
+    at = _PNG_HEAD
+    for _ in range(_MAX_PARTS):
+        length = int.from_bytes(data[at : at + 4])
+        if at + 12 + length > len(data):
+            return
+        kind = data[at + 4 : at + 8]
+        yield kind, data[at + 8 : at + 8 + length]
+        if kind == b"IEND":
+            return
+        at += 12 + length
+    raise BadImage("damaged", detail="too many chunks")
+
+
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each complete chunk of a WebP.
+
+    :raises BadImage: if there are more chunks than any honest file has.
+    """
+    at, end = 12, min(len(data), int.from_bytes(data[4:8], "little") + 8)
+    for _ in range(_MAX_PARTS):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 > end or at + 8 + length > end:
+            return
+        yield data[at : at + 4], data[at + 8 : at + 8 + length]
+        at += 8 + length + (length & 1)
+    raise BadImage("damaged", detail="too many chunks")
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the segments of a JPEG before its first scan."""
+    at = 2
+    for _ in range(_MAX_PARTS):
+        if at + 4 > len(data) or data[at] != 0xFF:  # noqa: PLR2004 - every marker begins so
+            return
+        marker = data[at + 1]
+        if marker == 0xFF:  # noqa: PLR2004 - a fill byte
+            at += 1
+            continue
+        if marker in {0xD9, 0xDA}:
+            return
+        length = int.from_bytes(data[at + 2 : at + 4])
+        if length < 2 or at + 2 + length > len(data):  # noqa: PLR2004 - the length counts itself
+            return
+        yield marker, data[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _survey_png(data: bytes) -> Survey:
+    width = height = 0
+    ended = credentials = False
+    for kind, body in png_chunks(data):
+        if kind == b"IHDR" and not width:
+            width, height = int.from_bytes(body[:4]), int.from_bytes(body[4:8])
+        credentials = credentials or kind == b"caBX"
+        ended = kind == b"IEND"
+    return Survey(width, height, is_cut=not ended, has_credentials=credentials)
+
+
+def _survey_webp(data: bytes) -> Survey:
+    width = height = 0
+    credentials = False
+    # The head of the first chunk is enough, whether or not the chunk is complete.
+    kind, body = data[12:16], data[20:30]
+    if kind == b"VP8X" and len(body) >= _VP8X_HEAD:
+        width = int.from_bytes(body[4:7], "little") + 1
+        height = int.from_bytes(body[7:10], "little") + 1
+    elif kind == b"VP8 " and len(body) >= _VP8_HEAD and body[3:6] == b"\x9d\x01\x2a":
+        width = int.from_bytes(body[6:8], "little") & 0x3FFF
+        height = int.from_bytes(body[8:10], "little") & 0x3FFF
+    elif kind == b"VP8L" and len(body) >= _VP8L_HEAD and body[:1] == b"\x2f":
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = (bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1
+    for kind, _ in riff_chunks(data):
+        credentials = credentials or kind == b"C2PA"
+    is_cut = int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return Survey(width, height, is_cut=is_cut, has_credentials=credentials)
+
+
+def _survey_avif(data: bytes) -> Survey:
+    at, is_cut = 0, False
+    for _ in range(_MAX_PARTS):
+        if at >= len(data):
+            break
+        length, head = int.from_bytes(data[at : at + 4]), 8
+        if length == 1:
+            length, head = int.from_bytes(data[at + 8 : at + 16]), 16
+        if length == 0:
+            # The last box, to the end of the file.
+            break
+        if length < head or at + length > len(data):
+            # Rubbish after a complete file is no cut; a box of a known kind is.
+            is_cut = data[at + 4 : at + 8] in {b"ftyp", b"meta", b"mdat", b"moov", b"uuid"}
+            break
+        at += length
+    return Survey(is_cut=is_cut, has_credentials=_C2PA_UUID in data)
+
+
+def xmp_packet(data: bytes, name: str, *, cap: int) -> bytes:
+    """Return the XMP packet of a PNG, JPEG or WebP; empty where there is none or it is too long.
+
+    :raises BadImage: if the container has an absurd number of parts.
+    """
+    found = b""
+    if name == "png":
+        for kind, body in png_chunks(data):
+            if kind == b"iTXt" and body.startswith(_XMP_IN_PNG):
+                found = _international_text(body[len(_XMP_IN_PNG) :], cap=cap)
+    elif name == "webp":
+        for kind, body in riff_chunks(data):
+            if kind == b"XMP ":
+                found = body
+    elif name == "jpeg":
+        for marker, body in jpeg_segments(data):
+            if marker == 0xE1 and body.startswith(_XMP_IN_JPEG):  # noqa: PLR2004 - APP1
+                found = body[len(_XMP_IN_JPEG) :]
+                break
+    return found if len(found) <= cap else b""
+
+
+def _international_text(rest: bytes, *, cap: int) -> bytes:
+    compressed = rest[:1] == b"\1"
+    # Two bytes of compression, then language and translated keyword, each ended by a zero.
+    parts = rest[2:].split(b"\0", maxsplit=2)
+    text = parts[-1] if len(parts) == 3 else b""  # noqa: PLR2004 - as said above
+    if not compressed:
+        return text
+    try:
+        return zlib.decompressobj().decompress(text, cap + 1)
+    except zlib.error:
+        return b""

@@ -1,0 +1,344 @@
+"""Sign files with Content Credentials (C2PA), and read the credentials of any file.
+
+Native contexts and signers made before a fork are dead after it, so they are kept by process id
+and never made at import. Nothing here reaches the network, save a time-stamp authority that the
+site itself names: by default the library would fetch any address written inside a file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from c2pa import (  # type: ignore[import-untyped]  # it ships no types
+    Builder,
+    C2paError,
+    C2paSignerInfo,
+    Context,
+    Reader,
+    Settings,
+    Signer,
+)
+
+from imagegen_app.core.types import Operation
+from imagegen_app.imaging.certificates import check_certificate, make_development_chain
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.inspect import FORMATS, sniff
+from imagegen_app.imaging.metadata import DIGITAL_SOURCE_TYPES, clean
+
+__all__ = [
+    "Credentials",
+    "Parent",
+    "Signing",
+    "SigningFailed",
+    "SoftwareAgent",
+    "check_certificate",
+    "make_development_chain",
+    "read_credentials",
+    "sign",
+]
+
+#: What a file derived without a model's help is called.
+RENDITION = "rendition"
+#: The version of the C2PA specification that our claims follow.
+SPECIFICATION = "2.4.0"
+
+State = Literal["none", "unreadable", "invalid", "valid", "trusted"]
+_STATES: dict[str, State] = {"Trusted": "trusted", "Valid": "valid", "Invalid": "invalid"}
+_MAX_TEXT = 300
+_MAX_ITEMS = 100
+_MAX_GENERATIONS = 10
+_MADE = frozenset({Operation.GENERATE, Operation.CONTROL})
+_ENHANCED = frozenset({Operation.UPSCALE})
+
+
+class SigningFailed(Exception):
+    """The file could not be signed."""
+
+    def __init__(self, reason: Literal["certificate", "time_stamp", "other"], detail: str) -> None:
+        sentences = {
+            "certificate": "The signing certificate or key was refused; check the certificate.",
+            "time_stamp": "The time-stamp authority did not answer; the file was not signed.",
+            "other": "The file could not be signed.",
+        }
+        super().__init__(sentences[reason])
+        self.reason = reason
+        #: The library's own words, for the log.
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Who signs, and how."""
+
+    #: The signer's certificate first, then its issuers.
+    chain_pem: str = field(repr=False)
+    key_pem: str = field(repr=False)
+    alg: str = "es256"
+    #: An RFC 3161 authority; empty for none.
+    tsa_url: str = ""
+    #: Certificates that this site trusts besides; used when reading.
+    trust_anchors: str = field(default="", repr=False)
+    generator_name: str = "imagegen_app"
+    generator_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareAgent:
+    """The model that made or changed a picture."""
+
+    name: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A file that another was made from."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    title: str = ""
+    #: `parentOf` for what was changed, `inputTo` for what was only looked at.
+    relationship: Literal["parentOf", "inputTo"] = "parentOf"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a file's Content Credentials say; text from a stranger, cleaned and capped."""
+
+    #: `valid` is intact, by a signer whom we do not know; `trusted` is by one whom we do.
+    state: State
+    signer: str = ""
+    issuer: str = ""
+    #: When it was signed, as the time stamp says; empty without one.
+    time: str = ""
+    #: The codes of the specification; `signingCredential.untrusted` alone is no tampering.
+    failures: tuple[str, ...] = ()
+    #: The picture's own, or else that of the nearest ancestor.
+    digital_source_type: str = ""
+    actions: tuple[str, ...] = ()
+    ingredients: int = 0
+    generator: str = ""
+    title: str = ""
+
+
+def sign(
+    data: bytes,
+    media_type: str,
+    *,
+    signing: Signing,
+    title: str,
+    operation: Operation | str,
+    digital_source_type: str,
+    software_agent: SoftwareAgent,
+    parents: tuple[Parent, ...] = (),
+) -> bytes:
+    """Return the file with Content Credentials; nothing may touch its bytes afterwards.
+
+    :raises SigningFailed: if the certificate, the time-stamp authority or the file is refused.
+    :raises ValueError: if a rendition has no parent, or there are several parents.
+    """
+    labels = [f"parent-{number}" for number in range(len(parents))]
+    claim = {
+        "title": clean(title, cap=_MAX_TEXT),
+        "claim_generator_info": [
+            {
+                "name": signing.generator_name,
+                "version": signing.generator_version or "0",
+                "specVersion": SPECIFICATION,
+            }
+        ],
+        "assertions": [
+            {
+                "label": "c2pa.actions.v2",
+                "data": {
+                    "allActionsIncluded": True,
+                    "actions": _actions(
+                        operation, digital_source_type, software_agent, parents, labels
+                    ),
+                },
+            }
+        ],
+    }
+    out = io.BytesIO()
+    try:
+        context, signer = _writing(os.getpid(), signing)
+        with Builder(claim, context) as builder:
+            for label, parent in zip(labels, parents, strict=True):
+                described = {
+                    "title": clean(parent.title, cap=_MAX_TEXT) or label,
+                    "label": label,
+                    "relationship": parent.relationship,
+                }
+                builder.add_ingredient(described, parent.media_type, io.BytesIO(parent.data))
+            builder.sign(signer, media_type, io.BytesIO(data), out)
+    except C2paError as fault:
+        raise _translate(fault) from fault
+    return out.getvalue()
+
+
+def read_credentials(data: bytes, media_type: str, *, trust_anchors: str = "") -> Credentials:
+    """Return what the file's Content Credentials say, and whether they hold.
+
+    Bytes that are not of the named type, one of our four, never reach the native parser.
+    """
+    try:
+        if FORMATS[sniff(data)].media_type != media_type:
+            return Credentials(state="unreadable")
+        context = _reading(os.getpid(), trust_anchors)
+        with Reader(media_type, io.BytesIO(data), context=context) as reader:
+            store = json.loads(reader.json())
+    except C2paError as fault:
+        is_none = "ManifestNotFound" in str(fault)
+        return Credentials(state="none" if is_none else "unreadable")
+    except (BadImage, ValueError, RecursionError):
+        return Credentials(state="unreadable")
+    return _read_store(store) if isinstance(store, dict) else Credentials(state="unreadable")
+
+
+def _actions(
+    operation: Operation | str,
+    source_type: str,
+    agent: SoftwareAgent,
+    parents: tuple[Parent, ...],
+    labels: list[str],
+) -> list[dict[str, Any]]:
+    """Return the actions that tell how the file came about, first to last."""
+    pairs = list(zip(labels, parents, strict=True))
+    opened = [label for label, parent in pairs if parent.relationship == "parentOf"]
+    looked_at = [label for label, parent in pairs if parent.relationship == "inputTo"]
+    if len(opened) > 1:
+        raise ValueError("a file has one parent at most; hand in the others as inputTo")
+    first: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": opened}}
+    if operation == RENDITION:
+        if not opened:
+            raise ValueError("a rendition needs the master that it was made from")
+        # The two need no source type: the picture is what it was.
+        return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
+    made: dict[str, Any] = {
+        "digitalSourceType": source_type or DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia",
+        "softwareAgent": {
+            "name": agent.name,
+            **({"version": agent.version} if agent.version else {}),
+        },
+    }
+    if looked_at:
+        made["parameters"] = {"ingredientIds": looked_at}
+    kind = Operation(operation)
+    if not opened:
+        return [{"action": "c2pa.created", **made}]
+    verb = "c2pa.enhanced" if kind in _ENHANCED else "c2pa.edited"
+    return [first, {"action": verb, **made}]
+
+
+def _network(hosts: list[str]) -> dict[str, Any]:
+    """Return the settings that keep the library off the network, save the named hosts."""
+    return {
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+        "core": {"allowed_network_hosts": hosts},
+    }
+
+
+@lru_cache(maxsize=16)
+def _writing(_pid: int, signing: Signing) -> tuple[Context, Signer]:
+    host = urlsplit(signing.tsa_url).hostname
+    settings = _network([host] if host else [])
+    settings["builder"] = {
+        "thumbnail": {"enabled": False},
+        "created_assertion_labels": ["c2pa.actions", "c2pa.soft-binding"],
+    }
+    # The library's own check after signing stays on: it is what catches bad certificates.
+    signer = Signer.from_info(
+        C2paSignerInfo(
+            alg=signing.alg,
+            sign_cert=signing.chain_pem.encode(),
+            private_key=signing.key_pem.encode(),
+            ta_url=signing.tsa_url or None,
+        )
+    )
+    return Context(Settings.from_dict(settings)), signer
+
+
+@lru_cache(maxsize=16)
+def _reading(_pid: int, trust_anchors: str) -> Context:
+    settings = _network([])
+    if trust_anchors:
+        settings["trust"] = {"trust_anchors": trust_anchors}
+    return Context(Settings.from_dict(settings))
+
+
+def _translate(fault: C2paError) -> SigningFailed:
+    words = str(fault)[:_MAX_TEXT]
+    lowered = words.lower()
+    if any(mark in lowered for mark in ("timestamp", "time stamp", "time-stamp", "http")):
+        return SigningFailed("time_stamp", words)
+    if any(mark in lowered for mark in ("certificate", "signature", "key", "cose")):
+        return SigningFailed("certificate", words)
+    return SigningFailed("other", words)
+
+
+def _read_store(store: dict[str, Any]) -> Credentials:
+    manifests = _dict(store.get("manifests"))
+    active = _dict(manifests.get(str(store.get("active_manifest"))))
+    results = _dict(_dict(store.get("validation_results")).get("activeManifest"))
+    signed = _dict(active.get("signature_info"))
+    generator = next(iter(_dicts(active.get("claim_generator_info"))), {})
+    actions = _read_actions(active)
+    return Credentials(
+        state=_STATES.get(str(store.get("validation_state")), "unreadable"),
+        signer=_text(signed.get("common_name")),
+        issuer=_text(signed.get("issuer")),
+        time=_text(signed.get("time")),
+        failures=tuple(_text(failure.get("code")) for failure in _dicts(results.get("failure"))),
+        digital_source_type=_source_type(active, manifests),
+        actions=tuple(_text(action.get("action")) for action in actions),
+        ingredients=len(_dicts(active.get("ingredients"))),
+        generator=" ".join(
+            filter(None, (_text(generator.get("name")), _text(generator.get("version"))))
+        ),
+        title=_text(active.get("title")),
+    )
+
+
+def _read_actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        action
+        for assertion in _dicts(manifest.get("assertions"))
+        if str(assertion.get("label")).startswith("c2pa.actions")
+        for action in _dicts(_dict(assertion.get("data")).get("actions"))
+    ]
+
+
+def _source_type(manifest: dict[str, Any], manifests: dict[str, Any]) -> str:
+    """Return the manifest's source type, or that of the nearest parent that has one."""
+    for _ in range(_MAX_GENERATIONS):
+        for action in reversed(_read_actions(manifest)):
+            if action.get("digitalSourceType"):
+                return _text(action["digitalSourceType"])
+        parent = next(
+            (
+                ingredient
+                for ingredient in _dicts(manifest.get("ingredients"))
+                if ingredient.get("relationship") == "parentOf"
+            ),
+            {},
+        )
+        manifest = _dict(manifests.get(str(parent.get("active_manifest"))))
+    return ""
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [v for v in value[:_MAX_ITEMS] if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return clean(value, cap=_MAX_TEXT) if isinstance(value, str) else ""

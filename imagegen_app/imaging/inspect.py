@@ -1,0 +1,265 @@
+"""Decide whether a stranger's bytes are a picture that we accept, and decode it.
+
+Nothing of the file is believed: not its name, not the media type that came with it. The magic
+bytes choose the one decoder that may look, our own caps are checked before a pixel is decoded,
+and everything that a decoder lets out becomes one error, `BadImage`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.imaging import containers
+from imagegen_app.imaging.faults import PILLOW_FAULTS, SENTENCES, BadImage
+
+__all__ = ["SENTENCES", "BadImage", "ImageLimits", "Inspected", "inspect", "open_checked", "sniff"]
+
+_HEAD = 4096
+_EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a picture may be at most."""
+
+    max_bytes: int = 32 * 1024 * 1024
+    max_pixels: int = 40_000_000
+    #: The longer side divided by the shorter one.
+    max_ratio: float = 40.0
+    max_frames: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One of the four formats that we read and write."""
+
+    #: Our name, as in file extensions and plans.
+    name: str
+    pillow: str
+    media_type: str
+    extension: str
+
+
+#: The formats by our name.
+FORMATS: dict[str, Format] = {
+    "png": Format("png", "PNG", "image/png", "png"),
+    "jpeg": Format("jpeg", "JPEG", "image/jpeg", "jpg"),
+    "webp": Format("webp", "WEBP", "image/webp", "webp"),
+    "avif": Format("avif", "AVIF", "image/avif", "avif"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a decoded picture is."""
+
+    #: `png`, `jpeg`, `webp` or `avif`.
+    format: str
+    media_type: str
+    extension: str
+    #: The stored size, before the EXIF orientation is applied.
+    width: int
+    height: int
+    #: Pillow's name for the kind of pixels, as stored.
+    mode: str
+    has_alpha: bool
+    #: 1 to 8 as in EXIF; 1 is upright.
+    orientation: int
+    has_exif: bool
+    has_xmp: bool
+    has_icc: bool
+    #: Whether the file seems to carry Content Credentials; only a reader can tell for sure.
+    has_credentials: bool
+    size: int
+
+
+_REFUSED: tuple[tuple[bytes, str], ...] = (
+    (b"GIF8", "gif"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"BM", "bmp"),
+    (b"\0\0\1\0", "ico"),
+    (b"\0\0\2\0", "ico"),
+    (b"8BPS", "psd"),
+    (b"%!PS", "eps"),
+    (b"\xc5\xd0\xd3\xc6", "eps"),
+    (b"%PDF", "pdf"),
+    (b"PK\3\4", "archive"),
+    (b"PK\5\6", "archive"),
+    (b"\x1f\x8b", "archive"),
+    (b"Rar!", "archive"),
+    (b"7z\xbc\xaf", "archive"),
+    (b"\0\0\0\x0cjP  ", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cJXL ", "jxl"),
+    (b"\x7fELF", "program"),
+    (b"MZ", "program"),
+    (b"#!", "script"),
+    (b"<?php", "script"),
+    (b"#EXTM3U", "video"),
+    (b"\x1aE\xdf\xa3", "video"),
+    (b"FLV", "video"),
+)
+
+
+def sniff(data: bytes) -> str:
+    """Return the name of the format that the magic bytes show.
+
+    :raises BadImage: if it is none of the four, with the name of what it is where known.
+    """
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[4:8] == b"ftyp":
+        return _sniff_brands(data)
+    for magic, reason in _REFUSED:
+        if data.startswith(magic):
+            raise BadImage(reason)
+    raise BadImage(_sniff_text(data[:_HEAD]))
+
+
+def _sniff_brands(data: bytes) -> str:
+    length = min(int.from_bytes(data[:4]), 256)
+    brands = {data[8:12]} | {data[i : i + 4] for i in range(16, max(length, 16), 4)}
+    if data[8:12] == b"avis":
+        raise BadImage("animated")
+    if b"avif" in brands:
+        return "avif"
+    if brands & {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}:
+        raise BadImage("heic")
+    raise BadImage("video")
+
+
+def _sniff_text(head: bytes) -> str:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = head.decode("utf-16", errors="replace")
+    else:
+        text = head.decode("utf-8", errors="replace")
+    text = text.lstrip("\ufeff \t\r\n\0").lower()
+    if "%pdf-" in text[:1024]:
+        return "pdf"
+    if text.startswith("<"):
+        for mark, reason in (
+            ("<?php", "script"),
+            ("<!doctype html", "html"),
+            ("<html", "html"),
+            ("<svg", "svg"),
+            (":svg", "svg"),
+            ("<head", "html"),
+            ("<body", "html"),
+            ("<script", "html"),
+        ):
+            if mark in text:
+                return reason
+        return "xml" if text.startswith(("<?xml", "<!")) else "html"
+    if text.startswith(("{", "[")):
+        return "json"
+    return "not_an_image"
+
+
+def inspect(data: bytes, *, limits: ImageLimits) -> Inspected:
+    """Decode the picture fully and say what it is.
+
+    :raises BadImage: if it is not a picture that we accept, with the reason.
+    """
+    return open_checked(data, limits=limits)[1]
+
+
+def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Inspected]:
+    """Decode the picture fully and return it beside what it is.
+
+    :raises BadImage: if it is not a picture that we accept, with the reason.
+    """
+    if not data:
+        raise BadImage("empty")
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large", detail=f"{len(data)} bytes, {limits.max_bytes} allowed")
+    kind = FORMATS[sniff(data)]
+    facts = containers.survey(data, kind.name)
+    if facts.width and facts.height:
+        # Before Pillow looks: its WebP decoder makes room for the canvas when it opens.
+        _check_size(facts.width, facts.height, limits)
+    if facts.is_cut:
+        raise BadImage("truncated")
+    try:
+        image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
+    except PILLOW_FAULTS as fault:
+        raise _translate(fault) from fault
+    _check_opened(image, kind, limits)
+    failpoint("inspect.in_decoder")
+    try:
+        image.load()
+    except PILLOW_FAULTS as fault:
+        raise _translate(fault) from fault
+    # Some decoders correct the size while decoding.
+    _check_size(image.width, image.height, limits)
+    return image, Inspected(
+        format=kind.name,
+        media_type=kind.media_type,
+        extension=kind.extension,
+        width=image.width,
+        height=image.height,
+        mode=image.mode,
+        has_alpha=image.has_transparency_data,
+        orientation=_orientation(image),
+        has_exif="exif" in image.info,
+        has_xmp="xmp" in image.info or "XML:com.adobe.xmp" in image.info,
+        has_icc=bool(image.info.get("icc_profile")),
+        has_credentials=facts.has_credentials,
+        size=len(data),
+    )
+
+
+def _check_opened(image: Image.Image, kind: Format, limits: ImageLimits) -> None:
+    if image.format == "MPO":
+        raise BadImage("mpo")
+    if image.format != kind.pillow:
+        raise BadImage("damaged", detail="the decoder found another format than the magic bytes")
+    _check_size(image.width, image.height, limits)
+    try:
+        frames = int(getattr(image, "n_frames", 1))
+    except PILLOW_FAULTS as fault:
+        raise _translate(fault) from fault
+    if frames > limits.max_frames:
+        raise BadImage("animated", detail=f"{frames} frames")
+
+
+def _check_size(width: int, height: int, limits: ImageLimits) -> None:
+    if width < 1 or height < 1:
+        raise BadImage("damaged", detail="a side is zero")
+    if width * height > limits.max_pixels:
+        raise BadImage("too_many_pixels", detail=f"{width}x{height}")
+    if max(width, height) > limits.max_ratio * min(width, height):
+        raise BadImage("ratio", detail=f"{width}x{height}")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except PILLOW_FAULTS:
+        # A damaged EXIF block is thrown away with all other foreign metadata.
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - the EXIF range
+
+
+def _translate(fault: BaseException) -> BadImage:
+    """Turn what a decoder let out into our one error."""
+    detail = type(fault).__name__
+    if isinstance(fault, MemoryError):
+        return BadImage("too_much_memory", detail=detail)
+    if isinstance(fault, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return BadImage("too_many_pixels", detail=detail)
+    # Pillow has no class of its own for this; the text is the library's, not the file's.
+    if isinstance(fault, EOFError) or "truncated" in str(fault).lower():
+        return BadImage("truncated", detail=detail)
+    return BadImage("damaged", detail=detail)

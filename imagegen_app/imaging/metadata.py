@@ -1,0 +1,239 @@
+"""Write and read the marks that say in a file's own metadata that it was generated.
+
+Names are those of IPTC Photo Metadata 2025.1 and of XMP. IPTC-IIM has no field for any of this
+and is not written. What is read comes from strangers: it is text, capped and cleaned.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from dataclasses import dataclass, field, fields, replace
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from PIL import Image
+
+from imagegen_app.imaging import containers
+from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
+from imagegen_app.imaging.inspect import sniff
+
+#: The vocabulary of digital source types; http, as IPTC defines it.
+DIGITAL_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+#: The wish that the picture be kept out of training.
+DATA_MINING_PROHIBITED = "http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"
+#: The longest packet that we write; JPEG takes 65,500 bytes at most.
+MAX_WRITTEN = 32 * 1024
+#: The longest packet that we read.
+MAX_READ = 1024 * 1024
+
+_MAX_FIELD = 1000
+_MAX_PROMPT = 20_000
+_MAX_DEPTH = 64
+_MAX_ELEMENTS = 50_000
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_SPACES = {
+    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "plus": "http://ns.useplus.org/ldf/xmp/1.0/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
+}
+#: The properties by the field that holds them.
+_PROPERTIES = {
+    "digital_source_type": "Iptc4xmpExt:DigitalSourceType",
+    "ai_system": "Iptc4xmpExt:AISystemUsed",
+    "ai_system_version": "Iptc4xmpExt:AISystemVersionUsed",
+    "prompt": "Iptc4xmpExt:AIPromptInformation",
+    "prompt_writer": "Iptc4xmpExt:AIPromptWriterName",
+    "data_mining": "plus:DataMining",
+    "creator_tool": "xmp:CreatorTool",
+    "created": "xmp:CreateDate",
+    "document_id": "xmpMM:DocumentID",
+    "instance_id": "xmpMM:InstanceID",
+    "credit": "photoshop:Credit",
+}
+_FIELD_OF = {
+    _SPACES[prefix] + " " + local: name
+    for name, prefix, local in (
+        (name, *qualified.split(":")) for name, qualified in _PROPERTIES.items()
+    )
+}
+# What XML 1.0 cannot carry: controls, lone surrogates, the two non-characters.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a picture's metadata says about its making."""
+
+    #: A full address of IPTC's vocabulary.
+    digital_source_type: str
+    ai_system: str
+    ai_system_version: str = ""
+    #: The software that wrote the file.
+    creator_tool: str = "imagegen_app"
+    #: One for all versions and renditions of a picture.
+    document_id: str = ""
+    #: One for each file.
+    instance_id: str = ""
+    #: Empty unless the site's policy publishes prompts.
+    prompt: str = field(default="", repr=False)
+    prompt_writer: str = field(default="", repr=False)
+    credit: str = ""
+    #: Whether the picture is to be kept out of training.
+    data_mining_prohibited: bool = False
+    #: When it was made, as ISO 8601 in UTC.
+    created: str = ""
+
+    def for_derived(self, name: str) -> Marks:
+        """Return the marks of a file derived from this one: same document, own instance."""
+        space = uuid.uuid5(uuid.NAMESPACE_URL, self.document_id + "#" + self.instance_id)
+        return replace(self, instance_id=f"xmp.iid:{uuid.uuid5(space, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMarks:
+    """What a file's metadata claims; text from a stranger, cleaned and capped."""
+
+    digital_source_type: str = ""
+    ai_system: str = ""
+    ai_system_version: str = ""
+    creator_tool: str = ""
+    document_id: str = ""
+    instance_id: str = ""
+    prompt: str = field(default="", repr=False)
+    prompt_writer: str = field(default="", repr=False)
+    credit: str = ""
+    data_mining: str = ""
+    created: str = ""
+    #: Why there is nothing to read although a packet is there; empty otherwise.
+    problem: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether the file claims nothing."""
+        return not any(getattr(self, f.name) for f in fields(self) if f.name != "problem")
+
+
+def clean(text: str, *, cap: int = _MAX_FIELD) -> str:
+    """Return the text without what XML cannot carry, and no longer than the cap."""
+    kept = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return kept if len(kept) <= cap else kept[: cap - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def build_xmp(marks: Marks) -> bytes:
+    """Return the XMP packet for the marks, shortening the prompt where it would not fit."""
+    values = {name: clean(str(getattr(marks, name, ""))) for name in _PROPERTIES}
+    values["prompt"] = clean(marks.prompt, cap=_MAX_PROMPT)
+    values["data_mining"] = DATA_MINING_PROHIBITED if marks.data_mining_prohibited else ""
+    packet = _packet(values)
+    while len(packet) > MAX_WRITTEN:
+        name = max(values, key=lambda field_name: len(values[field_name].encode()))
+        values[name] = clean(values[name], cap=max(1, len(values[name]) * 3 // 4))
+        packet = _packet(values)
+    return packet
+
+
+def _packet(values: dict[str, str]) -> bytes:
+    lines = [
+        f"<{_PROPERTIES[name]}>{escape(value)}</{_PROPERTIES[name]}>"
+        for name, value in values.items()
+        if value
+    ]
+    spaces = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in _SPACES.items())
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        f'<rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about="" {spaces}>'
+        + "".join(lines)
+        + '</rdf:Description></rdf:RDF></x:xmpmeta>\n<?xpacket end="r"?>'
+    ).encode()
+
+
+def read_xmp(data: bytes) -> ReadMarks:
+    """Return what the metadata of a PNG, JPEG, WebP or AVIF claims.
+
+    :raises BadImage: if the bytes are none of the four formats.
+    """
+    name = sniff(data)
+    packet = _avif_packet(data) if name == "avif" else b""
+    packet = packet or containers.xmp_packet(data, name, cap=MAX_READ)
+    return parse_xmp(packet) if packet else ReadMarks()
+
+
+def _avif_packet(data: bytes) -> bytes:
+    """Return the XMP item of an AVIF; opening reads the boxes and decodes nothing."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
+            packet = image.info.get("xmp", b"")
+    except PILLOW_FAULTS as fault:
+        raise BadImage("damaged", detail=type(fault).__name__) from fault
+    return packet if isinstance(packet, bytes) and len(packet) <= MAX_READ else b""
+
+
+class _Refused(Exception):
+    """The packet holds what no honest packet holds."""
+
+
+class _Collector:
+    """Collect the text of the properties that we know, and nothing else."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self._stack: list[str] = []
+        self._open = ""
+        self._depth = 0
+        self._text: list[str] = []
+        self._elements = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._stack.append(name)
+        self._elements += 1
+        if len(self._stack) > _MAX_DEPTH or self._elements > _MAX_ELEMENTS:
+            raise _Refused("nested too deeply")
+        if name == f"{_RDF} Description" and not self._open:
+            for key, value in attributes.items():
+                self._keep(_FIELD_OF.get(key, ""), value)
+        if name in _FIELD_OF and not self._open:
+            self._open, self._depth, self._text = name, len(self._stack), []
+
+    def end(self, _name: str) -> None:
+        if self._open and len(self._stack) == self._depth:
+            self._keep(_FIELD_OF[self._open], "".join(self._text))
+            self._open = ""
+        self._stack.pop()
+
+    def text(self, text: str) -> None:
+        if self._open:
+            self._text.append(text)
+
+    def refuse(self, *_: object) -> None:
+        raise _Refused("holds a document type")
+
+    def _keep(self, name: str, value: str) -> None:
+        value = clean(value, cap=_MAX_PROMPT if name == "prompt" else _MAX_FIELD).strip()
+        if name and value:
+            self.found.setdefault(name, value)
+
+
+def parse_xmp(packet: bytes) -> ReadMarks:
+    """Read a packet from a stranger: no document type, no entities, bounded depth and size."""
+    if len(packet) > MAX_READ:
+        return ReadMarks(problem="The metadata is too long.")
+    collector = _Collector()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = collector.start
+    parser.EndElementHandler = collector.end
+    parser.CharacterDataHandler = collector.text
+    # Entities can only be declared in a document type, so refusing it refuses them all.
+    parser.StartDoctypeDeclHandler = collector.refuse
+    parser.EntityDeclHandler = collector.refuse
+    try:
+        parser.Parse(packet.strip(b"\0 \t\r\n"), True)
+    except (expat.ExpatError, _Refused, ValueError) as fault:
+        detail = str(fault) if isinstance(fault, _Refused) else "is not well-formed"
+        return ReadMarks(problem=f"The metadata {detail}.")
+    return ReadMarks(**collector.found)

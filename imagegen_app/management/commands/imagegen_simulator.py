@@ -1,0 +1,36 @@
+"""Run the provider simulator, so that a site can be tried without an account or a bill."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from imagegen_app.testing.simulator import server
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    """Serve the simulator until interrupted."""
+
+    help = "Run the provider simulator: real HTTP, drawn pictures, failures on demand, a bill."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the simulator's own options."""
+        server.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run it.
+
+        :raises CommandError: if uvicorn is not installed.
+        """
+        del args
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                server.run(options)
+        except server.UvicornMissing as error:
+            raise CommandError(str(error)) from None

@@ -1,0 +1,26 @@
+"""Sweep once, for sites whose scheduler is cron or a timer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from imagegen_app.services import sweeping
+
+
+class Command(BaseCommand):
+    """Ring for due and abandoned work, seal the audit log and clear what is left over."""
+
+    help = "Sweep once: due and abandoned work, the audit log's seal, left-over files."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        due = sweeping.sweep()
+        if options["json"]:
+            self.stdout.write(json.dumps({"due": due}))
+        elif options["verbosity"] > 0:
+            self.stdout.write(f"{due} steps were due; the engine was rung." if due else "Nothing was due.")

@@ -1,0 +1,249 @@
+"""Store assets, where they come from, what is derived from them, and where they are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.ids import uuid7
+from imagegen_app.core.limits import MAX_ALT_CHARS
+from imagegen_app.core.states import Outcome, ReviewState
+from imagegen_app.models.base import Record, RecordQuerySet, choices
+from imagegen_app.models.jobs import Attempt, Job
+
+
+class AssetQuerySet(RecordQuerySet["Asset"]):
+    """Assets by what may be done with them."""
+
+    def showable(self) -> AssetQuerySet:
+        """Keep assets that the public may see."""
+        return self.filter(review=ReviewState.APPROVED.value)
+
+
+class Asset(Record):
+    """One image and its record; its bytes are immutable and addressed by content hash."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(
+        Job, on_delete=models.PROTECT, related_name="assets", verbose_name=_("job")
+    )
+    attempt = models.ForeignKey(
+        Attempt, on_delete=models.PROTECT, related_name="assets", verbose_name=_("attempt")
+    )
+    position = models.PositiveSmallIntegerField(_("number in the job"))
+    title = models.CharField(_("title"), max_length=120, blank=True)
+    alt_text = models.CharField(_("alternative text"), max_length=MAX_ALT_CHARS, blank=True)
+    is_decorative = models.BooleanField(_("decorative"), default=False)
+
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
+    key = models.CharField(_("storage key"), max_length=200)
+    media_type = models.CharField(_("media type"), max_length=40)
+    width = models.PositiveIntegerField(_("width"))
+    height = models.PositiveIntegerField(_("height"))
+    byte_size = models.PositiveBigIntegerField(_("bytes"))
+    #: The provider's bytes, unchanged and never served inline.
+    original_sha256 = models.CharField(_("SHA-256 of the original"), max_length=64)
+    original_key = models.CharField(max_length=200)
+    original_media_type = models.CharField(max_length=40)
+    original_byte_size = models.PositiveBigIntegerField()
+    seed = models.BigIntegerField(_("seed"), null=True, blank=True)
+
+    phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
+    phash_wide = models.CharField(max_length=64, blank=True)
+    is_flat = models.BooleanField(default=False)
+
+    digital_source_type = models.CharField(_("digital source type"), max_length=120)
+    credentials_state = models.CharField(_("content credentials"), max_length=12)
+    credentials_signer = models.CharField(_("signed by"), max_length=160, blank=True)
+    marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
+
+    review = models.CharField(
+        _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
+    )
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_reviews",
+        verbose_name=_("reviewed by"),
+    )
+    reviewed_at = models.DateTimeField(_("reviewed"), null=True, blank=True)
+    review_note = models.CharField(_("note"), max_length=300, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = AssetQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("asset")
+        verbose_name_plural = _("assets")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attempt", "position"], name="imagegen_asset_position_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(review__in=[s.value for s in ReviewState]), name="imagegen_asset_review"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
+            models.Index(fields=["review", "-created_at"], name="imagegen_asset_review_queue"),
+        ]
+        permissions = [
+            ("approve_asset", "Can approve, reject and withdraw images"),
+            ("place_asset", "Can place images in content"),
+            ("download_original", "Can download a provider's original file"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"image {str(self.id)[-8:]}"
+
+
+class Lineage(Record):
+    """An asset's parent: what an edit, an upscale or a variation came from."""
+
+    child = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="parent_links")
+    parent = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="child_links")
+    relationship = models.CharField(max_length=12, choices=[("parentOf", "parent"), ("inputTo", "input")])
+
+    class Meta:
+        verbose_name = _("lineage")
+        verbose_name_plural = _("lineages")
+        constraints = [
+            models.UniqueConstraint(fields=["child", "parent"], name="imagegen_lineage_once"),
+            models.CheckConstraint(
+                condition=~Q(child=models.F("parent")), name="imagegen_lineage_not_own_parent"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parent} → {self.child}"
+
+
+class Rendition(Record):
+    """A derived file of an asset."""
+
+    asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, related_name="renditions", verbose_name=_("asset")
+    )
+    format = models.CharField(_("format"), max_length=8)
+    width = models.PositiveIntegerField(_("width"))
+    height = models.PositiveIntegerField(_("height"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
+    key = models.CharField(_("storage key"), max_length=200)
+    byte_size = models.PositiveBigIntegerField(_("bytes"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("rendition")
+        verbose_name_plural = _("renditions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["asset", "format", "width"], name="imagegen_rendition_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.width}×{self.height}"
+
+
+class PlacementQuerySet(RecordQuerySet["Placement"]):
+    """Placements by whether they stand."""
+
+    def standing(self) -> PlacementQuerySet:
+        """Keep placements that were not taken back."""
+        return self.filter(removed_at__isnull=True)
+
+
+class Placement(Record):
+    """Where an asset is used: content object and field, by whom, since when."""
+
+    asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, related_name="placements", verbose_name=_("asset")
+    )
+    content_type = models.ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
+    object_id = models.CharField(max_length=64)
+    target = GenericForeignKey("content_type", "object_id")
+    field = models.CharField(_("field"), max_length=80)
+    object_label = models.CharField(_("content"), max_length=200)
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_placements",
+        verbose_name=_("placed by"),
+    )
+    placed_at = models.DateTimeField(_("placed"), auto_now_add=True)
+    #: What the field held before, so that the placement can be taken back.
+    previous_value = models.CharField(max_length=300, blank=True)
+    placed_value = models.CharField(max_length=300, blank=True)
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+
+    objects = PlacementQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("placement")
+        verbose_name_plural = _("placements")
+        indexes = [
+            models.Index(fields=["content_type", "object_id"], name="imagegen_placement_content"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_label}.{self.field}"
+
+
+class Verdict(Record):
+    """What a screener or a person decided about a prompt, an input or an output."""
+
+    job = models.ForeignKey(
+        Job, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("job")
+    )
+    asset = models.ForeignKey(
+        Asset,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="verdicts",
+        verbose_name=_("asset"),
+    )
+    stage = models.CharField(
+        _("stage"),
+        max_length=8,
+        choices=[("prompt", _("Prompt")), ("input", _("Input image")), ("output", _("Output image"))],
+    )
+    screener = models.CharField(_("screener"), max_length=80)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=choices(Outcome))
+    categories: models.JSONField[Any, Any] = models.JSONField(_("categories"), default=list, blank=True)
+    #: Scores as text by category, since the log knows no floats.
+    scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
+    #: Which part of the wish it was about, in the requester's words of the form.
+    where = models.CharField(_("where"), max_length=80, blank=True)
+    advice = models.CharField(_("advice"), max_length=300, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("decided by"),
+    )
+    created_at = models.DateTimeField(_("decided"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("verdict")
+        verbose_name_plural = _("verdicts")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=[o.value for o in Outcome]), name="imagegen_verdict_outcome"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.screener}: {self.outcome}"

@@ -1,0 +1,149 @@
+"""Store the tamper-evident log: events, what may be erased beside them, leaves, tiles, checkpoints."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.ids import uuid7
+from imagegen_app.models.base import Record
+
+
+class AuditEvent(Record):
+    """One line of the log; inserted in the transaction of its change and never updated.
+
+    `body` is the canonical JSON text that is hashed; the columns are copies for queries, and the
+    verifier compares them with it. Plain columns instead of foreign keys: the log outlives its objects.
+    """
+
+    of_the_log: ClassVar[bool] = True
+
+    uid = models.UUIDField(_("identifier"), unique=True, default=uuid7, editable=False)
+    at = models.DateTimeField(_("at"), db_index=True)
+    type = models.CharField(_("event"), max_length=60, db_index=True)
+    severity = models.CharField(_("severity"), max_length=8)
+    actor_kind = models.CharField(_("kind of actor"), max_length=10)
+    actor_id = models.CharField(_("actor"), max_length=64)
+    object_type = models.CharField(_("kind of object"), max_length=40, blank=True)
+    object_id = models.CharField(_("object"), max_length=64, blank=True)
+    job_id = models.UUIDField(_("job"), null=True, blank=True, db_index=True)
+    asset_id = models.UUIDField(_("asset"), null=True, blank=True, db_index=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+    body = models.TextField(_("body"))
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        default_permissions = ("view",)
+        permissions = [
+            ("export_audit", "Can export the audit log"),
+            ("verify_audit", "Can verify the audit log"),
+            ("erase_personal_data", "Can erase personal data"),
+        ]
+        indexes = [
+            models.Index(fields=["object_type", "object_id"], name="imagegen_event_object"),
+        ]
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class AuditSecret(Record):
+    """Personal text of an event, and the salt of its commitment; deleting it is erasure."""
+
+    of_the_log: ClassVar[bool] = True
+
+    event = models.ForeignKey(AuditEvent, on_delete=models.PROTECT, related_name="secrets")
+    field = models.CharField(max_length=40)
+    subject = models.CharField(_("person"), max_length=80, db_index=True)
+    salt = models.BinaryField(max_length=16)
+    value = models.TextField()
+
+    class Meta:
+        verbose_name = _("personal text")
+        verbose_name_plural = _("personal texts")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["event", "field"], name="imagegen_secret_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} of event {self.event_id}"
+
+
+class AuditPending(Record):
+    """An event that waits for its place in the log."""
+
+    of_the_log: ClassVar[bool] = True
+
+    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="pending")
+
+    class Meta:
+        verbose_name = _("event to seal")
+        verbose_name_plural = _("events to seal")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"event {self.event_id}"
+
+
+class AuditLeaf(Record):
+    """An event's place in the log, given by the sealer; dense from zero, insert only."""
+
+    of_the_log: ClassVar[bool] = True
+
+    seq = models.PositiveBigIntegerField(primary_key=True)
+    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="leaf")
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name = _("leaf")
+        verbose_name_plural = _("leaves")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.seq)
+
+
+class AuditTile(Record):
+    """256 hashes of one level of the tree; the partial right edge is rewritten as it grows."""
+
+    of_the_log: ClassVar[bool] = True
+
+    level = models.PositiveSmallIntegerField()
+    index = models.PositiveBigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("tile")
+        verbose_name_plural = _("tiles")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["level", "index"], name="imagegen_tile_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
+
+
+class Checkpoint(Record):
+    """A signed statement of the log's size and root hash."""
+
+    of_the_log: ClassVar[bool] = True
+
+    size = models.PositiveBigIntegerField(_("events"))
+    root = models.CharField(_("root hash"), max_length=64)
+    note = models.TextField(_("signed note"))
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    published_to = models.CharField(_("published to"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["-size"], name="imagegen_checkpoint_largest")]
+
+    def __str__(self) -> str:
+        return f"{self.size} events"

@@ -1,0 +1,79 @@
+"""Give all our tables one base: guarded writes, and the pieces that several share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.db import models
+
+from imagegen_app.models import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+M = TypeVar("M", bound=models.Model)
+
+
+class RecordQuerySet(models.QuerySet[M]):
+    """A queryset whose bulk writes need a use case, like the model's own."""
+
+    def _report(self) -> None:
+        of_the_log = bool(getattr(self.model, "of_the_log", False))
+        guard.report(self.model._meta.db_table, of_the_log=of_the_log)  # noqa: SLF001 - Django's documented API
+
+    def update(self, **kwargs: Any) -> int:
+        self._report()
+        return super().update(**kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        self._report()
+        return super().delete()
+
+    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
+        self._report()
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[M], fields: Sequence[str], *args: Any, **kwargs: Any) -> int:
+        self._report()
+        return super().bulk_update(objs, fields, *args, **kwargs)
+
+
+class Record(models.Model):
+    """A row that only a use case may write."""
+
+    #: Tables of the audit log itself need no event about their own rows.
+    of_the_log: ClassVar[bool] = False
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        guard.report(self._meta.db_table, of_the_log=self.of_the_log)
+        super().save(*args, **kwargs)
+
+    def delete(
+        self, using: str | None = None, keep_parents: bool = False  # noqa: FBT001, FBT002 - Django's signature
+    ) -> tuple[int, dict[str, int]]:
+        guard.report(self._meta.db_table, of_the_log=self.of_the_log)
+        return super().delete(using=using, keep_parents=keep_parents)
+
+    def changes_since(self, stored: Record, names: Collection[str]) -> dict[str, tuple[Any, Any]]:
+        """Return the named fields whose values differ from a stored row, as (before, after)."""
+        found = {}
+        for name in names:
+            before, after = getattr(stored, name), getattr(self, name)
+            if before != after:
+                found[name] = (before, after)
+        return found
+
+
+def choices(kind: Any) -> list[tuple[str, str]]:
+    """Return a string enumeration as Django's choices."""
+    return [(member.value, member.value.replace("_", " ").capitalize()) for member in kind]
+
+
+def money(**options: Any) -> models.DecimalField[Any, Any]:
+    """Return a column for money, to a hundredth of a cent."""
+    return models.DecimalField(max_digits=14, decimal_places=4, **options)

@@ -1,0 +1,155 @@
+"""Store what may be used: providers, image models and grants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.states import USABLE, Lifecycle
+from imagegen_app.core.types import Operation
+from imagegen_app.models.base import Record, RecordQuerySet, choices
+
+
+class Provider(Record):
+    """An account at an image API; the credential is a name, never a value."""
+
+    name = models.CharField(_("name"), max_length=80)
+    slug = models.SlugField(_("short name"), max_length=60, unique=True)
+    adapter = models.CharField(_("adapter"), max_length=200)
+    base_url = models.URLField(_("base URL"), max_length=300, blank=True)
+    credential = models.CharField(
+        _("credential"),
+        max_length=80,
+        blank=True,
+        help_text=_("A name from IMAGEGEN['CREDENTIALS'] in the site's settings; never the key itself."),
+    )
+    max_in_flight = models.PositiveIntegerField(
+        _("calls at once"), default=8, validators=[MinValueValidator(1)]
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("provider")
+        verbose_name_plural = _("providers")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(max_in_flight__gte=1), name="imagegen_provider_in_flight"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImageModelQuerySet(RecordQuerySet["ImageModel"]):
+    """Image models by what may be done with them."""
+
+    def usable(self) -> ImageModelQuerySet:
+        """Keep models that take new requests."""
+        return self.filter(lifecycle__in=sorted(USABLE), provider__is_enabled=True)
+
+
+class ImageModel(Record):
+    """One pinned model version at a provider."""
+
+    provider = models.ForeignKey(
+        Provider, on_delete=models.PROTECT, related_name="image_models", verbose_name=_("provider")
+    )
+    name = models.CharField(_("name"), max_length=80)
+    slug = models.SlugField(_("short name"), max_length=80, unique=True)
+    wire_name = models.CharField(
+        _("name on the wire"), max_length=120, help_text=_("What the provider calls the model.")
+    )
+    version = models.CharField(_("version"), max_length=80)
+    lifecycle = models.CharField(
+        _("lifecycle"), max_length=12, choices=choices(Lifecycle), default=Lifecycle.DRAFT.value
+    )
+    retires_on = models.DateField(_("retires on"), null=True, blank=True)
+    replaced_by = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replaces",
+        verbose_name=_("replaced by"),
+    )
+    price = models.JSONField(
+        _("price list"),
+        default=dict,
+        help_text=_("Currency, price per image, and tokens where the provider counts them."),
+    )
+    max_seconds = models.PositiveIntegerField(
+        _("longest call in seconds"), default=600, validators=[MinValueValidator(5)]
+    )
+    notes = models.TextField(_("notes"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = ImageModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("image model")
+        verbose_name_plural = _("image models")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "wire_name", "version"], name="imagegen_model_pinned_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(lifecycle__in=[s.value for s in Lifecycle]),
+                name="imagegen_model_lifecycle",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Grant(Record):
+    """A row of the allowlist: this group may use this model, for these operations, within limits."""
+
+    group = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="imagegen_grants", verbose_name=_("group")
+    )
+    image_model = models.ForeignKey(
+        ImageModel, on_delete=models.PROTECT, related_name="grants", verbose_name=_("image model")
+    )
+    operations: models.JSONField[Any, Any] = models.JSONField(
+        _("operations"), default=list, help_text=_("Which operations the group may ask for.")
+    )
+    max_pixels = models.PositiveIntegerField(
+        _("pixels an image"), default=4_194_304, validators=[MinValueValidator(1)]
+    )
+    max_count = models.PositiveSmallIntegerField(
+        _("images a job"), default=4, validators=[MinValueValidator(1)]
+    )
+    starts_at = models.DateTimeField(_("from"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("until"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("grant")
+        verbose_name_plural = _("grants")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True)
+                | Q(starts_at__isnull=True)
+                | Q(ends_at__gt=models.F("starts_at")),
+                name="imagegen_grant_ends_after_start",
+            ),
+            models.CheckConstraint(condition=Q(max_count__gte=1), name="imagegen_grant_count"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} → {self.image_model}"
+
+    @property
+    def allowed_operations(self) -> frozenset[Operation]:
+        """The operations as values; unknown words are left out."""
+        known = {o.value for o in Operation}
+        return frozenset(Operation(o) for o in self.operations if o in known)

@@ -1,0 +1,57 @@
+"""Hold the write guard: our rows change only inside a use case.
+
+The services open a `Unit`; every guarded write reports to it. A unit that changed rows and left no
+audit event is refused when it closes (see `services.unit`).
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+class StrayWrite(RuntimeError):
+    """A row of the image app was written outside of a use case; call a service instead."""
+
+
+@dataclass(slots=True)
+class Unit:
+    """What one use case has done so far."""
+
+    name: str
+    #: Leases, heartbeats and counters may change without an event.
+    silent: bool = False
+    #: Tables that were written, the log's own left out.
+    changed: set[str] = field(default_factory=set)
+    #: Audit events that were appended.
+    events: int = 0
+
+
+_current: ContextVar[Unit | None] = ContextVar("imagegen_unit", default=None)
+
+
+def current() -> Unit | None:
+    """Return the use case that is running, if one is."""
+    return _current.get()
+
+
+def enter(unit: Unit) -> object:
+    """Start a unit and return the token that `leave` wants."""
+    return _current.set(unit)
+
+
+def leave(token: object) -> None:
+    """End the unit that `enter` started."""
+    _current.reset(token)  # type: ignore[arg-type]  # the token is opaque to callers
+
+
+def report(table: str, *, of_the_log: bool = False) -> None:
+    """Note a write to a table.
+
+    :raises StrayWrite: outside of a use case.
+    """
+    unit = _current.get()
+    if unit is None:
+        raise StrayWrite(f"{table} was written outside of a use case; call a service instead")
+    if not of_the_log:
+        unit.changed.add(table)

@@ -1,0 +1,303 @@
+"""Store jobs, their inputs, their attempts, and batches of jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.ids import uuid7
+from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
+from imagegen_app.core.states import FINAL, LIVE, AttemptState, JobState
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.models.base import Record, RecordQuerySet, choices, money
+from imagegen_app.models.catalog import ImageModel
+from imagegen_app.models.templates import TemplateVersion
+
+POLICIES = [
+    ("at_most_once", _("Never send again when the outcome is unknown")),
+    ("at_least_once", _("Send again, and accept that it may be billed twice")),
+]
+
+
+class Batch(Record):
+    """Many jobs from one template version and many rows."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    template_version = models.ForeignKey(
+        TemplateVersion, on_delete=models.PROTECT, related_name="batches", verbose_name=_("template")
+    )
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_batches",
+        verbose_name=_("requested by"),
+    )
+    title = models.CharField(_("title"), max_length=120)
+    mapping: models.JSONField[Any, Any] = models.JSONField(_("field mapping"), default=dict)
+    total = models.PositiveIntegerField(_("jobs"), default=0)
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        indexes = [models.Index(fields=["-created_at"], name="imagegen_batch_newest")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class JobQuerySet(RecordQuerySet["Job"]):
+    """Jobs by what they wait for."""
+
+    def unfinished(self) -> JobQuerySet:
+        """Keep jobs that have not ended."""
+        return self.exclude(state__in=sorted(FINAL))
+
+    def due(self, now: Any) -> JobQuerySet:
+        """Keep jobs whose next step may be taken now and that nobody holds."""
+        return self.filter(
+            Q(lease_until__isnull=True) | Q(lease_until__lt=now),
+            due_at__lte=now,
+            state__in=[
+                JobState.QUEUED.value,
+                JobState.SUBMITTING.value,
+                JobState.AWAITING.value,
+                JobState.INGESTING.value,
+                JobState.UNCERTAIN.value,
+            ],
+        )
+
+
+class Job(Record):
+    """One request for 1..n images, by one requester."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(
+        _("state"), max_length=12, choices=choices(JobState), default=JobState.QUEUED.value
+    )
+    operation = models.CharField(_("operation"), max_length=20, choices=choices(Operation))
+    image_model = models.ForeignKey(
+        ImageModel, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("image model")
+    )
+    template_version = models.ForeignKey(
+        TemplateVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("template version"),
+    )
+    batch = models.ForeignKey(
+        Batch,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("batch"),
+    )
+    row_key = models.CharField(_("row"), max_length=120, blank=True)
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_jobs",
+        verbose_name=_("requested by"),
+    )
+    actor_kind = models.CharField(_("kind of actor"), max_length=10)
+    actor_id = models.CharField(_("actor"), max_length=64)
+
+    prompt = models.TextField(_("prompt"), blank=True)
+    negative_prompt = models.TextField(_("negative prompt"), blank=True)
+    prompt_erased_at = models.DateTimeField(_("prompt erased"), null=True, blank=True)
+    variables: models.JSONField[Any, Any] = models.JSONField(_("variables"), default=dict, blank=True)
+    width = models.PositiveIntegerField(_("width"))
+    height = models.PositiveIntegerField(_("height"))
+    count = models.PositiveSmallIntegerField(
+        _("images"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_COUNT)]
+    )
+    seed = models.BigIntegerField(_("seed"), null=True, blank=True)
+    quality = models.CharField(_("quality"), max_length=20, blank=True)
+    output_format = models.CharField(_("format"), max_length=10, default="png")
+    background = models.CharField(_("background"), max_length=20, blank=True)
+    parameters: models.JSONField[Any, Any] = models.JSONField(
+        _("parameters"), default=dict, blank=True
+    )
+
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    request_digest = models.CharField(_("digest of the request"), max_length=64)
+    idempotency_key = models.CharField(
+        _("idempotency key"), max_length=MAX_KEY_CHARS, null=True, blank=True
+    )
+    cached_from = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="cached_jobs",
+        verbose_name=_("answered from"),
+    )
+
+    policy = models.CharField(
+        _("when the outcome is unknown"), max_length=14, choices=POLICIES, default="at_most_once"
+    )
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    due_at = models.DateTimeField(_("next step at"), null=True, blank=True)
+    deadline_at = models.DateTimeField(_("deadline"))
+    lease_token = models.PositiveBigIntegerField(default=0)
+    lease_owner = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    #: Leases that ran out without progress; reset by every move.
+    claims = models.PositiveSmallIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(_("attempts made"), default=0)
+    cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
+    provider_cancel_asked_at = models.DateTimeField(null=True, blank=True)
+    progress = models.FloatField(_("progress"), null=True, blank=True)
+
+    estimated_cost = money(verbose_name=_("estimated cost"), default=0)
+    actual_cost = money(verbose_name=_("cost"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default="USD")
+
+    error_code = models.CharField(_("error"), max_length=40, blank=True)
+    error_message = models.CharField(_("what happened"), max_length=300, blank=True)
+    error_remedy = models.CharField(_("what to do"), max_length=300, blank=True)
+
+    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in JobState]), name="imagegen_job_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(count__gte=1, count__lte=MAX_COUNT), name="imagegen_job_count"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(FINAL)) | Q(due_at__isnull=False),
+                name="imagegen_job_never_in_limbo",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=sorted(FINAL)) | Q(finished_at__isnull=False),
+                name="imagegen_job_end_has_time",
+            ),
+            models.UniqueConstraint(
+                fields=["actor_kind", "actor_id", "idempotency_key"],
+                name="imagegen_job_key_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="imagegen_job_due"),
+            models.Index(fields=["-created_at"], name="imagegen_job_newest"),
+            models.Index(fields=["requester", "-created_at"], name="imagegen_job_by_requester"),
+            models.Index(fields=["fingerprint", "state"], name="imagegen_job_fingerprint"),
+        ]
+        permissions = [
+            ("request_job", "Can request images"),
+            ("cancel_any_job", "Can cancel other people's jobs"),
+            ("resolve_job", "Can close or resend jobs of unknown outcome"),
+            ("view_prompt", "Can read other people's prompts"),
+            ("view_costs", "Can see costs and budgets"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {str(self.id)[-8:]}"
+
+    @property
+    def is_final(self) -> bool:
+        return JobState(self.state) in FINAL
+
+
+class JobInput(Record):
+    """An image handed in with a job; its bytes lie in private storage by content hash."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="inputs")
+    position = models.PositiveSmallIntegerField(default=0)
+    role = models.CharField(_("role"), max_length=10, choices=choices(InputRole))
+    asset = models.ForeignKey(
+        "Asset", on_delete=models.PROTECT, null=True, blank=True, related_name="used_as_input"
+    )
+    sha256 = models.CharField(max_length=64)
+    key = models.CharField(max_length=200)
+    media_type = models.CharField(max_length=40)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = _("input image")
+        verbose_name_plural = _("input images")
+        constraints = [
+            models.UniqueConstraint(fields=["job", "position"], name="imagegen_input_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.position}"
+
+
+class Attempt(Record):
+    """One billable call to a provider made for a job; its id is the idempotency key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(
+        Job, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("job")
+    )
+    #: The same job while the attempt is live, else empty: its unique key allows one live attempt a job.
+    live_job = models.OneToOneField(
+        Job, on_delete=models.PROTECT, null=True, blank=True, related_name="live_attempt", editable=False
+    )
+    image_model = models.ForeignKey(
+        ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
+    )
+    number = models.PositiveSmallIntegerField(_("number"))
+    state = models.CharField(
+        _("state"), max_length=10, choices=choices(AttemptState), default=AttemptState.CREATED.value
+    )
+    request_digest = models.CharField(_("digest of the request"), max_length=64)
+    provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
+    provider_request_id = models.CharField(_("provider's request id"), max_length=200, blank=True)
+    model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
+    reserved_cost = money(verbose_name=_("reserved"), default=0)
+    actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
+    is_accepted_risk = models.BooleanField(_("sent again at a person's risk"), default=False)
+    error_code = models.CharField(_("error"), max_length=40, blank=True)
+    error_detail = models.CharField(_("detail"), max_length=300, blank=True)
+    polls = models.PositiveIntegerField(_("times asked"), default=0)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    answered_at = models.DateTimeField(_("answered"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in AttemptState]), name="imagegen_attempt_state"
+            ),
+            models.UniqueConstraint(fields=["job", "number"], name="imagegen_attempt_number_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(LIVE), live_job__isnull=False)
+                | (~Q(state__in=sorted(LIVE)) & Q(live_job__isnull=True)),
+                name="imagegen_attempt_live_is_marked",
+            ),
+            models.CheckConstraint(
+                condition=Q(live_job__isnull=True) | Q(live_job=models.F("job")),
+                name="imagegen_attempt_live_is_own",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {str(self.id)[-8:]}"

@@ -1,0 +1,110 @@
+"""Store prompt templates and their immutable versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.limits import MAX_COUNT
+from imagegen_app.core.types import Operation
+from imagegen_app.models.base import Record, choices
+from imagegen_app.models.catalog import ImageModel
+
+SEED_STRATEGIES = [
+    ("random", _("A new seed each time")),
+    ("fixed", _("Always the same seed")),
+    ("per_row", _("Derived from the row, so that a re-run matches")),
+]
+
+
+class PromptTemplate(Record):
+    """A named prompt; its text lives in versions."""
+
+    name = models.CharField(_("name"), max_length=80)
+    slug = models.SlugField(_("short name"), max_length=60, unique=True)
+    purpose = models.CharField(_("purpose"), max_length=160, blank=True)
+    current = models.ForeignKey(
+        "TemplateVersion",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="current_of",
+        verbose_name=_("published version"),
+    )
+    is_archived = models.BooleanField(_("archived"), default=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("prompt template")
+        verbose_name_plural = _("prompt templates")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TemplateVersion(Record):
+    """One immutable state of a template; jobs point at it."""
+
+    template = models.ForeignKey(
+        PromptTemplate, on_delete=models.PROTECT, related_name="versions", verbose_name=_("template")
+    )
+    number = models.PositiveIntegerField(_("version"))
+    body = models.TextField(_("prompt"))
+    negative = models.TextField(_("negative prompt"), blank=True)
+    variables: models.JSONField[Any, Any] = models.JSONField(_("variables"), default=list, blank=True)
+    operation = models.CharField(
+        _("operation"), max_length=20, choices=choices(Operation), default=Operation.GENERATE.value
+    )
+    image_model = models.ForeignKey(
+        ImageModel,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="template_versions",
+        verbose_name=_("image model"),
+        help_text=_("Empty: the requester chooses among the granted ones."),
+    )
+    width = models.PositiveIntegerField(_("width"), default=1024)
+    height = models.PositiveIntegerField(_("height"), default=1024)
+    count = models.PositiveSmallIntegerField(
+        _("images"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_COUNT)]
+    )
+    quality = models.CharField(_("quality"), max_length=20, blank=True)
+    seed_strategy = models.CharField(
+        _("seed"), max_length=10, choices=SEED_STRATEGIES, default="random"
+    )
+    seed = models.BigIntegerField(_("fixed seed"), null=True, blank=True)
+    note = models.CharField(_("what changed"), max_length=200, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("written by"),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("template version")
+        verbose_name_plural = _("template versions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["template", "number"], name="imagegen_version_number_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(count__gte=1, count__lte=MAX_COUNT), name="imagegen_version_count"
+            ),
+            models.CheckConstraint(
+                condition=~Q(seed_strategy="fixed") | Q(seed__isnull=False),
+                name="imagegen_version_fixed_seed_given",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} v{self.number}"

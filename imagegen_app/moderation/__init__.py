@@ -1,0 +1,1 @@
+"""Screeners that look at prompts and pictures; plain Python without Django."""

@@ -1,0 +1,50 @@
+"""Define what a screener is and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from imagegen_app.core.states import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ScreenerFailed(Exception):
+    """A screener could not decide; the site's setting says what that means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a screener decided about one text or picture."""
+
+    outcome: Outcome
+    categories: tuple[str, ...] = ()
+    #: By category, 0 to 1 as text.
+    scores: Mapping[str, str] = field(default_factory=dict)
+    #: The words that decided, shown to the requester only.
+    matched: tuple[str, ...] = ()
+    #: What the requester can do.
+    advice: str = ""
+
+
+PASSED = Finding(outcome=Outcome.PASSED)
+
+
+class Screener(Protocol):
+    """Something that looks at what goes in or comes out."""
+
+    def screen_text(self, text: str) -> Finding:
+        """Decide about a prompt.
+
+        :raises ScreenerFailed: if it cannot.
+        """
+        ...
+
+    def screen_image(self, data: bytes, *, media_type: str) -> Finding:
+        """Decide about a picture.
+
+        :raises ScreenerFailed: if it cannot.
+        """
+        ...

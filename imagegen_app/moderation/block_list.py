@@ -1,0 +1,84 @@
+"""Refuse prompts that hold a listed term, however it is dressed up."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.states import Outcome
+from imagegen_app.moderation.base import PASSED, Finding, ScreenerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Refused everywhere: sexual images of children and intimate images without consent.
+DEFAULT_TERMS = (
+    "child porn",
+    "child pornography",
+    "csam",
+    "kinderporno",
+    "kinderpornografie",
+    "pornographie enfantine",
+    "pédopornographie",
+    "nudify",
+    "undress her",
+    "undress him",
+    "deepfake nude",
+    "revenge porn",
+    "rachepornografie",
+)
+#: Letters of other scripts that look like Latin ones.
+_LOOKALIKES = str.maketrans("аеорсухіѕјԁһӏαορνι", "aeopcyxisjdhlaopvi")
+#: Digits and signs that stand for letters inside a word.
+_LEET = str.maketrans("01345@$", "oieasas")
+_INVISIBLE = {"Cf", "Mn", "Me", "Cc"}
+
+
+class BlockList:
+    """A list of terms; matched on whole words after folding case, accents and look-alikes."""
+
+    def __init__(self, *, terms: Iterable[str] = (), file: str = "", defaults: bool = True) -> None:
+        wanted = [*(DEFAULT_TERMS if defaults else ()), *terms]
+        if file:
+            try:
+                lines = Path(file).read_text("utf-8").splitlines()
+            except OSError:
+                raise ScreenerFailed("the block list's file cannot be read") from None
+            wanted += [line for line in lines if line.strip() and not line.startswith("#")]
+        self._terms = {fold(term): term for term in wanted if fold(term)}
+        joined = "|".join(
+            re.escape(term).replace(r"\ ", r"\s+") for term in sorted(self._terms, key=len, reverse=True)
+        )
+        self._pattern = re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
+
+    def screen_text(self, text: str) -> Finding:
+        """Look for the terms in the text."""
+        if self._pattern is None:
+            return PASSED
+        found: dict[str, None] = {}
+        for variant in (fold(text), fold(text).translate(_LEET)):
+            for match in self._pattern.finditer(variant):
+                term = self._terms.get(" ".join(match.group().split()))
+                if term is not None:
+                    found.setdefault(term)
+        if not found:
+            return PASSED
+        return Finding(
+            outcome=Outcome.BLOCKED,
+            categories=("block_list",),
+            matched=tuple(found),
+            advice="Take the named words out of the prompt.",
+        )
+
+    def screen_image(self, data: bytes, *, media_type: str) -> Finding:  # noqa: ARG002 - a list of words sees no pictures
+        """Let every picture pass: this screener reads text."""
+        return PASSED
+
+
+def fold(text: str) -> str:
+    """Return the text without case, accents, invisible signs and look-alike letters."""
+    plain = unicodedata.normalize("NFKD", text)
+    kept = "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE)
+    return " ".join(kept.casefold().translate(_LOOKALIKES).split())

@@ -1,0 +1,1 @@
+"""Adapters that speak to image providers; plain Python without Django."""

@@ -1,0 +1,90 @@
+"""Define what an adapter is: the protocol that every provider speaks to us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.core.types import (
+        Capabilities,
+        GenerationRequest,
+        ProviderResult,
+        Recovery,
+        Submission,
+    )
+    from imagegen_app.providers.answers import AnswerFile
+
+CancelOutcome = Literal["cancelled", "too_late", "not_offered"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookNotice:
+    """A verified hint that something happened; the result is always fetched by us."""
+
+    delivery_id: str
+    ref: str
+    status: str
+
+
+class Provider(Protocol):
+    """An account at an image API, ready to be called.
+
+    Adapters are built by `registry.build` with values only: base URL, secret, HTTP client, limits.
+    """
+
+    #: The adapter's name in the registry.
+    name: ClassVar[str]
+    #: How the fate of an unanswered call can be learnt; empty where it cannot.
+    recovery: ClassVar[frozenset[Recovery]]
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what the model can do."""
+        ...
+
+    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+        """Make the billable call; a synchronous answer's bytes go to `answer` and are durable
+        there before this returns `ANSWERED`.
+
+        :raises ProviderError: if the provider refused, failed or fell silent.
+        """
+        ...
+
+    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+        """Ask how the call stands, and fetch the result into `answer` when it is there.
+
+        :raises ProviderError: if the call failed at the provider or cannot be asked about.
+        """
+        ...
+
+    async def cancel(self, ref: str) -> CancelOutcome:
+        """Ask the provider to stop the call."""
+        ...
+
+    async def reconcile(
+        self, request: GenerationRequest, *, answer: AnswerFile
+    ) -> Submission | None:
+        """Learn the fate of a call that was sent and never answered, at no further cost.
+
+        Returns None where this provider offers no way to ask.
+
+        :raises ProviderError: if the provider says that it refused or never had the call.
+        """
+        ...
+
+    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+        """Decode a spooled answer; no network, so it can be repeated.
+
+        :raises BadResponse: if the bytes cannot be used.
+        :raises ContentBlocked: if the answer is really a refusal.
+        """
+        ...
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
+        """Check a webhook's signature over its raw bytes.
+
+        :raises AuthenticationFailed: if it is not the provider's, is stale or malformed.
+        """
+        ...

@@ -1,0 +1,171 @@
+"""Hold secrets by name: where they come from, and which hosts may see them.
+
+A credential is a name in the settings. Its value comes from a source (`env:NAME`,
+`file:/path` or the dotted path of a callable), is read when it is needed and is shown to nobody.
+"""
+
+from __future__ import annotations
+
+import hmac
+import importlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[.:][A-Za-z_]\w*")
+_KNOWN_PREFIX = re.compile(
+    r"(?:sk|pk|rk|xai|hf|r8|fal|bfl|ghp|gho|key)[-_][\w-]{8,}|whsec_\S{8,}|gh[pousr]_\w{20,}"
+    r"|AKIA\w{12,}|ASIA\w{12,}|AIza[\w-]{20,}|eyJ[\w-]{10,}\.[\w.-]+|-----BEGIN .+"
+    r"|(?i:bearer|basic)\s+\S{8,}",
+    re.DOTALL,
+)
+_MIN_OPAQUE = 20
+
+
+class SecretMissing(Exception):
+    """A credential's source holds no value."""
+
+
+class Secret:
+    """A value that hides itself: it is not printed, compared in the open, or pickled."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value; call this only where it goes onto the wire."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+def looks_like_secret(text: str) -> bool:
+    """Tell whether a text is probably a pasted key rather than the name of a source."""
+    text = text.strip()
+    if text.startswith(("env:", "file:")):
+        return bool(_KNOWN_PREFIX.fullmatch(text.partition(":")[2]))
+    if _KNOWN_PREFIX.fullmatch(text):
+        return True
+    if _DOTTED.fullmatch(text) or len(text) < _MIN_OPAQUE:
+        return False
+    opaque = re.fullmatch(r"[A-Za-z0-9+/=_.-]+", text) is not None
+    return opaque and any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
+
+
+class _FileSource:
+    """Reads a file again whenever its modification time or size changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._value = ""
+
+    def __call__(self) -> str:
+        stat = self._path.stat()
+        state = (stat.st_mtime_ns, stat.st_size)
+        if state != self._seen:
+            self._value = self._path.read_text("utf-8").rstrip("\r\n")
+            self._seen = state
+        return self._value
+
+
+def parse_source(source: str) -> Callable[[], str]:
+    """Return the function that reads a source.
+
+    :raises ValueError: if the text names no source; the message does not repeat the text.
+    """
+    kind, _, rest = source.partition(":")
+    if kind == "env" and rest:
+        return lambda: os.environ.get(rest, "")
+    if kind == "file" and rest:
+        return _FileSource(Path(rest))
+    if looks_like_secret(source) or not _DOTTED.fullmatch(source):
+        raise ValueError("a source is env:NAME, file:/path or the dotted path of a callable")
+
+    def call() -> str:
+        module, name = re.split(r"[.:](?=\w+$)", source, maxsplit=1)
+        return str(getattr(importlib.import_module(module), name)())
+
+    return call
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A named secret with its sources (two while it is being rotated) and its own hosts."""
+
+    name: str
+    sources: tuple[str, ...]
+    #: Host names, each with a port where it is not the scheme's own. A loopback name without
+    #: a port stands for all its ports.
+    hosts: frozenset[str]
+    _readers: tuple[Callable[[], str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ValueError("a credential needs a source")
+        object.__setattr__(self, "hosts", frozenset(host.lower() for host in self.hosts))
+        object.__setattr__(self, "_readers", tuple(parse_source(s) for s in self.sources))
+
+    def values(self) -> tuple[Secret, ...]:
+        """Return the values that are live, the preferred one first.
+
+        :raises SecretMissing: if no source holds a value.
+        """
+        return tuple(_live(self._readers, name=self.name))
+
+    def allows(self, url: str) -> bool:
+        """Tell whether this credential may be sent to the URL's host."""
+        try:
+            parts = urlsplit(url)
+            port, host = parts.port, (parts.hostname or "").lower()
+        except ValueError:
+            return False
+        if parts.scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc:
+            return False
+        port = port or _DEFAULT_PORTS[parts.scheme]
+        name = f"[{host}]" if ":" in host else host
+        if f"{name}:{port}" in self.hosts:
+            return True
+        if host not in self.hosts and name not in self.hosts:
+            return False
+        return port == _DEFAULT_PORTS[parts.scheme] or host in _LOOPBACK
+
+
+def _live(readers: Iterable[Callable[[], str]], *, name: str) -> list[Secret]:
+    found: list[Secret] = []
+    for reader in readers:
+        try:
+            value = reader().strip()
+        except OSError:
+            # A file that is being replaced; the other source may do.
+            continue
+        if value and Secret(value) not in found:
+            found.append(Secret(value))
+    if not found:
+        raise SecretMissing(f"credential {name!r} has no value in any of its sources")
+    return found

@@ -1,0 +1,1 @@
+"""Draw pictures without any model, for the sandbox and the simulator."""

@@ -1,0 +1,1 @@
+"""Wire shapes shared by several providers."""

@@ -1,0 +1,264 @@
+"""Understand what servers that speak like OpenAI answer: errors and images."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    ContentBlocked,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+)
+from imagegen_app.core.types import GeneratedImage, ProviderResult, Usage
+from imagegen_app.providers.retry_after import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.providers.http import Reply
+
+#: One decoded image, in bytes.
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
+MAX_IMAGES = 10
+#: Formats that we take; svg is active content and gif is animated, whatever the server offers.
+RASTER_FORMATS = ("png", "jpeg", "webp")
+
+CONTENT_CODES = frozenset(
+    {
+        "bio_policy",
+        "content_blocked",
+        "content_filter",
+        "content_policy_violation",
+        "contentfilter",
+        "image_content_policy_violation",
+        "misalignment_policy_violation",
+        "moderation_blocked",
+    }
+)
+QUOTA_CODES = frozenset(
+    {
+        "billing_hard_limit_reached",
+        "budget_exceeded",
+        "credit_balance_exhausted",
+        "insufficient_quota",
+        "organization_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "quota_exhausted",
+    }
+)
+_VIOLATIONS = re.compile(r"safety_violations=\[([^\]]{0,500})\]")
+_WORD = re.compile(r"[\w./-]{1,60}")
+_STATUS: Mapping[int, type[ProviderError]] = {
+    401: AuthenticationFailed,
+    402: QuotaExhausted,
+    403: PermissionDenied,
+    404: NotFound,
+    408: OutcomeUnknown,
+    410: NotFound,
+    503: ProviderUnavailable,
+}
+_SERVER_ERRORS = range(500, 600)
+_REDIRECTS = range(300, 400)
+_TOO_MANY = 429
+
+
+def error_of(body: bytes) -> dict[str, Any]:
+    """Return the error object of a body; empty where there is none."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return error_in(document)
+
+
+def error_in(document: object) -> dict[str, Any]:
+    """Return the error object of a decoded document; empty where there is none."""
+    if not isinstance(document, dict):
+        return {}
+    error = document.get("error")
+    if isinstance(error, dict):
+        return error
+    # Some local servers answer {"error": "text"} or {"detail": ...}.
+    return {"message": error} if isinstance(error, str) and error else {}
+
+
+def classify(reply: Reply) -> ProviderError:
+    """Turn a reply that is no success into one of our errors.
+
+    The order counts: content codes, then quota codes, then the status; never the free text.
+    """
+    error = error_of(reply.body)
+    explicit = explicit_error(error, status=reply.status, request_id=reply.request_id)
+    if explicit is not None:
+        return explicit
+    detail = _detail(error, status=reply.status)
+    if reply.status == _TOO_MANY:
+        return RateLimited(
+            retry_after=retry_after(reply.headers),
+            detail=detail,
+            status=reply.status,
+            request_id=reply.request_id,
+        )
+    kind = _STATUS.get(reply.status)
+    if kind is None:
+        kind = InvalidRequest
+        if reply.status in _SERVER_ERRORS:
+            kind = OutcomeUnknown
+        elif reply.status in _REDIRECTS:
+            kind = NotFound
+    return kind(detail=detail, status=reply.status, request_id=reply.request_id)
+
+
+def explicit_error(
+    error: Mapping[str, Any], *, status: int | None = None, request_id: str = ""
+) -> ProviderError | None:
+    """Return the error that the codes alone make certain, or None."""
+    code, kind = _text(error, "code").lower(), _text(error, "type").lower()
+    detail = _detail(error, status=status)
+    if code in CONTENT_CODES or kind in CONTENT_CODES:
+        stage, categories = _moderation(error)
+        return ContentBlocked(
+            stage=stage, categories=categories, detail=detail, status=status, request_id=request_id
+        )
+    if code in QUOTA_CODES or kind in QUOTA_CODES:
+        return QuotaExhausted(detail=detail, status=status, request_id=request_id)
+    return None
+
+
+def read_images(body: bytes, *, note: Mapping[str, Any]) -> ProviderResult:
+    """Decode an images answer; `note` tells `asked`, `output_format` and `request_id`.
+
+    :raises ContentBlocked: if the answer is a refusal with status 200.
+    :raises BadResponse: if it is not the JSON of images, or an image is cut off or too large.
+    """
+    request_id = str(note.get("request_id", ""))
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadResponse(detail="not JSON", request_id=request_id) from None
+    error = error_in(document)
+    if error:
+        explicit = explicit_error(error, request_id=request_id)
+        raise explicit or BadResponse(
+            detail="error inside a success: " + _detail(error, status=None), request_id=request_id
+        )
+    items = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(items, list) or not items:
+        raise BadResponse(detail="no images in the answer", request_id=request_id)
+    resolved = {
+        name: _text(document, name)
+        for name in ("size", "quality", "background", "output_format")
+        if _text(document, name)
+    }
+    claimed = resolved.get("output_format") or str(note.get("output_format", ""))
+    images = tuple(
+        image_of(item, claimed=claimed, request_id=request_id) for item in items[:MAX_IMAGES]
+    )
+    asked = note.get("asked")
+    if isinstance(asked, int) and asked > len(images):
+        resolved["count"] = f"{len(images)} of {asked}"
+    return ProviderResult(
+        images=images,
+        usage=usage_of(document.get("usage"), images=len(images)),
+        model_version=_text(document, "model"),
+        resolved=resolved,
+    )
+
+
+def image_of(item: object, *, claimed: str = "", request_id: str = "") -> GeneratedImage:
+    """Decode one item of an answer.
+
+    :raises BadResponse: if it holds no whole base64 text or too much of it.
+    """
+    text = item.get("b64_json") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(text, str) or not text:
+        raise BadResponse(detail="an item without an image", request_id=request_id)
+    seed = item.get("seed")
+    revised = item.get("revised_prompt")
+    return GeneratedImage(
+        data=image_bytes(text, request_id=request_id),
+        claimed_media_type=_text(item, "mime_type") or (f"image/{claimed}" if claimed else ""),
+        seed=seed if isinstance(seed, int) else None,
+        revised_prompt=revised if isinstance(revised, str) else "",
+    )
+
+
+def image_bytes(text: str, *, request_id: str = "") -> bytes:
+    """Decode base64, with or without a `data:` prefix, strictly.
+
+    :raises BadResponse: if it is cut off, no base64, empty or too large.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 4:
+        raise BadResponse(detail="an image is too large", request_id=request_id)
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise BadResponse(detail="an image is cut off", request_id=request_id) from None
+    if not data:
+        raise BadResponse(detail="an image is empty", request_id=request_id)
+    return data
+
+
+def usage_of(document: object, *, images: int) -> Usage:
+    """Read the token counts of an answer; what is missing or odd counts as zero."""
+    if not isinstance(document, dict):
+        return Usage(images=images)
+    inputs = document.get("input_tokens_details")
+    outputs = document.get("output_tokens_details")
+    text, image = _count(inputs, "text_tokens"), _count(inputs, "image_tokens")
+    return Usage(
+        # Without details, all of the input is text.
+        input_text_tokens=text if text or image else _count(document, "input_tokens"),
+        input_image_tokens=image,
+        output_image_tokens=_count(outputs, "image_tokens") or _count(document, "output_tokens"),
+        images=images,
+    )
+
+
+def _count(document: object, name: str) -> int:
+    value = document.get(name) if isinstance(document, dict) else None
+    return value if type(value) is int and 0 <= value < 1 << 40 else 0
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    """Return a short word of a document: never a sentence, which could quote the prompt."""
+    value = document.get(name)
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
+
+
+def _detail(error: Mapping[str, Any], *, status: int | None) -> str:
+    words = [f"HTTP {status}" if status else "", _text(error, "type"), _text(error, "code")]
+    parameter = _text(error, "param")
+    return " ".join([w for w in words if w] + ([f"({parameter})"] if parameter else []))
+
+
+def _moderation(
+    error: Mapping[str, Any],
+) -> tuple[Literal["input", "output", "unknown"], tuple[str, ...]]:
+    details = error.get("moderation_details")
+    details = details if isinstance(details, dict) else {}
+    categories = details.get("categories")
+    if not isinstance(categories, list):
+        message = error.get("message")
+        match = _VIOLATIONS.search(message) if isinstance(message, str) else None
+        categories = [part.strip() for part in match[1].split(",")] if match else []
+    known = tuple(c for c in categories if isinstance(c, str) and _WORD.fullmatch(c))[:20]
+    stage = details.get("moderation_stage")
+    if stage == "input":
+        return "input", known
+    return ("output" if stage == "output" else "unknown"), known

@@ -1,0 +1,124 @@
+"""Read the documents of a job API: take a job on, ask about it, know how it ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    ContentBlocked,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+)
+from imagegen_app.core.types import Submission, SubmissionStatus
+from imagegen_app.providers.families.openai_like import error_in, explicit_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+_REF = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+_STATUSES: Mapping[str, JobStatus] = {
+    "queued": "queued",
+    "running": "running",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+#: A failed job's code: none of these was billed, or the provider would call it a success.
+_FAILURES: Mapping[str, type[ProviderError]] = {
+    "authentication_failed": AuthenticationFailed,
+    "invalid_request": InvalidRequest,
+    "not_found": NotFound,
+    "permission_denied": PermissionDenied,
+    "provider_unavailable": ProviderUnavailable,
+    "rate_limited": RateLimited,
+    "overloaded": ProviderUnavailable,
+}
+MIN_POLL_SECONDS = 0.5
+MAX_POLL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobDocument:
+    """A job as the provider describes it."""
+
+    ref: str
+    status: JobStatus
+    progress: float | None = None
+    poll_after: float | None = None
+    #: One entry an image, each with `url` or `b64_json`.
+    output: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    model_version: str = ""
+
+
+def read_job(document: object, *, request_id: str = "") -> JobDocument:
+    """Read a job's document.
+
+    :raises BadResponse: if it names no job or an unknown status.
+    """
+    if not isinstance(document, dict):
+        raise BadResponse(detail="no job in the answer", request_id=request_id)
+    ref, status = document.get("id"), document.get("status")
+    known = _STATUSES.get(status) if isinstance(status, str) else None
+    if not isinstance(ref, str) or not _REF.fullmatch(ref) or known is None:
+        raise BadResponse(detail="no job in the answer", request_id=request_id)
+    output, usage = document.get("output"), document.get("usage")
+    version = document.get("model_version")
+    return JobDocument(
+        ref=ref,
+        status=known,
+        progress=_number(document.get("progress"), low=0.0, high=1.0),
+        poll_after=_number(document.get("poll_after"), low=MIN_POLL_SECONDS, high=MAX_POLL_SECONDS),
+        output=tuple(o for o in output if isinstance(o, dict)) if isinstance(output, list) else (),
+        usage=usage if isinstance(usage, dict) else {},
+        error=error_in(document),
+        model_version=version if isinstance(version, str) and _REF.fullmatch(version) else "",
+    )
+
+
+def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
+    """Say how a job stands that has no result yet, or was cancelled.
+
+    :raises ProviderError: if the job failed.
+    """
+    if job.status == "failed":
+        raise failure(job, request_id=request_id)
+    status = {
+        "queued": SubmissionStatus.ACCEPTED,
+        "cancelled": SubmissionStatus.CANCELLED,
+    }.get(job.status, SubmissionStatus.RUNNING)
+    return Submission(
+        status,
+        ref=job.ref,
+        request_id=request_id,
+        progress=job.progress,
+        poll_after=job.poll_after,
+    )
+
+
+def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
+    """Turn a failed job into one of our errors, by its code alone."""
+    explicit = explicit_error(job.error, request_id=request_id)
+    if isinstance(explicit, ContentBlocked | QuotaExhausted):
+        return explicit
+    code = job.error.get("code")
+    kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
+    return kind(detail="the job failed", request_id=request_id)
+
+
+def _number(value: object, *, low: float, high: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return min(max(float(value), low), high) if value == value else None  # noqa: PLR0124  (NaN)

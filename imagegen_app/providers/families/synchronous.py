@@ -1,0 +1,46 @@
+"""Answer for adapters whose API answers at once: there is no job to ask about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.errors import AuthenticationFailed, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.core.types import GenerationRequest, Submission
+    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.base import CancelOutcome, WebhookNotice
+
+
+class Synchronous:
+    """The half of an adapter that a synchronous API does not have."""
+
+    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+        """Refuse: there is nothing to poll.
+
+        :raises NotFound: always.
+        """
+        del ref, answer
+        raise NotFound(detail="this API has no jobs to ask about")
+
+    async def cancel(self, ref: str) -> CancelOutcome:
+        """Say that a call cannot be stopped."""
+        del ref
+        return "not_offered"
+
+    async def reconcile(
+        self, request: GenerationRequest, *, answer: AnswerFile
+    ) -> Submission | None:
+        """Say that the fate of a call cannot be asked for."""
+        del request, answer
+        return None
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
+        """Refuse: this API sends no webhooks.
+
+        :raises AuthenticationFailed: always.
+        """
+        del headers, body
+        raise AuthenticationFailed(detail="this API sends no webhooks about images")

@@ -1,0 +1,272 @@
+"""Speak the generic job protocol: the smallest job API that loses nothing.
+
+POST  {base}/v1/jobs                       202 {id, status}; `Idempotency-Key` is honoured
+GET   {base}/v1/jobs/{id}                  queued | running | succeeded | failed | cancelled
+POST  {base}/v1/jobs/{id}/cancel
+GET   {base}/v1/jobs?idempotency_key=...   {data: [job]}
+
+A gateway in front of your own models that speaks it is safe against every crash: the same key
+with the same body is the same job, and a lost answer can be looked up.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    NotFound,
+    OutcomeUnknown,
+    ProviderUnavailable,
+)
+from imagegen_app.core.types import (
+    Capabilities,
+    GeneratedImage,
+    Operation,
+    ProviderResult,
+    Recovery,
+    SizeRule,
+    Submission,
+    SubmissionStatus,
+)
+from imagegen_app.providers.base import WebhookNotice
+from imagegen_app.providers.families import openai_like, standard_webhooks, submit_poll
+from imagegen_app.providers.http import Auth
+from imagegen_app.providers.parameters import check_request
+from imagegen_app.providers.retry_after import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from imagegen_app.core.types import GenerationRequest
+    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.base import CancelOutcome
+    from imagegen_app.providers.credentials import Credential, Secret
+    from imagegen_app.providers.http import HttpClient, Reply
+
+_DEFAULT = Capabilities(
+    operations=frozenset(Operation),
+    sizes=SizeRule(step=8, min_pixels=64 * 64, max_pixels=2048 * 2048, max_side=2048),
+    max_count=8,
+    max_prompt_chars=8000,
+    output_formats=openai_like.RASTER_FORMATS,
+    backgrounds=("auto", "opaque", "transparent"),
+    max_inputs=8,
+    takes_mask=True,
+    takes_seed=True,
+    takes_negative_prompt=True,
+    parameters={"strength": (), "steps": (), "guidance": (), "style": ()},
+)
+_MAX_POLL_BYTES = 96 * 1024 * 1024
+_CONFLICT = 409
+
+
+class GenericJobs:
+    """An account at a server that speaks the generic job protocol."""
+
+    name: ClassVar[str] = "generic_jobs"
+    recovery: ClassVar[frozenset[Recovery]] = frozenset(
+        {Recovery.IDEMPOTENCY_KEY, Recovery.LOOKUP, Recovery.WEBHOOK}
+    )
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        credential: Credential | None,
+        http: HttpClient,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._base = base_url.rstrip("/")
+        self._auth = Auth(credential) if credential else None
+        self._http = http
+        self._matrix: Mapping[str, Capabilities] = options.get("capabilities", {})
+        self._webhook_secrets: Sequence[Secret] = options.get("webhook_secrets", ())
+        self._result_hosts = frozenset(options.get("result_hosts", ()))
+        self._clock: Callable[[], float] = options.get("clock", time.time)
+
+    def capabilities(self, model: str) -> Capabilities:
+        return self._matrix.get(model, _DEFAULT)
+
+    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+        check_request(request, capabilities=self.capabilities(request.model))
+        del answer  # The result comes later, by `poll`.
+        reply = await self._http.post_json(
+            f"{self._base}/v1/jobs",
+            body=encoded(request),
+            headers={"Idempotency-Key": request.idempotency_key},
+            auth=self._auth,
+        )
+        if not reply.ok:
+            raise openai_like.classify(reply)
+        try:
+            job = submit_poll.read_job(_json(reply), request_id=reply.request_id)
+        except BadResponse as error:
+            # Taken on, and we cannot read as what: a look-up by our key will tell.
+            raise OutcomeUnknown(detail=error.detail, request_id=reply.request_id) from None
+        return Submission(
+            SubmissionStatus.ACCEPTED,
+            ref=job.ref,
+            request_id=reply.request_id,
+            poll_after=job.poll_after or retry_after(reply.headers),
+        )
+
+    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+        reply, document = await self._ask(f"/v1/jobs/{quote(ref, safe='')}")
+        return await self._follow(document, reply=reply, answer=answer)
+
+    async def cancel(self, ref: str) -> CancelOutcome:
+        reply = await self._http.post_json(
+            f"{self._base}/v1/jobs/{quote(ref, safe='')}/cancel",
+            body=b"{}",
+            auth=self._auth,
+            billable=False,
+        )
+        if reply.status in {_CONFLICT, 404}:
+            return "too_late"
+        if not reply.ok:
+            raise openai_like.classify(reply)
+        return (
+            "cancelled"
+            if submit_poll.read_job(_json(reply)).status == "cancelled"
+            else ("too_late")
+        )
+
+    async def reconcile(
+        self, request: GenerationRequest, *, answer: AnswerFile
+    ) -> Submission | None:
+        key = quote(request.idempotency_key, safe="")
+        reply, document = await self._ask(f"/v1/jobs?idempotency_key={key}")
+        jobs = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(jobs, list):
+            raise BadResponse(detail="no list of jobs", request_id=reply.request_id)
+        if not jobs:
+            raise NotFound(detail="the provider never had this call", request_id=reply.request_id)
+        return await self._follow(jobs[0], reply=reply, answer=answer)
+
+    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+        try:
+            document = json.loads(answer.read())
+            job = submit_poll.read_job(document)
+        except (ValueError, RecursionError):
+            raise BadResponse(detail="not JSON") from None
+        images = tuple(
+            _image(item, answer=answer, part=f"image-{n}")
+            for n, item in enumerate(job.output[: openai_like.MAX_IMAGES])
+        )
+        if not images:
+            raise BadResponse(detail="no images in the answer")
+        return ProviderResult(
+            images=images,
+            usage=openai_like.usage_of(job.usage, images=len(images)),
+            model_version=job.model_version,
+        )
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
+        delivery_id = standard_webhooks.verify(
+            headers, body=body, secrets=self._webhook_secrets, now=self._clock()
+        )
+        try:
+            document = json.loads(body)
+            data = document["data"] if isinstance(document, dict) else None
+            job = submit_poll.read_job(data)
+        except (ValueError, RecursionError, KeyError, BadResponse):
+            raise AuthenticationFailed(detail="webhook body malformed") from None
+        return WebhookNotice(delivery_id=delivery_id, ref=job.ref, status=job.status)
+
+    async def _ask(self, path: str) -> tuple[Reply, Any]:
+        """Ask about a job; asking costs nothing, so whatever is odd means: ask again later."""
+        reply = await self._http.send(
+            "GET", self._base + path, auth=self._auth, limit=_MAX_POLL_BYTES
+        )
+        try:
+            if reply.ok:
+                return reply, _json(reply)
+            raise openai_like.classify(reply)
+        except (BadResponse, OutcomeUnknown) as error:
+            raise ProviderUnavailable(
+                detail=error.detail, status=error.status, request_id=error.request_id
+            ) from None
+
+    async def _follow(self, document: object, *, reply: Reply, answer: AnswerFile) -> Submission:
+        job = submit_poll.read_job(document, request_id=reply.request_id)
+        if job.status != "succeeded":
+            return submit_poll.under_way(job, request_id=reply.request_id)
+        for n, item in enumerate(job.output[: openai_like.MAX_IMAGES]):
+            url, part = item.get("url"), f"image-{n}"
+            # A part that exists is whole: a resumed fetch takes up where it stopped.
+            if isinstance(url, str) and part not in answer.parts():
+                await self._http.download(
+                    url, base_url=self._base, answer=answer, part=part, hosts=self._result_hosts
+                )
+        body = json.dumps(document).encode()
+        await answer.write(_once(body), limit=_MAX_POLL_BYTES * 2)
+        answer.finish({"request_id": reply.request_id, "ref": job.ref})
+        return Submission(
+            SubmissionStatus.ANSWERED, ref=job.ref, request_id=reply.request_id, progress=1.0
+        )
+
+
+def encoded(request: GenerationRequest) -> bytes:
+    """Write the body of a job: the same bytes for the same request."""
+    document: dict[str, Any] = {
+        "operation": request.operation.value,
+        "model": request.model,
+        "prompt": request.prompt,
+        "size": str(request.size),
+        "n": request.count,
+        "output_format": request.output_format,
+    }
+    optional = {
+        "negative_prompt": request.negative_prompt,
+        "quality": request.quality,
+        "background": request.background,
+        "end_user": request.end_user,
+        "webhook_url": request.webhook_url,
+        "parameters": dict(request.parameters),
+        "inputs": [
+            {
+                "role": i.role.value,
+                "media_type": i.media_type,
+                "b64_json": base64.b64encode(i.data).decode("ascii"),
+            }
+            for i in request.inputs
+        ],
+    }
+    document |= {name: value for name, value in optional.items() if value}
+    if request.seed is not None:
+        document["seed"] = request.seed
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _image(item: Mapping[str, Any], *, answer: AnswerFile, part: str) -> GeneratedImage:
+    if "url" not in item:
+        return openai_like.image_of(item)
+    try:
+        data = answer.read(part=part)
+    except FileNotFoundError:
+        raise BadResponse(detail="an item without an image") from None
+    seed, claimed = item.get("seed"), item.get("mime_type")
+    return GeneratedImage(
+        data=data,
+        claimed_media_type=claimed if isinstance(claimed, str) else "",
+        seed=seed if isinstance(seed, int) else None,
+    )
+
+
+def _json(reply: Reply) -> Any:
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError):
+        raise BadResponse(
+            detail="not JSON", status=reply.status, request_id=reply.request_id
+        ) from None
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body

@@ -1,0 +1,17 @@
+"""Speak HTTP to providers: the one client, with its limits, and the one place that sends a key.
+
+- Names are resolved once, every address is checked, and the connection goes to a checked one,
+  while certificate, SNI and Host stay those of the name. Plain http and private addresses are
+  for trusted origins only, which the site's settings name.
+- A billable POST opens a connection of its own: a kept one may just have been closed by the
+  other side, and then nobody knows whether the call was begun.
+- What goes wrong leaves as one of our errors, sorted by "may it have been billed?", with a
+  detail in our own words: never a query, a body, a prompt or a key.
+"""
+
+from __future__ import annotations
+
+from imagegen_app.providers.http.client import HttpClient
+from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
+
+__all__ = ["Auth", "HttpClient", "HttpLimits", "Reply"]

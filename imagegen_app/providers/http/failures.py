@@ -1,0 +1,60 @@
+"""Sort what goes wrong on the wire by the question: may the call have been billed."""
+
+from __future__ import annotations
+
+import httpcore
+import httpx
+
+from imagegen_app.core.errors import (
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+from imagegen_app.providers.http.transport import AddressRefused, NameUnknown
+
+#: All that httpx and httpcore let out while a call is made.
+FAILURES = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    TimeoutError,
+)
+_NOT_WRITTEN = (
+    httpcore.LocalProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+def translated(error: Exception, *, billable: bool) -> ProviderError:
+    """Turn a failure of the transport into one of our errors."""
+    before = _before_anything_was_sent(error)
+    if before is not None:
+        return before
+    slow = isinstance(error, TimeoutError | httpcore.TimeoutException)
+    what = "silence" if slow else "the connection broke"
+    if billable:
+        return OutcomeUnknown(detail=f"sent, then {what}")
+    return ProviderTimeout(detail=what) if slow else ProviderUnavailable(detail=what)
+
+
+def _before_anything_was_sent(error: Exception) -> ProviderError | None:
+    if isinstance(error, AddressRefused):
+        return ProviderUnavailable(detail="address refused")
+    if isinstance(error, NameUnknown):
+        return ProviderTimeout(detail="name not found")
+    if isinstance(error, httpcore.ConnectTimeout | httpcore.PoolTimeout):
+        return ProviderTimeout(detail="no connection in time")
+    if isinstance(error, httpcore.ConnectError | httpcore.ProxyError):
+        return ProviderUnavailable(detail="no connection")
+    if isinstance(error, _NOT_WRITTEN):
+        return InvalidRequest(detail="the request could not be written")
+    return None

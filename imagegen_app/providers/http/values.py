@@ -1,0 +1,64 @@
+"""Hold what goes into the HTTP client and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.providers.credentials import Credential, Secret
+
+_OK = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How long and how much; seconds and bytes."""
+
+    connect: float = 5.0
+    read: float = 600.0
+    write: float = 60.0
+    pool: float = 10.0
+    #: A whole call, from the first byte sent to the last one received.
+    total: float = 900.0
+    max_answer: int = 128 * 1024 * 1024
+    max_error: int = 64 * 1024
+    max_json: int = 1024 * 1024
+    download_first_byte: float = 15.0
+    download_total: float = 60.0
+    max_download: int = 32 * 1024 * 1024
+    max_connections: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """A credential and the header that it travels in."""
+
+    credential: Credential
+    header: str = "Authorization"
+    scheme: str = "Bearer"
+
+    def value(self, secret: Secret) -> str:
+        return f"{self.scheme} {secret.reveal()}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered; the body is empty where it went to an answer file."""
+
+    status: int
+    #: A safe choice of the headers, by lower-case name.
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+    #: The digest of the spooled body, in hex.
+    sha256: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status in _OK
+
+    @property
+    def request_id(self) -> str:
+        return self.headers.get("x-request-id", "")

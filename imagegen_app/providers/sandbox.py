@@ -1,0 +1,118 @@
+"""Draw pictures in this process: no key, no network, no cost, and always the same answer.
+
+For demos, for tests, and for trying out templates before money is spent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imagegen_app.core.errors import BadResponse
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.types import (
+    Capabilities,
+    GeneratedImage,
+    Operation,
+    ProviderResult,
+    Recovery,
+    SizeRule,
+    Submission,
+    SubmissionStatus,
+    Usage,
+)
+from imagegen_app.providers.drawing import studio
+from imagegen_app.providers.families.synchronous import Synchronous
+from imagegen_app.providers.parameters import check_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from imagegen_app.core.types import GenerationRequest
+    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.credentials import Credential
+    from imagegen_app.providers.http import HttpClient
+
+CAPABILITIES = Capabilities(
+    operations=frozenset(Operation),
+    sizes=SizeRule(step=8, min_pixels=64 * 64, max_side=2048),
+    max_count=8,
+    max_prompt_chars=32_000,
+    qualities=("auto", "low", "medium", "high"),
+    output_formats=("png", "jpeg", "webp"),
+    backgrounds=("auto", "opaque", "transparent"),
+    max_inputs=8,
+    takes_mask=True,
+    takes_seed=True,
+    takes_negative_prompt=True,
+    parameters={
+        "anchor": ("center", "left", "right", "top", "bottom"),
+        "style": (),
+        "strength": (),
+    },
+)
+_MAX_IMAGE_BYTES = 32 * 1024 * 1024
+
+
+class Sandbox(Synchronous):
+    """An account at nobody: options `latency` (seconds) and `capabilities` (by model)."""
+
+    name: ClassVar[str] = "sandbox"
+    #: Repeating a call costs nothing and gives the same pictures.
+    recovery: ClassVar[frozenset[Recovery]] = frozenset({Recovery.IDEMPOTENCY_KEY})
+
+    def __init__(
+        self,
+        *,
+        base_url: str = "",
+        credential: Credential | None = None,
+        http: HttpClient | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        del base_url, credential, http
+        options = options or {}
+        self._latency = float(options.get("latency", 0.0))
+        self._matrix: Mapping[str, Capabilities] = options.get("capabilities", {})
+
+    def capabilities(self, model: str) -> Capabilities:
+        return self._matrix.get(model, CAPABILITIES)
+
+    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+        check_request(request, capabilities=self.capabilities(request.model))
+        failpoint("submit.half_body")
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        seed = studio.first_seed(request)
+        items = []
+        for n in range(request.count):
+            data = await asyncio.to_thread(studio.picture, request, seed=seed + n)
+            part = f"image-{n}"
+            await answer.write(_once(data), limit=_MAX_IMAGE_BYTES, part=part)
+            items.append({"part": part, "seed": seed + n})
+        failpoint("submit.after_send_before_answer")
+        body = {"images": items, "format": request.output_format}
+        await answer.write(_once(json.dumps(body).encode()), limit=_MAX_IMAGE_BYTES)
+        answer.finish({"asked": request.count, "request_id": ""})
+        return Submission(SubmissionStatus.ANSWERED)
+
+    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+        try:
+            body = json.loads(answer.read())
+            images = tuple(
+                GeneratedImage(
+                    data=answer.read(part=item["part"]),
+                    claimed_media_type=f"image/{body['format']}",
+                    seed=item["seed"],
+                )
+                for item in body["images"]
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            raise BadResponse(detail="the sandbox's answer is damaged") from None
+        return ProviderResult(
+            images=images, usage=Usage(images=len(images)), model_version="sandbox-1"
+        )
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -1,0 +1,82 @@
+"""Build adapters from what the site stores and sets: rows choose names, settings hold the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.providers import registry
+from imagegen_app.providers.credentials import Credential
+from imagegen_app.providers.http import HttpClient, HttpLimits
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import Capabilities
+    from imagegen_app.models import ImageModel
+    from imagegen_app.models import Provider as ProviderRow
+    from imagegen_app.providers.base import Provider
+
+
+class NotConfigured(Exception):
+    """A provider cannot be called as the site is set up; the message says the mend."""
+
+
+def credential(name: str) -> Credential | None:
+    """Return the credential of this name, or None for the empty name.
+
+    :raises NotConfigured: if the settings do not know it.
+    """
+    if not name:
+        return None
+    known = conf.get().credentials
+    if name not in known:
+        raise NotConfigured(
+            f"The credential {name!r} is not in IMAGEGEN['CREDENTIALS']; add it, or choose another."
+        )
+    entry = known[name]
+    sources = (entry.source,) if isinstance(entry.source, str) else tuple(entry.source)
+    return Credential(name=name, sources=sources, hosts=tuple(entry.hosts))
+
+
+def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
+    """Return an adapter that is ready to be called.
+
+    :raises NotConfigured: if the adapter or its credential is unknown.
+    """
+    try:
+        return registry.build(
+            _path(provider),
+            base_url=provider.base_url,
+            credential=credential(provider.credential),
+            http=http,
+        )
+    except registry.UnknownAdapter:
+        raise NotConfigured(_unknown(provider)) from None
+    except ValueError as fault:
+        raise NotConfigured(f"The provider “{provider.name}” cannot be called: {fault}.") from None
+
+
+def client(*, read_seconds: float = 600.0) -> HttpClient:
+    """Return a new HTTP client with the site's limits; close it where it was used."""
+    return HttpClient(
+        limits=HttpLimits(read=read_seconds), trusted_origins=frozenset(conf.get().trusted_origins)
+    )
+
+
+def capabilities(image_model: ImageModel) -> Capabilities:
+    """Return what a model can do.
+
+    :raises NotConfigured: if its provider is not.
+    """
+    try:
+        return registry.capabilities(_path(image_model.provider), image_model.wire_name)
+    except registry.UnknownAdapter:
+        raise NotConfigured(_unknown(image_model.provider)) from None
+
+
+def _path(provider: ProviderRow) -> str:
+    return conf.get().adapters.get(provider.adapter, provider.adapter)
+
+
+def _unknown(provider: ProviderRow) -> str:
+    known = ", ".join([*registry.adapter_names(), *conf.get().adapters])
+    return f"There is no adapter {provider.adapter!r}; there are: {known}."

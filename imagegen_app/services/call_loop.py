@@ -1,0 +1,99 @@
+"""Run provider calls on an event loop in a thread of its own; all database work stays outside.
+
+The driver hands coroutines in and takes outcomes out of a queue, so that one thread writes rows
+while many calls wait for their providers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished piece of work: what it returned, or what it raised."""
+
+    #: What the caller named the work by.
+    tag: Any
+    result: Any = None
+    error: BaseException | None = None
+
+
+class CallLoop:
+    """An event loop for calls and a bounded pool for bytes, with one queue of outcomes."""
+
+    def __init__(self, *, byte_workers: int = 2) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(byte_workers, thread_name_prefix="imagegen-bytes")
+        self._thread = threading.Thread(target=self._run, name="imagegen-calls", daemon=True)
+        self._in_flight = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Work handed in whose outcome was not taken yet."""
+        return self._in_flight
+
+    def call(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop."""
+        self._in_flight += 1
+        asyncio.run_coroutine_threadsafe(self._report(tag, work), self._loop)
+
+    def compute(self, tag: Any, work: Callable[[], Any]) -> None:
+        """Run a function on the pool."""
+        self._in_flight += 1
+        self._pool.submit(self._report_sync, tag, work)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a short coroutine on the loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def take(self, *, wait: float) -> Done | None:
+        """Return the next outcome, or None if none comes within `wait` seconds."""
+        try:
+            done = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
+        except queue.Empty:
+            return None
+        self._in_flight -= 1
+        return done
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    async def _report(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            self._done.put(Done(tag, result=await work))
+        except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
+            self._done.put(Done(tag, error=error))
+
+    def _report_sync(self, tag: Any, work: Callable[[], Any]) -> None:
+        try:
+            self._done.put(Done(tag, result=work()))
+        except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
+            self._done.put(Done(tag, error=error))
+
+    async def _end(self) -> None:
+        tasks = [t for t in asyncio.all_tasks(self._loop) if t is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,416 @@
+"""Turn a spooled answer into assets: inspect, mark, sign, screen, store, and only then say so.
+
+`make` handles bytes and runs in the driver's pool; it reads and writes no rows. `keep` writes all
+rows of the outcome in one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.core.errors import BadResponse, ContentBlocked, ProviderError
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.states import ReviewState
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.imaging import metadata
+from imagegen_app.imaging.credentials import (
+    Parent,
+    SigningFailed,
+    SoftwareAgent,
+    read_credentials,
+    sign,
+)
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.inspect import ImageLimits
+from imagegen_app.imaging.isolation import DecoderPool
+from imagegen_app.imaging.metadata import Marks
+from imagegen_app.imaging.pipeline import MarkLost, Plan, prepare
+from imagegen_app.models import Asset, Lineage, Rendition
+from imagegen_app.services import audit, clock, jobs, moderation, storage
+from imagegen_app.services.announce import asset_created
+from imagegen_app.services.rebuild import operation_of, size_of
+from imagegen_app.services.signing import CertificateUnreadable, signing
+from imagegen_app.services.unit import use_case
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from imagegen_app.core.types import GeneratedImage, ProviderResult
+    from imagegen_app.imaging.credentials import Credentials
+    from imagegen_app.imaging.pipeline import Encoded, Prepared
+    from imagegen_app.models import Attempt, Job
+    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.base import Provider
+
+_SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+GENERATED = _SOURCES + "trainedAlgorithmicMedia"
+COMPOSITE = _SOURCES + "compositeWithTrainedAlgorithmicMedia"
+ENHANCED = _SOURCES + "algorithmicallyEnhanced"
+
+
+class TryLater(Exception):
+    """Storage or signing is out of order; the answer stays in the spool."""
+
+
+class FewerImages(ProviderError):
+    """The provider made fewer usable images than were asked for."""
+
+    code = "fewer_images"
+    remedy = "Request the missing ones again."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What `make` needs to know of a job, without its rows."""
+
+    title: str
+    operation: Operation
+    agent: SoftwareAgent
+    source_type: str
+    marks: Marks
+    limits: ImageLimits
+    widths: tuple[int, ...]
+    formats: tuple[str, ...]
+    #: (storage key, media type, relationship) of the inputs that count as parents.
+    parents: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that lies in the storage."""
+
+    key: str
+    sha256: str
+    format: str
+    media_type: str
+    width: int
+    height: int
+    byte_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeImage:
+    """One image of the answer, stored and marked."""
+
+    master: StoredFile
+    original: StoredFile
+    renditions: tuple[StoredFile, ...]
+    credentials: Credentials
+    phash: str
+    phash_wide: str
+    is_flat: bool
+    seed: int | None
+    screened: list[moderation.Screened] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All that came of one answer."""
+
+    images: tuple[MadeImage, ...]
+    result: ProviderResult
+    #: Why images of the answer were left out.
+    faults: tuple[ProviderError, ...] = ()
+
+
+def order(job: Job, attempt: Attempt) -> Order:
+    """Collect what `make` needs, while rows may be read."""
+    settings = conf.get()
+    model = attempt.image_model
+    operation = operation_of(job)
+    source = _source_type(job, operation)
+    return Order(
+        title=f"{job.operation} {job.pk}",
+        operation=operation,
+        agent=SoftwareAgent(name=f"{model.provider.name} {model.wire_name}", version=model.version),
+        source_type=source,
+        marks=Marks(
+            digital_source_type=source,
+            ai_system=f"{model.provider.name} {model.wire_name}",
+            ai_system_version=model.version,
+            prompt=job.prompt if settings.marks.include_prompt else "",
+            prompt_writer=_writer(job) if settings.marks.include_names else "",
+            credit=settings.marks.credit,
+            data_mining_prohibited=settings.marks.forbid_training,
+        ),
+        limits=ImageLimits(
+            max_bytes=settings.images.max_bytes, max_pixels=settings.images.max_pixels
+        ),
+        widths=tuple(settings.renditions.widths),
+        formats=tuple(settings.renditions.formats),
+        parents=tuple(
+            (entry.key, entry.media_type, "inputTo" if entry.role == InputRole.REFERENCE else "parentOf")
+            for entry in job.inputs.order_by("position")
+            if entry.role != InputRole.MASK
+        ),
+    )
+
+
+def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
+    """Decode an answer and make, mark, sign and store its files.
+
+    :raises ProviderError: if the answer is a refusal, or none of its images can be used.
+    :raises TryLater: if storage or signing is out of order.
+    """
+    result = adapter.read_answer(answer)
+    made: list[MadeImage] = []
+    faults: list[ProviderError] = []
+    for position, image in enumerate(result.images):
+        try:
+            made.append(_make_one(order, image, position=position))
+        except BadImage as fault:
+            faults.append(fault)
+        except (storage.StorageFailed, SigningFailed, MarkLost, CertificateUnreadable) as fault:
+            raise TryLater(f"{type(fault).__name__}: {fault}") from None
+    if not made:
+        raise faults[0] if faults else BadResponse(detail="the answer holds no image")
+    return Made(images=tuple(made), result=result, faults=tuple(faults))
+
+
+def _make_one(order: Order, image: GeneratedImage, *, position: int) -> MadeImage:
+    plan = Plan(marks=order.marks, limits=order.limits, widths=order.widths, formats=order.formats)
+    prepared: Prepared = _pool().run(prepare, image.data, plan)
+    screened = moderation.screen_image(
+        prepared.master.data,
+        media_type=prepared.master.media_type,
+        stage="output",
+        where=f"image {position + 1}",
+    )
+    if moderation.is_blocked(screened):
+        raise ContentBlocked(
+            "The image was refused by screening.",
+            stage="output",
+            categories=tuple(c for s in screened for c in s.finding.categories),
+        )
+    identity = signing()
+    parents = _parents(order)
+    master = sign(
+        prepared.master.data,
+        prepared.master.media_type,
+        signing=identity,
+        title=order.title,
+        operation=order.operation,
+        digital_source_type=order.source_type,
+        software_agent=order.agent,
+        parents=parents,
+    )
+    failpoint("sign.after")
+    credentials = read_credentials(
+        master, prepared.master.media_type, trust_anchors=identity.trust_anchors
+    )
+    if credentials.state not in {"valid", "trusted"}:
+        raise TryLater(f"the signature reads back as {credentials.state}")
+    marked = metadata.read_xmp(master)
+    if marked.digital_source_type != order.source_type:
+        raise TryLater("the written marks do not read back")
+    derived = tuple(
+        _store(
+            "renditions",
+            sign(
+                rendition.data,
+                rendition.media_type,
+                signing=identity,
+                title=order.title,
+                operation="rendition",
+                digital_source_type=order.source_type,
+                software_agent=order.agent,
+                parents=(Parent(data=master, media_type=prepared.master.media_type, title="master"),),
+            ),
+            rendition,
+        )
+        for rendition in prepared.renditions
+    )
+    failpoint("rendition.half")
+    inspected = prepared.inspected
+    key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
+    return MadeImage(
+        master=_store("assets", master, prepared.master),
+        original=StoredFile(
+            key=key,
+            sha256=sha256,
+            format=inspected.format,
+            media_type=inspected.media_type,
+            width=inspected.width,
+            height=inspected.height,
+            byte_size=len(image.data),
+        ),
+        renditions=derived,
+        credentials=credentials,
+        phash=prepared.fingerprint.phash64,
+        phash_wide=prepared.fingerprint.phash256,
+        is_flat=prepared.fingerprint.is_flat,
+        seed=image.seed,
+        screened=screened,
+    )
+
+
+@use_case()
+def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
+    """Write all rows of an answer: assets, renditions, the charge, the job's end and the events.
+
+    :raises JobMoved: if the job is no longer ours; the files stay, and are found by their hash.
+    """
+    failpoint("asset.before_commit")
+    charge = _cost(job, attempt, made.result)
+    missing = job.count - len(made.images)
+    note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
+    jobs.succeed(
+        job,
+        attempt,
+        charge=charge,
+        made=len(made.images),
+        model_version=made.result.model_version,
+        note=note,
+    )
+    now = clock.now()
+    assets = []
+    for position, image in enumerate(made.images):
+        asset = Asset.objects.create(
+            job=job,
+            attempt=attempt,
+            position=position,
+            title=_title(job),
+            sha256=image.master.sha256,
+            key=image.master.key,
+            media_type=image.master.media_type,
+            width=image.master.width,
+            height=image.master.height,
+            byte_size=image.master.byte_size,
+            original_sha256=image.original.sha256,
+            original_key=image.original.key,
+            original_media_type=image.original.media_type,
+            original_byte_size=image.original.byte_size,
+            seed=image.seed if image.seed is not None else job.seed,
+            phash=image.phash,
+            phash_wide=image.phash_wide,
+            is_flat=image.is_flat,
+            digital_source_type=_source_type(job, operation_of(job)),
+            credentials_state=image.credentials.state,
+            credentials_signer=image.credentials.signer[:160],
+            marked_at=now,
+            review=ReviewState.PENDING.value,
+        )
+        Rendition.objects.bulk_create(
+            Rendition(
+                asset=asset,
+                format=file.format,
+                width=file.width,
+                height=file.height,
+                sha256=file.sha256,
+                key=file.key,
+                byte_size=file.byte_size,
+            )
+            for file in image.renditions
+        )
+        for entry in job.inputs.filter(asset__isnull=False).exclude(role=InputRole.MASK.value):
+            Lineage.objects.get_or_create(
+                child=asset,
+                parent=entry.asset,
+                defaults={
+                    "relationship": "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
+                },
+            )
+        audit.record(
+            jobs.WORKER,
+            "asset.created",
+            subject=asset,
+            job=job,
+            asset=asset,
+            data={
+                "model": attempt.image_model.slug,
+                "model_version": made.result.model_version or attempt.image_model.version,
+                "sha256": asset.sha256,
+                "original_sha256": asset.original_sha256,
+                "digital_source_type": asset.digital_source_type,
+                "credentials": asset.credentials_state,
+                "renditions": len(image.renditions),
+                "seed": asset.seed,
+            },
+        )
+        moderation.keep(actor=jobs.WORKER, job=job, asset=asset, decisions=image.screened)
+        asset_created(asset)
+        assets.append(asset)
+    return assets
+
+
+def file_hash(data: bytes) -> str:
+    """Return the SHA-256 of bytes in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+_pools: dict[str, DecoderPool] = {}
+_pools_lock = threading.Lock()
+
+
+def _pool() -> DecoderPool:
+    """Return this process's decoders, started on first use."""
+    with _pools_lock:
+        if "decoder" not in _pools:
+            _pools["decoder"] = DecoderPool(workers=2, timeout=float(conf.get().images.max_seconds))
+        return _pools["decoder"]
+
+
+def _store(prefix: str, data: bytes, encoded: Encoded) -> StoredFile:
+    key, sha256 = storage.put(prefix, data, extension=encoded.extension)
+    return StoredFile(
+        key=key,
+        sha256=sha256,
+        format=encoded.format,
+        media_type=encoded.media_type,
+        width=encoded.width,
+        height=encoded.height,
+        byte_size=len(data),
+    )
+
+
+def _parents(order: Order) -> tuple[Parent, ...]:
+    # One parent at most may be the one that was changed; the others were looked at.
+    parents: list[Parent] = []
+    for key, media_type, relationship in order.parents:
+        first = not any(p.relationship == "parentOf" for p in parents)
+        changed = relationship == "parentOf" and first and order.operation is not Operation.GENERATE
+        parents.append(
+            Parent(
+                data=storage.get(key),
+                media_type=media_type,
+                title="input",
+                relationship="parentOf" if changed else "inputTo",
+            )
+        )
+    return tuple(parents)
+
+
+def _source_type(job: Job, operation: Operation) -> str:
+    """Return the digital source type by the operation and what it started from."""
+    if operation in {Operation.GENERATE, Operation.CONTROL}:
+        return GENERATED
+    parents = [
+        entry.asset.digital_source_type if entry.asset else ""
+        for entry in job.inputs.select_related("asset").exclude(role=InputRole.MASK.value)
+    ]
+    fully_generated = bool(parents) and all(p == GENERATED for p in parents)
+    if operation in {Operation.UPSCALE, Operation.REMOVE_BACKGROUND}:
+        return GENERATED if fully_generated else ENHANCED
+    return GENERATED if fully_generated else COMPOSITE
+
+
+def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
+    try:
+        price = Price.from_dict(attempt.image_model.price)
+        return price.charge(result, size=size_of(job), quality=job.quality).amount
+    except PriceUnknown:
+        return attempt.reserved_cost
+
+
+def _title(job: Job) -> str:
+    version = job.template_version
+    return "" if version is None else version.template.name[:120]
+
+
+def _writer(job: Job) -> str:
+    return "" if job.requester is None else str(job.requester.get_username())

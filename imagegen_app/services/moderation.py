@@ -1,0 +1,119 @@
+"""Ask the site's screeners, keep their verdicts, and refuse what they refuse."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.utils.module_loading import import_string
+
+from imagegen_app import conf
+from imagegen_app.core import canonical
+from imagegen_app.core.states import Outcome
+from imagegen_app.models import Verdict
+from imagegen_app.moderation.base import Finding, Screener, ScreenerFailed
+from imagegen_app.services import audit
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset, Job
+
+logger = logging.getLogger("imagegen.moderation")
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """One screener's decision, not yet stored."""
+
+    screener: str
+    stage: str
+    #: Which part of the wish it was about.
+    where: str
+    finding: Finding
+
+
+@lru_cache(maxsize=32)
+def _build(backend: str, options: str) -> Screener:
+    # Options come as text, which is what a cache can hold.
+    screener: Screener = import_string(backend)(**json.loads(options))
+    return screener
+
+
+def screen_text(text: str, *, where: str) -> list[Screened]:
+    """Have every screener of prompts read one text."""
+    return [
+        Screened(entry.name, "prompt", where, _ask(entry, lambda s: s.screen_text(text)))
+        for entry in conf.get().screeners
+        if "prompt" in entry.stages and text
+    ]
+
+
+def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> list[Screened]:
+    """Have every screener of that stage (`input` or `output`) look at one picture."""
+    return [
+        Screened(
+            entry.name, stage, where, _ask(entry, lambda s: s.screen_image(data, media_type=media_type))
+        )
+        for entry in conf.get().screeners
+        if stage in entry.stages
+    ]
+
+
+def is_blocked(decisions: list[Screened]) -> bool:
+    """Say whether one of the screeners refused."""
+    return any(d.finding.outcome is Outcome.BLOCKED for d in decisions)
+
+
+def keep(*, actor: Actor, job: Job, decisions: list[Screened], asset: Asset | None = None) -> None:
+    """Store verdicts with their events; joins the caller's transaction."""
+    for decision in decisions:
+        finding = decision.finding
+        Verdict.objects.create(
+            job=job,
+            asset=asset,
+            stage=decision.stage,
+            screener=decision.screener,
+            outcome=finding.outcome.value,
+            categories=list(finding.categories),
+            scores=dict(finding.scores),
+            where=decision.where,
+            advice=finding.advice,
+        )
+        audit.record(
+            actor,
+            "moderation.verdict",
+            subject=job,
+            job=job,
+            asset=asset,
+            data={
+                "screener": decision.screener,
+                "decision": finding.outcome,
+                "subject": decision.where,
+                "stage": decision.stage,
+                "categories": list(finding.categories),
+                "scores": dict(finding.scores),
+            },
+        )
+
+
+def _ask(entry: conf.ScreenerSettings, question: Any) -> Finding:
+    try:
+        found: Finding = question(_build(entry.backend, canonical.dumps(entry.options)))
+    except ScreenerFailed:
+        return _failed(entry)
+    except Exception:  # noqa: BLE001 - the edge: a site's own screener may raise anything, and must not open the gate
+        logger.exception("The screener %s broke down.", entry.name)
+        return _failed(entry)
+    return found
+
+
+def _failed(entry: conf.ScreenerSettings) -> Finding:
+    outcome = Outcome.PASSED if entry.on_error == "pass" else Outcome.BLOCKED
+    return Finding(
+        outcome=outcome,
+        categories=("screener_failed",),
+        advice="The screener could not decide; try again in a few minutes.",
+    )

@@ -1,0 +1,336 @@
+"""Turn a wish into an authorised, priced, screened and reserved job, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from imagegen_app import conf
+from imagegen_app.core import canonical
+from imagegen_app.core.actors import Person
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.fingerprint import fingerprint
+from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.states import JobState
+from imagegen_app.engines.base import wake
+from imagegen_app.models import Job, JobInput
+from imagegen_app.services import access, audit, budgets, clock, moderation, pulse, storage
+from imagegen_app.services.access import Refused, whom_to_ask
+from imagegen_app.services.unit import use_case
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.types import Cost
+    from imagegen_app.services.wishes import Wish
+
+
+class NoPrice(Refused):
+    """The model has no price for this request, and what has no price is not bought."""
+
+    code = "no_price"
+
+
+class IdempotencyConflict(Refused):
+    """The key was used before for another request."""
+
+    code = "idempotency_conflict"
+
+
+class PromptBlocked(Refused):
+    """A screener refused the wish; `job` holds the verdicts."""
+
+    code = "prompt_blocked"
+
+    def __init__(self, what: str, *, why: str, remedy: str, job: Job) -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        self.job = job
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a wish would cost, and what is left to pay it from."""
+
+    cost: Cost
+    #: None where no budget applies.
+    allowance: budgets.Allowance | None
+    #: The wish was answered before and costs nothing.
+    is_cached: bool = False
+
+
+def quote(*, actor: Actor, wish: Wish) -> Quote:
+    """Price a wish without making it.
+
+    :raises NoPrice: if the model's price list has no price for it.
+    """
+    return Quote(
+        cost=_price(wish),
+        allowance=budgets.allowance(actor, wish.image_model),
+        is_cached=_earlier(wish) is not None,
+    )
+
+
+def request_images(*, actor: Actor, wish: Wish) -> Job:
+    """Make a job of a wish, or return the one that its idempotency key made before.
+
+    A refusal is recorded in a transaction of its own, since this one is rolled back.
+
+    :raises NotGranted: if the allowlist does not cover it.
+    :raises NoPrice: if it cannot be priced.
+    :raises OverBudget: if a budget has too little left.
+    :raises PromptBlocked: if a screener refuses it; the job exists, in the state `blocked`.
+    :raises IdempotencyConflict: if its key stands for another request.
+    """
+    digest = _digest(wish)
+    known = _known(actor, wish, digest)
+    if known is not None:
+        return known
+    try:
+        job = _create(actor=actor, wish=wish, digest=digest)
+    except Refused as refusal:
+        _record_refusal(actor=actor, wish=wish, refusal=refusal)
+        raise
+    except IntegrityError:
+        # The same key arrived twice at once; the other one won.
+        known = _known(actor, wish, digest)
+        if known is None:
+            raise
+        return known
+    failpoint("request.after_commit_before_ring")
+    if job.state == JobState.BLOCKED:
+        raise _blocked(job)
+    pulse.ring_if_stale()
+    return job
+
+
+@use_case()
+def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
+    decision = access.demand_grant(
+        actor,
+        image_model=wish.image_model,
+        operation=wish.request.operation,
+        size=wish.request.size,
+        count=wish.request.count,
+    )
+    cost = _price(wish)
+    screened = [
+        *moderation.screen_text(wish.request.prompt, where=_("prompt")),
+        *moderation.screen_text(wish.request.negative_prompt, where=_("negative prompt")),
+    ]
+    for number, picture in enumerate(wish.request.inputs, start=1):
+        screened += moderation.screen_image(
+            picture.data,
+            media_type=picture.media_type,
+            stage="input",
+            where=_("input image %(number)s") % {"number": number},
+        )
+    blocked = moderation.is_blocked(screened)
+    earlier = None if blocked else _earlier(wish)
+    job = _store(actor, wish, digest, cost, blocked=blocked, earlier=earlier)
+    moderation.keep(actor=actor, job=job, decisions=screened)
+    audit.record(
+        actor,
+        "job.requested",
+        subject=job,
+        job=job,
+        data={
+            "operation": wish.request.operation,
+            "model": wish.image_model.slug,
+            "model_version": wish.image_model.version,
+            "provider": wish.image_model.provider.slug,
+            "count": wish.request.count,
+            "size": str(wish.request.size),
+            "seed": job.seed,
+            "template": "" if wish.template_version is None else str(wish.template_version.template.slug),
+            "template_version": None if wish.template_version is None else wish.template_version.number,
+            "rule": decision.rule,
+            "estimated_cost": cost.amount,
+            "currency": cost.currency,
+            "fingerprint": job.fingerprint,
+        },
+        personal={"prompt": wish.request.prompt, "negative_prompt": wish.request.negative_prompt},
+    )
+    if blocked:
+        categories = sorted({c for s in screened for c in s.finding.categories})
+        audit.record(actor, "job.blocked", subject=job, job=job, data={"categories": categories})
+    elif earlier is not None:
+        audit.record(actor, "job.cached", subject=job, job=job, data={"earlier": earlier.pk})
+    else:
+        budgets.reserve(actor=actor, job=job, amount=cost.amount)
+        wake("drive")
+    failpoint("request.before_commit")
+    return job
+
+
+def _store(
+    actor: Actor, wish: Wish, digest: str, cost: Cost, *, blocked: bool, earlier: Job | None
+) -> Job:
+    now, request = clock.now(), wish.request
+    state = JobState.QUEUED
+    ended: dict[str, object] = {}
+    if blocked:
+        state = JobState.BLOCKED
+        ended = {
+            "finished_at": now,
+            "error_code": "content_blocked",
+            "error_message": _("The request was refused by screening."),
+            "error_remedy": _("Change the wording or the input image, then try again."),
+        }
+    elif earlier is not None:
+        state = JobState.SUCCEEDED
+        ended = {"finished_at": now, "actual_cost": Decimal(0)}
+    job = Job(
+        state=state.value,
+        operation=request.operation.value,
+        image_model=wish.image_model,
+        template_version=wish.template_version,
+        batch=wish.batch,
+        row_key=wish.row_key,
+        requester=actor.account if isinstance(actor, Person) else None,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        variables=dict(wish.variables),
+        width=request.size.width,
+        height=request.size.height,
+        count=request.count,
+        seed=request.seed,
+        quality=request.quality,
+        output_format=request.output_format,
+        background=request.background,
+        parameters={k: str(v) for k, v in request.parameters.items()},
+        fingerprint=_fingerprint(wish),
+        request_digest=digest,
+        idempotency_key=wish.idempotency_key or None,
+        cached_from=earlier,
+        policy=wish.policy,
+        due_at=None if ended else now,
+        deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
+        estimated_cost=cost.amount,
+        currency=cost.currency,
+        **ended,
+    )
+    job.save(force_insert=True)
+    for position, (picture, asset) in enumerate(
+        zip(request.inputs, wish.input_assets, strict=True)
+    ):
+        extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
+        key, sha256 = storage.put("inputs", picture.data, extension=extension)
+        JobInput.objects.create(
+            job=job,
+            position=position,
+            role=picture.role.value,
+            asset=asset,
+            sha256=sha256,
+            key=key,
+            media_type=picture.media_type,
+            width=picture.width,
+            height=picture.height,
+        )
+    return job
+
+
+@use_case()
+def _record_refusal(*, actor: Actor, wish: Wish, refusal: Refused) -> None:
+    audit.record(
+        actor,
+        "job.denied",
+        data={
+            "operation": wish.request.operation,
+            "model": wish.image_model.slug,
+            "count": wish.request.count,
+            "size": str(wish.request.size),
+            "rule": refusal.code,
+        },
+        personal={"prompt": wish.request.prompt, "reason": refusal.why},
+    )
+
+
+def _known(actor: Actor, wish: Wish, digest: str) -> Job | None:
+    """Return the job that this actor's key made before.
+
+    :raises IdempotencyConflict: if it was made from another request.
+    """
+    if not wish.idempotency_key:
+        return None
+    job = Job.objects.filter(
+        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=wish.idempotency_key
+    ).first()
+    if job is None:
+        return None
+    if job.request_digest != digest:
+        raise IdempotencyConflict(
+            _("This request was not made."),
+            why=_("Its idempotency key was used before for another request."),
+            remedy=_("Use a new key for a new request."),
+        )
+    return job
+
+
+def _earlier(wish: Wish) -> Job | None:
+    """Return a finished job that answered exactly this wish, if the wish fixes its seed."""
+    if wish.has_random_seed:
+        return None
+    return (
+        Job.objects.filter(
+            fingerprint=_fingerprint(wish),
+            state=JobState.SUCCEEDED.value,
+            cached_from__isnull=True,
+            error_code="",
+            assets__isnull=False,
+        )
+        .exclude(assets__review__in=["rejected", "withdrawn"])
+        .order_by("-created_at")
+        .first()
+    )
+
+
+def _price(wish: Wish) -> Cost:
+    try:
+        return Price.from_dict(wish.image_model.price).estimate(
+            size=wish.request.size, quality=wish.request.quality, count=wish.request.count
+        )
+    except PriceUnknown as fault:
+        raise NoPrice(
+            _("This image cannot be requested."),
+            why=_("“%(model)s” has no price for it (%(fault)s).")
+            % {"model": wish.image_model.name, "fault": fault},
+            remedy=whom_to_ask(),
+        ) from None
+
+
+def _fingerprint(wish: Wish) -> str:
+    return fingerprint(
+        wish.request,
+        provider=wish.image_model.provider.slug,
+        model_version=wish.image_model.version,
+    )
+
+
+def _digest(wish: Wish) -> str:
+    return canonical.digest(
+        {
+            "fingerprint": _fingerprint(wish),
+            "template": None if wish.template_version is None else wish.template_version.pk,
+            "policy": wish.policy,
+        }
+    )
+
+
+def _blocked(job: Job) -> PromptBlocked:
+    verdict = job.verdicts.filter(outcome="blocked").order_by("pk").first()
+    where = verdict.where if verdict else ""
+    advice = verdict.advice if verdict else ""
+    return PromptBlocked(
+        _("This request was refused by screening."),
+        why=_("“%(screener)s” objects to the %(where)s.")
+        % {"screener": verdict.screener if verdict else "", "where": where},
+        remedy=f"{advice} {whom_to_ask()}".strip(),
+        job=job,
+    )
+

@@ -1,0 +1,80 @@
+"""Say with which certificate images are signed; make a development one where the site has none."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from imagegen_app import conf
+from imagegen_app.imaging.certificates import make_development_chain
+from imagegen_app.imaging.credentials import Signing
+
+
+class CertificateUnreadable(Exception):
+    """The certificate or key that the settings name cannot be read."""
+
+
+def signing() -> Signing:
+    """Return the site's signing identity.
+
+    :raises CertificateUnreadable: if the files that the settings name cannot be read.
+    """
+    chosen = conf.get().c2pa
+    if chosen.certificate and chosen.private_key:
+        chain, key = _read(Path(chosen.certificate)), _read(Path(chosen.private_key))
+    else:
+        chain, key = development_identity(chosen.organization)
+    anchors = _read(Path(chosen.trust_anchors)) if chosen.trust_anchors else ""
+    return Signing(
+        chain_pem=chain,
+        key_pem=key,
+        alg=chosen.algorithm,
+        tsa_url=chosen.tsa_url,
+        trust_anchors=anchors,
+        generator_name="imagegen_app",
+        generator_version=_version(),
+    )
+
+
+def development_identity(organization: str) -> tuple[str, str]:
+    """Return the development certificate chain and key, made in the state folder on first use."""
+    folder = conf.state_dir()
+    path = folder / "development-signing.pem"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        chain, key = make_development_chain(organization)
+        partial = folder / f"development-signing.{os.getpid()}.partial"
+        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(key + chain)
+        try:
+            # A link fails where another process was first; then its identity counts.
+            os.link(partial, path)
+        except FileExistsError:
+            pass
+        finally:
+            partial.unlink()
+    text = _read(path)
+    cut = text.index("-----BEGIN CERTIFICATE-----")
+    return text[cut:], text[:cut]
+
+
+def _read(path: Path) -> str:
+    try:
+        return _cached(str(path), path.stat().st_mtime_ns)
+    except OSError:
+        raise CertificateUnreadable(f"{path.name} cannot be read") from None
+
+
+@lru_cache(maxsize=8)
+def _cached(path: str, _changed: int) -> str:
+    return Path(path).read_text("ascii")
+
+
+def _version() -> str:
+    try:
+        return version("imagegen-app")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,25 @@
+"""Name the place where an attempt's answer is kept until it is settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.providers.answers import AnswerFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagegen_app.models import Attempt
+
+
+def folder() -> Path:
+    """Return the spool's folder, made private on first use."""
+    path = conf.state_dir() / "spool"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def answer_of(attempt: Attempt) -> AnswerFile:
+    """Return the place of one attempt's answer."""
+    return AnswerFile(folder() / str(attempt.pk))

@@ -1,0 +1,131 @@
+"""Keep the script of failures: which calls go wrong, and how."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+#: What a fault can be; `KINDS[name]` says what the caller sees.
+KINDS = {
+    "status": "an error status with a JSON body; never billed",
+    "moderation_block": "400 moderation_blocked with stage and categories; never billed",
+    "quota": "429 insufficient_quota; never billed",
+    "html": "200 with a page of HTML; billed",
+    "not_json": "200 with bytes that are no JSON; billed",
+    "truncated_base64": "200 with base64 that is cut off; billed",
+    "half_answer": "200, half of the body, then a broken connection; billed",
+    "huge_png": "200 with a PNG that declares 300 megapixels; billed",
+    "svg": "200 with an SVG in place of a picture; billed",
+    "animated_gif": "200 with an animated GIF; billed",
+    "error_in_200": "200 with an error object inside; billed",
+    "missing_data": "200 without images; billed",
+    "fewer_images": "200 with one image only; billed as one",
+    "silence": "nothing for `seconds`, then the answer; billed",
+    "disconnect": "the call is taken on and billed, then the connection breaks without a byte",
+    "job_failed": "the job is taken on and ends as failed with `code`; billed only by its start",
+    "disconnect_early": "the connection breaks before anything is taken on; never billed",
+}
+#: Which calls a fault may be aimed at.
+AIMS = ("any", "generations", "edits", "jobs", "poll", "lookup", "cancel", "file")
+#: What a script document may hold.
+_KEYS = frozenset({"latency", "job_seconds", "job_output", "fault", "faults", "clear"})
+#: Without an aim, only calls that make images go wrong.
+_MAKING = frozenset({"generations", "edits", "jobs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One planned failure."""
+
+    kind: str
+    on: str = ""
+    #: How many calls it hits; None for all until a reset.
+    times: int | None = 1
+    #: The share of calls that it hits, by a seeded dice.
+    fraction: float = 1.0
+    status: int = 500
+    code: str = ""
+    type: str = ""
+    retry_after: str = ""
+    stage: str = "input"
+    categories: tuple[str, ...] = ("violence",)
+    seconds: float = 30.0
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Fault:
+        """Read a fault.
+
+        :raises ValueError: if a name or value is unknown.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = set(document) - known
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        values = dict(document)
+        if "categories" in values:
+            values["categories"] = tuple(str(c) for c in values["categories"])
+        if "retry_after" in values:
+            values["retry_after"] = str(values["retry_after"])
+        fault = cls(**values)
+        if fault.kind not in KINDS or (fault.on and fault.on not in AIMS):
+            raise ValueError("unknown kind or aim")
+        return fault
+
+
+@dataclass(slots=True)
+class Script:
+    """What is planned; the first fault that fits a call hits it."""
+
+    latency: float = 0.0
+    #: How long a job runs; the latency where it is None.
+    job_seconds: float | None = None
+    #: How a job hands out its pictures: `url` or `b64_json`.
+    job_output: str = "url"
+    faults: list[Fault] = field(default_factory=list)
+    seed: int = 0
+    _dice: random.Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.seed)  # noqa: S311  (planned failures, not secrets)
+
+    def change(self, document: dict[str, Any]) -> None:
+        """Apply a script document: `latency`, `job_seconds`, `job_output`, `fault` or `faults`, `clear`.
+
+        :raises ValueError: if something in it is unknown.
+        """
+        unknown = set(document) - _KEYS
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        planned = [*document.get("faults", [])]
+        if "fault" in document:
+            planned.append(document["fault"])
+        faults = [Fault.parse(fault) for fault in planned]
+        if document.get("clear"):
+            self.faults.clear()
+        self.faults += faults
+        if "latency" in document:
+            self.latency = float(document["latency"])
+        if document.get("job_output") in {"url", "b64_json"}:
+            self.job_output = document["job_output"]
+        if "job_seconds" in document:
+            self.job_seconds = float(document["job_seconds"])
+
+    def reset(self) -> None:
+        """Plan nothing any more; the latency goes too."""
+        self.latency, self.job_seconds, self.job_output = 0.0, None, "url"
+        self.faults.clear()
+        self._dice = random.Random(self.seed)  # noqa: S311  (as above)
+
+    def next(self, aim: str) -> Fault | None:
+        """Return the fault that hits this call, and count it."""
+        for i, fault in enumerate(self.faults):
+            if fault.on not in {aim, "any"} and not (not fault.on and aim in _MAKING):
+                continue
+            if fault.fraction < 1.0 and self._dice.random() >= fault.fraction:
+                continue
+            if fault.times is not None:
+                left = replace(fault, times=fault.times - 1)
+                self.faults[i : i + 1] = [left] if left.times else []
+            return fault
+        return None

@@ -1,0 +1,189 @@
+"""Speak OpenAI's Images API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.errors import InvalidRequest
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.testing.simulator import bodies, forms, making, wire
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import GenerationRequest
+    from imagegen_app.testing.simulator.bill import Bill
+    from imagegen_app.testing.simulator.faults import Fault, Script
+
+MODELS = (
+    "gpt-image-2.6-sunburst",
+    "gpt-image-2.6-flare",
+    "gpt-image-2.5-sunburst",
+    "gpt-image-2-2026-04-21",
+)
+#: A prompt with this word is refused, so that a demo can show a refusal.
+BLOCKED_WORD = "simulate-blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The endpoints under /v1/images, and /v1/models."""
+
+    bill: Bill
+    script: Script
+    quick: bool
+
+    def models(self) -> wire.Answer:
+        """List the models; one of them has a shutdown date, as OpenAI's list has."""
+        return wire.reply(
+            {
+                "object": "list",
+                "data": [
+                    {
+                        "id": model,
+                        "object": "model",
+                        "created": 1_790_000_000,
+                        "owned_by": "simulator",
+                        "shutdown_date": "2027-06-01" if "2026-04-21" in model else None,
+                    }
+                    for model in MODELS
+                ],
+            }
+        )
+
+    async def generations(self, call: wire.Call) -> wire.Answer:
+        """Make images from a prompt."""
+        fault = self.script.next("generations")
+        try:
+            request = making.wish(call.json(), inputs=(), operation=Operation.GENERATE)
+        except (ValueError, TypeError):
+            return wire.error(400, "invalid_value")
+        return await self._make(request, fault=fault)
+
+    async def edits(self, call: wire.Call) -> wire.Answer:
+        """Make images from a prompt and images, sent as a form."""
+        fault = self.script.next("edits")
+        try:
+            request = _edit(call)
+        except (ValueError, TypeError):
+            return wire.error(400, "invalid_value")
+        return await self._make(request, fault=fault)
+
+    async def _make(self, request: GenerationRequest, *, fault: Fault | None) -> wire.Answer:
+        refused = refusal(fault, prompt=request.prompt)
+        if refused is not None:
+            return refused
+        billed = 1 if fault and fault.kind == "fewer_images" else request.count
+        self.bill.add(
+            call_id=f"img_{uuid.uuid4().hex[:20]}",
+            key="",
+            operation=request.operation.value,
+            model=request.model,
+            images=billed,
+            prompt=request.prompt,
+        )
+        if fault is not None and fault.kind == "disconnect":
+            return wire.Answer(cut="before")
+        await asyncio.sleep(self.script.latency)
+        if fault is not None and fault.kind == "silence":
+            await asyncio.sleep(fault.seconds)
+        strange = strange_answer(fault)
+        if strange is not None:
+            return strange
+        try:
+            made = await making.pictures(request, fault=fault, quick=self.quick)
+        except InvalidRequest:
+            return wire.error(400, "image_parse_error")
+        answer = wire.reply(_document(request, made, fault=fault))
+        return replace(answer, cut="middle") if fault and fault.kind == "half_answer" else answer
+
+
+def refusal(fault: Fault | None, *, prompt: str) -> wire.Answer | None:
+    """Return what is answered before anything is taken on, if anything."""
+    answer: wire.Answer | None = None
+    if BLOCKED_WORD in prompt:
+        answer = _moderation("input", ("violence",))
+    elif fault is None:
+        answer = None
+    elif fault.kind == "disconnect_early":
+        answer = wire.Answer(cut="before")
+    elif fault.kind == "moderation_block":
+        answer = _moderation(fault.stage, fault.categories)
+    elif fault.kind == "quota":
+        answer = wire.error(429, fault.code or "insufficient_quota", kind="insufficient_quota")
+    elif fault.kind == "status":
+        answer = wire.error(
+            fault.status, fault.code, kind=fault.type, retry_after=fault.retry_after
+        )
+    return answer
+
+
+def strange_answer(fault: Fault | None) -> wire.Answer | None:
+    """Return a success that is none, if the fault asks for one."""
+    kind = fault.kind if fault else ""
+    if kind == "html":
+        return wire.Answer(200, bodies.HTML, "text/html; charset=utf-8")
+    if kind == "not_json":
+        return wire.Answer(200, b'{"created": 17900000', "application/json")
+    if kind == "missing_data":
+        return wire.reply({"created": int(time.time()), "data": []})
+    if kind == "error_in_200" and fault is not None:
+        code = fault.code or "server_error"
+        return wire.reply({"error": {"message": "simulated", "type": "error", "code": code}})
+    return None
+
+
+def _moderation(stage: str, categories: tuple[str, ...]) -> wire.Answer:
+    listed = ", ".join(categories)
+    body: dict[str, Any] = {
+        "message": f"Your request was rejected by the safety system. safety_violations=[{listed}].",
+        "type": "image_generation_user_error",
+        "param": None,
+        "code": "moderation_blocked",
+        "moderation_details": {"moderation_stage": stage, "categories": list(categories)},
+    }
+    return wire.reply({"error": body}, status=400)
+
+
+def _edit(call: wire.Call) -> GenerationRequest:
+    form = forms.parse(call.body, content_type=call.headers.get("content-type", ""))
+    inputs = tuple(
+        making.image_input(
+            data,
+            media_type=media_type,
+            role=InputRole.MASK if name == "mask" else InputRole.IMAGE,
+        )
+        for name, media_type, data in form.files
+        if name in {"image", "image[]", "mask"}
+    )
+    if not inputs or inputs[0].role is InputRole.MASK:
+        raise ValueError("no image")
+    operation = Operation.EDIT
+    if any(i.role is InputRole.MASK for i in inputs):
+        operation = Operation.INPAINT
+    elif form.fields.get("background") == "transparent":
+        operation = Operation.REMOVE_BACKGROUND
+    return making.wish(dict(form.fields), inputs=inputs, operation=operation)
+
+
+def _document(
+    request: GenerationRequest, made: list[making.Picture], *, fault: Fault | None
+) -> dict[str, Any]:
+    text = max(1, len(request.prompt) // 4)
+    tokens = round(request.size.pixels / 1000) * len(made)
+    return {
+        "created": int(time.time()),
+        "background": "opaque",
+        "output_format": request.output_format,
+        "quality": request.quality or "medium",
+        "size": str(request.size),
+        "data": [{"b64_json": making.base64_of(picture, fault=fault)} for picture in made],
+        "usage": {
+            "input_tokens": text,
+            "output_tokens": tokens,
+            "total_tokens": text + tokens,
+            "input_tokens_details": {"text_tokens": text, "image_tokens": 0},
+        },
+    }

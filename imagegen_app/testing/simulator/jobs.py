@@ -1,0 +1,273 @@
+"""Speak the generic job protocol: idempotent, with look-up, cancel and signed webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import http.client
+import json
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from imagegen_app.core.errors import InvalidRequest
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.providers.families import standard_webhooks
+from imagegen_app.testing.simulator import images, making, wire
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import GenerationRequest, ImageInput
+    from imagegen_app.providers.credentials import Secret
+    from imagegen_app.testing.simulator.bill import Bill
+    from imagegen_app.testing.simulator.faults import Fault, Script
+
+_MAX_FILES = 2000
+_WEBHOOK_TRIES = 3
+_OK = range(200, 300)
+
+
+@dataclass(slots=True)
+class Job:
+    """One job and where it stands."""
+
+    id: str
+    key: str
+    digest: str
+    request: GenerationRequest
+    webhook_url: str
+    fault: Fault | None
+    origin: str
+    status: str = "queued"
+    output: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return what a caller sees."""
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "status": self.status,
+            "progress": {"queued": 0.0, "running": 0.5}.get(self.status, 1.0),
+        }
+        if self.status == "succeeded":
+            shown["output"] = self.output
+            shown["model_version"] = f"{self.request.model}-simulated"
+            shown["usage"] = {"images": len(self.output)}
+        if self.error:
+            shown["error"] = self.error
+        return shown
+
+
+@dataclass(slots=True)
+class Jobs:
+    """The endpoints under /v1/jobs, and the files that results point at."""
+
+    bill: Bill
+    script: Script
+    quick: bool
+    webhook_secret: Secret
+    _jobs: dict[str, Job] = field(default_factory=dict)
+    _by_key: dict[str, Job] = field(default_factory=dict)
+    _files: dict[str, making.Picture] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def reset(self) -> None:
+        """Forget all jobs."""
+        for task in self._tasks:
+            task.cancel()
+        self._jobs.clear()
+        self._by_key.clear()
+        self._files.clear()
+
+    async def create(self, call: wire.Call) -> wire.Answer:
+        """Take a job on, or return the one that has the same key and body."""
+        fault = self.script.next("jobs")
+        key = call.headers.get("idempotency-key", "")
+        digest = hashlib.sha256(call.body).hexdigest()
+        known = self._by_key.get(key) if key else None
+        if known is not None and known.digest != digest:
+            return wire.error(409, "idempotency_key_reused")
+        try:
+            document = call.json()
+            request = _wish(document, key=key)
+        except (ValueError, TypeError, LookupError, binascii.Error):
+            return wire.error(400, "invalid_value")
+        refused = images.refusal(fault, prompt=request.prompt)
+        if refused is not None:
+            return refused
+        job = known or self._begin(call, document, request=request, digest=digest, fault=fault)
+        if fault is not None and fault.kind == "disconnect":
+            return wire.Answer(cut="before")
+        if fault is not None and fault.kind == "silence":
+            await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.kind in {"html", "not_json", "error_in_200"}:
+            return images.strange_answer(fault) or wire.reply({})
+        return wire.reply({"id": job.id, "status": job.status}, status=202)
+
+    def show(self, call: wire.Call, *, job_id: str) -> wire.Answer:
+        """Say how a job stands."""
+        wrong = self._wrong("poll")
+        if wrong is not None:
+            return wrong
+        job = self._jobs.get(job_id)
+        if job is None:
+            return wire.error(404, "not_found")
+        return wire.reply(
+            job.document() | {"poll_after": 0.5} if not call.query else job.document()
+        )
+
+    def find(self, call: wire.Call) -> wire.Answer:
+        """Look a job up by its idempotency key."""
+        wrong = self._wrong("lookup")
+        if wrong is not None:
+            return wrong
+        job = self._by_key.get(call.query.get("idempotency_key", ""))
+        return wire.reply({"data": [job.document()] if job else []})
+
+    def cancel(self, *, job_id: str) -> wire.Answer:
+        """Stop a job that is not done; what was billed stays billed."""
+        wrong = self._wrong("cancel")
+        if wrong is not None:
+            return wrong
+        job = self._jobs.get(job_id)
+        if job is None:
+            return wire.error(404, "not_found")
+        if job.status in {"succeeded", "failed"}:
+            return wire.error(409, "already_done")
+        job.status = "cancelled"
+        return wire.reply(job.document())
+
+    def file(self, *, name: str) -> wire.Answer:
+        """Serve a result."""
+        wrong = self._wrong("file")
+        if wrong is not None:
+            return wrong
+        picture = self._files.get(name)
+        if picture is None:
+            return wire.error(404, "not_found")
+        return wire.Answer(200, picture.data, picture.media_type)
+
+    def _wrong(self, aim: str) -> wire.Answer | None:
+        fault = self.script.next(aim)
+        return images.refusal(fault, prompt="") or images.strange_answer(fault)
+
+    def _begin(
+        self,
+        call: wire.Call,
+        document: dict[str, Any],
+        *,
+        request: GenerationRequest,
+        digest: str,
+        fault: Fault | None,
+    ) -> Job:
+        key = request.idempotency_key
+        job = Job(
+            id=f"job_{uuid.uuid4().hex[:20]}",
+            key=key,
+            digest=digest,
+            request=request,
+            webhook_url=str(document.get("webhook_url", "")),
+            fault=fault,
+            origin=call.origin,
+        )
+        self.bill.add(
+            call_id=job.id,
+            key=key,
+            operation=request.operation.value,
+            model=request.model,
+            images=request.count,
+            prompt=request.prompt,
+        )
+        self._jobs[job.id] = job
+        if key:
+            self._by_key[key] = job
+        task = asyncio.get_running_loop().create_task(self._run(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job
+
+    async def _run(self, job: Job) -> None:
+        seconds = self.script.job_seconds
+        job.status = "running"
+        await asyncio.sleep(self.script.latency if seconds is None else seconds)
+        if job.fault is not None and job.fault.kind == "job_failed":
+            job.status, job.error = "failed", {"code": job.fault.code or "internal"}
+        else:
+            try:
+                made = await making.pictures(job.request, fault=job.fault, quick=self.quick)
+            except InvalidRequest:
+                made = []
+                job.status, job.error = "failed", {"code": "invalid_request"}
+            if job.status == "running":
+                job.output = [self._item(job, n, picture) for n, picture in enumerate(made)]
+                job.status = "succeeded"
+        if job.webhook_url and job.status != "cancelled":
+            await self._tell(job)
+
+    def _item(self, job: Job, n: int, picture: making.Picture) -> dict[str, Any]:
+        about = {"mime_type": picture.media_type, "seed": picture.seed}
+        truncated = job.fault is not None and job.fault.kind == "truncated_base64"
+        if self.script.job_output == "b64_json" or truncated:
+            return about | {"b64_json": making.base64_of(picture, fault=job.fault)}
+        name = f"{job.id}-{n}"
+        self._files[name] = picture
+        while len(self._files) > _MAX_FILES:
+            self._files.pop(next(iter(self._files)))
+        return about | {"url": f"{job.origin}/files/{name}"}
+
+    async def _tell(self, job: Job) -> None:
+        body = json.dumps(
+            {
+                "type": f"job.{job.status}",
+                "timestamp": int(time.time()),
+                "data": {"id": job.id, "status": job.status},
+            }
+        ).encode()
+        delivery_id = f"msg_{uuid.uuid4().hex}"
+        for attempt in range(_WEBHOOK_TRIES):
+            headers = standard_webhooks.sign(
+                delivery_id=delivery_id,
+                timestamp=int(time.time()),
+                body=body,
+                secret=self.webhook_secret,
+            )
+            if await asyncio.to_thread(deliver, job.webhook_url, body=body, headers=headers):
+                return
+            await asyncio.sleep(0.2 * 2**attempt)
+
+
+def deliver(url: str, *, body: bytes, headers: dict[str, str]) -> bool:
+    """POST a webhook; tells whether it was taken."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "localhost", parts.port, timeout=15)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request(
+            "POST", path or "/", body=body, headers={"content-type": "application/json", **headers}
+        )
+        return connection.getresponse().status in _OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _wish(document: dict[str, Any], *, key: str) -> GenerationRequest:
+    operation = Operation(document.get("operation", "generate"))
+    inputs: tuple[ImageInput, ...] = tuple(
+        making.image_input(
+            base64.b64decode(item["b64_json"], validate=True),
+            media_type=str(item.get("media_type", "image/png")),
+            role=InputRole(item.get("role", "image")),
+        )
+        for item in document.get("inputs", [])
+    )
+    if operation is not Operation.GENERATE and not inputs:
+        raise ValueError("no image")
+    return replace(
+        making.wish(document, inputs=inputs, key=key, operation=operation), idempotency_key=key
+    )

@@ -1,0 +1,169 @@
+"""Start the simulator as a process of its own, for tests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from imagegen_app.testing.simulator.server import DEFAULT_KEY, DEFAULT_WEBHOOK_SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_READY_SECONDS = 30.0
+_OK = range(200, 300)
+
+
+class SimulatorFailed(Exception):
+    """The simulator did not start or refused what it was told."""
+
+
+class SimulatorProcess:
+    """A simulator on a free port; use it as a context manager or inside a fixture.
+
+    ::
+
+        @pytest.fixture(scope="session")
+        def simulator():
+            with SimulatorProcess() as process:
+                yield process
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: tuple[str, ...] = (DEFAULT_KEY,),
+        webhook_secret: str = DEFAULT_WEBHOOK_SECRET,
+        bill: Path | None = None,
+        quick: bool = False,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
+        self.key, self.webhook_secret = keys[0], webhook_secret
+        self.base_url = ""
+        self._arguments = ["--port", "0", "--json", "--webhook-secret", webhook_secret, *arguments]
+        for key in keys:
+            self._arguments += ["--key", key]
+        if bill is not None:
+            self._arguments += ["--bill", str(bill)]
+        if quick:
+            self._arguments.append("--quick")
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def openai_url(self) -> str:
+        """The base URL for the OpenAI adapter."""
+        return self.base_url + "/v1"
+
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 while it is not running."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Start it and wait until it is ready.
+
+        :raises SimulatorFailed: if it does not come up.
+        """
+        # The simulator must not die at the failpoints of the side under test.
+        environment = {k: v for k, v in os.environ.items() if k != "IMAGEGEN_FAILPOINTS"}
+        self._process = subprocess.Popen(  # noqa: S603  (our own module, our own arguments)
+            [sys.executable, "-m", "imagegen_app.testing.simulator", *self._arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        line = self._first_line(self._process)
+        if not line.startswith("{"):
+            self.stop()
+            raise SimulatorFailed("the simulator did not start: " + (line or "no word from it"))
+        self.base_url = json.loads(line)["base_url"]
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                self._control("GET", "health")
+            except OSError:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise SimulatorFailed("the simulator does not answer") from None
+            else:
+                return
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def bill(self) -> dict[str, Any]:
+        """Return what was billed: `entries`, `images`, `total`, `currency`."""
+        return self._control("GET", "bill")
+
+    def calls(self) -> dict[str, int]:
+        """Return how often each route was called."""
+        return self._control("GET", "calls")
+
+    def script(self, **document: Any) -> None:
+        """Plan latency and failures: `latency=0.2, fault={"kind": "status", "status": 503}`.
+
+        :raises SimulatorFailed: if the simulator does not know something in it.
+        """
+        self._control("POST", "script", document)
+
+    def fail(self, kind: str, **fault: Any) -> None:
+        """Plan one failure; see `faults.KINDS`.
+
+        :raises SimulatorFailed: if there is no such kind.
+        """
+        self.script(fault={"kind": kind, **fault})
+
+    def reset(self) -> None:
+        """Forget the script, the bill, all jobs and all counts."""
+        self._control("POST", "reset", {})
+
+    def _control(self, method: str, what: str, document: Any = None) -> dict[str, Any]:
+        parts = urlsplit(self.base_url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        try:
+            body = None if document is None else json.dumps(document)
+            connection.request(method, f"/_simulator/{what}", body=body)
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status not in _OK:
+            raise SimulatorFailed(str(answer.get("problem", answer)))
+        return answer
+
+    @staticmethod
+    def _first_line(process: subprocess.Popen[str]) -> str:
+        if process.stdout is None:
+            return ""
+        ready, _, _ = select.select([process.stdout], [], [], _READY_SECONDS)
+        line = process.stdout.readline() if ready else ""
+        if not line and process.poll() is not None and process.stderr is not None:
+            return process.stderr.read()[-500:]
+        return line

@@ -1,0 +1,1 @@
+"""The demo shop's catalogue: an ordinary app that knows nothing of image generation."""

@@ -1,0 +1,1 @@
+"""Settings of the demo site: `demo` for people, `test` for the suite."""

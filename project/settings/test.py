@@ -1,0 +1,48 @@
+"""The suite's settings; the database is chosen by `IMAGEGEN_TEST_DATABASE`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("IMAGEGEN_DEMO_DIR", tempfile.mkdtemp(prefix="imagegen-tests-"))
+
+from project.settings.base import *  # noqa: E402, F403 - Django's way to build on settings
+from project.settings.base import SQLITE_OPTIONS, VAR_DIR  # noqa: E402 - after the folder is chosen
+
+DEBUG = False
+SECRET_KEY = "only-for-tests"  # noqa: S105 - no secret
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+_SQLITE: dict[str, Any] = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": VAR_DIR / "tests.sqlite3",
+    "OPTIONS": SQLITE_OPTIONS,
+    # A file, since worker processes and threads open it too.
+    "TEST": {"NAME": str(Path(VAR_DIR) / "tests-run.sqlite3")},
+}
+_POSTGRESQL: dict[str, Any] = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": "imagegen",
+    "USER": "postgres",
+    "HOST": "127.0.0.1",
+    "PORT": "5432",
+}
+_MYSQL: dict[str, Any] = {
+    "ENGINE": "django.db.backends.mysql",
+    "NAME": "imagegen",
+    "USER": "root",
+    "PASSWORD": "",
+    "HOST": "127.0.0.1",
+    "PORT": "3306",
+    "OPTIONS": {"charset": "utf8mb4", "isolation_level": "read committed"},
+}
+DATABASES = {
+    "default": {"sqlite": _SQLITE, "postgresql": _POSTGRESQL, "mysql": _MYSQL}[
+        os.environ.get("IMAGEGEN_TEST_DATABASE", "sqlite")
+    ]
+}

@@ -1,0 +1,1 @@
+"""Hold the tests; folders mirror the package."""

@@ -1,0 +1,1 @@
+"""Hold the house to its plan: layers, size, shape, documents and package."""

@@ -1,0 +1,171 @@
+"""What the README and the documentation say agrees with the code."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands
+
+from imagegen_app import conf
+from imagegen_app.core import errors, events, states
+from imagegen_app.core.types import Operation
+from imagegen_app.providers import registry
+from tests.architecture.bare_site import fenced_blocks
+from tests.architecture.tree import ROOT, kept_files, name_of
+
+MAKE = 'python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e ".[{extras}]"'
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
+_SETTING = re.compile(r"IMAGEGEN\[\"(\w+)\"\]")
+_COMMAND = re.compile(r"manage\.py (\w+)")
+_FENCE = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+
+
+def documents() -> list[Path]:
+    """Return the pages that people read."""
+    return [path for path in kept_files() if path.suffix == ".md"]
+
+
+@functools.cache
+def from_docs(name: str) -> Any:
+    """Return a module that the documentation is built with."""
+    folder = str(ROOT / "docs" / "_ext")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
+
+
+def reference_pages() -> Any:
+    """Return the module that makes the reference pages."""
+    return from_docs("reference_pages")
+
+
+def readme() -> str:
+    """Return the README."""
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_begins_with_its_two_commands() -> None:
+    first, second, *_ = fenced_blocks(readme())
+
+    assert first == MAKE.format(extras="demo") + " && .venv/bin/python manage.py demo"
+    assert second == MAKE.format(extras="demo,dev") + " && .venv/bin/python -m pytest -q"
+
+
+def test_the_quickstart_starts_as_the_readme_does() -> None:
+    quickstart = (ROOT / "docs" / "tutorial" / "quickstart.md").read_text(encoding="utf-8")
+
+    assert fenced_blocks(quickstart)[0] == fenced_blocks(readme())[0]
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_a_link_leads_somewhere(path: Path) -> None:
+    targets = _LINK.findall(path.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_a_named_setting_exists(path: Path) -> None:
+    known = {field.name.upper() for field in dataclasses.fields(conf.Settings)}
+
+    named = set(_SETTING.findall(path.read_text(encoding="utf-8")))
+
+    assert named <= known
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_a_named_command_exists(path: Path) -> None:
+    named = set(_COMMAND.findall(path.read_text(encoding="utf-8")))
+
+    assert named <= set(get_commands())
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_a_python_example_holds(path: Path) -> None:
+    for indent, source in _FENCE.findall(path.read_text(encoding="utf-8")):
+        tree = ast.parse("\n".join(line.removeprefix(indent) for line in source.splitlines()))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("imagegen_app"):
+                module = importlib.import_module(node.module or "")
+                assert [a.name for a in node.names if not hasattr(module, a.name)] == []
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "IMAGEGEN":
+                conf.read(ast.literal_eval(node.value))
+
+
+def test_every_setting_is_in_the_reference_with_its_meaning() -> None:
+    page = reference_pages().settings()
+
+    for field in dataclasses.fields(conf.Settings):
+        assert f"\n`{field.name.upper()}`\n: " in page
+    assert "\n: - " not in page, "a setting has no `#:` line"
+
+
+def test_every_event_is_in_the_reference() -> None:
+    page = reference_pages().events()
+
+    assert [name for name in events.EVENTS if f"| `{name}` |" not in page] == []
+
+
+def test_every_error_is_in_the_reference() -> None:
+    page = reference_pages().errors()
+
+    assert [code for code in errors.all_errors() if f"| `{code}` |" not in page] == []
+
+
+def test_every_provider_is_in_the_reference_with_each_operation() -> None:
+    page = reference_pages().providers()
+
+    assert [name for name in registry.adapter_names() if f"| `{name}` |" not in page] == []
+    assert [operation for operation in Operation if f"| `{operation}` |" not in page] == []
+
+
+def test_every_check_has_an_id_of_its_own_and_a_mend() -> None:
+    found = reference_pages().found_checks()
+
+    identities = [identity for identity, *_ in found]
+    assert identities
+    assert len(set(identities)) == len(identities)
+    assert [identity for identity, _, text, hint in found if not (text and hint)] == []
+
+
+def test_every_command_is_in_the_reference_and_says_what_it_does() -> None:
+    page = reference_pages().commands()
+
+    ours = reference_pages().our_commands()
+    assert {"demo", "imagegen_audit", "imagegen_generate", "imagegen_worker"} <= set(ours)
+    assert [name for name in ours if f"**`manage.py {name}`**: -\n" in page] == []
+
+
+def test_every_move_is_in_the_reference_and_in_the_drawing() -> None:
+    page = reference_pages().job_states()
+    drawing = from_docs("state_drawing")
+
+    for source, targets in states.MOVES.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{source}` |")]
+        assert all(f"`{target}`" in row.split("|")[3] for target in targets)
+    drawn = {(source, end) for source, _, words in drawing.edges() for end in _ends(words)}
+    assert drawn == {(s.value, t.value) for s, targets in states.MOVES.items() for t in targets}
+
+
+def _ends(words: str) -> list[str]:
+    return words.partition(" to ")[2].split(", ")
+
+
+def test_every_generated_page_is_shown_somewhere() -> None:
+    shown = {
+        name
+        for path in documents()
+        for name in re.findall(r"{from-code} ([\w-]+)", path.read_text(encoding="utf-8"))
+    }
+
+    assert shown == set(reference_pages().PAGES)

@@ -1,0 +1,1 @@
+"""Prove the values and rules of the house."""

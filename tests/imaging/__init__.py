@@ -1,0 +1,1 @@
+"""Prove the imaging room with pictures made by code."""

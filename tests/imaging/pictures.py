@@ -1,0 +1,243 @@
+"""Make pictures and things that only look like pictures, by code and the same every time."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image, ImageCms, ImageDraw
+
+from imagegen_app.imaging.metadata import DIGITAL_SOURCE_TYPES, Marks
+from imagegen_app.imaging.pipeline import Plan, Qualities
+
+PILLOW = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
+MEDIA_TYPES = {name: f"image/{name}" for name in PILLOW}
+FORMATS = tuple(PILLOW)
+SENTINEL = b"<script>alert('sentinel-7f3a')</script>"
+NASTY = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
+
+MARKS = Marks(
+    digital_source_type=DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia",
+    ai_system='gpt-image <1> & "co"',
+    ai_system_version="2026-10-01",
+    creator_tool="imagegen_app 0.1",
+    document_id="xmp.did:5d9e",
+    instance_id="xmp.iid:77aa",
+    prompt=NASTY,
+    prompt_writer="Zoë O'Neill",
+    credit="Beispiel & Söhne",
+    data_mining_prohibited=True,
+    created="2026-11-20T10:00:00Z",
+)
+#: Small and fast: what is proven does not depend on the sizes.
+PLAN = Plan(marks=MARKS, widths=(32, 64, 128), qualities=Qualities(avif_speed=10, webp_method=0))
+
+
+def dice_of(seed: int) -> random.Random:
+    """Return dice that always fall alike."""
+    return random.Random(seed)  # noqa: S311 - repeatable on purpose
+
+
+def with_formats(*names: str) -> Plan:
+    """Return the plan with these rendition formats only."""
+    return replace(PLAN, formats=names)
+
+
+def picture(
+    width: int = 160, height: int = 120, mode: str = "RGB", *, seed: int = 1
+) -> Image.Image:
+    """Draw a picture with shapes of its own for each seed."""
+    dice = dice_of(seed)
+    image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    for _ in range(12):
+        x, y = dice.randrange(width), dice.randrange(height)
+        size = dice.randrange(4, max(5, min(width, height) // 2))
+        colour = tuple(dice.randrange(256) for _ in range(3))
+        draw.ellipse((x, y, x + size, y + size), fill=colour)
+    if mode == "RGBA":
+        image.putalpha(Image.radial_gradient("L").resize((width, height)))
+        return image
+    return image.convert(mode)
+
+
+def encoded(image: Image.Image, name: str, **options: Any) -> bytes:
+    """Write a picture as Pillow does by itself."""
+    out = io.BytesIO()
+    image.save(out, PILLOW.get(name, name), **options)
+    return out.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    """Decode a picture."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk with its checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_of(width: int, height: int, *, depth: int = 8, colour: int = 2, rows: bytes = b"") -> bytes:
+    """Return a PNG from its raw rows; without rows a head that promises what is not there."""
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+        + png_chunk(b"IDAT", zlib.compress(rows))
+        + png_chunk(b"IEND", b"")
+    )
+
+
+def webp_promising(width: int, height: int) -> bytes:
+    """Return a WebP head whose canvas is far larger than its content."""
+    extended = b"\0\0\0\0" + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    inner = encoded(picture(16, 16), "webp")[12:]
+    body = b"WEBP" + b"VP8X" + struct.pack("<I", 10) + extended + inner
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def animated(name: str, *, frames: int = 3) -> bytes:
+    """Return several frames in one file."""
+    first, *others = [picture(40, 40, seed=seed) for seed in range(frames)]
+    return encoded(first, name, save_all=True, append_images=others, duration=50)
+
+
+def mpo() -> bytes:
+    """Return a JPEG of two pictures, as some cameras write."""
+    return encoded(picture(), "MPO", save_all=True, append_images=[picture(seed=2)])
+
+
+def sixteen_bit_grey(width: int = 64, height: int = 64) -> bytes:
+    """Return a PNG whose grey rises from black at the left to white at the right in 16 bits."""
+    row = b"\0" + b"".join(struct.pack(">H", x * 65535 // (width - 1)) for x in range(width))
+    return png_of(width, height, depth=16, colour=0, rows=row * height)
+
+
+def sixteen_bit_colour(width: int = 64, height: int = 64) -> bytes:
+    """Return a PNG with 16 bits a channel."""
+    pixel = [struct.pack(">HHH", x * 65535 // (width - 1), 0, 65535) for x in range(width)]
+    return png_of(width, height, depth=16, colour=2, rows=(b"\0" + b"".join(pixel)) * height)
+
+
+def palette_with_transparency() -> bytes:
+    """Return a PNG with a palette, of which one entry is transparent."""
+    image = Image.new("P", (64, 64), 0)
+    image.putpalette([255, 0, 0, 0, 255, 0] + [0] * 762)
+    image.paste(1, (32, 0, 64, 64))
+    return encoded(image, "png", transparency=0)
+
+
+def with_profile(name: str) -> bytes:
+    """Return a picture that carries a colour profile other than sRGB."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    return encoded(picture(), name, icc_profile=profile.tobytes())
+
+
+def turned(orientation: int) -> bytes:
+    """Return a JPEG, red at the stored left and blue at the right, with an EXIF orientation."""
+    image = Image.new("RGB", (64, 32), "red")
+    image.paste("blue", (32, 0, 64, 32))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(image, "jpeg", quality=95, exif=exif.tobytes())
+
+
+def polyglot(name: str, where: str) -> bytes:
+    """Return a good picture that is something else as well."""
+    data = encoded(picture(), name)
+    if where == "tail":
+        return data + b"PK\x03\x04" + SENTINEL + b"PK\x05\x06" + b"\0" * 18
+    if name == "png":
+        chunk = png_chunk(b"tEXt", b"Comment\0" + SENTINEL)
+        return data[:33] + chunk + data[33:]
+    if name == "jpeg":
+        return data[:2] + b"\xff\xfe" + struct.pack(">H", len(SENTINEL) + 2) + SENTINEL + data[2:]
+    return encoded(picture(), name, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + SENTINEL)
+
+
+#: What is refused, by its name in the test: the bytes and the reason.
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "empty"),
+    "noise": (dice_of(3).randbytes(4000), "not_an_image"),
+    "plain text": (b"hello", "not_an_image"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', "svg"),
+    "svg with a prologue": (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- a -->\n<svg></svg>', "svg"),
+    "svg in utf-16": ("<svg></svg>".encode("utf-16"), "svg"),
+    "svg with a prefix": (b'<s:svg xmlns:s="http://www.w3.org/2000/svg"/>', "svg"),
+    "html": (b"\n <!DOCTYPE html><html><body>502 Bad Gateway</body></html>", "html"),
+    "html fragment": (b"<script>alert(1)</script>", "html"),
+    "xml": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "xml"),
+    "json": (b'{"error": {"message": "no"}}', "json"),
+    "php": (b"<?php system($_GET['c']); ?>", "script"),
+    "shell": (b"#!/bin/sh\nrm -rf /\n", "script"),
+    "elf": (b"\x7fELF\x02\x01\x01" + b"\0" * 60, "program"),
+    "gif": (encoded(picture(mode="P"), "GIF"), "gif"),
+    "animated gif": (animated("GIF"), "gif"),
+    "gif that is javascript": (b"GIF89a/*" + b"\0" * 20 + b"*/=1;alert(1)", "gif"),
+    "tiff": (encoded(picture(), "TIFF"), "tiff"),
+    "bmp": (encoded(picture(), "BMP"), "bmp"),
+    "ico": (encoded(picture(32, 32), "ICO"), "ico"),
+    "pdf": (encoded(picture(), "PDF"), "pdf"),
+    "pdf after rubbish": (b"   \n%PDF-1.7\n", "pdf"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "eps"),
+    "photoshop": (b"8BPS\0\1" + b"\0" * 30, "psd"),
+    "zip": (b"PK\x03\x04" + b"\0" * 40, "archive"),
+    "gzip": (b"\x1f\x8b\x08\0" + b"\0" * 40, "archive"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "heic"),
+    "mp4": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 40, "video"),
+    "playlist": (b"#EXTM3U\nhttp://127.0.0.1/\n", "video"),
+    "jpeg xl": (b"\xff\x0a" + b"\0" * 40, "jxl"),
+    "jpeg 2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 40, "jpeg2000"),
+    "apng": (animated("png"), "animated"),
+    "animated webp": (animated("webp"), "animated"),
+    "animated avif": (animated("avif"), "animated"),
+    "mpo": (mpo(), "mpo"),
+    "300 megapixels of png": (png_of(20_000, 15_000), "too_many_pixels"),
+    "100 megapixels of png": (png_of(10_000, 10_000), "too_many_pixels"),
+    "41 megapixels of png": (png_of(8_200, 5_000), "too_many_pixels"),
+    "268 megapixels of webp": (webp_promising(16_383, 16_383), "too_many_pixels"),
+    "a thread": (encoded(Image.new("RGB", (1, 41)), "png"), "ratio"),
+    "a wire": (png_of(65_535, 1), "ratio"),
+    "no width": (png_of(0, 10), "damaged"),
+    "png without pixels": (png_of(64, 64), "damaged"),
+    "jpeg head and noise": (b"\xff\xd8\xff\xe0" + dice_of(5).randbytes(500), "damaged"),
+    "webp head and noise": (
+        b"RIFF" + struct.pack("<I", 500) + b"WEBPVP8 " + dice_of(6).randbytes(492),
+        "damaged",
+    ),
+    "avif head alone": (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "damaged"),
+    "20,001 chunks": (
+        png_of(8, 8)[:33] + png_chunk(b"tEXt", b"a\0b") * 20_001 + png_of(8, 8)[33:],
+        "damaged",
+    ),
+}
+
+
+def flat(mode: str, colour: Any, size: tuple[int, int] = (64, 64)) -> Image.Image:
+    """Return a picture of one colour."""
+    return Image.new(mode, size, colour)
+
+
+def wide_profile() -> bytes:
+    """Return a valid colour profile whose primaries are not those of sRGB: red and blue change."""
+    raw = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = int.from_bytes(raw[128:132])
+    tags = {bytes(raw[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(count)}
+    red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
+    raw[red + 4 : red + 12], raw[blue + 4 : blue + 12] = (
+        raw[blue + 4 : blue + 12],
+        raw[red + 4 : red + 12],
+    )
+    # Its name must not say sRGB, or it would be believed.
+    return bytes(raw).replace("sRGB".encode("utf-16-be"), "Wide".encode("utf-16-be"))
+
+
+def srgb_profile() -> bytes:
+    """Return the profile of sRGB itself."""
+    return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

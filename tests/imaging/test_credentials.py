@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from c2pa import (  # type: ignore[import-untyped]  # it ships no types
+    Builder,
+    C2paError,
+    C2paSignerInfo,
+    Context,
+    Reader,
+    Settings,
+    Signer,
+)
+
+from imagegen_app.core.types import Operation
+from imagegen_app.imaging.credentials import (
+    Parent,
+    Signing,
+    SigningFailed,
+    SoftwareAgent,
+    make_development_chain,
+    read_credentials,
+    sign,
+)
+from imagegen_app.imaging.inspect import ImageLimits, inspect
+from imagegen_app.imaging.metadata import DIGITAL_SOURCE_TYPES, read_xmp
+from imagegen_app.imaging.pipeline import prepare
+
+from . import pictures
+from .pictures import MARKS, MEDIA_TYPES, PLAN, encoded, picture
+
+ROOT = Path(__file__).parents[2]
+TRAINED = DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia"
+COMPOSITE = DIGITAL_SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
+ENHANCED = DIGITAL_SOURCE_TYPES + "algorithmicallyEnhanced"
+AGENT = SoftwareAgent("gpt-image", "1.5")
+
+
+@pytest.fixture(scope="module")
+def signing() -> Signing:
+    chain, key = make_development_chain("Beispiel GmbH")
+    return Signing(chain_pem=chain, key_pem=key, generator_version="0.1.0")
+
+
+@pytest.fixture(scope="module")
+def anchor(signing: Signing) -> str:
+    return "-----BEGIN CERTIFICATE-----" + signing.chain_pem.split("-----BEGIN CERTIFICATE-----")[2]
+
+
+def generated(
+    name: str, signing: Signing, *, data: bytes = b"", parents: tuple[Parent, ...] = ()
+) -> bytes:
+    return sign(
+        data or encoded(picture(), name),
+        MEDIA_TYPES[name],
+        signing=signing,
+        title="A hero",
+        operation=Operation.GENERATE,
+        digital_source_type=TRAINED,
+        software_agent=AGENT,
+        parents=parents,
+    )
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
+    name: str, signing: Signing, anchor: str
+) -> None:
+    master = prepare(encoded(picture(), name), PLAN).master
+
+    signed = generated(name, signing, data=master.data)
+
+    read = read_credentials(signed, MEDIA_TYPES[name])
+    assert (read.state, read.failures) == ("valid", ("signingCredential.untrusted",))
+    assert read.actions == ("c2pa.created",)
+    assert read.digital_source_type == TRAINED
+    assert read.ingredients == 0
+    assert "DEVELOPMENT ONLY" in read.signer
+    assert read.issuer == "DEVELOPMENT ONLY Beispiel GmbH"
+    assert read.generator == "imagegen_app 0.1.0"
+    assert read.title == "A hero"
+    trusted = read_credentials(signed, MEDIA_TYPES[name], trust_anchors=anchor)
+    assert (trusted.state, trusted.failures) == ("trusted", ())
+    assert len(signed) - len(master.data) <= 15_000
+    assert read_xmp(signed).digital_source_type == MARKS.digital_source_type
+    found = inspect(signed, limits=ImageLimits())
+    assert found.has_credentials
+
+
+@pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])
+@pytest.mark.parametrize("of", pictures.FORMATS)
+def test_a_rendition_has_the_signed_master_as_its_parent(
+    name: str, of: str, signing: Signing, anchor: str
+) -> None:
+    prepared = prepare(encoded(picture(), of), PLAN)
+    master = generated(of, signing, data=prepared.master.data)
+    rendition = next(e for e in prepared.renditions if e.format == name)
+
+    signed = sign(
+        rendition.data,
+        rendition.media_type,
+        signing=signing,
+        title="A hero, small",
+        operation="rendition",
+        digital_source_type="",
+        software_agent=AGENT,
+        parents=(Parent(master, MEDIA_TYPES[of], "A hero"),),
+    )
+
+    read = read_credentials(signed, rendition.media_type, trust_anchors=anchor)
+    assert (read.state, read.failures, read.ingredients) == ("trusted", (), 1)
+    assert read.actions == ("c2pa.opened", "c2pa.resized.proportional", "c2pa.transcoded")
+    assert read.digital_source_type == TRAINED
+    assert len(signed) - len(rendition.data) <= 15_000
+    assert read_xmp(signed).instance_id == rendition.instance_id
+
+
+@pytest.mark.parametrize(
+    ("operation", "source_type", "verb"),
+    [
+        (Operation.EDIT, COMPOSITE, "c2pa.edited"),
+        (Operation.INPAINT, COMPOSITE, "c2pa.edited"),
+        (Operation.OUTPAINT, COMPOSITE, "c2pa.edited"),
+        (Operation.VARY, TRAINED, "c2pa.edited"),
+        (Operation.UPSCALE, ENHANCED, "c2pa.enhanced"),
+        (Operation.REMOVE_BACKGROUND, ENHANCED, "c2pa.edited"),
+    ],
+)
+def test_a_changed_picture_opens_its_parent_and_says_how_it_was_changed(
+    operation: Operation, source_type: str, verb: str, signing: Signing, anchor: str
+) -> None:
+    parent = Parent(generated("png", signing), "image/png", "before")
+    mask = Parent(encoded(picture(mode="L"), "png"), "image/png", "mask", "inputTo")
+
+    signed = sign(
+        encoded(picture(seed=2), "webp"),
+        "image/webp",
+        signing=signing,
+        title="after",
+        operation=operation,
+        digital_source_type=source_type,
+        software_agent=AGENT,
+        parents=(parent, mask),
+    )
+
+    read = read_credentials(signed, "image/webp", trust_anchors=anchor)
+    assert (read.state, read.actions) == ("trusted", ("c2pa.opened", verb))
+    assert (read.digital_source_type, read.ingredients) == (source_type, 2)
+
+
+def test_references_are_inputs_of_a_creation(signing: Signing) -> None:
+    reference = Parent(encoded(picture(), "jpeg"), "image/jpeg", relationship="inputTo")
+
+    read = read_credentials(generated("png", signing, parents=(reference,)), "image/png")
+
+    assert (read.state, read.actions, read.ingredients) == ("valid", ("c2pa.created",), 1)
+
+
+def test_an_edit_whose_original_is_not_there_is_a_creation(signing: Signing) -> None:
+    signed = sign(
+        encoded(picture(), "png"),
+        "image/png",
+        signing=signing,
+        title="t",
+        operation=Operation.EDIT,
+        digital_source_type=COMPOSITE,
+        software_agent=SoftwareAgent("m"),
+    )
+
+    read = read_credentials(signed, "image/png")
+    assert (read.actions, read.digital_source_type) == (("c2pa.created",), COMPOSITE)
+
+
+def test_what_cannot_be_told_truthfully_is_refused(signing: Signing) -> None:
+    parent = Parent(encoded(picture(), "png"), "image/png")
+    with pytest.raises(ValueError, match="one parent"):
+        generated("png", signing, parents=(parent, parent))
+    with pytest.raises(ValueError, match="master"):
+        sign(
+            parent.data,
+            "image/png",
+            signing=signing,
+            title="",
+            operation="rendition",
+            digital_source_type="",
+            software_agent=AGENT,
+        )
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+def test_a_flipped_bit_in_the_pixels_is_seen(name: str, signing: Signing, anchor: str) -> None:
+    signed = bytearray(generated(name, signing))
+    # The last fifth is pixels in all four, save PNG's closing chunk and WebP's credentials.
+    at = signed.index(b"C2PA") - 40 if name == "webp" else len(signed) - 60
+    signed[at] ^= 1
+
+    read = read_credentials(bytes(signed), MEDIA_TYPES[name], trust_anchors=anchor)
+
+    assert read.state == "invalid"
+    assert set(read.failures) & {"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"}
+
+
+def test_an_appended_byte_is_seen(signing: Signing) -> None:
+    read = read_credentials(generated("jpeg", signing) + b"x", "image/jpeg")
+
+    assert read.state == "invalid"
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+def test_no_credentials_and_rubbish_are_told_apart(name: str) -> None:
+    data = encoded(picture(), name)
+
+    assert read_credentials(data, MEDIA_TYPES[name]).state == "none"
+    for foreign in (b"", b"rubbish", b"<svg/>", data[:9], data[: len(data) // 2] + b"\0" * 99):
+        assert read_credentials(foreign, MEDIA_TYPES[name]).state in {"unreadable", "none"}
+    assert read_credentials(data, "text/html").state == "unreadable"
+    assert read_credentials(b"rubbish", MEDIA_TYPES[name]).state == "unreadable"
+
+
+def test_encoding_anew_takes_the_credentials_away(signing: Signing) -> None:
+    again = prepare(generated("png", signing), PLAN)
+
+    assert again.inspected.has_credentials
+    assert read_credentials(again.master.data, "image/png").state == "none"
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[bytes]]]:
+    """Answer on a local address, and keep what was asked."""
+    asked: list[bytes] = []
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                line, _ = server.accept()
+            except OSError:
+                return
+            with line:
+                asked.append(line.recv(4096))
+                line.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}/manifest", asked
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(timeout=10)
+
+
+def naming_an_address(signing: Signing, url: str) -> bytes:
+    """Return a JPEG whose manifest lies at an address, as any stranger could make it."""
+    claim = {
+        "claim_generator_info": [{"name": "stranger", "version": "1"}],
+        "assertions": [
+            {
+                "label": "c2pa.actions.v2",
+                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": TRAINED}]},
+            }
+        ],
+    }
+    settings = {"verify": {"verify_after_sign": False, "remote_manifest_fetch": False}}
+    out = io.BytesIO()
+    with (
+        Context(Settings.from_dict(settings)) as context,
+        Signer.from_info(
+            C2paSignerInfo("es256", signing.chain_pem.encode(), signing.key_pem.encode(), None)
+        ) as signer,
+        Builder(claim, context) as builder,
+    ):
+        builder.set_no_embed()
+        builder.set_remote_url(url)
+        builder.sign(signer, "image/jpeg", io.BytesIO(encoded(picture(), "jpeg")), out)
+    return out.getvalue()
+
+
+def test_an_address_inside_a_file_is_never_called(
+    signing: Signing, listener: tuple[str, list[bytes]]
+) -> None:
+    url, asked = listener
+    data = naming_an_address(signing, url)
+    assert url.encode() in data
+
+    read = read_credentials(data, "image/jpeg")
+    signed = sign(
+        encoded(picture(), "png"),
+        "image/png",
+        signing=signing,
+        title="t",
+        operation=Operation.EDIT,
+        digital_source_type=COMPOSITE,
+        software_agent=AGENT,
+        parents=(Parent(data, "image/jpeg"),),
+    )
+
+    assert read.state == "unreadable"
+    assert read_credentials(signed, "image/png").state == "valid"
+    assert asked == []
+
+
+def test_the_library_by_itself_would_call_it(
+    signing: Signing, listener: tuple[str, list[bytes]]
+) -> None:
+    # This is what proves that the test above can fail.
+    url, asked = listener
+    data = naming_an_address(signing, url)
+
+    with Context() as context, pytest.raises(C2paError):
+        Reader("image/jpeg", io.BytesIO(data), context=context)
+
+    assert len(asked) == 1
+
+
+def test_a_silent_time_stamp_authority_is_named(
+    signing: Signing, listener: tuple[str, list[bytes]]
+) -> None:
+    url, asked = listener
+
+    with pytest.raises(SigningFailed) as caught:
+        generated("png", replace(signing, tsa_url=url))
+
+    assert caught.value.reason == "time_stamp"
+    assert len(asked) >= 1
+
+
+def test_a_foreign_key_is_refused_and_not_shown(signing: Signing) -> None:
+    _, other = make_development_chain("Other")
+
+    with pytest.raises(SigningFailed) as caught:
+        generated("png", replace(signing, key_pem=other))
+
+    assert caught.value.reason == "certificate"
+    assert "PRIVATE KEY" not in str(caught.value) + caught.value.detail
+
+
+def test_the_key_is_not_printed(signing: Signing) -> None:
+    assert "PRIVATE KEY" not in repr(signing)
+    assert "CERTIFICATE" not in repr(signing)
+
+
+def test_threads_share_a_signer(signing: Signing) -> None:
+    def once(number: int) -> str:
+        name = pictures.FORMATS[number % 4]
+        return read_credentials(generated(name, signing), MEDIA_TYPES[name]).state
+
+    with ThreadPoolExecutor(8) as threads:
+        states = list(threads.map(once, range(40)))
+
+    assert set(states) == {"valid"}
+
+
+FORKED = """
+import os
+from tests.imaging.test_credentials import *
+chain, key = make_development_chain("Fork")
+signing = Signing(chain_pem=chain, key_pem=key)
+def works():
+    return read_credentials(generated("png", signing), "image/png").state == "valid"
+assert works()
+child = os.fork()
+if child == 0:
+    os._exit(0 if works() and works() else 3)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert works()
+"""
+
+
+def test_signing_works_on_both_sides_of_a_fork() -> None:
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, cwd=ROOT)
+
+
+def test_hostile_titles_are_cleaned(signing: Signing) -> None:
+    signed = sign(
+        encoded(picture(), "png"),
+        "image/png",
+        signing=signing,
+        title="a\0b\ud800" + "c" * 900,
+        operation="generate",
+        digital_source_type="",
+        software_agent=AGENT,
+    )
+
+    read = read_credentials(signed, "image/png")
+    assert read.title.startswith("abccc")
+    assert len(read.title) == 300
+    assert read.digital_source_type == TRAINED

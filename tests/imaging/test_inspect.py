@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+from PIL import Image, ImageFile
+
+from imagegen_app.core.errors import BadResponse
+from imagegen_app.imaging.faults import SENTENCES
+from imagegen_app.imaging.inspect import BadImage, ImageLimits, inspect
+
+from . import pictures
+
+LIMITS = ImageLimits()
+
+
+@pytest.mark.parametrize("case", pictures.REFUSED)
+def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None:
+    data, reason = pictures.REFUSED[case]
+
+    with pytest.raises(BadImage) as caught:
+        inspect(data, limits=LIMITS)
+
+    # A decoder may notice at another place that the pixels are missing.
+    allowed = {"damaged", "truncated"} if reason == "damaged" else {reason}
+    assert caught.value.reason in allowed
+    assert str(caught.value) == SENTENCES[caught.value.reason]
+    assert isinstance(caught.value, BadResponse)
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("sixteenth", range(1, 16))
+def test_a_picture_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
+    data = pictures.encoded(pictures.picture(), name)
+
+    with pytest.raises(BadImage) as caught:
+        inspect(data[: len(data) * sixteenth // 16], limits=LIMITS)
+
+    assert caught.value.reason in {"truncated", "damaged"}
+
+
+@pytest.mark.parametrize("name", ["png", "webp"])
+def test_a_picture_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_mind(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    data = pictures.encoded(pictures.picture(), name)
+
+    with pytest.raises(BadImage) as caught:
+        inspect(data[:-1], limits=LIMITS)
+
+    assert caught.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> None:
+    dice = pictures.dice_of(seed)
+    data = bytearray(pictures.encoded(pictures.picture(), name))
+    data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+
+    pixels = _pixels(bytes(data))
+
+    assert pixels <= LIMITS.max_pixels
+
+
+def _pixels(data: bytes) -> int:
+    """Return how many pixels came out; 0 where the picture was refused for a known reason."""
+    try:
+        found = inspect(data, limits=LIMITS)
+    except BadImage as fault:
+        return 0 if fault.reason in SENTENCES else LIMITS.max_pixels + 1
+    return found.width * found.height
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [(name, "RGB") for name in pictures.FORMATS]
+    + [(name, "RGBA") for name in pictures.FORMATS if name != "jpeg"],
+)
+def test_a_good_picture_is_described(name: str, mode: str) -> None:
+    data = pictures.encoded(pictures.picture(mode=mode), name)
+
+    found = inspect(data, limits=LIMITS)
+
+    assert (found.format, found.media_type) == (name, f"image/{name}")
+    assert (found.width, found.height) == (160, 120)
+    assert found.has_alpha is (mode == "RGBA")
+    assert not found.has_credentials
+    assert found.size == len(data)
+
+
+def test_the_content_decides_and_not_what_the_file_is_called() -> None:
+    data = pictures.encoded(pictures.picture(), "webp")
+
+    assert inspect(data, limits=LIMITS).extension == "webp"
+
+
+def test_more_bytes_than_allowed_are_refused_unseen() -> None:
+    with pytest.raises(BadImage) as caught:
+        inspect(b"x" * 101, limits=ImageLimits(max_bytes=100))
+
+    assert caught.value.reason == "too_large"
+
+
+def test_the_caps_are_those_that_were_given() -> None:
+    data = pictures.encoded(pictures.picture(), "png")
+
+    with pytest.raises(BadImage) as caught:
+        inspect(data, limits=ImageLimits(max_pixels=160 * 120 - 1))
+
+    assert caught.value.reason == "too_many_pixels"
+    assert inspect(data, limits=ImageLimits(max_pixels=160 * 120)).width == 160
+
+
+def test_frames_are_allowed_where_the_limits_say_so() -> None:
+    data = pictures.animated("webp", frames=3)
+
+    assert inspect(data, limits=ImageLimits(max_frames=3)).format == "webp"
+
+
+def test_pillow_is_left_as_it_was_found() -> None:
+    before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+
+    for data, _ in pictures.REFUSED.values():
+        with pytest.raises(BadImage):
+            inspect(data, limits=LIMITS)
+
+    assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+
+
+def test_a_refused_picture_does_not_show_its_content_in_the_error() -> None:
+    with pytest.raises(BadImage) as caught:
+        inspect(b"<html>secret words</html>", limits=LIMITS)
+
+    assert "secret" not in str(caught.value) + caught.value.detail

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from imagegen_app.imaging.credentials import read_credentials
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.isolation import MIB, DecoderPool, PoolClosed
+from imagegen_app.imaging.pipeline import prepare
+
+from . import pictures, poison
+from .pictures import PLAN, encoded, picture
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DecoderPool]:
+    with DecoderPool(workers=2, timeout=20) as made:
+        yield made
+
+
+@pytest.fixture
+def hasty() -> Iterator[DecoderPool]:
+    with DecoderPool(workers=1, timeout=0.3) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+def test_a_worker_prepares_what_this_process_would(pool: DecoderPool, name: str) -> None:
+    data = encoded(picture(), name)
+
+    assert pool.run(prepare, data, PLAN) == prepare(data, PLAN)
+
+
+def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
+    with pytest.raises(BadImage) as caught:
+        pool.run(poison.refuse)
+
+    assert (caught.value.reason, caught.value.detail) == ("svg", "as told")
+    with pytest.raises(BadImage) as caught:
+        pool.run(prepare, b"<svg/>", PLAN)
+    assert caught.value.reason == "svg"
+
+
+def test_death_is_an_answer_and_the_next_picture_does_not_notice(hasty: DecoderPool) -> None:
+    with pytest.raises(BadImage) as caught:
+        hasty.run(poison.die)
+
+    assert caught.value.reason == "decoder_died"
+    assert hasty.run(poison.echo, b"next") == b"next"
+
+
+@pytest.mark.parametrize("slow", [poison.hang, poison.spin])
+def test_overtime_is_an_answer_and_the_next_picture_does_not_notice(
+    hasty: DecoderPool, slow: object
+) -> None:
+    with pytest.raises(BadImage) as caught:
+        hasty.run(slow)  # type: ignore[arg-type]  # both are functions
+
+    assert caught.value.reason == "decoder_timeout"
+    assert hasty.run(poison.echo, b"next") == b"next"
+
+
+def test_poison_at_one_worker_leaves_the_other_at_work() -> None:
+    with DecoderPool(workers=2, timeout=30) as pool, ThreadPoolExecutor(1) as thread:
+        # Both workers stand ready before the poison comes.
+        ready = {pool.run(poison.process_id) for _ in range(2)}
+        stuck = thread.submit(_outcome, pool)
+
+        answers = [pool.run(poison.echo, bytes([n])) for n in range(20)]
+
+        assert ready
+        assert answers == [bytes([n]) for n in range(20)]
+        assert not stuck.done()
+        for worker in list(pool._hired):
+            worker._process.kill()
+        assert stuck.result(timeout=20) == "decoder_died"
+
+
+def _outcome(pool: DecoderPool) -> str:
+    with pytest.raises(BadImage) as caught:
+        pool.run(poison.hang)
+    return caught.value.reason
+
+
+def test_a_worker_that_died_while_idle_is_not_the_next_pictures_fault(hasty: DecoderPool) -> None:
+    hasty.run(poison.echo, b"")
+    (worker,) = hasty._hired
+    worker._process.kill()
+    worker._process.wait()
+
+    assert hasty.run(poison.echo, b"next") == b"next"
+
+
+def test_workers_are_kept_between_pictures(hasty: DecoderPool) -> None:
+    assert len({hasty.run(poison.process_id) for _ in range(5)}) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
+def test_more_memory_than_allowed_is_refused() -> None:
+    with DecoderPool(workers=1, memory=256 * MIB) as pool:
+        assert pool.run(poison.eat, 100) == 100 * MIB
+
+        with pytest.raises(BadImage) as caught:
+            pool.run(poison.eat, 400)
+
+        assert caught.value.reason == "too_much_memory"
+        assert pool.run(poison.eat, 100) == 100 * MIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
+def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
+    data = encoded(pictures.flat("RGB", "red", (6000, 6000)), "png")
+
+    with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(BadImage) as caught:
+        pool.run(prepare, data, PLAN)
+
+    assert caught.value.reason == "too_much_memory"
+
+
+def test_something_unforeseen_is_a_bad_image_that_names_its_class(
+    pool: DecoderPool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(BadImage) as caught:
+        pool.run(poison.stumble)
+
+    assert (caught.value.reason, caught.value.detail) == ("damaged", "KeyError")
+
+
+def test_the_answer_can_hold_our_own_classes_only(pool: DecoderPool) -> None:
+    with pytest.raises(BadImage) as caught:
+        pool.run(poison.answer_with_foreign_class)
+
+    assert caught.value.reason == "decoder_died"
+    assert pool.run(poison.echo, b"next") == b"next"
+
+
+def test_a_worker_knows_neither_django_nor_our_secrets(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+
+    with DecoderPool(workers=1) as fresh:
+        assert "OPENAI_API_KEY" not in fresh.run(poison.environment)
+        fresh.run(prepare, encoded(picture(), "png"), PLAN)
+        assert "django" not in fresh.run(poison.modules)
+
+
+def test_a_worker_writes_no_files(pool: DecoderPool, tmp_path: Path) -> None:
+    with pytest.raises(BadImage):
+        pool.run(poison.write_file, str(tmp_path / "stolen"))
+
+    assert not (tmp_path / "stolen").exists() or (tmp_path / "stolen").stat().st_size == 0
+
+
+def test_megabytes_go_there_and_back(pool: DecoderPool) -> None:
+    data = os.urandom(1024) * 40_000
+
+    assert pool.run(poison.echo, data) == data
+
+
+def test_many_threads_share_a_pool(pool: DecoderPool) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda n: pool.run(poison.echo, b"%d" % n), range(64)))
+
+    assert answers == [b"%d" % n for n in range(64)]
+
+
+def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
+    pool = DecoderPool(workers=2)
+    process = pool.run(poison.process_id)
+
+    pool.close()
+    pool.close()
+
+    with pytest.raises(PoolClosed):
+        pool.run(poison.echo, b"")
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+FORKED = """
+import os, sys, threading
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.isolation import DecoderPool
+from tests.imaging import poison
+pool = DecoderPool(workers=1, timeout=20)
+parents = pool.run(poison.process_id)
+busy = threading.Thread(target=lambda: pool.run(poison.echo, b"x" * 50_000_000))
+busy.start()
+child = os.fork()
+if child == 0:
+    mine = pool.run(poison.process_id)
+    ok = mine != parents and pool.run(poison.echo, b"a") == b"a"
+    pool.close()
+    os._exit(0 if ok else 3)
+busy.join()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert pool.run(poison.process_id) == parents
+pool.close()
+"""
+
+
+def test_a_pool_made_before_a_fork_works_on_both_sides() -> None:
+    # In a process of its own, as forking the test runner's threads is not clean.
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=60, cwd=ROOT)
+
+
+ORPHANED = """
+import os, signal
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.isolation import DecoderPool
+from tests.imaging import poison
+pool = DecoderPool(workers=1)
+print(pool.run(poison.process_id), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_ends_when_its_parent_is_killed() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", ORPHANED], stdout=subprocess.PIPE, check=False, timeout=60, cwd=ROOT
+    )
+    orphan = int(answer.stdout)
+
+    until = time.monotonic() + 20
+    while Path(f"/proc/{orphan}/cmdline").exists() and time.monotonic() < until:
+        if not Path(f"/proc/{orphan}/cmdline").read_bytes():
+            break
+        threading.Event().wait(0.02)
+
+    assert time.monotonic() < until
+
+
+def test_foreign_credentials_can_be_read_in_a_worker(pool: DecoderPool) -> None:
+    data = encoded(picture(), "png")
+
+    assert pool.run(read_credentials, data, "image/png").state == "none"
