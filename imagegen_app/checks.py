@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import InvalidStorageError, storages
 from django.db import models
@@ -84,7 +85,7 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
         )
     if settings.superuser_bypass:
         found.append(
-            Warning(
+            CheckWarning(
                 "Superusers generate without a grant.",
                 hint="Remove IMAGEGEN['SUPERUSER_BYPASS'] and give them a grant.",
                 id="imagegen.W028",
@@ -96,15 +97,15 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
 @register("imagegen", Tags.database)
 def check_databases(**_kwargs: Any) -> list[CheckMessage]:
     """Check that SQLite can be written by server and worker side by side."""
-    entry = django_settings.DATABASES.get("default", {})
+    entry: dict[str, Any] = django_settings.DATABASES.get("default", {})
     if "sqlite3" not in str(entry.get("ENGINE", "")):
         return []
-    options = entry.get("OPTIONS", {})
+    options: dict[str, Any] = entry.get("OPTIONS", {})
     wal = "wal" in str(options.get("init_command", "")).lower()
     if wal and options.get("transaction_mode") == "IMMEDIATE":
         return []
     return [
-        Warning(
+        CheckWarning(
             "SQLite runs without WAL or without immediate transactions.",
             hint=(
                 "Set OPTIONS = {'transaction_mode': 'IMMEDIATE', 'timeout': 20, "
@@ -222,7 +223,12 @@ def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Give both CERTIFICATE and PRIVATE_KEY, or neither.",
             id="imagegen.E009",
         )
-    for path in (c2pa.certificate, c2pa.private_key, c2pa.trust_anchors, settings.audit.signing_key):
+    for path in (
+        c2pa.certificate,
+        c2pa.private_key,
+        c2pa.trust_anchors,
+        settings.audit.signing_key,
+    ):
         if path and not Path(path).is_file():
             yield Error(
                 f"The file {path} is not there.",
@@ -244,7 +250,7 @@ def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="Write app_label.Model.field, such as catalog.Product.image.",
                 id="imagegen.E010",
             )
-        if not isinstance(entry, dict) or set(entry) - {"template", "variables"} or "template" not in entry:
+        if set(entry) - {"template", "variables"} or "template" not in entry:
             yield Error(
                 f"IMAGEGEN['TARGETS'][{path!r}] lacks its template.",
                 hint="Write {'template': 'short-name', 'variables': {'name': 'field'}}.",
@@ -273,7 +279,7 @@ def _rest(settings: conf.Settings) -> Iterator[CheckMessage]:
             id="imagegen.E013",
         )
     wrong = [f for f in settings.renditions.formats if f not in _FORMATS]
-    if wrong or any(not isinstance(w, int) or w < 1 for w in settings.renditions.widths):
+    if wrong or any(w < 1 for w in settings.renditions.widths):
         yield Error(
             "IMAGEGEN['RENDITIONS'] holds an unknown format or width.",
             hint="Formats are avif, webp, jpeg, png; widths are whole numbers.",
@@ -290,9 +296,8 @@ def _pillow() -> Iterator[CheckMessage]:
     from PIL import Image, ImageFile  # noqa: PLC0415 - keeps start-up light
 
     if Image.MAX_IMAGE_PIXELS is None or ImageFile.LOAD_TRUNCATED_IMAGES:
-        yield Warning(
+        yield CheckWarning(
             "Pillow's limits were loosened for the whole process.",
             hint="Find the package that sets MAX_IMAGE_PIXELS or LOAD_TRUNCATED_IMAGES.",
             id="imagegen.W021",
         )
-

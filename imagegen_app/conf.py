@@ -143,9 +143,7 @@ class Settings:
     contact: str = "your image administrators"
     #: Screeners, in order.
     screeners: tuple[ScreenerSettings, ...] = (
-        ScreenerSettings(
-            backend="imagegen_app.moderation.block_list.BlockList", name="block list"
-        ),
+        ScreenerSettings(backend="imagegen_app.moderation.block_list.BlockList", name="block list"),
     )
     #: Signing of published files.
     c2pa: CredentialsSettings = field(default_factory=CredentialsSettings)
@@ -211,7 +209,9 @@ def read(raw: Any) -> Settings:
     values = _known(Settings, raw, "IMAGEGEN")
     values["credentials"] = {
         str(name): _nested(CredentialSettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
-        for name, entry in _mapping(values.get("credentials", {}), "IMAGEGEN['CREDENTIALS']").items()
+        for name, entry in _mapping(
+            values.get("credentials", {}), "IMAGEGEN['CREDENTIALS']"
+        ).items()
     }
     if "screeners" in values:
         values["screeners"] = tuple(
@@ -221,7 +221,8 @@ def read(raw: Any) -> Settings:
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = _nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
-    return _build(Settings, values, "IMAGEGEN")
+    built: Settings = _build(Settings, values, "IMAGEGEN")
+    return built
 
 
 def state_dir() -> Path:
@@ -267,7 +268,11 @@ def _known(kind: type[Any], raw: Mapping[Any, Any], where: str) -> dict[str, Any
         upper = str(key).upper()
         if upper not in names:
             near = difflib.get_close_matches(upper, names, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else "Known are: " + ", ".join(sorted(names)) + "."
+            hint = (
+                f"Did you mean {near[0]!r}?"
+                if near
+                else "Known are: " + ", ".join(sorted(names)) + "."
+            )
             raise SettingsFault(f"{where} has an unknown key {key!r}", hint=hint)
         found[names[upper]] = value
     return found

@@ -13,7 +13,7 @@ from imagegen_app.services.ringing import ring
 logger = logging.getLogger("imagegen.tasks")
 
 
-def drive() -> None:
+def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice rung first."""
     try:
         seconds = conf.get().slice_seconds
@@ -26,14 +26,22 @@ def drive() -> None:
         logger.exception("A drive broke down.")
 
 
-def sweep() -> None:
+def run_sweep() -> None:
     """Look for what is due, abandoned or expired, and ring for it."""
     try:
         sweeping.sweep()
     except Exception:
-        # The edge: see `drive`.
+        # The edge: see `run_drive`.
         logger.exception("A sweep broke down.")
 
 
-drive_task = task()(drive)
-sweep_task = task()(sweep)
+@task()
+def drive() -> None:
+    """Do what `run_drive` does, as a task: its path is stored with each ring."""
+    run_drive()
+
+
+@task()
+def sweep() -> None:
+    """Do what `run_sweep` does, as a task."""
+    run_sweep()

@@ -18,6 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytest_plugins = ["imagegen_app.testing.plugin"]
+
 ADDRESSES = {
     "postgresql": "127.0.0.1:5432",
     "mysql": "127.0.0.1:3306",

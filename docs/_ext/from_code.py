@@ -39,7 +39,7 @@ class FromCode(SphinxDirective):
         container = nodes.container()
         lines = reference_pages.PAGES[page]().splitlines()
         self.state.nested_parse(StringList(lines, f"<{page}>"), self.content_offset, container)
-        return container.children
+        return list(container.children)
 
 
 class StateDrawing(SphinxDirective):

@@ -56,9 +56,12 @@ def notes(thing: Any) -> dict[str, str]:
         body = body[0].body
     found: dict[str, str] = {}
     for node in body:
-        target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(node, ast.Assign):
+        if isinstance(node, ast.AnnAssign):
+            target: ast.expr = node.target
+        elif isinstance(node, ast.Assign):
             target = node.targets[0]
+        else:
+            continue
         if not isinstance(target, ast.Name):
             continue
         above: list[str] = []
@@ -318,12 +321,20 @@ def found_checks() -> list[tuple[str, str, str, str]]:
 
 
 def system_checks() -> str:
-    """List every system check with its mend."""
+    """List every system check with what it looks for, and what may be done about it."""
+    mends: dict[tuple[str, str], list[str]] = {}
+    for identity, severity, _, hint in found_checks():
+        mends.setdefault((identity, severity), []).append(cell(hint))
     rows = [
-        (code(identity), cell(severity), cell(text), cell(hint))
-        for identity, severity, text, hint in found_checks()
+        (
+            code(identity),
+            cell(severity),
+            cell(checks.CHECKS[identity]),
+            " ".join(dict.fromkeys(hints)),
+        )
+        for (identity, severity), hints in mends.items()
     ]
-    return table(("id", "severity", "what is wrong", "mend"), rows)
+    return table(("id", "severity", "what it looks for", "mend"), rows)
 
 
 #: Every generated page by its name in the documentation.

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
-
-
-class Account(Protocol):
-    """What we need to know of a site's user object."""
-
-    @property
-    def pk(self) -> object: ...
-
-    @property
-    def is_active(self) -> bool: ...
-
-    def get_username(self) -> str: ...
-
-    def has_perm(self, perm: str) -> bool: ...
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """A user who acts in person."""
 
-    account: Account = field(repr=False)
+    #: The site's user object, of whatever class.
+    account: Any = field(repr=False)
 
     @property
     def kind(self) -> str:
@@ -37,7 +24,7 @@ class Person:
     @property
     def label(self) -> str:
         """The user name; personal, so it goes where personal text goes."""
-        return self.account.get_username()
+        return str(self.account.get_username())
 
 
 @dataclass(frozen=True, slots=True)

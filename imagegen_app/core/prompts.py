@@ -81,7 +81,7 @@ class Variable:
 
         :raises TemplateFault: if a field is missing, unknown or of the wrong kind.
         """
-        unknown = set(data) - {f for f in cls.__slots__}
+        unknown = set(data) - set(cls.__slots__)
         if unknown:
             raise TemplateFault(f"unknown field {min(unknown)!r} in a variable")
         name = str(data.get("name", ""))
@@ -133,13 +133,19 @@ class Variable:
         :raises TemplateFault: if the value does not fit.
         """
         if self.kind is VariableKind.SWITCH:
-            return value if isinstance(value, bool) else str(value).lower() in {"1", "true", "on", "yes"}
+            return (
+                value
+                if isinstance(value, bool)
+                else str(value).lower() in {"1", "true", "on", "yes"}
+            )
         text = _CONTROL.sub("", "" if value is None else str(value)).strip()
         if not text:
             text = self.default
         if not text:
             if self.required:
-                raise TemplateFault(f"{self.label or self.name}: a value is needed", variable=self.name)
+                raise TemplateFault(
+                    f"{self.label or self.name}: a value is needed", variable=self.name
+                )
             return ""
         if len(text) > self.max_chars:
             raise TemplateFault(
@@ -151,7 +157,9 @@ class Variable:
     def _typed(self, text: str) -> Value:
         label = self.label or self.name
         if self.kind is VariableKind.CHOICE and text not in self.choices:
-            raise TemplateFault(f"{label}: choose one of {', '.join(self.choices)}", variable=self.name)
+            raise TemplateFault(
+                f"{label}: choose one of {', '.join(self.choices)}", variable=self.name
+            )
         if self.kind is VariableKind.COLOUR and not _COLOUR.match(text):
             raise TemplateFault(f"{label}: a colour name or #rrggbb is needed", variable=self.name)
         if self.kind is VariableKind.NUMBER:
@@ -214,7 +222,9 @@ def check(source: str, variables: Sequence[Variable]) -> None:
     for node in tree.find_all(nodes.Name):
         if node.name not in known:
             raise TemplateFault(
-                f"line {node.lineno}: unknown variable {node.name!r}", variable=node.name, line=node.lineno
+                f"line {node.lineno}: unknown variable {node.name!r}",
+                variable=node.name,
+                line=node.lineno,
             )
     _allow_block(tree.body)
 
@@ -227,7 +237,9 @@ def clean_values(variables: Sequence[Variable], values: Mapping[str, Any]) -> di
     for name in values:
         if name not in {v.name for v in variables}:
             known = ", ".join(v.name for v in variables) or "none"
-            raise TemplateFault(f"unknown variable {name!r}; this template has: {known}", variable=name)
+            raise TemplateFault(
+                f"unknown variable {name!r}; this template has: {known}", variable=name
+            )
     return {v.name: v.clean(values.get(v.name)) for v in variables}
 
 
@@ -335,8 +347,11 @@ def _allow_value(node: nodes.Node) -> None:
         takes_default = node.name == "default"
         plain = not node.kwargs and node.dyn_args is None and node.dyn_kwargs is None
         constants = all(isinstance(a, nodes.Const) for a in node.args)
-        if plain and constants and len(node.args) == int(takes_default) and (
-            takes_default or node.name in _FILTERS
+        if (
+            plain
+            and constants
+            and len(node.args) == int(takes_default)
+            and (takes_default or node.name in _FILTERS)
         ):
             _allow_value(node.node)
             return

@@ -82,7 +82,9 @@ class Size:
 
         :raises ValueError: if the text is not two positive whole numbers joined by an x.
         """
-        width, _, height = text.strip().lower().replace("×", "x").partition("x")
+        width, _, height = (
+            text.strip().lower().replace("\N{MULTIPLICATION SIGN}", "x").partition("x")
+        )
         size = cls(int(width), int(height))
         if size.width < 1 or size.height < 1:
             raise ValueError(text)
@@ -132,21 +134,29 @@ class SizeRule:
     def complaint(self, size: Size) -> str:
         """Say why the size does not fit, or return an empty string."""
         if self.listed:
-            if size in self.listed:
-                return ""
-            return "choose one of " + ", ".join(str(s) for s in self.listed)
-        if size.width % self.step or size.height % self.step:
-            return f"both sides must be divisible by {self.step}"
-        if size.pixels < self.min_pixels:
-            return f"at least {self.min_pixels} pixels are needed"
-        if self.max_pixels and size.pixels > self.max_pixels:
-            return f"at most {self.max_pixels} pixels are possible"
-        if self.max_side and max(size.width, size.height) > self.max_side:
-            return f"no side may be longer than {self.max_side} pixels"
-        ratio = max(size.width, size.height) / min(size.width, size.height)
-        if self.max_ratio and ratio > self.max_ratio:
-            return f"the sides may differ {self.max_ratio:g} times at most"
-        return ""
+            listed = ", ".join(str(s) for s in self.listed)
+            return "" if size in self.listed else f"choose one of {listed}"
+        longer, shorter = max(size.width, size.height), min(size.width, size.height)
+        faults = (
+            (
+                size.width % self.step or size.height % self.step,
+                f"both sides must be divisible by {self.step}",
+            ),
+            (size.pixels < self.min_pixels, f"at least {self.min_pixels} pixels are needed"),
+            (
+                self.max_pixels and size.pixels > self.max_pixels,
+                f"at most {self.max_pixels} pixels are possible",
+            ),
+            (
+                self.max_side and longer > self.max_side,
+                f"no side may be longer than {self.max_side} pixels",
+            ),
+            (
+                self.max_ratio and longer / shorter > self.max_ratio,
+                f"the sides may differ {self.max_ratio:g} times at most",
+            ),
+        )
+        return next((sentence for is_fault, sentence in faults if is_fault), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ logger = logging.getLogger("imagegen.engines")
 
 #: What a bell may wake, by name: dotted paths of argument-free functions that never raise.
 BELLS = {
-    "drive": "imagegen_app.tasks.drive",
-    "sweep": "imagegen_app.tasks.sweep",
+    "drive": "imagegen_app.tasks.run_drive",
+    "sweep": "imagegen_app.tasks.run_sweep",
 }
 
 
@@ -63,5 +63,5 @@ def ring_now(name: str = "drive", *, delay: float = 0) -> None:
     """Ring at once; whatever the engine throws is noted, and another ringer will do."""
     try:
         current().ring(name, delay=delay)
-    except Exception:  # noqa: BLE001 - the edge: an engine may raise anything, and the database is the truth
+    except Exception:
         logger.warning("The engine could not be rung; the next sweep will.", exc_info=True)

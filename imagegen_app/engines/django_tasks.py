@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: The task objects that stand for the bells.
 _TASKS = {
-    "drive": "imagegen_app.tasks.drive_task",
-    "sweep": "imagegen_app.tasks.sweep_task",
+    "drive": "imagegen_app.tasks.drive",
+    "sweep": "imagegen_app.tasks.sweep",
 }
 
 _INTERVAL_SECONDS = 0.2

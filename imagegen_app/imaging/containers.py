@@ -81,6 +81,11 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise BadImage("damaged", detail="too many chunks")
 
 
+def is_lossless_webp(data: bytes) -> bool:
+    """Say whether the pixels of a WebP are stored without loss."""
+    return any(kind == b"VP8L" for kind, _ in riff_chunks(data))
+
+
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the segments of a JPEG before its first scan."""
     at = 2

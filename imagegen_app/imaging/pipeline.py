@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, PngImagePlugin
 
-from imagegen_app.imaging import colour, metadata, similarity
+from imagegen_app.imaging import colour, containers, metadata, similarity
 from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
 from imagegen_app.imaging.inspect import FORMATS, Format, ImageLimits, Inspected, open_checked
 from imagegen_app.imaging.metadata import Marks
@@ -94,7 +94,7 @@ def prepare(data: bytes, plan: Plan) -> Prepared:
     :raises MarkLost: if a mark cannot be read back from a file that was written.
     """
     raw, inspected = open_checked(data, limits=plan.limits)
-    is_lossless = inspected.format == "webp" and b"VP8L" in data[12:64]
+    is_lossless = inspected.format == "webp" and containers.is_lossless_webp(data)
     picture = colour.normalise(raw, orientation=inspected.orientation)
     raw.close()
     master = encode(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
@@ -78,7 +78,7 @@ class Asset(Record):
     review_note = models.CharField(_("note"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
-    objects = AssetQuerySet.as_manager()
+    objects: ClassVar[Any] = AssetQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("asset")
@@ -97,6 +97,7 @@ class Asset(Record):
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
+            ("approve_own_asset", "Can approve own images where the site wants no second person"),
             ("place_asset", "Can place images in content"),
             ("download_original", "Can download a provider's original file"),
         ]
@@ -110,7 +111,9 @@ class Lineage(Record):
 
     child = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="parent_links")
     parent = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="child_links")
-    relationship = models.CharField(max_length=12, choices=[("parentOf", "parent"), ("inputTo", "input")])
+    relationship = models.CharField(
+        max_length=12, choices=[("parentOf", "parent"), ("inputTo", "input")]
+    )
 
     class Meta:
         verbose_name = _("lineage")
@@ -150,7 +153,7 @@ class Rendition(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.format} {self.width}×{self.height}"
+        return f"{self.format} {self.width}x{self.height}"
 
 
 class PlacementQuerySet(RecordQuerySet["Placement"]):
@@ -186,7 +189,7 @@ class Placement(Record):
     placed_value = models.CharField(max_length=300, blank=True)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
 
-    objects = PlacementQuerySet.as_manager()
+    objects: ClassVar[Any] = PlacementQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("placement")
@@ -216,11 +219,17 @@ class Verdict(Record):
     stage = models.CharField(
         _("stage"),
         max_length=8,
-        choices=[("prompt", _("Prompt")), ("input", _("Input image")), ("output", _("Output image"))],
+        choices=[
+            ("prompt", _("Prompt")),
+            ("input", _("Input image")),
+            ("output", _("Output image")),
+        ],
     )
     screener = models.CharField(_("screener"), max_length=80)
     outcome = models.CharField(_("outcome"), max_length=8, choices=choices(Outcome))
-    categories: models.JSONField[Any, Any] = models.JSONField(_("categories"), default=list, blank=True)
+    categories: models.JSONField[Any, Any] = models.JSONField(
+        _("categories"), default=list, blank=True
+    )
     #: Scores as text by category, since the log knows no floats.
     scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
     #: Which part of the wish it was about, in the requester's words of the form.

@@ -78,7 +78,9 @@ class AuditPending(Record):
 
     of_the_log: ClassVar[bool] = True
 
-    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="pending")
+    event = models.OneToOneField(
+        AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="pending"
+    )
 
     class Meta:
         verbose_name = _("event to seal")

@@ -9,7 +9,7 @@ from django.db import models
 from imagegen_app.models import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
 M = TypeVar("M", bound=models.Model)
 
@@ -33,7 +33,9 @@ class RecordQuerySet(models.QuerySet[M]):
         self._report()
         return super().bulk_create(objs, *args, **kwargs)
 
-    def bulk_update(self, objs: Iterable[M], fields: Sequence[str], *args: Any, **kwargs: Any) -> int:
+    def bulk_update(
+        self, objs: Iterable[M], fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> int:
         self._report()
         return super().bulk_update(objs, fields, *args, **kwargs)
 
@@ -44,7 +46,7 @@ class Record(models.Model):
     #: Tables of the audit log itself need no event about their own rows.
     of_the_log: ClassVar[bool] = False
 
-    objects = RecordQuerySet.as_manager()
+    objects: ClassVar[Any] = RecordQuerySet.as_manager()
 
     class Meta:
         abstract = True
@@ -54,7 +56,7 @@ class Record(models.Model):
         super().save(*args, **kwargs)
 
     def delete(
-        self, using: str | None = None, keep_parents: bool = False  # noqa: FBT001, FBT002 - Django's signature
+        self, using: str | None = None, keep_parents: bool = False
     ) -> tuple[int, dict[str, int]]:
         guard.report(self._meta.db_table, of_the_log=self.of_the_log)
         return super().delete(using=using, keep_parents=keep_parents)

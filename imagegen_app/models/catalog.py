@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
 from django.core.validators import MinValueValidator
@@ -26,7 +26,9 @@ class Provider(Record):
         _("credential"),
         max_length=80,
         blank=True,
-        help_text=_("A name from IMAGEGEN['CREDENTIALS'] in the site's settings; never the key itself."),
+        help_text=_(
+            "A name from IMAGEGEN['CREDENTIALS'] in the site's settings; never the key itself."
+        ),
     )
     max_in_flight = models.PositiveIntegerField(
         _("calls at once"), default=8, validators=[MinValueValidator(1)]
@@ -90,7 +92,7 @@ class ImageModel(Record):
     notes = models.TextField(_("notes"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
-    objects = ImageModelQuerySet.as_manager()
+    objects: ClassVar[Any] = ImageModelQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("image model")

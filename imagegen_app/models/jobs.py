@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps as django_apps
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -18,6 +19,9 @@ from imagegen_app.models.base import Record, RecordQuerySet, choices, money
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.templates import TemplateVersion
 
+if TYPE_CHECKING:
+    from imagegen_app.models.assets import AssetQuerySet
+
 POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
@@ -29,7 +33,10 @@ class Batch(Record):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     template_version = models.ForeignKey(
-        TemplateVersion, on_delete=models.PROTECT, related_name="batches", verbose_name=_("template")
+        TemplateVersion,
+        on_delete=models.PROTECT,
+        related_name="batches",
+        verbose_name=_("template"),
     )
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -118,7 +125,9 @@ class Job(Record):
     prompt = models.TextField(_("prompt"), blank=True)
     negative_prompt = models.TextField(_("negative prompt"), blank=True)
     prompt_erased_at = models.DateTimeField(_("prompt erased"), null=True, blank=True)
-    variables: models.JSONField[Any, Any] = models.JSONField(_("variables"), default=dict, blank=True)
+    variables: models.JSONField[Any, Any] = models.JSONField(
+        _("variables"), default=dict, blank=True
+    )
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
     count = models.PositiveSmallIntegerField(
@@ -134,7 +143,8 @@ class Job(Record):
 
     fingerprint = models.CharField(_("fingerprint"), max_length=64)
     request_digest = models.CharField(_("digest of the request"), max_length=64)
-    idempotency_key = models.CharField(
+    # Null, not empty: a unique key lets any number of rows have none.
+    idempotency_key = models.CharField(  # noqa: DJ001 - see above
         _("idempotency key"), max_length=MAX_KEY_CHARS, null=True, blank=True
     )
     cached_from = models.ForeignKey(
@@ -174,7 +184,7 @@ class Job(Record):
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
-    objects = JobQuerySet.as_manager()
+    objects: ClassVar[Any] = JobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("job")
@@ -216,6 +226,14 @@ class Job(Record):
     def __str__(self) -> str:
         return f"{self.operation} {str(self.id)[-8:]}"
 
+    def results(self) -> AssetQuerySet:
+        """The images that answer the job: its own, or those of the earlier one it was answered from."""
+        asset = django_apps.get_model("imagegen", "Asset")
+        found: AssetQuerySet = asset._default_manager.filter(  # noqa: SLF001 - Django's documented API
+            job=self.cached_from_id or self.pk
+        ).order_by("position")
+        return found
+
     @property
     def is_final(self) -> bool:
         return JobState(self.state) in FINAL
@@ -240,7 +258,9 @@ class JobInput(Record):
         verbose_name = _("input image")
         verbose_name_plural = _("input images")
         constraints = [
-            models.UniqueConstraint(fields=["job", "position"], name="imagegen_input_position_once"),
+            models.UniqueConstraint(
+                fields=["job", "position"], name="imagegen_input_position_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -256,7 +276,12 @@ class Attempt(Record):
     )
     #: The same job while the attempt is live, else empty: its unique key allows one live attempt a job.
     live_job = models.OneToOneField(
-        Job, on_delete=models.PROTECT, null=True, blank=True, related_name="live_attempt", editable=False
+        Job,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="live_attempt",
+        editable=False,
     )
     image_model = models.ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
@@ -285,7 +310,8 @@ class Attempt(Record):
         verbose_name_plural = _("attempts")
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=[s.value for s in AttemptState]), name="imagegen_attempt_state"
+                condition=Q(state__in=[s.value for s in AttemptState]),
+                name="imagegen_attempt_state",
             ),
             models.UniqueConstraint(fields=["job", "number"], name="imagegen_attempt_number_once"),
             models.CheckConstraint(

@@ -36,7 +36,12 @@ class Budget(Record):
     name = models.CharField(_("name"), max_length=80)
     scope = models.CharField(_("for"), max_length=10, choices=SCOPES)
     group = models.ForeignKey(
-        Group, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("group")
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("group"),
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -116,14 +121,17 @@ class BudgetPeriod(Record):
     @property
     def left(self) -> Decimal:
         """What can still be reserved."""
-        return self.limit - self.reserved - self.spent
+        return Decimal(self.limit - self.reserved - self.spent)
 
 
 class LedgerEntry(Record):
     """One reservation, charge or release against a budget."""
 
     period = models.ForeignKey(
-        BudgetPeriod, on_delete=models.PROTECT, related_name="entries", verbose_name=_("budget period")
+        BudgetPeriod,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        verbose_name=_("budget period"),
     )
     job = models.ForeignKey(
         Job, on_delete=models.PROTECT, related_name="ledger", verbose_name=_("job")
@@ -153,5 +161,3 @@ class LedgerEntry(Record):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"
-
-

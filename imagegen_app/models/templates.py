@@ -51,12 +51,17 @@ class TemplateVersion(Record):
     """One immutable state of a template; jobs point at it."""
 
     template = models.ForeignKey(
-        PromptTemplate, on_delete=models.PROTECT, related_name="versions", verbose_name=_("template")
+        PromptTemplate,
+        on_delete=models.PROTECT,
+        related_name="versions",
+        verbose_name=_("template"),
     )
     number = models.PositiveIntegerField(_("version"))
     body = models.TextField(_("prompt"))
     negative = models.TextField(_("negative prompt"), blank=True)
-    variables: models.JSONField[Any, Any] = models.JSONField(_("variables"), default=list, blank=True)
+    variables: models.JSONField[Any, Any] = models.JSONField(
+        _("variables"), default=list, blank=True
+    )
     operation = models.CharField(
         _("operation"), max_length=20, choices=choices(Operation), default=Operation.GENERATE.value
     )

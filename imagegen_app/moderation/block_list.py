@@ -30,7 +30,11 @@ DEFAULT_TERMS = (
     "rachepornografie",
 )
 #: Letters of other scripts that look like Latin ones.
-_LOOKALIKES = str.maketrans("аеорсухіѕјԁһӏαορνι", "aeopcyxisjdhlaopvi")
+_LOOKALIKES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458"
+    "\u0501\u04bb\u04cf\u03b1\u03bf\u03c1\u03bd\u03b9",
+    "aeopcyxisjdhlaopvi",
+)
 #: Digits and signs that stand for letters inside a word.
 _LEET = str.maketrans("01345@$", "oieasas")
 _INVISIBLE = {"Cf", "Mn", "Me", "Cc"}
@@ -49,7 +53,8 @@ class BlockList:
             wanted += [line for line in lines if line.strip() and not line.startswith("#")]
         self._terms = {fold(term): term for term in wanted if fold(term)}
         joined = "|".join(
-            re.escape(term).replace(r"\ ", r"\s+") for term in sorted(self._terms, key=len, reverse=True)
+            re.escape(term).replace(r"\ ", r"\s+")
+            for term in sorted(self._terms, key=len, reverse=True)
         )
         self._pattern = re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
 

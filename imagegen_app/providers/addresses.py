@@ -55,6 +55,7 @@ _DENIED = tuple(
         "ff00::/8",
     )
 )
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _LOW_32 = 0xFFFFFFFF
@@ -94,7 +95,10 @@ def is_public(text: str) -> bool:
 def _is_public(address: Address) -> bool:
     if any(address.version == net.version and address in net for net in _DENIED):
         return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    if isinstance(address, IPv6Address):
+        # All that was ever given out; NAT64 is how an IPv6-only host reaches IPv4.
+        return address in _GLOBAL_UNICAST or address in _NAT64
+    return address.is_global
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -67,7 +67,7 @@ def may(actor: Actor, permission: str) -> bool:
     if isinstance(actor, System):
         return True
     account = actor.account
-    return bool(account.is_active) and account.has_perm(f"imagegen.{permission}")
+    return bool(account.is_active and account.has_perm(f"imagegen.{permission}"))
 
 
 def demand(actor: Actor, permission: str) -> None:
@@ -79,7 +79,8 @@ def demand(actor: Actor, permission: str) -> None:
         return
     raise NotPermitted(
         _("You may not do this."),
-        why=_("It needs the permission “%(permission)s”.") % {"permission": permission.replace("_", " ")},
+        why=_("It needs the permission “%(permission)s”.")
+        % {"permission": permission.replace("_", " ")},
         remedy=whom_to_ask(),
     )
 
@@ -152,13 +153,15 @@ def visible_jobs_owner(actor: Actor) -> Any | None:
 
 
 def _grants(actor: Person) -> Any:
-    groups: Iterable[int] = actor.account.groups.values_list("pk", flat=True)  # type: ignore[attr-defined]  # Django's users have groups
+    groups: Iterable[int] = actor.account.groups.values_list("pk", flat=True)
     return Grant.objects.filter(group__in=list(groups)).order_by("pk")
 
 
 def _closed(image_model: ImageModel) -> str:
     if not image_model.provider.is_enabled:
-        return _("The provider “%(provider)s” is switched off.") % {"provider": image_model.provider.name}
+        return _("The provider “%(provider)s” is switched off.") % {
+            "provider": image_model.provider.name
+        }
     if Lifecycle(image_model.lifecycle) not in USABLE:
         return _("“%(model)s” is %(lifecycle)s.") % {
             "model": image_model.name,

@@ -10,10 +10,12 @@ from imagegen_app.providers.credentials import Credential
 from imagegen_app.providers.http import HttpClient, HttpLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagegen_app.core.types import Capabilities
     from imagegen_app.models import ImageModel
     from imagegen_app.models import Provider as ProviderRow
-    from imagegen_app.providers.base import Provider
+    from imagegen_app.providers.base import Provider, WebhookNotice
 
 
 class NotConfigured(Exception):
@@ -34,7 +36,7 @@ def credential(name: str) -> Credential | None:
         )
     entry = known[name]
     sources = (entry.source,) if isinstance(entry.source, str) else tuple(entry.source)
-    return Credential(name=name, sources=sources, hosts=tuple(entry.hosts))
+    return Credential(name=name, sources=sources, hosts=frozenset(entry.hosts))
 
 
 def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
@@ -80,3 +82,14 @@ def _path(provider: ProviderRow) -> str:
 def _unknown(provider: ProviderRow) -> str:
     known = ", ".join([*registry.adapter_names(), *conf.get().adapters])
     return f"There is no adapter {provider.adapter!r}; there are: {known}."
+
+
+def verify_webhook(
+    provider: ProviderRow, *, headers: Mapping[str, str], body: bytes
+) -> WebhookNotice:
+    """Check a delivery by the provider's own rules.
+
+    :raises AuthenticationFailed: if it is not the provider's.
+    :raises NotConfigured: if the provider cannot be called.
+    """
+    return connect(provider, http=client()).verify_webhook(headers, body)

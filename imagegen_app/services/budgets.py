@@ -49,7 +49,7 @@ def applying(actor: Actor, image_model: ImageModel) -> list[Budget]:
     """Return the budgets that a request falls under, in the order in which they are locked."""
     mine = Q(scope="site") | Q(scope="provider", provider=image_model.provider_id)
     if isinstance(actor, Person):
-        groups = list(actor.account.groups.values_list("pk", flat=True))  # type: ignore[attr-defined]  # Django's users have groups
+        groups = list(actor.account.groups.values_list("pk", flat=True))
         mine |= Q(scope="group", group__in=groups) | Q(scope="user", user=actor.account.pk)
     return list(Budget.objects.filter(mine, is_enabled=True).order_by("pk"))
 
@@ -77,7 +77,9 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
         if budget.currency != job.currency:
             raise CurrencyMismatch(
                 _("This image cannot be requested."),
-                why=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
+                why=_(
+                    "The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s."
+                )
                 % {"budget": budget.name, "ours": budget.currency, "theirs": job.currency},
                 remedy=whom_to_ask(),
             )
@@ -89,7 +91,9 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
             period.refresh_from_db()
             raise OverBudget(
                 _("This image does not fit into the budget."),
-                why=_("It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”.")
+                why=_(
+                    "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”."
+                )
                 % {
                     "cost": f"{amount:.2f}",
                     "currency": budget.currency,
@@ -100,7 +104,11 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
             )
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
     audit.record(
-        actor, "money.reserved", subject=job, job=job, data={"amount": amount, "currency": job.currency}
+        actor,
+        "money.reserved",
+        subject=job,
+        job=job,
+        data={"amount": amount, "currency": job.currency},
     )
 
 
@@ -146,7 +154,11 @@ def release(*, actor: Actor, job: Job) -> None:
             total = max(total, held)
     if total:
         audit.record(
-            actor, "money.released", subject=job, job=job, data={"amount": total, "currency": job.currency}
+            actor,
+            "money.released",
+            subject=job,
+            job=job,
+            data={"amount": total, "currency": job.currency},
         )
 
 

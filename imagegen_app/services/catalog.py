@@ -74,7 +74,9 @@ def save(*, actor: Actor, record: Record) -> Record:
             _move_limit(record)
         record.save()
         data = _facts(record) | {
-            "changes": {key: {"before": _plain(a), "after": _plain(b)} for key, (a, b) in changes.items()}
+            "changes": {
+                key: {"before": _plain(a), "after": _plain(b)} for key, (a, b) in changes.items()
+            }
         }
         if "limit" in changes:
             data |= {"before": _plain(changes["limit"][0]), "after": _plain(changes["limit"][1])}

@@ -17,9 +17,6 @@ def now() -> datetime:
     """Return the database's present time, in UTC."""
     with connection.cursor() as cursor:
         cursor.execute(_NOW[connection.vendor])
-        value = cursor.fetchone()[0]
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return value.astimezone(UTC)
+        told: datetime | str = cursor.fetchone()[0]
+    moment = datetime.fromisoformat(told) if isinstance(told, str) else told
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app import conf
@@ -146,7 +147,7 @@ class Driver:
         if claimed:
             failpoint("claim.after_commit")
         for job in claimed:
-            self._guarded(job, lambda job=job: self._start(job))  # type: ignore[misc]  # the default binds the loop's job
+            self._guarded(job, partial(self._start, job))
         return len(claimed)
 
     def _heartbeat(self) -> None:
@@ -164,7 +165,8 @@ class Driver:
         except JobMoved:
             logger.info("The job %s is no longer ours; its step was dropped.", job.pk)
         except ProviderError as error:
-            self._guarded(job, lambda: self._refused(job, jobs.live_attempt(job), error))
+            refusal = error
+            self._guarded(job, lambda: self._refused(job, jobs.live_attempt(job), refusal))
         except Exception:
             # The edge of the loop: the lease runs out, and the job is taken up again or given up.
             logger.exception("A step of the job %s broke down.", job.pk)
@@ -175,7 +177,11 @@ class Driver:
         self.taken += 1
         attempt = jobs.live_attempt(job)
         if job.claims >= MAX_CLAIMS:
-            charge = None if attempt is None or attempt.state == AttemptState.CREATED else attempt.reserved_cost
+            charge = (
+                None
+                if attempt is None or attempt.state == AttemptState.CREATED
+                else attempt.reserved_cost
+            )
             jobs.fail(job, attempt, error=WorkerLost(), charge=charge)
             return
         state = JobState(job.state)
@@ -329,7 +335,9 @@ class Driver:
             jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
         elif attempt is not None and job.state == JobState.UNCERTAIN and _is_our_trouble(error):
             recovery.give_up_or_wait(job, attempt)
-        elif error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None:
+        elif (
+            error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
+        ):
             jobs.retry(job, attempt, error=error, delay=_retry_delay(job.tries, error))
         else:
             jobs.fail(job, attempt, error=error)

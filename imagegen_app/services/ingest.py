@@ -144,7 +144,11 @@ def order(job: Job, attempt: Attempt) -> Order:
         widths=tuple(settings.renditions.widths),
         formats=tuple(settings.renditions.formats),
         parents=tuple(
-            (entry.key, entry.media_type, "inputTo" if entry.role == InputRole.REFERENCE else "parentOf")
+            (
+                entry.key,
+                entry.media_type,
+                "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
+            )
             for entry in job.inputs.order_by("position")
             if entry.role != InputRole.MASK
         ),
@@ -219,7 +223,9 @@ def _make_one(order: Order, image: GeneratedImage, *, position: int) -> MadeImag
                 operation="rendition",
                 digital_source_type=order.source_type,
                 software_agent=order.agent,
-                parents=(Parent(data=master, media_type=prepared.master.media_type, title="master"),),
+                parents=(
+                    Parent(data=master, media_type=prepared.master.media_type, title="master"),
+                ),
             ),
             rendition,
         )
@@ -404,7 +410,8 @@ def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
         price = Price.from_dict(attempt.image_model.price)
         return price.charge(result, size=size_of(job), quality=job.quality).amount
     except PriceUnknown:
-        return attempt.reserved_cost
+        reserved: Decimal = attempt.reserved_cost
+        return reserved
 
 
 def _title(job: Job) -> str:

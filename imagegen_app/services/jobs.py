@@ -234,7 +234,10 @@ def fail(
     budgets.release(actor=actor, job=job)
     data: dict[str, Any] = {"error": error.code, "detail": error.detail[:200]}
     if blocked:
-        data |= {"categories": list(getattr(error, "categories", ())), "stage": getattr(error, "stage", "")}
+        data |= {
+            "categories": list(getattr(error, "categories", ())),
+            "stage": getattr(error, "stage", ""),
+        }
     audit.record(actor, "job.blocked" if blocked else "job.failed", subject=job, job=job, data=data)
 
 
@@ -269,7 +272,11 @@ def never_accepted(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None
     _move(job, JobState.QUEUED, **_later(0))
     _move_attempt(attempt, AttemptState.VOID)
     audit.record(
-        actor, "job.retried", subject=job, job=job, data={"error": "never_accepted", "attempt": attempt.pk}
+        actor,
+        "job.retried",
+        subject=job,
+        job=job,
+        data={"error": "never_accepted", "attempt": attempt.pk},
     )
 
 
@@ -288,7 +295,11 @@ def send_again_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
         **_later(0),
     )
     audit.record(
-        actor, "job.resolved", subject=job, job=job, data={"outcome": "sent_again", "attempt": attempt.pk}
+        actor,
+        "job.resolved",
+        subject=job,
+        job=job,
+        data={"outcome": "sent_again", "attempt": attempt.pk},
     )
 
 
@@ -297,14 +308,24 @@ def close_unknown(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None:
     """End a job of unknown outcome; the charge is kept, since it may have been billed."""
     fail(job, attempt, error=OutcomeUnknown(), charge=attempt.reserved_cost, actor=actor)
     audit.record(
-        actor, "job.resolved", subject=job, job=job, data={"outcome": "closed", "attempt": attempt.pk}
+        actor,
+        "job.resolved",
+        subject=job,
+        job=job,
+        data={"outcome": "closed", "attempt": attempt.pk},
     )
 
 
 @use_case()
-def cancel(job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER) -> None:
+def cancel(
+    job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER
+) -> None:
     """End a job by a person's wish; with `charge` the money is gone, and the job says so."""
-    message = "Cancelled; nothing was billed." if charge is None else "Cancelled; it was billed all the same."
+    message = (
+        "Cancelled; nothing was billed."
+        if charge is None
+        else "Cancelled; it was billed all the same."
+    )
     _move(
         job,
         JobState.CANCELLED,
@@ -348,7 +369,13 @@ def expire(job: Job) -> None:
 
 @use_case()
 def succeed(
-    job: Job, attempt: Attempt, *, charge: Decimal, made: int, model_version: str, note: ProviderError | None
+    job: Job,
+    attempt: Attempt,
+    *,
+    charge: Decimal,
+    made: int,
+    model_version: str,
+    note: ProviderError | None,
 ) -> None:
     """End a job with its assets; joins the transaction in which they are written."""
     _move(
@@ -394,9 +421,9 @@ def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None
     changes: dict[str, Any] = _later(seconds)
     if progress is not None:
         changes["progress"] = progress
-    moved = Job.objects.filter(
-        pk=job.pk, state=job.state, lease_token=job.lease_token
-    ).update(claims=0, **changes)
+    moved = Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
+        claims=0, **changes
+    )
     if not moved:
         raise JobMoved(str(job.pk))
 
@@ -460,8 +487,7 @@ def is_cancel_wanted(job: Job) -> bool:
 
 def live_attempt(job: Job) -> Attempt | None:
     """Return the job's attempt that is under way, if there is one."""
-    attempt = Attempt.objects.filter(live_job=job).select_related("image_model__provider").first()
-    return attempt
+    return Attempt.objects.filter(live_job=job).select_related("image_model__provider").first()
 
 
 def next_due(now: datetime) -> datetime | None:
@@ -491,9 +517,7 @@ def _later(seconds: float) -> dict[str, Any]:
 def _close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
     if attempt is None:
         return
-    target = (
-        AttemptState.VOID if attempt.state == AttemptState.CREATED else AttemptState.REFUSED
-    )
+    target = AttemptState.VOID if attempt.state == AttemptState.CREATED else AttemptState.REFUSED
     _move_attempt(
         attempt,
         target,

@@ -141,7 +141,9 @@ def content_gone(*, actor: Actor, target: models.Model) -> int:
 
 
 def _remove(actor: Actor, placement: Placement) -> None:
-    Placement.objects.filter(pk=placement.pk, removed_at__isnull=True).update(removed_at=clock.now())
+    Placement.objects.filter(pk=placement.pk, removed_at__isnull=True).update(
+        removed_at=clock.now()
+    )
     audit.record(
         actor,
         "placement.removed",

@@ -145,8 +145,12 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
             "count": wish.request.count,
             "size": str(wish.request.size),
             "seed": job.seed,
-            "template": "" if wish.template_version is None else str(wish.template_version.template.slug),
-            "template_version": None if wish.template_version is None else wish.template_version.number,
+            "template": ""
+            if wish.template_version is None
+            else str(wish.template_version.template.slug),
+            "template_version": None
+            if wish.template_version is None
+            else wish.template_version.number,
             "rule": decision.rule,
             "estimated_cost": cost.amount,
             "currency": cost.currency,
@@ -333,4 +337,3 @@ def _blocked(job: Job) -> PromptBlocked:
         remedy=f"{advice} {whom_to_ask()}".strip(),
         job=job,
     )
-

@@ -75,8 +75,7 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
 
     :raises NotPermitted: if the actor neither requested it nor may change assets.
     """
-    mine = isinstance(actor, Person) and asset.job.requester_id == actor.account.pk
-    if not mine:
+    if not _is_own(actor, asset):
         access.demand(actor, "change_asset")
     text = "" if is_decorative else " ".join(alt_text.split())[:MAX_ALT_CHARS]
     if (asset.alt_text, asset.is_decorative) == (text, is_decorative):
@@ -96,22 +95,25 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
 
 def why_not(actor: Actor, asset: Asset, target: ReviewState) -> str:
     """Say why the actor cannot decide so, or return an empty string."""
-    if not access.may(actor, "approve_asset"):
+    own = _is_own(actor, asset)
+    alone = own and not conf.get().four_eyes and access.may(actor, "approve_own_asset")
+    if not access.may(actor, "approve_asset") and not alone:
         return _("You may not review images.")
     if target not in REVIEW_MOVES[ReviewState(asset.review)]:
         return _("The image is %(state)s.") % {"state": asset.get_review_display().lower()}
-    own = isinstance(actor, Person) and asset.job.requester_id == actor.account.pk
     if target is ReviewState.APPROVED and own and conf.get().four_eyes:
         return _("You requested this image; another person must approve it.")
     return ""
 
 
 def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
-    access.demand(actor, "approve_asset")
+    if not _is_own(actor, asset) or conf.get().four_eyes:
+        access.demand(actor, "approve_asset")
     locked = Asset.objects.select_for_update().select_related("job").get(pk=asset.pk)
     reason = why_not(actor, locked, target)
     if reason:
-        kind = FourEyes if _is_own(actor, locked, target) else WrongReviewState
+        legal = target in REVIEW_MOVES[ReviewState(locked.review)]
+        kind = FourEyes if legal and _is_own(actor, locked) else WrongReviewState
         raise kind(_("The image was not changed."), why=reason, remedy=whom_to_ask())
     locked.review = target.value
     locked.reviewed_at = clock.now()
@@ -132,7 +134,5 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
     asset_reviewed(locked)
 
 
-def _is_own(actor: Actor, asset: Asset, target: ReviewState) -> bool:
-    own = isinstance(actor, Person) and asset.job.requester_id == actor.account.pk
-    legal = target in REVIEW_MOVES[ReviewState(asset.review)]
-    return own and legal and target is ReviewState.APPROVED
+def _is_own(actor: Actor, asset: Asset) -> bool:
+    return isinstance(actor, Person) and asset.job.requester_id == actor.account.pk

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 
+_SQUARE = Size(1024, 1024)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The content of a version to be."""
@@ -31,7 +34,7 @@ class Draft:
     variables: Sequence[dict[str, Any]] = field(default_factory=list)
     operation: Operation = Operation.GENERATE
     image_model: ImageModel | None = None
-    size: Size = Size(1024, 1024)
+    size: Size = _SQUARE
     count: int = 1
     quality: str = ""
     seed_strategy: str = "random"
@@ -40,7 +43,9 @@ class Draft:
 
 
 @use_case()
-def create(*, actor: Actor, name: str, slug: str, draft: Draft, purpose: str = "") -> PromptTemplate:
+def create(
+    *, actor: Actor, name: str, slug: str, draft: Draft, purpose: str = ""
+) -> PromptTemplate:
     """Make a template with its first version, published at once.
 
     :raises NotPermitted: if the actor may not add templates.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -43,7 +43,9 @@ class InvalidWish(Refused):
 
     def __init__(self, why: str, *, field: str = "", remedy: str = "") -> None:
         super().__init__(
-            _("This request cannot be made."), why=why, remedy=remedy or _("Change it and try again.")
+            _("This request cannot be made."),
+            why=why,
+            remedy=remedy or _("Change it and try again."),
         )
         self.field = field
 
@@ -180,7 +182,8 @@ def _version(template: str | PromptTemplate | TemplateVersion | None) -> Templat
         template = found
     if template.is_archived or template.current is None:
         raise InvalidWish(
-            _("The template “%(name)s” is not published.") % {"name": template.name}, field="template"
+            _("The template “%(name)s” is not published.") % {"name": template.name},
+            field="template",
         )
     return template.current
 
@@ -229,9 +232,7 @@ def _model(
         return version.image_model
     granted = granted_models(actor)
     if not granted:
-        raise InvalidWish(
-            _("No model is released for you."), field="model", remedy=whom_to_ask()
-        )
+        raise InvalidWish(_("No model is released for you."), field="model", remedy=whom_to_ask())
     return granted[0]
 
 
@@ -272,7 +273,9 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
     if version is None or version.seed_strategy == "random":
         return None
     if version.seed_strategy == "per_row" and row_key:
-        digest = hashlib.sha256(f"{version.template_id}:{version.number}:{row_key}".encode()).digest()
+        digest = hashlib.sha256(
+            f"{version.template_id}:{version.number}:{row_key}".encode()
+        ).digest()
         return int.from_bytes(digest[:4], "big") % _LARGEST_SEED
     return version.seed
 
@@ -358,3 +361,8 @@ def compose_from(*, actor: Actor, job: Job) -> Wish:
         inputs=uploads,
         policy=job.policy,
     )
+
+
+def for_batch(wish: Wish, *, batch: Batch, key: str) -> Wish:
+    """Return the wish as a part of a batch, under the batch's own key."""
+    return replace(wish, batch=batch, idempotency_key=key)

@@ -6,6 +6,8 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from project.catalog.tints import tint_of
+
 
 class Category(models.Model):
     """A shelf of the shop."""
@@ -65,3 +67,8 @@ class Product(models.Model):
     def alt(self) -> str:
         """Return the alternative text of the image: its own, else the product's name."""
         return self.image_alt or self.name
+
+    @property
+    def tint(self) -> str:
+        """Return the name of the tint that comes near the product's colour."""
+        return tint_of(self.colour)

@@ -9,6 +9,6 @@ from project.catalog import views
 app_name = "catalog"
 urlpatterns = [
     path("", views.ProductList.as_view(), name="list"),
-    path("category/<slug:category>/", views.ProductList.as_view(), name="category"),
+    path("shelf/<slug:category>/", views.ProductList.as_view(), name="category"),
     path("<slug:slug>/", views.ProductDetail.as_view(), name="product"),
 ]

@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "imagegen_app",
     "imagegen_app.contrib.djangocms",
     "project.catalog",
+    "project.demo",
     "django_tasks",
     "django_tasks_db",
     "cms",

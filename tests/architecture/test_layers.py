@@ -11,6 +11,8 @@ from tests.architecture.tree import PACKAGE, ROOT, modules, name_of, parsed
 
 #: Django's own way of naming the site's user model in a foreign key.
 EVERYBODY_MAY_READ = frozenset({"AUTH_USER_MODEL"})
+#: The one module that reads them, and the one that judges them.
+READERS = (PACKAGE / "conf.py", PACKAGE / "checks.py")
 #: Calls of a manager that write rows.
 WRITERS = frozenset({"bulk_create", "bulk_update", "create", "get_or_create", "update_or_create"})
 #: Rooms that may write rows: the use cases, and what other sites use in their tests.
@@ -67,7 +69,7 @@ def test_only_conf_reads_the_settings_of_django() -> None:
     readers = {
         name_of(path): read
         for path in modules()
-        if path != PACKAGE / "conf.py" and (read := settings_read(parsed(path)))
+        if path not in READERS and (read := settings_read(parsed(path)))
     }
 
     assert readers == {}, "ask imagegen_app.conf"

@@ -11,6 +11,9 @@ from django.db.migrations.loader import MigrationLoader
 
 from tests.architecture.tree import PACKAGE, kept_files, name_of, parsed
 
+#: Named by the migrations as the default of keys, and not to change: one function, no rule.
+DEFAULTS = frozenset({"imagegen_app.core.ids"})
+
 
 def our_labels() -> list[str]:
     """Return the labels of the installed apps that live in our package."""
@@ -61,4 +64,5 @@ def test_a_migration_imports_no_application_code(path: Path) -> None:
         )
     ]
 
-    assert [name for name in imported if name.startswith(("imagegen_app", "."))] == []
+    ours = [name for name in imported if name.startswith(("imagegen_app", "."))]
+    assert set(ours) <= DEFAULTS, "write the values themselves: they must not change with the code"

@@ -23,4 +23,6 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"due": due}))
         elif options["verbosity"] > 0:
-            self.stdout.write(f"{due} steps were due; the engine was rung." if due else "Nothing was due.")
+            self.stdout.write(
+                f"{due} steps were due; the engine was rung." if due else "Nothing was due."
+            )

@@ -56,7 +56,7 @@ def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     # The first one at once: it finds what a killed worker left behind.
     while True:
         pulse.worker_seen(name=name)
-        tasks.sweep()
+        tasks.run_sweep()
         if stopping.wait(seconds):
             connections.close_all()
             return

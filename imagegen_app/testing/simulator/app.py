@@ -99,12 +99,12 @@ class Simulator:
     def _control(self, call: wire.Call) -> wire.Answer:
         what = call.path.removeprefix("/_simulator/")
         if call.method == "GET":
-            shown = {
-                "health": lambda: {"status": "ok"},
-                "bill": self.bill.document,
-                "calls": lambda: dict(self.calls),
-            }.get(what)
-            return wire.reply(shown()) if shown else wire.error(404, "not_found")
+            shown: dict[str, object] = {
+                "health": {"status": "ok"},
+                "bill": self.bill.document(),
+                "calls": dict(self.calls),
+            }
+            return wire.reply(shown[what]) if what in shown else wire.error(404, "not_found")
         if what == "script":
             try:
                 self.script.change(call.json())

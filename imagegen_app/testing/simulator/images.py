@@ -177,7 +177,7 @@ def _document(
         "created": int(time.time()),
         "background": "opaque",
         "output_format": request.output_format,
-        "quality": request.quality or "medium",
+        "quality": request.quality.replace("auto", "") or "medium",
         "size": str(request.size),
         "data": [{"b64_json": making.base64_of(picture, fault=fault)} for picture in made],
         "usage": {

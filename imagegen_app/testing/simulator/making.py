@@ -64,6 +64,7 @@ def wish(
         count=count,
         negative_prompt=str(document.get("negative_prompt", "")),
         seed=seed if isinstance(seed, int) else None,
+        quality=str(document.get("quality", "")),
         output_format=output_format,
         background=str(document.get("background", "")),
         inputs=inputs,

@@ -1,0 +1,209 @@
+"""Generate images from the shell, under the same rules as everywhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from imagegen_app.core.actors import Person
+from imagegen_app.core.states import FINAL, JobState
+from imagegen_app.core.types import InputRole
+from imagegen_app.models import Job
+from imagegen_app.services import access, driver, requests, storage, wishes
+from imagegen_app.services.access import Refused
+
+if TYPE_CHECKING:
+    from imagegen_app.models import Asset
+    from imagegen_app.services.wishes import Wish
+
+_MEGABYTES_IN = 25
+
+
+class Command(BaseCommand):
+    """Request images as a user, and wait for them.
+
+    With `--here` this process makes them itself; otherwise a worker must run.
+    """
+
+    help = "Generate images from a template or a prompt, as a user, and wait for them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--user", required=True, help="User name of the requester.")
+        parser.add_argument("--template", default="", help="Short name of a template.")
+        parser.add_argument(
+            "--var", action="append", default=[], metavar="NAME=VALUE", help="A variable's value."
+        )
+        parser.add_argument("--prompt", default="", help="A free prompt, instead of a template.")
+        parser.add_argument("--negative", default="", help="What should not be in the image.")
+        parser.add_argument("--model", default="", help="Short name of an image model.")
+        parser.add_argument("--operation", default="", help="generate, edit, vary, upscale …")
+        parser.add_argument(
+            "--image", action="append", default=[], metavar="FILE", help="An input image."
+        )
+        parser.add_argument("--mask", default="", metavar="FILE", help="A mask for inpaint.")
+        parser.add_argument("--size", default="", help="WIDTHxHEIGHT.")
+        parser.add_argument("--count", type=int, default=None, help="Images.")
+        parser.add_argument("--seed", type=int, default=None, help="Seed.")
+        parser.add_argument("--quality", default="", help="The model's quality.")
+        parser.add_argument(
+            "--key", default="", help="Idempotency key: the same key, the same job."
+        )
+        parser.add_argument("--out", default="", metavar="FOLDER", help="Copy the images there.")
+        parser.add_argument("--estimate", action="store_true", help="Print the price and end.")
+        parser.add_argument("--here", action="store_true", help="Work in this process.")
+        parser.add_argument("--timeout", type=float, default=600, help="Seconds to wait (600).")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            actor = _actor(options["user"])
+            wish = _wish(actor, options)
+            if options["estimate"]:
+                self._estimate(actor, wish, options)
+                return
+            job = requests.request_images(actor=actor, wish=wish)
+        except Refused as refusal:
+            self._refuse(refusal, options)
+            return
+        self._wait(job, options)
+        self._report(job, options)
+
+    def _estimate(self, actor: Person, wish: Wish, options: dict[str, Any]) -> None:
+        quote = requests.quote(actor=actor, wish=wish)
+        left = None if quote.allowance is None else quote.allowance.left
+        if options["json"]:
+            self._print(
+                {
+                    "cost": str(quote.cost.amount),
+                    "currency": quote.cost.currency,
+                    "left": None if left is None else str(left),
+                    "cached": quote.is_cached,
+                }
+            )
+            return
+        self.stdout.write(f"About {quote.cost.amount:.4f} {quote.cost.currency}.")
+        if left is not None:
+            self.stdout.write(f"{left:.2f} {quote.cost.currency} are left.")
+
+    def _wait(self, job: Job, options: dict[str, Any]) -> None:
+        until = time.monotonic() + options["timeout"]
+        shown = ""
+        while True:
+            if options["here"]:
+                driver.drive(seconds=5)
+            job.refresh_from_db()
+            if job.state != shown and not options["json"] and sys.stderr.isatty():
+                self.stderr.write(f"{job.get_state_display()} …")
+                shown = job.state
+            if JobState(job.state) in FINAL or job.state == JobState.UNCERTAIN:
+                return
+            if time.monotonic() > until:
+                raise CommandError(
+                    f"The job {job.pk} is still {job.state} after {options['timeout']:.0f} s. It goes "
+                    "on by itself while a worker runs (manage.py imagegen_worker)."
+                )
+            time.sleep(0.2)
+
+    def _report(self, job: Job, options: dict[str, Any]) -> None:
+        assets = list(job.results())
+        files = [_copy(asset, options["out"]) for asset in assets] if options["out"] else []
+        if options["json"]:
+            self._print(
+                {
+                    "job": str(job.pk),
+                    "state": job.state,
+                    "cost": None if job.actual_cost is None else str(job.actual_cost),
+                    "currency": job.currency,
+                    "cached": job.cached_from_id is not None,
+                    "assets": [
+                        {"asset": str(a.pk), "key": a.key, "sha256": a.sha256, "review": a.review}
+                        for a in assets
+                    ],
+                    "files": files,
+                    "error": job.error_code,
+                    "message": job.error_message,
+                    "remedy": job.error_remedy,
+                }
+            )
+        else:
+            for asset, file in zip(assets, files or [""] * len(assets), strict=True):
+                self.stdout.write(f"{asset.pk}  {file or asset.key}")
+        if job.state != JobState.SUCCEEDED:
+            raise CommandError(f"{job.get_state_display()}: {job.error_message} {job.error_remedy}")
+
+    def _refuse(self, refusal: Refused, options: dict[str, Any]) -> None:
+        if options["json"]:
+            self._print(
+                {
+                    "error": refusal.code,
+                    "message": refusal.what,
+                    "why": refusal.why,
+                    "remedy": refusal.remedy,
+                }
+            )
+        raise CommandError(str(refusal))
+
+    def _print(self, data: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(data, ensure_ascii=False))
+
+
+def _actor(name: str) -> Person:
+    users = get_user_model()
+    user = users.objects.filter(**{users.USERNAME_FIELD: name}).first()
+    if user is None:
+        raise CommandError(f"There is no user {name!r}.")
+    return access.person(user)
+
+
+def _wish(actor: Person, options: dict[str, Any]) -> Wish:
+    variables = {}
+    for entry in options["var"]:
+        name, equals, value = entry.partition("=")
+        if not equals:
+            raise CommandError(f"--var {entry!r}: write NAME=VALUE.")
+        variables[name] = value
+    uploads = [wishes.Upload(data=_read(path)) for path in options["image"]]
+    if options["mask"]:
+        uploads.append(wishes.Upload(role=InputRole.MASK, data=_read(options["mask"])))
+    return wishes.compose(
+        actor=actor,
+        template=options["template"],
+        variables=variables,
+        prompt=options["prompt"],
+        negative_prompt=options["negative"],
+        model=options["model"],
+        operation=options["operation"],
+        size=options["size"],
+        count=options["count"],
+        seed=options["seed"],
+        quality=options["quality"],
+        inputs=uploads,
+        idempotency_key=options["key"],
+    )
+
+
+def _read(path: str) -> bytes:
+    file = Path(path)
+    try:
+        if file.stat().st_size > _MEGABYTES_IN * 1024 * 1024:
+            raise CommandError(f"{path} is larger than {_MEGABYTES_IN} MB.")
+        return file.read_bytes()
+    except OSError as fault:
+        raise CommandError(f"{path} cannot be read: {fault.strerror}.") from None
+
+
+def _copy(asset: Asset, folder: str) -> str:
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        file = place / f"{asset.pk}.{asset.key.rpartition('.')[2]}"
+        file.write_bytes(storage.get(asset.key))
+    except OSError as fault:
+        raise CommandError(f"{folder} cannot be written: {fault.strerror}.") from None
+    return str(file)

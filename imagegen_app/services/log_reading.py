@@ -1,0 +1,220 @@
+"""Read the log in chunks of whole tiles: events, leaves, tiles and the texts beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from django.db.models import Min
+
+from imagegen_app.core import events, translog
+from imagegen_app.core.canonical import moment
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret, AuditTile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COLUMNS: Final = (
+    "uid",
+    "at",
+    "type",
+    "severity",
+    "actor_kind",
+    "actor_id",
+    "object_type",
+    "object_id",
+    "request_id",
+)
+#: The row of an event: its place, key and body, the columns, and what it belongs to.
+_ROW: Final = ("leaf__seq", "pk", "body", *_COLUMNS, "job_id", "asset_id")
+_BODY, _FIRST_COLUMN = 2, 3
+_AFTER_COLUMNS: Final = _FIRST_COLUMN + len(_COLUMNS)
+
+
+class Secret(NamedTuple):
+    """A personal text beside the log, and the salt of its commitment."""
+
+    salt: bytes
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What of an event differs from its sound body."""
+
+    columns: tuple[str, ...] = ()
+    #: Names of the personal fields whose text is not what was committed to.
+    texts: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.texts)
+
+
+NO_FAULTS: Final = Faults()
+
+
+@dataclass(slots=True)
+class Entry:
+    """One place in the log, with its three tellings."""
+
+    seq: int
+    event_id: int | None
+    #: Type and time, for people.
+    title: str
+    #: Hash of the body as it is now; empty where the event is gone.
+    body_hash: bytes
+    #: The leaf row's hash; None where the row is gone.
+    leaf: bytes | None
+    #: The tile's hash; empty where the tile is too short.
+    tile: bytes
+    faults: Faults = NO_FAULTS
+    #: Personal texts that are gone.
+    erased: int = 0
+    #: Personal texts whose erasure this event tells of.
+    erasures: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether body and leaf agree, and the tile where there is one."""
+        return bool(self.body_hash) and self.body_hash == self.leaf == (self.tile or self.leaf)
+
+    def __str__(self) -> str:
+        if self.event_id is None:
+            return f"Entry {self.seq}"
+        title = f", {self.title}" if self.title else ""
+        return f"Entry {self.seq} (event {self.event_id}{title})"
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A span of the log as it is stored."""
+
+    first: int
+    last: int
+    #: Hash and event by place.
+    leaves: dict[int, tuple[bytes, int]]
+    #: The event's row by place.
+    rows: dict[int, tuple[Any, ...]]
+    #: Personal texts by place and field.
+    secrets: dict[int, dict[str, Secret]]
+    #: Level-0 tiles by index.
+    tiles: dict[int, bytes]
+    #: Indexes of tiles that are absent or too short.
+    short_tiles: list[int] = field(default_factory=list)
+
+    def entries(self) -> Iterator[Entry]:
+        """Give every place in order, gaps too."""
+        width, size, sha256 = translog.TILE_WIDTH, translog.HASH_BYTES, hashlib.sha256
+        for seq in range(self.first, self.last):
+            index, offset = divmod(seq, width)
+            tile = self.tiles.get(index, b"")[offset * size : (offset + 1) * size]
+            leaf, event_id = self.leaves.get(seq, (None, None))
+            row = self.rows.get(seq)
+            if row is None:
+                yield Entry(seq, event_id, "", b"", leaf, tile)
+                continue
+            found = sha256(b"\x00" + row[_BODY].encode()).digest()
+            entry = Entry(seq, row[1], "", found, leaf, tile)
+            # A body that is not the sealed one is no measure for anything else.
+            if found in (leaf, tile):
+                self._compare(entry, row)
+            if entry.faults or not entry.is_sound:
+                entry.title = f"{row[5]}, {row[4]:%Y-%m-%d %H:%M:%S} UTC"
+            yield entry
+
+    def _compare(self, entry: Entry, row: tuple[Any, ...]) -> None:
+        """Compare the columns and the texts beside the log with the body."""
+        body = json.loads(row[_BODY])
+        columns = _changed_columns(body, row)
+        promised, texts = body["commitments"], self.secrets.get(entry.seq, {})
+        if promised or texts:
+            entry.erased = len(promised.keys() - texts.keys())
+            changed = tuple(
+                name
+                for name, text in texts.items()
+                if name not in promised or not _is_original(text, promised[name])
+            )
+        else:
+            changed = ()
+        if columns or changed:
+            entry.faults = Faults(columns, changed)
+        if body["type"] == "privacy.erased":
+            entry.erasures = int(body["data"].get("count", 0))
+
+
+def read(first: int, last: int) -> Chunk:
+    """Read the places from the first until before the last."""
+    span = {"leaf__seq__gte": first, "leaf__seq__lt": last}
+    leaves = AuditLeaf.objects.filter(seq__gte=first, seq__lt=last)
+    rows = AuditEvent.objects.filter(**span).values_list(*_ROW)
+    texts: dict[int, dict[str, Secret]] = {}
+    for seq, name, salt, value in AuditSecret.objects.filter(
+        event__leaf__seq__gte=first, event__leaf__seq__lt=last
+    ).values_list("event__leaf__seq", "field", "salt", "value"):
+        texts.setdefault(seq, {})[name] = Secret(bytes(salt), value)
+    low, high = first // translog.TILE_WIDTH, (last - 1) // translog.TILE_WIDTH
+    tiles = dict(
+        AuditTile.objects.filter(level=0, index__gte=low, index__lte=high).values_list(
+            "index", "data"
+        )
+    )
+    chunk = Chunk(
+        first=first,
+        last=last,
+        leaves={
+            seq: (bytes(digest), event_id)
+            for seq, digest, event_id in leaves.values_list("seq", "hash", "event_id")
+        },
+        rows={row[0]: row for row in rows},
+        secrets=texts,
+        tiles={index: bytes(data) for index, data in tiles.items()},
+    )
+    for index in range(low, high + 1):
+        width = min(translog.TILE_WIDTH, last - index * translog.TILE_WIDTH)
+        if len(chunk.tiles.get(index, b"")) < width * translog.HASH_BYTES:
+            chunk.short_tiles.append(index)
+    return chunk
+
+
+def next_place(seq: int) -> int:
+    """Return the next place from here that is taken, or this one if none is."""
+    found = AuditLeaf.objects.filter(seq__gte=seq).aggregate(first=Min("seq"))["first"]
+    return seq if found is None else int(found)
+
+
+def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return the names of the columns that differ from the body."""
+    actor, about = body["actor"], body["object"]
+    kind, key = ("", "") if about is None else (about["kind"], about["id"])
+    told = (
+        body["uid"],
+        body["at"],
+        body["type"],
+        body["severity"],
+        actor["kind"],
+        actor["id"],
+        kind,
+        key,
+        body["request_id"],
+    )
+    stored = (str(row[3]), moment(row[4]), *row[5:_AFTER_COLUMNS])
+    changed = (
+        [name for name, before, now in zip(_COLUMNS, told, stored, strict=True) if before != now]
+        if told != stored
+        else []
+    )
+    # The body names the job or image only where it is about that one.
+    for place, name in enumerate(("job", "asset"), start=_AFTER_COLUMNS):
+        if kind == name and row[place] is not None and str(row[place]) != key:
+            changed.append(f"{name}_id")
+    return tuple(changed)
+
+
+def _is_original(text: Secret, commitment: dict[str, Any]) -> bool:
+    try:
+        return events.is_committed(text.value, salt=text.salt, commitment=commitment)
+    except events.BadCommitment:
+        # A salt that was cut short is no original either.
+        return False

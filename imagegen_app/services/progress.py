@@ -1,0 +1,124 @@
+"""Say in words how far a job is, honestly and in few queries."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db.models import Avg, F
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from imagegen_app.core.states import FINAL, JobState
+from imagegen_app.models import Job
+from imagegen_app.services import clock, pulse
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+#: How many recent jobs of a model tell how long one takes.
+_SAMPLE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where one job stands, for a person who waits."""
+
+    job: Job
+    state: JobState
+    #: A sentence.
+    phase: str
+    #: Seconds since it was requested, or that it took.
+    seconds: int
+    is_final: bool
+    needs_person: bool
+    #: What a person can do, where something went wrong.
+    remedy: str = ""
+    #: Nobody works at present, so waiting will not help.
+    is_stuck: bool = False
+    can_cancel: bool = False
+
+    @property
+    def etag(self) -> str:
+        """A short name of what is shown; seconds do not count, the page counts them itself."""
+        text = f"{self.job.pk}|{self.state}|{self.phase}|{self.is_stuck}|{self.can_cancel}"
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def of(job: Job) -> Progress:
+    """Describe one job."""
+    now = clock.now()
+    state = JobState(job.state)
+    stuck = state in {JobState.QUEUED, JobState.SUBMITTING} and pulse.workers_alive() == 0
+    return Progress(
+        job=job,
+        state=state,
+        phase=_phase(job, state, now=now, stuck=stuck),
+        seconds=int(((job.finished_at or now) - job.created_at).total_seconds()),
+        is_final=state in FINAL,
+        needs_person=state is JobState.UNCERTAIN,
+        remedy=job.error_remedy if state in FINAL or state is JobState.UNCERTAIN else "",
+        is_stuck=stuck,
+        can_cancel=state not in FINAL
+        and state is not JobState.UNCERTAIN
+        and job.cancel_requested_at is None,
+    )
+
+
+def many(ids: list[UUID]) -> list[Progress]:
+    """Describe several jobs, in the order asked for."""
+    found = {
+        job.pk: job
+        for job in Job.objects.filter(pk__in=ids).select_related("image_model__provider")
+    }
+    return [of(found[key]) for key in ids if key in found]
+
+
+def typical_seconds(model_id: int) -> int | None:
+    """Return how long this model's last jobs took on average, or None without any."""
+    recent = Job.objects.filter(
+        image_model=model_id, state=JobState.SUCCEEDED.value, started_at__isnull=False
+    ).order_by("-created_at")[:_SAMPLE]
+    spent = Job.objects.filter(pk__in=list(recent.values_list("pk", flat=True))).aggregate(
+        mean=Avg(F("finished_at") - F("started_at"))
+    )["mean"]
+    return None if spent is None else max(1, round(spent.total_seconds()))
+
+
+def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
+    if job.cancel_requested_at is not None and state not in FINAL:
+        return _("Cancelling; it may be billed all the same.")
+    if stuck:
+        return _("Waiting: no worker runs at present. Your request is kept.")
+    if state is JobState.QUEUED:
+        return _waiting(job, now)
+    sentences = {
+        JobState.SUBMITTING: _("Generating with %(model)s"),
+        JobState.AWAITING: _("Generating with %(model)s"),
+        JobState.INGESTING: _("Checking, marking and signing the images"),
+        JobState.UNCERTAIN: _("The outcome is unknown: it may have been billed"),
+        JobState.SUCCEEDED: _("Ready"),
+        JobState.EXPIRED: _("Not made in time"),
+    }
+    if state in sentences:
+        return sentences[state] % {"model": job.image_model.name}
+    return job.error_message or job.get_state_display()
+
+
+def _waiting(job: Job, now: datetime) -> str:
+    if job.due_at is not None and job.due_at > now and job.error_message:
+        wait = max(1, int((job.due_at - now).total_seconds()))
+        # In steps, so that the page is not told every second anew.
+        coarse = wait if wait < 10 else (wait // 10) * 10  # noqa: PLR2004 - ten seconds
+        return _("%(trouble)s Trying again in about %(seconds)s s.") % {
+            "trouble": job.error_message,
+            "seconds": coarse,
+        }
+    ahead = Job.objects.filter(state=JobState.QUEUED.value, created_at__lt=job.created_at).count()
+    if not ahead:
+        return _("Queued, next in line")
+    return ngettext(
+        "Queued, %(count)s request before yours", "Queued, %(count)s requests before yours", ahead
+    ) % {"count": ahead}

@@ -1,0 +1,137 @@
+"""Know which fields of the site's content take images, and what a template gets from an object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from imagegen_app import conf
+from imagegen_app.core import prompts
+from imagegen_app.models import PromptTemplate, TemplateVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: How deep a path from an object to a value may go.
+_MAX_STEPS = 3
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A field that takes images, as the site's settings name it."""
+
+    model: type[models.Model]
+    field: str
+    #: Short name of the template that is offered first.
+    template: str
+    #: Template variable to a path of the object, such as `category.name`.
+    variables: Mapping[str, str] = _NOTHING
+
+    @property
+    def path(self) -> str:
+        """`app_label.Model.field`."""
+        return path_of(self.model, self.field)
+
+
+def path_of(model: type[models.Model], name: str) -> str:
+    """Name a model's field: `app_label.Model.field`."""
+    return f"{model._meta.label}.{name}"  # noqa: SLF001 - Django's documented API
+
+
+def all_targets() -> list[Target]:
+    """Return the site's targets; wrong entries are left to the system checks."""
+    found = []
+    for path, entry in conf.get().targets.items():
+        label, _dot, name = path.rpartition(".")
+        try:
+            model = apps.get_model(label)
+            model._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+        except (LookupError, ValueError, FieldDoesNotExist):
+            continue
+        found.append(
+            Target(model, name, str(entry.get("template", "")), dict(entry.get("variables", {})))
+        )
+    return found
+
+
+def target_of(model: type[models.Model], name: str = "") -> Target | None:
+    """Return the target for a model's field, or its first one."""
+    for target in all_targets():
+        if target.model is model._meta.concrete_model and name in ("", target.field):  # noqa: SLF001 - Django's documented API
+            return target
+    return None
+
+
+def by_path(path: str) -> Target | None:
+    """Return the target of this name, if the settings know it."""
+    return next((t for t in all_targets() if t.path.lower() == path.lower()), None)
+
+
+def published_version(slug: str) -> TemplateVersion | None:
+    """Return the published version of a template, if it is in use."""
+    template = (
+        PromptTemplate.objects.filter(slug=slug, is_archived=False)
+        .select_related("current")
+        .first()
+    )
+    return template.current if template else None
+
+
+def values_for(target: Target, instance: models.Model) -> dict[str, str]:
+    """Return what the target's variables are for one object, as text."""
+    return {name: value_at(instance, path) for name, path in target.variables.items()}
+
+
+def value_at(instance: models.Model, path: str) -> str:
+    """Follow a path over fields and relations and return the value as text.
+
+    Only fields of models are followed, never methods or private names: a path comes from a form.
+    """
+    current: Any = instance
+    for step in path.split(".")[:_MAX_STEPS]:
+        if not isinstance(current, models.Model):
+            return ""
+        try:
+            current._meta.get_field(step)  # noqa: SLF001 - Django's documented API
+        except FieldDoesNotExist:
+            return ""
+        current = getattr(current, step, "")
+    if current is None or isinstance(current, bytes):
+        return ""
+    return str(current)
+
+
+def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:
+    """Return the fields that a variable may be mapped to: (path, label)."""
+    kinds = (
+        models.CharField,
+        models.TextField,
+        models.IntegerField,
+        models.DecimalField,
+        models.FloatField,
+        models.BooleanField,
+        models.DateField,
+        models.ForeignKey,
+    )
+    return [
+        (f.name, str(f.verbose_name).capitalize())
+        for f in model._meta.get_fields()  # noqa: SLF001 - Django's documented API
+        if isinstance(f, kinds) and not f.primary_key and not isinstance(f, models.FileField)
+    ]
+
+
+def guess_mapping(target: Target, version: TemplateVersion) -> dict[str, str]:
+    """Map each variable to the setting's path, or to a field of the same name."""
+    fields = dict(mappable_fields(target.model))
+    return {
+        variable.name: target.variables.get(
+            variable.name, variable.name if variable.name in fields else ""
+        )
+        for variable in prompts.variables_from(version.variables)
+    }

@@ -1,0 +1,44 @@
+"""Answer providers' webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
+from imagegen_app.services import webhooks
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+# Exempt from CSRF: the sender is a program, known by its signature and by the signed address.
+# Outside of ATOMIC_REQUESTS: a delivery is kept even where acting on it fails.
+@method_decorator(csrf_exempt, name="dispatch")
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class Receive(View):
+    """Take one delivery; every malformed one gets a 4xx."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Hand the delivery to the service and say only whether it was taken."""
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > MAX_WEBHOOK_BYTES:
+            return HttpResponse(status=413)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            webhooks.receive(token=token, headers=headers, body=request.body)
+        except webhooks.Unknown:
+            return HttpResponse(status=404)
+        except webhooks.Forged:
+            return HttpResponse(status=401)
+        except (webhooks.TooLarge, RequestDataTooBig):
+            return HttpResponse(status=413)
+        return HttpResponse(status=204)

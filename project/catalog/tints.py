@@ -1,0 +1,31 @@
+"""Match a product's colour to one of the site's tints, for drawings that stand in for a picture."""
+
+from __future__ import annotations
+
+#: Words that buyers use for colours, and the tint each is shown in; `site.css` has the tints.
+TINTS = {
+    "amber": "honey",
+    "birch": "sand",
+    "blue": "mist",
+    "brick": "clay",
+    "charcoal": "stone",
+    "clay": "clay",
+    "cognac": "clay",
+    "green": "moss",
+    "grey": "stone",
+    "honey": "honey",
+    "moss": "moss",
+    "oak": "honey",
+    "olive": "sage",
+    "rust": "clay",
+    "sage": "sage",
+    "terracotta": "clay",
+    "walnut": "honey",
+}
+PLAIN = "sand"
+
+
+def tint_of(colour: str) -> str:
+    """Return the tint for a colour in words; the last word that is known decides."""
+    known = [TINTS[word] for word in colour.lower().split() if word in TINTS]
+    return known[-1] if known else PLAIN

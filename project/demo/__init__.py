@@ -1,0 +1,1 @@
+"""The demo command, and what it puts under governance."""

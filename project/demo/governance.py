@@ -1,0 +1,174 @@
+"""Put the demo under governance: providers, models, grants, budgets and templates."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+
+from imagegen_app.core.actors import System
+from imagegen_app.core.types import Operation, Size
+from imagegen_app.models import Budget, Grant, ImageModel, PromptTemplate, Provider
+from imagegen_app.services import catalog, roles, templates
+from imagegen_app.services.templates import Draft
+
+SEED = System("demo")
+#: The groups that may generate in the demo.
+REQUESTERS = ("Image editors", "Image administrators")
+_OPENAI_TOKENS = {"input_text": "5", "input_image": "8", "output_image": "30"}
+#: Estimates for one image; the charge follows the tokens that OpenAI counts.
+_OPENAI_ESTIMATES = [
+    {"quality": "low", "max_pixels": 1_572_864, "amount": "0.02"},
+    {"quality": "medium", "max_pixels": 1_572_864, "amount": "0.07"},
+    {"quality": "", "max_pixels": 1_572_864, "amount": "0.19"},
+    {"quality": "", "max_pixels": 0, "amount": "0.40"},
+]
+_PRODUCT_VARIABLES = [
+    {"name": "product", "label": "Product", "help": "What is shown, such as “stoneware mug”."},
+    {"name": "material", "label": "Material", "required": False},
+    {"name": "colour", "label": "Colour", "kind": "colour", "default": "natural"},
+    {
+        "name": "setting",
+        "label": "Setting",
+        "kind": "choice",
+        "choices": ["on a light table", "on a shelf by the window", "against a plain wall"],
+        "default": "on a light table",
+    },
+]
+
+
+def setup() -> None:
+    """Make all of it; what is there already stays as it is."""
+    roles.install()
+    sandbox = _provider("sandbox", "Sandbox", adapter="sandbox")
+    practice = _model(
+        sandbox,
+        "sandbox-1",
+        "Sandbox 1",
+        version="1",
+        price={"currency": "USD", "per_image": [{"amount": "0.02"}]},
+        notes="Draws by itself. Its prices are for practice: no money is spent.",
+    )
+    _grants(practice)
+    if os.environ.get("OPENAI_API_KEY"):
+        _openai()
+    if not Budget.objects.filter(name="Everybody, a month").exists():
+        catalog.save(
+            actor=SEED,
+            record=Budget(
+                name="Everybody, a month", scope="site", period="month", limit=Decimal(40)
+            ),
+        )
+    _templates()
+
+
+def _openai() -> None:
+    provider = _provider(
+        "openai", "OpenAI", adapter="openai", base_url=settings.OPENAI_BASE_URL, credential="openai"
+    )
+    for wire, name in (
+        ("gpt-image-2.6-flare", "GPT Image 2.6 Flare"),
+        ("gpt-image-2.6-sunburst", "GPT Image 2.6 Sunburst"),
+    ):
+        model = _model(
+            provider,
+            wire.replace(".", "-"),
+            name,
+            wire=wire,
+            version=wire,
+            price={
+                "currency": "USD",
+                "per_image": _OPENAI_ESTIMATES,
+                "per_million_tokens": _OPENAI_TOKENS,
+            },
+        )
+        _grants(model)
+
+
+def _provider(slug: str, name: str, **fields: Any) -> Provider:
+    found = Provider.objects.filter(slug=slug).first()
+    if found is not None:
+        return found
+    provider = Provider(slug=slug, name=name, **fields)
+    catalog.save(actor=SEED, record=provider)
+    return provider
+
+
+def _model(
+    provider: Provider, slug: str, name: str, *, version: str, wire: str = "", **fields: Any
+) -> ImageModel:
+    found = ImageModel.objects.filter(slug=slug).first()
+    if found is not None:
+        return found
+    model = ImageModel(
+        provider=provider,
+        slug=slug,
+        name=name,
+        wire_name=wire or slug,
+        version=version,
+        lifecycle="active",
+        **fields,
+    )
+    catalog.save(actor=SEED, record=model)
+    return model
+
+
+def _grants(model: ImageModel) -> None:
+    for name in REQUESTERS:
+        group = Group.objects.get(name=name)
+        if not Grant.objects.filter(group=group, image_model=model).exists():
+            catalog.save(
+                actor=SEED,
+                record=Grant(
+                    group=group,
+                    image_model=model,
+                    operations=[o.value for o in Operation],
+                    reason="Demo",
+                ),
+            )
+
+
+def _templates() -> None:
+    drafts = {
+        "product-still-life": (
+            "Product still life",
+            "One product, quietly lit, for the shop's shelf.",
+            Draft(
+                body=(
+                    "A calm product photograph of a {{ colour }} {{ product }}"
+                    "{% if material %} made of {{ material | lower }}{% endif %}, {{ setting }}. "
+                    "Soft daylight from the left, gentle shadow, nothing else in the picture."
+                ),
+                variables=_PRODUCT_VARIABLES,
+                note="First version",
+            ),
+        ),
+        "page-hero": (
+            "Page hero",
+            "A wide picture for the top of a page.",
+            Draft(
+                body=(
+                    "A wide, airy interior scene for a page about {{ topic }}, {{ mood }} mood, "
+                    "room for a headline on the left."
+                ),
+                variables=[
+                    {"name": "topic", "label": "Topic", "max_chars": 120},
+                    {
+                        "name": "mood",
+                        "label": "Mood",
+                        "kind": "choice",
+                        "choices": ["calm", "warm", "bright", "festive"],
+                        "default": "calm",
+                    },
+                ],
+                size=Size(1536, 864),
+                note="First version",
+            ),
+        ),
+    }
+    for slug, (name, purpose, draft) in drafts.items():
+        if not PromptTemplate.objects.filter(slug=slug).exists():
+            templates.create(actor=SEED, name=name, slug=slug, purpose=purpose, draft=draft)

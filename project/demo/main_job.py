@@ -1,0 +1,156 @@
+"""Run the main job: products of the catalogue get governed, marked, signed, approved images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from cms.models import PageContent
+from django.contrib.auth import get_user_model
+from imagegen_app.contrib.djangocms.publishing import place_on_page
+
+from imagegen_app import attach, generate
+from imagegen_app.core.states import FINAL
+from imagegen_app.models import Job
+from imagegen_app.services import access, inspection, review
+from project.catalog.models import Product
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from imagegen_app.models import Asset
+
+POLL_SECONDS = 0.2
+
+
+class MainJobFailed(Exception):
+    """The main job did not come to its end; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one job."""
+
+    job: str
+    state: str
+    model: str
+    cost: str
+    asset: str
+    file: str
+    placed: tuple[str, ...]
+    credentials_valid: bool
+    credentials: str
+    error: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def request_all(*, count: int, model: str) -> list[Job]:
+    """Request one image for each of the first `count` products, as the editor."""
+    editor = get_user_model().objects.get(username="editor")
+    products = list(Product.objects.filter(is_published=True).order_by("pk")[:count])
+    if len(products) < count:
+        raise MainJobFailed(f"the catalogue has {len(products)} products, not {count}")
+    return [
+        generate(
+            user=editor,
+            template="product-still-life",
+            variables={
+                "product": product.name,
+                "material": product.material,
+                "colour": product.colour,
+            },
+            model=model,
+            row_key=product.sku,
+        )
+        for product in products
+    ]
+
+
+def wait(
+    jobs: list[Job],
+    *,
+    worker: subprocess.Popen[bytes],
+    seconds: float,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Wait until all jobs have ended.
+
+    :raises MainJobFailed: if the worker dies, or it takes too long.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        ended = Job.objects.filter(
+            pk__in=[j.pk for j in jobs], state__in=sorted(FINAL | {"uncertain"})
+        ).count()
+        progress(ended, len(jobs))
+        if ended == len(jobs):
+            return
+        if worker.poll() is not None:
+            raise MainJobFailed(f"the worker ended with code {worker.returncode}")
+        if time.monotonic() > until:
+            raise MainJobFailed(f"{len(jobs) - ended} jobs had not ended after {seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
+
+
+def finish(jobs: list[Job]) -> list[Row]:
+    """Approve, place and check what the jobs made."""
+    users = get_user_model().objects
+    editor, reviewer = users.get(username="editor"), users.get(username="reviewer")
+    rows = []
+    for number, job in enumerate(jobs):
+        job.refresh_from_db()
+        asset = job.results().first()
+        if asset is None:
+            rows.append(_row(job, None, ()))
+            continue
+        product = Product.objects.get(sku=job.row_key)
+        if asset.review == "pending":
+            review.approve(actor=access.person(reviewer), asset=asset, note="Demo")
+        alt = f"{product.name}, {product.colour}"
+        review.describe(actor=access.person(editor), asset=asset, alt_text=alt)
+        attach(asset, product, "image", user=editor)
+        placed = [f"product “{product.name}”"]
+        if number == 0:
+            placed.append(_on_home_page(asset, editor, alt))
+        rows.append(_row(job, asset, tuple(placed)))
+    return rows
+
+
+def _on_home_page(asset: Asset, editor: object, alt: str) -> str:
+    content = (
+        PageContent.admin_manager.filter(page__is_home=True, language="en")
+        .current_content()
+        .order_by("-pk")
+        .first()
+    )
+    if content is None:
+        raise MainJobFailed("there is no home page to place an image on")
+    place_on_page(
+        actor=access.person(editor),
+        page_content=content,
+        asset=asset,
+        slot="hero",
+        alt_text=alt,
+        publish=True,
+    )
+    return f"page “{content.title}”"
+
+
+def _row(job: Job, asset: Asset | None, placed: tuple[str, ...]) -> Row:
+    found = inspection.inspect_stored(asset) if asset is not None else None
+    return Row(
+        job=str(job.pk),
+        state=job.state,
+        model=job.image_model.slug,
+        cost=f"{job.actual_cost or 0:.4f} {job.currency}",
+        asset="" if asset is None else str(asset.pk),
+        file="" if asset is None else asset.key,
+        placed=placed,
+        credentials_valid=found is not None and found.is_intact,
+        credentials="none" if found is None else found.summary,
+        error=job.error_message if asset is None else "",
+    )

@@ -1,0 +1,72 @@
+"""Start processes that never outlive the one that started them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DIE_WITH_PARENT = 1
+_GRACE_SECONDS = 25
+
+
+def start(*arguments: str, quiet: bool = False) -> subprocess.Popen[bytes]:
+    """Start a management command beside this process."""
+    return subprocess.Popen(  # noqa: S603 - our own commands
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
+        stdout=subprocess.DEVNULL if quiet else None,
+        stderr=None,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call, before any thread of ours
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and make it end."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def running(*arguments: str, quiet: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a management command run while the block does."""
+    process = start(*arguments, quiet=quiet)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Return the wanted port, or the next one that is free."""
+    for port in range(wanted, wanted + 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no port is free between {wanted} and {wanted + 49}")
+
+
+def _die_with_parent() -> None:
+    # Without this, a killed demo would leave its worker running.
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)

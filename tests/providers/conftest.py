@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagegen_app.providers import registry
+from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.credentials import Credential, Secret
+from imagegen_app.providers.http import HttpClient, HttpLimits
+from imagegen_app.testing.simulator.process import SimulatorProcess
+
+KEY = "sk-canary-4f9a7c21d8e35b60"
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess(keys=(KEY, "sk-second-key-0123456789"), quick=True) as process:
+        yield process
+
+
+@pytest.fixture
+def simulator(running_simulator: SimulatorProcess) -> SimulatorProcess:
+    running_simulator.reset()
+    return running_simulator
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> AnswerFile:
+    return AnswerFile(tmp_path / "answer")
+
+
+@pytest.fixture
+def new_answer(tmp_path: Path) -> Callable[[], AnswerFile]:
+    numbers = iter(range(1000))
+    return lambda: AnswerFile(tmp_path / f"answer-{next(numbers)}")
+
+
+@pytest.fixture
+def credential(monkeypatch: pytest.MonkeyPatch) -> Credential:
+    monkeypatch.setenv("TEST_PROVIDER_KEY", KEY)
+    return Credential("test", ("env:TEST_PROVIDER_KEY",), frozenset({"127.0.0.1"}))
+
+
+@pytest.fixture
+def client(simulator: SimulatorProcess) -> Callable[..., HttpClient]:
+    """Make a client that may talk to the simulator."""
+    return functools.partial(
+        HttpClient,
+        trusted_origins=frozenset({simulator.base_url}),
+        limits=HttpLimits(connect=5, read=5, total=20),
+    )
+
+
+@pytest.fixture
+def build(simulator: SimulatorProcess, credential: Credential) -> Callable[..., Any]:
+    """Build an adapter that talks to the simulator."""
+
+    def make(name: str, http: HttpClient, **options: Any) -> Any:
+        base = simulator.openai_url if name == "openai" else simulator.base_url
+        options.setdefault("webhook_secrets", (Secret(simulator.webhook_secret),))
+        return registry.build(
+            name, base_url=base, credential=credential, http=http, options=options
+        )
+
+    return make

@@ -1,0 +1,451 @@
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import gzip
+import ipaddress
+import logging
+import ssl
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.credentials import Credential
+from imagegen_app.providers.http import Auth, HttpClient, HttpLimits, Reply
+from tests.providers.samples import Handler, RawServer, answering, http_answer, raw_server
+
+Use = Callable[[HttpClient, RawServer], object]
+
+
+def talk(handler: Handler, use: Use, **limits: float) -> RawServer:
+    """Run `use` with a client that trusts a server with this handler."""
+
+    async def run() -> RawServer:
+        values = {"connect": 5, "read": 5, "total": 10, **limits}
+        async with raw_server(handler) as server:
+            trusted = frozenset({server.url})
+            async with HttpClient(trusted_origins=trusted, limits=HttpLimits(**values)) as http:  # type: ignore[arg-type]
+                await use(http, server)  # type: ignore[misc]
+            return server
+
+    return asyncio.run(run())
+
+
+async def silent(_: bytes, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(30)
+
+
+async def hanging_up(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+def test_a_body_is_spooled_whole_and_its_digest_told(answer: AnswerFile) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        reply = await http.post_json(server.url, body=b'{"a":1}', answer=answer)
+        assert reply.ok
+        assert reply.body == b""
+        assert reply.request_id == "r1"
+
+    server = talk(answering(http_answer(b"x" * 100_000, headers=("X-Request-Id: r1",))), use)
+
+    assert answer.read() == b"x" * 100_000
+    assert server.requests[0].endswith(b'\r\n\r\n{"a":1}')
+    assert b"content-length: 7\r\n" in server.requests[0].lower()
+    assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
+
+
+def test_an_error_body_comes_back_capped_and_leaves_no_spool(answer: AnswerFile) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        reply = await http.post_json(server.url, body=b"{}", answer=answer)
+        assert reply.status == 500
+        assert len(reply.body) == 1000
+
+    talk(answering(http_answer(b"x" * 5000, status="500 Broken")), use, max_error=1000)
+
+    assert list(answer.parts()) == []
+
+
+def test_only_harmless_headers_are_kept() -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        reply = await http.send("GET", server.url)
+        assert set(reply.headers) == {"content-length", "x-ratelimit-limit-requests", "retry-after"}
+        assert len(reply.headers["retry-after"]) <= 300
+
+    headers = (
+        "Set-Cookie: a=b",
+        "X-Secret: 1",
+        "X-RateLimit-Limit-Requests: 5",
+        "Retry-After: " + "9" * 900,
+    )
+    talk(answering(http_answer(b"{}", headers=headers)), use)
+
+
+def test_cookies_are_not_carried_from_call_to_call() -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        await http.send("GET", server.url)
+        await http.send("GET", server.url)
+
+    server = talk(answering(http_answer(b"{}", headers=("Set-Cookie: id=1",))), use)
+
+    assert all(b"cookie" not in request.lower() for request in server.requests)
+
+
+def test_billable_posts_never_share_a_connection_and_polls_do(
+    new_answer: Callable[[], AnswerFile],
+) -> None:
+    async def posts(http: HttpClient, server: RawServer) -> None:
+        for _ in range(3):
+            await http.post_json(server.url, body=b"{}", answer=new_answer())
+
+    async def polls(http: HttpClient, server: RawServer) -> None:
+        for _ in range(3):
+            await http.get_json(server.url)
+
+    assert talk(answering(http_answer(b"{}")), posts).connections == 3
+    assert talk(answering(http_answer(b"{}")), polls).connections == 1
+
+
+@pytest.mark.parametrize(
+    ("handler", "billable", "expected"),
+    [
+        (silent, True, OutcomeUnknown),
+        (silent, False, ProviderTimeout),
+        (hanging_up, True, OutcomeUnknown),
+        (hanging_up, False, ProviderUnavailable),
+        (answering(b"NOT HTTP\r\n\r\n"), True, OutcomeUnknown),
+        (answering(http_answer(b"half", length=9000)), True, OutcomeUnknown),
+        (answering(http_answer(b"half", length=9000)), False, ProviderTimeout),
+    ],
+)
+def test_what_breaks_after_sending_may_have_been_billed(
+    handler: Handler, billable: bool, expected: type[ProviderError], answer: AnswerFile
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(expected) as caught:
+            await http.send(
+                "POST",
+                server.url + "/?key=canary",
+                body=b"canary",
+                billable=billable,
+                answer=answer,
+            )
+        assert caught.value.__suppress_context__
+        assert "canary" not in str(caught.value) + caught.value.detail
+
+    talk(handler, use, read=0.2)
+
+    assert list(answer.parts()) == []
+
+
+def test_a_drip_is_cut_off_by_the_whole_calls_limit(answer: AnswerFile) -> None:
+    async def dripping(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_answer(b"", length=1000))
+        for _ in range(100):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(OutcomeUnknown):
+            await http.post_json(server.url, body=b"{}", answer=answer)
+
+    talk(dripping, use, total=0.3)
+
+
+def test_a_refused_connection_was_not_billed(answer: AnswerFile) -> None:
+    async def run() -> None:
+        async with raw_server(silent) as server:
+            url = server.url
+        async with HttpClient(trusted_origins=frozenset({url})) as http:
+            await http.post_json(url, body=b"{}", answer=answer)
+
+    with pytest.raises(ProviderUnavailable) as caught:
+        asyncio.run(run())
+
+    assert caught.value.billed == "no"
+
+
+def test_a_header_that_cannot_be_written_is_an_invalid_request() -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(InvalidRequest):
+            await http.send("GET", server.url, headers={"X-A": "b\r\nX-C: d"})
+        with pytest.raises(InvalidRequest):
+            await http.send("GET", "nonsense")
+
+    assert talk(answering(http_answer(b"{}")), use).requests == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[" * 100_000, b"\xff"])
+def test_what_is_no_json_is_a_bad_response(body: bytes) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(BadResponse):
+            await http.get_json(server.url)
+
+    talk(answering(http_answer(body)), use)
+
+
+def test_json_comes_with_its_reply_and_errors_without() -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        assert (await http.get_json(server.url))[1] == {"a": 1}
+        reply, document = await http.get_json(server.url)
+        assert (reply.status, document) == (404, None)
+
+    talk(answering(http_answer(b'{"a":1}'), http_answer(b"{}", status="404 No")), use)
+
+
+@pytest.mark.parametrize("spooled", [True, False])
+def test_an_answer_over_its_limit_is_refused(spooled: bool, answer: AnswerFile) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(BadResponse):
+            await http.send("GET", server.url, limit=100, answer=answer if spooled else None)
+
+    talk(answering(http_answer(b"x" * 101)), use)
+
+    assert list(answer.parts()) == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(b"y" * 700_000)),
+        ("deflate", zlib.compress(b"y" * 700_000)),
+        ("identity", b"y" * 700_000),
+    ],
+)
+def test_a_compressed_answer_that_nobody_asked_for_is_still_read(
+    encoding: str, body: bytes, answer: AnswerFile
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        await http.post_json(server.url, body=b"{}", answer=answer)
+
+    talk(answering(http_answer(body, headers=(f"Content-Encoding: {encoding}",))), use)
+
+    assert answer.read() == b"y" * 700_000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(bytes(50_000_000))),
+        ("gzip", gzip.compress(b"y" * 999)[:-9]),
+        ("gzip", b"no gzip"),
+        ("br", b"x"),
+        ("gzip, gzip", b"x"),
+    ],
+)
+def test_a_bomb_or_a_broken_coding_is_refused(
+    encoding: str, body: bytes, answer: AnswerFile
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(BadResponse):
+            await http.post_json(server.url, body=b"{}", answer=answer, limit=1_000_000)
+
+    talk(answering(http_answer(body, headers=(f"Content-Encoding: {encoding}",))), use)
+
+
+def test_the_second_live_key_is_tried_after_a_401(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_ONE", "one")
+    monkeypatch.setenv("KEY_TWO", "two")
+    credential = Credential("c", ("env:KEY_ONE", "env:KEY_TWO"), frozenset({"127.0.0.1"}))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        reply = await http.post_json(server.url, body=b"{}", auth=Auth(credential))
+        assert reply.status == 200
+
+    server = talk(answering(http_answer(b"{}", status="401 No"), http_answer(b"{}")), use)
+
+    assert b"Authorization: Bearer one" in server.requests[0]
+    assert b"Authorization: Bearer two" in server.requests[1]
+
+
+def test_a_credential_is_sent_to_its_own_hosts_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_ONE", "one")
+    other = Credential("c", ("env:KEY_ONE",), frozenset({"api.example.com"}))
+    empty = Credential("c", ("env:NO_SUCH_KEY",), frozenset({"127.0.0.1"}))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        for credential in (other, empty):
+            with pytest.raises(AuthenticationFailed):
+                await http.send("GET", server.url, auth=Auth(credential))
+
+    assert talk(answering(http_answer(b"{}")), use).connections == 0
+
+
+def test_a_post_does_not_follow_redirects() -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        reply = await http.post_json(server.url, body=b"{}")
+        assert reply.status == 307
+
+    headers = ("Location: /elsewhere",)
+    server = talk(answering(http_answer(b"", status="307 Go", headers=headers)), use)
+
+    assert len(server.requests) == 1
+
+
+def test_a_download_follows_three_redirects_without_credentials(answer: AnswerFile) -> None:
+    go = http_answer(b"", status="302 Go", headers=("Location: next.png",))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        reply = await http.download(
+            "/files/a.png", base_url=server.url + "/v1", answer=answer, part="image-0"
+        )
+        assert reply.ok
+
+    server = talk(answering(go, go, go, http_answer(b"PNG")), use)
+
+    assert answer.read(part="image-0") == b"PNG"
+    assert server.requests[1].startswith(b"GET /files/next.png ")
+    assert all(b"authorization" not in request.lower() for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        (answering(http_answer(b"", status="302 Go", headers=("Location: x",))), BadResponse),
+        (answering(http_answer(b"", status="302 Go")), BadResponse),
+        (answering(http_answer(b"", status="404 Gone")), BadResponse),
+        (answering(http_answer(b"", status="403 Expired")), BadResponse),
+        (answering(http_answer(b"", status="503 Later")), ProviderUnavailable),
+        (answering(http_answer(b"", status="429 Later")), ProviderUnavailable),
+        (answering(http_answer(b"x" * 2000)), BadResponse),
+        (silent, ProviderTimeout),
+        (hanging_up, ProviderUnavailable),
+    ],
+)
+def test_a_result_that_cannot_be_fetched_says_whether_to_come_again(
+    handler: Handler, expected: type[ProviderError], answer: AnswerFile
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(expected):
+            await http.download(
+                server.url + "/a", base_url=server.url, answer=answer, part="image-0"
+            )
+
+    talk(handler, use, max_download=1000, download_total=0.4, download_first_byte=0.3)
+
+    assert list(answer.parts()) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("cdn.example.com", True),
+        ("a.cdn.example.com", True),
+        ("evilcdn.example.com", False),
+        ("example.com", False),
+    ],
+)
+def test_results_come_from_the_named_hosts_only(
+    host: str, allowed: bool, answer: AnswerFile
+) -> None:
+    asked: list[str] = []
+
+    async def resolver(name: str, port: int) -> list[str]:
+        asked.append(name)
+        raise OSError("no network in tests")
+
+    async def run() -> None:
+        async with HttpClient(resolver=resolver) as http:
+            await http.download(
+                f"https://{host}/a.png",
+                base_url="https://api.example.com",
+                answer=answer,
+                part="image-0",
+                hosts=frozenset({"cdn.example.com"}),
+            )
+
+    with pytest.raises(ProviderError):
+        asyncio.run(run())
+
+    assert asked == ([host] if allowed else [])
+
+
+def test_the_http_log_shows_no_query(caplog: pytest.LogCaptureFixture) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        await http.send("GET", server.url + "/x?sig=canary")
+
+    with caplog.at_level(logging.DEBUG):
+        talk(answering(http_answer(b"{}")), use)
+
+    assert "HTTP Request" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_a_reply_prints_no_body() -> None:
+    assert "canary" not in repr(Reply(200, {}, b"canary"))
+
+
+def _certificate(folder: Path, *names: str) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = dt.datetime.now(dt.UTC)
+    alternatives: list[x509.GeneralName] = [x509.DNSName(n) for n in names]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [*alternatives, x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
+            ),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def test_the_certificate_must_carry_the_name_even_at_the_same_address(tmp_path: Path) -> None:
+    server_side = _certificate(tmp_path, "a.test")
+    client_side = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+
+    async def resolver(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def run() -> list[str]:
+        outcomes = []
+        async with raw_server(answering(http_answer(b"{}")), ssl=server_side) as server:
+            good, evil = f"https://a.test:{server.port}", f"https://evil.test:{server.port}"
+            async with HttpClient(
+                trusted_origins=frozenset({good, evil}), resolver=resolver, ssl_context=client_side
+            ) as http:
+                for url in (good, evil, good):
+                    try:
+                        outcomes.append(str((await http.send("GET", url)).status))
+                    except ProviderUnavailable as error:
+                        outcomes.append(error.detail)
+        return outcomes
+
+    assert asyncio.run(run()) == ["200", "no connection", "200"]
