@@ -29,7 +29,7 @@ class SettingsFault(ValueError):
 class CredentialSettings:
     """Where a provider's key comes from, and where it may go."""
 
-    #: One source or two (for rotation): `env:NAME`, `file:/path`, or `call:dotted.path`.
+    #: One source or two (for rotation): `env:NAME`, `file:/path`, or the dotted path of a callable.
     source: str | tuple[str, ...]
     #: The only hosts that ever receive the key.
     hosts: tuple[str, ...]

@@ -54,7 +54,7 @@ class ImageModelQuerySet(RecordQuerySet["ImageModel"]):
 
     def usable(self) -> ImageModelQuerySet:
         """Keep models that take new requests."""
-        return self.filter(lifecycle__in=sorted(USABLE), provider__is_enabled=True)
+        return self.filter(lifecycle__in=sorted(s.value for s in USABLE), provider__is_enabled=True)
 
 
 class ImageModel(Record):

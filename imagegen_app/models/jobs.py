@@ -22,6 +22,8 @@ from imagegen_app.models.templates import TemplateVersion
 if TYPE_CHECKING:
     from imagegen_app.models.assets import AssetQuerySet
 
+_FINAL = sorted(s.value for s in FINAL)
+_LIVE = sorted(s.value for s in LIVE)
 POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
@@ -66,7 +68,7 @@ class JobQuerySet(RecordQuerySet["Job"]):
 
     def unfinished(self) -> JobQuerySet:
         """Keep jobs that have not ended."""
-        return self.exclude(state__in=sorted(FINAL))
+        return self.exclude(state__in=_FINAL)
 
     def due(self, now: Any) -> JobQuerySet:
         """Keep jobs whose next step may be taken now and that nobody holds."""
@@ -197,11 +199,11 @@ class Job(Record):
                 condition=Q(count__gte=1, count__lte=MAX_COUNT), name="imagegen_job_count"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=sorted(FINAL)) | Q(due_at__isnull=False),
+                condition=Q(state__in=_FINAL) | Q(due_at__isnull=False),
                 name="imagegen_job_never_in_limbo",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=sorted(FINAL)) | Q(finished_at__isnull=False),
+                condition=~Q(state__in=_FINAL) | Q(finished_at__isnull=False),
                 name="imagegen_job_end_has_time",
             ),
             models.UniqueConstraint(
@@ -315,8 +317,8 @@ class Attempt(Record):
             ),
             models.UniqueConstraint(fields=["job", "number"], name="imagegen_attempt_number_once"),
             models.CheckConstraint(
-                condition=Q(state__in=sorted(LIVE), live_job__isnull=False)
-                | (~Q(state__in=sorted(LIVE)) & Q(live_job__isnull=True)),
+                condition=Q(state__in=_LIVE, live_job__isnull=False)
+                | (~Q(state__in=_LIVE) & Q(live_job__isnull=True)),
                 name="imagegen_attempt_live_is_marked",
             ),
             models.CheckConstraint(
