@@ -112,6 +112,14 @@ class Job(Record):
         related_name="jobs",
         verbose_name=_("batch"),
     )
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="replacements",
+        verbose_name=_("requested again for"),
+    )
     row_key = models.CharField(_("row"), max_length=120, blank=True)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,

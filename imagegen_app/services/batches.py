@@ -180,8 +180,11 @@ def start(
 
 def counts(batch: Batch) -> Counts:
     """Count a batch's jobs by state, in two queries."""
-    rows = batch.jobs.values("state").annotate(
-        number=Count("pk"), spent=Sum("actual_cost"), reserved=Sum("estimated_cost")
+    # A job that was requested again counts once, as its successor.
+    rows = (
+        batch.jobs.filter(replacements__isnull=True)
+        .values("state")
+        .annotate(number=Count("pk"), spent=Sum("actual_cost"), reserved=Sum("estimated_cost"))
     )
     by_state = {row["state"]: row["number"] for row in rows}
     open_states = {s.value for s in JobState} - {s.value for s in FINAL}

@@ -70,6 +70,8 @@ def why_not_again(actor: Actor, job: Job) -> str:
     """Say why the job cannot be requested again, or return an empty string."""
     if not job.is_final or job.state == JobState.SUCCEEDED:
         return _("Only a job that ended without its images can be requested again.")
+    if job.replacements.exists():
+        return _("It was requested again already.")
     if job.prompt_erased_at is not None:
         return _("Its prompt was erased.")
     if not access.may(actor, "request_job"):

@@ -194,6 +194,7 @@ def _store(
         template_version=wish.template_version,
         batch=wish.batch,
         row_key=wish.row_key,
+        replaces=wish.replaces,
         requester=actor.account if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
         actor_id=actor.id,

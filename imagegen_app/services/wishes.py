@@ -75,6 +75,8 @@ class Wish:
     idempotency_key: str = ""
     batch: Batch | None = None
     row_key: str = ""
+    #: The ended job that this one is requested again for.
+    replaces: Job | None = None
     #: What to do when the outcome of a call is unknown.
     policy: str = "at_most_once"
 
@@ -343,7 +345,7 @@ def compose_from(*, actor: Actor, job: Job) -> Wish:
         for entry in entries
     ]
     version = job.template_version
-    return compose(
+    wish = compose(
         actor=actor,
         template=version,
         variables=job.variables if version else None,
@@ -360,7 +362,10 @@ def compose_from(*, actor: Actor, job: Job) -> Wish:
         parameters=job.parameters,
         inputs=uploads,
         policy=job.policy,
+        batch=job.batch,
+        row_key=job.row_key,
     )
+    return replace(wish, replaces=job)
 
 
 def for_batch(wish: Wish, *, batch: Batch, key: str) -> Wish:

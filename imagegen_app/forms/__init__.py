@@ -1,0 +1,1 @@
+"""Pieces of forms that several faces use: widgets, fields and mixins for model admins."""

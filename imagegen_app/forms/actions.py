@@ -1,0 +1,62 @@
+"""Offer "Generate images" for the objects that are selected in a change list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.services import access, selections, targets
+from imagegen_app.services.access import Refused
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class GenerateImagesAction:
+    """A mixin for model admins: a batch of images for the selected objects.
+
+    The model needs a field in `IMAGEGEN["TARGETS"]`; people need the permission to request images.
+    """
+
+    model: Any
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the action where the model has a target."""
+        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # a mixin
+        if targets.target_of(self.model) is None:
+            actions.pop("generate_images", None)
+        return actions
+
+    def has_generate_images_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may request images."""
+        return bool(request.user.has_perm("imagegen.request_job"))
+
+    @admin.action(description=_("Generate images…"), permissions=["generate_images"])
+    def generate_images(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseRedirect | None:
+        """Sign the selection and go to the batch's page."""
+        target = targets.target_of(self.model)
+        if target is None:
+            return None
+        keys = queryset.order_by("pk").values_list("pk", flat=True)
+        try:
+            token = selections.pack(
+                actor=access.person(request.user),
+                target=target,
+                keys=keys[: selections.MAX_ROWS + 1],
+            )
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return None
+        # Sessions, not addresses, carry long selections.
+        name = f"imagegen-selection-{target.path}"
+        request.session[name] = token
+        query = urlencode({"target": target.path})
+        return HttpResponseRedirect(f"{reverse('admin:imagegen_batch_new')}?{query}")
