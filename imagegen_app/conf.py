@@ -160,7 +160,7 @@ class Settings:
     #: Seconds that one drive task works before it hands over.
     slice_seconds: int = 20
     #: Seconds after which a silent worker's job is taken from it.
-    lease_seconds: int = 30
+    lease_seconds: int = 15
     #: Seconds that a job may take from request to end.
     job_deadline_seconds: int = 86_400
     #: Attempts that surely cost nothing, at most.

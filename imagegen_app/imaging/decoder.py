@@ -31,8 +31,12 @@ def main(line_number: int, memory: int) -> None:
             if not head:
                 return
             answer = _work(_read(line, int.from_bytes(head)))
-            line.sendall(len(answer).to_bytes(8))
-            line.sendall(answer)
+            try:
+                line.sendall(len(answer).to_bytes(8))
+                line.sendall(answer)
+            except OSError:
+                # The parent was killed; nobody waits for the answer.
+                return
 
 
 def _work(task: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.db import models
 
 from imagegen_app.models import guard
+from imagegen_app.models.amounts import MoneyField
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -76,6 +77,6 @@ def choices(kind: Any) -> list[tuple[str, str]]:
     return [(member.value, member.value.replace("_", " ").capitalize()) for member in kind]
 
 
-def money(**options: Any) -> models.DecimalField[Any, Any]:
+def money(**options: Any) -> MoneyField:
     """Return a column for money, to a hundredth of a cent."""
-    return models.DecimalField(max_digits=14, decimal_places=4, **options)
+    return MoneyField(**options)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
 from imagegen_app.models import Attempt, Budget, BudgetPeriod, Job, LedgerEntry
+from imagegen_app.models.amounts import amount as exact
 from imagegen_app.services import audit, clock
 from imagegen_app.services.access import Refused, whom_to_ask
 
@@ -85,8 +86,8 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
             )
         period = _period(budget, today)
         moved = BudgetPeriod.objects.filter(
-            pk=period.pk, limit__gte=F("reserved") + F("spent") + amount
-        ).update(reserved=F("reserved") + amount)
+            pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)
+        ).update(reserved=F("reserved") + exact(amount))
         if not moved:
             period.refresh_from_db()
             raise OverBudget(
@@ -120,13 +121,13 @@ def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> None
     """
     for period, held in _held(job):
         from_hold = min(held, attempt.reserved_cost)
-        BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - from_hold)
+        BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - exact(from_hold))
         _book(period=period, job=job, attempt=attempt, kind="release", amount=from_hold)
         fitting = _spend(period, amount)
         _book(period=period, job=job, attempt=attempt, kind="charge", amount=fitting)
         if fitting < amount:
             over = amount - fitting
-            BudgetPeriod.objects.filter(pk=period.pk).update(overage=F("overage") + over)
+            BudgetPeriod.objects.filter(pk=period.pk).update(overage=F("overage") + exact(over))
             _book(period=period, job=job, attempt=attempt, kind="overage", amount=over)
             audit.record(
                 actor,
@@ -149,7 +150,7 @@ def release(*, actor: Actor, job: Job) -> None:
     total = Decimal(0)
     for period, held in _held(job):
         if held > 0:
-            BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - held)
+            BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - exact(held))
             _book(period=period, job=job, attempt=None, kind="release", amount=held)
             total = max(total, held)
     if total:
@@ -174,15 +175,15 @@ def reserve_again(*, actor: Actor, job: Job, amount: Decimal) -> None:
 
 def _spend(period: BudgetPeriod, amount: Decimal) -> Decimal:
     moved = BudgetPeriod.objects.filter(
-        pk=period.pk, limit__gte=F("reserved") + F("spent") + amount
-    ).update(spent=F("spent") + amount)
+        pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)
+    ).update(spent=F("spent") + exact(amount))
     if moved:
         return amount
     # Lock the row: the part that still fits must not be taken twice.
     locked = BudgetPeriod.objects.select_for_update().get(pk=period.pk)
     fitting = min(max(locked.left, Decimal(0)), amount)
     if fitting:
-        BudgetPeriod.objects.filter(pk=period.pk).update(spent=F("spent") + fitting)
+        BudgetPeriod.objects.filter(pk=period.pk).update(spent=F("spent") + exact(fitting))
     return fitting
 
 

@@ -13,6 +13,7 @@ from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider
+from imagegen_app.models.amounts import amount as exact
 from imagegen_app.services import access, audit
 from imagegen_app.services.access import Refused
 from imagegen_app.services.unit import use_case
@@ -140,7 +141,7 @@ def _move_limit(budget: Budget) -> None:
     """Carry a new limit into the budget's present period, which is where money is held to it."""
     for period in BudgetPeriod.objects.filter(budget=budget).order_by("-starts_on")[:1]:
         fits = BudgetPeriod.objects.filter(
-            pk=period.pk, reserved__lte=budget.limit - F("spent")
+            pk=period.pk, reserved__lte=exact(budget.limit) - F("spent")
         ).update(limit=budget.limit)
         if not fits:
             raise NotValid(

@@ -44,7 +44,7 @@ logger = logging.getLogger("imagegen.driver")
 #: Set when the process is asked to stop: nothing new is claimed, what is under way is finished.
 draining = threading.Event()
 
-HEARTBEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 4.0
 #: How long an empty driver waits for more before it returns.
 LINGER_SECONDS = 0.5
 POLL_SECONDS = 2.0

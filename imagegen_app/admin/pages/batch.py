@@ -169,7 +169,14 @@ class BatchPages:
             plan = _plan(actor, form, selection, version)
             if sent is not None and "start" in sent and same_template:
                 try:
-                    batch = self._start(request, actor, selection, form, plan, version)
+                    batch = self._start(
+                        request,
+                        actor=actor,
+                        selection=selection,
+                        form=form,
+                        plan=plan,
+                        version=version,
+                    )
                 except Refused as refusal:
                     refusal_shown = refusal
                 else:
@@ -197,6 +204,7 @@ class BatchPages:
     def _start(
         self,
         request: HttpRequest,
+        *,
         actor: Person,
         selection: Selection,
         form: PlanForm,
@@ -438,9 +446,6 @@ def _assets(batch: Batch) -> Any:
 
 
 def _unplaced(batch: Batch) -> list[Asset]:
-    return [
-        asset
-        for asset in _assets(batch)
-        .filter(review=ReviewState.APPROVED.value)
-        .exclude(Exists(Placement.objects.standing().filter(asset=OuterRef("pk"))))
-    ]
+    standing = Placement.objects.standing().filter(asset=OuterRef("pk"))
+    approved = _assets(batch).filter(review=ReviewState.APPROVED.value)
+    return list(approved.exclude(Exists(standing)))

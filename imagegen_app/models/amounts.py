@@ -1,0 +1,55 @@
+"""Store money exactly on every database: whole hundredths of a cent.
+
+SQLite has no decimal numbers: sums kept there as decimals drift, and a limit that was just met
+would count as passed. So the column is an integer, and people and code see `Decimal`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Value
+from django.utils.translation import gettext_lazy as _
+
+#: Digits after the point.
+PLACES = 4
+_UNIT = Decimal(1).scaleb(-PLACES)
+
+
+class MoneyField(models.BigIntegerField[Any, Any]):
+    """An amount of money as `Decimal`, stored as a whole number of hundredths of a cent."""
+
+    description = _("Amount of money")
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if value is None or value == "":
+            return None
+        try:
+            return Decimal(str(value)).quantize(_UNIT)
+        except InvalidOperation:
+            raise ValidationError(_("“%(value)s” is no amount."), params={"value": value}) from None
+
+    def from_db_value(self, value: int | None, *_args: Any) -> Decimal | None:
+        return None if value is None else Decimal(int(value)).scaleb(-PLACES)
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None or hasattr(value, "resolve_expression"):
+            return value
+        amount = self.to_python(value)
+        return None if amount is None else int(amount.scaleb(PLACES))
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return str(self.value_from_object(obj))
+
+    def formfield(self, **kwargs: Any) -> Any:
+        options = {"form_class": forms.DecimalField, "max_digits": 14, "decimal_places": PLACES}
+        return models.Field.formfield(self, **options | kwargs)
+
+
+def amount(value: Decimal) -> Value:
+    """Return an amount for arithmetic in the database, beside `F("reserved")` and the like."""
+    return Value(value, output_field=MoneyField())
