@@ -1,0 +1,32 @@
+"""Tags for the admin's own pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import template
+
+from imagegen_app.services import access, dashboard, delivery, pulse
+
+if TYPE_CHECKING:
+    from imagegen_app.models import Asset
+
+register = template.Library()
+
+
+@register.inclusion_tag("imagegen_app/admin/_dashboard.html", takes_context=True)
+def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
+    """Show what waits for the person, their recent images, and whether a worker runs."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.is_staff:
+        return {"panel": None}
+    pulse.ring_if_stale()
+    panel = dashboard.panel(access.person(user))
+    return {"panel": panel, "request": request}
+
+
+@register.simple_tag
+def imagegen_preview(asset: Asset, width: int = 320) -> str:
+    """Return the signed address of a preview, for people who may see the asset."""
+    return delivery.preview_address(asset, width=width)
