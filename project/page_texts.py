@@ -39,7 +39,7 @@ PAGES: tuple[PageText, ...] = (
                 "shelf became a room, the room became a barn, and the barn has had a parcel "
                 "counter since 2019. We still answer the telephone ourselves.</p>"
                 "<p>Whatever breaks, we mend or replace the part: handles, cords, lids, feet. "
-                "That is why every product page names its material and its maker's town.</p>"
+                "That is why every product page names what the thing is made of.</p>"
             ),
         },
     ),
@@ -49,8 +49,8 @@ PAGES: tuple[PageText, ...] = (
         summary="Notes from the barn: makers, materials and mending.",
         bodies={
             "content": (
-                "<p>Notes from the barn: visits to the people who make our things, and what we "
-                "learn while using them.</p>"
+                "<p>Once a month one of us visits somebody who makes our things, or takes apart "
+                "something that came back broken. What we learn is written down here.</p>"
             ),
         },
     ),

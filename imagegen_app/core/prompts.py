@@ -8,7 +8,7 @@ once and never parsed again.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -114,18 +114,8 @@ class Variable:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stored form."""
-        return {
-            "name": self.name,
-            "kind": self.kind.value,
-            "label": self.label,
-            "help": self.help,
-            "default": self.default,
-            "required": self.required,
-            "choices": list(self.choices),
-            "minimum": None if self.minimum is None else str(self.minimum),
-            "maximum": None if self.maximum is None else str(self.maximum),
-            "max_chars": self.max_chars,
-        }
+        plain = {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(self).items()}
+        return {**plain, "kind": self.kind.value, "choices": list(self.choices)}
 
     def clean(self, value: Any) -> Value:
         """Turn what came from a form, a file or the API into this variable's value.
@@ -199,17 +189,6 @@ def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
         if names.count(name) > 1:
             raise TemplateFault(f"the variable {name!r} stands twice", variable=name)
     return variables
-
-
-def names_in(source: str) -> tuple[str, ...]:
-    """Return the variables that a template mentions, in order of appearance.
-
-    :raises TemplateFault: if the template is not allowed.
-    """
-    found: dict[str, None] = {}
-    for node in _parse(source).find_all(nodes.Name):
-        found.setdefault(node.name)
-    return tuple(found)
 
 
 def check(source: str, variables: Sequence[Variable]) -> None:
@@ -306,10 +285,8 @@ class _Writer:
 
 
 def _bound(value: Any, name: str) -> Decimal | None:
-    if value in (None, ""):
-        return None
     try:
-        return Decimal(str(value))
+        return None if value in (None, "") else Decimal(str(value))
     except InvalidOperation:
         raise TemplateFault("a bound must be a number", variable=name) from None
 

@@ -95,4 +95,4 @@ def remove(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [("imagegen", "0001_initial")]
 
-    operations = [migrations.RunPython(install, remove)]
+    operations = [migrations.RunPython(install, remove, atomic=False)]

@@ -29,7 +29,7 @@ class Item:
 SHELVES: tuple[Shelf, ...] = (
     Shelf(
         "mugs",
-        "Mugs & cups",
+        "Mugs & bowls",
         "MUG",
         (
             Item(

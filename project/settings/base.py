@@ -108,6 +108,8 @@ TASKS = {
 SITE_ID = 1
 X_FRAME_OPTIONS = "SAMEORIGIN"
 CMS_CONFIRM_VERSION4 = True
+# Pages show products, whose changes the CMS's cache of whole pages would not see.
+CMS_PAGE_CACHE = False
 CMS_TEMPLATES = [("pages/home.html", _("Home")), ("pages/article.html", _("Article"))]
 CMS_LANGUAGES = {
     SITE_ID: [
