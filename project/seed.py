@@ -10,6 +10,7 @@ from cms.models import Page, PageContent
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sites.models import Site
 from django.db import transaction
 from django.db.models import Q
 from django.utils.text import slugify
@@ -95,6 +96,10 @@ def catalog() -> None:
 
 def pages() -> None:
     """Make and publish the CMS pages, in the editor's name."""
+    # The name that Django gives a new site; the CMS shows it in its toolbar.
+    for site in Site.objects.filter(name="example.com"):
+        site.name = "Haus & Hain"
+        site.save()
     author = get_user_model().objects.get(username="editor")
     for text in PAGES:
         if not Page.objects.filter(reverse_id=text.key).exists():

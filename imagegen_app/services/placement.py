@@ -56,19 +56,28 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
 
 @use_case()
 def note(
-    *, actor: Actor, asset: Asset, target: models.Model, field: str, previous: str = ""
+    *,
+    actor: Actor,
+    asset: Asset,
+    target: models.Model,
+    field: str,
+    previous: str = "",
+    value: str | None = None,
 ) -> Placement:
     """Remember a placement that a form or a plugin has made.
+
+    `value` says what stands there, where `field` is no field of the model but a place of a plugin.
 
     :raises NotPermitted: if the actor may not place assets.
     """
     access.demand(actor, "place_asset")
     kind = ContentType.objects.get_for_model(target)
+    held = _value(target, field) if value is None else value
     standing = Placement.objects.standing().filter(
         content_type=kind, object_id=str(target.pk), field=field
     )
     for old in standing:
-        if old.asset_id == asset.pk and old.placed_value == _value(target, field):
+        if old.asset_id == asset.pk and old.placed_value == held:
             return old
         _remove(actor, old)
     placement = Placement.objects.create(
@@ -79,7 +88,7 @@ def note(
         object_label=str(target)[:200],
         placed_by=actor.account if isinstance(actor, Person) else None,
         previous_value=previous[:300],
-        placed_value=_value(target, field)[:300],
+        placed_value=held[:300],
     )
     audit.record(
         actor,
@@ -133,6 +142,7 @@ def detach(*, actor: Actor, placement: Placement) -> None:
 def content_gone(*, actor: Actor, target: models.Model) -> int:
     """Note that content was deleted, and so are its placements; return how many."""
     kind = ContentType.objects.get_for_model(target)
+    held = _value(target, field) if value is None else value
     standing = Placement.objects.standing().filter(content_type=kind, object_id=str(target.pk))
     found = list(standing.select_related("asset__job"))
     for placement in found:

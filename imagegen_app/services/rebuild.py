@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+from django.urls import reverse
+
 from imagegen_app import conf
 from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
 from imagegen_app.services import storage
@@ -68,7 +70,9 @@ def end_user(job: Job) -> str:
 def webhook_url(attempt: Attempt) -> str:
     """Return where the provider may tell us about this attempt, or nothing where it cannot."""
     base = conf.get().public_url.rstrip("/")
-    return f"{base}/imagegen/webhooks/{attempt_token(attempt)}/" if base else ""
+    if not base:
+        return ""
+    return base + reverse("imagegen:webhook", args=[attempt_token(attempt)])
 
 
 def attempt_token(attempt: Attempt) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
+    from django_stubs_ext import StrOrPromise
 
     AnyCategoryAdmin = admin.ModelAdmin[Category]
     AnyProductAdmin = admin.ModelAdmin[Product]
@@ -27,10 +28,10 @@ class HasImage(admin.SimpleListFilter):
     title = _("image")
     parameter_name = "has_image"
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, object]]:
+    def lookups(self, *_args: object) -> list[tuple[str, StrOrPromise]]:
         return [("yes", _("With an image")), ("no", _("Without an image"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:
         if self.value() == "yes":
             return queryset.exclude(image="")
         if self.value() == "no":

@@ -90,7 +90,7 @@ SHELVES: tuple[Shelf, ...] = (
             ),
             Item(
                 "Birke floor lamp",
-                "birch",
+                "natural",
                 "birch plywood",
                 "219.00",
                 "Three slender legs and one quiet joint. The head tilts for reading and turns to the wall for company.",
@@ -118,7 +118,7 @@ SHELVES: tuple[Shelf, ...] = (
         (
             Item(
                 "Wiese dining chair",
-                "natural oak",
+                "natural",
                 "oak and paper cord",
                 "289.00",
                 "A seat woven from 120 metres of paper cord. Sits firm at first and better each year.",
@@ -139,7 +139,7 @@ SHELVES: tuple[Shelf, ...] = (
             ),
             Item(
                 "Giebel bench",
-                "walnut",
+                "dark brown",
                 "walnut",
                 "429.00",
                 "Room for two by the door, with a rail beneath for shoes. Wedged joints and no screws.",
@@ -328,7 +328,7 @@ SHELVES: tuple[Shelf, ...] = (
         (
             Item(
                 "Tafel dining table",
-                "natural oak",
+                "natural",
                 "oak",
                 "1290.00",
                 "Two metres of solid oak on a frame that leaves every knee alone. Oiled, so it can be mended.",
@@ -342,14 +342,14 @@ SHELVES: tuple[Shelf, ...] = (
             ),
             Item(
                 "Leiter wall shelf",
-                "birch",
+                "pale",
                 "birch plywood",
                 "179.00",
                 "Five boards between two rails; they hang at any height, without tools.",
             ),
             Item(
                 "Schatten console",
-                "walnut",
+                "dark brown",
                 "walnut",
                 "549.00",
                 "Twenty-eight centimetres deep, for the hallways that have no room. One drawer for the keys.",

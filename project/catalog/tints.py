@@ -5,9 +5,9 @@ from __future__ import annotations
 #: Words that buyers use for colours, and the tint each is shown in; `site.css` has the tints.
 TINTS = {
     "amber": "honey",
-    "birch": "sand",
     "blue": "mist",
     "brick": "clay",
+    "brown": "honey",
     "charcoal": "stone",
     "clay": "clay",
     "cognac": "clay",
@@ -15,12 +15,11 @@ TINTS = {
     "grey": "stone",
     "honey": "honey",
     "moss": "moss",
-    "oak": "honey",
+    "natural": "honey",
     "olive": "sage",
     "rust": "clay",
     "sage": "sage",
     "terracotta": "clay",
-    "walnut": "honey",
 }
 PLAIN = "sand"
 

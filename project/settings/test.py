@@ -9,8 +9,8 @@ from typing import Any
 
 os.environ.setdefault("IMAGEGEN_DEMO_DIR", tempfile.mkdtemp(prefix="imagegen-tests-"))
 
-from project.settings.base import *  # noqa: E402, F403 - Django's way to build on settings
-from project.settings.base import SQLITE_OPTIONS, VAR_DIR  # noqa: E402 - after the folder is chosen
+from project.settings.base import *  # noqa: F403 - Django's way to build on settings
+from project.settings.base import SQLITE_OPTIONS, VAR_DIR
 
 DEBUG = False
 SECRET_KEY = "only-for-tests"  # noqa: S105 - no secret

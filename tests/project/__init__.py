@@ -1,1 +1,1 @@
-"""Tests of the demo site."""
+"""The demo site: a shop that uses the app as a stranger would."""

@@ -1,0 +1,1 @@
+"""Bridges to other platforms; each is a Django app of its own."""

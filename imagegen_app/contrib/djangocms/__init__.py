@@ -1,0 +1,1 @@
+"""Show generated images on django CMS pages."""

@@ -1,0 +1,22 @@
+"""Register the bridge with Django."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig, apps
+from django.utils.translation import gettext_lazy as _
+
+
+class ImagegenDjangocmsConfig(AppConfig):
+    """The plugin for django CMS; its label is `imagegen_djangocms`."""
+
+    name = "imagegen_app.contrib.djangocms"
+    label = "imagegen_djangocms"
+    verbose_name = _("AI images on pages")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Only where pages have versions can publishing be watched and refused.
+        if apps.is_installed("djangocms_versioning"):
+            from imagegen_app.contrib.djangocms import gate  # noqa: PLC0415 - models must be ready
+
+            gate.connect()

@@ -1,0 +1,62 @@
+"""Offer generated images in django CMS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cms.plugin_base import CMSPluginBase
+from cms.plugin_pool import plugin_pool
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.contrib.djangocms.models import GeneratedImage
+from imagegen_app.core.states import ReviewState
+from imagegen_app.forms.fields import AssetChoiceField
+from imagegen_app.services import access
+
+if TYPE_CHECKING:
+    from django.db.models import Field
+    from django.http import HttpRequest
+
+
+@plugin_pool.register_plugin
+class GeneratedImagePlugin(CMSPluginBase):
+    """A picture made here, with its caption and its label."""
+
+    model = GeneratedImage
+    name = _("Generated image")
+    module = _("AI images")
+    render_template = "imagegen_app/djangocms/generated_image.html"
+    text_enabled = True
+    # What visitors may see can change at any moment, without the page.
+    cache = False
+    fieldsets = [
+        (None, {"fields": ["asset", "alt_text", "is_decorative", "caption"]}),
+        (_("Layout"), {"classes": ["collapse"], "fields": ["is_wide", "loads_first"]}),
+    ]
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer only assets that the person may see."""
+        if db_field.name == "asset":
+            return AssetChoiceField(
+                actor=access.person(request.user), required=False, label=db_field.verbose_name
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def render(self, context: Any, instance: GeneratedImage, placeholder: Any) -> Any:
+        """Show the picture to visitors where it is approved, and to editors in any case."""
+        context = super().render(context, instance, placeholder)
+        request = context.get("request")
+        toolbar = getattr(request, "toolbar", None)
+        editing = bool(toolbar and (toolbar.edit_mode_active or toolbar.preview_mode_active))
+        staff = bool(request and request.user.is_authenticated and request.user.is_staff)
+        asset = instance.asset
+        context["asset"] = asset
+        context["alt"] = instance.alt
+        context["preview"] = editing and staff
+        context["waits"] = (
+            editing and staff and asset is not None and asset.review != ReviewState.APPROVED.value
+        )
+        context["is_empty"] = editing and asset is None
+        return context

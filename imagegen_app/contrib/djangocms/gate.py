@@ -1,0 +1,85 @@
+"""Watch pages being published: refuse unapproved images, and keep the placements true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cms.models import Placeholder
+from django.contrib.contenttypes.models import ContentType
+from django.utils.translation import gettext as _
+from djangocms_versioning.constants import OPERATION_PUBLISH, OPERATION_UNPUBLISH
+from djangocms_versioning.exceptions import ConditionFailed
+from djangocms_versioning.models import Version
+from djangocms_versioning.signals import post_version_operation, pre_version_operation
+
+from imagegen_app.contrib.djangocms.models import GeneratedImage
+from imagegen_app.core.actors import Actor, System
+from imagegen_app.core.states import ReviewState
+from imagegen_app.services import access, placement
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+
+DOOR = System("djangocms")
+
+
+def connect() -> None:
+    """Hang the gate into versioning; calling it again changes nothing."""
+    checks = Version.check_publish
+    if _demand_approved not in getattr(checks, "functions", checks):
+        checks.append(_demand_approved)
+    pre_version_operation.connect(_before, dispatch_uid="imagegen.djangocms.before")
+    post_version_operation.connect(_after, dispatch_uid="imagegen.djangocms.after")
+
+
+def images_on(content: Model) -> QuerySet[GeneratedImage]:
+    """Return the generated images in all placeholders of a page's content."""
+    kind = ContentType.objects.get_for_model(content)
+    slots = Placeholder.objects.filter(content_type=kind, object_id=content.pk)
+    found: QuerySet[GeneratedImage] = GeneratedImage.objects.filter(
+        placeholder__in=slots, asset__isnull=False
+    ).select_related("asset__job")
+    return found
+
+
+def _demand_approved(version: Any, _user: Any) -> None:
+    waiting = [
+        image
+        for image in images_on(version.content)
+        if image.asset.review != ReviewState.APPROVED.value
+    ]
+    if waiting:
+        raise ConditionFailed(
+            _("The page cannot be published: %(number)s of its generated images are not approved.")
+            % {"number": len(waiting)}
+        )
+
+
+def _before(*, operation: str, obj: Any, **_kwargs: Any) -> None:
+    # The admin asks the condition itself; code that publishes directly does not.
+    if operation == OPERATION_PUBLISH:
+        _demand_approved(obj, None)
+
+
+def _after(*, operation: str, obj: Any, **_kwargs: Any) -> None:
+    if operation == OPERATION_PUBLISH:
+        _note(obj)
+    elif operation == OPERATION_UNPUBLISH:
+        placement.content_gone(actor=DOOR, target=obj.content)
+
+
+def _note(version: Any) -> None:
+    """Remember each image of a published page as placed there."""
+    actor: Actor = DOOR
+    creator = getattr(version, "created_by", None)
+    if creator is not None and creator.is_active:
+        person = access.person(creator)
+        actor = person if access.may(person, "place_asset") else DOOR
+    for image in images_on(version.content):
+        placement.note(
+            actor=actor,
+            asset=image.asset,
+            target=version.content,
+            field=f"{image.placeholder.slot}:{image.position}",
+            value=str(image.asset.pk),
+        )

@@ -1,0 +1,55 @@
+"""Store the plugin that shows an asset on a page."""
+
+from __future__ import annotations
+
+from cms.models.pluginmodel import CMSPlugin
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.limits import MAX_ALT_CHARS
+from imagegen_app.models import Asset
+
+
+class GeneratedImage(CMSPlugin):
+    """An asset on a page; a copy of the page copies it with its asset."""
+
+    asset = models.ForeignKey(
+        Asset,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("image"),
+    )
+    alt_text = models.CharField(
+        _("alternative text"),
+        max_length=MAX_ALT_CHARS,
+        blank=True,
+        help_text=_(
+            "Empty: the image's own. It says what the image shows to those who do not see it."
+        ),
+    )
+    is_decorative = models.BooleanField(
+        _("decorative"),
+        default=False,
+        help_text=_("The image says nothing that the text does not."),
+    )
+    caption = models.CharField(_("caption"), max_length=300, blank=True)
+    is_wide = models.BooleanField(_("full width"), default=False)
+    loads_first = models.BooleanField(
+        _("load at once"), default=False, help_text=_("For an image at the top of the page.")
+    )
+
+    class Meta:
+        verbose_name = _("generated image")
+        verbose_name_plural = _("generated images")
+
+    def __str__(self) -> str:
+        return self.caption or (str(self.asset) if self.asset else "-")
+
+    @property
+    def alt(self) -> str | None:
+        """The text for those who do not see it; None leaves it to the asset."""
+        if self.is_decorative:
+            return ""
+        return self.alt_text or None

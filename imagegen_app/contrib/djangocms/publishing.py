@@ -1,0 +1,91 @@
+"""Put an asset on a page from code, as an editor would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cms.api import add_plugin
+from django.apps import apps
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from imagegen_app.contrib.djangocms.models import GeneratedImage
+from imagegen_app.services import access
+from imagegen_app.services.placement import CannotPlace
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import Asset
+
+
+@transaction.atomic
+def place_on_page(
+    *,
+    actor: Person,
+    page_content: Any,
+    asset: Asset,
+    slot: str,
+    alt_text: str = "",
+    caption: str = "",
+    publish: bool = False,
+) -> GeneratedImage:
+    """Add an asset to a page's placeholder, in a new draft where the page is published.
+
+    An image of ours that stands in the placeholder already is replaced.
+
+    :raises NotPermitted: if the actor may not place assets or change pages.
+    :raises CannotPlace: if the page has no such placeholder.
+    """
+    access.demand(actor, "place_asset")
+    if not actor.account.has_perm("cms.change_page"):
+        raise access.NotPermitted(
+            _("You may not do this."),
+            why=_("You may not change pages."),
+            remedy=access.whom_to_ask(),
+        )
+    content, version = _draft(page_content, actor.account)
+    slots = {p.slot: p for p in content.rescan_placeholders().values()}
+    if slot not in slots:
+        raise CannotPlace(
+            _("The image was not placed."),
+            why=_("The page has no place named “%(slot)s”.") % {"slot": slot[:40]},
+            remedy=_("It has: %(known)s.") % {"known": ", ".join(sorted(slots))},
+        )
+    standing = GeneratedImage.objects.filter(placeholder=slots[slot]).first()
+    if standing is not None:
+        standing.asset, standing.alt_text, standing.caption = asset, alt_text, caption
+        standing.save()
+        plugin = standing
+    else:
+        plugin = add_plugin(
+            slots[slot],
+            "GeneratedImagePlugin",
+            content.language,
+            asset=asset,
+            alt_text=alt_text,
+            caption=caption,
+            loads_first=slot == "hero",
+        )
+    if publish and version is not None:
+        version.publish(actor.account)
+    return plugin
+
+
+def _draft(content: Any, user: Any) -> tuple[Any, Any]:
+    """Return content that may be changed and its version, or None without versioning."""
+    if not apps.is_installed("djangocms_versioning"):
+        return content, None
+    from djangocms_versioning.constants import DRAFT, PUBLISHED  # noqa: PLC0415 - optional
+    from djangocms_versioning.models import Version  # noqa: PLC0415 - optional
+
+    version = Version.objects.get_for_content(content)
+    if version.state == DRAFT:
+        return content, version
+    if version.state == PUBLISHED:
+        fresh = version.copy(user)
+        return fresh.content, fresh
+    raise CannotPlace(
+        _("The image was not placed."),
+        why=_("This version of the page is no longer edited."),
+        remedy=_("Name its draft or its published version."),
+    )

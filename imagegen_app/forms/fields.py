@@ -1,0 +1,55 @@
+"""Choose an asset in a form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Asset
+from imagegen_app.services import access
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Person
+
+#: A list longer than this helps nobody; the studio finds the rest.
+MOST = 100
+
+
+class AssetChoiceField(forms.ModelChoiceField):
+    """A choice among the assets that a person may see: approved ones, and their own pending ones."""
+
+    def __init__(self, *, actor: Person, **kwargs: Any) -> None:
+        self.actor = actor
+        super().__init__(queryset=self._visible(), **kwargs)
+
+    def _visible(self) -> Any:
+        own = Asset.objects.filter(
+            job__requester=self.actor.account,
+            review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+        )
+        found = own
+        if access.may(self.actor, "view_asset"):
+            found = own | Asset.objects.filter(review=ReviewState.APPROVED.value)
+        return found.select_related("job__template_version__template").order_by("-created_at")
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Name an asset by what it is for, its state and its day."""
+        return (
+            f"{obj.alt_text or obj} · {obj.get_review_display()} · {obj.created_at:%Y-%m-%d %H:%M}"
+        )
+
+    def to_python(self, value: Any) -> Any:
+        """Return the asset of a key, or of nothing.
+
+        :raises ValidationError: if the person may not see it.
+        """
+        try:
+            return super().to_python(value)
+        except ValidationError:
+            raise ValidationError(
+                _("This image is not there for you; choose another one."), code="invalid_choice"
+            ) from None

@@ -1,0 +1,82 @@
+"""Ship the roles as Django groups; who belongs to them is the site's matter."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, Permission
+
+_REQUEST = frozenset({"request_job", "place_asset", "approve_own_asset"})
+_READ_CATALOG = frozenset(
+    {
+        "view_provider",
+        "view_imagemodel",
+        "view_grant",
+        "view_prompttemplate",
+        "view_templateversion",
+    }
+)
+_READ_WORK = frozenset(
+    {
+        "view_job",
+        "view_jobinput",
+        "view_attempt",
+        "view_batch",
+        "view_asset",
+        "view_rendition",
+        "view_placement",
+        "view_verdict",
+        "view_lineage",
+    }
+)
+_READ_MONEY = frozenset({"view_budget", "view_budgetperiod", "view_ledgerentry", "view_costs"})
+_READ_LOG = frozenset(
+    {"view_auditevent", "view_checkpoint", "view_webhookdelivery", "verify_audit"}
+)
+
+#: Each role's permissions, by codename.
+ROLES: dict[str, frozenset[str]] = {
+    "Image editors": _REQUEST | {"view_prompttemplate", "view_templateversion"},
+    "Template authors": frozenset({"add_prompttemplate", "change_prompttemplate", "request_job"})
+    | _READ_CATALOG,
+    "Image reviewers": frozenset({"approve_asset", "change_asset", "view_prompt"}) | _READ_WORK,
+    "Compliance": frozenset(
+        {"view_prompt", "export_audit", "erase_personal_data", "download_original"}
+    )
+    | _READ_CATALOG
+    | _READ_WORK
+    | _READ_MONEY
+    | _READ_LOG,
+    "Image administrators": frozenset(
+        {
+            "add_provider",
+            "change_provider",
+            "add_imagemodel",
+            "change_imagemodel",
+            "add_grant",
+            "change_grant",
+            "delete_grant",
+            "add_budget",
+            "change_budget",
+            "delete_budget",
+            "add_prompttemplate",
+            "change_prompttemplate",
+            "cancel_any_job",
+            "resolve_job",
+            "approve_asset",
+            "change_asset",
+            "view_worker",
+        }
+    )
+    | _REQUEST
+    | _READ_CATALOG
+    | _READ_WORK
+    | _READ_MONEY
+    | _READ_LOG,
+}
+
+
+def install() -> None:
+    """Make the groups, or give them what they lack; what a site added stays."""
+    known = {p.codename: p for p in Permission.objects.filter(content_type__app_label="imagegen")}
+    for name, codenames in ROLES.items():
+        group, _created = Group.objects.get_or_create(name=name)
+        group.permissions.add(*(known[codename] for codename in sorted(codenames)))

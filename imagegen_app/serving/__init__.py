@@ -1,0 +1,1 @@
+"""Send files of assets to visitors and staff."""

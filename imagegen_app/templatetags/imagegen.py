@@ -1,0 +1,67 @@
+"""Show assets to visitors: `{% load imagegen %}`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import template
+
+from imagegen_app.models import Asset
+from imagegen_app.services import pictures
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+register = template.Library()
+
+
+@register.inclusion_tag("imagegen_app/public/_picture.html")
+def imagegen_picture(
+    asset: Asset | None,
+    *,
+    alt: str | None = None,
+    sizes: str = "100vw",
+    lazy: bool = True,
+    css_class: str = "",
+    placeholder: bool = False,
+    preview: bool = False,
+) -> dict[str, Any]:
+    """Show a responsive picture: AVIF, WebP, and JPEG for all others.
+
+    An asset that is not approved shows nothing, or a neutral box with `placeholder=True`.
+    """
+    shown = pictures.picture(asset, alt=alt, preview=preview) if isinstance(asset, Asset) else None
+    return {
+        "picture": shown,
+        "sizes": sizes,
+        "lazy": lazy,
+        "css_class": css_class,
+        "placeholder": placeholder,
+    }
+
+
+@register.simple_tag
+def imagegen_url(asset: Asset | None, width: int = 1280, format: str = "jpeg") -> str:  # noqa: A002 - the word of the tag
+    """Return a rendition's public address; nothing for an asset that is not approved."""
+    if not isinstance(asset, Asset):
+        return ""
+    return pictures.address(asset, width=int(width), format=format)
+
+
+@register.inclusion_tag("imagegen_app/public/_label.html")
+def imagegen_label(asset: Asset | None, css_class: str = "") -> dict[str, Any]:
+    """Show the visible label that an image was made or changed by AI."""
+    text = pictures.label(asset) if isinstance(asset, Asset) else ""
+    return {"label": text, "css_class": css_class}
+
+
+@register.simple_tag
+def imagegen_asset_for(target: Model | None, field: str) -> Asset | None:
+    """Return the asset that stands in an object's field, if it came from here."""
+    return None if target is None else pictures.placed_asset(target, field)
+
+
+@register.inclusion_tag("imagegen_app/public/_label.html")
+def imagegen_label_for(target: Model | None, field: str, css_class: str = "") -> dict[str, Any]:
+    """Show the label for an object's field, where its image came from here."""
+    return imagegen_label(imagegen_asset_for(target, field), css_class=css_class)  # type: ignore[no-any-return]  # Django's decorator hides the type
