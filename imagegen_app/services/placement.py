@@ -142,7 +142,6 @@ def detach(*, actor: Actor, placement: Placement) -> None:
 def content_gone(*, actor: Actor, target: models.Model) -> int:
     """Note that content was deleted, and so are its placements; return how many."""
     kind = ContentType.objects.get_for_model(target)
-    held = _value(target, field) if value is None else value
     standing = Placement.objects.standing().filter(content_type=kind, object_id=str(target.pk))
     found = list(standing.select_related("asset__job"))
     for placement in found:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cms.models import PageContent
 from cms.toolbar.utils import get_object_edit_url
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 from djangocms_versioning.models import Version
@@ -18,13 +16,14 @@ from project.catalog.models import Product
 from project.catalog.products import SHELVES
 from project.catalog.tints import PLAIN, TINTS, tint_of
 from project.csp import POLICY
+from tests.architecture.tree import ROOT
 
 if TYPE_CHECKING:
     from django.test import Client
 
 pytestmark = pytest.mark.usefixtures("shop")
 HEADER = "Content-Security-Policy"
-STATIC = Path(settings.BASE_DIR) / "project" / "static" / "site"
+STATIC = ROOT / "project" / "static" / "site"
 PUBLIC = (
     "/en/",
     "/en/journal/",
