@@ -14,6 +14,8 @@ from imagegen_app.services import delivery
 from imagegen_app.services.ingest import GENERATED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.db.models import Model
 
     from imagegen_app.models import Rendition
@@ -101,6 +103,25 @@ def placed_asset(target: Model, field: str) -> Asset | None:
         .first()
     )
     return placement.asset if placement and value else None
+
+
+def placed_assets(targets: Iterable[Model], field: str) -> dict[str, Asset]:
+    """Return the assets that stand in a field of several objects of one model, by key, in one query."""
+    found = {str(t.pk): str(getattr(getattr(t, field, None), "name", "") or "") for t in targets}
+    first = next(iter(targets), None)
+    if first is None:
+        return {}
+    standing = (
+        Placement.objects.standing()
+        .filter(
+            content_type=ContentType.objects.get_for_model(first),
+            object_id__in=list(found),
+            field=field,
+        )
+        .select_related("asset")
+        .order_by("pk")
+    )
+    return {p.object_id: p.asset for p in standing if found[p.object_id] == p.placed_value}
 
 
 def _address(file: Asset | Rendition, preview: bool) -> str:

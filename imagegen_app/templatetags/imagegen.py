@@ -10,6 +10,8 @@ from imagegen_app.models import Asset
 from imagegen_app.services import pictures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.db.models import Model
 
 register = template.Library()
@@ -61,7 +63,22 @@ def imagegen_asset_for(target: Model | None, field: str) -> Asset | None:
     return None if target is None else pictures.placed_asset(target, field)
 
 
-@register.inclusion_tag("imagegen_app/public/_label.html")
-def imagegen_label_for(target: Model | None, field: str, css_class: str = "") -> dict[str, Any]:
-    """Show the label for an object's field, where its image came from here."""
+@register.inclusion_tag("imagegen_app/public/_label.html", takes_context=True)
+def imagegen_label_for(
+    context: Any,
+    target: Model | None,
+    field: str,
+    *,
+    css_class: str = "",
+    among: Iterable[Model] | None = None,
+) -> dict[str, Any]:
+    """Show the label for an object's field, where its image came from here.
+
+    In a list, give the list as `among`: all its labels then cost one query.
+    """
+    if among is not None and target is not None:
+        key = f"imagegen-placed-{id(among)}-{field}"
+        if key not in context.render_context:
+            context.render_context[key] = pictures.placed_assets(among, field)
+        return imagegen_label(context.render_context[key].get(str(target.pk)), css_class=css_class)
     return imagegen_label(imagegen_asset_for(target, field), css_class=css_class)  # type: ignore[no-any-return]  # Django's decorator hides the type

@@ -139,7 +139,9 @@ IMAGEGEN: dict[str, Any] = {
         },
     },
     "TRUSTED_ORIGINS": (
-        ["/".join(OPENAI_BASE_URL.split("/", 3)[:3])] if OPENAI_BASE_URL.startswith("http://") else []
+        ["/".join(OPENAI_BASE_URL.split("/", 3)[:3])]
+        if OPENAI_BASE_URL.startswith("http://")
+        else []
     ),
     "AUDIT": {"ORIGIN": "demo.example/imagegen"},
     "C2PA": {"ORGANIZATION": "Haus & Hain demo"},

@@ -143,7 +143,7 @@ class Command(BaseCommand):
         self.stdout.write(f"\nThe shop:  {address}/\nThe admin: {address}/en/admin/\n\n")
         for login in self.logins:
             name, password, role = login
-            self.stdout.write(f"  {name:<12}{password:<14}{role}")
+            self.stdout.write(f"  {name:<12}{password:<18}{role}")
         self.stdout.write("\nStop both with Ctrl-C.\n")
         with (
             contextlib.suppress(KeyboardInterrupt),
