@@ -25,7 +25,8 @@ class ContentSecurityPolicy:
     Left out are the rest of the admin and any page that carries the CMS toolbar: django CMS
     writes inline scripts and styles into its edit, preview and structure pages, so a policy
     without 'unsafe-inline' would break them, and one with it would promise nothing.
-    Whoever is not signed in as staff never gets such a page.
+    Only staff are exempt: the CMS shows a sign-in bar to any visitor whose address asks for the
+    toolbar, and a link must not be able to take the policy off a visitor's page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -43,4 +44,6 @@ def holds_policy(request: HttpRequest) -> bool:
     if _ADMIN.match(request.path_info):
         return bool(_OURS.match(request.path_info))
     toolbar = getattr(request, "toolbar", None)
-    return not (toolbar is not None and toolbar.show_toolbar)
+    if toolbar is None or not request.user.is_staff:
+        return True
+    return not toolbar.show_toolbar

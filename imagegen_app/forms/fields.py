@@ -9,14 +9,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
+from imagegen_app.forms.widgets import AssetSelect
 from imagegen_app.models import Asset
 from imagegen_app.services import access
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
-
-#: A list longer than this helps nobody; the studio finds the rest.
-MOST = 100
 
 
 class AssetChoiceField(forms.ModelChoiceField):
@@ -24,7 +22,7 @@ class AssetChoiceField(forms.ModelChoiceField):
 
     def __init__(self, *, actor: Person, **kwargs: Any) -> None:
         self.actor = actor
-        super().__init__(queryset=self._visible(), **kwargs)
+        super().__init__(queryset=self._visible(), widget=AssetSelect, **kwargs)
 
     def _visible(self) -> Any:
         own = Asset.objects.filter(

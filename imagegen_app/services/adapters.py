@@ -93,3 +93,9 @@ def verify_webhook(
     :raises NotConfigured: if the provider cannot be called.
     """
     return connect(provider, http=client()).verify_webhook(headers, body)
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return the adapters that a provider can have: (name, label)."""
+    ours = [(adapter.name, adapter.label) for adapter in registry.describe_all()]
+    return [*ours, *((name, name) for name in sorted(conf.get().adapters))]

@@ -101,3 +101,8 @@ def _bad() -> BadToken:
         why=_("Its token is no longer good."),
         remedy=_("Choose the image again."),
     )
+
+
+def not_approved() -> str:
+    """Say that a pick waits for a second person."""
+    return _("The image is not approved yet; it can be used once a reviewer has approved it.")

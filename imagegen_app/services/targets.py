@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 #: How deep a path from an object to a value may go.
 _MAX_STEPS = 3
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Target:
     #: Short name of the template that is offered first.
     template: str
     #: Template variable to a path of the object, such as `category.name`.
-    variables: Mapping[str, str] = _NOTHING
+    variables: Mapping[str, str]
 
     @property
     def path(self) -> str:

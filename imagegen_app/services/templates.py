@@ -198,3 +198,17 @@ def draft_of(version: TemplateVersion) -> Draft:
         seed=version.seed,
         note=version.note,
     )
+
+
+def is_same(one: Draft, other: Draft) -> bool:
+    """Say whether two drafts would make the same images; the note does not count."""
+    return _content(one) == _content(other)
+
+
+def _content(draft: Draft) -> tuple[Any, ...]:
+    variables = [v.as_dict() for v in prompts.variables_from(draft.variables)]
+    model = None if draft.image_model is None else draft.image_model.pk
+    rest = (draft.operation, model, draft.size, draft.count, draft.quality)
+    # Forms send line ends of their own.
+    texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
+    return (texts, variables, rest, draft.seed_strategy, draft.seed)

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.forms.actions import GenerateImagesAction
+from imagegen_app.forms.mixins import GenerateImageMixin
 from project.catalog.models import Category, Product
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class CategoryAdmin(AnyCategoryAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(AnyProductAdmin):
+class ProductAdmin(GenerateImageMixin, GenerateImagesAction, AnyProductAdmin):
     """The products, with what they look like."""
 
     list_display = ["thumbnail", "name", "sku", "category", "colour", "price", "is_published"]
@@ -61,6 +63,7 @@ class ProductAdmin(AnyProductAdmin):
     search_fields = ["name", "sku", "description", "colour", "material"]
     prepopulated_fields = {"slug": ["name"]}
     save_on_top = True
+    actions = ["generate_images"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "sku", "category", "is_published"]}),
         (_("Image"), {"fields": ["image", "image_alt"]}),

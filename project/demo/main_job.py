@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from cms.models import PageContent
 from django.contrib.auth import get_user_model
-from imagegen_app.contrib.djangocms.publishing import place_on_page
 
 from imagegen_app import attach, generate
+from imagegen_app.contrib.djangocms.publishing import place_on_page
 from imagegen_app.core.states import FINAL
 from imagegen_app.models import Job
 from imagegen_app.services import access, inspection, review

@@ -143,6 +143,8 @@ IMAGEGEN: dict[str, Any] = {
         if OPENAI_BASE_URL.startswith("http://")
         else []
     ),
+    # A small shop: editors may approve what they made themselves; reviewers look at the rest.
+    "FOUR_EYES": False,
     "AUDIT": {"ORIGIN": "demo.example/imagegen"},
     "C2PA": {"ORGANIZATION": "Haus & Hain demo"},
     "MARKS": {"CREDIT": "Haus & Hain"},

@@ -9,7 +9,9 @@ import pytest
 from cms.models import PageContent
 from cms.toolbar.utils import get_object_edit_url
 from django.contrib.auth import get_user_model
+from django.test import RequestFactory
 from django.urls import reverse
+from django.views.defaults import server_error
 from djangocms_versioning.models import Version
 
 from project.catalog.models import Product
@@ -167,6 +169,33 @@ def test_a_public_page_with_the_toolbar_is_exempt_from_the_policy(client: Client
 
     assert b"cms-toolbar" in answer.content
     assert HEADER not in answer.headers
+
+
+@pytest.mark.parametrize("address", ["/en/?toolbar_on", "/en/shop/?toolbar_on"])
+def test_no_link_takes_the_policy_off_a_visitors_page(client: Client, address: str) -> None:
+    answer = client.get(address)
+
+    assert answer.status_code == 200
+    assert answer.headers[HEADER] == POLICY
+
+
+@pytest.mark.parametrize("address", ["/en/nowhere/", "/de/shop/nowhere/"])
+def test_a_wrong_address_leads_back_into_the_shop(client: Client, address: str) -> None:
+    answer = client.get(address)
+
+    page = answer.content.decode()
+    assert answer.status_code == 404
+    assert answer.headers[HEADER] == POLICY
+    assert page.count("<h1") == 1
+    assert '/shop/">' in page.split("<main")[1].split("</main>")[0]
+
+
+def test_the_page_of_a_failure_needs_neither_database_nor_request() -> None:
+    page = server_error(RequestFactory().get("/")).content.decode()
+
+    assert page.count("<h1") == 1
+    assert "{%" not in page
+    assert "/static/site/site.css" in page
 
 
 @pytest.mark.parametrize("prefix", ["/en", "/de"])

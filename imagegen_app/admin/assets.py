@@ -1,0 +1,420 @@
+"""Assets, renditions and placements in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from imagegen_app.admin.base import EMPTY, facts, link
+from imagegen_app.admin.jobs import OwnRows, chip, timeline
+from imagegen_app.models import Asset, Placement, Rendition
+from imagegen_app.services import (
+    access,
+    delivery,
+    inspection,
+    pictures,
+    placement,
+    reading,
+    review,
+    storage,
+)
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.safestring import SafeString
+
+
+@admin.register(Asset)
+class AssetAdmin(OwnRows):
+    """Images, and the whole story of each."""
+
+    owner = "job__requester"
+    list_display = [
+        "thumbnail",
+        "title_or_number",
+        "review_chip",
+        "model",
+        "requester",
+        "places",
+        "created_at",
+    ]
+    list_display_links = ["thumbnail", "title_or_number"]
+    list_filter = ["review", "credentials_state", "job__image_model"]
+    list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
+    search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
+    search_help_text = gettext_lazy("Title, alternative text, hash or number")
+    ordering = ["-created_at"]
+    lookups = ["job", "job__batch", "job__template_version"]
+    actions = ["approve", "reject", "withdraw"]
+    change_form_template = "imagegen_app/admin/records/asset.html"
+    fieldsets = [
+        (None, {"fields": ["preview", "sentences", "prompt_text"]}),
+        (gettext_lazy("Marks"), {"fields": ["mark_facts"]}),
+        (gettext_lazy("Shown"), {"fields": ["placement_lines", "alt", "rendition_table"]}),
+        (gettext_lazy("Where it comes from"), {"fields": ["origin_facts", "family"]}),
+        (gettext_lazy("Story"), {"fields": ["story"]}),
+    ]
+    readonly_fields = [
+        "preview",
+        "sentences",
+        "prompt_text",
+        "mark_facts",
+        "placement_lines",
+        "alt",
+        "rendition_table",
+        "origin_facts",
+        "family",
+        "story",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("renditions", "placements")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.reader = self.actor(request)
+        return found
+
+    @admin.display(description=gettext_lazy("image"))
+    def thumbnail(self, obj: Asset) -> SafeString:
+        """Return a small preview."""
+        address = delivery.preview_address(obj, width=160)
+        return format_html(
+            '<img class="imagegen-thumb" src="{}" alt="{}" width="64" height="64" loading="lazy">',
+            address,
+            obj.alt_text or _("no alternative text yet"),
+        )
+
+    @admin.display(description=gettext_lazy("title"), ordering="title")
+    def title_or_number(self, obj: Asset) -> str:
+        """Return what to call it."""
+        return str(obj)
+
+    @admin.display(description=gettext_lazy("review"), ordering="review")
+    def review_chip(self, obj: Asset) -> SafeString:
+        """Return the review's state as a chip."""
+        return chip(obj.review, obj.get_review_display())
+
+    @admin.display(description=gettext_lazy("model"))
+    def model(self, obj: Asset) -> str:
+        """Return the model's name."""
+        return str(obj.job.image_model)
+
+    @admin.display(description=gettext_lazy("requested by"))
+    def requester(self, obj: Asset) -> str:
+        """Return who asked for it."""
+        return str(obj.job.requester or EMPTY)
+
+    @admin.display(description=gettext_lazy("shown in"))
+    def places(self, obj: Asset) -> int:
+        """Return in how many places it stands."""
+        return sum(p.removed_at is None for p in obj.placements.all())
+
+    @admin.display(description=gettext_lazy("image"))
+    def preview(self, obj: Asset) -> SafeString:
+        """Return a large preview."""
+        return format_html(
+            '<img class="imagegen-large-preview" src="{}" alt="{}" width="{}" height="{}">',
+            delivery.preview_address(obj, width=960),
+            obj.alt_text,
+            obj.width,
+            obj.height,
+        )
+
+    @admin.display(description=gettext_lazy("in short"))
+    def sentences(self, obj: Any) -> SafeString:
+        """Return the image's story in a few sentences."""
+        job = obj.job
+        lines = [
+            _("%(who)s requested it on %(day)s from %(what)s.")
+            % {
+                "who": job.requester or job.actor_id,
+                "day": job.created_at.strftime("%Y-%m-%d %H:%M"),
+                "what": _("the template “%(t)s”") % {"t": job.template_version}
+                if job.template_version
+                else _("a free prompt"),
+            },
+            _("%(model)s, version %(version)s, made it.")
+            % {
+                "model": f"{obj.attempt.image_model.provider} {obj.attempt.image_model}",
+                "version": obj.attempt.model_version or obj.attempt.image_model.version,
+            },
+        ]
+        if access.may(obj.reader, "view_costs") or job.requester_id == obj.reader.account.pk:
+            lines.append(
+                _("The request cost %(cost)s %(currency)s for %(n)s image(s).")
+                % {"cost": f"{job.actual_cost or 0:.2f}", "currency": job.currency, "n": job.count}
+            )
+        lines.extend(
+            _("“%(screener)s” looked at the %(where)s: %(outcome)s.")
+            % {
+                "screener": verdict.screener,
+                "where": verdict.where,
+                "outcome": verdict.get_outcome_display().lower(),
+            }
+            for verdict in job.verdicts.order_by("pk")[:20]
+        )
+        if obj.reviewed_at is None:
+            lines.append(_("Nobody has decided about it yet."))
+        else:
+            lines.append(
+                _("%(who)s decided on %(day)s: %(state)s. %(note)s")
+                % {
+                    "who": obj.reviewed_by or _("The system"),
+                    "day": obj.reviewed_at.strftime("%Y-%m-%d %H:%M"),
+                    "state": obj.get_review_display().lower(),
+                    "note": obj.review_note,
+                }
+            )
+        lines.append(_("Visitors see the label “%(label)s”.") % {"label": pictures.label(obj)})
+        return format_html(
+            '<ul class="imagegen-story">{}</ul>',
+            format_html_join("", "<li>{}</li>", ((line,) for line in lines)),
+        )
+
+    @admin.display(description=gettext_lazy("prompt"))
+    def prompt_text(self, obj: Any) -> SafeString | str:
+        """Return the prompt, to who may read it."""
+        if obj.job.prompt_erased_at is not None:
+            return _("erased on %(day)s") % {"day": obj.job.prompt_erased_at.date().isoformat()}
+        prompt = reading.prompt_of(obj.reader, obj.job)
+        if prompt is None:
+            return _("You may not read other people's prompts.")
+        return format_html('<p class="imagegen-prompt">{}</p>', prompt or EMPTY)
+
+    @admin.display(description=gettext_lazy("checked just now"))
+    def mark_facts(self, obj: Asset) -> SafeString | str:
+        """Read the stored file again and return what its marks say."""
+        try:
+            found = inspection.inspect_stored(obj)
+        except storage.StorageFailed:
+            return _("The file cannot be read at present.")
+        return facts(
+            [
+                (_("Content Credentials"), found.summary),
+                (_("Stored file"), _("unchanged") if found.is_unchanged else _("changed")),
+                (_("Digital source type"), found.marks.digital_source_type.rpartition("/")[2]),
+                (
+                    _("AI system"),
+                    f"{found.marks.ai_system} {found.marks.ai_system_version}".strip(),
+                ),
+                (_("Credit"), found.marks.credit),
+                (_("Signed actions"), ", ".join(found.credentials.actions)),
+                (_("SHA-256"), obj.sha256),
+            ]
+        )
+
+    @admin.display(description=gettext_lazy("stands in"))
+    def placement_lines(self, obj: Asset) -> SafeString | str:
+        """Return where it stands and stood."""
+        rows = [
+            (
+                reverse("admin:imagegen_placement_change", args=[p.pk]),
+                str(p),
+                p.placed_at.strftime("%Y-%m-%d %H:%M"),
+                _("until %(day)s") % {"day": p.removed_at.strftime("%Y-%m-%d %H:%M")}
+                if p.removed_at
+                else _("still there"),
+            )
+            for p in obj.placements.all()
+        ]
+        if not rows:
+            return _("nowhere yet")
+        return format_html(
+            '<ul class="imagegen-story">{}</ul>',
+            format_html_join("", '<li><a href="{}">{}</a>, {}, {}</li>', rows),
+        )
+
+    @admin.display(description=gettext_lazy("alternative text"))
+    def alt(self, obj: Asset) -> str:
+        """Return the words for those who do not see it."""
+        return (
+            _("decorative: read out as nothing")
+            if obj.is_decorative
+            else obj.alt_text or _("none yet")
+        )
+
+    @admin.display(description=gettext_lazy("files"))
+    def rendition_table(self, obj: Asset) -> SafeString:
+        """Return the derived files."""
+        rows = [
+            (r.format.upper(), f"{r.width} x {r.height}", f"{r.byte_size / 1024:.0f} KB")
+            for r in sorted(obj.renditions.all(), key=lambda r: (r.format, r.width))
+        ]
+        return format_html(
+            '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
+            _("Format"),
+            _("Size"),
+            _("Bytes"),
+            format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
+        )
+
+    @admin.display(description=gettext_lazy("origin"))
+    def origin_facts(self, obj: Asset) -> SafeString:
+        """Return the request and the provider's own file."""
+        return facts(
+            [
+                (_("Job"), link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)),
+                (
+                    _("Attempt"),
+                    link(
+                        reverse("admin:imagegen_attempt_change", args=[obj.attempt_id]), obj.attempt
+                    ),
+                ),
+                (_("Provider's request"), obj.attempt.provider_request_id),
+                (_("Seed"), "" if obj.seed is None else obj.seed),
+                (
+                    _("Original"),
+                    f"{obj.original_media_type}, {obj.original_byte_size / 1024:.0f} KB, {obj.original_sha256}",
+                ),
+            ]
+        )
+
+    @admin.display(description=gettext_lazy("made from"))
+    def family(self, obj: Asset) -> SafeString | str:
+        """Return links to parents and children."""
+        rows = (
+            [
+                (
+                    reverse("admin:imagegen_asset_change", args=[l.parent_id]),
+                    _("from %(image)s") % {"image": l.parent},
+                )
+                for l in obj.parent_links.select_related("parent")  # noqa: E741 - a short loop
+            ]
+            + [
+                (
+                    reverse("admin:imagegen_asset_change", args=[l.child_id]),
+                    _("became %(image)s") % {"image": l.child},
+                )
+                for l in obj.child_links.select_related("child")[:50]  # noqa: E741 - a short loop
+            ]
+        )
+        return format_html_join(" · ", '<a href="{}">{}</a>', rows) or EMPTY
+
+    @admin.display(description=gettext_lazy("story"))
+    def story(self, obj: Asset) -> SafeString:
+        """Return the audit trail as sentences."""
+        return timeline(obj.job_id)
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may decide about images at all."""
+        return bool(
+            request.user.has_perm("imagegen.approve_asset")
+            or request.user.has_perm("imagegen.approve_own_asset")
+        )
+
+    @admin.action(description=gettext_lazy("Approve"), permissions=["review"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
+        self.each(
+            request,
+            queryset,
+            lambda actor, asset: review.approve(actor=actor, asset=asset),
+            done=lambda n: (
+                ngettext("%(n)s image was approved.", "%(n)s images were approved.", n) % {"n": n}
+            ),
+        )
+
+    @admin.action(description=gettext_lazy("Reject…"), permissions=["review"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
+        return self._with_note(request, queryset, "reject", _("Reject images"))
+
+    @admin.action(description=gettext_lazy("Withdraw…"), permissions=["review"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
+        return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
+
+    def _with_note(
+        self, request: HttpRequest, rows: QuerySet[Asset], name: str, title: str
+    ) -> HttpResponse | None:
+        """Ask for a reason on a page of its own, then decide."""
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": title,
+                "opts": self.model._meta,  # noqa: SLF001 - Django's documented API
+                "assets": rows[:50],
+                "number": rows.count(),
+                "action": name,
+                "selected": [str(pk) for pk in rows.values_list("pk", flat=True)],
+            }
+            return TemplateResponse(request, "imagegen_app/admin/records/decide.html", context)
+        note = str(request.POST.get("note", ""))[:300]
+        decide = review.reject if name == "reject" else review.withdraw
+        self.each(
+            request,
+            rows,
+            lambda actor, asset: decide(actor=actor, asset=asset, note=note),
+            done=lambda n: (
+                ngettext("%(n)s image was changed.", "%(n)s images were changed.", n) % {"n": n}
+            ),
+        )
+        return HttpResponseRedirect(request.get_full_path())
+
+
+@admin.register(Rendition)
+class RenditionAdmin(OwnRows):
+    """Derived files."""
+
+    owner = "asset__job__requester"
+    list_display = ["asset", "format", "width", "height", "byte_size", "created_at"]
+    list_filter = ["format"]
+    list_select_related = ["asset"]
+    search_fields = ["sha256"]
+    ordering = ["-pk"]
+    lookups = ["asset"]
+    fields = ["asset", "format", "width", "height", "byte_size", "sha256", "created_at"]
+    readonly_fields = fields
+
+
+@admin.register(Placement)
+class PlacementAdmin(OwnRows):
+    """Where images stand."""
+
+    owner = "asset__job__requester"
+    list_display = ["placed_at", "object_label", "field", "asset", "placed_by", "removed_at"]
+    list_filter = [("removed_at", admin.EmptyFieldListFilter), "content_type"]
+    list_select_related = ["asset", "placed_by", "content_type"]
+    search_fields = ["object_label", "object_id"]
+    ordering = ["-placed_at"]
+    lookups = ["asset"]
+    actions = ["take_out"]
+    fields = [
+        "object_label",
+        "content_type",
+        "field",
+        "asset_link",
+        "placed_by",
+        "placed_at",
+        "removed_at",
+    ]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("image"))
+    def asset_link(self, obj: Placement) -> SafeString:
+        """Return a link to the image."""
+        return link(reverse("admin:imagegen_asset_change", args=[obj.asset_id]), obj.asset)
+
+    def has_place_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may place images."""
+        return bool(request.user.has_perm("imagegen.place_asset"))
+
+    @admin.action(description=gettext_lazy("Take out of the content"), permissions=["place"])
+    def take_out(self, request: HttpRequest, queryset: QuerySet[Placement]) -> None:
+        self.each(
+            request,
+            queryset,
+            lambda actor, row: placement.detach(actor=actor, placement=row),
+            done=lambda n: (
+                ngettext("%(n)s image was taken out.", "%(n)s images were taken out.", n) % {"n": n}
+            ),
+        )

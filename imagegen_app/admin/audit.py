@@ -1,0 +1,91 @@
+"""The audit log in the admin: read only, told as sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
+from imagegen_app.models import AuditEvent, Checkpoint
+from imagegen_app.services import telling
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(RecordAdmin):
+    """Entries of the log."""
+
+    list_display = ["at", "type", "severity", "actor_text", "object_text"]
+    list_filter = ["severity", "actor_kind", "object_type"]
+    search_fields = ["type", "object_id", "actor_id"]
+    search_help_text = gettext_lazy("Kind of event, or number of an object or actor")
+    ordering = ["-at", "-pk"]
+    lookups = ["job_id", "asset_id", "type"]
+    fields = [
+        "sentence",
+        "at",
+        "type",
+        "severity",
+        "actor_text",
+        "object_link",
+        "fact_list",
+        "erased",
+        "place",
+    ]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("actor"))
+    def actor_text(self, obj: AuditEvent) -> str:
+        """Return who acted, by pseudonym."""
+        return f"{obj.actor_kind} {obj.actor_id}"
+
+    @admin.display(description=gettext_lazy("object"))
+    def object_text(self, obj: AuditEvent) -> str:
+        """Return what it was about."""
+        return f"{obj.object_type} {obj.object_id[-8:]}" if obj.object_id else EMPTY
+
+    @admin.display(description=gettext_lazy("what happened"))
+    def sentence(self, obj: AuditEvent) -> str:
+        """Return the event as a sentence."""
+        return telling.tell([obj])[0].sentence
+
+    @admin.display(description=gettext_lazy("object"))
+    def object_link(self, obj: AuditEvent) -> SafeString | str:
+        """Return a link to what it was about."""
+        try:
+            address = reverse(f"admin:imagegen_{obj.object_type}_change", args=[obj.object_id])
+        except NoReverseMatch:
+            return self.object_text(obj)
+        return link(address, self.object_text(obj))
+
+    @admin.display(description=gettext_lazy("facts"))
+    def fact_list(self, obj: AuditEvent) -> SafeString:
+        """Return the event's facts."""
+        return facts(telling.tell([obj])[0].facts)
+
+    @admin.display(description=gettext_lazy("erased"))
+    def erased(self, obj: AuditEvent) -> str:
+        """Return which personal texts were erased."""
+        return ", ".join(e.replace("_", " ") for e in telling.tell([obj])[0].erased) or EMPTY
+
+    @admin.display(description=gettext_lazy("place in the sealed log"))
+    def place(self, obj: AuditEvent) -> str:
+        """Return the entry's place."""
+        told = telling.tell([obj])[0]
+        return _("not sealed yet") if told.place is None else str(told.place)
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(RecordAdmin):
+    """Signed statements of the log's size and root."""
+
+    list_display = ["created_at", "size", "root", "published_to"]
+    ordering = ["-size"]
+    fields = ["created_at", "size", "root", "note", "published_to"]
+    readonly_fields = fields

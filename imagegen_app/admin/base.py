@@ -1,0 +1,186 @@
+"""Give every table one base in the admin: writes go through use cases, refusals are shown as such.
+
+Three leaks of the stock admin are closed here: look-ups by address (`?field__startswith=`) are an
+explicit list, choices of related rows are scoped, and nothing shows a row by its raw key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.http import HttpResponseRedirect
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from imagegen_app.core.actors import Person
+from imagegen_app.services import access
+from imagegen_app.services.access import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from django.db.models import Model, QuerySet
+    from django.forms import Form
+    from django.http import HttpRequest, HttpResponse
+
+    BaseAdmin = admin.ModelAdmin[Any]
+else:
+    BaseAdmin = admin.ModelAdmin
+
+EMPTY = "–"  # noqa: RUF001 - a dash for people
+
+
+class RecordAdmin(BaseAdmin):
+    """A table that people read here, and write only where a use case lets them."""
+
+    #: Fields that the address of a list may filter by, beside those of `list_filter`.
+    lookups: Sequence[str] = ()
+    #: Whether rows may be added or changed; deleting is decided apart.
+    is_writable = False
+    is_deletable = False
+    actions_on_top = True
+    actions_on_bottom = False
+    list_per_page = 50
+    show_full_result_count = False
+    empty_value_display = EMPTY
+    save_on_top = False
+
+    class Media:
+        css = {"all": ["imagegen_app/css/records.css"]}
+
+    def actor(self, request: HttpRequest) -> Person:
+        """Return the person who acts."""
+        return access.person(request.user)
+
+    # What may be done
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return self.is_writable and super().has_add_permission(request, *args)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.is_writable and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.is_deletable and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Drop Django's own bulk delete: it would go past the use cases."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow only look-ups that were named; any other could be used to guess values."""
+        named = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
+        allowed = {*self.lookups, *(str(n) for n in named if isinstance(n, str))}
+        base = lookup.removesuffix("__exact").removesuffix("__id").removesuffix("__isnull")
+        return base in allowed or lookup in allowed
+
+    # Writing
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Form, change: bool) -> None:
+        """Hand the row to its use case; a refusal goes back to the form's page."""
+        self.write(request, obj, change=change)
+
+    def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
+        """Store a row through a use case; tables that can be written override this."""
+        raise Refused(
+            _("Nothing was saved."), why=_("This table is not written by hand."), remedy=""
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete a row through a use case; tables that can be deleted from override this."""
+        raise Refused(_("Nothing was deleted."), why=_("History is kept."), remedy="")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return super().log_deletions(request, queryset)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> Any:
+        # A pop-up's answer would show any row by its key.
+        request.POST = request.POST.copy()  # type: ignore[assignment]  # a copy may be changed
+        request.POST.pop(IS_POPUP_VAR, None)  # type: ignore[misc]  # see above
+        return super().response_add(request, obj, post_url_continue)
+
+    # Acting on several
+
+    def each(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Any],
+        act: Callable[[Person, Any], object],
+        *,
+        done: Callable[[int], str],
+    ) -> None:
+        """Do something to each row, and say how often it went well and why not."""
+        actor = self.actor(request)
+        count = 0
+        refusals: dict[str, int] = {}
+        for row in rows:
+            try:
+                act(actor, row)
+            except Refused as refusal:
+                why = f"{refusal.why} {refusal.remedy}".strip()
+                refusals[why] = refusals.get(why, 0) + 1
+            else:
+                count += 1
+        if count:
+            messages.success(request, done(count))
+        for why, number in refusals.items():
+            text = ngettext(
+                "%(number)s was not changed: %(why)s",
+                "%(number)s were not changed: %(why)s",
+                number,
+            )
+            messages.warning(request, text % {"number": number, "why": why})
+
+
+def link(address: str, text: object) -> SafeString:
+    """Return a link; both parts are escaped."""
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def facts(rows: Iterable[tuple[object, object]]) -> SafeString:
+    """Return a definition list of what is not empty."""
+    shown = [(k, v) for k, v in rows if v not in ("", None)]
+    if not shown:
+        return SafeString(EMPTY)
+    inside = format_html_join("", "<dt>{}</dt><dd>{}</dd>", shown)
+    return format_html('<dl class="imagegen-facts-list">{}</dl>', inside)
+
+
+def words(values: Iterable[object]) -> str:
+    """Return several words as one text."""
+    return ", ".join(str(v).replace("_", " ") for v in values) or EMPTY
+
+
+def amount(value: Any, currency: str) -> str:
+    """Return money for people."""
+    return EMPTY if value is None else f"{value:.2f} {currency}"

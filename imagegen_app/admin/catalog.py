@@ -1,0 +1,342 @@
+"""Providers, image models and grants in the admin."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from imagegen_app import conf
+from imagegen_app.admin.base import EMPTY, RecordAdmin, words
+from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.states import Lifecycle
+from imagegen_app.core.types import Operation
+from imagegen_app.models import Grant, ImageModel, Provider
+from imagegen_app.services import adapters, catalog
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+#: Rows of a price list that the form offers.
+PRICE_ROWS = 6
+_TOKENS = (
+    ("input_text", gettext_lazy("Text in, a million tokens")),
+    ("input_image", gettext_lazy("Images in, a million tokens")),
+    ("output_image", gettext_lazy("Images out, a million tokens")),
+)
+
+
+class ProviderForm(forms.ModelForm):
+    """Choose adapter and credential by name."""
+
+    adapter = forms.ChoiceField(label=gettext_lazy("adapter"))
+    credential = forms.ChoiceField(
+        label=gettext_lazy("credential"),
+        required=False,
+        help_text=gettext_lazy(
+            "A name from the site's settings; the key itself is never stored here."
+        ),
+    )
+
+    class Meta:
+        model = Provider
+        fields = [
+            "name",
+            "slug",
+            "adapter",
+            "base_url",
+            "credential",
+            "max_in_flight",
+            "is_enabled",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["adapter"].choices = adapters.choices()  # type: ignore[attr-defined]  # a choice field
+        names = sorted(conf.get().credentials)
+        self.fields["credential"].choices = [("", "–"), *((n, n) for n in names)]  # type: ignore[attr-defined]  # noqa: RUF001 - a dash for people
+
+
+class ModelForm(forms.ModelForm):
+    """Write the price list as rows instead of as text."""
+
+    currency = forms.CharField(label=gettext_lazy("Currency"), max_length=3, initial="USD")
+
+    class Meta:
+        model = ImageModel
+        fields = [
+            "provider",
+            "name",
+            "slug",
+            "wire_name",
+            "version",
+            "lifecycle",
+            "retires_on",
+            "replaced_by",
+            "max_seconds",
+            "notes",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        price = self.instance.price or {}
+        rows = list(price.get("per_image", []))
+        self.fields["currency"].initial = price.get("currency", "USD")
+        for number in range(PRICE_ROWS):
+            row = rows[number] if number < len(rows) else {}
+            label = _("Price %(number)s") % {"number": number + 1}
+            self.fields[f"amount_{number}"] = forms.DecimalField(
+                label=label,
+                required=False,
+                min_value=Decimal(0),
+                decimal_places=4,
+                initial=row.get("amount"),
+            )
+            self.fields[f"quality_{number}"] = forms.CharField(
+                label=_("for the quality"),
+                required=False,
+                max_length=20,
+                initial=row.get("quality", ""),
+            )
+            self.fields[f"max_pixels_{number}"] = forms.IntegerField(
+                label=_("up to pixels"),
+                required=False,
+                min_value=1,
+                initial=row.get("max_pixels") or None,
+            )
+        rates = price.get("per_million_tokens", {})
+        for name, label in _TOKENS:
+            self.fields[f"tokens_{name}"] = forms.DecimalField(
+                label=label, required=False, min_value=Decimal(0), initial=rates.get(name)
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or {}
+        rows = []
+        for number in range(PRICE_ROWS):
+            if data.get(f"amount_{number}") is None:
+                continue
+            row: dict[str, Any] = {"amount": str(data[f"amount_{number}"])}
+            if data.get(f"quality_{number}"):
+                row["quality"] = data[f"quality_{number}"]
+            if data.get(f"max_pixels_{number}"):
+                row["max_pixels"] = data[f"max_pixels_{number}"]
+            rows.append(row)
+        price: dict[str, Any] = {"currency": data.get("currency", "USD"), "per_image": rows}
+        rates = {
+            n: str(data[f"tokens_{n}"])
+            for n, _label in _TOKENS
+            if data.get(f"tokens_{n}") is not None
+        }
+        if rates:
+            price["per_million_tokens"] = rates
+        try:
+            Price.from_dict(price)
+        except PriceUnknown:
+            self.add_error("amount_0", _("At least one price per image is needed."))
+        self.instance.price = price
+        return data
+
+
+class GrantForm(forms.ModelForm):
+    """Tick the operations."""
+
+    operations = forms.MultipleChoiceField(
+        label=gettext_lazy("operations"),
+        choices=[(o.value, o.value.replace("_", " ").capitalize()) for o in Operation],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = Grant
+        fields = [
+            "group",
+            "image_model",
+            "operations",
+            "max_pixels",
+            "max_count",
+            "starts_at",
+            "ends_at",
+            "reason",
+        ]
+
+
+class CatalogAdmin(RecordAdmin):
+    """A table of the catalogue: written through `catalog.save`."""
+
+    is_writable = True
+
+    def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
+        """Store the row as a use case of the catalogue."""
+        catalog.save(actor=self.actor(request), record=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete the row as a use case of the catalogue."""
+        catalog.revoke(actor=self.actor(request), record=obj)
+
+
+@admin.register(Provider)
+class ProviderAdmin(CatalogAdmin):
+    """Accounts at image APIs."""
+
+    form = ProviderForm
+    list_display = ["name", "adapter", "base_url", "credential", "max_in_flight", "is_enabled"]
+    list_filter = ["is_enabled"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    ordering = ["name"]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else dict(self.prepopulated_fields)
+
+
+@admin.register(ImageModel)
+class ImageModelAdmin(CatalogAdmin):
+    """Pinned model versions, their lifecycle and their prices."""
+
+    form = ModelForm
+    list_display = [
+        "name",
+        "provider",
+        "wire_name",
+        "version",
+        "lifecycle",
+        "price_from",
+        "retires_on",
+    ]
+    list_filter = ["lifecycle", "provider"]
+    list_select_related = ["provider"]
+    search_fields = ["name", "slug", "wire_name"]
+    ordering = ["name"]
+    actions = ["promote", "deprecate", "retire"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Put the three cells of a price row beside each other."""
+        main = [
+            ("provider", "name", "slug"),
+            ("wire_name", "version"),
+            ("lifecycle", "retires_on", "replaced_by"),
+            "max_seconds",
+            "notes",
+        ]
+        if not self.has_change_permission(request, obj):
+            return [(None, {"fields": [*main, "price_table"]})]
+        rows = [(f"amount_{n}", f"quality_{n}", f"max_pixels_{n}") for n in range(PRICE_ROWS)]
+        tokens = [f"tokens_{name}" for name, _label in _TOKENS]
+        return [
+            (None, {"fields": main}),
+            (
+                _("Prices"),
+                {
+                    "fields": ["currency", *rows, *tokens],
+                    "description": _("The first row that fits counts. An empty quality fits all."),
+                },
+            ),
+        ]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        # The price's cells are made by the form itself, so the model form must not look for them.
+        return super().get_form(
+            request, obj, change=change, **{**kwargs, "fields": ModelForm.Meta.fields}
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["price_table"] if not self.has_change_permission(request, obj) else []
+
+    @admin.display(description=gettext_lazy("price"))
+    def price_from(self, obj: ImageModel) -> str:
+        """Return the lowest price of one image."""
+        try:
+            price = Price.from_dict(obj.price)
+        except PriceUnknown:
+            return EMPTY
+        return _("from %(amount)s %(currency)s") % {
+            "amount": min(r.amount for r in price.per_image),
+            "currency": price.currency,
+        }
+
+    @admin.display(description=gettext_lazy("prices"))
+    def price_table(self, obj: ImageModel) -> SafeString | str:
+        """Return the price list as a table."""
+        try:
+            price = Price.from_dict(obj.price)
+        except PriceUnknown:
+            return EMPTY
+        rows = format_html_join(
+            "",
+            "<tr><td>{} {}</td><td>{}</td><td>{}</td></tr>",
+            (
+                (r.amount, price.currency, r.quality or _("any"), r.max_pixels or _("any"))
+                for r in price.per_image
+            ),
+        )
+        return format_html(
+            '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
+            _("An image"),
+            _("Quality"),
+            _("Up to pixels"),
+            rows,
+        )
+
+    def has_lifecycle_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may change models."""
+        return bool(request.user.has_perm("imagegen.change_imagemodel"))
+
+    @admin.action(description=gettext_lazy("Make active"), permissions=["lifecycle"])
+    def promote(self, request: HttpRequest, queryset: QuerySet[ImageModel]) -> None:
+        self._set(request, queryset, Lifecycle.ACTIVE)
+
+    @admin.action(description=gettext_lazy("Mark as deprecated"), permissions=["lifecycle"])
+    def deprecate(self, request: HttpRequest, queryset: QuerySet[ImageModel]) -> None:
+        self._set(request, queryset, Lifecycle.DEPRECATED)
+
+    @admin.action(description=gettext_lazy("Retire"), permissions=["lifecycle"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[ImageModel]) -> None:
+        self._set(request, queryset, Lifecycle.RETIRED)
+
+    def _set(self, request: HttpRequest, rows: QuerySet[ImageModel], lifecycle: Lifecycle) -> None:
+        self.each(
+            request,
+            rows,
+            lambda actor, row: catalog.set_lifecycle(
+                actor=actor, image_model=row, lifecycle=lifecycle
+            ),
+            done=lambda n: (
+                ngettext("%(n)s model was changed.", "%(n)s models were changed.", n) % {"n": n}
+            ),
+        )
+
+
+@admin.register(Grant)
+class GrantAdmin(CatalogAdmin):
+    """The allowlist: which group may use which model, and how."""
+
+    form = GrantForm
+    is_deletable = True
+    list_display = [
+        "group",
+        "image_model",
+        "operation_words",
+        "max_pixels",
+        "max_count",
+        "starts_at",
+        "ends_at",
+    ]
+    list_filter = ["group", "image_model"]
+    list_select_related = ["group", "image_model"]
+    search_fields = ["group__name", "image_model__name", "reason"]
+    ordering = ["group__name", "pk"]
+
+    @admin.display(description=gettext_lazy("operations"))
+    def operation_words(self, obj: Grant) -> str:
+        """Return the operations as words."""
+        return words(sorted(obj.allowed_operations))

@@ -1,0 +1,524 @@
+"""Jobs, attempts, batches and verdicts in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from imagegen_app.admin.base import EMPTY, RecordAdmin, amount, facts, link, words
+from imagegen_app.admin.pages.batch import BatchPages
+from imagegen_app.admin.pages.compliance import CompliancePages
+from imagegen_app.admin.pages.studio import StudioPages
+from imagegen_app.models import Attempt, Batch, Job, Verdict
+from imagegen_app.services import access, control, reading, telling
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.urls import URLPattern
+    from django.utils.safestring import SafeString
+
+_GOOD = {"succeeded", "approved", "settled", "passed"}
+_BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "unknown", "refused"}
+
+
+def chip(value: str, text: object) -> SafeString:
+    """Return a state as a chip; its words say the same as its colour."""
+    kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
+    return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
+
+
+def timeline(job_id: Any) -> SafeString:
+    """Return a job's story as a list of sentences, each with its place in the sealed log."""
+    return format_html(
+        '<ol class="imagegen-story">{}</ol>',
+        format_html_join(
+            "",
+            '<li>{} · {} <a href="{}">{}</a></li>',
+            (
+                (
+                    told.at.strftime("%Y-%m-%d %H:%M:%S"),
+                    told.sentence,
+                    reverse("admin:imagegen_auditevent_change", args=[told.event.pk]),
+                    _("entry %(place)s") % {"place": told.place}
+                    if told.place is not None
+                    else _("not sealed yet"),
+                )
+                for told in telling.of_job(job_id)
+            ),
+        ),
+    )
+
+
+class OwnRows(RecordAdmin):
+    """A table of which people without the view permission see their own rows."""
+
+    #: Path from the row to its requester.
+    owner = "requester"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let requesters in; which rows they see is decided by `get_queryset`."""
+        if super().has_view_permission(request, obj):
+            return True
+        if not request.user.has_perm("imagegen.request_job"):
+            return False
+        return obj is None or self._owner(obj) == request.user.pk
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return super().has_module_permission(request) or bool(
+            request.user.has_perm("imagegen.request_job")
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if super().has_view_permission(request):
+            return rows
+        return rows.filter(**{self.owner: request.user.pk})
+
+    def _owner(self, obj: Any) -> Any:
+        for step in self.owner.split("__"):
+            obj = getattr(obj, f"{step}_id") if step == "requester" else getattr(obj, step)
+        return obj
+
+
+@admin.register(Job)
+class JobAdmin(OwnRows):
+    """Requests, and where they stand."""
+
+    list_display = [
+        "created_at",
+        "state_chip",
+        "operation",
+        "image_model",
+        "template_version",
+        "requester",
+        "images",
+        "cost",
+    ]
+    list_filter = ["state", "operation", "image_model"]
+    list_select_related = ["image_model", "template_version__template", "requester"]
+    search_fields = ["id", "row_key", "error_code"]
+    search_help_text = gettext_lazy("Number of the job, row of a batch, or error")
+    ordering = ["-created_at"]
+    lookups = ["batch", "template_version", "requester", "attempts"]
+    actions = ["cancel", "request_again", "close_unknown", "send_again", "never_accepted"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "state_chip",
+                    "what_happened",
+                    "request_facts",
+                    "prompt_text",
+                    "money_facts",
+                ]
+            },
+        ),
+        (
+            gettext_lazy("Came of it"),
+            {"fields": ["asset_links", "attempt_links", "verdict_lines", "links"]},
+        ),
+        (gettext_lazy("Story"), {"fields": ["story"]}),
+    ]
+    readonly_fields = [
+        "state_chip",
+        "what_happened",
+        "request_facts",
+        "prompt_text",
+        "money_facts",
+        "asset_links",
+        "attempt_links",
+        "verdict_lines",
+        "links",
+        "story",
+    ]
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            *StudioPages(self.admin_site).urls(),
+            *BatchPages(self.admin_site).urls(),
+            *CompliancePages(self.admin_site).urls(),
+        ]
+        # Under the job's own addresses, since a model admin's pages live there.
+        return [*pages, *super().get_urls()]
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            # The page's parts ask for it; a model admin serves many requests, a row only this one.
+            found.reader = self.actor(request)
+        return found
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_chip(self, obj: Job) -> SafeString:
+        """Return the state as a chip."""
+        return chip(obj.state, obj.get_state_display())
+
+    @admin.display(description=gettext_lazy("images"))
+    def images(self, obj: Job) -> int:
+        """Return how many images were asked for."""
+        return int(obj.count)
+
+    @admin.display(description=gettext_lazy("cost"))
+    def cost(self, obj: Job) -> str:
+        """Return what it cost, or is estimated to."""
+        if obj.actual_cost is None:
+            return _("about %(cost)s") % {"cost": amount(obj.estimated_cost, obj.currency)}
+        return amount(obj.actual_cost, obj.currency)
+
+    @admin.display(description=gettext_lazy("what happened"))
+    def what_happened(self, obj: Job) -> str:
+        """Return the error and its mend."""
+        return f"{obj.error_message} {obj.error_remedy}".strip() or EMPTY
+
+    @admin.display(description=gettext_lazy("request"))
+    def request_facts(self, obj: Job) -> SafeString:
+        """Return what was asked for."""
+        return facts(
+            [
+                (_("Operation"), obj.get_operation_display()),
+                (_("Model"), f"{obj.image_model} ({obj.image_model.version})"),
+                (_("Template"), obj.template_version or ""),
+                (_("Size"), f"{obj.width} x {obj.height}"),
+                (_("Images"), obj.count),
+                (_("Seed"), "" if obj.seed is None else obj.seed),
+                (_("Quality"), obj.quality),
+                (_("Format"), obj.output_format),
+                *((k.replace("_", " "), v) for k, v in obj.parameters.items()),
+                (_("Requested by"), obj.requester or obj.actor_id),
+                (_("Requested"), obj.created_at.strftime("%Y-%m-%d %H:%M:%S")),
+                (
+                    _("Finished"),
+                    obj.finished_at.strftime("%Y-%m-%d %H:%M:%S") if obj.finished_at else "",
+                ),
+            ]
+        )
+
+    @admin.display(description=gettext_lazy("prompt"))
+    def prompt_text(self, obj: Any) -> SafeString | str:
+        """Return the prompt, to who may read it."""
+        if obj.prompt_erased_at is not None:
+            return _("erased on %(day)s") % {"day": obj.prompt_erased_at.date().isoformat()}
+        prompt = reading.prompt_of(obj.reader, obj)
+        if prompt is None:
+            return _("You may not read other people's prompts.")
+        values = facts((k.replace("_", " "), v) for k, v in obj.variables.items())
+        negative = (
+            format_html("<p>{} {}</p>", _("Not in it:"), obj.negative_prompt)
+            if obj.negative_prompt
+            else ""
+        )
+        return format_html(
+            '<p class="imagegen-prompt">{}</p>{}{}',
+            prompt or EMPTY,
+            negative,
+            values if obj.variables else "",
+        )
+
+    @admin.display(description=gettext_lazy("money"))
+    def money_facts(self, obj: Any) -> SafeString | str:
+        """Return the cost and its ledger, to who may see it."""
+        if not access.may(obj.reader, "view_costs") and obj.requester_id != obj.reader.account.pk:
+            return _("You may not see costs.")
+        entries = [
+            (e.get_kind_display(), amount(e.amount, obj.currency))
+            for e in obj.ledger.order_by("pk")[:50]
+        ]
+        return facts(
+            [
+                (_("Estimated"), amount(obj.estimated_cost, obj.currency)),
+                (_("Cost"), self.cost(obj)),
+                *entries,
+            ]
+        )
+
+    @admin.display(description=gettext_lazy("images"))
+    def asset_links(self, obj: Job) -> SafeString | str:
+        """Return links to the images."""
+        return _links("asset", obj.results()) or EMPTY
+
+    @admin.display(description=gettext_lazy("attempts"))
+    def attempt_links(self, obj: Job) -> SafeString | str:
+        """Return links to the calls."""
+        return _links("attempt", obj.attempts.order_by("number")) or EMPTY
+
+    @admin.display(description=gettext_lazy("verdicts"))
+    def verdict_lines(self, obj: Job) -> SafeString | str:
+        """Return what screeners and people decided."""
+        rows = [
+            (
+                v.get_stage_display(),
+                v.screener,
+                v.get_outcome_display(),
+                words(v.categories) if v.categories else "",
+            )
+            for v in obj.verdicts.order_by("pk")
+        ]
+        if not rows:
+            return EMPTY
+        return format_html(
+            '<ul class="imagegen-story">{}</ul>',
+            format_html_join("", "<li>{}: {}, {} {}</li>", rows),
+        )
+
+    @admin.display(description=gettext_lazy("belongs to"))
+    def links(self, obj: Job) -> SafeString | str:
+        """Return links to the batch, and to the job that this one repeats or was answered from."""
+        found = []
+        if obj.batch_id:
+            found.append(link(reverse("admin:imagegen_batch_run", args=[obj.batch_id]), _("Batch")))
+        for other, text in (
+            (obj.replaces_id, _("Requested again for")),
+            (obj.cached_from_id, _("Answered from")),
+        ):
+            if other:
+                found.append(link(reverse("admin:imagegen_job_change", args=[other]), text))
+        return format_html_join(" · ", "{}", ((f,) for f in found)) or EMPTY
+
+    @admin.display(description=gettext_lazy("story"))
+    def story(self, obj: Job) -> SafeString:
+        """Return the audit trail as sentences."""
+        return timeline(obj.pk)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may cancel at all; whose jobs is decided for each."""
+        return bool(
+            request.user.has_perm("imagegen.request_job")
+            or request.user.has_perm("imagegen.cancel_any_job")
+        )
+
+    def has_request_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may request images."""
+        return bool(request.user.has_perm("imagegen.request_job"))
+
+    def has_resolve_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may settle unknown outcomes."""
+        return bool(request.user.has_perm("imagegen.resolve_job"))
+
+    @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self.each(
+            request,
+            queryset,
+            lambda actor, job: control.cancel(actor=actor, job=job),
+            done=lambda n: (
+                ngettext("%(n)s job is being cancelled.", "%(n)s jobs are being cancelled.", n)
+                % {"n": n}
+            ),
+        )
+
+    @admin.action(description=gettext_lazy("Request again"), permissions=["request"])
+    def request_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self.each(
+            request,
+            queryset,
+            lambda actor, job: control.request_again(actor=actor, job=job),
+            done=lambda n: (
+                ngettext("%(n)s job was requested again.", "%(n)s jobs were requested again.", n)
+                % {"n": n}
+            ),
+        )
+
+    @admin.action(
+        description=gettext_lazy("Unknown outcome: close, and keep the charge"),
+        permissions=["resolve"],
+    )
+    def close_unknown(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self._resolve(request, queryset, "close")
+
+    @admin.action(
+        description=gettext_lazy("Unknown outcome: send again, it may be billed twice"),
+        permissions=["resolve"],
+    )
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self._resolve(request, queryset, "send_again")
+
+    @admin.action(
+        description=gettext_lazy("Unknown outcome: the provider never had it, send anew"),
+        permissions=["resolve"],
+    )
+    def never_accepted(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self._resolve(request, queryset, "never_accepted")
+
+    def _resolve(
+        self, request: HttpRequest, rows: QuerySet[Job], resolution: control.Resolution
+    ) -> None:
+        self.each(
+            request,
+            rows,
+            lambda actor, job: control.resolve(actor=actor, job=job, resolution=resolution),
+            done=lambda n: (
+                ngettext("%(n)s job was settled.", "%(n)s jobs were settled.", n) % {"n": n}
+            ),
+        )
+
+
+@admin.register(Attempt)
+class AttemptAdmin(OwnRows):
+    """Billable calls."""
+
+    owner = "job__requester"
+    list_display = [
+        "created_at",
+        "state_chip",
+        "job_link",
+        "image_model",
+        "number",
+        "provider_ref",
+        "charged",
+    ]
+    list_filter = ["state", "image_model"]
+    list_select_related = ["job", "image_model"]
+    search_fields = ["id", "provider_ref", "provider_request_id"]
+    ordering = ["-created_at"]
+    lookups = ["job"]
+    fields = [
+        "state_chip",
+        "job_link",
+        "image_model",
+        "number",
+        "provider_ref",
+        "provider_request_id",
+        "model_version",
+        "charged",
+        "error_code",
+        "error_detail",
+        "is_accepted_risk",
+        "polls",
+        "created_at",
+        "sent_at",
+        "answered_at",
+        "ended_at",
+    ]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_chip(self, obj: Attempt) -> SafeString:
+        """Return the state as a chip."""
+        return chip(obj.state, obj.get_state_display())
+
+    @admin.display(description=gettext_lazy("job"))
+    def job_link(self, obj: Attempt) -> SafeString:
+        """Return a link to the job."""
+        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+
+    @admin.display(description=gettext_lazy("charged"))
+    def charged(self, obj: Attempt) -> str:
+        """Return what was charged."""
+        return amount(obj.actual_cost, obj.job.currency)
+
+
+@admin.register(Batch)
+class BatchAdmin(OwnRows):
+    """Many jobs from one template."""
+
+    list_display = ["created_at", "title", "template_version", "requester", "total", "pages"]
+    list_select_related = ["template_version__template", "requester"]
+    search_fields = ["title"]
+    ordering = ["-created_at"]
+    fields = [
+        "title",
+        "template_version",
+        "requester",
+        "mapped",
+        "total",
+        "created_at",
+        "cancelled_at",
+        "pages",
+    ]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("pages"))
+    def pages(self, obj: Batch) -> SafeString:
+        """Return links to the batch's own pages."""
+        return format_html(
+            '<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}?batch={}">{}</a>',
+            reverse("admin:imagegen_batch_run", args=[obj.pk]),
+            _("Progress"),
+            reverse("admin:imagegen_batch_review", args=[obj.pk]),
+            _("Review"),
+            reverse("admin:imagegen_job_changelist"),
+            obj.pk,
+            _("Jobs"),
+        )
+
+    @admin.display(description=gettext_lazy("variables"))
+    def mapped(self, obj: Batch) -> SafeString:
+        """Return what each variable was taken from."""
+        return facts(
+            (
+                name.removeprefix("=").replace("_", " "),
+                f"“{path}”" if name.startswith("=") else path,
+            )
+            for name, path in obj.mapping.get("variables", {}).items()
+        )
+
+
+@admin.register(Verdict)
+class VerdictAdmin(OwnRows):
+    """What screeners and people decided."""
+
+    owner = "job__requester"
+    list_display = ["created_at", "outcome_chip", "stage", "screener", "category_words", "job_link"]
+    list_filter = ["outcome", "stage", "screener"]
+    list_select_related = ["job"]
+    search_fields = ["screener"]
+    ordering = ["-created_at"]
+    lookups = ["job", "asset"]
+    fields = [
+        "outcome_chip",
+        "stage",
+        "screener",
+        "where",
+        "category_words",
+        "score_facts",
+        "advice",
+        "job_link",
+        "decided_by",
+        "created_at",
+    ]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
+    def outcome_chip(self, obj: Verdict) -> SafeString:
+        """Return the outcome as a chip."""
+        return chip(obj.outcome, obj.get_outcome_display())
+
+    @admin.display(description=gettext_lazy("categories"))
+    def category_words(self, obj: Verdict) -> str:
+        """Return the categories as words."""
+        return words(obj.categories) if obj.categories else EMPTY
+
+    @admin.display(description=gettext_lazy("scores"))
+    def score_facts(self, obj: Verdict) -> SafeString:
+        """Return the scores by category."""
+        return facts((k.replace("_", " "), v) for k, v in obj.scores.items())
+
+    @admin.display(description=gettext_lazy("job"))
+    def job_link(self, obj: Verdict) -> SafeString:
+        """Return a link to the job."""
+        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+
+
+def _links(kind: str, rows: Any) -> SafeString:
+    return format_html_join(
+        " · ",
+        '<a href="{}">{}</a>',
+        (
+            (reverse(f"admin:imagegen_{kind}_change", args=[row.pk]), f"{row} ({_state(row)})")
+            for row in rows
+        ),
+    )
+
+
+def _state(row: Any) -> str:
+    display = getattr(row, "get_review_display", None) or row.get_state_display
+    return str(display()).lower()

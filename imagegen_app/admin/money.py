@@ -1,0 +1,116 @@
+"""Budgets, their periods and the ledger in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.admin.base import EMPTY, RecordAdmin, amount, link
+from imagegen_app.admin.catalog import CatalogAdmin
+from imagegen_app.models import Budget, BudgetPeriod, LedgerEntry
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from django.utils.safestring import SafeString
+
+
+class BudgetForm(forms.ModelForm):
+    """Ask for the one thing that the scope needs."""
+
+    class Meta:
+        model = Budget
+        fields = [
+            "name",
+            "scope",
+            "group",
+            "user",
+            "provider",
+            "period",
+            "limit",
+            "currency",
+            "warn_percent",
+            "is_enabled",
+        ]
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or {}
+        for part in ("group", "user", "provider"):
+            if data.get("scope") == part and not data.get(part):
+                self.add_error(part, _("This scope needs it."))
+            elif data.get("scope") != part and data.get(part):
+                self.add_error(part, _("Leave it empty for this scope."))
+        return data
+
+
+@admin.register(Budget)
+class BudgetAdmin(CatalogAdmin):
+    """Limits for a scope and a period."""
+
+    form = BudgetForm
+    is_deletable = True
+    list_display = ["name", "scope", "who", "period", "limit_text", "left", "is_enabled"]
+    list_filter = ["scope", "period", "is_enabled"]
+    list_select_related = ["group", "user", "provider"]
+    search_fields = ["name"]
+    ordering = ["name"]
+    autocomplete_fields = ["user"]
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).prefetch_related("periods")
+
+    @admin.display(description=gettext_lazy("for"))
+    def who(self, obj: Budget) -> str:
+        """Return whom it is for."""
+        return str(obj.group or obj.user or obj.provider or EMPTY)
+
+    @admin.display(description=gettext_lazy("limit"), ordering="limit")
+    def limit_text(self, obj: Budget) -> str:
+        """Return the limit with its currency."""
+        return amount(obj.limit, obj.currency)
+
+    @admin.display(description=gettext_lazy("left of the last period"))
+    def left(self, obj: Budget) -> str:
+        """Return what is left of the period that was used last."""
+        last = max(obj.periods.all(), key=lambda p: p.starts_on, default=None)
+        return amount(obj.limit if last is None else last.left, obj.currency)
+
+
+@admin.register(BudgetPeriod)
+class BudgetPeriodAdmin(RecordAdmin):
+    """Counters of budgets."""
+
+    list_display = ["budget", "starts_on", "limit", "reserved", "spent", "overage"]
+    list_filter = ["budget"]
+    list_select_related = ["budget"]
+    ordering = ["-starts_on", "budget__name"]
+    fields = ["budget", "starts_on", "limit", "reserved", "spent", "overage"]
+    readonly_fields = fields
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(RecordAdmin):
+    """What was booked."""
+
+    list_display = ["created_at", "kind", "amount_text", "period", "job_link"]
+    list_filter = ["kind", "period__budget"]
+    list_select_related = ["period__budget", "job"]
+    ordering = ["-created_at", "-pk"]
+    lookups = ["job", "period"]
+    fields = ["created_at", "kind", "amount_text", "period", "job_link", "attempt"]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("amount"), ordering="amount")
+    def amount_text(self, obj: LedgerEntry) -> str:
+        """Return the amount with its currency."""
+        return amount(obj.amount, obj.period.budget.currency)
+
+    @admin.display(description=gettext_lazy("job"))
+    def job_link(self, obj: LedgerEntry) -> SafeString:
+        """Return a link to the job."""
+        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)

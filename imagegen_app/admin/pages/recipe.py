@@ -1,0 +1,170 @@
+"""The studio's form: a template's variables as fields, and the few things one may choose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.core import prompts
+from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.prompts import VariableKind
+from imagegen_app.models import ImageModel, PromptTemplate
+from imagegen_app.services import access, wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.core.actors import Person
+    from imagegen_app.core.prompts import Variable
+    from imagegen_app.models import TemplateVersion
+
+SIZES = [
+    ("1024x1024", gettext_lazy("Square")),
+    ("1536x1024", gettext_lazy("Landscape")),
+    ("1024x1536", gettext_lazy("Portrait")),
+    ("1536x864", gettext_lazy("Wide")),
+]
+COUNTS = [(str(n), str(n)) for n in (1, 2, 3, 4)]
+DEFAULT_COUNT = 4
+
+
+class RecipeForm(forms.Form):
+    """What an editor fills in."""
+
+    template = forms.ModelChoiceField(
+        queryset=PromptTemplate.objects.none(),
+        to_field_name="slug",
+        required=False,
+        label=gettext_lazy("Template"),
+        empty_label=gettext_lazy("No template: a free prompt"),
+    )
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        actor: Person,
+        version: TemplateVersion | None,
+        values: Mapping[str, str],
+    ) -> None:
+        slug = version.template.slug if version else ""
+        #: Whether what was sent belongs to the template that is shown.
+        self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
+        super().__init__(data if self.is_for_this_template else None, initial={"template": slug})
+        self.version = version
+        self._choice("template").queryset = PromptTemplate.objects.filter(
+            is_archived=False, current__isnull=False
+        ).order_by("name")
+        self.variables: tuple[Variable, ...] = ()
+        if version is None:
+            self.fields["prompt"] = forms.CharField(
+                label=_("Prompt"),
+                max_length=MAX_PROMPT_CHARS,
+                widget=forms.Textarea(attrs={"rows": 5}),
+                help_text=_("Say what the image should show."),
+                initial=values.get("prompt", ""),
+            )
+        else:
+            self.variables = prompts.variables_from(version.variables)
+            for variable in self.variables:
+                self.fields[f"v_{variable.name}"] = _field(variable, values.get(variable.name, ""))
+        self._add_choices(actor, version)
+
+    def _choice(self, name: str) -> Any:
+        return self.fields[name]
+
+    def _add_choices(self, actor: Person, version: TemplateVersion | None) -> None:
+        granted = access.granted_models(actor)
+        fixed = version.image_model_id if version else None
+        self.fields["image_model"] = forms.ModelChoiceField(
+            queryset=ImageModel.objects.filter(
+                pk__in=[m.pk for m in granted if fixed in (None, m.pk)]
+            ).order_by("name"),
+            label=_("Image model"),
+            empty_label=None,
+            initial=granted[0].pk if granted else None,
+        )
+        size = f"{version.width}x{version.height}" if version else SIZES[0][0]
+        known = [value for value, _label in SIZES]
+        sizes = SIZES if size in known else [(size, _("As the template says")), *SIZES]
+        self.fields["size"] = forms.ChoiceField(
+            label=_("Size"), choices=sizes, initial=size, widget=forms.RadioSelect
+        )
+        self.fields["count"] = forms.ChoiceField(
+            label=_("Variations"),
+            choices=COUNTS,
+            initial=str(DEFAULT_COUNT),
+            widget=forms.RadioSelect,
+        )
+        self.fields["seed"] = forms.IntegerField(
+            label=_("Seed"),
+            required=False,
+            min_value=0,
+            help_text=_("The same seed gives the same image. Empty: a new one each time."),
+        )
+        self.fields["negative"] = forms.CharField(
+            label=_("Not in the image"), required=False, max_length=1000
+        )
+
+    @property
+    def variable_fields(self) -> list[Any]:
+        """The fields of the variables, or the free prompt."""
+        if self.version is None:
+            return [self["prompt"]]
+        return [self[f"v_{variable.name}"] for variable in self.variables]
+
+    def wish(self, actor: Person) -> wishes.Wish:
+        """Return the wish of a valid form.
+
+        :raises InvalidWish: if a part does not fit.
+        """
+        return self._compose(actor, self.cleaned_data)
+
+    def draft_wish(self, actor: Person) -> wishes.Wish:
+        """Return the wish of what the form holds by now, be it unfinished.
+
+        :raises InvalidWish: if a part is missing or does not fit.
+        """
+        if self.is_bound:
+            self.is_valid()
+            return self._compose(actor, getattr(self, "cleaned_data", {}))
+        initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
+        initial["image_model"] = ImageModel.objects.filter(pk=initial["image_model"]).first()
+        return self._compose(actor, initial)
+
+    def _compose(self, actor: Person, data: Mapping[str, Any]) -> wishes.Wish:
+        return wishes.compose(
+            actor=actor,
+            template=self.version,
+            variables={v.name: data.get(f"v_{v.name}", "") for v in self.variables},
+            prompt=str(data.get("prompt") or ""),
+            negative_prompt=str(data.get("negative") or ""),
+            model=data.get("image_model"),
+            size=str(data.get("size") or ""),
+            count=int(data.get("count") or DEFAULT_COUNT),
+            seed=data.get("seed"),
+        )
+
+
+def _field(variable: Variable, value: str) -> forms.Field:
+    """Return the form field of a variable; its full rules are checked when the prompt is rendered."""
+    initial: Any = value or variable.default
+    options: dict[str, Any] = {
+        "label": variable.label,
+        "help_text": variable.help,
+        "required": variable.required and not variable.default,
+        "initial": initial,
+    }
+    if variable.kind is VariableKind.CHOICE:
+        empty = [] if variable.required else [("", _("– none –"))]  # noqa: RUF001 - dashes for people
+        return forms.ChoiceField(choices=[*empty, *((c, c) for c in variable.choices)], **options)
+    if variable.kind is VariableKind.SWITCH:
+        return forms.BooleanField(
+            **options | {"required": False, "initial": initial in {"1", "true", "yes", "on"}}
+        )
+    if variable.kind is VariableKind.NUMBER:
+        return forms.DecimalField(min_value=variable.minimum, max_value=variable.maximum, **options)
+    return forms.CharField(max_length=variable.max_chars, **options)

@@ -1,0 +1,62 @@
+"""Workers and webhook deliveries in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
+from imagegen_app.models import WebhookDelivery, Worker
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+
+@admin.register(Worker)
+class WorkerAdmin(RecordAdmin):
+    """Worker processes that showed themselves."""
+
+    list_display = ["name", "engine", "started_at", "seen_at", "stopped_at"]
+    ordering = ["-seen_at"]
+    fields = ["name", "engine", "started_at", "seen_at", "stopped_at"]
+    readonly_fields = fields
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(RecordAdmin):
+    """Webhooks as they came in."""
+
+    list_display = ["received_at", "provider", "outcome", "job_link", "delivery_id"]
+    list_filter = ["outcome", "provider"]
+    list_select_related = ["provider", "attempt__job"]
+    search_fields = ["delivery_id"]
+    ordering = ["-received_at"]
+    lookups = ["attempt"]
+    fields = [
+        "received_at",
+        "provider",
+        "outcome",
+        "job_link",
+        "delivery_id",
+        "header_facts",
+        "body_sha256",
+        "applied_at",
+    ]
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("job"))
+    def job_link(self, obj: WebhookDelivery) -> SafeString | str:
+        """Return a link to the job."""
+        if obj.attempt is None:
+            return EMPTY
+        return link(
+            reverse("admin:imagegen_job_change", args=[obj.attempt.job_id]), obj.attempt.job
+        )
+
+    @admin.display(description=gettext_lazy("headers"))
+    def header_facts(self, obj: WebhookDelivery) -> SafeString:
+        """Return the headers that were kept."""
+        return facts(obj.headers.items())

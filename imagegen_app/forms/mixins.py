@@ -1,0 +1,95 @@
+"""Give any model admin "Generate" beside its image fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from imagegen_app.forms.widgets import GeneratedImageWidget, GeneratedUpload, NotUsable
+from imagegen_app.services import access, placement, targets
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from imagegen_app.core.actors import Person
+
+
+class GenerateImageMixin:
+    """For a ModelAdmin or an inline: the fields are those in `IMAGEGEN["TARGETS"]`.
+
+    The host's form, `upload_to`, storage and change log stay as they are; after the save the
+    placement is noted.
+    """
+
+    model: Any
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Use our widget for a target, where the person may request or place images."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
+        target = (
+            targets.target_of(self.model, db_field.name)
+            if isinstance(db_field, models.FileField)
+            else None
+        )
+        if target is None or not isinstance(field, forms.FileField):
+            return field
+        actor = access.person(request.user)
+        if not access.may(actor, "place_asset"):
+            return field
+        match = request.resolver_match
+        field.widget = GeneratedImageWidget(
+            actor=actor,
+            target=target.path,
+            object_id=str(match.kwargs.get("object_id", "")) if match else "",
+            variables=target.variables,
+        )
+        field.validators = [*field.validators, demand_usable]
+        clean = field.clean
+        # Refused picks must not reach Pillow, whose complaint would hide the reason.
+        field.clean = lambda data, initial=None: _clean(clean, data, initial)  # type: ignore[method-assign]  # one field of one form
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save as the host does, then note the placements."""
+        super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
+        note_placements(access.person(request.user), form)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Save the inlines as the host does, then note their placements."""
+        super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
+        for inner in formset.forms:
+            if inner.instance.pk is not None and hasattr(inner, "cleaned_data"):
+                note_placements(access.person(request.user), inner)
+
+
+def demand_usable(value: Any) -> None:
+    """Refuse a pick that may not be used.
+
+    :raises ValidationError: with the reason.
+    """
+    if isinstance(value, NotUsable):
+        raise ValidationError(value.why, code="not_usable")
+
+
+def note_placements(actor: Person, form: Any) -> None:
+    """Remember each generated upload of a saved form as placed."""
+    for name, value in form.cleaned_data.items():
+        file = getattr(value, "file", value)
+        upload = value if isinstance(value, GeneratedUpload) else file
+        if isinstance(upload, GeneratedUpload) and not isinstance(upload, NotUsable):
+            previous = form.initial.get(name)
+            placement.note(
+                actor=actor,
+                asset=upload.asset,
+                target=form.instance,
+                field=name,
+                previous=str(getattr(previous, "name", previous) or ""),
+            )
+
+
+def _clean(clean: Any, data: Any, initial: Any) -> Any:
+    demand_usable(data)
+    return clean(data, initial)

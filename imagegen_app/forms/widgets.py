@@ -1,0 +1,140 @@
+"""Put "Generate" beside image fields and asset fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminFileWidget
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.forms import Script
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from imagegen_app.core.states import ReviewState
+from imagegen_app.services import access, chooser, delivery, storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import Asset
+
+
+class GeneratedUpload(SimpleUploadedFile):
+    """An approved asset on its way into a file field, as if it had been uploaded."""
+
+    def __init__(self, asset: Asset) -> None:
+        extension = asset.key.rpartition(".")[2]
+        super().__init__(
+            f"{asset.sha256[:16]}.{extension}",
+            storage.get(asset.key),
+            content_type=asset.media_type,
+        )
+        self.asset = asset
+
+
+class NotUsable(GeneratedUpload):
+    """Stands for a pick that may not be used; the form says why."""
+
+    def __init__(self, why: str) -> None:
+        SimpleUploadedFile.__init__(self, "refused", b"")
+        self.why = why
+
+
+class Media:
+    """What every widget of ours needs on its page."""
+
+    css = {"all": ["imagegen_app/css/batch.css", "imagegen_app/css/studio.css"]}
+    js = [Script("imagegen_app/js/elements/field.js", type="module")]
+
+
+class GeneratedImageWidget(AdminFileWidget):
+    """Django's file field with the studio beside it; the pick travels as a signed token."""
+
+    template_name = "imagegen_app/admin/widgets/image.html"
+    Media = Media
+
+    def __init__(
+        self,
+        *,
+        actor: Person,
+        target: str,
+        object_id: str = "",
+        variables: Mapping[str, str] | None = None,
+        attrs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(attrs=attrs)
+        self.actor = actor
+        self.target = target
+        self.object_id = object_id
+        #: Template variable to a field of the same form.
+        self.variables = dict(variables or {})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneratedImageWidget:
+        copied = type(self)(
+            actor=self.actor,
+            target=self.target,
+            object_id=self.object_id,
+            variables=self.variables,
+            attrs=dict(self.attrs),
+        )
+        copied.is_required = self.is_required
+        memo[id(self)] = copied
+        return copied
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        query = {"target": self.target} | ({"object": self.object_id} if self.object_id else {})
+        context["widget"] |= {
+            "token_name": token_name(name),
+            "studio": f"{reverse('admin:imagegen_studio')}?{urlencode(query)}",
+            "variables": ",".join(f"{k}:{v}" for k, v in self.variables.items() if "." not in v),
+            "may_generate": access.may(self.actor, "request_job"),
+        }
+        return context
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        """Return the picked asset as an upload; a real upload goes before it."""
+        uploaded = super().value_from_datadict(data, files, name)
+        token = str(data.get(token_name(name)) or "")
+        if uploaded or not token:
+            return uploaded
+        try:
+            access.demand(self.actor, "place_asset")
+            asset = chooser.chosen(actor=self.actor, token=token)
+        except access.Refused as refusal:
+            return NotUsable(str(refusal))
+        if asset.review != ReviewState.APPROVED.value:
+            return NotUsable(chooser.not_approved())
+        return GeneratedUpload(asset)
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return bool(super().value_omitted_from_data(data, files, name)) and not data.get(
+            token_name(name)
+        )
+
+
+class AssetSelect(forms.Select):
+    """A choice of assets with the studio beside it."""
+
+    template_name = "imagegen_app/admin/widgets/asset.html"
+    Media = Media
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        chosen = None
+        if value:
+            chosen = self.choices.queryset.filter(pk=value).first()  # type: ignore[union-attr]  # a model choice field's
+        context["widget"] |= {
+            "studio": reverse("admin:imagegen_studio"),
+            "preview": "" if chosen is None else delivery.preview_address(chosen),
+            "preview_alt": "" if chosen is None else chosen.alt_text,
+            "waits": chosen is not None and chosen.review != ReviewState.APPROVED.value,
+        }
+        return context
+
+
+def token_name(name: str) -> str:
+    """Name the hidden field beside a file field."""
+    return f"{name}-generated"
