@@ -41,7 +41,7 @@ class AssetAdmin(OwnRows):
         "thumbnail",
         "title_or_number",
         "review_chip",
-        "model",
+        "model_name",
         "requester",
         "places",
         "created_at",
@@ -107,7 +107,7 @@ class AssetAdmin(OwnRows):
         return chip(obj.review, obj.get_review_display())
 
     @admin.display(description=gettext_lazy("model"))
-    def model(self, obj: Asset) -> str:
+    def model_name(self, obj: Asset) -> str:
         """Return the model's name."""
         return str(obj.job.image_model)
 
@@ -341,7 +341,7 @@ class AssetAdmin(OwnRows):
             context = {
                 **self.admin_site.each_context(request),
                 "title": title,
-                "opts": self.model._meta,  # noqa: SLF001 - Django's documented API
+                "opts": Asset._meta,  # noqa: SLF001 - Django's documented API
                 "assets": rows[:50],
                 "number": rows.count(),
                 "action": name,
@@ -373,7 +373,6 @@ class RenditionAdmin(OwnRows):
     ordering = ["-pk"]
     lookups = ["asset"]
     fields = ["asset", "format", "width", "height", "byte_size", "sha256", "created_at"]
-    readonly_fields = fields
 
 
 @admin.register(Placement)
@@ -397,7 +396,6 @@ class PlacementAdmin(OwnRows):
         "placed_at",
         "removed_at",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("image"))
     def asset_link(self, obj: Placement) -> SafeString:

@@ -38,7 +38,6 @@ class AuditEventAdmin(RecordAdmin):
         "erased",
         "place",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("actor"))
     def actor_text(self, obj: AuditEvent) -> str:
@@ -88,4 +87,3 @@ class CheckpointAdmin(RecordAdmin):
     list_display = ["created_at", "size", "root", "published_to"]
     ordering = ["-size"]
     fields = ["created_at", "size", "root", "note", "published_to"]
-    readonly_fields = fields

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import flatten_fieldsets
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -23,13 +25,15 @@ from imagegen_app.services.access import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from django.db.models import Model, QuerySet
+    from django.db.models import Model
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
 
     BaseAdmin = admin.ModelAdmin[Any]
+    AnyModelForm = forms.ModelForm[Any]
 else:
     BaseAdmin = admin.ModelAdmin
+    AnyModelForm = forms.ModelForm
 
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
@@ -80,6 +84,12 @@ class RecordAdmin(BaseAdmin):
         base = lookup.removesuffix("__exact").removesuffix("__id").removesuffix("__isnull")
         return base in allowed or lookup in allowed
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show a table that nobody writes without a single input."""
+        if self.is_writable:
+            return super().get_readonly_fields(request, obj)
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
+
     # Writing
 
     def save_model(self, request: HttpRequest, obj: Any, form: Form, change: bool) -> None:
@@ -118,16 +128,15 @@ class RecordAdmin(BaseAdmin):
             messages.error(request, str(refusal))
             return HttpResponseRedirect(request.get_full_path())
 
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        return super().log_deletions(request, queryset)
-
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
-    ) -> Any:
-        # A pop-up's answer would show any row by its key.
-        request.POST = request.POST.copy()  # type: ignore[assignment]  # a copy may be changed
-        request.POST.pop(IS_POPUP_VAR, None)  # type: ignore[misc]  # see above
-        return super().response_add(request, obj, post_url_continue)
+    ) -> HttpResponse:
+        """Answer as for a page: a pop-up's answer would show any row by its key."""
+        plain: Any = request.POST.copy()
+        plain.pop(IS_POPUP_VAR, None)
+        request.POST = plain
+        answer: HttpResponse = super().response_add(request, obj, post_url_continue)
+        return answer
 
     # Acting on several
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app import conf
-from imagegen_app.admin.base import EMPTY, RecordAdmin, words
+from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, words
 from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
@@ -33,7 +33,14 @@ _TOKENS = (
 )
 
 
-class ProviderForm(forms.ModelForm):
+class SecureURLField(forms.URLField):
+    """A URL; without a scheme it is https."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(assume_scheme="https", **kwargs)
+
+
+class ProviderForm(AnyModelForm):
     """Choose adapter and credential by name."""
 
     adapter = forms.ChoiceField(label=gettext_lazy("adapter"))
@@ -47,6 +54,8 @@ class ProviderForm(forms.ModelForm):
 
     class Meta:
         model = Provider
+        # Django 5.2 warns that the scheme it assumes will change; say it.
+        field_classes: ClassVar[dict[str, Any]] = {"base_url": SecureURLField}
         fields = [
             "name",
             "slug",
@@ -64,7 +73,7 @@ class ProviderForm(forms.ModelForm):
         self.fields["credential"].choices = [("", "–"), *((n, n) for n in names)]  # type: ignore[attr-defined]  # noqa: RUF001 - a dash for people
 
 
-class ModelForm(forms.ModelForm):
+class ModelForm(AnyModelForm):
     """Write the price list as rows instead of as text."""
 
     currency = forms.CharField(label=gettext_lazy("Currency"), max_length=3, initial="USD")
@@ -112,9 +121,9 @@ class ModelForm(forms.ModelForm):
                 initial=row.get("max_pixels") or None,
             )
         rates = price.get("per_million_tokens", {})
-        for name, label in _TOKENS:
+        for name, words_ in _TOKENS:
             self.fields[f"tokens_{name}"] = forms.DecimalField(
-                label=label, required=False, min_value=Decimal(0), initial=rates.get(name)
+                label=words_, required=False, min_value=Decimal(0), initial=rates.get(name)
             )
 
     def clean(self) -> dict[str, Any] | None:
@@ -145,7 +154,7 @@ class ModelForm(forms.ModelForm):
         return data
 
 
-class GrantForm(forms.ModelForm):
+class GrantForm(AnyModelForm):
     """Tick the operations."""
 
     operations = forms.MultipleChoiceField(

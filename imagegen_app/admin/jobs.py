@@ -398,7 +398,6 @@ class AttemptAdmin(OwnRows):
         "answered_at",
         "ended_at",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Attempt) -> SafeString:
@@ -434,7 +433,6 @@ class BatchAdmin(OwnRows):
         "cancelled_at",
         "pages",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("pages"))
     def pages(self, obj: Batch) -> SafeString:
@@ -485,7 +483,6 @@ class VerdictAdmin(OwnRows):
         "decided_by",
         "created_at",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
     def outcome_chip(self, obj: Verdict) -> SafeString:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django import forms
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.base import EMPTY, RecordAdmin, amount, link
+from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, amount, link
 from imagegen_app.admin.catalog import CatalogAdmin
 from imagegen_app.models import Budget, BudgetPeriod, LedgerEntry
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 
-class BudgetForm(forms.ModelForm):
+class BudgetForm(AnyModelForm):
     """Ask for the one thing that the scope needs."""
 
     class Meta:
@@ -90,7 +89,6 @@ class BudgetPeriodAdmin(RecordAdmin):
     list_select_related = ["budget"]
     ordering = ["-starts_on", "budget__name"]
     fields = ["budget", "starts_on", "limit", "reserved", "spent", "overage"]
-    readonly_fields = fields
 
 
 @admin.register(LedgerEntry)
@@ -103,7 +101,6 @@ class LedgerEntryAdmin(RecordAdmin):
     ordering = ["-created_at", "-pk"]
     lookups = ["job", "period"]
     fields = ["created_at", "kind", "amount_text", "period", "job_link", "attempt"]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
     def amount_text(self, obj: LedgerEntry) -> str:

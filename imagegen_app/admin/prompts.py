@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
+from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, facts, link
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_COUNT, MAX_TEMPLATE_CHARS
 from imagegen_app.core.prompts import VariableKind
@@ -32,7 +32,7 @@ VARIABLE_ROWS = 8
 _CELLS = ("name", "kind", "label", "default", "choices", "required")
 
 
-class TemplateForm(forms.ModelForm):
+class TemplateForm(AnyModelForm):
     """Write a template; saving publishes a new version where its content changed."""
 
     body = forms.CharField(
@@ -353,7 +353,6 @@ class TemplateVersionAdmin(RecordAdmin):
         "created_at",
         "job_link",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("template"))
     def template_link(self, obj: TemplateVersion) -> SafeString:

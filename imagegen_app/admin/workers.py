@@ -22,7 +22,6 @@ class WorkerAdmin(RecordAdmin):
     list_display = ["name", "engine", "started_at", "seen_at", "stopped_at"]
     ordering = ["-seen_at"]
     fields = ["name", "engine", "started_at", "seen_at", "stopped_at"]
-    readonly_fields = fields
 
 
 @admin.register(WebhookDelivery)
@@ -45,7 +44,6 @@ class WebhookDeliveryAdmin(RecordAdmin):
         "body_sha256",
         "applied_at",
     ]
-    readonly_fields = fields
 
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: WebhookDelivery) -> SafeString | str:

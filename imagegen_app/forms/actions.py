@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.services import access, selections, targets
+from imagegen_app.services import access, batches, selections, targets
 from imagegen_app.services.access import Refused
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class GenerateImagesAction:
             token = selections.pack(
                 actor=access.person(request.user),
                 target=target,
-                keys=keys[: selections.MAX_ROWS + 1],
+                keys=keys[: batches.MAX_ROWS + 1],
             )
         except Refused as refusal:
             messages.error(request, str(refusal))

@@ -16,8 +16,12 @@ from imagegen_app.services import access
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
 
+    AnyModelChoice = forms.ModelChoiceField[Asset]
+else:
+    AnyModelChoice = forms.ModelChoiceField
 
-class AssetChoiceField(forms.ModelChoiceField):
+
+class AssetChoiceField(AnyModelChoice):
     """A choice among the assets that a person may see: approved ones, and their own pending ones."""
 
     def __init__(self, *, actor: Person, **kwargs: Any) -> None:

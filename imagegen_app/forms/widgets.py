@@ -125,7 +125,8 @@ class AssetSelect(forms.Select):
         context: dict[str, Any] = super().get_context(name, value, attrs)
         chosen = None
         if value:
-            chosen = self.choices.queryset.filter(pk=value).first()  # type: ignore[union-attr]  # a model choice field's
+            choices: Any = self.choices
+            chosen = choices.queryset.filter(pk=value).first()
         context["widget"] |= {
             "studio": reverse("admin:imagegen_studio"),
             "preview": "" if chosen is None else delivery.preview_address(chosen),

@@ -13,6 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Value
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 #: Digits after the point.
@@ -22,6 +23,9 @@ _UNIT = Decimal(1).scaleb(-PLACES)
 
 class MoneyField(models.BigIntegerField[Any, Any]):
     """An amount of money as `Decimal`, stored as a whole number of hundredths of a cent."""
+
+    _pyi_private_set_type: Decimal | int | str | Combinable  # type: ignore[assignment]  # amounts, not counts
+    _pyi_private_get_type: Decimal  # type: ignore[assignment]  # amounts, not counts
 
     description = _("Amount of money")
 
@@ -46,7 +50,11 @@ class MoneyField(models.BigIntegerField[Any, Any]):
         return str(self.value_from_object(obj))
 
     def formfield(self, **kwargs: Any) -> Any:
-        options = {"form_class": forms.DecimalField, "max_digits": 14, "decimal_places": PLACES}
+        options: dict[str, Any] = {
+            "form_class": forms.DecimalField,
+            "max_digits": 14,
+            "decimal_places": PLACES,
+        }
         return models.Field.formfield(self, **options | kwargs)
 
 

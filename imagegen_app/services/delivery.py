@@ -4,7 +4,8 @@ Public addresses name a file by its hash and work only while the asset is approv
 asks again, so that withdrawing takes an image down everywhere. Signed addresses show files that are
 not public; they are made for people who were checked, and soon expire.
 
-Files are streamed through Django from whatever storage the site uses; the storage stays private.
+Files are streamed through Django from whatever storage the site uses, a remote one included; the
+storage stays private. Sending visitors on to the storage's own signed addresses is not done yet.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ MEDIA_TYPES = {
 #: Short, since a withdrawn image must vanish from caches soon.
 PUBLIC_CACHE = "public, max-age=300, must-revalidate"
 PRIVATE_CACHE = "private, max-age=0, must-revalidate"
+#: No signed address lives longer, whatever `URL_SECONDS` says.
+LONGEST_SECONDS = 900
 _HASH_CHARS = 64
 
 
@@ -47,15 +50,35 @@ class NoSuchFile(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An opened file and how it is to be sent."""
+    """A file that may be sent, and how; its bytes are not touched before they are wanted."""
 
-    file: IO[bytes]
-    size: int
+    key: str
     media_type: str
     name: str
     is_attachment: bool
     etag: str
     cache: str
+
+    def open(self) -> IO[bytes]:
+        """Open the file.
+
+        :raises NoSuchFile: if the storage has lost it.
+        """
+        try:
+            file: IO[bytes] = storage.storage().open(self.key, "rb")
+        except OSError:
+            raise NoSuchFile from None
+        return file
+
+    def size(self) -> int:
+        """Return the file's length in bytes.
+
+        :raises NoSuchFile: if the storage has lost it.
+        """
+        try:
+            return storage.storage().size(self.key)
+        except OSError:
+            raise NoSuchFile from None
 
 
 def public_address(file: Asset | Rendition) -> str:
@@ -104,7 +127,7 @@ def nearest(
 
 
 def open_public(name: str) -> Delivery:
-    """Open a file of an approved asset.
+    """Find a file of an approved asset; asked again at every request, in two queries at most.
 
     :raises NoSuchFile: if there is none, or it may not be shown.
     """
@@ -119,23 +142,25 @@ def open_public(name: str) -> Delivery:
     )
     if key is None or key.rpartition(".")[2] != extension:
         raise NoSuchFile
-    return _open(key, name, is_attachment=False, cache=PUBLIC_CACHE)
+    return _delivery(key, name, is_attachment=False, cache=PUBLIC_CACHE)
 
 
 def open_signed(token: str, name: str) -> Delivery:
-    """Open a file that a signed address names.
+    """Find the file that a signed address names; no query, since the signature says it all.
 
     :raises NoSuchFile: if the address is forged, expired or for another file.
     """
     _split(name)
     try:
-        data: Any = signing.loads(token, salt=_SALT, max_age=conf.get().url_seconds)
+        data: Any = signing.loads(
+            token, salt=_SALT, max_age=min(conf.get().url_seconds, LONGEST_SECONDS)
+        )
         signed, kind, key = str(data["name"]), str(data["kind"]), str(data["key"])
     except (signing.BadSignature, KeyError, TypeError):
         raise NoSuchFile from None
     if not hmac.compare_digest(signed.encode(), name.encode()):
         raise NoSuchFile
-    return _open(key, name, is_attachment=kind != "inline", cache=PRIVATE_CACHE)
+    return _delivery(key, name, is_attachment=kind != "inline", cache=PRIVATE_CACHE)
 
 
 def _sign(name: str, *, kind: str, key: str) -> str:
@@ -154,18 +179,11 @@ def _split(name: str) -> tuple[str, str]:
     return sha256, extension
 
 
-def _open(key: str, name: str, *, is_attachment: bool, cache: str) -> Delivery:
-    where = storage.storage()
+def _delivery(key: str, name: str, *, is_attachment: bool, cache: str) -> Delivery:
     extension = name.rpartition(".")[2]
     inline = not is_attachment and extension in MEDIA_TYPES
-    try:
-        size = where.size(key)
-        file = where.open(key, "rb")
-    except OSError:
-        raise NoSuchFile from None
     return Delivery(
-        file=file,
-        size=size,
+        key=key,
         media_type=MEDIA_TYPES[extension] if inline else "application/octet-stream",
         name=name,
         is_attachment=not inline,

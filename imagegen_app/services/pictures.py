@@ -85,11 +85,13 @@ def label(asset: Asset) -> str:
 
 
 def placed_asset(target: Model, field: str) -> Asset | None:
-    """Return the asset that stands in an object's field, while the field still holds it."""
-    if target.pk is None:
+    """Return the asset that stands in an object's field, while the field still holds it.
+
+    :raises FieldDoesNotExist: if the object has no such field; a label must not vanish silently.
+    """
+    value = _held(target, field)
+    if target.pk is None or not value:
         return None
-    held = getattr(target, field, None)
-    value = str(getattr(held, "name", held) or "")
     placement = (
         Placement.objects.standing()
         .filter(
@@ -102,26 +104,40 @@ def placed_asset(target: Model, field: str) -> Asset | None:
         .order_by("-pk")
         .first()
     )
-    return placement.asset if placement and value else None
+    return placement.asset if placement else None
 
 
-def placed_assets(targets: Iterable[Model], field: str) -> dict[str, Asset]:
-    """Return the assets that stand in a field of several objects of one model, by key, in one query."""
-    found = {str(t.pk): str(getattr(getattr(t, field, None), "name", "") or "") for t in targets}
-    first = next(iter(targets), None)
-    if first is None:
-        return {}
+def placed_assets(targets: Iterable[Model], field: str) -> dict[str, Asset | None]:
+    """Return what stands in a field of several objects of one model, by key, in one query.
+
+    :raises FieldDoesNotExist: if the objects have no such field.
+    """
+    all_of_them = list(targets)
+    found = {str(t.pk): _held(t, field) for t in all_of_them}
+    standing_here: dict[str, Asset | None] = dict.fromkeys(found)
+    if not any(found.values()):
+        return standing_here
     standing = (
         Placement.objects.standing()
         .filter(
-            content_type=ContentType.objects.get_for_model(first),
-            object_id__in=list(found),
+            content_type=ContentType.objects.get_for_model(all_of_them[0]),
+            object_id__in=[key for key, value in found.items() if value],
             field=field,
         )
         .select_related("asset")
         .order_by("pk")
     )
-    return {p.object_id: p.asset for p in standing if found[p.object_id] == p.placed_value}
+    standing_here.update(
+        {p.object_id: p.asset for p in standing if found[p.object_id] == p.placed_value}
+    )
+    return standing_here
+
+
+def _held(target: Model, field: str) -> str:
+    """Return what a field holds as a placement writes it down: a file's name, or a key."""
+    column = target._meta.get_field(field)  # noqa: SLF001 - Django's documented API
+    held = getattr(target, str(getattr(column, "attname", field)), None)
+    return str(getattr(held, "name", held) or "")
 
 
 def _address(file: Asset | Rendition, preview: bool) -> str:

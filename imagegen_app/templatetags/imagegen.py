@@ -79,6 +79,10 @@ def imagegen_label_for(
     if among is not None and target is not None:
         key = f"imagegen-placed-{id(among)}-{field}"
         if key not in context.render_context:
-            context.render_context[key] = pictures.placed_assets(among, field)
-        return imagegen_label(context.render_context[key].get(str(target.pk)), css_class=css_class)
-    return imagegen_label(imagegen_asset_for(target, field), css_class=css_class)  # type: ignore[no-any-return]  # Django's decorator hides the type
+            # The list is kept with its answer: while it lives, no other list gets its id.
+            context.render_context[key] = (among, pictures.placed_assets(among, field))
+        placed = context.render_context[key][1]
+        # An object that is not in the list is asked for by itself, and never left unlabelled.
+        if str(target.pk) in placed:
+            return imagegen_label(placed[str(target.pk)], css_class=css_class)
+    return imagegen_label(imagegen_asset_for(target, field), css_class=css_class)

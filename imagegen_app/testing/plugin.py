@@ -78,7 +78,7 @@ def _flush_past_the_triggers() -> Iterator[None]:
     from django.db import connections  # noqa: PLC0415 - see the top
     from django.test import TransactionTestCase  # noqa: PLC0415 - see the top
 
-    flush: Any = TransactionTestCase._fixture_teardown  # noqa: SLF001 - the only place to step in
+    flush: Any = getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009 - untyped, and the only place to step in
 
     @functools.wraps(flush)
     def teardown(case: Any) -> None:

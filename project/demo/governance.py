@@ -26,7 +26,7 @@ _OPENAI_ESTIMATES = [
     {"quality": "", "max_pixels": 1_572_864, "amount": "0.19"},
     {"quality": "", "max_pixels": 0, "amount": "0.40"},
 ]
-_PRODUCT_VARIABLES = [
+_PRODUCT_VARIABLES: list[dict[str, Any]] = [
     {"name": "product", "label": "Product", "help": "What is shown, such as “stoneware mug”."},
     {"name": "material", "label": "Material", "required": False},
     {"name": "colour", "label": "Colour", "kind": "colour", "default": "natural"},

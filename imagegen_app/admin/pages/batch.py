@@ -195,7 +195,7 @@ class BatchPages:
             "faults": 0 if plan is None else len(plan.rows) - len(plan.good),
             "cached": 0 if plan is None else sum(r.is_cached for r in plan.good),
             "more": 0 if plan is None else len(plan.rows) - len(rows),
-            "key": (sent or {}).get("key") or uuid.uuid4().hex,
+            "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal_shown,
             "selection": selection,
         }

@@ -198,7 +198,9 @@ class StudioPages:
         initial: dict[str, str] = {}
         if target is not None and request.GET.get("object"):
             initial = _object_values(request, target)
-        initial |= {k.removeprefix("v_"): v for k, v in request.GET.items() if k.startswith("v_")}
+        initial |= {
+            k.removeprefix("v_"): str(v) for k, v in request.GET.items() if k.startswith("v_")
+        }
         return RecipeForm(
             request.POST if request.method == "POST" else None,
             actor=actor,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.fields import AssetChoiceField
+from imagegen_app.models import Asset
 from imagegen_app.services import access
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @plugin_pool.register_plugin
-class GeneratedImagePlugin(CMSPluginBase):
+class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has no types
     """A picture made here, with its caption and its label."""
 
     model = GeneratedImage
@@ -43,6 +44,24 @@ class GeneratedImagePlugin(CMSPluginBase):
                 actor=access.person(request.user), required=False, label=db_field.verbose_name
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_form(
+        self, request: HttpRequest, obj: GeneratedImage | None = None, **kwargs: Any
+    ) -> Any:
+        """Keep the image that stands there choosable, and the choice to those who may place."""
+        form = super().get_form(request, obj, **kwargs)
+        field = form.base_fields.get("asset")
+        if field is None:
+            return form
+        if obj is not None and obj.asset_id:
+            # Else saving another field of the form would quietly empty this one.
+            field.queryset = field.queryset | Asset.objects.filter(pk=obj.asset_id)
+        if not access.may(access.person(request.user), "place_asset"):
+            field.disabled = True
+            field.help_text = _("You may not place images. %(contact)s") % {
+                "contact": access.whom_to_ask()
+            }
+        return form
 
     def render(self, context: Any, instance: GeneratedImage, placeholder: Any) -> Any:
         """Show the picture to visitors where it is approved, and to editors in any case."""

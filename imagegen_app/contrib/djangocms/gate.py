@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cms.models import Placeholder
+from cms.models import PageContent, Placeholder
 from django.contrib.contenttypes.models import ContentType
+from django.db.models.signals import post_delete
 from django.utils.translation import gettext as _
 from djangocms_versioning.constants import OPERATION_PUBLISH, OPERATION_UNPUBLISH
 from djangocms_versioning.exceptions import ConditionFailed
-from djangocms_versioning.models import Version
+from djangocms_versioning.models import StateTracking, Version
 from djangocms_versioning.signals import post_version_operation, pre_version_operation
 
 from imagegen_app.contrib.djangocms.models import GeneratedImage
@@ -30,6 +31,7 @@ def connect() -> None:
         checks.append(_demand_approved)
     pre_version_operation.connect(_before, dispatch_uid="imagegen.djangocms.before")
     post_version_operation.connect(_after, dispatch_uid="imagegen.djangocms.after")
+    post_delete.connect(_deleted, sender=PageContent, dispatch_uid="imagegen.djangocms.deleted")
 
 
 def images_on(content: Model) -> QuerySet[GeneratedImage]:
@@ -46,7 +48,7 @@ def _demand_approved(version: Any, _user: Any) -> None:
     waiting = [
         image
         for image in images_on(version.content)
-        if image.asset.review != ReviewState.APPROVED.value
+        if image.asset is None or image.asset.review != ReviewState.APPROVED.value
     ]
     if waiting:
         raise ConditionFailed(
@@ -68,14 +70,27 @@ def _after(*, operation: str, obj: Any, **_kwargs: Any) -> None:
         placement.content_gone(actor=DOOR, target=obj.content)
 
 
+def _deleted(*, instance: Any, **_kwargs: Any) -> None:
+    placement.content_gone(actor=DOOR, target=instance)
+
+
+def _publisher(version: Any) -> Actor:
+    """Return who published a version: that need not be the one who wrote it."""
+    # Versioning writes this row before it tells of the operation, which itself names nobody.
+    step = StateTracking.objects.filter(version=version).select_related("user").last()
+    user = version.created_by if step is None else step.user
+    if user is None or not user.is_active:
+        return DOOR
+    person = access.person(user)
+    return person if access.may(person, "place_asset") else DOOR
+
+
 def _note(version: Any) -> None:
     """Remember each image of a published page as placed there."""
-    actor: Actor = DOOR
-    creator = getattr(version, "created_by", None)
-    if creator is not None and creator.is_active:
-        person = access.person(creator)
-        actor = person if access.may(person, "place_asset") else DOOR
+    actor = _publisher(version)
     for image in images_on(version.content):
+        if image.asset is None:
+            continue
         placement.note(
             actor=actor,
             asset=image.asset,

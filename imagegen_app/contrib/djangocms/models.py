@@ -10,7 +10,7 @@ from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.models import Asset
 
 
-class GeneratedImage(CMSPlugin):
+class GeneratedImage(CMSPlugin):  # type: ignore[misc]  # the CMS has no types
     """An asset on a page; a copy of the page copies it with its asset."""
 
     asset = models.ForeignKey(

@@ -68,7 +68,8 @@ def place_on_page(
         )
     if publish and version is not None:
         version.publish(actor.account)
-    return plugin
+    placed: GeneratedImage = plugin
+    return placed
 
 
 def _draft(content: Any, user: Any) -> tuple[Any, Any]:
