@@ -7,7 +7,7 @@ import logging
 from django_tasks import task
 
 from imagegen_app import conf
-from imagegen_app.services import driver, jobs, pulse, sweeping
+from imagegen_app.services import driver, leases, pulse, sweeping
 from imagegen_app.services.ringing import ring
 
 logger = logging.getLogger("imagegen.tasks")
@@ -17,7 +17,7 @@ def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice rung first."""
     try:
         seconds = conf.get().slice_seconds
-        if jobs.any_unfinished() and pulse.claim_slot("drive", seconds=seconds):
+        if leases.any_unfinished() and pulse.claim_slot("drive", seconds=seconds):
             ring("drive", delay=seconds)
         driver.drive()
         sweeping.ring_for_later()

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from imagegen_app.admin import assets, audit, catalog, jobs, money, prompts, workers
+from imagegen_app.admin import (
+    assets,
+    attempts,
+    audit,
+    catalog,
+    jobs,
+    money,
+    placements,
+    prompts,
+    workers,
+)
 
-__all__ = ["assets", "audit", "catalog", "jobs", "money", "prompts", "workers"]
+__all__ = [
+    "assets",
+    "attempts",
+    "audit",
+    "catalog",
+    "jobs",
+    "money",
+    "placements",
+    "prompts",
+    "workers",
+]

@@ -1,4 +1,4 @@
-"""Assets, renditions and placements in the admin."""
+"""Assets in the admin: the whole story of each."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.base import EMPTY, facts, link
-from imagegen_app.admin.jobs import OwnRows, chip, timeline
-from imagegen_app.models import Asset, Placement, Rendition
+from imagegen_app.admin.own import OwnRows, chip, timeline
+from imagegen_app.models import Asset
 from imagegen_app.services import (
     access,
     delivery,
     inspection,
     pictures,
-    placement,
     reading,
     review,
     storage,
@@ -359,60 +358,3 @@ class AssetAdmin(OwnRows):
             ),
         )
         return HttpResponseRedirect(request.get_full_path())
-
-
-@admin.register(Rendition)
-class RenditionAdmin(OwnRows):
-    """Derived files."""
-
-    owner = "asset__job__requester"
-    list_display = ["asset", "format", "width", "height", "byte_size", "created_at"]
-    list_filter = ["format"]
-    list_select_related = ["asset"]
-    search_fields = ["sha256"]
-    ordering = ["-pk"]
-    lookups = ["asset"]
-    fields = ["asset", "format", "width", "height", "byte_size", "sha256", "created_at"]
-
-
-@admin.register(Placement)
-class PlacementAdmin(OwnRows):
-    """Where images stand."""
-
-    owner = "asset__job__requester"
-    list_display = ["placed_at", "object_label", "field", "asset", "placed_by", "removed_at"]
-    list_filter = [("removed_at", admin.EmptyFieldListFilter), "content_type"]
-    list_select_related = ["asset", "placed_by", "content_type"]
-    search_fields = ["object_label", "object_id"]
-    ordering = ["-placed_at"]
-    lookups = ["asset"]
-    actions = ["take_out"]
-    fields = [
-        "object_label",
-        "content_type",
-        "field",
-        "asset_link",
-        "placed_by",
-        "placed_at",
-        "removed_at",
-    ]
-
-    @admin.display(description=gettext_lazy("image"))
-    def asset_link(self, obj: Placement) -> SafeString:
-        """Return a link to the image."""
-        return link(reverse("admin:imagegen_asset_change", args=[obj.asset_id]), obj.asset)
-
-    def has_place_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may place images."""
-        return bool(request.user.has_perm("imagegen.place_asset"))
-
-    @admin.action(description=gettext_lazy("Take out of the content"), permissions=["place"])
-    def take_out(self, request: HttpRequest, queryset: QuerySet[Placement]) -> None:
-        self.each(
-            request,
-            queryset,
-            lambda actor, row: placement.detach(actor=actor, placement=row),
-            done=lambda n: (
-                ngettext("%(n)s image was taken out.", "%(n)s images were taken out.", n) % {"n": n}
-            ),
-        )

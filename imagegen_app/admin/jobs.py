@@ -1,4 +1,4 @@
-"""Jobs, attempts, batches and verdicts in the admin."""
+"""Jobs in the admin, and the pages that hang below them."""
 
 from __future__ import annotations
 
@@ -10,80 +10,19 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin.base import EMPTY, RecordAdmin, amount, facts, link, words
+from imagegen_app.admin.base import EMPTY, amount, facts, link, words
+from imagegen_app.admin.own import OwnRows, chip, timeline
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
 from imagegen_app.admin.pages.studio import StudioPages
-from imagegen_app.models import Attempt, Batch, Job, Verdict
-from imagegen_app.services import access, control, reading, telling
+from imagegen_app.models import Job
+from imagegen_app.services import access, control, reading
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
-
-_GOOD = {"succeeded", "approved", "settled", "passed"}
-_BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "unknown", "refused"}
-
-
-def chip(value: str, text: object) -> SafeString:
-    """Return a state as a chip; its words say the same as its colour."""
-    kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
-    return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
-
-
-def timeline(job_id: Any) -> SafeString:
-    """Return a job's story as a list of sentences, each with its place in the sealed log."""
-    return format_html(
-        '<ol class="imagegen-story">{}</ol>',
-        format_html_join(
-            "",
-            '<li>{} · {} <a href="{}">{}</a></li>',
-            (
-                (
-                    told.at.strftime("%Y-%m-%d %H:%M:%S"),
-                    told.sentence,
-                    reverse("admin:imagegen_auditevent_change", args=[told.event.pk]),
-                    _("entry %(place)s") % {"place": told.place}
-                    if told.place is not None
-                    else _("not sealed yet"),
-                )
-                for told in telling.of_job(job_id)
-            ),
-        ),
-    )
-
-
-class OwnRows(RecordAdmin):
-    """A table of which people without the view permission see their own rows."""
-
-    #: Path from the row to its requester.
-    owner = "requester"
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let requesters in; which rows they see is decided by `get_queryset`."""
-        if super().has_view_permission(request, obj):
-            return True
-        if not request.user.has_perm("imagegen.request_job"):
-            return False
-        return obj is None or self._owner(obj) == request.user.pk
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return super().has_module_permission(request) or bool(
-            request.user.has_perm("imagegen.request_job")
-        )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        if super().has_view_permission(request):
-            return rows
-        return rows.filter(**{self.owner: request.user.pk})
-
-    def _owner(self, obj: Any) -> Any:
-        for step in self.owner.split("__"):
-            obj = getattr(obj, f"{step}_id") if step == "requester" else getattr(obj, step)
-        return obj
 
 
 @admin.register(Job)
@@ -359,150 +298,6 @@ class JobAdmin(OwnRows):
                 ngettext("%(n)s job was settled.", "%(n)s jobs were settled.", n) % {"n": n}
             ),
         )
-
-
-@admin.register(Attempt)
-class AttemptAdmin(OwnRows):
-    """Billable calls."""
-
-    owner = "job__requester"
-    list_display = [
-        "created_at",
-        "state_chip",
-        "job_link",
-        "image_model",
-        "number",
-        "provider_ref",
-        "charged",
-    ]
-    list_filter = ["state", "image_model"]
-    list_select_related = ["job", "image_model"]
-    search_fields = ["id", "provider_ref", "provider_request_id"]
-    ordering = ["-created_at"]
-    lookups = ["job"]
-    fields = [
-        "state_chip",
-        "job_link",
-        "image_model",
-        "number",
-        "provider_ref",
-        "provider_request_id",
-        "model_version",
-        "charged",
-        "error_code",
-        "error_detail",
-        "is_accepted_risk",
-        "polls",
-        "created_at",
-        "sent_at",
-        "answered_at",
-        "ended_at",
-    ]
-
-    @admin.display(description=gettext_lazy("state"), ordering="state")
-    def state_chip(self, obj: Attempt) -> SafeString:
-        """Return the state as a chip."""
-        return chip(obj.state, obj.get_state_display())
-
-    @admin.display(description=gettext_lazy("job"))
-    def job_link(self, obj: Attempt) -> SafeString:
-        """Return a link to the job."""
-        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
-
-    @admin.display(description=gettext_lazy("charged"))
-    def charged(self, obj: Attempt) -> str:
-        """Return what was charged."""
-        return amount(obj.actual_cost, obj.job.currency)
-
-
-@admin.register(Batch)
-class BatchAdmin(OwnRows):
-    """Many jobs from one template."""
-
-    list_display = ["created_at", "title", "template_version", "requester", "total", "pages"]
-    list_select_related = ["template_version__template", "requester"]
-    search_fields = ["title"]
-    ordering = ["-created_at"]
-    fields = [
-        "title",
-        "template_version",
-        "requester",
-        "mapped",
-        "total",
-        "created_at",
-        "cancelled_at",
-        "pages",
-    ]
-
-    @admin.display(description=gettext_lazy("pages"))
-    def pages(self, obj: Batch) -> SafeString:
-        """Return links to the batch's own pages."""
-        return format_html(
-            '<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}?batch={}">{}</a>',
-            reverse("admin:imagegen_batch_run", args=[obj.pk]),
-            _("Progress"),
-            reverse("admin:imagegen_batch_review", args=[obj.pk]),
-            _("Review"),
-            reverse("admin:imagegen_job_changelist"),
-            obj.pk,
-            _("Jobs"),
-        )
-
-    @admin.display(description=gettext_lazy("variables"))
-    def mapped(self, obj: Batch) -> SafeString:
-        """Return what each variable was taken from."""
-        return facts(
-            (
-                name.removeprefix("=").replace("_", " "),
-                f"“{path}”" if name.startswith("=") else path,
-            )
-            for name, path in obj.mapping.get("variables", {}).items()
-        )
-
-
-@admin.register(Verdict)
-class VerdictAdmin(OwnRows):
-    """What screeners and people decided."""
-
-    owner = "job__requester"
-    list_display = ["created_at", "outcome_chip", "stage", "screener", "category_words", "job_link"]
-    list_filter = ["outcome", "stage", "screener"]
-    list_select_related = ["job"]
-    search_fields = ["screener"]
-    ordering = ["-created_at"]
-    lookups = ["job", "asset"]
-    fields = [
-        "outcome_chip",
-        "stage",
-        "screener",
-        "where",
-        "category_words",
-        "score_facts",
-        "advice",
-        "job_link",
-        "decided_by",
-        "created_at",
-    ]
-
-    @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
-    def outcome_chip(self, obj: Verdict) -> SafeString:
-        """Return the outcome as a chip."""
-        return chip(obj.outcome, obj.get_outcome_display())
-
-    @admin.display(description=gettext_lazy("categories"))
-    def category_words(self, obj: Verdict) -> str:
-        """Return the categories as words."""
-        return words(obj.categories) if obj.categories else EMPTY
-
-    @admin.display(description=gettext_lazy("scores"))
-    def score_facts(self, obj: Verdict) -> SafeString:
-        """Return the scores by category."""
-        return facts((k.replace("_", " "), v) for k, v in obj.scores.items())
-
-    @admin.display(description=gettext_lazy("job"))
-    def job_link(self, obj: Verdict) -> SafeString:
-        """Return a link to the job."""
-        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
 
 
 def _links(kind: str, rows: Any) -> SafeString:

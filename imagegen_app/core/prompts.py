@@ -184,8 +184,7 @@ def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
     if len(data) > MAX_VARIABLES:
         raise TemplateFault(f"at most {MAX_VARIABLES} variables")
     variables = tuple(Variable.from_dict(entry) for entry in data)
-    names = [v.name for v in variables]
-    for name in names:
+    for name in (names := [v.name for v in variables]):
         if names.count(name) > 1:
             raise TemplateFault(f"the variable {name!r} stands twice", variable=name)
     return variables
@@ -275,8 +274,7 @@ class _Writer:
 
     def result(self) -> Rendered:
         text = "".join(self.parts)
-        lead = len(text) - len(text.lstrip())
-        stripped = text.strip()
+        lead, stripped = len(text) - len(text.lstrip()), text.strip()
         spans = (
             (max(0, start - lead), min(len(stripped), end - lead), name)
             for start, end, name in self.spans

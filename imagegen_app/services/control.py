@@ -10,7 +10,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job
-from imagegen_app.services import access, audit, clock, jobs, requests, wishes
+from imagegen_app.services import access, audit, clock, jobs, leases, requests, wishes
 from imagegen_app.services.access import Refused, whom_to_ask
 from imagegen_app.services.pulse import worker_name
 from imagegen_app.services.unit import use_case
@@ -57,11 +57,11 @@ def cancel(*, actor: Actor, job: Job) -> bool:
     Job.objects.filter(
         pk=job.pk, state__in=[JobState.QUEUED.value, JobState.AWAITING.value]
     ).update(due_at=now)
-    for mine in jobs.claim(limit=1, owner=worker_name(), only=job.pk):
+    for mine in leases.claim(limit=1, owner=worker_name(), only=job.pk):
         if mine.state == JobState.QUEUED:
             jobs.cancel(mine, None, charge=None, actor=actor)
             return True
-        jobs.postpone(mine, seconds=0)
+        leases.postpone(mine, seconds=0)
     wake("drive")
     return False
 
@@ -109,8 +109,8 @@ def resolve(*, actor: Actor, job: Job, resolution: Resolution) -> None:
             _("The job was not changed."), why=_("Its outcome is not in doubt."), remedy=""
         )
     Job.objects.filter(pk=job.pk, state=JobState.UNCERTAIN.value).update(due_at=clock.now())
-    taken = jobs.claim(limit=1, owner=worker_name(), only=job.pk)
-    attempt = jobs.live_attempt(taken[0]) if taken else None
+    taken = leases.claim(limit=1, owner=worker_name(), only=job.pk)
+    attempt = leases.live_attempt(taken[0]) if taken else None
     if not taken or attempt is None:
         raise CannotSteer(
             _("The job was not changed."),

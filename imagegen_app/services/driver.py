@@ -22,16 +22,25 @@ from imagegen_app.core.errors import (
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
-    RateLimited,
 )
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
-from imagegen_app.services import access, adapters, clock, ingest, jobs, recovery, spool
+from imagegen_app.services import (
+    adapters,
+    assets,
+    clock,
+    ingest,
+    jobs,
+    judging,
+    leases,
+    recovery,
+    spool,
+)
 from imagegen_app.services.call_loop import CallLoop
-from imagegen_app.services.jobs import JobMoved
+from imagegen_app.services.leases import JobMoved
 from imagegen_app.services.pulse import worker_name, worker_seen
-from imagegen_app.services.rebuild import operation_of, request_of, size_of
+from imagegen_app.services.rebuild import request_of
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
@@ -47,10 +56,6 @@ draining = threading.Event()
 HEARTBEAT_SECONDS = 4.0
 #: How long an empty driver waits for more before it returns.
 LINGER_SECONDS = 0.5
-POLL_SECONDS = 2.0
-LONGEST_POLL_SECONDS = 30.0
-LONGEST_RETRY_SECONDS = 120.0
-LONGEST_WAIT_SECONDS = 900.0
 MAX_CLAIMS = 3
 MAX_STORE_SECONDS = 60.0
 
@@ -63,28 +68,6 @@ class Step:
     job: Job
     attempt: Attempt | None = None
     adapter: Provider | None = None
-
-
-class WorkerLost(ProviderError):
-    """The worker died three times over this job."""
-
-    code = "worker_lost_repeatedly"
-    billed = "no"
-    remedy = "Tell an image administrator: this request or its images break the worker."
-
-
-class RequestGone(ProviderError):
-    """What the job needs is no longer there."""
-
-    code = "request_gone"
-    remedy = "Request the image again."
-
-
-class GrantGone(ProviderError):
-    """The requester may no longer use this model."""
-
-    code = "not_granted"
-    remedy = "Ask your image administrators for a grant."
 
 
 def drive(*, seconds: float | None = None) -> int:
@@ -136,14 +119,14 @@ class Driver:
 
     def _due_in_slice(self) -> bool:
         now = clock.now()
-        due = jobs.next_due(now)
+        due = leases.next_due(now)
         return due is not None and (due - now).total_seconds() < self.ends_at - time.monotonic()
 
     def _claim(self) -> int:
         free = conf.get().max_in_flight - len(self.steps)
         if free <= 0:
             return 0
-        claimed = jobs.claim(limit=free, owner=self.owner)
+        claimed = leases.claim(limit=free, owner=self.owner)
         if claimed:
             failpoint("claim.after_commit")
         for job in claimed:
@@ -156,7 +139,7 @@ class Driver:
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         worker_seen(name=self.owner)
         if self.steps:
-            jobs.heartbeat([step.job for step in self.steps.values()])
+            leases.heartbeat([step.job for step in self.steps.values()])
 
     def _guarded(self, job: Job, work: Any) -> None:
         """Take a step; one job's trouble never stops the others."""
@@ -166,7 +149,7 @@ class Driver:
             logger.info("The job %s is no longer ours; its step was dropped.", job.pk)
         except ProviderError as error:
             refusal = error
-            self._guarded(job, lambda: self._refused(job, jobs.live_attempt(job), refusal))
+            self._guarded(job, lambda: self._refused(job, leases.live_attempt(job), refusal))
         except Exception:
             # The edge of the loop: the lease runs out, and the job is taken up again or given up.
             logger.exception("A step of the job %s broke down.", job.pk)
@@ -175,14 +158,14 @@ class Driver:
 
     def _start(self, job: Job) -> None:
         self.taken += 1
-        attempt = jobs.live_attempt(job)
+        attempt = leases.live_attempt(job)
         if job.claims >= MAX_CLAIMS:
             charge = (
                 None
                 if attempt is None or attempt.state == AttemptState.CREATED
                 else attempt.reserved_cost
             )
-            jobs.fail(job, attempt, error=WorkerLost(), charge=charge)
+            jobs.fail(job, attempt, error=judging.WorkerLost(), charge=charge)
             return
         state = JobState(job.state)
         if state is JobState.QUEUED:
@@ -192,7 +175,7 @@ class Driver:
         elif state is JobState.AWAITING and attempt is not None:
             self._await(job, attempt)
         elif attempt is None:
-            raise RequestGone(detail="no attempt is under way")
+            raise judging.RequestGone(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
             self._send(job, attempt)
         else:
@@ -204,8 +187,8 @@ class Driver:
         elif job.deadline_at <= clock.now():
             jobs.expire(job)
         else:
-            _demand_still_granted(job)
-            attempt = jobs.begin(job, digest=jobs.digest_of(job))
+            judging.demand_still_granted(job)
+            attempt = jobs.begin(job, digest=leases.digest_of(job))
             failpoint("attempt.created")
             self._send(job, attempt)
 
@@ -222,7 +205,7 @@ class Driver:
 
     def _await(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
-        jobs.polled(attempt)
+        leases.polled(attempt)
         answer = spool.answer_of(attempt)
         if job.cancel_requested_at is not None and job.provider_cancel_asked_at is None:
             self._call("cancel", job, attempt, adapter, adapter.cancel(attempt.provider_ref))
@@ -298,8 +281,10 @@ class Driver:
             if job.deadline_at <= clock.now():
                 jobs.became_uncertain(job, attempt, look_again=None)
             else:
-                jobs.postpone(
-                    job, seconds=_poll_delay(attempt, submission), progress=submission.progress
+                leases.postpone(
+                    job,
+                    seconds=judging.poll_delay(attempt, submission),
+                    progress=submission.progress,
                 )
         else:
             jobs.accepted(
@@ -307,11 +292,11 @@ class Driver:
                 attempt,
                 ref=submission.ref,
                 request_id=submission.request_id,
-                poll_after=_poll_delay(attempt, submission),
+                poll_after=judging.poll_delay(attempt, submission),
             )
 
     def _answered(self, job: Job, attempt: Attempt, submission: Submission) -> None:
-        if jobs.is_cancel_wanted(job):
+        if leases.is_cancel_wanted(job):
             # The money is gone all the same; the bytes stay in the spool for a day.
             jobs.cancel(job, attempt, charge=attempt.reserved_cost)
             return
@@ -324,7 +309,7 @@ class Driver:
         if outcome == "cancelled":
             jobs.cancel(job, attempt, charge=None)
         else:
-            jobs.cancel_came_too_late(job)
+            leases.cancel_came_too_late(job)
 
     def _refused(self, job: Job, attempt: Attempt | None, error: ProviderError) -> None:
         """Write down a failure by its class: retried, failed, or of unknown outcome."""
@@ -333,22 +318,26 @@ class Driver:
             recovery.give_up_or_wait(job, attempt)
         elif attempt is not None and sent and error.billed == "yes":
             jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
-        elif attempt is not None and job.state == JobState.UNCERTAIN and _is_our_trouble(error):
+        elif (
+            attempt is not None
+            and job.state == JobState.UNCERTAIN
+            and judging.is_our_trouble(error)
+        ):
             recovery.give_up_or_wait(job, attempt)
         elif (
             error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
         ):
-            jobs.retry(job, attempt, error=error, delay=_retry_delay(job.tries, error))
+            jobs.retry(job, attempt, error=error, delay=judging.retry_delay(job.tries, error))
         else:
             jobs.fail(job, attempt, error=error)
 
     def _poll_failed(self, job: Job, attempt: Attempt, error: ProviderError) -> None:
         """Tell a question that failed from a call that failed."""
         overdue = job.deadline_at <= clock.now()
-        if isinstance(error, NotFound) or (overdue and _is_our_trouble(error)):
+        if isinstance(error, NotFound) or (overdue and judging.is_our_trouble(error)):
             jobs.became_uncertain(job, attempt, look_again=None)
-        elif _is_our_trouble(error):
-            jobs.postpone(job, seconds=_retry_delay(max(1, min(attempt.polls, 6)), error))
+        elif judging.is_our_trouble(error):
+            leases.postpone(job, seconds=judging.retry_delay(max(1, min(attempt.polls, 6)), error))
         else:
             self._refused(job, attempt, error)
 
@@ -358,7 +347,7 @@ class Driver:
                 error = BadResponse(detail=str(done.error))
                 jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
             else:
-                jobs.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS / 4))  # noqa: S311 - jitter
+                leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS / 4))  # noqa: S311 - jitter
         elif isinstance(done.error, ProviderError):
             billed = done.error.billed != "no"
             charge = attempt.reserved_cost if billed else None
@@ -370,47 +359,6 @@ class Driver:
         elif done.error is not None:
             raise done.error
         else:
-            ingest.keep(job, attempt, made=done.result)
+            assets.keep(job, attempt, made=done.result)
             failpoint("asset.after_commit_before_ring")
             spool.answer_of(attempt).discard()
-
-
-def _demand_still_granted(job: Job) -> None:
-    """Ask the allowlist again, as the requester, before money is spent.
-
-    :raises GrantGone: if the requester is gone or may no longer use the model so.
-    """
-    if job.requester is None:
-        raise GrantGone(detail="the requester's account is gone")
-    decision = access.decide(
-        access.person(job.requester),
-        image_model=job.image_model,
-        operation=operation_of(job),
-        size=size_of(job),
-        count=job.count,
-    )
-    if not decision.allowed:
-        raise GrantGone(detail=decision.why)
-
-
-def _is_our_trouble(error: ProviderError) -> bool:
-    """Say whether the question could not be asked, which tells nothing about the call."""
-    return error.retryable or error.code in {
-        "authentication_failed",
-        "permission_denied",
-        "quota_exhausted",
-        "outcome_unknown",
-    }
-
-
-def _poll_delay(attempt: Attempt, submission: Submission) -> float:
-    if submission.poll_after is not None:
-        return max(0.2, min(submission.poll_after, LONGEST_POLL_SECONDS))
-    grown = POLL_SECONDS * 1.3 ** min(attempt.polls, 12)
-    return min(grown, LONGEST_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-
-
-def _retry_delay(tries: int, error: ProviderError) -> float:
-    if isinstance(error, RateLimited) and error.retry_after is not None:
-        return min(error.retry_after, LONGEST_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
-    return random.uniform(0.5, min(LONGEST_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter

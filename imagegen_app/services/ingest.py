@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ContentBlocked, ProviderError
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.pricing import Price, PriceUnknown
-from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.imaging import metadata
 from imagegen_app.imaging.credentials import (
@@ -30,16 +28,11 @@ from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.imaging.metadata import Marks
 from imagegen_app.imaging.pipeline import MarkLost, Plan, prepare
-from imagegen_app.models import Asset, Lineage, Rendition
-from imagegen_app.services import audit, clock, jobs, moderation, storage
-from imagegen_app.services.announce import asset_created
-from imagegen_app.services.rebuild import operation_of, size_of
+from imagegen_app.services import moderation, storage
+from imagegen_app.services.rebuild import operation_of
 from imagegen_app.services.signing import CertificateUnreadable, signing
-from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from imagegen_app.core.types import GeneratedImage, ProviderResult
     from imagegen_app.imaging.credentials import Credentials
     from imagegen_app.imaging.pipeline import Encoded, Prepared
@@ -55,13 +48,6 @@ ENHANCED = _SOURCES + "algorithmicallyEnhanced"
 
 class TryLater(Exception):
     """Storage or signing is out of order; the answer stays in the spool."""
-
-
-class FewerImages(ProviderError):
-    """The provider made fewer usable images than were asked for."""
-
-    code = "fewer_images"
-    remedy = "Request the missing ones again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +109,7 @@ def order(job: Job, attempt: Attempt) -> Order:
     settings = conf.get()
     model = attempt.image_model
     operation = operation_of(job)
-    source = _source_type(job, operation)
+    source = source_type(job, operation)
     return Order(
         title=f"{job.operation} {job.pk}",
         operation=operation,
@@ -255,95 +241,6 @@ def _make_one(order: Order, image: GeneratedImage, *, position: int) -> MadeImag
     )
 
 
-@use_case()
-def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
-    """Write all rows of an answer: assets, renditions, the charge, the job's end and the events.
-
-    :raises JobMoved: if the job is no longer ours; the files stay, and are found by their hash.
-    """
-    failpoint("asset.before_commit")
-    charge = _cost(job, attempt, made.result)
-    missing = job.count - len(made.images)
-    note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
-    jobs.succeed(
-        job,
-        attempt,
-        charge=charge,
-        made=len(made.images),
-        model_version=made.result.model_version,
-        note=note,
-    )
-    now = clock.now()
-    assets = []
-    for position, image in enumerate(made.images):
-        asset = Asset.objects.create(
-            job=job,
-            attempt=attempt,
-            position=position,
-            title=_title(job),
-            sha256=image.master.sha256,
-            key=image.master.key,
-            media_type=image.master.media_type,
-            width=image.master.width,
-            height=image.master.height,
-            byte_size=image.master.byte_size,
-            original_sha256=image.original.sha256,
-            original_key=image.original.key,
-            original_media_type=image.original.media_type,
-            original_byte_size=image.original.byte_size,
-            seed=image.seed if image.seed is not None else job.seed,
-            phash=image.phash,
-            phash_wide=image.phash_wide,
-            is_flat=image.is_flat,
-            digital_source_type=_source_type(job, operation_of(job)),
-            credentials_state=image.credentials.state,
-            credentials_signer=image.credentials.signer[:160],
-            marked_at=now,
-            review=ReviewState.PENDING.value,
-        )
-        Rendition.objects.bulk_create(
-            Rendition(
-                asset=asset,
-                format=file.format,
-                width=file.width,
-                height=file.height,
-                sha256=file.sha256,
-                key=file.key,
-                byte_size=file.byte_size,
-            )
-            for file in image.renditions
-        )
-        for entry in job.inputs.filter(asset__isnull=False).exclude(role=InputRole.MASK.value):
-            Lineage.objects.get_or_create(
-                child=asset,
-                parent=entry.asset,
-                defaults={
-                    "relationship": "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
-                },
-            )
-        audit.record(
-            jobs.WORKER,
-            "asset.created",
-            subject=asset,
-            job=job,
-            asset=asset,
-            data={
-                "model": attempt.image_model.slug,
-                "model_version": made.result.model_version or attempt.image_model.version,
-                "sha256": asset.sha256,
-                "original_sha256": asset.original_sha256,
-                "digital_source_type": asset.digital_source_type,
-                "credentials": asset.credentials_state,
-                "renditions": len(image.renditions),
-                "seed": asset.seed,
-            },
-        )
-        moderation.keep(actor=jobs.WORKER, job=job, asset=asset, decisions=image.screened)
-        asset_created(asset)
-        assets.append(asset)
-    return assets
-
-
 def file_hash(data: bytes) -> str:
     """Return the SHA-256 of bytes in hex."""
     return hashlib.sha256(data).hexdigest()
@@ -391,7 +288,7 @@ def _parents(order: Order) -> tuple[Parent, ...]:
     return tuple(parents)
 
 
-def _source_type(job: Job, operation: Operation) -> str:
+def source_type(job: Job, operation: Operation) -> str:
     """Return the digital source type by the operation and what it started from."""
     if operation in {Operation.GENERATE, Operation.CONTROL}:
         return GENERATED
@@ -403,20 +300,6 @@ def _source_type(job: Job, operation: Operation) -> str:
     if operation in {Operation.UPSCALE, Operation.REMOVE_BACKGROUND}:
         return GENERATED if fully_generated else ENHANCED
     return GENERATED if fully_generated else COMPOSITE
-
-
-def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
-    try:
-        price = Price.from_dict(attempt.image_model.price)
-        return price.charge(result, size=size_of(job), quality=job.quality).amount
-    except PriceUnknown:
-        reserved: Decimal = attempt.reserved_cost
-        return reserved
-
-
-def _title(job: Job) -> str:
-    version = job.template_version
-    return "" if version is None else version.template.name[:120]
 
 
 def _writer(job: Job) -> str:

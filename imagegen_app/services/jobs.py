@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Q
+from django.db.models import F
 
 from imagegen_app import conf
-from imagegen_app.core import canonical
 from imagegen_app.core.actors import System
 from imagegen_app.core.errors import OutcomeUnknown, ProviderError
 from imagegen_app.core.failpoints import failpoint
@@ -25,12 +24,11 @@ from imagegen_app.core.states import (
     can_move,
 )
 from imagegen_app.models import Attempt, Job
-from imagegen_app.services import audit, budgets, clock
+from imagegen_app.services import audit, budgets, clock, leases
 from imagegen_app.services.announce import job_finished
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from decimal import Decimal
 
     from imagegen_app.core.actors import Actor
@@ -43,10 +41,6 @@ class IllegalMove(RuntimeError):
 
     def __init__(self, source: str, target: str) -> None:
         super().__init__(f"no move from {source} to {target}")
-
-
-class JobMoved(RuntimeError):
-    """The job's lease was taken by another worker, or its state changed; drop the work."""
 
 
 def _move(job: Job, target: JobState, **changes: Any) -> None:
@@ -66,7 +60,7 @@ def _move(job: Job, target: JobState, **changes: Any) -> None:
         state=target.value, **changes
     )
     if not moved:
-        raise JobMoved(str(job.pk))
+        raise leases.JobMoved(str(job.pk))
     job.state = target.value
     for name, value in changes.items():
         if not isinstance(value, F):
@@ -90,7 +84,7 @@ def _move_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -> Non
         state=target.value, **changes
     )
     if not moved:
-        raise JobMoved(str(attempt.job_id))
+        raise leases.JobMoved(str(attempt.job_id))
     attempt.state = target.value
     for name, value in changes.items():
         setattr(attempt, name, value)
@@ -104,7 +98,7 @@ def _hold(job: Job) -> None:
     if not Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
         lease_token=F("lease_token")
     ):
-        raise JobMoved(str(job.pk))
+        raise leases.JobMoved(str(job.pk))
 
 
 @use_case()
@@ -157,7 +151,7 @@ def mark_sent(job: Job, attempt: Attempt) -> None:
 @use_case()
 def accepted(job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float) -> None:
     """Note that the provider took the call on; it is asked again later."""
-    _move(job, JobState.AWAITING, **_later(poll_after))
+    _move(job, JobState.AWAITING, **leases.later(poll_after))
     _move_attempt(
         attempt, AttemptState.ACCEPTED, provider_ref=ref[:200], provider_request_id=request_id[:200]
     )
@@ -193,7 +187,7 @@ def retry(job: Job, attempt: Attempt | None, *, error: ProviderError, delay: flo
         error_code=error.code,
         error_message=str(error)[:300],
         error_remedy=error.remedy[:300],
-        **_later(delay),
+        **leases.later(delay),
     )
     _close_unbilled(attempt, error)
     audit.record(
@@ -246,7 +240,7 @@ def became_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) ->
     """Say that the job may have been billed and that its outcome is not known."""
     deadline = conf.get().uncertain_seconds
     first = job.state != JobState.UNCERTAIN
-    changes = _later(deadline if look_again is None else look_again)
+    changes = leases.later(deadline if look_again is None else look_again)
     if first:
         _move(
             job,
@@ -263,13 +257,13 @@ def became_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) ->
             WORKER, "job.became_uncertain", subject=job, job=job, data={"attempt": attempt.pk}
         )
     else:
-        postpone(job, seconds=deadline if look_again is None else look_again)
+        leases.postpone(job, seconds=deadline if look_again is None else look_again)
 
 
 @use_case()
 def never_accepted(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None:
     """Put a job back whose call provably never reached the provider."""
-    _move(job, JobState.QUEUED, **_later(0))
+    _move(job, JobState.QUEUED, **leases.later(0))
     _move_attempt(attempt, AttemptState.VOID)
     audit.record(
         actor,
@@ -292,7 +286,7 @@ def send_again_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
         job,
         JobState.QUEUED,
         deadline_at=clock.now() + timedelta(seconds=conf.get().job_deadline_seconds),
-        **_later(0),
+        **leases.later(0),
     )
     audit.record(
         actor,
@@ -342,14 +336,6 @@ def cancel(
     audit.record(
         actor, "job.cancelled", subject=job, job=job, data={"was_billed": charge is not None}
     )
-
-
-@use_case(silent=True)
-def cancel_came_too_late(job: Job) -> None:
-    """Note that the provider was asked to stop and could not; its answer is waited for."""
-    now = clock.now()
-    Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(provider_cancel_asked_at=now)
-    postpone(job, seconds=1)
 
 
 @use_case()
@@ -415,105 +401,6 @@ def settle(
     )
 
 
-@use_case(silent=True)
-def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None:
-    """Give the lease back and have the next step taken later; the state stays."""
-    changes: dict[str, Any] = _later(seconds)
-    if progress is not None:
-        changes["progress"] = progress
-    moved = Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
-        claims=0, **changes
-    )
-    if not moved:
-        raise JobMoved(str(job.pk))
-
-
-@use_case(silent=True)
-def polled(attempt: Attempt) -> None:
-    """Count one more question to the provider."""
-    Attempt.objects.filter(pk=attempt.pk).update(polls=F("polls") + 1)
-
-
-@use_case(silent=True)
-def claim(*, limit: int, owner: str, only: Any = None) -> list[Job]:
-    """Take the leases of up to `limit` due jobs and return them.
-
-    A lease that ran out counts against the job: three times in a row, and it is given up by the
-    driver (`claims` says how often).
-    """
-    now = clock.now()
-    until = now + timedelta(seconds=conf.get().lease_seconds)
-    due = Job.objects.due(now).order_by("-priority", "due_at")
-    if only is not None:
-        due = due.filter(pk=only)
-    taken = []
-    for job_id, token, lease_until in due.values_list("pk", "lease_token", "lease_until")[:limit]:
-        ran_out = 1 if lease_until is not None else 0
-        # A conditional update instead of a row lock: one statement, on every database alike.
-        moved = (
-            Job.objects.filter(pk=job_id, lease_token=token)
-            .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
-            .update(
-                lease_token=token + 1,
-                lease_until=until,
-                lease_owner=owner,
-                claims=F("claims") + ran_out,
-            )
-        )
-        if moved:
-            taken.append(job_id)
-    failpoint("claim.before_commit")
-    return list(
-        Job.objects.filter(pk__in=taken)
-        .select_related("image_model__provider", "template_version__template")
-        .order_by("due_at")
-    )
-
-
-@use_case(silent=True)
-def heartbeat(jobs: list[Job]) -> None:
-    """Prolong the leases of jobs that are being worked on, in one statement."""
-    until = clock.now() + timedelta(seconds=conf.get().lease_seconds)
-    mine = Q(pk__in=[])
-    for job in jobs:
-        mine |= Q(pk=job.pk, lease_token=job.lease_token)
-    Job.objects.filter(mine).update(lease_until=until)
-
-
-def is_cancel_wanted(job: Job) -> bool:
-    """Say whether somebody asked for the job's end, be it while its call was under way."""
-    return Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
-
-
-def live_attempt(job: Job) -> Attempt | None:
-    """Return the job's attempt that is under way, if there is one."""
-    return Attempt.objects.filter(live_job=job).select_related("image_model__provider").first()
-
-
-def next_due(now: datetime) -> datetime | None:
-    """Return when the next step of any job may be taken, if any waits."""
-    return (
-        Job.objects.unfinished()
-        .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
-        .order_by("due_at")
-        .values_list("due_at", flat=True)
-        .first()
-    )
-
-
-def digest_of(job: Job) -> str:
-    """Return the digest that an attempt's request is known by."""
-    return canonical.digest({"fingerprint": job.fingerprint, "job": job.pk})
-
-
-def _later(seconds: float) -> dict[str, Any]:
-    return {
-        "due_at": clock.now() + timedelta(seconds=seconds),
-        "lease_until": None,
-        "lease_owner": "",
-    }
-
-
 def _close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
     if attempt is None:
         return
@@ -525,8 +412,3 @@ def _close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
         error_detail=error.detail[:300],
         provider_request_id=(error.request_id or attempt.provider_request_id)[:200],
     )
-
-
-def any_unfinished() -> bool:
-    """Say whether any job has not ended."""
-    return Job.objects.unfinished().exists()

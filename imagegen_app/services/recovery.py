@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imagegen_app.core.states import JobState
 from imagegen_app.models import WebhookDelivery
 from imagegen_app.providers import registry
-from imagegen_app.services import clock, jobs, spool
+from imagegen_app.services import clock, jobs, leases, spool
 from imagegen_app.services.budgets import OverBudget
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def give_up_or_wait(job: Job, attempt: Attempt) -> None:
     """
     if spooled(attempt):
         jobs.answered(job, attempt)
-        jobs.postpone(job, seconds=0)
+        leases.postpone(job, seconds=0)
     elif job.state == JobState.UNCERTAIN and job.deadline_at <= clock.now():
         jobs.close_unknown(job, attempt)
     elif ways(attempt) or WebhookDelivery.objects.filter(attempt=attempt).exists():

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from imagegen_app.core.states import LIVE
 from imagegen_app.models import Attempt, Job, WebhookDelivery
-from imagegen_app.services import clock, jobs, pulse, sealing, spool
+from imagegen_app.services import clock, leases, pulse, sealing, spool
 from imagegen_app.services.jobs import WORKER
 from imagegen_app.services.ringing import ring
 from imagegen_app.services.unit import use_case
@@ -38,7 +38,7 @@ def sweep() -> int:
 def ring_for_later() -> None:
     """Ring for the next step that is due soon, where the engine can wait."""
     now = clock.now()
-    due = jobs.next_due(now)
+    due = leases.next_due(now)
     if due is None:
         return
     seconds = (due - now).total_seconds()

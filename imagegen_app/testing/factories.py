@@ -223,25 +223,22 @@ def make_asset(
         "position": attempt.assets.count(),
         "title": "A mug",
         "alt_text": "A mug on a table",
+        "sha256": sha256,
+        "key": key,
+        "media_type": "image/png",
+        "width": size[0],
+        "height": size[1],
+        "byte_size": len(master),
+        "original_sha256": original_sha256,
+        "original_key": original_key,
+        "original_media_type": "image/png",
+        "original_byte_size": len(original),
         "digital_source_type": GENERATED,
         "credentials_state": "none",
         "reviewed_at": None if review == ReviewState.PENDING else clock.now(),
     }
     asset: Asset = Asset.objects.create(
-        job=made_for,
-        attempt=attempt,
-        sha256=sha256,
-        key=key,
-        media_type="image/png",
-        width=size[0],
-        height=size[1],
-        byte_size=len(master),
-        original_sha256=original_sha256,
-        original_key=original_key,
-        original_media_type="image/png",
-        original_byte_size=len(original),
-        review=ReviewState(review).value,
-        **{**values, **fields},
+        job=made_for, attempt=attempt, review=ReviewState(review).value, **{**values, **fields}
     )
     for name in formats:
         for width in widths:

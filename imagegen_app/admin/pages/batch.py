@@ -6,7 +6,6 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import messages
 from django.contrib.admin.sites import AdminSite, site
 from django.core.paginator import Paginator
@@ -17,12 +16,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
-from imagegen_app.core import prompts
+from imagegen_app.admin.pages.plan import PlanForm
 from imagegen_app.core.states import ReviewState
-from imagegen_app.models import Asset, Batch, ImageModel, Placement, PromptTemplate
+from imagegen_app.models import Asset, Batch, Placement
 from imagegen_app.services import (
     access,
     batches,
@@ -45,87 +44,6 @@ if TYPE_CHECKING:
 #: Rows of the preview table; faulty ones come first.
 PREVIEW_ROWS = 12
 TILES = 60
-
-
-class PlanForm(forms.Form):
-    """Choose the template and what its variables are for each object."""
-
-    template = forms.ModelChoiceField(
-        queryset=PromptTemplate.objects.none(), to_field_name="slug", label=gettext_lazy("Template")
-    )
-    image_model = forms.ModelChoiceField(
-        queryset=ImageModel.objects.none(),
-        to_field_name="slug",
-        label=gettext_lazy("Image model"),
-        required=False,
-        empty_label=gettext_lazy("As the template says"),
-    )
-
-    def __init__(
-        self,
-        data: Any,
-        *,
-        actor: Person,
-        selection: Selection,
-        version: TemplateVersion | None,
-    ) -> None:
-        super().__init__(data, initial={"template": version.template.slug if version else ""})
-        self.version = version
-        self._field("template").queryset = PromptTemplate.objects.filter(
-            is_archived=False, current__isnull=False
-        ).order_by("name")
-        granted = [m.pk for m in access.granted_models(actor)]
-        self._field("image_model").queryset = ImageModel.objects.filter(pk__in=granted).order_by(
-            "name"
-        )
-        self.variable_names: list[str] = []
-        if version is not None:
-            self._add_variables(selection, version)
-
-    def _field(self, name: str) -> Any:
-        return self.fields[name]
-
-    def _add_variables(self, selection: Selection, version: TemplateVersion) -> None:
-        guesses = targets.guess_mapping(selection.target, version)
-        paths = [("", _("the same for all:")), *targets.mappable_fields(selection.target.model)]
-        for variable in prompts.variables_from(version.variables):
-            self.variable_names.append(variable.name)
-            self.fields[f"map_{variable.name}"] = forms.ChoiceField(
-                choices=paths,
-                required=False,
-                label=variable.label,
-                help_text=variable.help,
-                initial=guesses.get(variable.name, ""),
-            )
-            fixed: forms.Field = forms.CharField(
-                required=False,
-                max_length=variable.max_chars,
-                initial=variable.default,
-                label=_("%(variable)s, the same for all") % {"variable": variable.label},
-            )
-            if variable.choices:
-                fixed = forms.ChoiceField(
-                    choices=[("", "—"), *((c, c) for c in variable.choices)],
-                    required=False,
-                    initial=variable.default,
-                    label=fixed.label,
-                )
-            self.fields[f"fix_{variable.name}"] = fixed
-
-    @property
-    def variable_rows(self) -> list[tuple[Any, Any]]:
-        """The mapping and the fixed value of each variable, side by side."""
-        return [(self[f"map_{name}"], self[f"fix_{name}"]) for name in self.variable_names]
-
-    def mapping(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return (variable to path, variable to fixed value)."""
-        source = self.cleaned_data if self.is_bound and self.is_valid() else self._initials()
-        mapped = {n: str(source.get(f"map_{n}") or "") for n in self.variable_names}
-        fixed = {n: str(source.get(f"fix_{n}") or "") for n in self.variable_names if not mapped[n]}
-        return {n: p for n, p in mapped.items() if p}, fixed
-
-    def _initials(self) -> dict[str, Any]:
-        return {name: field.initial for name, field in self.fields.items()}
 
 
 class BatchPages:

@@ -1,0 +1,162 @@
+"""Attempts, batches and verdicts in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.admin.base import EMPTY, amount, facts, link, words
+from imagegen_app.admin.own import OwnRows, chip
+from imagegen_app.models import Attempt, Batch, Verdict
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+
+@admin.register(Attempt)
+class AttemptAdmin(OwnRows):
+    """Billable calls."""
+
+    owner = "job__requester"
+    list_display = [
+        "created_at",
+        "state_chip",
+        "job_link",
+        "image_model",
+        "number",
+        "provider_ref",
+        "charged",
+    ]
+    list_filter = ["state", "image_model"]
+    list_select_related = ["job", "image_model"]
+    search_fields = ["id", "provider_ref", "provider_request_id"]
+    ordering = ["-created_at"]
+    lookups = ["job"]
+    fields = [
+        "state_chip",
+        "job_link",
+        "image_model",
+        "number",
+        "provider_ref",
+        "provider_request_id",
+        "model_version",
+        "charged",
+        "error_code",
+        "error_detail",
+        "is_accepted_risk",
+        "polls",
+        "created_at",
+        "sent_at",
+        "answered_at",
+        "ended_at",
+    ]
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_chip(self, obj: Attempt) -> SafeString:
+        """Return the state as a chip."""
+        return chip(obj.state, obj.get_state_display())
+
+    @admin.display(description=gettext_lazy("job"))
+    def job_link(self, obj: Attempt) -> SafeString:
+        """Return a link to the job."""
+        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+
+    @admin.display(description=gettext_lazy("charged"))
+    def charged(self, obj: Attempt) -> str:
+        """Return what was charged."""
+        return amount(obj.actual_cost, obj.job.currency)
+
+
+@admin.register(Batch)
+class BatchAdmin(OwnRows):
+    """Many jobs from one template."""
+
+    list_display = ["created_at", "title", "template_version", "requester", "total", "pages"]
+    list_select_related = ["template_version__template", "requester"]
+    search_fields = ["title"]
+    ordering = ["-created_at"]
+    fields = [
+        "title",
+        "template_version",
+        "requester",
+        "mapped",
+        "total",
+        "created_at",
+        "cancelled_at",
+        "pages",
+    ]
+
+    @admin.display(description=gettext_lazy("pages"))
+    def pages(self, obj: Batch) -> SafeString:
+        """Return links to the batch's own pages."""
+        return format_html(
+            '<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}?batch={}">{}</a>',
+            reverse("admin:imagegen_batch_run", args=[obj.pk]),
+            _("Progress"),
+            reverse("admin:imagegen_batch_review", args=[obj.pk]),
+            _("Review"),
+            reverse("admin:imagegen_job_changelist"),
+            obj.pk,
+            _("Jobs"),
+        )
+
+    @admin.display(description=gettext_lazy("variables"))
+    def mapped(self, obj: Batch) -> SafeString:
+        """Return what each variable was taken from."""
+        return facts(
+            (
+                name.removeprefix("=").replace("_", " "),
+                f"“{path}”" if name.startswith("=") else path,
+            )
+            for name, path in obj.mapping.get("variables", {}).items()
+        )
+
+
+@admin.register(Verdict)
+class VerdictAdmin(OwnRows):
+    """What screeners and people decided."""
+
+    owner = "job__requester"
+    list_display = ["created_at", "outcome_chip", "stage", "screener", "category_words", "job_link"]
+    list_filter = ["outcome", "stage", "screener"]
+    list_select_related = ["job"]
+    search_fields = ["screener"]
+    ordering = ["-created_at"]
+    lookups = ["job", "asset"]
+    fields = [
+        "outcome_chip",
+        "stage",
+        "screener",
+        "where",
+        "category_words",
+        "score_facts",
+        "advice",
+        "job_link",
+        "decided_by",
+        "created_at",
+    ]
+
+    @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
+    def outcome_chip(self, obj: Verdict) -> SafeString:
+        """Return the outcome as a chip."""
+        return chip(obj.outcome, obj.get_outcome_display())
+
+    @admin.display(description=gettext_lazy("categories"))
+    def category_words(self, obj: Verdict) -> str:
+        """Return the categories as words."""
+        return words(obj.categories) if obj.categories else EMPTY
+
+    @admin.display(description=gettext_lazy("scores"))
+    def score_facts(self, obj: Verdict) -> SafeString:
+        """Return the scores by category."""
+        return facts((k.replace("_", " "), v) for k, v in obj.scores.items())
+
+    @admin.display(description=gettext_lazy("job"))
+    def job_link(self, obj: Verdict) -> SafeString:
+        """Return a link to the job."""
+        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)

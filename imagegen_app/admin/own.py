@@ -1,0 +1,79 @@
+"""Give tables of people's work one base: everybody sees their own rows; and show states and stories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+
+from imagegen_app.admin.base import RecordAdmin
+from imagegen_app.services import telling
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+_GOOD = {"succeeded", "approved", "settled", "passed"}
+_BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "unknown", "refused"}
+
+
+def chip(value: str, text: object) -> SafeString:
+    """Return a state as a chip; its words say the same as its colour."""
+    kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
+    return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
+
+
+def timeline(job_id: Any) -> SafeString:
+    """Return a job's story as a list of sentences, each with its place in the sealed log."""
+    return format_html(
+        '<ol class="imagegen-story">{}</ol>',
+        format_html_join(
+            "",
+            '<li>{} · {} <a href="{}">{}</a></li>',
+            (
+                (
+                    told.at.strftime("%Y-%m-%d %H:%M:%S"),
+                    told.sentence,
+                    reverse("admin:imagegen_auditevent_change", args=[told.event.pk]),
+                    _("entry %(place)s") % {"place": told.place}
+                    if told.place is not None
+                    else _("not sealed yet"),
+                )
+                for told in telling.of_job(job_id)
+            ),
+        ),
+    )
+
+
+class OwnRows(RecordAdmin):
+    """A table of which people without the view permission see their own rows."""
+
+    #: Path from the row to its requester.
+    owner = "requester"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let requesters in; which rows they see is decided by `get_queryset`."""
+        if super().has_view_permission(request, obj):
+            return True
+        if not request.user.has_perm("imagegen.request_job"):
+            return False
+        return obj is None or self._owner(obj) == request.user.pk
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return super().has_module_permission(request) or bool(
+            request.user.has_perm("imagegen.request_job")
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if super().has_view_permission(request):
+            return rows
+        return rows.filter(**{self.owner: request.user.pk})
+
+    def _owner(self, obj: Any) -> Any:
+        for step in self.owner.split("__"):
+            obj = getattr(obj, f"{step}_id") if step == "requester" else getattr(obj, step)
+        return obj

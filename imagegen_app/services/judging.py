@@ -1,0 +1,84 @@
+"""Judge a step: how long to wait, whose trouble an error is, whether the job may still be sent."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.errors import ProviderError, RateLimited
+from imagegen_app.services import access
+from imagegen_app.services.rebuild import operation_of, size_of
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import Submission
+    from imagegen_app.models import Attempt, Job
+
+POLL_SECONDS = 2.0
+LONGEST_POLL_SECONDS = 30.0
+LONGEST_RETRY_SECONDS = 120.0
+LONGEST_WAIT_SECONDS = 900.0
+
+
+class WorkerLost(ProviderError):
+    """The worker died three times over this job."""
+
+    code = "worker_lost_repeatedly"
+    billed = "no"
+    remedy = "Tell an image administrator: this request or its images break the worker."
+
+
+class RequestGone(ProviderError):
+    """What the job needs is no longer there."""
+
+    code = "request_gone"
+    remedy = "Request the image again."
+
+
+class GrantGone(ProviderError):
+    """The requester may no longer use this model."""
+
+    code = "not_granted"
+    remedy = "Ask your image administrators for a grant."
+
+
+def demand_still_granted(job: Job) -> None:
+    """Ask the allowlist again, as the requester, before money is spent.
+
+    :raises GrantGone: if the requester is gone or may no longer use the model so.
+    """
+    if job.requester is None:
+        raise GrantGone(detail="the requester's account is gone")
+    decision = access.decide(
+        access.person(job.requester),
+        image_model=job.image_model,
+        operation=operation_of(job),
+        size=size_of(job),
+        count=job.count,
+    )
+    if not decision.allowed:
+        raise GrantGone(detail=decision.why)
+
+
+def is_our_trouble(error: ProviderError) -> bool:
+    """Say whether the question could not be asked, which tells nothing about the call."""
+    return error.retryable or error.code in {
+        "authentication_failed",
+        "permission_denied",
+        "quota_exhausted",
+        "outcome_unknown",
+    }
+
+
+def poll_delay(attempt: Attempt, submission: Submission) -> float:
+    """Return the seconds until the next question: the provider's wish, or a growing wait."""
+    if submission.poll_after is not None:
+        return max(0.2, min(submission.poll_after, LONGEST_POLL_SECONDS))
+    grown = POLL_SECONDS * 1.3 ** min(attempt.polls, 12)
+    return min(grown, LONGEST_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+
+def retry_delay(tries: int, error: ProviderError) -> float:
+    """Return the seconds until the next try: what the provider asks, or full jitter."""
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        return min(error.retry_after, LONGEST_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
+    return random.uniform(0.5, min(LONGEST_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter

@@ -1,0 +1,1 @@
+"""Generated images on django CMS pages."""

@@ -1,0 +1,1 @@
+"""Files of assets, as browsers ask for them."""

@@ -1,0 +1,1 @@
+"""Assets in a site's own templates."""
