@@ -1,0 +1,142 @@
+"""Verify, sign and export the audit log."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from imagegen_app.core.actors import System
+from imagegen_app.services import audit_export, sealing, verification
+from imagegen_app.services.log_key import KeyUnreadable
+
+if TYPE_CHECKING:
+    from imagegen_app.services.verification import Report
+
+SHELL = System("shell")
+
+
+class Command(BaseCommand):
+    """Prove that the log is unaltered, sign it, or hand parts of it out with their proofs."""
+
+    help = "Verify, sign or export the audit log."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verify|checkpoint|export")
+        verify = verbs.add_parser("verify", help="Prove the log; exits with 1 if it was altered.")
+        verify.add_argument("--since", type=int, help="Trust the checkpoint of this size and go on.")
+        verify.add_argument("--json", action="store_true", help="Print one JSON object.")
+        checkpoint = verbs.add_parser("checkpoint", help="Seal and sign the log now.")
+        checkpoint.add_argument("--json", action="store_true", help="Print one JSON object.")
+        export = verbs.add_parser("export", help="Write events and proofs that anyone can verify.")
+        export.add_argument("--out", required=True, metavar="FILE.jsonl", help="Where to.")
+        export.add_argument("--from", dest="since", help="First moment, such as 2026-11-01.")
+        export.add_argument("--to", dest="until", help="First moment that is left out.")
+        export.add_argument("--job", help="Only events of this job.")
+        export.add_argument("--asset", help="Only events of this asset.")
+        export.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            getattr(self, options["verb"])(options)
+        except (KeyUnreadable, sealing.SealerBusy) as fault:
+            raise CommandError(str(fault)) from None
+
+    def verify(self, options: dict[str, Any]) -> None:
+        """Seal what waits, prove the log and say what was found."""
+        sealing.seal_everything()
+        try:
+            report = verification.verify(since=options["since"])
+        except verification.NoSuchCheckpoint as fault:
+            raise CommandError(str(fault)) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_dict(report)))
+        else:
+            self._tell(report)
+        if not report.ok:
+            raise CommandError("The log does not verify.", returncode=1)
+
+    def checkpoint(self, options: dict[str, Any]) -> None:
+        """Seal and sign the log now."""
+        sealing.seal_everything()
+        made = sealing.make_checkpoint(SHELL, force=True)
+        if made is None:
+            raise CommandError("The log was not signed: it is empty or does not verify.")
+        if options["json"]:
+            self.stdout.write(
+                json.dumps({"size": made.size, "root": made.root, "note": made.note, "vkey": sealing.vkey()})
+            )
+            return
+        self.stdout.write(made.note)
+        self.stdout.write(f"Key: {sealing.vkey()}")
+
+    def export(self, options: dict[str, Any]) -> None:
+        """Write the selected events and their proofs."""
+        selection = audit_export.Selection(
+            since=_moment(options["since"], "--from"),
+            until=_moment(options["until"], "--to"),
+            job=_key(options["job"], "--job"),
+            asset=_key(options["asset"], "--asset"),
+        )
+        try:
+            made = audit_export.export(SHELL, out=Path(options["out"]), selection=selection)
+        except audit_export.CannotExport as fault:
+            raise CommandError(str(fault)) from None
+        if options["json"]:
+            paths = {"bodies": str(made.bodies), "proofs": str(made.proofs)}
+            self.stdout.write(json.dumps({"count": made.count, **paths}))
+        else:
+            self.stdout.write(f"{made.count} events: {made.bodies}, {made.proofs}")
+
+    def _tell(self, report: Report) -> None:
+        state = "unaltered" if report.ok else "ALTERED"
+        self.stdout.write(f"{report.size} entries, {state}. Root {report.root}.")
+        self.stdout.write(
+            f"{report.checkpoints} checkpoints agree, {report.unsealed} entries are not sealed yet, "
+            f"{report.erased} personal texts were erased. {report.seconds:.2f} s."
+        )
+        for finding in report.findings:
+            place = "" if finding.seq is None else f"entry {finding.seq}: "
+            self.stdout.write(f"- {place}{finding.sentence}")
+        if report.faults > len(report.findings):
+            self.stdout.write(f"… and {report.faults - len(report.findings)} more.")
+
+
+def _as_dict(report: Report) -> dict[str, Any]:
+    return {
+        "ok": report.ok,
+        "size": report.size,
+        "root": report.root,
+        "checkpoints": report.checkpoints,
+        "unsealed": report.unsealed,
+        "erased": report.erased,
+        "seconds": round(report.seconds, 3),
+        "faults": report.faults,
+        "findings": [
+            {"kind": f.kind, "seq": f.seq, "event": f.event_id, "sentence": f.sentence}
+            for f in report.findings
+        ],
+    }
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{option} {text!r} is no moment; write 2026-11-01 or 2026-11-01T12:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _key(text: str | None, option: str) -> UUID | None:
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise CommandError(f"{option} {text!r} is no number of a row.") from None
