@@ -33,6 +33,8 @@ class CredentialSettings:
     source: str | tuple[str, ...]
     #: The only hosts that ever receive the key.
     hosts: tuple[str, ...]
+    #: Where the secret comes from that the provider signs its webhooks with; one or two sources.
+    webhook_source: str | tuple[str, ...] = ""
 
 
 @dataclass(frozen=True, slots=True)

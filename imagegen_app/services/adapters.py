@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagegen_app import conf
 from imagegen_app.providers import registry
-from imagegen_app.providers.credentials import Credential
+from imagegen_app.providers.credentials import Credential, Secret, SecretMissing
 from imagegen_app.providers.http import HttpClient, HttpLimits
 
 if TYPE_CHECKING:
@@ -39,6 +39,21 @@ def credential(name: str) -> Credential | None:
     return Credential(name=name, sources=sources, hosts=frozenset(entry.hosts))
 
 
+def webhook_secrets(name: str) -> tuple[Secret, ...]:
+    """Return the live secrets that the provider of this credential signs its webhooks with."""
+    entry = conf.get().credentials.get(name)
+    if entry is None or not entry.webhook_source:
+        return ()
+    source = entry.webhook_source
+    sources = (source,) if isinstance(source, str) else tuple(source)
+    try:
+        return Credential(
+            name=f"{name} webhook", sources=sources, hosts=frozenset(entry.hosts)
+        ).values()
+    except SecretMissing:
+        return ()
+
+
 def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
     """Return an adapter that is ready to be called.
 
@@ -50,6 +65,7 @@ def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
             base_url=provider.base_url,
             credential=credential(provider.credential),
             http=http,
+            options={"webhook_secrets": webhook_secrets(provider.credential)},
         )
     except registry.UnknownAdapter:
         raise NotConfigured(_unknown(provider)) from None

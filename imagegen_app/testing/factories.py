@@ -64,16 +64,20 @@ def make_user(
     permissions: Iterable[str] = (),
     **fields: Any,
 ) -> Any:
-    """Make a user in groups (`Image editors`) and with single permissions (`imagegen.place_asset`)."""
+    """Make a user in groups (`Image editors`) and with permissions (`imagegen.place_asset`).
+
+    :raises LookupError: if no app knows such a permission.
+    """
     user = get_user_model().objects.create_user(
         username=username or f"user-{next(_numbers)}", **fields
     )
     user.groups.add(*(make_group(name) for name in groups))
     for name in permissions:
         app_label, _dot, codename = name.partition(".")
-        user.user_permissions.add(
-            Permission.objects.get(content_type__app_label=app_label, codename=codename)
-        )
+        found = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
+        if not found:
+            raise LookupError(f"there is no permission {name}")
+        user.user_permissions.add(*found)
     return user
 
 

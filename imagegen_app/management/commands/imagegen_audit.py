@@ -26,9 +26,13 @@ class Command(BaseCommand):
     help = "Verify, sign or export the audit log."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verify|checkpoint|export")
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="verify|checkpoint|export"
+        )
         verify = verbs.add_parser("verify", help="Prove the log; exits with 1 if it was altered.")
-        verify.add_argument("--since", type=int, help="Trust the checkpoint of this size and go on.")
+        verify.add_argument(
+            "--since", type=int, help="Trust the checkpoint of this size and go on."
+        )
         verify.add_argument("--json", action="store_true", help="Print one JSON object.")
         checkpoint = verbs.add_parser("checkpoint", help="Seal and sign the log now.")
         checkpoint.add_argument("--json", action="store_true", help="Print one JSON object.")
@@ -68,7 +72,14 @@ class Command(BaseCommand):
             raise CommandError("The log was not signed: it is empty or does not verify.")
         if options["json"]:
             self.stdout.write(
-                json.dumps({"size": made.size, "root": made.root, "note": made.note, "vkey": sealing.vkey()})
+                json.dumps(
+                    {
+                        "size": made.size,
+                        "root": made.root,
+                        "note": made.note,
+                        "vkey": sealing.vkey(),
+                    }
+                )
             )
             return
         self.stdout.write(made.note)
@@ -129,7 +140,9 @@ def _moment(text: str | None, option: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"{option} {text!r} is no moment; write 2026-11-01 or 2026-11-01T12:00.") from None
+        raise CommandError(
+            f"{option} {text!r} is no moment; write 2026-11-01 or 2026-11-01T12:00."
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

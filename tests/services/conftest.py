@@ -1,0 +1,106 @@
+"""A governed site in small: one model, one grant, one budget; engines that run at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from imagegen_app.core.actors import System
+from imagegen_app.models import Budget, ImageModel
+from imagegen_app.services import access, catalog, requests, wishes
+from imagegen_app.testing.factories import (
+    make_grant,
+    make_group,
+    make_image_model,
+    make_provider,
+    make_user,
+)
+from imagegen_app.testing.simulator.process import SimulatorProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import Job
+
+SMALL = {"WIDTHS": [32], "FORMATS": ["webp"]}
+
+
+@dataclass
+class Site:
+    """What a test of the services needs."""
+
+    actor: Person
+    model: ImageModel
+    budget: Budget
+
+    def wish(self, **changes: Any) -> wishes.Wish:
+        """Compose a wish for one small image."""
+        values: dict[str, Any] = {"prompt": "A red mug", "model": self.model, "size": "64x64"}
+        return wishes.compose(actor=self.actor, **{**values, **changes})
+
+    def request(self, **changes: Any) -> Job:
+        """Request one small image."""
+        return requests.request_images(actor=self.actor, wish=self.wish(**changes))
+
+
+@pytest.fixture
+def small(settings: Any) -> Any:
+    """Few renditions, short waits, and only the bell that a test rings itself."""
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "ENGINE": "tests.services.silent_engine.SilentEngine",
+        "RENDITIONS": SMALL,
+        "FOUR_EYES": True,
+    }
+    return settings
+
+
+@pytest.fixture
+def site(db: None, small: Any) -> Site:
+    """Return a site on the sandbox with ten dollars a month."""
+    return governed(make_image_model(wire_name="sandbox-1"))
+
+
+def governed(model: ImageModel) -> Site:
+    """Give editors a grant for a model, and the site a budget."""
+    group = make_group("Image editors")
+    make_grant(group=group, image_model=model)
+    budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
+    catalog.save(actor=System("test"), record=budget)
+    editor = make_user("edda", groups=["Image editors"])
+    return Site(actor=access.person(editor), model=model, budget=budget)
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[SimulatorProcess]:
+    """Start the simulator once."""
+    with SimulatorProcess(quick=True) as process:
+        yield process
+
+
+@pytest.fixture
+def simulator(simulator_process: SimulatorProcess) -> SimulatorProcess:
+    """Return the simulator with an empty bill and no script."""
+    simulator_process.reset()
+    return simulator_process
+
+
+def at_simulator(
+    simulator: SimulatorProcess, settings: Any, monkeypatch: pytest.MonkeyPatch, adapter: str
+) -> ImageModel:
+    """Make a model whose provider is the simulator, under one of its protocols."""
+    monkeypatch.setenv("SIMULATOR_KEY", simulator.key)
+    url = simulator.openai_url if adapter == "openai" else simulator.base_url
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {"simulator": {"SOURCE": "env:SIMULATOR_KEY", "HOSTS": ["127.0.0.1"]}},
+        "TRUSTED_ORIGINS": [simulator.base_url],
+    }
+    provider = make_provider(adapter=adapter, base_url=url, credential="simulator")
+    name = "gpt-image-2.6-flare" if adapter == "openai" else "generic-1"
+    return make_image_model(provider=provider, wire_name=name)

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagegen_app.core.errors import all_errors
+from imagegen_app.core.states import FINAL
+from imagegen_app.imaging.faults import SENTENCES
+from imagegen_app.models import (
+    Asset,
+    Attempt,
+    AuditEvent,
+    BudgetPeriod,
+    Grant,
+    LedgerEntry,
+    Rendition,
+)
+from imagegen_app.providers.http import HttpClient, HttpLimits
+from imagegen_app.services import adapters, control, driver, inspection, leases, storage
+from imagegen_app.services.unit import use_case
+from tests.services.conftest import Site, at_simulator, governed
+
+if TYPE_CHECKING:
+    from imagegen_app.models import Job
+    from imagegen_app.testing.simulator.process import SimulatorProcess
+
+
+def drive(job: Job, *, seconds: float = 10) -> Job:
+    driver.drive(seconds=seconds)
+    job.refresh_from_db()
+    return job
+
+
+@pytest.fixture
+def openai(
+    db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> Site:
+    """A site whose only model is OpenAI's, at the simulator."""
+    monkeypatch.setattr(adapters, "client", quick_client)
+    return governed(at_simulator(simulator, small, monkeypatch, "openai"))
+
+
+def quick_client(**_options: Any) -> HttpClient:
+    """Return a client that gives a silent server up after a second and a half."""
+    from imagegen_app import conf  # noqa: PLC0415 - the test's own settings
+
+    limits = HttpLimits(read=1.5, total=20)
+    return HttpClient(limits=limits, trusted_origins=frozenset(conf.get().trusted_origins))
+
+
+def ask(site: Site, **changes: Any) -> Job:
+    return site.request(size="1024x1024", **changes)
+
+
+def test_the_sandbox_makes_a_marked_signed_asset_with_renditions(site: Site) -> None:
+    job = drive(site.request(count=2))
+
+    assert (job.state, job.actual_cost) == ("succeeded", Decimal("0.04"))
+    asset = job.assets.get(position=0)
+    found = inspection.inspect_stored(asset)
+    assert found.is_intact
+    assert found.marks.digital_source_type.endswith("/trainedAlgorithmicMedia")
+    assert asset.review == "pending"
+    assert storage.get(asset.original_key) != storage.get(asset.key)
+    assert Rendition.objects.filter(asset=asset).count() == 1
+    assert (BudgetPeriod.objects.get().reserved, BudgetPeriod.objects.get().spent) == (
+        0,
+        Decimal("0.04"),
+    )
+
+
+def test_openai_answers_and_its_tokens_are_charged(
+    openai: Site, simulator: SimulatorProcess
+) -> None:
+    job = drive(ask(openai))
+
+    assert job.state == "succeeded"
+    assert job.attempts.get().state == "settled"
+    assert simulator.bill()["images"] == 1
+
+
+#: What the simulator does, the job's state and error, and whether the money is kept.
+BAD_ANSWERS = [
+    ("html", "failed", "bad_response", True),
+    ("truncated_base64", "failed", "bad_response", True),
+    ("huge_png", "failed", "bad_image", True),
+    ("svg", "failed", "bad_image", True),
+    ("animated_gif", "failed", "bad_image", True),
+    ("error_in_200", "failed", "bad_response", True),
+    ("missing_data", "failed", "bad_response", True),
+    ("not_json", "failed", "bad_response", True),
+    ("moderation_block", "blocked", "content_blocked", False),
+    ("quota", "failed", "quota_exhausted", False),
+    ("silence", "uncertain", "outcome_unknown", True),
+    ("disconnect", "uncertain", "outcome_unknown", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "code", "is_kept"), BAD_ANSWERS, ids=[b[0] for b in BAD_ANSWERS]
+)
+def test_a_bad_answer_gives_one_clear_error_and_nothing_half_stored(  # noqa: PLR0917 - a table
+    openai: Site, simulator: SimulatorProcess, kind: str, state: str, code: str, is_kept: bool
+) -> None:
+    simulator.fail(kind)
+
+    job = drive(ask(openai))
+
+    assert (job.state, job.error_code) == (state, code)
+    assert job.error_message
+    assert job.error_remedy
+    assert not Asset.objects.exists()
+    period = BudgetPeriod.objects.get()
+    assert (period.spent + period.reserved > 0) is is_kept
+    ending = {
+        "failed": "job.failed",
+        "blocked": "job.blocked",
+        "uncertain": "job.became_uncertain",
+    }[state]
+    assert AuditEvent.objects.filter(job_id=job.pk, type=ending).count() == 1
+    assert len(job.attempts.all()) == 1
+
+
+def test_every_reason_of_a_bad_image_has_a_sentence() -> None:
+    assert all(sentence.endswith(".") for sentence in SENTENCES.values())
+    assert "bad_image" in all_errors()
+
+
+def test_a_rate_limit_is_waited_out_as_the_provider_asks(
+    openai: Site, simulator: SimulatorProcess
+) -> None:
+    simulator.fail("status", status=429, retry_after=1, times=1)
+
+    job = drive(ask(openai), seconds=12)
+
+    assert job.state == "succeeded"
+    assert sorted(job.attempts.values_list("state", flat=True)) == ["refused", "settled"]
+    assert simulator.bill()["images"] == 1
+
+
+def test_fewer_images_than_asked_for_are_kept_and_said(
+    openai: Site, simulator: SimulatorProcess
+) -> None:
+    simulator.fail("fewer_images")
+
+    job = drive(ask(openai, count=3))
+
+    assert (job.state, job.error_code, job.assets.count()) == ("succeeded", "fewer_images", 1)
+
+
+def test_a_job_of_the_job_protocol_is_polled_until_it_is_done(
+    db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = governed(at_simulator(simulator, small, monkeypatch, "generic_jobs"))
+    simulator.script(latency=0.5)
+
+    job = drive(ask(site), seconds=20)
+
+    assert job.state == "succeeded"
+    assert simulator.bill()["images"] == 1
+    kinds = list(AuditEvent.objects.filter(job_id=job.pk).values_list("type", flat=True))
+    assert "job.accepted" in kinds
+
+
+def test_a_grant_taken_back_stops_a_job_that_waits(site: Site) -> None:
+    job = site.request()
+    use_case(silent=True)(Grant.objects.all().delete)()
+
+    drive(job)
+
+    assert (job.state, job.error_code) == ("failed", "not_granted")
+    assert not Attempt.objects.exists()
+    assert BudgetPeriod.objects.get().reserved == 0
+
+
+def test_a_waiting_job_is_cancelled_at_no_cost(site: Site) -> None:
+    job = site.request()
+
+    ended = control.cancel(actor=site.actor, job=job)
+
+    job.refresh_from_db()
+    assert (ended, job.state, job.actual_cost) == (True, "cancelled", 0)
+    assert BudgetPeriod.objects.get().reserved == 0
+
+
+@pytest.mark.parametrize(
+    ("resolution", "state", "spent"),
+    [
+        ("close", "failed", "0.02"),
+        ("never_accepted", "queued", "0"),
+        ("send_again", "queued", "0.02"),
+    ],
+)
+def test_a_person_settles_an_unknown_outcome(
+    openai: Site, simulator: SimulatorProcess, resolution: Any, state: str, spent: str
+) -> None:
+    simulator.fail("disconnect", times=1)
+    job = drive(ask(openai))
+    from imagegen_app.core.actors import System  # noqa: PLC0415 - stands for the person
+
+    control.resolve(actor=System("test"), job=job, resolution=resolution)
+
+    job.refresh_from_db()
+    assert job.state == state
+    assert BudgetPeriod.objects.get().spent == Decimal(spent)
+    assert AuditEvent.objects.filter(job_id=job.pk, actor_id="test").exists()
+
+
+def test_a_stale_lease_moves_nothing(site: Site) -> None:
+    site.request()
+    stale = leases.claim(limit=1, owner="a")[0]
+    use_case(silent=True)(
+        lambda: type(stale).objects.filter(pk=stale.pk).update(lease_until=None)
+    )()
+    fresh = leases.claim(limit=1, owner="b")[0]
+
+    with pytest.raises(leases.JobMoved):
+        leases.postpone(stale, seconds=5)
+
+    assert fresh.lease_token == stale.lease_token + 1
+
+
+def test_two_workers_never_hold_the_same_job(site: Site) -> None:
+    site.request()
+
+    first = leases.claim(limit=5, owner="a")
+    second = leases.claim(limit=5, owner="b")
+
+    assert (len(first), len(second)) == (1, 0)
+
+
+def test_the_ledger_adds_up_to_the_counters(openai: Site, simulator: SimulatorProcess) -> None:
+    simulator.fail("html", times=1)
+    jobs = [ask(openai, prompt=f"mug {n}") for n in range(3)]
+    driver.drive(seconds=15)
+
+    period = BudgetPeriod.objects.get()
+    sums = {
+        "reservation": Decimal(0),
+        "release": Decimal(0),
+        "charge": Decimal(0),
+        "overage": Decimal(0),
+    }
+    for entry in LedgerEntry.objects.all():
+        sums[entry.kind] += entry.amount
+    assert sums["reservation"] - sums["release"] == period.reserved == 0
+    assert sums["charge"] == period.spent
+    for job in jobs:
+        job.refresh_from_db()
+        assert job.state in FINAL

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagegen_app.core.actors import System
+from imagegen_app.models import AuditEvent, AuditSecret, BudgetPeriod, Job, Verdict
+from imagegen_app.services import access, catalog, driver, requests, wishes
+from imagegen_app.testing.factories import make_template, make_user
+
+if TYPE_CHECKING:
+    from tests.services.conftest import Site
+
+
+def test_a_request_reserves_its_price_and_leaves_its_events(site: Site) -> None:
+    job = site.request()
+
+    period = BudgetPeriod.objects.get()
+    assert (job.state, period.reserved, period.spent) == ("queued", Decimal("0.02"), 0)
+    kinds = set(AuditEvent.objects.filter(job_id=job.pk).values_list("type", flat=True))
+    assert {"job.requested", "money.reserved", "moderation.verdict"} <= kinds
+
+
+def test_the_prompt_stands_beside_the_log_and_never_in_it(site: Site) -> None:
+    job = site.request(prompt="A secret garden")
+
+    bodies = AuditEvent.objects.filter(job_id=job.pk).values_list("body", flat=True)
+    assert not any("secret garden" in body for body in bodies)
+    assert AuditSecret.objects.filter(field="prompt", value="A secret garden").exists()
+
+
+def test_without_a_grant_nothing_is_requested_and_the_refusal_is_recorded(site: Site) -> None:
+    stranger = access.person(make_user("stranger", permissions=["imagegen.request_job"]))
+
+    with pytest.raises(access.NotGranted) as refusal:
+        requests.request_images(actor=stranger, wish=site.wish())
+
+    assert "not released for your groups" in refusal.value.why
+    assert refusal.value.remedy.startswith("Ask ")
+    assert not Job.objects.exists()
+    assert AuditEvent.objects.filter(type="job.denied", actor_id=stranger.id).count() == 1
+
+
+def test_a_superuser_needs_a_grant_too(site: Site) -> None:
+    root = access.person(make_user("root", is_superuser=True))
+
+    with pytest.raises(access.NotGranted):
+        requests.request_images(actor=root, wish=site.wish())
+
+
+def test_the_bypass_lets_superusers_through_where_the_site_says_so(site: Site, small: Any) -> None:
+    small.IMAGEGEN = {**small.IMAGEGEN, "SUPERUSER_BYPASS": True}
+    root = access.person(make_user("root", is_superuser=True))
+
+    job = requests.request_images(actor=root, wish=site.wish())
+
+    assert job.state == "queued"
+
+
+def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
+    site.budget.limit = Decimal("0.05")
+    catalog.save(actor=System("test"), record=site.budget)
+    site.request()
+    site.request()
+
+    with pytest.raises(requests.Refused) as refusal:
+        site.request()
+
+    assert refusal.value.code == "over_budget"
+    assert "0.01 USD are left" in refusal.value.why
+    assert BudgetPeriod.objects.get().reserved == Decimal("0.04")
+    assert Job.objects.count() == 2
+
+
+def test_an_unknown_price_is_no_price_of_nothing(site: Site) -> None:
+    site.model.price = {}
+
+    with pytest.raises(requests.NoPrice):
+        site.request()
+
+    assert not Job.objects.exists()
+
+
+def test_the_same_key_makes_one_job(site: Site) -> None:
+    first = site.request(idempotency_key="k")
+    second = site.request(idempotency_key="k")
+
+    assert first.pk == second.pk
+    assert Job.objects.count() == 1
+
+
+def test_the_same_key_for_another_wish_is_refused(site: Site) -> None:
+    site.request(idempotency_key="k")
+
+    with pytest.raises(requests.IdempotencyConflict):
+        site.request(idempotency_key="k", prompt="A blue mug")
+
+    assert Job.objects.count() == 1
+
+
+def test_a_blocked_prompt_leaves_a_blocked_job_its_verdict_and_no_reservation(site: Site) -> None:
+    with pytest.raises(requests.PromptBlocked) as refusal:
+        site.request(prompt="revenge  pÖrn".replace("Ö", "o"))
+
+    job = refusal.value.job
+    assert (job.state, job.error_code) == ("blocked", "content_blocked")
+    assert Verdict.objects.get(outcome="blocked").where == "prompt"
+    assert not BudgetPeriod.objects.exists()
+    assert "block list" in refusal.value.why
+
+
+def test_a_screener_that_breaks_down_closes_the_gate(site: Site, small: Any) -> None:
+    broken = {"NAME": "broken", "BACKEND": "tests.services.test_requests.Broken"}
+    small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [broken]}
+
+    with pytest.raises(requests.PromptBlocked):
+        site.request()
+
+
+class Broken:
+    """A screener of a site's own, with a mistake in it."""
+
+    def screen_text(self, text: str) -> Any:
+        raise ZeroDivisionError
+
+    def screen_image(self, data: bytes, *, media_type: str) -> Any:
+        raise ZeroDivisionError
+
+
+def test_the_same_seed_is_answered_from_the_first_images_at_no_cost(site: Site) -> None:
+    first = site.request(seed=7)
+    driver.drive(seconds=5)
+
+    second = site.request(seed=7)
+
+    assert (second.state, second.actual_cost, second.cached_from_id) == ("succeeded", 0, first.pk)
+    assert list(second.results()) == list(first.results()) != []
+    assert BudgetPeriod.objects.get().spent == Decimal("0.02")
+
+
+def test_without_a_seed_each_request_is_made_anew(site: Site) -> None:
+    site.request()
+    driver.drive(seconds=5)
+
+    assert site.request().state == "queued"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "field"), [("", "prompt"), ("   \n", "prompt"), ("x" * 100_000, "prompt")]
+)
+def test_an_empty_or_endless_prompt_is_refused_with_its_field(
+    site: Site, prompt: str, field: str
+) -> None:
+    with pytest.raises(wishes.InvalidWish) as refusal:
+        site.wish(prompt=prompt)
+
+    assert refusal.value.field == field
+    assert refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["كوب أحمر على الطاولة", "🫖🍵 tea", "<script>alert(1)</script>", "{{ 7*7 }} ${7*7} %(x)s"],
+    ids=["right-to-left", "emoji", "markup", "template"],
+)
+def test_strange_prompts_are_kept_to_the_letter(site: Site, prompt: str) -> None:
+    job = site.request(prompt=prompt)
+    driver.drive(seconds=5)
+    job.refresh_from_db()
+
+    assert (job.prompt, job.state) == (prompt, "succeeded")
+
+
+def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
+    version = make_template()
+
+    with pytest.raises(wishes.InvalidWish) as refusal:
+        wishes.compose(
+            actor=site.actor, template=version, variables={"colour": "red"}, model=site.model
+        )
+
+    assert "'colour'" in refusal.value.why
+    assert "product" in refusal.value.why
+
+
+@pytest.mark.parametrize("size", ["63x64", "9000x9000", "0x10", "big", "-1x5"])
+def test_a_size_that_the_model_has_not_is_refused(site: Site, size: str) -> None:
+    with pytest.raises(wishes.InvalidWish) as refusal:
+        site.wish(size=size)
+
+    assert refusal.value.field == "size"
+
+
+def test_values_are_inserted_once_and_never_read_again(site: Site) -> None:
+    version = make_template(body="A {{ product }}")
+
+    wish = wishes.compose(
+        actor=site.actor,
+        template=version,
+        variables={"product": "{{ product }}{% if x %}"},
+        model=site.model,
+    )
+
+    assert wish.request.prompt == "A {{ product }}{% if x %}"

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from imagegen_app.core.actors import System
+from imagegen_app.models import Provider, Worker
+from imagegen_app.models.guard import StrayWrite
+from imagegen_app.services import audit, clock
+from imagegen_app.services.unit import NoAuditEvent, use_case
+from imagegen_app.testing.factories import make_provider
+
+pytestmark = pytest.mark.django_db
+SYSTEM = System("test")
+
+
+def test_a_row_saved_outside_of_a_use_case_is_refused() -> None:
+    with pytest.raises(StrayWrite):
+        Provider(name="x", slug="x", adapter="sandbox").save()
+
+    assert not Provider.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "write", ["save", "delete", "update", "bulk_delete", "bulk_update", "bulk_create"]
+)
+def test_no_way_of_writing_goes_past_the_guard(write: str) -> None:
+    provider = make_provider()
+    ways = {
+        "save": provider.save,
+        "delete": provider.delete,
+        "update": lambda: Provider.objects.update(name="y"),
+        "bulk_delete": lambda: Provider.objects.all().delete(),
+        "bulk_update": lambda: Provider.objects.bulk_update([provider], ["name"]),
+        "bulk_create": lambda: Provider.objects.bulk_create(
+            [Provider(slug="z", adapter="sandbox")]
+        ),
+    }
+
+    with pytest.raises(StrayWrite):
+        ways[write]()
+
+    assert list(Provider.objects.values_list("pk", "name")) == [(provider.pk, provider.name)]
+
+
+def test_a_change_without_an_event_is_rolled_back() -> None:
+    @use_case()
+    def careless() -> None:
+        Provider.objects.create(name="x", slug="x", adapter="sandbox")
+
+    with pytest.raises(NoAuditEvent):
+        careless()
+
+    assert not Provider.objects.exists()
+
+
+def test_an_event_inside_a_nested_use_case_counts_for_the_outer_one() -> None:
+    @use_case()
+    def inner() -> None:
+        audit.record(SYSTEM, "provider.created")
+
+    @use_case()
+    def outer() -> None:
+        Provider.objects.create(name="x", slug="x", adapter="sandbox")
+        inner()
+
+    outer()
+
+    assert Provider.objects.count() == 1
+
+
+def test_a_silent_use_case_may_change_heartbeats() -> None:
+    @use_case(silent=True)
+    def beat() -> None:
+        now = clock.now()
+        Worker.objects.create(name="w", engine="e", started_at=now, seen_at=now)
+
+    beat()
+
+    assert Worker.objects.count() == 1
