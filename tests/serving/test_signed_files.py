@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from imagegen_app.models import AuditEvent
 from imagegen_app.services import access, delivery, storage
-from imagegen_app.testing.factories import make_asset, make_image, make_user
+from imagegen_app.testing.factories import make_asset, make_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,7 +221,3 @@ def test_a_file_of_an_unknown_kind_is_only_ever_downloaded(client: Client) -> No
 
         assert answer.headers["Content-Type"] == "application/octet-stream"
         assert answer.headers["Content-Disposition"].startswith("attachment; ")
-
-
-def test_the_test_images_are_never_alike() -> None:
-    assert make_image() != make_image()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from cms.models import Page
+from cms.api import create_page
+from cms.models import Page, PageContent
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
@@ -18,9 +19,6 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import AuditEvent, Placement
 from imagegen_app.testing.factories import make_asset, make_user
 from tests.contrib.djangocms.conftest import add_image, publish, version_of
-
-if TYPE_CHECKING:
-    from cms.models import PageContent
 
 HIDDEN = [ReviewState.PENDING, ReviewState.REJECTED, ReviewState.WITHDRAWN]
 
@@ -86,9 +84,6 @@ def test_a_page_without_images_is_none_of_our_business(page: PageContent, editor
 
 
 def test_an_image_of_another_page_does_not_stop_this_one(page: PageContent, editor: Any) -> None:
-    from cms.api import create_page  # noqa: PLC0415 - needs no fixture of its own
-    from cms.models import PageContent  # noqa: PLC0415 - as above
-
     other = create_page("Other", "pages/home.html", "en", created_by=editor)
     add_image(PageContent.admin_manager.get(page=other), make_asset(review="pending"))
 
@@ -107,7 +102,7 @@ def test_publishing_tells_where_an_image_stands(page: PageContent, editor: Any) 
     assert placement.asset == asset
     assert placement.target == page
     assert placement.field == f"hero:{plugin.position}"
-    assert placement.object_label == "Kiln"
+    assert placement.object_label == "Kiln (en)"
     assert placement.placed_by == editor
     event = AuditEvent.objects.get(type="placement.made")
     assert (event.asset_id, event.actor_id) == (asset.pk, str(editor.pk))
