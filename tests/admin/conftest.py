@@ -1,0 +1,89 @@
+"""A site with one of each row, and people in every role."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from imagegen_app.core.actors import System
+from imagegen_app.models import Budget
+from imagegen_app.services import catalog, placement, roles, sealing
+from imagegen_app.testing.factories import (
+    make_asset,
+    make_grant,
+    make_group,
+    make_image_model,
+    make_template,
+    make_user,
+)
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+CANARY = "canary-prompt-8231"
+
+
+@pytest.fixture
+def immediate(settings: Any) -> Any:
+    """Make images at once, small."""
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "ENGINE": "imagegen_app.engines.immediate.ImmediateEngine",
+        "RENDITIONS": {"WIDTHS": [64], "FORMATS": ["webp", "jpeg"]},
+    }
+    return settings
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, Any]:
+    """Return one person of each role, staff all but the visitor."""
+    roles.install()
+    made: dict[str, Any] = {
+        "visitor": make_user("visitor"),
+        "plain": make_user("plain", is_staff=True),
+    }
+    for name in roles.ROLES:
+        made[name] = make_user(
+            name.split()[-1] + "-" + name.split()[0], groups=[name], is_staff=True
+        )
+    made["superuser"] = make_user("root", is_staff=True, is_superuser=True)
+    return made
+
+
+@pytest.fixture
+def rows(people: dict[str, Any]) -> dict[str, Any]:
+    """Return one row of each table that the admin shows, requested by a stranger."""
+    owner = make_user("owner")
+    model = make_image_model(wire_name="sandbox-1")
+    version = make_template()
+    grant = make_grant(group=make_group("Image editors"), image_model=model)
+    asset = make_asset(requester=owner)
+    budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
+    catalog.save(actor=System("test"), record=budget)
+    placement.note(actor=System("test"), asset=asset, target=version.template, field="x", value="y")
+    sealing.seal_everything()
+    checkpoint = sealing.make_checkpoint(System("test"), force=True)
+    return {
+        "provider": model.provider,
+        "imagemodel": model,
+        "grant": grant,
+        "prompttemplate": version.template,
+        "templateversion": version,
+        "job": asset.job,
+        "attempt": asset.attempt,
+        "asset": asset,
+        "rendition": asset.renditions.first(),
+        "placement": asset.placements.first(),
+        "budget": budget,
+        "checkpoint": checkpoint,
+    }
+
+
+@pytest.fixture
+def editor(client: Client, people: dict[str, Any]) -> Client:
+    """Return a browser in which the editor is logged in."""
+    client.force_login(people["Image editors"])
+    return client

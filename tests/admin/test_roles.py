@@ -1,0 +1,265 @@
+"""Who sees and changes what in the admin: one table for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from imagegen_app.admin.base import RecordAdmin
+from imagegen_app.testing.factories import make_asset
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+CATALOG = {"provider", "imagemodel", "grant", "prompttemplate", "templateversion"}
+WORK = {"job", "attempt", "batch", "asset", "rendition", "placement", "verdict"}
+MONEY = {"budget", "budgetperiod", "ledgerentry"}
+LOG = {"auditevent", "checkpoint", "webhookdelivery"}
+#: Role to the tables whose list it may open; editors see their own rows of the work.
+LISTS: dict[str, set[str]] = {
+    "visitor": set(),
+    "plain": set(),
+    "Image editors": WORK | {"prompttemplate", "templateversion"},
+    "Template authors": WORK | CATALOG,
+    "Image reviewers": WORK,
+    "Compliance": CATALOG | WORK | MONEY | LOG,
+    "Image administrators": CATALOG | WORK | MONEY | LOG | {"worker"},
+    "superuser": CATALOG | WORK | MONEY | LOG | {"worker"},
+}
+ADDS: dict[str, set[str]] = {
+    "Template authors": {"prompttemplate"},
+    "Image administrators": {"provider", "imagemodel", "grant", "budget", "prompttemplate"},
+    "superuser": {"provider", "imagemodel", "grant", "budget", "prompttemplate"},
+}
+TABLES = sorted(
+    model._meta.model_name or ""
+    for model in admin.site._registry
+    if model._meta.app_label == "imagegen"
+)
+#: What nobody may change or delete, superusers included.
+HISTORY = (WORK | LOG | MONEY | {"templateversion", "worker"}) - {"budget"}
+
+
+def test_every_table_of_ours_stands_in_the_table_of_roles() -> None:
+    assert set(TABLES) == CATALOG | WORK | MONEY | LOG | {"worker"}
+
+
+@pytest.mark.parametrize("role", LISTS)
+@pytest.mark.parametrize("table", TABLES)
+def test_a_list_opens_for_those_who_may_see_it(
+    client: Client, people: dict[str, Any], role: str, table: str
+) -> None:
+    client.force_login(people[role])
+
+    response = client.get(reverse(f"admin:imagegen_{table}_changelist"))
+
+    expected = 200 if table in LISTS[role] else 302 if role == "visitor" else 403
+    assert response.status_code == expected
+
+
+@pytest.mark.parametrize("role", LISTS)
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_is_added_only_by_those_who_may(
+    client: Client, people: dict[str, Any], role: str, table: str
+) -> None:
+    client.force_login(people[role])
+
+    response = client.get(reverse(f"admin:imagegen_{table}_add"))
+
+    allowed = table in ADDS.get(role, set())
+    assert response.status_code == (200 if allowed else 302 if role == "visitor" else 403)
+
+
+@pytest.mark.parametrize("role", LISTS)
+def test_other_peoples_rows_are_not_there_for_editors(
+    client: Client, people: dict[str, Any], rows: dict[str, Any], role: str
+) -> None:
+    client.force_login(people[role])
+
+    for table in ("job", "attempt", "asset", "rendition", "placement"):
+        response = client.get(reverse(f"admin:imagegen_{table}_change", args=[rows[table].pk]))
+
+        sees = role in {"Image reviewers", "Compliance", "Image administrators", "superuser"}
+        assert (response.status_code == 200) is sees, (role, table, response.status_code)
+
+
+@pytest.mark.parametrize("table", sorted(HISTORY))
+def test_history_cannot_be_changed_or_deleted_by_anybody(
+    table: str, rf: Any, people: dict[str, Any]
+) -> None:
+    (page,) = (
+        a
+        for m, a in admin.site._registry.items()
+        if m._meta.model_name == table and m._meta.app_label == "imagegen"
+    )
+    request = rf.get("/")
+    request.user = people["superuser"]
+
+    assert isinstance(page, RecordAdmin)
+    assert not page.has_change_permission(request)
+    assert not page.has_delete_permission(request)
+    assert "delete_selected" not in page.get_actions(request)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "provider",
+        "imagemodel",
+        "grant",
+        "prompttemplate",
+        "budget",
+        "templateversion",
+        "checkpoint",
+    ],
+)
+def test_a_page_of_a_row_opens_and_shows_no_raw_data(
+    client: Client, people: dict[str, Any], rows: dict[str, Any], table: str
+) -> None:
+    client.force_login(people["superuser"])
+
+    html = client.get(
+        reverse(f"admin:imagegen_{table}_change", args=[rows[table].pk])
+    ).content.decode()
+
+    for raw in ('{"', "[{", "{&quot;", "[&#x27;", "{&#x27;"):
+        assert raw not in html.replace('data-inline-formset="{"', "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["prompt__startswith=a", "job__prompt__contains=a", "requester__password__startswith=m"],
+)
+def test_addresses_cannot_be_used_to_guess_values(
+    client: Client, people: dict[str, Any], query: str
+) -> None:
+    client.force_login(people["Image reviewers"])
+
+    response = client.get(reverse("admin:imagegen_job_changelist") + "?" + query)
+
+    assert response.status_code in {302, 400}
+
+
+def test_a_prompt_is_read_by_right_and_the_reading_is_recorded(
+    client: Client, people: dict[str, Any]
+) -> None:
+    from imagegen_app.models import AuditEvent  # noqa: PLC0415 - this test only
+    from imagegen_app.testing.factories import make_attempt, make_job  # noqa: PLC0415 - this test only
+
+    job = make_job(prompt="<script>canary-8231</script>")
+    make_asset(job=job, attempt=make_attempt(job=job))
+    address = reverse("admin:imagegen_job_change", args=[job.pk])
+
+    client.force_login(people["Image administrators"])
+    refused = client.get(address).content.decode()
+    client.force_login(people["Compliance"])
+    shown = client.get(address).content.decode()
+    client.get(address)
+
+    assert "canary-8231" not in refused
+    assert "&lt;script&gt;canary-8231" in shown
+    assert "<script>canary" not in shown
+    assert AuditEvent.objects.filter(type="asset.prompt_viewed", job_id=job.pk).count() == 1
+
+
+@pytest.mark.parametrize("table", ["job", "asset", "attempt", "rendition"])
+def test_a_list_costs_the_same_queries_for_two_rows_and_for_twelve(
+    client: Client, people: dict[str, Any], table: str
+) -> None:
+    client.force_login(people["superuser"])
+    address = reverse(f"admin:imagegen_{table}_changelist")
+    make_asset()
+    make_asset()
+    client.get(address)
+    with CaptureQueriesContext(connection) as few:
+        client.get(address)
+    for _ in range(10):
+        make_asset()
+
+    with CaptureQueriesContext(connection) as many:
+        assert client.get(address).status_code == 200
+
+    assert len(many) == len(few)
+
+
+def test_an_action_names_its_permission_in_every_table_of_ours() -> None:
+    for model, page in admin.site._registry.items():
+        if model._meta.app_label != "imagegen":
+            continue
+        for name in page.actions or []:
+            action = getattr(page, name)
+            assert getattr(action, "allowed_permissions", None), (model, name)
+
+
+def test_a_provider_is_saved_through_its_use_case(client: Client, people: dict[str, Any]) -> None:
+    from imagegen_app.models import AuditEvent, Provider  # noqa: PLC0415 - this test only
+
+    client.force_login(people["Image administrators"])
+    client.post(
+        reverse("admin:imagegen_provider_add"),
+        {
+            "name": "New",
+            "slug": "new",
+            "adapter": "sandbox",
+            "max_in_flight": "4",
+            "is_enabled": "on",
+        },
+    )
+
+    assert Provider.objects.get(slug="new").max_in_flight == 4
+    assert AuditEvent.objects.filter(type="provider.created").count() == 1
+
+
+def test_a_changed_template_is_a_new_version_and_an_unchanged_one_is_not(
+    client: Client, people: dict[str, Any], rows: dict[str, Any]
+) -> None:
+    client.force_login(people["Template authors"])
+    template = rows["prompttemplate"]
+    address = reverse("admin:imagegen_prompttemplate_change", args=[template.pk])
+    sent = {
+        "name": "Renamed",
+        "purpose": "",
+        "body": "A quiet picture of a {{ product }}.",
+        "negative": "",
+        "name_0": "product",
+        "kind_0": "text",
+        "label_0": "Product",
+        "required_0": "on",
+        "operation": "generate",
+        "size": "1024x1024",
+        "count": "1",
+        "seed_strategy": "random",
+    }
+    version = rows["templateversion"]
+    sent |= {"size": f"{version.width}x{version.height}", "count": str(version.count)}
+
+    client.post(address, sent)
+    client.post(address, {**sent, "body": "A loud picture of a {{ product }}."})
+
+    template.refresh_from_db()
+    assert (template.name, template.versions.count()) == ("Renamed", 2)
+
+
+def test_a_template_with_a_forbidden_thing_is_refused_with_its_line(
+    client: Client, people: dict[str, Any], rows: dict[str, Any]
+) -> None:
+    client.force_login(people["Template authors"])
+    response = client.post(
+        reverse("admin:imagegen_prompttemplate_add"),
+        {
+            "name": "Bad",
+            "slug": "bad",
+            "body": "{{ ''.__class__ }}",
+            "operation": "generate",
+            "size": "1024x1024",
+            "count": "1",
+            "seed_strategy": "random",
+        },
+    )
+
+    assert "line 1" in response.content.decode()

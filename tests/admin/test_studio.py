@@ -1,0 +1,267 @@
+"""The editor's and the product team's journeys without a line of JavaScript."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import reverse
+
+from imagegen_app.models import Asset, AuditEvent, Batch, Job, Placement
+from imagegen_app.services import driver
+from imagegen_app.testing.factories import make_asset, make_user
+from project import seed
+from project.catalog.models import Product
+from project.demo import governance
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+STUDIO = "admin:imagegen_studio"
+
+
+@pytest.fixture
+def shop(db: None, immediate: Any) -> Any:
+    """The demo's governance and catalogue; editors may approve what they made."""
+    immediate.IMAGEGEN = {**immediate.IMAGEGEN, "FOUR_EYES": False}
+    governance.setup()
+    seed.users()
+    seed.catalog()
+    return immediate
+
+
+@pytest.fixture
+def edda(client: Client, shop: Any, django_user_model: Any) -> Client:
+    client.force_login(django_user_model.objects.get(username="editor"))
+    return client
+
+
+def recipe(**changes: str) -> dict[str, str]:
+    return {
+        "template": "product-still-life",
+        "shown_template": "product-still-life",
+        "v_product": "mug",
+        "v_colour": "red",
+        "v_material": "clay",
+        "v_setting": "on a light table",
+        "size": "1024x1024",
+        "count": "2",
+        "image_model": str(model_pk()),
+        "generate": "1",
+        **changes,
+    }
+
+
+def model_pk() -> int:
+    from imagegen_app.models import ImageModel  # noqa: PLC0415 - after the apps
+
+    return int(ImageModel.objects.get(slug="sandbox-1").pk)
+
+
+def test_the_promise_on_the_button_names_count_price_and_what_is_left(edda: Client) -> None:
+    html = edda.post(reverse("admin:imagegen_studio_quote"), recipe()).content.decode()
+
+    assert "Generate 2 · about 0.04 USD" in html
+    assert "40.00 USD left" in html
+    assert '<mark title="product">mug</mark>' in html
+
+
+def test_what_is_missing_is_said_in_a_sentence(edda: Client) -> None:
+    html = edda.post(reverse("admin:imagegen_studio_quote"), recipe(v_product="")).content.decode()
+
+    assert "Product: a value is needed" in html
+
+
+def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) -> None:
+    posted = edda.post(reverse(STUDIO) + "?embed=1&field=image", recipe())
+    job = Job.objects.get()
+    driver.drive(seconds=10)
+    page = edda.get(posted["Location"]).content.decode()
+    asset = job.assets.get(position=1)
+    choose = reverse("admin:imagegen_studio_choose", args=[asset.pk])
+    empty = edda.post(choose, {"alt": ""}).content.decode()
+    taken = edda.post(choose + "?embed=1&field=image", {"alt": "A red mug"}).content.decode()
+    token = re.search(r'token="([^"]+)"', taken)
+    assert token is not None
+    product = Product.objects.first()
+    form = edda.get(reverse("admin:catalog_product_change", args=[product.pk]))
+    fields = form.context["adminform"].form.initial
+    sent = {k: v for k, v in fields.items() if v not in (None, "") and k != "image"}
+    saved = edda.post(
+        reverse("admin:catalog_product_change", args=[product.pk]),
+        {
+            **sent,
+            "category": product.category_id,
+            "is_published": "on",
+            "image-generated": token[1],
+        },
+    )
+
+    product.refresh_from_db()
+    placement = Placement.objects.get()
+    assert page.count("Use this image") == 2
+    assert "decorative" in empty
+    assert saved.status_code == 302, saved.context["adminform"].form.errors if saved.context else ""
+    assert (placement.asset, placement.field, placement.placed_value) == (
+        asset,
+        "image",
+        product.image.name,
+    )
+    asset.refresh_from_db()
+    assert (asset.review, asset.alt_text) == ("approved", "A red mug")
+
+
+def test_a_pick_of_another_person_is_not_taken_over(edda: Client, client: Client) -> None:
+    from imagegen_app.services import access, chooser  # noqa: PLC0415 - this test only
+
+    asset = make_asset()
+    stranger = access.person(make_user("stranger"))
+    token = chooser.token(actor=stranger, asset=asset)
+    product = Product.objects.first()
+
+    response = edda.post(
+        reverse("admin:catalog_product_change", args=[product.pk]),
+        {
+            "name": product.name,
+            "slug": product.slug,
+            "sku": product.sku,
+            "category": product.category_id,
+            "price": "1",
+            "image-generated": token,
+        },
+    )
+
+    assert "Choose the image again" in response.content.decode()
+    assert not Placement.objects.exists()
+
+
+def test_an_image_that_waits_for_a_second_person_cannot_be_saved_yet(
+    edda: Client, shop: Any
+) -> None:
+    shop.IMAGEGEN = {**shop.IMAGEGEN, "FOUR_EYES": True}
+    edda.post(reverse(STUDIO), recipe(count="1"))
+    driver.drive(seconds=10)
+    asset = Asset.objects.get()
+
+    taken = edda.post(
+        reverse("admin:imagegen_studio_choose", args=[asset.pk]), {"alt": "x"}
+    ).content.decode()
+
+    asset.refresh_from_db()
+    assert asset.review == "pending"
+    assert "Another person must approve" in taken
+
+
+@pytest.mark.parametrize("name", ["job", "status", "cancel"])
+def test_other_peoples_requests_are_not_there(edda: Client, name: str) -> None:
+    job = make_asset().job
+
+    assert edda.get(reverse(f"admin:imagegen_studio_{name}", args=[job.pk])).status_code == 404
+
+
+def test_a_poll_without_news_is_answered_by_304(edda: Client) -> None:
+    edda.post(reverse(STUDIO), recipe(count="1"))
+    driver.drive(seconds=10)
+    address = reverse("admin:imagegen_studio_status", args=[Job.objects.get().pk])
+
+    etag = edda.get(address)["ETag"]
+
+    assert edda.get(address, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_without_the_permission_the_studio_says_what_is_missing(client: Client, shop: Any) -> None:
+    client.force_login(make_user("plain", is_staff=True))
+
+    response = client.get(reverse(STUDIO))
+
+    assert response.status_code == 403
+    assert "request job" in response.content.decode()
+    assert "Ask the image administrators" in response.content.decode()
+
+
+def test_the_studio_may_stand_in_a_frame_of_this_site_only(edda: Client) -> None:
+    assert edda.get(reverse(STUDIO))["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_a_product_team_maps_previews_starts_approves_and_places(edda: Client) -> None:
+    products = list(Product.objects.order_by("pk")[:3])
+    went = edda.post(
+        reverse("admin:catalog_product_changelist"),
+        {"action": "generate_images", "_selected_action": [p.pk for p in products]},
+    )
+    page = edda.get(went["Location"]).content.decode()
+    key = re.search(r'name="key" value="([^"]+)"', page)
+    assert key is not None
+    plan = {
+        "template": "product-still-life",
+        "shown_template": "product-still-life",
+        "key": key[1],
+        "map_product": "name",
+        "map_material": "material",
+        "map_colour": "colour",
+        "fix_setting": "on a light table",
+    }
+    started = edda.post(went["Location"], {**plan, "start": ""})
+    edda.post(went["Location"], {**plan, "start": ""})
+    driver.drive(seconds=20)
+    batch = Batch.objects.get()
+    grid = edda.get(reverse("admin:imagegen_batch_review", args=[batch.pk])).content.decode()
+    assets = list(Asset.objects.order_by("created_at", "pk"))
+    decisions = {f"decision-{a.pk}": "approve" for a in assets[:2]} | {
+        f"decision-{assets[2].pk}": "reject"
+    }
+    edda.post(reverse("admin:imagegen_batch_review", args=[batch.pk]), {**decisions, "place": "1"})
+
+    assert "3 images · about 0.06 USD" in page.replace("\n", " ") or "Generate 3 images" in page
+    assert products[0].name in page
+    assert started.status_code == 302
+    assert batch.jobs.count() == 3
+    assert grid.count("data-asset") == 3
+    assert sorted(Asset.objects.values_list("review", flat=True)) == [
+        "approved",
+        "approved",
+        "rejected",
+    ]
+    assert Placement.objects.count() == 2
+    assert Product.objects.exclude(image="").count() == 2
+
+
+def test_a_selection_of_one_person_is_of_no_use_to_another(edda: Client, client: Client) -> None:
+    response = edda.get(reverse("admin:imagegen_batch_new") + "?target=catalog.Product.image")
+
+    assert response.status_code == 400
+    assert "select the objects again" in response.content.decode()
+
+
+def test_compliance_verifies_the_log_and_exports_one_images_evidence(
+    client: Client, shop: Any, edda: Client, django_user_model: Any
+) -> None:
+    edda.post(reverse(STUDIO), recipe(count="1"))
+    driver.drive(seconds=10)
+    asset = Asset.objects.get()
+    client.force_login(django_user_model.objects.get(username="compliance"))
+
+    report = client.post(reverse("admin:imagegen_log")).content.decode()
+    story = client.get(reverse("admin:imagegen_asset_change", args=[asset.pk])).content.decode()
+    pack = client.post(reverse("admin:imagegen_asset_evidence", args=[asset.pk]))
+
+    assert "unaltered" in report
+    assert "not on a trust list" in story
+    assert "made it" in story
+    assert pack["Content-Type"] == "application/zip"
+    assert AuditEvent.objects.filter(type="export.made", asset_id=asset.pk).count() == 1
+
+
+def test_an_editor_has_neither_the_log_nor_evidence(edda: Client) -> None:
+    asset = make_asset()
+
+    assert edda.get(reverse("admin:imagegen_log")).status_code == 404
+    assert edda.post(reverse("admin:imagegen_asset_evidence", args=[asset.pk])).status_code == 404
+
+
+def test_the_dashboard_tells_what_waits_and_that_no_worker_runs(edda: Client) -> None:
+    html = edda.get(reverse("admin:index")).content.decode()
+
+    assert "Open the studio" in html
+    assert "No worker runs" in html

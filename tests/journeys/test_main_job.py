@@ -1,0 +1,153 @@
+"""The newcomer's first command, as a process: what it prints, and what its files carry."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagegen_app.imaging.credentials import read_credentials
+from imagegen_app.imaging.metadata import read_xmp
+from imagegen_app.services.delivery import MEDIA_TYPES
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "IMAGEGEN_DEMO_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": "project.settings.demo",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("demo")
+    done = demo(folder, "demo", "--once", "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder, json.loads(done.stdout)
+
+
+def test_three_products_get_placed_images_with_valid_credentials(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    _folder, answer = made
+
+    assert answer["ok"] is True
+    assert answer["seconds"] < 60
+    assert [row["state"] for row in answer["jobs"]] == ["succeeded"] * 3
+    assert all(row["credentials_valid"] for row in answer["jobs"])
+    assert len(answer["jobs"][0]["placed"]) == 2
+
+
+def published(folder: Path) -> list[Path]:
+    return [
+        p
+        for room in ("assets", "renditions")
+        for p in sorted((folder / "imagegen" / room).rglob("*.*"))
+    ]
+
+
+def test_every_published_file_carries_its_marks_and_a_valid_signature(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    files = published(made[0])
+
+    assert len(files) >= 3 * 10
+    for path in files:
+        data = path.read_bytes()
+        credentials = read_credentials(data, MEDIA_TYPES[path.suffix[1:]])
+        assert credentials.state == "valid", path.name
+        assert "DEVELOPMENT ONLY" in credentials.signer
+        assert read_xmp(data).digital_source_type.endswith("/trainedAlgorithmicMedia")
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_exiftool_finds_the_marks_in_every_published_file(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    files = published(made[0])
+
+    found = subprocess.run(
+        ["exiftool", "-j", "-DigitalSourceType", "-Credit", *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    told = json.loads(found.stdout)
+    assert len(told) == len(files)
+    assert all(t["DigitalSourceType"].endswith("trainedAlgorithmicMedia") for t in told)
+    assert all(t["Credit"] == "Haus & Hain" for t in told)
+
+
+def test_the_log_of_the_demo_verifies(made: tuple[Path, dict[str, Any]]) -> None:
+    done = demo(made[0], "imagegen_audit", "verify", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ok"] is True
+
+
+def test_a_second_run_seeds_nothing_twice(made: tuple[Path, dict[str, Any]]) -> None:
+    done = demo(made[0], "demo", "--once", "--json", "--images", "1")
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(json.loads(done.stdout)["jobs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["demo", "--json"], "--json goes with --once"),
+        (["demo", "--once", "--images", "0"], "--images lies between"),
+        (["demo", "--once", "--model", "nosuch"], "There is no model"),
+        (["imagegen_generate", "--user", "nobody"], "There is no user"),
+        (["imagegen_generate", "--user", "editor", "--var", "x"], "write NAME=VALUE"),
+        (["imagegen_generate", "--user", "editor", "--prompt", ""], "The prompt is empty"),
+        (["imagegen_generate", "--user", "editor", "--image", "/nosuch"], "cannot be read"),
+        (["imagegen_audit", "export", "--out", "/nosuch/x.jsonl"], "cannot be written"),
+        (["imagegen_worker", "--sweep-seconds", "0"], "must be more than 0"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else None,
+)
+def test_a_wrong_argument_gives_one_clear_sentence(
+    made: tuple[Path, dict[str, Any]], arguments: list[str], sentence: str
+) -> None:
+    done = demo(made[0], *arguments)
+
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_shell_generates_prints_json_and_writes_files(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    done = demo(
+        made[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
+        "--var", "product=bottle", "--seed", "5", "--here", "--out", str(tmp_path), "--json",
+    )  # fmt: skip
+    again = demo(
+        made[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
+        "--var", "product=bottle", "--seed", "5", "--here", "--json",
+    )  # fmt: skip
+
+    answer = json.loads(done.stdout)
+    assert answer["state"] == "succeeded"
+    assert Path(answer["files"][0]).stat().st_size > 1000
+    assert json.loads(again.stdout)["cached"] is True
