@@ -23,6 +23,7 @@ from imagegen_app.services import (
     reading,
     review,
     storage,
+    takedown,
 )
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ class AssetAdmin(OwnRows):
             }
             return TemplateResponse(request, "imagegen_app/admin/records/decide.html", context)
         note = str(request.POST.get("note", ""))[:300]
-        decide = review.reject if name == "reject" else review.withdraw
+        decide: Any = review.reject if name == "reject" else takedown.withdraw
         self.each(
             request,
             rows,

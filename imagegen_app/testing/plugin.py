@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Nothing of Django is imported at the top: pytest loads plugins before the settings are chosen.
-_MIGRATION = "imagegen_app.migrations.0002_audit_triggers"
+_MIGRATION = "imagegen_app.migrations.0001_initial"
 _COUNT = {
     "sqlite": "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name = %s",
     "postgresql": "SELECT COUNT(*) FROM pg_trigger WHERE tgname = %s AND NOT tgisinternal",

@@ -169,7 +169,7 @@ def test_a_call_that_never_arrived_is_known_not_to_have(
         ("not_json", {}, OutcomeUnknown),
     ],
 )
-def test_a_submit_that_fails_says_how(
+def test_a_submit_that_fails_says_how(  # noqa: PLR0917 - a table
     talk: Talk,
     simulator: SimulatorProcess,
     answer: AnswerFile,
@@ -318,7 +318,7 @@ def test_a_genuine_webhook_names_the_job_and_nothing_else(
                 await asyncio.sleep(0.02)
             head, _, body = inbox.requests[0].partition(b"\r\n\r\n")
         lines = [line.split(": ", 1) for line in head.decode().split("\r\n")[1:]]
-        headers = {name: value for name, value in lines}
+        headers = dict(lines)
         notice = provider.verify_webhook(headers, body)
         assert provider.verify_webhook(headers, body) == notice
         with pytest.raises(AuthenticationFailed):

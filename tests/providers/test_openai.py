@@ -98,7 +98,7 @@ def test_images_are_made_billed_and_read(submit: Submit, simulator: SimulatorPro
         ("disconnect_early", {}, OutcomeUnknown, 0),
     ],
 )
-def test_every_failure_becomes_the_right_error(
+def test_every_failure_becomes_the_right_error(  # noqa: PLR0917 - a table
     submit: Submit,
     simulator: SimulatorProcess,
     kind: str,

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('cms', '0045_pageurl_site_unique_path'),
-        ('imagegen', '0002_audit_triggers'),
+        ('imagegen', '0001_initial'),
     ]
 
     operations = [
