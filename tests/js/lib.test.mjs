@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { nextDelay } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
+import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
+import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
+import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
+
+test("polls grow slower and are quick again after news", () => {
+  let delay = nextDelay(0, false);
+  const delays = [delay];
+  for (let i = 0; i < 8; i += 1) delays.push((delay = nextDelay(delay, false)));
+  assert.equal(delays[0], 700);
+  assert.equal(delays.at(-1), 3000);
+  assert.equal(nextDelay(3000, true), 700);
+});
+
+test("seconds are written as minutes and seconds", () => {
+  assert.equal(inWords(0), "0:00");
+  assert.equal(inWords(75.9), "1:15");
+  assert.equal(inWords(-3), "0:00");
+});
+
+const boxes = [0, 1, 2, 3, 4].map((i) => ({ left: (i % 3) * 100, top: Math.floor(i / 3) * 100, width: 90 }));
+
+test("arrows lead to the neighbour in each direction", () => {
+  assert.equal(neighbour(boxes, 0, "ArrowRight"), 1);
+  assert.equal(neighbour(boxes, 0, "ArrowRight", true), 0);
+  assert.equal(neighbour(boxes, 1, "ArrowDown"), 4);
+  assert.equal(neighbour(boxes, 4, "ArrowUp"), 1);
+  assert.equal(neighbour(boxes, 4, "next"), 4);
+});
+
+const pick = { type: "imagegen.chosen", field: "image", token: "t", asset: "a", preview: "/imagegen/x", alt: "", review: "approved" };
+
+test("only a whole pick of this site is taken over", () => {
+  assert.ok(isPick(pick));
+  for (const wrong of [null, "x", { ...pick, type: "x" }, { ...pick, token: 1 }, { ...pick, preview: "javascript:alert(1)" }, { ...pick, preview: "//evil.test/x" }]) {
+    assert.ok(!isPick(wrong));
+  }
+});
