@@ -47,6 +47,8 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     page.click("button[name=start]")
     page.locator("text=Finished:").wait_for(timeout=60_000)
     page.click("text=Review the images")
+    # The script has taken over once the tiles say what is decided.
+    page.locator("[data-asset][data-decision]").first.wait_for()
     page.locator("[data-asset]").first.focus()
     for key in ("a", "a", "r", "ArrowLeft", "u"):
         page.keyboard.press(key)
