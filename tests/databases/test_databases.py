@@ -1,0 +1,39 @@
+"""The spine on the other databases: the same tests, once more, where the database is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+#: What leans on a database's own ways: locks, constraints, clocks, triggers.
+ROOMS = [
+    "tests/services/test_unit.py",
+    "tests/services/test_log.py",
+    "tests/services/test_requests.py",
+]
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("mysql", marks=pytest.mark.mysql),
+    ],
+)
+def test_the_spine_holds_on_another_database(database: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *ROOMS],
+        cwd=ROOT,
+        env={**os.environ, "IMAGEGEN_TEST_DATABASE": database},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:]

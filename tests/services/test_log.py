@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from imagegen_app.core.actors import System
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
+from imagegen_app.services import audit, erasure, sealing, telling, verification
+from imagegen_app.services.unit import use_case
+
+if TYPE_CHECKING:
+    from imagegen_app.services.verification import Report
+    from tests.services.conftest import Site
+
+pytestmark = pytest.mark.django_db
+SYSTEM = System("test")
+
+
+@use_case()
+def _note(number: int) -> None:
+    audit.record(SYSTEM, "log.verified", data={"size": number})
+
+
+def note(count: int) -> None:
+    for number in range(count):
+        _note(number)
+    sealing.seal_everything()
+
+
+def tamper(statement: str) -> Report:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    return verification.verify()
+
+
+def test_an_untouched_log_verifies_with_its_checkpoint() -> None:
+    note(300)
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+    report = verification.verify()
+
+    assert report.ok
+    assert (report.size, report.unsealed) == (300, 0)
+    assert report.checkpoints == 1
+
+
+@pytest.mark.parametrize(
+    "action", ["UPDATE imagegen_auditevent SET type = 'x'", "DELETE FROM imagegen_auditleaf"]
+)
+def test_the_database_refuses_to_change_the_log(action: str) -> None:
+    note(1)
+
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(action)
+
+    assert verification.verify().ok
+
+
+# Dropping triggers ends a transaction on MySQL, so these tests commit and flush.
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("UPDATE imagegen_auditevent SET body = REPLACE(body, '\"size\":2', '\"size\":9')", "body"),
+        ("UPDATE imagegen_auditevent SET actor_id = 'x' WHERE id = {third}", "actor"),
+    ],
+)
+def test_tampering_is_found_and_the_first_bad_event_named(
+    unguarded_log: None, statement: str, word: str
+) -> None:
+    note(5)
+    third = AuditLeaf.objects.get(seq=2).event_id
+
+    report = tamper(statement.format(third=third))
+
+    assert not report.ok
+    assert report.findings[0].seq == 2
+    assert report.findings[0].event_id == third
+    assert word in report.findings[0].sentence
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deleted_event_is_a_gap(unguarded_log: None) -> None:
+    note(4)
+    second = AuditLeaf.objects.get(seq=1)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM imagegen_auditleaf WHERE seq = %s", [second.seq])
+
+    report = verification.verify()
+
+    assert not report.ok
+    assert report.findings[0].seq == 1
+
+
+def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
+    job = site.request(prompt="Aunt Erika in her garden")
+    from imagegen_app.services import driver  # noqa: PLC0415 - this test only
+
+    driver.drive(seconds=5)
+    sealing.seal_everything()
+
+    erasure.erase_prompt(SYSTEM, job=job, reason="asked for by the person shown")
+    sealing.seal_everything()
+    report = verification.verify()
+
+    job.refresh_from_db()
+    assert (job.prompt, job.prompt_erased_at is not None) == ("", True)
+    assert not AuditSecret.objects.filter(value__contains="Erika").exists()
+    assert report.ok
+    assert report.erased >= 1
+    told = telling.tell(AuditEvent.objects.filter(job_id=job.pk, type="job.requested"))[0]
+    assert "prompt" in told.erased
+
+
+def test_each_event_is_told_as_a_sentence(site: Site) -> None:
+    job = site.request()
+
+    story = [told.sentence for told in telling.of_job(job.pk)]
+
+    assert any(sentence.startswith("edda asked for 1 images (generate)") for sentence in story)
