@@ -253,6 +253,8 @@ class Driver:
         job, attempt = step.job, step.attempt
         if attempt is None:
             return
+        if step.kind == "poll":
+            failpoint("poll.after_answer")
         if step.kind == "ingest":
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":

@@ -101,8 +101,8 @@ class Chunk:
     secrets: dict[int, dict[str, Secret]]
     #: Level-0 tiles by index.
     tiles: dict[int, bytes]
-    #: Indexes of tiles that are absent or too short.
-    short_tiles: list[int] = field(default_factory=list)
+    #: Tiles that are absent or too short, each with the first place that it lacks.
+    short_tiles: dict[int, int] = field(default_factory=dict)
 
     def entries(self) -> Iterator[Entry]:
         """Give every place in order, gaps too."""
@@ -173,8 +173,9 @@ def read(first: int, last: int) -> Chunk:
     )
     for index in range(low, high + 1):
         width = min(translog.TILE_WIDTH, last - index * translog.TILE_WIDTH)
-        if len(chunk.tiles.get(index, b"")) < width * translog.HASH_BYTES:
-            chunk.short_tiles.append(index)
+        held = len(chunk.tiles.get(index, b"")) // translog.HASH_BYTES
+        if held < width:
+            chunk.short_tiles[index] = max(first, index * translog.TILE_WIDTH + held)
     return chunk
 
 

@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
+from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import LIVE
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services import clock, leases, pulse, sealing, spool
@@ -26,6 +27,7 @@ def sweep() -> int:
     due = Job.objects.due(clock.now()).count()
     if due:
         ring("drive")
+    failpoint("sweep.mid_batch")
     sealing.seal()
     sealing.make_checkpoint(WORKER)
     if pulse.claim_slot("clearing", seconds=600):

@@ -255,11 +255,11 @@ class _Walk:
                 progress(last, size)
 
     def _check(self, chunk: log_reading.Chunk, *, is_end: bool) -> None:
-        for index in chunk.short_tiles:
+        for index, lacking in chunk.short_tiles.items():
             self.findings.add(
                 "tile_mismatch",
                 f"Tile {index} of level 0 is absent or too short.",
-                seq=max(chunk.first, index * translog.TILE_WIDTH),
+                seq=lacking,
             )
         hashes: list[bytes] = []
         missing_from: int | None = None

@@ -65,6 +65,14 @@ def setup() -> None:
     _templates()
 
 
+def real_models() -> list[str]:
+    """Return the short names of the models whose provider was paid for by a key in the environment."""
+    if not os.environ.get("OPENAI_API_KEY"):
+        return []
+    found = ImageModel.objects.filter(provider__slug="openai").order_by("slug")
+    return list(found.values_list("slug", flat=True))
+
+
 def _openai() -> None:
     provider = _provider(
         "openai", "OpenAI", adapter="openai", base_url=settings.OPENAI_BASE_URL, credential="openai"

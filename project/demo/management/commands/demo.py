@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from project.demo.main_job import Row
 
 _MOST_IMAGES = 40
+_LAST_PORT = 65_535
 
 
 class Command(BaseCommand):
@@ -49,6 +50,8 @@ class Command(BaseCommand):
             raise CommandError("--json goes with --once.")
         if not 1 <= options["images"] <= _MOST_IMAGES:
             raise CommandError(f"--images lies between 1 and {_MOST_IMAGES}.")
+        if not 1 <= options["port"] <= _LAST_PORT:
+            raise CommandError(f"--port lies between 1 and {_LAST_PORT}.")
         if not settings.DEBUG:
             raise CommandError("The demo makes well-known logins; it runs with DEBUG only.")
         signal.signal(signal.SIGTERM, _as_exit)
@@ -59,6 +62,9 @@ class Command(BaseCommand):
         self.logins = seed.users()
         seed.catalog()
         seed.pages()
+        offered = governance.real_models()
+        if offered:
+            self.say(f"A real provider is offered, and costs money: {', '.join(offered)}.")
         if options["once"]:
             self.once(options)
         else:

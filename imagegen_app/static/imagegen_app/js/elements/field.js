@@ -79,6 +79,9 @@ window.addEventListener("message", (event) => {
       select.add(new Option(pick.alt || pick.asset, pick.asset));
     }
     select.value = pick.asset;
+    // Words that were written for the image before would be wrong for this one.
+    const words = select.form?.elements.namedItem("alt_text");
+    if (words) words.value = "";
   } else {
     field.querySelector("input[type=hidden]").value = pick.token;
   }

@@ -1,0 +1,21 @@
+"""Make the groups that come with the app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from imagegen_app.services import roles
+
+
+class Command(BaseCommand):
+    """Make the shipped groups, or give them the permissions they lack; what a site added stays."""
+
+    help = "Make the groups Image editors, Template authors, Image reviewers, Compliance, Image administrators."
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        roles.install()
+        if options["verbosity"] > 0:
+            for name, codenames in roles.ROLES.items():
+                self.stdout.write(f"{name}: {len(codenames)} permissions")

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from imagegen_app.core import notes, translog
+from imagegen_app.models import AuditEvent
+from imagegen_app.services import log_key, sealing
+from tests.services.log_tampering import append, execute
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def own_key(settings: Any, tmp_path: Path) -> None:
+    """Give each test a key of its own."""
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "STATE_DIR": tmp_path / "state",
+        "AUDIT": {"ORIGIN": "test.example/log"},
+    }
+
+
+def run(*arguments: str) -> str:
+    """Return what the command prints."""
+    out = StringIO()
+    call_command("imagegen_audit", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def exit_code(*arguments: str) -> tuple[int, str]:
+    """Return how the failing command ends, and what it printed."""
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("imagegen_audit", *arguments, stdout=out)
+    return caught.value.returncode, out.getvalue()
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_sound_log_is_reported_and_the_command_ends_well() -> None:
+    append(3)
+    run("checkpoint")
+
+    printed = run("verify")
+
+    assert "3 entries, unaltered" in printed
+    assert "1 checkpoints agree" in printed
+
+
+def test_the_report_is_one_object_for_machines() -> None:
+    append(2)
+
+    report = json.loads(run("verify", "--json"))
+
+    assert (report["ok"], report["size"], report["findings"]) == (True, 2, [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_altered_log_ends_with_one_and_names_the_first_bad_event(unguarded_log: None) -> None:
+    append(4)
+    sealing.seal_everything()
+    event = AuditEvent.objects.get(leaf__seq=2)
+    execute("UPDATE imagegen_auditevent SET actor_id = 'x' WHERE id = %s", event.pk)
+
+    code, printed = exit_code("verify")
+
+    assert code == 1
+    assert "4 entries, ALTERED" in printed
+    assert f"Entry 2 (event {event.pk}, log.verified, {event.at:%Y-%m-%d %H:%M:%S} UTC)" in printed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_altered_log_is_one_object_for_machines_too(unguarded_log: None) -> None:
+    append(2)
+    sealing.seal_everything()
+    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
+
+    code, printed = exit_code("verify", "--json")
+
+    report = json.loads(printed)
+    assert (code, report["ok"], report["faults"]) == (1, False, 2)
+    assert [finding["seq"] for finding in report["findings"]] == [0, 1]
+
+
+def test_verifying_may_start_from_a_checkpoint() -> None:
+    append(2)
+    run("checkpoint")
+
+    assert json.loads(run("verify", "--since", "2", "--json"))["ok"]
+
+
+def test_a_checkpoint_seals_and_prints_what_an_auditor_needs() -> None:
+    append(3)
+
+    printed = run("checkpoint")
+
+    note, _separator, key = printed.partition("Key: ")
+    stated = notes.verify_checkpoint(note.rstrip("\n") + "\n", key.strip())
+    assert stated.size == 3
+
+
+def test_a_checkpoint_for_machines_holds_the_same() -> None:
+    append(1)
+
+    made = json.loads(run("checkpoint", "--json"))
+
+    assert notes.verify_checkpoint(made["note"], made["vkey"]).root.hex() == made["root"]
+
+
+def test_an_export_can_be_verified_from_its_files_alone(tmp_path: Path) -> None:
+    append(300)
+    out = tmp_path / "log.jsonl"
+
+    run("export", "--out", str(out))
+
+    header, *proofs = lines(tmp_path / "log.proofs.jsonl")
+    signed = notes.verify_checkpoint(header["checkpoint"], header["vkey"])
+    bodies = out.read_bytes().split(b"\n")[:-1]
+    stored = AuditEvent.objects.order_by("pk").values_list("body", flat=True)[:300]
+    assert bodies == [body.encode() for body in stored]
+    assert all(
+        translog.verify_inclusion(
+            index=entry["seq"],
+            size=signed.size,
+            leaf=hashlib.sha256(b"\0" + body).digest(),
+            proof=[bytes.fromhex(item) for item in entry["proof"]],
+            root=signed.root,
+        )
+        for body, entry in zip(bodies, proofs, strict=True)
+    )
+
+
+def test_an_export_is_recorded(tmp_path: Path) -> None:
+    append(1)
+
+    printed = json.loads(run("export", "--out", str(tmp_path / "log.jsonl"), "--json"))
+
+    event = AuditEvent.objects.latest("pk")
+    assert printed["count"] == 1
+    assert event.type == "export.made"
+    assert json.loads(event.body)["data"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (("--from", "2020-01-01"), 2),
+        (("--to", "2020-01-01"), 0),
+        (("--from", "2020-01-01T00:00+01:00", "--to", "2999-01-01"), 2),
+        (("--job", "0" * 32), 0),
+        (("--asset", "0" * 32), 0),
+    ],
+)
+def test_an_export_may_be_narrowed(tmp_path: Path, arguments: tuple[str, ...], count: int) -> None:
+    append(2)
+    out = tmp_path / "some.jsonl"
+
+    run("export", "--out", str(out), *arguments)
+
+    assert len(lines(out)) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "required: verify|checkpoint|export"),
+        (("prove",), "invalid choice"),
+        (("export",), "required: --out"),
+        (("verify", "--since", "7"), "no sound checkpoint of 7 events"),
+        (("export", "--out", "{folder}/a.jsonl", "--from", "soon"), "--from 'soon' is no moment"),
+        (("export", "--out", "{folder}/a.jsonl", "--job", "7"), "--job '7' is no"),
+        (("export", "--out", "{folder}/none/a.jsonl"), "cannot be written"),
+        (("export", "--out", "{folder}/there.jsonl"), "is there already"),
+    ],
+)
+def test_a_wrong_argument_gets_one_clear_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "there.jsonl").write_text("")
+
+    with pytest.raises(CommandError) as caught:
+        run(*(argument.format(folder=tmp_path) for argument in arguments))
+
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
+    append(3)
+    sealing.seal_everything()
+    execute("DELETE FROM imagegen_audittile")
+
+    with pytest.raises(CommandError, match="damaged"):
+        run("export", "--out", str(tmp_path / "log.jsonl"))
+
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_a_damaged_log_is_not_signed_by_hand_either() -> None:
+    append(3)
+    sealing.seal_everything()
+    execute("DELETE FROM imagegen_audittile")
+
+    with pytest.raises(CommandError, match="not signed"):
+        run("checkpoint")
+
+
+def test_a_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / log_key.FILE_NAME).write_text("no key")
+
+    with pytest.raises(CommandError, match="no private key"):
+        run("verify")

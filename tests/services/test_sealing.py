@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.conf import settings as django_settings
+from django.db import connection, connections
+
+from imagegen_app.core import notes, translog
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditPending, AuditTile, Checkpoint
+from imagegen_app.services import clock, log_key, sealing, verification
+from tests.services.log_tampering import SYSTEM, append, execute
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def place(settings: Any, tmp_path: Path) -> Path:
+    """Give each test a key and a folder of its own."""
+    configure(settings, tmp_path)
+    return tmp_path
+
+
+def configure(settings: Any, folder: Path, **audit: Any) -> None:
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "STATE_DIR": folder / "state",
+        "AUDIT": {"ORIGIN": "test.example/log", "PUBLISH_TO": folder / "published", **audit},
+    }
+
+
+def age_checkpoints(seconds: int) -> None:
+    """Make all checkpoints look older."""
+    made = clock.now() - timedelta(seconds=seconds)
+    execute(
+        "UPDATE imagegen_checkpoint SET created_at = %s",
+        connection.ops.adapt_datetimefield_value(made),
+    )
+
+
+def pem(key: Any) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def test_events_get_dense_places_in_the_order_of_their_ids() -> None:
+    append(3)
+    first = sealing.seal()
+    append(2)
+
+    second = sealing.seal()
+
+    places = list(AuditLeaf.objects.order_by("seq").values_list("seq", "event_id"))
+    ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
+    assert (first, second) == (3, 2)
+    assert places == list(enumerate(ids))
+    assert not AuditPending.objects.exists()
+
+
+def test_a_round_takes_no_more_than_its_limit() -> None:
+    append(5)
+
+    sealed = sealing.seal(limit=2)
+
+    assert sealed == 2
+    assert AuditPending.objects.count() == 3
+
+
+def test_nothing_waiting_means_nothing_written() -> None:
+    assert sealing.seal() == 0
+    assert not AuditTile.objects.exists()
+
+
+def test_leaves_hash_the_bodies_and_tiles_hold_the_leaves() -> None:
+    append(300)
+    sealing.seal(limit=100)
+    sealing.seal_everything()
+
+    frontier = translog.Frontier()
+    for body in AuditEvent.objects.order_by("pk").values_list("body", flat=True):
+        frontier.add(translog.leaf_hash(body))
+
+    assert translog.TileReader(sealing.fetch_tile).root(300) == frontier.root()
+    assert set(AuditTile.objects.values_list("level", "index")) == {(0, 0), (0, 1), (1, 0)}
+
+
+def test_an_event_committed_late_with_a_lower_id_is_not_lost() -> None:
+    append(2)
+    late = AuditPending.objects.order_by("event_id").first()
+    assert late is not None
+    execute("DELETE FROM imagegen_auditpending WHERE event_id = %s", late.pk)
+    sealing.seal()
+    execute("INSERT INTO imagegen_auditpending (event_id) VALUES (%s)", late.pk)
+
+    sealed = sealing.seal()
+
+    assert sealed == 1
+    assert AuditLeaf.objects.get(event_id=late.pk).seq == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sealer_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> None:
+    append(10)
+    script = (
+        "import django; django.setup()\n"
+        "from django.db import connection\n"
+        f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r}\n"
+        "from imagegen_app.services import sealing; sealing.seal()"
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "project.settings.test",
+            "IMAGEGEN_TESTING": "1",
+            "IMAGEGEN_FAILPOINTS": f"seal.mid@{tmp_path / 'token'}",
+        },
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    left = (AuditLeaf.objects.count(), AuditPending.objects.count())
+
+    sealed = sealing.seal()
+
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert left == (0, 10)
+    assert sealed == 10
+    assert verification.verify().ok
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_may_append_and_seal_at_once() -> None:
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for _round in range(8):
+                append(5)
+                sealing.seal()
+        except BaseException as fault:  # noqa: BLE001 - handed to the test's own thread
+            faults.append(fault)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sealing.seal_everything()
+    report = verification.verify()
+
+    assert faults == []
+    assert (report.ok, report.size, report.unsealed) == (True, 160, 0)
+
+
+def test_a_checkpoint_states_size_and_root_and_is_signed() -> None:
+    append(3)
+    sealing.seal()
+
+    made = sealing.make_checkpoint(SYSTEM)
+
+    assert made is not None
+    stated = notes.verify_checkpoint(made.note, sealing.vkey())
+    root = translog.TileReader(sealing.fetch_tile).root(3)
+    assert (stated.origin, stated.size, stated.root) == ("test.example/log", 3, root)
+    assert (made.size, made.root) == (3, root.hex())
+
+
+def test_an_empty_log_is_not_signed_unasked() -> None:
+    assert sealing.make_checkpoint(SYSTEM) is None
+
+
+def test_a_log_that_grew_is_signed_again_after_a_minute_and_not_before() -> None:
+    append(1)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM)
+    append(1)
+    sealing.seal()
+
+    too_soon = sealing.make_checkpoint(SYSTEM)
+    age_checkpoints(sealing.GROWN_SECONDS + 1)
+    in_time = sealing.make_checkpoint(SYSTEM)
+
+    assert too_soon is None
+    assert in_time is not None
+    assert in_time.size == 2
+
+
+def test_a_resting_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
+    append(1)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM)
+    age_checkpoints(sealing.GROWN_SECONDS + 1)
+
+    too_soon = sealing.make_checkpoint(SYSTEM)
+    age_checkpoints(sealing.IDLE_SECONDS + 1)
+    in_time = sealing.make_checkpoint(SYSTEM)
+
+    assert too_soon is None
+    assert in_time is not None
+    assert AuditEvent.objects.count() == 1
+
+
+def test_a_checkpoint_is_published_as_a_file_of_its_size_and_as_the_latest(place: Path) -> None:
+    append(2)
+    sealing.seal()
+
+    made = sealing.make_checkpoint(SYSTEM)
+
+    assert made is not None
+    folder = place / "published"
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-2.txt", "latest.txt"]
+    assert (folder / "latest.txt").read_text() == made.note
+    assert made.published_to == str(folder)
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_the_log(
+    settings: Any, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (place / "file").write_text("")
+    configure(settings, place, PUBLISH_TO=place / "file" / "below")
+    append(1)
+    sealing.seal()
+
+    made = sealing.make_checkpoint(SYSTEM)
+
+    assert made is not None
+    assert made.published_to == ""
+    assert "could not be published" in caplog.text
+
+
+def test_without_a_folder_nothing_is_published(settings: Any, place: Path) -> None:
+    configure(settings, place, PUBLISH_TO="")
+    append(1)
+    sealing.seal()
+
+    made = sealing.make_checkpoint(SYSTEM)
+
+    assert made is not None
+    assert made.published_to == ""
+
+
+def test_a_tree_that_does_not_continue_what_was_signed_is_not_signed_but_alarms_once() -> None:
+    append(3)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM)
+    data = bytearray(AuditTile.objects.get().data)
+    data[0] ^= 1
+    execute("UPDATE imagegen_audittile SET data = %s", bytes(data))
+
+    refused = [sealing.make_checkpoint(SYSTEM, force=True) for _ in range(2)]
+
+    assert refused == [None, None]
+    assert Checkpoint.objects.count() == 1
+    assert AuditEvent.objects.filter(type="log.verification_failed").count() == 1
+
+
+def test_a_missing_tile_is_an_alarm() -> None:
+    append(3)
+    sealing.seal()
+    execute("DELETE FROM imagegen_audittile")
+
+    assert sealing.make_checkpoint(SYSTEM, force=True) is None
+    assert AuditEvent.objects.filter(type="log.verification_failed").count() == 1
+
+
+def test_a_log_shorter_than_its_published_checkpoint_is_not_signed(place: Path) -> None:
+    append(2)
+    sealing.seal()
+    longer = notes.sign_checkpoint(
+        origin="test.example/log",
+        size=9,
+        root=b"r" * 32,
+        private_key=log_key.private_key(),
+    )
+    (place / "published").mkdir()
+    (place / "published" / "latest.txt").write_text(longer)
+
+    made = sealing.make_checkpoint(SYSTEM, force=True)
+
+    assert made is None
+    assert (place / "published" / "latest.txt").read_text() == longer
+    assert AuditEvent.objects.filter(type="log.rollback_detected").count() == 1
+
+
+def test_a_published_file_that_is_no_checkpoint_does_not_stop_the_signing(place: Path) -> None:
+    append(1)
+    sealing.seal()
+    (place / "published").mkdir()
+    (place / "published" / "latest.txt").write_bytes(b"\xff")
+
+    assert sealing.make_checkpoint(SYSTEM) is not None
+
+
+def test_the_key_is_made_once_and_for_our_eyes_only(place: Path) -> None:
+    lines = {sealing.vkey() for _ in range(2)}
+
+    file = place / "state" / log_key.FILE_NAME
+    assert len(lines) == 1
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [log_key.FILE_NAME]
+
+
+def test_many_who_make_the_key_at_once_get_the_same_one() -> None:
+    lines: list[str] = []
+    barrier = threading.Barrier(6)
+
+    def ask() -> None:
+        barrier.wait()
+        lines.append(sealing.vkey())
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(lines) == 6
+    assert len(set(lines)) == 1
+
+
+def test_the_site_may_bring_its_own_key(settings: Any, place: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    (place / "own.pem").write_bytes(pem(key))
+    configure(settings, place, SIGNING_KEY=place / "own.pem")
+
+    line = sealing.vkey()
+
+    assert line == notes.vkey("test.example/log", key.public_key().public_bytes_raw())
+    assert not (place / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b"no key", "is no private key"),
+        (pem(generate_private_key(SECP256R1())), "not of the kind Ed25519"),
+    ],
+)
+def test_a_key_that_cannot_sign_is_refused_in_a_sentence(
+    settings: Any, place: Path, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (place / "own.pem").write_bytes(content)
+    configure(settings, place, SIGNING_KEY=place / "own.pem")
+
+    with pytest.raises(log_key.KeyUnreadable, match=words):
+        sealing.vkey()
+
+
+def test_a_state_folder_that_cannot_be_made_is_told(settings: Any, place: Path) -> None:
+    (place / "file").write_text("")
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": place / "file" / "state"}
+
+    with pytest.raises(log_key.KeyUnreadable, match="cannot be made"):
+        sealing.vkey()

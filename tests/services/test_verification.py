@@ -1,0 +1,502 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import IntegrityError, connection, transaction
+from django.db.utils import DatabaseError
+
+from imagegen_app.core import notes, translog
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret, AuditTile, Checkpoint
+from imagegen_app.services import log_key, sealing, verification
+from tests.services.log_tampering import SYSTEM, append, execute, loose_ends_allowed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagegen_app.services.verification import Report
+
+# Dropping triggers ends a transaction on MySQL, so these tests commit and flush.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("published", "unguarded_log"),
+]
+
+
+@pytest.fixture
+def published(settings: Any, tmp_path: Path) -> Path:
+    """Give each test a key and a folder of its own."""
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "STATE_DIR": tmp_path / "state",
+        "AUDIT": {"ORIGIN": "test.example/log", "PUBLISH_TO": tmp_path / "published"},
+    }
+    return tmp_path / "published"
+
+
+def sealed_log(count: int) -> None:
+    """Make a log of this many events, signed."""
+    append(count)
+    sealing.seal_everything()
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+
+def event_at(seq: int) -> AuditEvent:
+    return AuditEvent.objects.get(leaf__seq=seq)
+
+
+def rewritten(body: str) -> str:
+    """Return a body that tells something else and is still canonical."""
+    return body.replace('"type":"log.verified"', '"type":"log.verifiee"')
+
+
+def kinds(report: Report) -> list[str]:
+    return [finding.kind for finding in report.findings]
+
+
+def set_hash(seq: int, digest: bytes) -> None:
+    execute("UPDATE imagegen_auditleaf SET hash = %s WHERE seq = %s", digest, seq)
+
+
+def set_tile(*, level: int, index: int, data: bytes) -> None:
+    tiles = AuditTile.objects.filter(level=level, index=index)
+    execute("UPDATE imagegen_audittile SET data = %s WHERE id = %s", data, tiles.get().pk)
+
+
+def rebuild_tiles() -> None:
+    """Write all tiles anew from the bodies, as an attacker with our code would."""
+    bodies = AuditEvent.objects.order_by("leaf__seq").values_list("body", flat=True)
+    leaves = [translog.leaf_hash(body) for body in bodies]
+    for tile, data in translog.grow_tiles(size=0, leaves=leaves, fetch=lambda _tile: b"").items():
+        set_tile(level=tile.level, index=tile.index, data=data)
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 600])
+def test_an_untouched_log_verifies(count: int) -> None:
+    sealed_log(count)
+
+    report = verification.verify()
+
+    root = translog.TileReader(sealing.fetch_tile).root(count)
+    assert (report.ok, report.findings, report.first) == (True, (), None)
+    assert (report.size, report.root, report.checkpoints) == (count, root.hex(), 1)
+
+
+def test_events_that_wait_are_counted_and_no_fault() -> None:
+    sealed_log(2)
+    append(3)
+
+    report = verification.verify()
+
+    assert (report.ok, report.size, report.unsealed) == (True, 2, 3)
+
+
+def test_a_changed_body_is_named_and_nothing_else() -> None:
+    sealed_log(300)
+    event = event_at(270)
+    execute(
+        "UPDATE imagegen_auditevent SET body = %s WHERE id = %s", rewritten(event.body), event.pk
+    )
+
+    report = verification.verify()
+
+    assert not report.ok
+    assert kinds(report) == ["changed_body"]
+    first = report.first
+    assert first is not None
+    assert (first.seq, first.event_id) == (270, event.pk)
+    assert f"event {event.pk}, log.verified, {event.at:%Y-%m-%d %H:%M:%S} UTC" in first.sentence
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("uid", "0" * 32),
+        ("at", "2020-01-01 00:00:00"),
+        ("type", "log.rewritten"),
+        ("severity", "alarm"),
+        ("actor_kind", "person"),
+        ("actor_id", "somebody-else"),
+        ("object_type", "job"),
+        ("object_id", "7"),
+        ("request_id", "r"),
+    ],
+)
+def test_a_changed_column_is_named(column: str, value: str) -> None:
+    sealed_log(3)
+    event = event_at(1)
+    execute(f"UPDATE imagegen_auditevent SET {column} = %s WHERE id = %s", value, event.pk)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["changed_column"]
+    assert report.findings[0].seq == 1
+    assert column in report.findings[0].sentence
+
+
+def test_an_event_about_a_job_must_bear_that_jobs_number() -> None:
+    sealed_log(1)
+    body = json.loads(event_at(0).body) | {"object": {"kind": "job", "id": "1"}}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    execute("UPDATE imagegen_auditevent SET body = %s, object_type = 'job', object_id = '1'", text)
+    execute("UPDATE imagegen_auditevent SET job_id = %s", "0" * 32)
+    set_hash(0, translog.leaf_hash(text))
+    rebuild_tiles()
+
+    report = verification.verify()
+
+    assert [f.kind for f in report.findings] == ["changed_column", "checkpoint"]
+    assert "job_id" in report.findings[0].sentence
+
+
+def test_a_deleted_event_is_named() -> None:
+    sealed_log(5)
+    event = event_at(3)
+    with loose_ends_allowed():
+        execute("DELETE FROM imagegen_auditevent WHERE id = %s", event.pk)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["deleted_event"]
+    assert (report.findings[0].seq, report.findings[0].event_id) == (3, event.pk)
+
+
+def test_an_event_deleted_with_its_leaf_is_a_gap() -> None:
+    sealed_log(5)
+    event = event_at(3)
+    execute("DELETE FROM imagegen_auditleaf WHERE seq = 3")
+    execute("DELETE FROM imagegen_auditevent WHERE id = %s", event.pk)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["gap"]
+    assert report.findings[0].seq == 3
+    assert "Entry 3 is missing" in report.findings[0].sentence
+
+
+def test_missing_places_in_a_row_are_one_gap() -> None:
+    sealed_log(9)
+    execute("DELETE FROM imagegen_auditleaf WHERE seq IN (3, 4, 7)")
+
+    report = verification.verify()
+
+    gaps = [f.sentence for f in report.findings if f.kind == "gap"]
+    assert gaps == ["Entries 3 to 4 are missing.", "Entry 7 is missing."]
+    assert kinds(report).count("missing_leaf") == 3
+    assert report.first is not None
+    assert report.first.seq == 3
+
+
+def test_a_cut_off_end_shows_against_the_tiles_and_the_checkpoint() -> None:
+    sealed_log(5)
+    last = [event_at(3).pk, event_at(4).pk]
+    execute("DELETE FROM imagegen_auditleaf WHERE seq >= 3")
+    execute("DELETE FROM imagegen_auditevent WHERE id IN (%s, %s)", *last)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["gap", "rollback"]
+    assert report.findings[0].sentence == "Entries 3 to 4 are missing at the end of the log."
+    assert "5 events is signed, but the log has 3" in report.findings[1].sentence
+
+
+def test_a_gap_wider_than_what_is_read_at_once_ends_the_walk() -> None:
+    sealed_log(3)
+    far = 2 * verification.CHUNK
+    execute("UPDATE imagegen_auditleaf SET seq = %s WHERE seq = 2", far)
+
+    report = verification.verify()
+
+    assert not report.ok
+    assert report.first is not None
+    assert report.first.seq == 2
+
+
+def test_a_log_that_begins_beyond_what_is_read_at_once_is_one_gap() -> None:
+    sealed_log(1)
+    far = 2 * verification.CHUNK
+    execute("UPDATE imagegen_auditleaf SET seq = %s", far)
+
+    report = verification.verify()
+
+    assert report.findings[0].sentence == f"Entries 0 to {far - 1} are missing."
+
+
+def test_an_event_that_neither_waits_nor_stands_in_the_log_is_found() -> None:
+    sealed_log(2)
+    append(1)
+    execute("DELETE FROM imagegen_auditpending")
+
+    report = verification.verify()
+
+    assert kinds(report) == ["missing_leaf"]
+    assert report.findings[0].event_id == AuditEvent.objects.latest("pk").pk
+
+
+def test_a_changed_leaf_is_named() -> None:
+    sealed_log(4)
+    set_hash(2, b"x" * 32)
+
+    report = verification.verify()
+
+    assert [(f.kind, f.seq) for f in report.findings] == [("changed_leaf", 2)]
+
+
+def test_a_changed_tile_is_named_by_its_entry() -> None:
+    sealed_log(4)
+    data = bytes(AuditTile.objects.get().data)
+    set_tile(level=0, index=0, data=data[:32] + b"x" * 32 + data[64:])
+
+    report = verification.verify()
+
+    assert [(f.kind, f.seq) for f in report.findings] == [("tile_mismatch", 1)]
+
+
+def test_a_body_changed_together_with_its_leaf_breaks_tile_and_checkpoint() -> None:
+    sealed_log(4)
+    event = event_at(2)
+    body = event.body.replace('"size":2', '"size":9')
+    execute("UPDATE imagegen_auditevent SET body = %s WHERE id = %s", body, event.pk)
+    set_hash(2, translog.leaf_hash(body))
+
+    report = verification.verify()
+
+    assert kinds(report) == ["tile_mismatch", "checkpoint"]
+    assert report.findings[0].seq == 2
+
+
+def test_everything_changed_alike_still_breaks_the_signed_root_which_bounds_the_place() -> None:
+    sealed_log(4)
+    append(4)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM, force=True)
+    event = event_at(6)
+    body = event.body.replace('"size":2', '"size":9')
+    assert body != event.body
+    execute("UPDATE imagegen_auditevent SET body = %s WHERE id = %s", body, event.pk)
+    set_hash(6, translog.leaf_hash(body))
+    rebuild_tiles()
+
+    report = verification.verify()
+
+    assert kinds(report) == ["checkpoint"]
+    assert "something in entries 4 to 7 was changed" in report.findings[0].sentence
+
+
+def test_three_different_tellings_are_a_changed_body() -> None:
+    sealed_log(2)
+    event = event_at(0)
+    set_hash(0, b"x" * 32)
+    execute(
+        "UPDATE imagegen_auditevent SET body = %s WHERE id = %s", rewritten(event.body), event.pk
+    )
+
+    report = verification.verify()
+
+    assert [(f.kind, f.seq) for f in report.findings] == [("changed_body", 0)]
+
+
+def test_a_missing_tile_is_named_once_and_the_upper_ones_are_compared() -> None:
+    sealed_log(600)
+    execute("DELETE FROM imagegen_audittile WHERE level = 0 AND %s = 1", 1)
+    set_tile(level=1, index=0, data=b"y" * 64)
+
+    report = verification.verify()
+
+    sentences = [f.sentence for f in report.findings if f.kind == "tile_mismatch"]
+    assert sentences == [
+        *(f"Tile {index} of level 0 is absent or too short." for index in range(3)),
+        "Tile 0 of level 1 differs from the events below it.",
+    ]
+
+
+def test_a_checkpoint_of_another_key_is_not_believed(settings: Any, tmp_path: Path) -> None:
+    sealed_log(2)
+    (tmp_path / "state" / log_key.FILE_NAME).unlink()
+
+    report = verification.verify()
+
+    assert set(kinds(report)) == {"checkpoint", "published"}
+    assert "no signature of this key" in report.findings[0].sentence
+
+
+def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
+    sealed_log(2)
+    execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["checkpoint"]
+    assert "columns differ" in report.findings[0].sentence
+
+
+def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
+    wrong = notes.sign_checkpoint(
+        origin="test.example/log", size=0, root=b"r" * 32, private_key=log_key.private_key()
+    )
+    sealed_log(0)
+    execute("UPDATE imagegen_checkpoint SET note = %s, root = %s", wrong, (b"r" * 32).hex())
+
+    report = verification.verify()
+
+    assert [f.sentence for f in report.findings] == [
+        "The signed root of 0 events is another one."
+    ]
+
+
+def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
+    append(3)
+    sealing.seal(limit=2)
+    kept = sealing.make_checkpoint(SYSTEM, force=True)
+    assert kept is not None
+    sealing.seal()
+    newest = sealing.make_checkpoint(SYSTEM, force=True)
+    assert newest is not None
+    gone = event_at(2).pk
+    tile = bytes(AuditTile.objects.get().data)
+    execute("DELETE FROM imagegen_checkpoint WHERE id = %s", newest.pk)
+    execute("DELETE FROM imagegen_auditleaf WHERE seq = 2")
+    execute("DELETE FROM imagegen_auditevent WHERE id = %s", gone)
+    set_tile(level=0, index=0, data=tile[:64])
+
+    report = verification.verify()
+
+    assert kinds(report) == ["rollback"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbled"])
+def test_a_published_checkpoint_that_is_gone_or_garbled_is_told(
+    published: Path, damage: str
+) -> None:
+    sealed_log(1)
+    if damage == "gone":
+        (published / "latest.txt").unlink()
+    else:
+        (published / "latest.txt").write_text("nonsense")
+
+    report = verification.verify()
+
+    assert kinds(report) == ["published"]
+
+
+def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() -> None:
+    append(3, personal={"note": "Ada was here", "reason": "because"})
+    sealing.seal()
+    ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
+    execute(
+        "UPDATE imagegen_auditsecret SET value = 'Bob was here'"
+        " WHERE event_id = %s AND field = 'note'",
+        ids[0],
+    )
+    execute(
+        "UPDATE imagegen_auditsecret SET field = 'email' WHERE event_id = %s AND field = 'note'",
+        ids[1],
+    )
+    execute("DELETE FROM imagegen_auditsecret WHERE event_id = %s", ids[2])
+
+    report = verification.verify()
+
+    assert [(f.kind, f.seq) for f in report.findings] == [("changed_text", 0), ("changed_text", 1)]
+    assert "(note)" in report.findings[0].sentence
+    # Two of the last event, and the one that hides under another name.
+    assert report.erased == 3
+
+
+def test_a_shortened_salt_is_a_changed_text() -> None:
+    append(1, personal={"note": "Ada was here"})
+    sealing.seal()
+    execute("UPDATE imagegen_auditsecret SET salt = %s", b"short")
+
+    report = verification.verify()
+
+    assert kinds(report) == ["changed_text"]
+    assert AuditSecret.objects.count() == 1
+
+
+def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
+    sealed_log(130)
+    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
+
+    report = verification.verify()
+
+    assert len(report.findings) == verification.MAX_FINDINGS
+    assert report.faults == 130
+
+
+@pytest.mark.parametrize("size", [0, 5, 256, 300])
+def test_what_a_checkpoint_covers_need_not_be_read_again(size: int) -> None:
+    sealed_log(size)
+    append(270)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+    report = verification.verify(since=size)
+
+    assert report.ok
+    assert report.root == Checkpoint.objects.latest("size").root
+
+
+def test_starting_from_a_checkpoint_believes_what_it_covers_and_reads_the_rest() -> None:
+    sealed_log(5)
+    append(3)
+    sealing.seal()
+    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
+
+    report = verification.verify(since=5)
+
+    assert [f.seq for f in report.findings] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_tiles_that_do_not_give_the_signed_root_are_no_start(damage: str) -> None:
+    sealed_log(5)
+    if damage == "gone":
+        execute("DELETE FROM imagegen_audittile")
+    else:
+        set_tile(level=0, index=0, data=b"z" * 160)
+
+    report = verification.verify(since=5)
+
+    assert "The tiles do not give the signed root of 5 events." in [
+        f.sentence for f in report.findings
+    ]
+    assert report.size == 5
+
+
+def test_a_size_that_was_never_signed_is_no_start() -> None:
+    sealed_log(5)
+
+    with pytest.raises(verification.NoSuchCheckpoint, match="4 events"):
+        verification.verify(since=4)
+
+
+def test_progress_is_told_up_to_the_end() -> None:
+    append(3)
+    sealing.seal()
+    told: list[tuple[int, int]] = []
+
+    verification.verify(progress=lambda done, size: told.append((done, size)))
+
+    assert told == [(3, 3)]
+
+
+def test_a_finding_without_a_place_is_the_first_where_none_has_one() -> None:
+    sealed_log(1)
+    execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
+
+    first = verification.verify().first
+
+    assert first is not None
+    assert first.kind == "checkpoint"
+
+
+def test_the_order_of_places_is_unique() -> None:
+    sealed_log(2)
+
+    with pytest.raises((IntegrityError, DatabaseError)), transaction.atomic():
+        execute("UPDATE imagegen_auditleaf SET seq = 0 WHERE seq = 1")
+
+    assert AuditLeaf.objects.count() == 2
+    assert connection.is_usable()
