@@ -127,7 +127,7 @@ def test_a_changed_body_is_named_and_nothing_else() -> None:
 def test_a_changed_column_is_named(column: str, value: str) -> None:
     sealed_log(3)
     event = event_at(1)
-    execute(f"UPDATE imagegen_auditevent SET {column} = %s WHERE id = %s", value, event.pk)
+    execute(f"UPDATE imagegen_auditevent SET {column} = %s WHERE id = %s", value, event.pk)  # noqa: S608 - columns of ours
 
     report = verification.verify()
 
@@ -341,9 +341,7 @@ def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
 
     report = verification.verify()
 
-    assert [f.sentence for f in report.findings] == [
-        "The signed root of 0 events is another one."
-    ]
+    assert [f.sentence for f in report.findings] == ["The signed root of 0 events is another one."]
 
 
 def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
