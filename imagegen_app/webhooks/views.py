@@ -36,6 +36,9 @@ class Receive(View):
         try:
             webhooks.receive(token=token, headers=headers, body=request.body)
         except webhooks.Unknown:
+            # Where addresses carry languages, Django would answer a 404 by a redirect to the same
+            # address with a language before it; among our own addresses there are none.
+            request.urlconf = "imagegen_app.urls"
             return HttpResponse(status=404)
         except webhooks.Forged:
             return HttpResponse(status=401)

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from imagegen_app.core import translog
 from imagegen_app.core.actors import System
-from imagegen_app.services import audit
+from imagegen_app.models import AuditEvent, AuditTile
+from imagegen_app.services import audit, sealing
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from imagegen_app.services.verification import Report
 
 SYSTEM = System("test")
 _SWITCH = {
@@ -36,7 +40,7 @@ def execute(statement: str, *values: Any) -> int:
     """Run one statement and return how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @contextmanager
@@ -48,3 +52,44 @@ def loose_ends_allowed() -> Iterator[None]:
         yield
     finally:
         execute(on)
+
+
+def sealed_log(count: int) -> None:
+    """Make a log of this many events, signed."""
+    append(count)
+    sealing.seal_everything()
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+
+def event_at(seq: int) -> AuditEvent:
+    """Return the event at a place."""
+    return AuditEvent.objects.get(leaf__seq=seq)
+
+
+def rewritten(body: str) -> str:
+    """Return a body that tells something else and is still canonical."""
+    return body.replace('"type":"log.verified"', '"type":"log.verifiee"')
+
+
+def kinds(report: Report) -> list[str]:
+    """Return what a report found, in short."""
+    return [finding.kind for finding in report.findings]
+
+
+def set_hash(seq: int, digest: bytes) -> None:
+    """Change a leaf."""
+    execute("UPDATE imagegen_auditleaf SET hash = %s WHERE seq = %s", digest, seq)
+
+
+def set_tile(*, level: int, index: int, data: bytes) -> None:
+    """Change a tile."""
+    tiles = AuditTile.objects.filter(level=level, index=index)
+    execute("UPDATE imagegen_audittile SET data = %s WHERE id = %s", data, tiles.get().pk)
+
+
+def rebuild_tiles() -> None:
+    """Write all tiles anew from the bodies, as an attacker with our code would."""
+    bodies = AuditEvent.objects.order_by("leaf__seq").values_list("body", flat=True)
+    leaves = [translog.leaf_hash(body) for body in bodies]
+    for tile, data in translog.grow_tiles(size=0, leaves=leaves, fetch=lambda _tile: b"").items():
+        set_tile(level=tile.level, index=tile.index, data=data)

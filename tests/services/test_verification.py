@@ -5,18 +5,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import IntegrityError, connection, transaction
-from django.db.utils import DatabaseError
 
-from imagegen_app.core import notes, translog
-from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret, AuditTile, Checkpoint
-from imagegen_app.services import log_key, sealing, verification
-from tests.services.log_tampering import SYSTEM, append, execute, loose_ends_allowed
+from imagegen_app.core import translog
+from imagegen_app.models import AuditEvent, AuditTile
+from imagegen_app.services import sealing, verification
+from tests.services.log_tampering import (
+    SYSTEM,
+    append,
+    event_at,
+    execute,
+    kinds,
+    loose_ends_allowed,
+    rebuild_tiles,
+    rewritten,
+    sealed_log,
+    set_hash,
+    set_tile,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagegen_app.services.verification import Report
 
 # Dropping triggers ends a transaction on MySQL, so these tests commit and flush.
 pytestmark = [
@@ -34,43 +43,6 @@ def published(settings: Any, tmp_path: Path) -> Path:
         "AUDIT": {"ORIGIN": "test.example/log", "PUBLISH_TO": tmp_path / "published"},
     }
     return tmp_path / "published"
-
-
-def sealed_log(count: int) -> None:
-    """Make a log of this many events, signed."""
-    append(count)
-    sealing.seal_everything()
-    sealing.make_checkpoint(SYSTEM, force=True)
-
-
-def event_at(seq: int) -> AuditEvent:
-    return AuditEvent.objects.get(leaf__seq=seq)
-
-
-def rewritten(body: str) -> str:
-    """Return a body that tells something else and is still canonical."""
-    return body.replace('"type":"log.verified"', '"type":"log.verifiee"')
-
-
-def kinds(report: Report) -> list[str]:
-    return [finding.kind for finding in report.findings]
-
-
-def set_hash(seq: int, digest: bytes) -> None:
-    execute("UPDATE imagegen_auditleaf SET hash = %s WHERE seq = %s", digest, seq)
-
-
-def set_tile(*, level: int, index: int, data: bytes) -> None:
-    tiles = AuditTile.objects.filter(level=level, index=index)
-    execute("UPDATE imagegen_audittile SET data = %s WHERE id = %s", data, tiles.get().pk)
-
-
-def rebuild_tiles() -> None:
-    """Write all tiles anew from the bodies, as an attacker with our code would."""
-    bodies = AuditEvent.objects.order_by("leaf__seq").values_list("body", flat=True)
-    leaves = [translog.leaf_hash(body) for body in bodies]
-    for tile, data in translog.grow_tiles(size=0, leaves=leaves, fetch=lambda _tile: b"").items():
-        set_tile(level=tile.level, index=tile.index, data=data)
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 600])
@@ -127,7 +99,9 @@ def test_a_changed_body_is_named_and_nothing_else() -> None:
 def test_a_changed_column_is_named(column: str, value: str) -> None:
     sealed_log(3)
     event = event_at(1)
-    execute(f"UPDATE imagegen_auditevent SET {column} = %s WHERE id = %s", value, event.pk)  # noqa: S608 - columns of ours
+    # The column's name is one of the list above.
+    statement = f"UPDATE imagegen_auditevent SET {column} = %s WHERE id = %s"  # noqa: S608
+    execute(statement, value, event.pk)
 
     report = verification.verify()
 
@@ -300,7 +274,7 @@ def test_three_different_tellings_are_a_changed_body() -> None:
 
 def test_a_missing_tile_is_named_once_and_the_upper_ones_are_compared() -> None:
     sealed_log(600)
-    execute("DELETE FROM imagegen_audittile WHERE level = 0 AND %s = 1", 1)
+    execute("DELETE FROM imagegen_audittile WHERE level = 0")
     set_tile(level=1, index=0, data=b"y" * 64)
 
     report = verification.verify()
@@ -310,191 +284,3 @@ def test_a_missing_tile_is_named_once_and_the_upper_ones_are_compared() -> None:
         *(f"Tile {index} of level 0 is absent or too short." for index in range(3)),
         "Tile 0 of level 1 differs from the events below it.",
     ]
-
-
-def test_a_checkpoint_of_another_key_is_not_believed(settings: Any, tmp_path: Path) -> None:
-    sealed_log(2)
-    (tmp_path / "state" / log_key.FILE_NAME).unlink()
-
-    report = verification.verify()
-
-    assert set(kinds(report)) == {"checkpoint", "published"}
-    assert "no signature of this key" in report.findings[0].sentence
-
-
-def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
-    sealed_log(2)
-    execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
-
-    report = verification.verify()
-
-    assert kinds(report) == ["checkpoint"]
-    assert "columns differ" in report.findings[0].sentence
-
-
-def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
-    wrong = notes.sign_checkpoint(
-        origin="test.example/log", size=0, root=b"r" * 32, private_key=log_key.private_key()
-    )
-    sealed_log(0)
-    execute("UPDATE imagegen_checkpoint SET note = %s, root = %s", wrong, (b"r" * 32).hex())
-
-    report = verification.verify()
-
-    assert [f.sentence for f in report.findings] == ["The signed root of 0 events is another one."]
-
-
-def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
-    append(3)
-    sealing.seal(limit=2)
-    kept = sealing.make_checkpoint(SYSTEM, force=True)
-    assert kept is not None
-    sealing.seal()
-    newest = sealing.make_checkpoint(SYSTEM, force=True)
-    assert newest is not None
-    gone = event_at(2).pk
-    tile = bytes(AuditTile.objects.get().data)
-    execute("DELETE FROM imagegen_checkpoint WHERE id = %s", newest.pk)
-    execute("DELETE FROM imagegen_auditleaf WHERE seq = 2")
-    execute("DELETE FROM imagegen_auditevent WHERE id = %s", gone)
-    set_tile(level=0, index=0, data=tile[:64])
-
-    report = verification.verify()
-
-    assert kinds(report) == ["rollback"]
-
-
-@pytest.mark.parametrize("damage", ["gone", "garbled"])
-def test_a_published_checkpoint_that_is_gone_or_garbled_is_told(
-    published: Path, damage: str
-) -> None:
-    sealed_log(1)
-    if damage == "gone":
-        (published / "latest.txt").unlink()
-    else:
-        (published / "latest.txt").write_text("nonsense")
-
-    report = verification.verify()
-
-    assert kinds(report) == ["published"]
-
-
-def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() -> None:
-    append(3, personal={"note": "Ada was here", "reason": "because"})
-    sealing.seal()
-    ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
-    execute(
-        "UPDATE imagegen_auditsecret SET value = 'Bob was here'"
-        " WHERE event_id = %s AND field = 'note'",
-        ids[0],
-    )
-    execute(
-        "UPDATE imagegen_auditsecret SET field = 'email' WHERE event_id = %s AND field = 'note'",
-        ids[1],
-    )
-    execute("DELETE FROM imagegen_auditsecret WHERE event_id = %s", ids[2])
-
-    report = verification.verify()
-
-    assert [(f.kind, f.seq) for f in report.findings] == [("changed_text", 0), ("changed_text", 1)]
-    assert "(note)" in report.findings[0].sentence
-    # Two of the last event, and the one that hides under another name.
-    assert report.erased == 3
-
-
-def test_a_shortened_salt_is_a_changed_text() -> None:
-    append(1, personal={"note": "Ada was here"})
-    sealing.seal()
-    execute("UPDATE imagegen_auditsecret SET salt = %s", b"short")
-
-    report = verification.verify()
-
-    assert kinds(report) == ["changed_text"]
-    assert AuditSecret.objects.count() == 1
-
-
-def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
-    sealed_log(130)
-    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
-
-    report = verification.verify()
-
-    assert len(report.findings) == verification.MAX_FINDINGS
-    assert report.faults == 130
-
-
-@pytest.mark.parametrize("size", [0, 5, 256, 300])
-def test_what_a_checkpoint_covers_need_not_be_read_again(size: int) -> None:
-    sealed_log(size)
-    append(270)
-    sealing.seal()
-    sealing.make_checkpoint(SYSTEM, force=True)
-
-    report = verification.verify(since=size)
-
-    assert report.ok
-    assert report.root == Checkpoint.objects.latest("size").root
-
-
-def test_starting_from_a_checkpoint_believes_what_it_covers_and_reads_the_rest() -> None:
-    sealed_log(5)
-    append(3)
-    sealing.seal()
-    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
-
-    report = verification.verify(since=5)
-
-    assert [f.seq for f in report.findings] == [5, 6, 7]
-
-
-@pytest.mark.parametrize("damage", ["changed", "gone"])
-def test_tiles_that_do_not_give_the_signed_root_are_no_start(damage: str) -> None:
-    sealed_log(5)
-    if damage == "gone":
-        execute("DELETE FROM imagegen_audittile")
-    else:
-        set_tile(level=0, index=0, data=b"z" * 160)
-
-    report = verification.verify(since=5)
-
-    assert "The tiles do not give the signed root of 5 events." in [
-        f.sentence for f in report.findings
-    ]
-    assert report.size == 5
-
-
-def test_a_size_that_was_never_signed_is_no_start() -> None:
-    sealed_log(5)
-
-    with pytest.raises(verification.NoSuchCheckpoint, match="4 events"):
-        verification.verify(since=4)
-
-
-def test_progress_is_told_up_to_the_end() -> None:
-    append(3)
-    sealing.seal()
-    told: list[tuple[int, int]] = []
-
-    verification.verify(progress=lambda done, size: told.append((done, size)))
-
-    assert told == [(3, 3)]
-
-
-def test_a_finding_without_a_place_is_the_first_where_none_has_one() -> None:
-    sealed_log(1)
-    execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
-
-    first = verification.verify().first
-
-    assert first is not None
-    assert first.kind == "checkpoint"
-
-
-def test_the_order_of_places_is_unique() -> None:
-    sealed_log(2)
-
-    with pytest.raises((IntegrityError, DatabaseError)), transaction.atomic():
-        execute("UPDATE imagegen_auditleaf SET seq = 0 WHERE seq = 1")
-
-    assert AuditLeaf.objects.count() == 2
-    assert connection.is_usable()

@@ -1,0 +1,92 @@
+"""Every mistake in a site's settings is named, with its mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core import checks as django_checks
+
+from imagegen_app import checks, conf
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"ENGIN": "x"}, "imagegen.E001"),
+    ({"MAX_TRIES": "five"}, "imagegen.E001"),
+    ({"MAX_TRIES": True}, "imagegen.E001"),
+    ({"LEASE_SECONDS": -1}, "imagegen.E001"),
+    ({"C2PA": {"CERT": "x"}}, "imagegen.E001"),
+    ({"CREDENTIALS": {"a": {"SOURCE": "env:A"}}}, "imagegen.E001"),
+    ({"CREDENTIALS": []}, "imagegen.E001"),
+    ({"ENGINE": "nowhere.Engine"}, "imagegen.E002"),
+    ({"STORAGE": "nowhere"}, "imagegen.E003"),
+    ({"STORAGE": "default"}, "imagegen.E004"),
+    ({"CREDENTIALS": {"a": {"SOURCE": "env:A", "HOSTS": []}}}, "imagegen.E005"),
+    (
+        {
+            "CREDENTIALS": {
+                "a": {"SOURCE": "sk-proj-0123456789abcdefABCDEF0123456789", "HOSTS": ["x"]}
+            }
+        },
+        "imagegen.E005",
+    ),
+    ({"PUBLIC_URL": "http://shop.example"}, "imagegen.E006"),
+    ({"SCREENERS": [{"NAME": "x", "BACKEND": "nowhere.X"}]}, "imagegen.E008"),
+    (
+        {
+            "SCREENERS": [
+                {
+                    "NAME": "x",
+                    "BACKEND": "imagegen_app.moderation.block_list.BlockList",
+                    "STAGES": ["prompts"],
+                }
+            ]
+        },
+        "imagegen.E008",
+    ),
+    ({"C2PA": {"CERTIFICATE": "/nowhere.pem"}}, "imagegen.E009"),
+    ({"TARGETS": {"catalog.Product.nothing": {"template": "x"}}}, "imagegen.E010"),
+    ({"TARGETS": {"catalog.Product.image": {}}}, "imagegen.E010"),
+    ({"TRUSTED_ORIGINS": ["http://a/b"]}, "imagegen.E011"),
+    ({"RENDITIONS": {"FORMATS": ["gif"]}}, "imagegen.E014"),
+    ({"QUEUE": "elsewhere"}, "imagegen.E015"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "code"), MISTAKES)
+def test_a_mistake_is_named_with_its_mend(
+    settings: Any, mistake: dict[str, Any], code: str
+) -> None:
+    settings.IMAGEGEN = {**django_settings.IMAGEGEN, **mistake}
+
+    found = checks.check_settings()
+
+    assert code in {message.id for message in found}
+    assert all(message.hint for message in found)
+
+
+def test_the_nearest_known_key_is_proposed(settings: Any) -> None:
+    settings.IMAGEGEN = {"SUPERUSER_BYPAS": True}
+
+    with pytest.raises(conf.SettingsFault) as fault:
+        conf.get()
+
+    assert "SUPERUSER_BYPASS" in fault.value.hint
+
+
+def test_the_demos_own_settings_are_without_a_mistake() -> None:
+    found = django_checks.run_checks(tags=["imagegen"])
+
+    assert [m.id for m in found] == []
+
+
+def test_production_wants_a_certificate_and_no_failpoints(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = False
+    settings.IMAGEGEN = {**django_settings.IMAGEGEN, "SUPERUSER_BYPASS": True}
+    monkeypatch.setenv("IMAGEGEN_FAILPOINTS", "x@/nowhere")
+
+    found = {message.id for message in checks.check_deployment()}
+
+    assert found == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}

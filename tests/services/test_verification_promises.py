@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from imagegen_app.core import notes
+from imagegen_app.models import AuditEvent, AuditSecret, AuditTile, Checkpoint
+from imagegen_app.services import log_key, sealing, verification
+from tests.services.log_tampering import (
+    SYSTEM,
+    append,
+    event_at,
+    execute,
+    kinds,
+    sealed_log,
+    set_tile,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+# Dropping triggers ends a transaction on MySQL, so these tests commit and flush.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("published", "unguarded_log"),
+]
+
+
+@pytest.fixture
+def published(settings: Any, tmp_path: Path) -> Path:
+    """Give each test a key and a folder of its own."""
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "STATE_DIR": tmp_path / "state",
+        "AUDIT": {"ORIGIN": "test.example/log", "PUBLISH_TO": tmp_path / "published"},
+    }
+    return tmp_path / "published"
+
+
+def test_a_checkpoint_of_another_key_is_not_believed(settings: Any, tmp_path: Path) -> None:
+    sealed_log(2)
+    (tmp_path / "state" / log_key.FILE_NAME).unlink()
+
+    report = verification.verify()
+
+    assert set(kinds(report)) == {"checkpoint", "published"}
+    assert "no signature of this key" in report.findings[0].sentence
+
+
+def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
+    sealed_log(2)
+    execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["checkpoint"]
+    assert "columns differ" in report.findings[0].sentence
+
+
+def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
+    wrong = notes.sign_checkpoint(
+        origin="test.example/log", size=0, root=b"r" * 32, private_key=log_key.private_key()
+    )
+    sealed_log(0)
+    execute("UPDATE imagegen_checkpoint SET note = %s, root = %s", wrong, (b"r" * 32).hex())
+
+    report = verification.verify()
+
+    assert [f.sentence for f in report.findings] == ["The signed root of 0 events is another one."]
+
+
+def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
+    append(3)
+    sealing.seal(limit=2)
+    kept = sealing.make_checkpoint(SYSTEM, force=True)
+    assert kept is not None
+    sealing.seal()
+    newest = sealing.make_checkpoint(SYSTEM, force=True)
+    assert newest is not None
+    gone = event_at(2).pk
+    tile = bytes(AuditTile.objects.get().data)
+    execute("DELETE FROM imagegen_checkpoint WHERE id = %s", newest.pk)
+    execute("DELETE FROM imagegen_auditleaf WHERE seq = 2")
+    execute("DELETE FROM imagegen_auditevent WHERE id = %s", gone)
+    set_tile(level=0, index=0, data=tile[:64])
+
+    report = verification.verify()
+
+    assert kinds(report) == ["rollback"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbled"])
+def test_a_published_checkpoint_that_is_gone_or_garbled_is_told(
+    published: Path, damage: str
+) -> None:
+    sealed_log(1)
+    if damage == "gone":
+        (published / "latest.txt").unlink()
+    else:
+        (published / "latest.txt").write_text("nonsense")
+
+    report = verification.verify()
+
+    assert kinds(report) == ["published"]
+
+
+def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() -> None:
+    append(3, personal={"note": "Ada was here", "reason": "because"})
+    sealing.seal()
+    ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
+    execute(
+        "UPDATE imagegen_auditsecret SET value = 'Bob was here'"
+        " WHERE event_id = %s AND field = 'note'",
+        ids[0],
+    )
+    execute(
+        "UPDATE imagegen_auditsecret SET field = 'email' WHERE event_id = %s AND field = 'note'",
+        ids[1],
+    )
+    execute("DELETE FROM imagegen_auditsecret WHERE event_id = %s", ids[2])
+
+    report = verification.verify()
+
+    assert [(f.kind, f.seq) for f in report.findings] == [("changed_text", 0), ("changed_text", 1)]
+    assert "(note)" in report.findings[0].sentence
+    # Two of the last event, and the one that hides under another name.
+    assert report.erased == 3
+
+
+def test_a_shortened_salt_is_a_changed_text() -> None:
+    append(1, personal={"note": "Ada was here"})
+    sealing.seal()
+    execute("UPDATE imagegen_auditsecret SET salt = %s", b"short")
+
+    report = verification.verify()
+
+    assert kinds(report) == ["changed_text"]
+    assert AuditSecret.objects.count() == 1
+
+
+def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
+    sealed_log(130)
+    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
+
+    report = verification.verify()
+
+    assert len(report.findings) == verification.MAX_FINDINGS
+    assert report.faults == 130
+
+
+@pytest.mark.parametrize("size", [0, 5, 256, 300])
+def test_what_a_checkpoint_covers_need_not_be_read_again(size: int) -> None:
+    sealed_log(size)
+    append(270)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+    report = verification.verify(since=size)
+
+    assert report.ok
+    assert report.root == Checkpoint.objects.latest("size").root
+
+
+def test_starting_from_a_checkpoint_believes_what_it_covers_and_reads_the_rest() -> None:
+    sealed_log(5)
+    append(3)
+    sealing.seal()
+    execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
+
+    report = verification.verify(since=5)
+
+    assert [f.seq for f in report.findings] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_tiles_that_do_not_give_the_signed_root_are_no_start(damage: str) -> None:
+    sealed_log(5)
+    if damage == "gone":
+        execute("DELETE FROM imagegen_audittile")
+    else:
+        set_tile(level=0, index=0, data=b"z" * 160)
+
+    report = verification.verify(since=5)
+
+    assert "The tiles do not give the signed root of 5 events." in [
+        f.sentence for f in report.findings
+    ]
+    assert report.size == 5
+
+
+def test_a_size_that_was_never_signed_is_no_start() -> None:
+    sealed_log(5)
+
+    with pytest.raises(verification.NoSuchCheckpoint, match="4 events"):
+        verification.verify(since=4)
+
+
+def test_progress_is_told_up_to_the_end() -> None:
+    append(3)
+    sealing.seal()
+    told: list[tuple[int, int]] = []
+
+    verification.verify(progress=lambda done, size: told.append((done, size)))
+
+    assert told == [(3, 3)]
+
+
+def test_a_finding_without_a_place_is_the_first_where_none_has_one() -> None:
+    sealed_log(1)
+    execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
+
+    first = verification.verify().first
+
+    assert first is not None
+    assert first.kind == "checkpoint"

@@ -1,0 +1,160 @@
+"""Webhooks can only make us look; forged, repeated and late ones change nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.urls import reverse
+
+from imagegen_app.models import Attempt, AuditEvent, Job, WebhookDelivery
+from imagegen_app.providers.credentials import Secret
+from imagegen_app.providers.families import standard_webhooks
+from imagegen_app.services.rebuild import attempt_token, webhook_url
+from imagegen_app.testing.factories import make_attempt, make_image_model, make_job, make_provider
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+@pytest.fixture
+def attempt(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Attempt:
+    monkeypatch.setenv("HOOK_KEY", "key-0123456789")
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "ENGINE": "tests.services.silent_engine.SilentEngine",
+        "PUBLIC_URL": "https://shop.example",
+        "CREDENTIALS": {
+            "hook": {
+                "SOURCE": "env:HOOK_KEY",
+                "HOSTS": ["jobs.example"],
+                "WEBHOOK_SOURCE": "env:HOOK_SECRET",
+            }
+        },
+    }
+    provider = make_provider(
+        adapter="generic_jobs", base_url="https://jobs.example", credential="hook"
+    )
+    model = make_image_model(provider=provider)
+    job = make_job(image_model=model, state="awaiting")
+    return make_attempt(job=job, state="accepted", provider_ref="job_1")
+
+
+def signed(
+    body: bytes, *, delivery: str = "msg_1", age: int = 0, secret: str = SECRET
+) -> dict[str, str]:
+    made = standard_webhooks.sign(
+        delivery_id=delivery, timestamp=int(time.time()) - age, body=body, secret=Secret(secret)
+    )
+    return {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in made.items()}
+
+
+def body(**changes: Any) -> bytes:
+    data = {"id": "job_1", "status": "succeeded", **changes}
+    return json.dumps({"type": "job.finished", "data": data}).encode()
+
+
+def post(client: Client, attempt: Attempt, data: bytes, headers: dict[str, str]) -> int:
+    address = reverse("imagegen:webhook", args=[attempt_token(attempt)])
+    return int(
+        client.post(address, data=data, content_type="application/json", **headers).status_code
+    )
+
+
+def test_a_signed_delivery_has_the_job_looked_at_now(client: Client, attempt: Attempt) -> None:
+    before = Job.objects.get(pk=attempt.job_id).due_at
+
+    status = post(client, attempt, body(), signed(body()))
+
+    job = Job.objects.get(pk=attempt.job_id)
+    assert status == 204
+    assert job.state == "awaiting"
+    assert job.due_at != before
+    assert WebhookDelivery.objects.get().outcome == "applied"
+    assert AuditEvent.objects.filter(type="webhook.applied", job_id=job.pk).count() == 1
+
+
+def test_a_repeated_delivery_is_applied_once(client: Client, attempt: Attempt) -> None:
+    for _ in range(5):
+        assert post(client, attempt, body(), signed(body())) == 204
+
+    assert WebhookDelivery.objects.count() == 1
+    assert AuditEvent.objects.filter(type="webhook.applied").count() == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        signed(body(), secret="whsec_" + "QUFB" * 11),
+        signed(body(), age=400),
+        signed(body(), age=-400),
+        signed(body(status="failed")),
+        {**signed(body()), "HTTP_WEBHOOK_SIGNATURE": "v1"},
+        {**signed(body()), "HTTP_WEBHOOK_SIGNATURE": "v1,***"},
+        {**signed(body()), "HTTP_WEBHOOK_TIMESTAMP": "nan"},
+    ],
+    ids=["none", "wrong secret", "old", "early", "other body", "no comma", "no base64", "no time"],
+)
+def test_a_forged_delivery_changes_nothing(
+    client: Client, attempt: Attempt, headers: dict[str, str]
+) -> None:
+    assert post(client, attempt, body(), headers) == 401
+
+    assert not WebhookDelivery.objects.exists()
+    assert AuditEvent.objects.filter(type="webhook.refused").count() == 1
+
+
+@pytest.mark.parametrize("token", ["x", "0" * 32, f"{'0' * 32}.{'0' * 32}", "é.é"])
+def test_an_address_that_we_never_gave_out_is_not_there(
+    client: Client, attempt: Attempt, token: str
+) -> None:
+    address = reverse("imagegen:webhook", args=[token])
+
+    assert client.post(address, data=body(), content_type="application/json").status_code == 404
+
+
+def test_another_attempts_signature_does_not_fit_this_address(
+    client: Client, attempt: Attempt
+) -> None:
+    other = make_attempt()
+    token = attempt_token(attempt).partition(".")[0] + "." + attempt_token(other).partition(".")[2]
+
+    assert client.post(reverse("imagegen:webhook", args=[token])).status_code == 404
+
+
+def test_a_body_past_the_cap_is_refused_unread(client: Client, attempt: Attempt) -> None:
+    data = b"x" * (256 * 1024 + 1)
+
+    assert post(client, attempt, data, signed(data)) == 413
+
+
+def test_only_posts_are_answered(client: Client, attempt: Attempt) -> None:
+    assert client.get(reverse("imagegen:webhook", args=[attempt_token(attempt)])).status_code == 405
+
+
+def test_the_address_given_out_is_this_one(attempt: Attempt) -> None:
+    path = reverse("imagegen:webhook", args=[attempt_token(attempt)])
+
+    assert webhook_url(attempt) == f"https://shop.example{path}"
+
+
+def test_a_webhook_that_comes_before_the_answer_sets_the_reference(
+    client: Client, attempt: Attempt
+) -> None:
+    early = make_attempt(
+        job=make_job(image_model=attempt.image_model, state="submitting"),
+        state="sent",
+        provider_ref="",
+    )
+
+    post(client, early, body(id="job_7"), signed(body(id="job_7")))
+
+    early.refresh_from_db()
+    assert early.provider_ref == "job_7"
