@@ -122,7 +122,7 @@ def begin(job: Job, *, digest: str) -> Attempt:
         "job.taken_up",
         subject=job,
         job=job,
-        data={"attempt": attempt.pk, "number": attempt.number, "digest": digest},
+        data={"attempt": attempt.pk, "number": attempt.number},
     )
     return attempt
 

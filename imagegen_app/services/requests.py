@@ -154,7 +154,6 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
             "rule": decision.rule,
             "estimated_cost": cost.amount,
             "currency": cost.currency,
-            "fingerprint": job.fingerprint,
         },
         personal={"prompt": wish.request.prompt, "negative_prompt": wish.request.negative_prompt},
     )

@@ -13,7 +13,6 @@ LONGEST = 400
 LONGER: dict[str, str] = {
     "imagegen_app/services/jobs.py": "every move of a job stands in one place, so that no other sets a state",
     "tests/core/test_translog.py": "one subject; a third of it is the tables of known vectors",
-    "tests/services/test_verification.py": "one report; each way of tampering needs a log of its own",
     "tests/providers/test_http.py": "one client, and each refusal of it needs a server of its own",
 }
 SAYS_NOTHING = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "manager"})

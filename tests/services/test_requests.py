@@ -28,6 +28,8 @@ def test_the_prompt_stands_beside_the_log_and_never_in_it(site: Site) -> None:
 
     bodies = AuditEvent.objects.filter(job_id=job.pk).values_list("body", flat=True)
     assert not any("secret garden" in body for body in bodies)
+    # Nor an unsalted hash of it, from which a short prompt could be guessed.
+    assert not any(job.fingerprint in body or job.request_digest in body for body in bodies)
     assert AuditSecret.objects.filter(field="prompt", value="A secret garden").exists()
 
 
