@@ -25,12 +25,15 @@ _SQLITE: dict[str, Any] = {
     # A file, since worker processes and threads open it too.
     "TEST": {"NAME": str(Path(VAR_DIR) / "tests-run.sqlite3")},
 }
+#: A run inside of a run has a database of its own.
+_NAME = os.environ.get("IMAGEGEN_TEST_DATABASE_NAME", "test_imagegen")
 _POSTGRESQL: dict[str, Any] = {
     "ENGINE": "django.db.backends.postgresql",
     "NAME": "imagegen",
     "USER": "postgres",
     "HOST": "127.0.0.1",
     "PORT": "5432",
+    "TEST": {"NAME": _NAME},
 }
 _MYSQL: dict[str, Any] = {
     "ENGINE": "django.db.backends.mysql",
@@ -39,6 +42,7 @@ _MYSQL: dict[str, Any] = {
     "PASSWORD": "",
     "HOST": "127.0.0.1",
     "PORT": "3306",
+    "TEST": {"NAME": _NAME},
     "OPTIONS": {"charset": "utf8mb4", "isolation_level": "read committed"},
 }
 DATABASES = {

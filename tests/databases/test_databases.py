@@ -29,7 +29,11 @@ def test_the_spine_holds_on_another_database(database: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *ROOMS],
         cwd=ROOT,
-        env={**os.environ, "IMAGEGEN_TEST_DATABASE": database},
+        env={
+            **os.environ,
+            "IMAGEGEN_TEST_DATABASE": database,
+            "IMAGEGEN_TEST_DATABASE_NAME": "test_imagegen_inner",
+        },
         capture_output=True,
         text=True,
         timeout=600,
