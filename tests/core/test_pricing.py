@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.states import FINAL, MOVES, can_move
+from imagegen_app.core.types import GeneratedImage, ProviderResult, Size, Usage
+
+LIST = {
+    "currency": "USD",
+    "per_image": [{"quality": "low", "max_pixels": 1_048_576, "amount": "0.02"}],
+    "per_million_tokens": {"input_text": "5", "output_image": "30"},
+}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"currency": "USD"}, {"currency": "USD", "per_image": [{"amount": 0.1}]},
+     {"currency": "USD", "per_image": [{"amount": "-1"}]}],
+)  # fmt: skip
+def test_a_list_without_a_sound_price_is_no_list(data: dict[str, object]) -> None:
+    with pytest.raises(PriceUnknown):
+        Price.from_dict(data)
+
+
+@pytest.mark.parametrize(("size", "quality"), [(Size(2048, 2048), "low"), (Size(64, 64), "high")])
+def test_what_no_row_fits_has_no_price(size: Size, quality: str) -> None:
+    with pytest.raises(PriceUnknown):
+        Price.from_dict(LIST).estimate(size=size, quality=quality, count=1)
+
+
+def test_counted_tokens_go_before_the_list() -> None:
+    usage = Usage(input_text_tokens=50, output_image_tokens=1100, images=1)
+    result = ProviderResult(images=(GeneratedImage(b"x"),), usage=usage)
+
+    cost = Price.from_dict(LIST).charge(result, size=Size(64, 64), quality="low")
+
+    assert cost.amount == Decimal("0.0333")
+
+
+def test_no_move_leads_out_of_an_end() -> None:
+    assert {"succeeded", "failed", "blocked", "cancelled", "expired"} == FINAL
+    assert not any(can_move(end, state) for end in FINAL for state in MOVES)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from imagegen_app.core.prompts import TemplateFault, render, variables_from
+
+PRODUCT = variables_from([{"name": "product"}])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ product.__class__ }}",
+        "{{ product['x'] }}",
+        "{{ product() }}",
+        "{{ 7 * 7 }}",
+        "{{ 'a' * 10 }}",
+        "{{ product | center(90000000) }}",
+        "{{ product | attr('x') }}",
+        "{% for x in product %}{% endfor %}",
+        "{% include 'x' %}",
+        "{% set x = 1 %}",
+        "{% macro m() %}{% endmacro %}",
+        "{% if product.x %}a{% endif %}",
+        "{{ other }}",
+        "{{ product ",
+        "x" * 1_000_000,
+    ],
+)
+def test_a_template_that_reaches_beyond_text_and_variables_is_refused(source: str) -> None:
+    with pytest.raises(TemplateFault):
+        render(source, PRODUCT, {"product": "mug"})
+
+
+@pytest.mark.parametrize(
+    "value", ["{{ product }}", "${7*7}", "{0.__class__}", "%(x)s", "{% if x %}"]
+)
+def test_a_value_comes_out_to_the_letter(value: str) -> None:
+    assert render("A {{ product }}.", PRODUCT, {"product": value}).text == f"A {value}."
+
+
+def test_the_parts_of_a_prompt_that_came_from_variables_are_known() -> None:
+    rendered = render("  A {{ product | upper }} here", PRODUCT, {"product": "mug"})
+
+    assert [(rendered.text[a:b], name) for a, b, name in rendered.spans] == [("MUG", "product")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ({"name": "n", "kind": "number", "maximum": "5"}, "6"),
+        ({"name": "n", "kind": "number"}, "nan"),
+        ({"name": "c", "kind": "choice", "choices": ["a"]}, "b"),
+        ({"name": "c", "kind": "colour"}, "<b>"),
+        ({"name": "t"}, ""),
+        ({"name": "t", "max_chars": 3}, "four"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_by_name(
+    variable: dict[str, object], value: str
+) -> None:
+    variables = variables_from([variable])
+    name = str(variable["name"])
+
+    with pytest.raises(TemplateFault) as fault:
+        render(f"{{{{ {name} }}}}", variables, {name: value})
+
+    assert fault.value.variable == name
