@@ -14,9 +14,10 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils import translation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytest_plugins = ["imagegen_app.testing.plugin"]
 
@@ -70,6 +71,14 @@ def require(service: str) -> None:
 def require_service() -> Callable[[str], None]:
     """Give tests that choose their service at run time the same rule as the markers."""
     return require
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_site() -> Iterator[None]:
+    """Begin each test in the site's language: a page read at `/de/` stays the thread's language."""
+    translation.deactivate()
+    yield
+    translation.deactivate()
 
 
 @pytest.hookimpl(tryfirst=True)
