@@ -16,6 +16,7 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
+from imagegen_app.services import ringing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +37,19 @@ CHECKS = {
     "imagegen.E012": "Images are signed with the development certificate in production.",
     "imagegen.E013": "There is no state folder.",
     "imagegen.E014": "A rendition's width or format is unknown.",
-    "imagegen.E015": "The queue is not among the task backend's queues.",
+    "imagegen.E015": "The queue is not among the engine's queues.",
     "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
     "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
     "imagegen.W028": "Superusers bypass the allowlist.",
     "imagegen.E029": "Time zones are off.",
+    "imagegen.E030": "The engine cannot be used with its present settings.",
+    "imagegen.W031": "Tasks and jobs are kept in different databases.",
+    "imagegen.W032": "The engine works in the request instead of in a worker.",
+    "imagegen.W033": "Celery has no broker of the site's own.",
+    "imagegen.W034": "Redis gives a Celery task to a second worker while the first is at work.",
+    "imagegen.W035": "Celery closes the database's connection round every task.",
+    "imagegen.W036": "A Celery worker takes tasks ahead and keeps them from idle ones.",
+    "imagegen.W037": "Celery ends a task before a drive may be over.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -126,14 +135,18 @@ def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
             id="imagegen.E002",
         )
         return
-    tasks = getattr(django_settings, "TASKS", {}).get("default", {})
-    queues = tasks.get("QUEUES")
-    if settings.engine.endswith("DjangoTasksEngine") and queues and settings.queue not in queues:
+    try:
+        complaints = ringing.engine().examine(django_settings)
+    except Exception as fault:  # noqa: BLE001 - the edge: the engine's library may raise anything
         yield Error(
-            f"The queue {settings.queue!r} is not among TASKS['default']['QUEUES'].",
-            hint=f"Add {settings.queue!r} to the list.",
-            id="imagegen.E015",
+            f"The engine {settings.engine!r} cannot be used: {type(fault).__name__}: {fault}",
+            hint="Finish its own settings; see the documentation of the engine's library.",
+            id="imagegen.E030",
         )
+        return
+    for complaint in complaints:
+        kind = Error if complaint.check.startswith("E") else CheckWarning
+        yield kind(complaint.what, hint=complaint.mend, id=f"imagegen.{complaint.check}")
 
 
 def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:

@@ -160,7 +160,7 @@ class Settings:
     #: Provider calls in flight in one worker.
     max_in_flight: int = 64
     #: Seconds that one drive task works before it hands over.
-    slice_seconds: int = 20
+    slice_seconds: int = 300
     #: Seconds after which a silent worker's job is taken from it.
     lease_seconds: int = 15
     #: Seconds that a job may take from request to end.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
-from django_tasks import task
+from django.core.exceptions import ImproperlyConfigured
+from django.db import close_old_connections
+from django_tasks import task, task_backends
 
 from imagegen_app import conf
-from imagegen_app.services import driver, leases, pulse, sweeping
+from imagegen_app.services import batch_making, driver, leases, pulse, ringing, sweeping
 from imagegen_app.services.ringing import ring
 
 logger = logging.getLogger("imagegen.tasks")
@@ -17,13 +20,17 @@ def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice rung first."""
     try:
         seconds = conf.get().slice_seconds
-        if leases.any_unfinished() and pulse.claim_slot("drive", seconds=seconds):
+        if (leases.any_unfinished() or batch_making.is_waiting()) and pulse.claim_slot(
+            "drive", seconds=seconds
+        ):
             ring("drive", delay=seconds)
         driver.drive()
         sweeping.ring_for_later()
     except Exception:
         # The edge: an engine would store or repeat what we raise; the sweep rings again.
         logger.exception("A drive broke down.")
+        # A database that was away left a connection behind that never works again.
+        close_old_connections()
 
 
 def run_sweep() -> None:
@@ -33,15 +40,32 @@ def run_sweep() -> None:
     except Exception:
         # The edge: see `run_drive`.
         logger.exception("A sweep broke down.")
+        close_old_connections()
 
 
-@task()
+def drain() -> None:
+    """Begin nothing new in this process; an engine calls it when its worker is asked to stop."""
+    driver.draining.set()
+
+
+def _any_queue() -> str:
+    """Return a queue that the task backend knows; each ring names the site's own."""
+    return str(min(task_backends["default"].queues or {"default"}))
+
+
+@task(queue_name=_any_queue())
 def drive() -> None:
     """Do what `run_drive` does, as a task: its path is stored with each ring."""
     run_drive()
 
 
-@task()
+@task(queue_name=_any_queue())
 def sweep() -> None:
     """Do what `run_sweep` does, as a task."""
     run_sweep()
+
+
+# An engine with tasks of its own registers them when it is imported; Celery looks for them here.
+# What is wrong with the engine's name, the system checks say.
+with suppress(ImportError, ImproperlyConfigured, conf.SettingsFault):
+    ringing.engine()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from django.db import transaction
 from django.utils.module_loading import import_string
@@ -21,6 +22,35 @@ BELLS = {
     "drive": "imagegen_app.tasks.run_drive",
     "sweep": "imagegen_app.tasks.run_sweep",
 }
+#: What a worker that is asked to stop calls, wherever it was started; argument-free.
+DRAIN = "imagegen_app.tasks.drain"
+#: Seconds that one provider call with its download may take: the HTTP client's own limit.
+LONGEST_CALL_SECONDS = 960
+#: Seconds beyond the longest drive before an engine ends it by force.
+GRACE_SECONDS = 30
+#: Seconds that one conversation with a broker may take, so that a dead one never holds a request.
+RING_SECONDS = 0.12
+#: Seconds between two sweeps that a scheduler rings for; each worker of ours sweeps beside it.
+SWEEP_SECONDS = 30
+
+
+class EngineStopped(RuntimeError):
+    """The engine's worker ended although nobody asked it to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One setting of the engine's own that works against the app, and its mend."""
+
+    #: The part after `imagegen.` of the system check's id.
+    check: str
+    what: str
+    mend: str
+
+
+def longest_drive() -> int:
+    """Return the seconds that a drive may take: its slice, its last call, and some grace."""
+    return conf.get().slice_seconds + LONGEST_CALL_SECONDS + GRACE_SECONDS
 
 
 class Engine(Protocol):
@@ -35,11 +65,24 @@ class Engine(Protocol):
         """Ask that the named bell be answered after `delay` seconds."""
         ...
 
+    def examine(self, site: Any) -> list[Complaint]:
+        """Return what is wrong with the site's settings for the engine; asks nobody."""
+        ...
+
+    def reach(self) -> None:
+        """Ask the broker whether it is there, with every wait bounded; raises whatever it raises."""
+        ...
+
     #: Whether a worker runs apart.
     has_worker: ClassVar[bool]
+    #: How many drives one worker process runs side by side if nothing else is said; 1: never more.
+    drives: ClassVar[int]
 
-    def run_worker(self, *, stopping: Callable[[], None]) -> None:
-        """Run a worker in this process until it is told to stop, and call `stopping` then."""
+    def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:
+        """Run a worker in this process until it is told to stop, and call `stopping` then.
+
+        :raises EngineStopped: if it ends for another reason.
+        """
         ...
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
+from django.db import router
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
+from imagegen_app.engines.base import Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +36,7 @@ class DjangoTasksEngine:
     label: ClassVar[str] = "django_tasks"
     can_delay: ClassVar[bool] = True
     has_worker: ClassVar[bool] = True
+    drives: ClassVar[int] = 1
 
     def ring(self, name: str, *, delay: float = 0) -> None:
         """Enqueue the bell's task on the site's queue."""
@@ -44,7 +48,35 @@ class DjangoTasksEngine:
             options["run_after"] = timezone.now() + timedelta(seconds=delay)
         task.using(**options).enqueue()
 
-    def run_worker(self, *, stopping: Callable[[], None]) -> None:
+    def examine(self, site: Any) -> list[Complaint]:  # noqa: ARG002 - the port's
+        """Look whether the task backend knows the queue and shares our database."""
+        backend = import_string(_TASKS["drive"]).get_backend()
+        queue, found = conf.get().queue, []
+        if backend.queues and queue not in backend.queues:
+            found.append(
+                Complaint(
+                    "E015",
+                    f"The queue {queue!r} is not among TASKS['default']['QUEUES'].",
+                    f"Add {queue!r} to the list.",
+                )
+            )
+        if _is_database(backend) and router.db_for_write(
+            import_string("django_tasks_db.models.DBTaskResult")
+        ) != router.db_for_write(apps.get_model("imagegen", "Job")):
+            found.append(
+                Complaint(
+                    "W031",
+                    "Tasks and jobs are kept in different databases.",
+                    "Route both to one database, so that a bell is never rung before its job is there.",
+                )
+            )
+        return found
+
+    def reach(self) -> None:
+        """Ask the database for the queue."""
+        self._waits(import_string(_TASKS["drive"]))
+
+    def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
         """Run the database backend's worker; the first signal also drains the driver.
 
         :raises WorkerElsewhere: if another task backend is configured, which brings its own worker.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.module_loading import import_string
 
-from imagegen_app.engines.base import BELLS
+from imagegen_app.engines.base import BELLS, Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ class ImmediateEngine:
     label: ClassVar[str] = "immediate"
     can_delay: ClassVar[bool] = False
     has_worker: ClassVar[bool] = False
+    drives: ClassVar[int] = 1
 
     def __init__(self) -> None:
         self._busy = False
@@ -32,6 +33,13 @@ class ImmediateEngine:
         finally:
             self._busy = False
 
-    def run_worker(self, *, stopping: Callable[[], None]) -> None:
+    def examine(self, site: Any) -> list[Complaint]:  # noqa: ARG002 - the port's
+        """Find nothing: there is nothing to set."""
+        return []
+
+    def reach(self) -> None:
+        """Do nothing: there is nobody to reach."""
+
+    def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
         """Return at once: the ringing process does the work."""
         stopping()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from imagegen_app.engines.base import Complaint
 
 
 class SilentEngine:
@@ -14,10 +16,17 @@ class SilentEngine:
     label: ClassVar[str] = "silent"
     can_delay: ClassVar[bool] = True
     has_worker: ClassVar[bool] = False
+    drives: ClassVar[int] = 1
     rung: ClassVar[list[str]] = []
 
     def ring(self, name: str, *, delay: float = 0) -> None:
         self.rung.append(name)
 
-    def run_worker(self, *, stopping: Callable[[], None]) -> None:
+    def examine(self, site: Any) -> list[Complaint]:
+        return []
+
+    def reach(self) -> None:
+        pass
+
+    def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:
         stopping()

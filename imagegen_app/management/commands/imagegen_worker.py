@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from imagegen_app import tasks
 from imagegen_app.services import driver, pulse, ringing
+
+logger = logging.getLogger("imagegen.worker")
 
 
 class Command(BaseCommand):
@@ -24,6 +27,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--sweep-seconds", type=float, default=5.0, help="Seconds between sweeps (5)."
         )
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            help="Drives side by side in this process, where the engine has threads (Celery: 2).",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         engine = ringing.engine()
@@ -33,6 +41,13 @@ class Command(BaseCommand):
             )
         if options["sweep_seconds"] <= 0:
             raise CommandError("--sweep-seconds must be more than 0.")
+        drives = engine.drives if options["concurrency"] is None else options["concurrency"]
+        if drives < 1:
+            raise CommandError("--concurrency must be 1 or more.")
+        if engine.drives == 1 < drives:
+            raise CommandError(
+                f"The engine {engine.label!r} runs one drive in a process; start more workers."
+            )
         name = pulse.worker_name()
         stopping = threading.Event()
         sweeper = threading.Thread(
@@ -44,7 +59,9 @@ class Command(BaseCommand):
         if options["verbosity"] > 0:
             self.stdout.write(f"Worker {name} runs on {engine.label}. Stop it with Ctrl-C.")
         try:
-            engine.run_worker(stopping=driver.draining.set)
+            engine.run_worker(stopping=driver.draining.set, drives=drives)
+        except RuntimeError as fault:
+            raise CommandError(str(fault)) from fault
         finally:
             driver.draining.set()
             stopping.set()
@@ -55,7 +72,12 @@ class Command(BaseCommand):
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     # The first one at once: it finds what a killed worker left behind.
     while True:
-        pulse.worker_seen(name=name)
+        try:
+            pulse.worker_seen(name=name)
+        except Exception:
+            # The edge: a database that is away must not end the sweeps for good.
+            logger.exception("The worker could not be noted.")
+            close_old_connections()
         tasks.run_sweep()
         if stopping.wait(seconds):
             connections.close_all()

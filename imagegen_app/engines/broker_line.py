@@ -1,0 +1,97 @@
+"""Hold one connection to Celery's broker with every wait bounded, for a process that only rings.
+
+Celery's own producer pool waits for a dead broker as long as its retries say; a request cannot.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.engines.base import RING_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEAD_SECONDS = 1.0
+_NO_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+_BOUNDS = {
+    "redis": {"socket_connect_timeout": RING_SECONDS, "socket_timeout": RING_SECONDS},
+    "amqp": {"read_timeout": RING_SECONDS, "write_timeout": RING_SECONDS},
+}
+
+
+class BrokerSilent(RuntimeError):
+    """The broker failed a moment ago, and is not asked again yet."""
+
+
+class BrokerLine:
+    """A producer that threads take turns with."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._line: Any = None
+        self._producer: Any = None
+        self._inherited: Any = None
+        self._dead_until = 0.0
+        os.register_at_fork(after_in_child=self._forget)
+
+    def use(self, app: Any, work: Callable[[Any], None]) -> None:
+        """Call `work` with a producer; once more if the connection had gone stale.
+
+        :raises BrokerSilent: if the line is busy, or the broker failed within the last second.
+        """
+        if not self._lock.acquire(timeout=RING_SECONDS):
+            raise BrokerSilent
+        try:
+            if time.monotonic() < self._dead_until:
+                raise BrokerSilent
+            self._use(app, work)
+        finally:
+            self._lock.release()
+
+    def _use(self, app: Any, work: Callable[[Any], None]) -> None:
+        began = time.monotonic()
+        was_open = self._producer is not None
+        try:
+            work(self._open(app))
+        except Exception:
+            self._hang_up()
+            # What went stale while nobody rang fails at once; a dead broker is not asked twice.
+            if not was_open or time.monotonic() - began > RING_SECONDS / 5:
+                self._dead_until = time.monotonic() + _DEAD_SECONDS
+                raise
+        else:
+            return
+        self._use(app, work)
+
+    def _open(self, app: Any) -> Any:
+        if self._producer is None:
+            line = app.connection_for_write(
+                connect_timeout=RING_SECONDS, heartbeat=0, transport_options=_NO_RETRY
+            )
+            line.transport_options.update(_BOUNDS.get(kind_of(line), {}))
+            self._line = line
+            self._producer = app.amqp.Producer(line, auto_declare=False)
+        return self._producer
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            with suppress(Exception):
+                self._line.collapse(socket_timeout=RING_SECONDS / 5)
+        self._line = self._producer = None
+
+    def _forget(self) -> None:
+        """Start anew; a forked child keeps what it inherited open, for it is the parent's."""
+        self._inherited = self._line
+        self._lock = threading.Lock()
+        self._line = self._producer = None
+        self._dead_until = 0.0
+
+
+def kind_of(connection: Any) -> str:
+    """Return `redis` or `amqp`, or whatever else a connection's broker speaks."""
+    return str(connection.transport.driver_type)

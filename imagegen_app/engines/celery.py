@@ -1,0 +1,137 @@
+"""Ring through Celery: argument-free tasks on the site's own app, over Redis or RabbitMQ.
+
+The broker carries bells, never work. Bells for now have a queue of their own, so that one glance
+at its length says whether one already waits; bells for later and sweeps take the queue beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from celery import current_app, signals
+from django.utils.module_loading import import_string
+
+from imagegen_app import conf
+from imagegen_app.engines import celery_traps
+from imagegen_app.engines.base import (
+    DRAIN,
+    GRACE_SECONDS,
+    Complaint,
+    EngineStopped,
+    longest_drive,
+)
+from imagegen_app.engines.broker_line import BrokerLine, kind_of
+from imagegen_app.engines.celery_tasks import beat_schedule, later_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CeleryEngine", "beat_schedule"]
+
+#: Seconds that a bell for later, or a sweep, may be late before it is not worth answering.
+EXPIRES_SECONDS = 60
+#: Redis connections that a worker needs beside one for each thread.
+SPARE_CONNECTIONS = 20
+
+
+class CeleryEngine:
+    """Send the bell's task, unless one already waits."""
+
+    label: ClassVar[str] = "celery"
+    can_delay: ClassVar[bool] = True
+    has_worker: ClassVar[bool] = True
+    drives: ClassVar[int] = 2
+
+    def __init__(self) -> None:
+        self._line = BrokerLine()
+        self._later: dict[str, float] = {}
+
+    def ring(self, name: str, *, delay: float = 0) -> None:
+        """Send the bell's task, with every wait bounded."""
+        app: Any = current_app
+        now = time.monotonic()
+        if delay and now < self._later.get(name, 0.0) <= now + delay:
+            return  # One that was sent rings sooner, and whoever answers it looks further.
+        queue = conf.get().queue
+        options: dict[str, Any] = {"queue": later_queue(queue), "expires": delay + EXPIRES_SECONDS}
+        alone = name == "drive" and not delay and queue != app.conf.task_default_queue
+        if alone:
+            # It must not expire: while it waits no other is sent.
+            options = {"queue": queue}
+        limit = longest_drive()
+        options |= {"soft_time_limit": limit, "time_limit": limit + GRACE_SECONDS, "retry": False}
+
+        def send(producer: Any) -> None:
+            # One that waits now is answered later than all that was committed before this ring.
+            known = app.amqp.queues[queue](producer.channel) if alone else None
+            if known is None or not known.queue_declare().message_count:
+                task = app.tasks[f"imagegen.{name}"]
+                task.apply_async(countdown=delay or None, producer=producer, **options)
+
+        self._line.use(app, send)
+        if delay:
+            self._later[name] = now + delay
+
+    def examine(self, site: Any) -> list[Complaint]:
+        """Name the traps that the site's Celery settings hold."""
+        return celery_traps.complaints(current_app, settings=site)
+
+    def reach(self) -> None:
+        """Ask the broker whether it is there."""
+        self._line.use(current_app, _ask)
+
+    def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:
+        """Run a worker of threads on the site's app; its first signal also drains the driver."""
+        app: Any = current_app
+        told = threading.Event()
+
+        def stop(**_: Any) -> None:
+            told.set()
+            stopping()
+
+        signals.worker_shutting_down.connect(stop, weak=False)
+        signals.setup_logging.connect(_keep_logging, weak=False)
+        options = dict(app.conf.broker_transport_options)
+        wanted = max(options.get("max_connections") or 0, drives + SPARE_CONNECTIONS)
+        if kind_of(app.connection_for_read()) == "redis":
+            app.conf.broker_transport_options = {**options, "max_connections": wanted}
+        queue = conf.get().queue
+        app.Worker(
+            hostname=f"imagegen-{os.getpid()}@{socket.gethostname()}",
+            pool="threads",
+            concurrency=drives,
+            prefetch_multiplier=1,
+            queues=[queue, later_queue(queue)],
+            redirect_stdouts=False,
+            without_mingle=True,
+            without_gossip=True,
+            quiet=True,
+        ).start()
+        if not told.is_set():
+            raise EngineStopped("Celery's worker ended by itself; its log says why.")
+
+
+def _ask(producer: Any) -> None:
+    """Have the broker say anything at all."""
+    channel = producer.channel
+    client = getattr(channel, "client", None)
+    if client is not None and hasattr(client, "ping"):
+        client.ping()
+    else:
+        channel.basic_qos(0, 1, False)
+
+
+def _keep_logging(**_: Any) -> None:
+    """Be connected, so that Celery leaves the site's logging as it is."""
+
+
+def _drain(**_: Any) -> None:
+    """Tell the driver wherever a worker is asked to stop, the site's own included."""
+    import_string(DRAIN)()
+
+
+signals.worker_shutting_down.connect(_drain, weak=False, dispatch_uid="imagegen.drain")

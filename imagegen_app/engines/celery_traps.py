@@ -1,0 +1,76 @@
+"""Name the settings of Celery's that lose work or waste a worker, each with its mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imagegen_app.engines.base import Complaint, longest_drive
+from imagegen_app.engines.broker_line import kind_of
+
+
+def complaints(app: Any, *, settings: Any) -> list[Complaint]:
+    """Look at the site's Celery app; asks no broker.
+
+    Sources: Celery's and kombu's own documentation of each setting, and what was measured.
+    """
+    found: list[Complaint] = []
+    conf = app.conf
+    if conf.task_always_eager:
+        found.append(
+            Complaint(
+                "W032",
+                "CELERY_TASK_ALWAYS_EAGER makes requests do the work themselves.",
+                "Remove it, and run imagegen_worker; for tests there is the immediate engine.",
+            )
+        )
+    if not getattr(conf, "broker_url", None):
+        found.append(
+            Complaint(
+                "W033",
+                "Celery has no broker of its own: it looks for RabbitMQ on this host.",
+                "Set CELERY_BROKER_URL, and load the site's Celery app in its __init__.py.",
+            )
+        )
+    kind = kind_of(app.connection_for_read())
+    options = dict(conf.broker_transport_options or {})
+    if kind == "redis" and int(options.get("visibility_timeout", 3600)) <= longest_drive():
+        found.append(
+            Complaint(
+                "W034",
+                "Redis gives a task to a second worker while the first may still be at work.",
+                "Set CELERY_BROKER_TRANSPORT_OPTIONS['visibility_timeout'] to more than "
+                f"{longest_drive()} seconds; its default is 3600.",
+            )
+        )
+    pooled = any(entry.get("OPTIONS", {}).get("pool") for entry in settings.DATABASES.values())
+    if not pooled and not _reuses(app, settings):
+        found.append(
+            Complaint(
+                "W035",
+                "Celery closes the database's connection round every task.",
+                "Set CELERY_DB_REUSE_MAX for processes, or a connection pool "
+                "(DATABASES['default']['OPTIONS']['pool']) for threads.",
+            )
+        )
+    if conf.worker_prefetch_multiplier not in {0, 1}:
+        found.append(
+            Complaint(
+                "W036",
+                f"A worker takes {conf.worker_prefetch_multiplier} tasks a slot ahead, and keeps "
+                "them from idle ones.",
+                "Set CELERY_WORKER_PREFETCH_MULTIPLIER = 1.",
+            )
+        )
+    if (limit := conf.task_time_limit) and limit < longest_drive():
+        found.append(
+            Complaint(
+                "W037",
+                f"CELERY_TASK_TIME_LIMIT ends a task after {limit} seconds.",
+                f"A drive may take {longest_drive()}; raise the limit, or leave the app's own.",
+            )
+        )
+    return found
+
+
+def _reuses(app: Any, settings: Any) -> bool:
+    return bool(app.conf.get("db_reuse_max") or getattr(settings, "CELERY_DB_REUSE_MAX", 0))

@@ -1,0 +1,145 @@
+"""Ring through RQ, with the queues of django-rq; bells for later wait for RQ's own scheduler.
+
+Jobs carry the dotted path of an argument-free function and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django_rq
+from django.utils.crypto import get_random_string
+from django.utils.module_loading import import_string
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import SimpleWorker
+from rq.connections import parse_connection
+from rq.utils import as_text
+
+from imagegen_app import conf
+from imagegen_app.engines.base import (
+    BELLS,
+    DRAIN,
+    RING_SECONDS,
+    Complaint,
+    EngineStopped,
+    longest_drive,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rq import Queue
+
+#: Seconds that a failed bell is kept to be looked at; RQ's own default is a year.
+FAILURE_SECONDS = 3600
+#: How far back the queue is searched for a bell that already waits.
+_GLANCE = 200
+
+
+class DrainingWorker(SimpleWorker):
+    """Work in the process that gets the signal, so that the driver is told and nothing is orphaned.
+
+    RQ's ordinary worker forks a work horse in a process group of its own: it never hears of a stop,
+    and outlives a killed worker.
+    """
+
+    was_told = False
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Begin nothing new; RQ waits for what is under way."""
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ's own
+        self.was_told = True
+        import_string(DRAIN)()
+
+
+class RqEngine:
+    """Enqueue one argument-free job a ring, unless one already waits."""
+
+    label: ClassVar[str] = "rq"
+    can_delay: ClassVar[bool] = True
+    has_worker: ClassVar[bool] = True
+    drives: ClassVar[int] = 1
+
+    def ring(self, name: str, *, delay: float = 0) -> None:
+        """Enqueue the bell's job, with every wait bounded."""
+        queue = django_rq.get_queue(
+            conf.get().queue, commit_mode="auto", connection=self._connection
+        )
+        prefix = f"imagegen-{name}-"
+        options: dict[str, Any] = {
+            "job_id": prefix + get_random_string(16),
+            "job_timeout": longest_drive(),
+            "result_ttl": 0,
+            "failure_ttl": FAILURE_SECONDS,
+        }
+        if delay:
+            due = time.time() + delay
+            if not _is_scheduled(queue, prefix, due):
+                queue.enqueue_at(datetime.fromtimestamp(due, UTC), BELLS[name], **options)
+        # Waiting now, it is answered later than whatever was committed before this ring.
+        elif not any(known.startswith(prefix) for known in queue.get_job_ids(-_GLANCE)):
+            queue.enqueue(BELLS[name], **options)
+
+    def examine(self, site: Any) -> list[Complaint]:
+        """Look whether django-rq knows the queue and leaves a drive the time that it may take."""
+        name, found = conf.get().queue, []
+        queues = getattr(site, "RQ_QUEUES", {})
+        if name not in queues:
+            return [
+                Complaint(
+                    "E015",
+                    f"RQ_QUEUES has no queue {name!r}.",
+                    f"Add RQ_QUEUES[{name!r}] = {{'URL': 'redis://…'}}, or set IMAGEGEN['QUEUE'].",
+                )
+            ]
+        if queues[name].get("ASYNC") is False:
+            found.append(
+                Complaint(
+                    "W032",
+                    f"RQ_QUEUES[{name!r}] is not asynchronous: requests do the work themselves.",
+                    "Remove ASYNC, and run imagegen_worker.",
+                )
+            )
+        return found
+
+    def reach(self) -> None:
+        """Ask Redis whether it is there."""
+        self._connection.ping()
+
+    def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
+        """Run a worker with RQ's scheduler; its first signal drains the driver and calls `stopping`."""
+        kind: Any = DrainingWorker
+        worker: Any = django_rq.get_worker(conf.get().queue, worker_class=kind)
+        worker.work(with_scheduler=True, logging_level="WARNING")
+        stopping()
+        if not worker.was_told:
+            raise EngineStopped("RQ's worker ended by itself; its log says why.")
+
+    @cached_property
+    def _connection(self) -> Any:
+        """Redis as the site configured it, but never waited for."""
+        kind, connection_class, options = parse_connection(
+            django_rq.get_connection(conf.get().queue)
+        )
+        bounds = {
+            "socket_connect_timeout": RING_SECONDS,
+            "socket_timeout": RING_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        return kind(
+            connection_pool=ConnectionPool(
+                connection_class=connection_class, **{**options, **bounds}
+            )
+        )
+
+
+def _is_scheduled(queue: Queue, prefix: str, due: float) -> bool:
+    """Say whether a bell rings no later than that: whoever answers it looks further."""
+    key = queue.scheduled_job_registry.key
+    found: Any = queue.connection.zrangebyscore(key, "-inf", due, start=0, num=_GLANCE)
+    return any(as_text(known).startswith(prefix) for known in found)

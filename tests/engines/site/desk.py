@@ -1,0 +1,117 @@
+"""Do on the site what its web server would: answers one line of JSON with another.
+
+Orders: {"do": "request", "count": 3}, {"do": "cancel", "jobs": ["…"]}, {"do": "ring", "delay": 2.0, "times": 200}.
+The first argument `prepare` makes the tables and one model that anybody may use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from decimal import Decimal
+from typing import Any
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.engines.site.settings"
+django.setup()
+
+from django.conf import settings  # noqa: E402 - the apps come first
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+
+from imagegen_app import generate  # noqa: E402
+from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
+from imagegen_app.engines import base  # noqa: E402
+from imagegen_app.models import Budget, Job  # noqa: E402 - the apps come first
+from imagegen_app.services import access, catalog, control, pulse  # noqa: E402
+from imagegen_app.services.access import Refused  # noqa: E402 - the apps come first
+from imagegen_app.testing import factories  # noqa: E402
+
+
+def prepare() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+    provider = factories.make_provider(
+        slug="jobs",
+        adapter=settings.ADAPTER,
+        base_url=settings.SIMULATOR + ("/v1" if settings.ADAPTER == "openai" else ""),
+        credential="jobs",
+        max_in_flight=settings.IN_FLIGHT,
+        calls_per_minute=int(os.environ.get("SITE_CALLS_PER_MINUTE", "0")) or None,
+        burst=int(os.environ.get("SITE_BURST", "5")),
+    )
+    wire = "gpt-image-2.6-flare" if settings.ADAPTER == "openai" else "generic-1"
+    model = factories.make_image_model(provider=provider, slug="generic-1", wire_name=wire)
+    factories.make_user("editor", groups=["Image editors"])
+    group = factories.make_group("Image editors")
+    factories.make_grant(group=group, image_model=model)
+    factories.make_template(slug="plain")
+    budget = Budget(name="All", scope="site", period="month", limit=Decimal(100_000))
+    catalog.save(actor=System("test"), record=budget)
+
+
+def request(*, count: int, size: str = "256x256") -> dict[str, Any]:
+    """Request images as an editor does; each request rings when it is committed."""
+    editor = get_user_model().objects.get(username="editor")
+    made, slowest = [], 0.0
+    for _ in range(count):
+        began = time.monotonic()
+        job = generate(
+            user=editor,
+            template="plain",
+            variables={"product": f"mug {time.time_ns()}"},
+            model="generic-1",
+            size=size,
+        )
+        slowest = max(slowest, time.monotonic() - began)
+        made.append(str(job.pk))
+    return {"jobs": made, "slowest": slowest}
+
+
+def ring(*, name: str = "drive", delay: float = 0, times: int = 1) -> dict[str, Any]:
+    """Ring the engine and say how long the slowest ring took, and what it raised."""
+    raised, slowest = "", 0.0
+    for _ in range(times):
+        began = time.monotonic()
+        try:
+            base.current().ring(name, delay=delay)
+        except Exception as error:  # noqa: BLE001 - told to the test
+            raised = type(error).__name__
+        slowest = max(slowest, time.monotonic() - began)
+    return {"raised": raised, "slowest": slowest}
+
+
+def quiet() -> dict[str, Any]:
+    """Take the time slot in which a drive would ring for the next one."""
+    return {"claimed": pulse.claim_slot("drive", seconds=3600)}
+
+
+def cancel(*, jobs: list[str]) -> dict[str, Any]:
+    """Cancel jobs as their requester; return how many had ended at once."""
+    actor = access.person(get_user_model().objects.get(username="editor"))
+    ended = 0
+    for job in Job.objects.filter(pk__in=jobs):
+        try:
+            ended += control.cancel(actor=actor, job=job)
+        except Refused:
+            continue
+    return {"ended": ended}
+
+
+ORDERS = {"cancel": cancel, "request": request, "ring": ring, "quiet": quiet}
+
+
+def main() -> None:
+    if sys.argv[1:] == ["prepare"]:
+        prepare()
+        return
+    for line in sys.stdin:
+        order = json.loads(line)
+        sys.stdout.write(json.dumps(ORDERS[order.pop("do")](**order)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Break the app on purpose, so that the harness can show that it would notice."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class Mutants(AppConfig):
+    """Apply the mutation that `SITE_MUTATION` names."""
+
+    name = "tests.engines.site"
+    label = "mutants"
+
+    def ready(self) -> None:
+        MUTATIONS[os.environ["SITE_MUTATION"]]()
+
+
+def send_again() -> None:
+    """Send a call again whose answer never came, instead of asking what became of it."""
+    from imagegen_app.services import driver, spool  # noqa: PLC0415 - the apps come first
+    from imagegen_app.services.rebuild import request_of  # noqa: PLC0415 - as above
+
+    def recover(self: Any, job: Any, attempt: Any) -> None:
+        adapter = self._adapter(job)
+        work = adapter.submit(request_of(job, attempt), answer=spool.answer_of(attempt))
+        self._call("submit", job, attempt, adapter, work)
+
+    driver.Driver._recover = recover  # type: ignore[method-assign]
+
+
+def lose_bookings() -> None:
+    """Move the budget's counters without their ledger entries."""
+    from imagegen_app.models import LedgerEntry  # noqa: PLC0415 - the apps come first
+
+    book = LedgerEntry.objects.bulk_create
+
+    def some(entries: Any, **options: Any) -> Any:
+        return book([entry for entry in entries if entry.kind != "charge"], **options)
+
+    LedgerEntry.objects.bulk_create = some
+
+
+def lose_events() -> None:
+    """End jobs without telling the log."""
+    from imagegen_app.services import audit  # noqa: PLC0415 - the apps come first
+
+    record = audit.record
+
+    def some(actor: Any, kind: str, **facts: Any) -> Any:
+        return None if kind == "job.succeeded" else record(actor, kind, **facts)
+
+    audit.record = some  # type: ignore[assignment]
+
+
+def lose_files() -> None:
+    """Say that a master was stored, and do not store it."""
+    from django.core.files.storage import storages  # noqa: PLC0415 - the apps come first
+
+    from imagegen_app.services import assets  # noqa: PLC0415 - as above
+
+    keep = assets.keep
+
+    def forgetful(job: Any, attempt: Any, *, made: Any) -> Any:
+        kept = keep(job, attempt, made=made)
+        for image in made.images:
+            storages["imagegen"].delete(image.master.key)
+        return kept
+
+    assets.keep = forgetful
+
+
+MUTATIONS = {
+    "send_again": send_again,
+    "lose_bookings": lose_bookings,
+    "lose_events": lose_events,
+    "lose_files": lose_files,
+}

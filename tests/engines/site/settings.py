@@ -1,0 +1,104 @@
+"""The site's settings; `SITE_*` variables say where it lives and what it rings with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+BASE_DIR = Path(os.environ["SITE_DIR"])
+ENGINE = os.environ["SITE_ENGINE"]
+#: Every site has queues and keys of its own.
+NAME = os.environ["SITE_NAME"]
+BROKER = os.environ.get("SITE_BROKER", "")
+SIMULATOR = os.environ.get("SITE_SIMULATOR", "http://127.0.0.1:9")
+ADAPTER = os.environ.get("SITE_ADAPTER", "generic_jobs")
+IN_FLIGHT = int(os.environ.get("SITE_IN_FLIGHT", "64"))
+
+SECRET_KEY = "only-for-tests"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "imagegen_app",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+]
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": BASE_DIR / "site.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+}
+if os.environ.get("SITE_POSTGRESQL"):
+    host, _, port = os.environ["SITE_POSTGRESQL"].rpartition(":")
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": NAME,
+        "USER": "postgres",
+        "HOST": host,
+        "PORT": port,
+        # Celery closes the connection round every task; a pool makes that cheap under threads.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8}} if ENGINE == "celery" else {},
+    }
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "media"},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "imagegen": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "imagegen", "allow_overwrite": True},
+    },
+}
+ENGINES = {
+    "django_tasks": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
+    "celery": "imagegen_app.engines.celery.CeleryEngine",
+    "rq": "imagegen_app.engines.rq.RqEngine",
+}
+IMAGEGEN = {
+    "ENGINE": ENGINES[ENGINE],
+    "QUEUE": NAME,
+    "STATE_DIR": BASE_DIR / "state",
+    "CREDENTIALS": {"jobs": {"source": "env:SITE_KEY", "hosts": [urlsplit(SIMULATOR).hostname]}},
+    "TRUSTED_ORIGINS": [SIMULATOR],
+    "RENDITIONS": {"widths": [64], "formats": ["webp"]},
+    # Short, so that a killed worker's job is soon taken over; longer than a heartbeat.
+    "LEASE_SECONDS": int(os.environ.get("SITE_LEASE_SECONDS", "5")),
+    "MAX_IN_FLIGHT": IN_FLIGHT,
+}
+
+if os.environ.get("SITE_STORAGE") == "flaky":
+    STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
+if os.environ.get("SITE_MUTATION"):
+    INSTALLED_APPS += ["tests.engines.site.mutants.Mutants"]
+if ENGINE == "django_tasks":
+    INSTALLED_APPS += ["django_tasks", "django_tasks_db"]
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [NAME]}}
+if ENGINE == "celery":
+    CELERY_BROKER_URL = BROKER
+    CELERY_TASK_ACKS_LATE = True
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+    if BROKER.startswith("redis"):
+        CELERY_BROKER_TRANSPORT_OPTIONS = {
+            "global_keyprefix": f"{NAME}:",
+            "visibility_timeout": 3600,
+        }
+if ENGINE == "rq":
+    INSTALLED_APPS += ["django_rq"]
+    RQ_QUEUES = {NAME: {"URL": BROKER}}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(name)s %(levelname)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("SITE_LOG", "WARNING")},
+}

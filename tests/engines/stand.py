@@ -1,0 +1,279 @@
+"""Set up a whole site for one engine: its database, its queue, its desk and its workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.faults.invariants import broken
+
+if TYPE_CHECKING:
+    from imagegen_app.testing.simulator.process import SimulatorProcess
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ENDS = {"succeeded", "failed", "blocked", "cancelled", "expired", "uncertain"}
+REDIS = "redis://" + os.environ.get("IMAGEGEN_TEST_REDIS_ADDRESS", "127.0.0.1:6379")
+RABBITMQ = "amqp://guest:guest@" + os.environ.get(
+    "IMAGEGEN_TEST_RABBITMQ_ADDRESS", "127.0.0.1:5672"
+)
+POSTGRESQL = os.environ.get("IMAGEGEN_TEST_POSTGRESQL_ADDRESS", "127.0.0.1:5432")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One engine on one broker and one database."""
+
+    name: str
+    engine: str
+    broker: str = ""
+    postgresql: bool = False
+    services: tuple[str, ...] = ()
+
+
+LANES = {
+    lane.name: lane
+    for lane in (
+        Lane("sqlite", "django_tasks"),
+        Lane("postgresql", "django_tasks", postgresql=True, services=("postgresql",)),
+        Lane("celery-redis", "celery", f"{REDIS}/9", True, ("postgresql", "redis")),
+        Lane("celery-rabbitmq", "celery", f"{RABBITMQ}//", True, ("postgresql", "rabbitmq")),
+        Lane("rq", "rq", f"{REDIS}/9", True, ("postgresql", "redis")),
+    )
+}
+
+
+class Desk:
+    """A process that does what the site's web server would; one line of JSON an order."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.engines.site.desk"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def order(self, what: str, **options: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": what, **options}) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class Site:
+    """One lane's site in a folder of its own; a context manager that leaves nothing behind."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        folder: Path,
+        simulator: SimulatorProcess,
+        *,
+        broker: str | None = None,
+        **changes: str,
+    ) -> None:
+        self.lane, self.folder = lane, folder
+        self.name = f"ig_{uuid.uuid4().hex[:10]}"
+        self.broker = lane.broker if broker is None else broker
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SITE_")},
+            "DJANGO_SETTINGS_MODULE": "tests.engines.site.settings",
+            "PYTHONPATH": str(ROOT),
+            "SITE_DIR": str(folder),
+            "SITE_ENGINE": lane.engine,
+            "SITE_NAME": self.name,
+            "SITE_BROKER": self.broker,
+            "SITE_SIMULATOR": simulator.base_url,
+            "SITE_KEY": simulator.key,
+            "SITE_POSTGRESQL": POSTGRESQL if lane.postgresql else "",
+            "IMAGEGEN_TESTING": "1",
+            **{f"SITE_{name.upper()}": value for name, value in changes.items()},
+        }
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._desk: Desk | None = None
+        self.log = folder / "worker.log"
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.lane.postgresql:
+            self._administer(f'CREATE DATABASE "{self.name}"')
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.engines.site.desk", "prepare"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            self.kill(worker)
+        if self._desk is not None:
+            self._desk.close()
+        self.empty_broker()
+        if self.lane.postgresql:
+            self._administer(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+    @property
+    def desk(self) -> Desk:
+        if self._desk is None:
+            self._desk = Desk(self.environment)
+        return self._desk
+
+    def forget_desk(self) -> None:
+        """Have the next order go to a new desk."""
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
+
+    def start(
+        self, *, failpoint: str = "", arguments: tuple[str, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        extra = {"IMAGEGEN_FAILPOINTS": f"{failpoint}@{self.folder}/token"} if failpoint else {}
+        command = [sys.executable, "-m", "django", "imagegen_worker"]
+        with self.log.open("ab") as log:
+            worker = subprocess.Popen(
+                [*command, "--sweep-seconds", "1", "-v", "0", *arguments],
+                cwd=ROOT,
+                env={**self.environment, **extra},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.workers.append(worker)
+        return worker
+
+    @staticmethod
+    def kill(worker: subprocess.Popen[bytes], *, how: str = "group") -> None:
+        # The group also where its leader is dead: RQ's scheduler outlives a worker that was killed.
+        with suppress(ProcessLookupError):
+            if how == "group":
+                os.killpg(worker.pid, signal.SIGKILL)
+            elif worker.poll() is None:
+                worker.kill()
+        worker.wait()
+
+    def pause(self, worker: subprocess.Popen[bytes]) -> None:
+        """Stop a worker where it is; on SQLite not in the middle of a write, which stops everybody."""
+        while True:
+            worker.send_signal(signal.SIGSTOP)
+            if self.lane.postgresql or self._is_free():
+                return
+            worker.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+
+    def _is_free(self) -> bool:
+        database = sqlite3.connect(self.folder / "site.sqlite3", timeout=0.5)
+        with closing(database):
+            try:
+                database.execute("begin immediate")
+                database.execute("rollback")
+            except sqlite3.OperationalError:
+                return False
+        return True
+
+    @staticmethod
+    def stop(worker: subprocess.Popen[bytes], *, seconds: float) -> int:
+        """Ask a worker to stop, as a deploy does, and return its exit code."""
+        worker.send_signal(signal.SIGTERM)
+        return worker.wait(timeout=seconds)
+
+    def ask(self, query: str) -> list[Any]:
+        with closing(self._connect()) as database:
+            return list(database.execute(query).fetchall())
+
+    def tell(self, statement: str) -> None:
+        with closing(self._connect()) as database:
+            database.execute(statement)
+
+    def cut_database_connections(self) -> int:
+        """End all connections to the site's database, and return how many there were."""
+        with closing(_postgresql("postgres")) as database:
+            found = database.execute(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = %s",
+                [self.name],
+            ).fetchone()
+        return int(found[0])
+
+    def states(self) -> list[str]:
+        return sorted(row[0] for row in self.ask("select state from imagegen_job"))
+
+    def wait(self, *, ended: int, seconds: float) -> float:
+        """Wait until so many jobs have ended, and return how long it took."""
+        began = time.monotonic()
+        while sum(state in ENDS for state in self.states()) < ended:
+            assert time.monotonic() - began < seconds, (self.states(), self.told())
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def wait_for(self, state: str, *, count: int = 1, seconds: float = 30) -> None:
+        until = time.monotonic() + seconds
+        while self.states().count(state) < count:
+            assert time.monotonic() < until, (self.states(), self.told())
+            time.sleep(0.05)
+
+    def charged(self) -> int:
+        """Return how many images the ledger was charged for, at two cents each."""
+        [(total,)] = self.ask("select sum(amount) from imagegen_ledgerentry where kind = 'charge'")
+        return int(total or 0) // 200
+
+    def told(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+
+    def broken(self) -> list[str]:
+        with closing(self._connect()) as database:
+            return broken(database, self.folder / "imagegen")
+
+    def empty_broker(self) -> None:
+        """Lose everything that the broker holds for this site."""
+        if self.lane.broker.startswith("redis"):
+            import redis  # noqa: PLC0415 - an extra
+
+            with closing(redis.Redis.from_url(self.lane.broker)) as client:
+                for key in client.scan_iter(f"*{self.name}*"):
+                    client.delete(key)
+        elif self.lane.broker.startswith("amqp"):
+            from kombu import Connection  # noqa: PLC0415 - an extra
+
+            with Connection(self.lane.broker) as connection:
+                for queue in (self.name, f"{self.name}.later"):
+                    connection.default_channel.queue_delete(queue)
+
+    def _connect(self) -> Any:
+        if not self.lane.postgresql:
+            return sqlite3.connect(self.folder / "site.sqlite3", timeout=20)
+        return _postgresql(self.name)
+
+    @staticmethod
+    def _administer(statement: str) -> None:
+        with closing(_postgresql("postgres")) as database:
+            database.execute(statement)
+
+
+def _postgresql(name: str) -> Any:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    host, _, port = POSTGRESQL.rpartition(":")
+    return psycopg.connect(host=host, port=port, user="postgres", dbname=name, autocommit=True)

@@ -1,0 +1,74 @@
+"""Each trap in an engine's settings is a system check with its mend."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from imagegen_app.engines import celery_traps
+from imagegen_app.engines.base import longest_drive
+from imagegen_app.engines.django_tasks import DjangoTasksEngine
+from imagegen_app.engines.rq import RqEngine
+
+SOUND = {
+    "broker_url": "redis://127.0.0.1:6379/9",
+    "worker_prefetch_multiplier": 1,
+    "db_reuse_max": 500,
+}
+TRAPS: list[tuple[dict[str, Any], str]] = [
+    ({"task_always_eager": True}, "W032"),
+    ({"broker_url": None}, "W033"),
+    ({"broker_transport_options": {"visibility_timeout": 60}}, "W034"),
+    ({"db_reuse_max": None}, "W035"),
+    ({"worker_prefetch_multiplier": 4}, "W036"),
+    ({"task_time_limit": 30}, "W037"),
+]
+
+
+def found(settings: Any = None, **changes: Any) -> list[str]:
+    app = Celery("traps", set_as_current=False)
+    app.conf.update({**SOUND, **changes})
+    site = settings or SimpleNamespace(DATABASES={"default": {}})
+    return [complaint.check for complaint in celery_traps.complaints(app, settings=site)]
+
+
+def test_sound_settings_of_celery_give_no_complaint() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(("changes", "check"), TRAPS, ids=[t[1] for t in TRAPS])
+def test_each_trap_of_celery_is_named(changes: dict[str, Any], check: str) -> None:
+    assert found(**changes) == [check]
+
+
+def test_a_connection_pool_is_as_good_as_reuse() -> None:
+    site = SimpleNamespace(DATABASES={"default": {"OPTIONS": {"pool": True}}})
+
+    assert found(site, db_reuse_max=None) == []
+
+
+def test_a_longer_visibility_than_any_drive_is_sound() -> None:
+    options = {"visibility_timeout": longest_drive() + 1}
+
+    assert found(broker_transport_options=options) == []
+
+
+def test_rq_needs_its_queue_and_a_worker(settings: Any) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "QUEUE": "images"}
+    settings.RQ_QUEUES = {}
+    assert [c.check for c in RqEngine().examine(settings)] == ["E015"]
+
+    settings.RQ_QUEUES = {"images": {"URL": "redis://127.0.0.1:6379/9", "ASYNC": False}}
+    assert [c.check for c in RqEngine().examine(settings)] == ["W032"]
+
+
+def test_the_embedded_engine_needs_its_queue(settings: Any) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "QUEUE": "images"}
+    settings.TASKS = {
+        "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["other"]}
+    }
+
+    assert "E015" in [c.check for c in DjangoTasksEngine().examine(settings)]
