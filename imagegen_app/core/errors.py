@@ -53,6 +53,9 @@ class ProviderError(Exception):
         self.detail = detail
         self.status = status
         self.request_id = request_id
+        #: The provider says that the call itself ended so; else, when asked about a call, only the
+        #: asking failed, and nothing is known of the call.
+        self.is_verdict = False
 
 
 class InvalidRequest(ProviderError):

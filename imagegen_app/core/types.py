@@ -202,6 +202,10 @@ class Submission:
     progress: float | None = None
     #: Seconds until it is worth asking again, where the provider tells.
     poll_after: float | None = None
+    #: A cancelled call cost nothing, as the provider itself says.
+    is_free: bool = False
+    #: Seconds for which the provider takes no further call, where it says that none is left.
+    full_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -53,9 +54,10 @@ class AnswerFile:
                 failpoint("answer.half_body")
             file.flush()
             failpoint("spool.before_fsync")
-            os.fsync(file.fileno())
+            # The disk may take its time; the other calls on this loop go on meanwhile.
+            await asyncio.to_thread(os.fsync, file.fileno())
         partial.rename(self.folder / part)
-        self._sync_folder()
+        await asyncio.to_thread(self._sync_folder)
         return digest.hexdigest()
 
     def finish(self, note: dict[str, Any]) -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     )
     from imagegen_app.providers.answers import AnswerFile
 
-CancelOutcome = Literal["cancelled", "too_late", "not_offered"]
+#: `cancelled_free` only where the provider says that it bills nothing for it.
+CancelOutcome = Literal["cancelled", "cancelled_free", "too_late", "not_offered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class Provider(Protocol):
 
         Returns None where this provider offers no way to ask.
 
-        :raises ProviderError: if the provider says that it refused or never had the call.
+        :raises NotFound: if the provider never had the call.
+        :raises ProviderError: marked `is_verdict` if the provider says that the call failed;
+            otherwise only the asking failed.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 POST  {base}/v1/jobs                       202 {id, status}; `Idempotency-Key` is honoured
 GET   {base}/v1/jobs/{id}                  queued | running | succeeded | failed | cancelled
-POST  {base}/v1/jobs/{id}/cancel
+POST  {base}/v1/jobs/{id}/cancel           the job; `billed: false` where it costs nothing then
 GET   {base}/v1/jobs?idempotency_key=...   {data: [job]}
 
 A gateway in front of your own models that speaks it is safe against every crash: the same key
@@ -11,6 +11,7 @@ with the same body is the same job, and a lost answer can be looked up.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -35,9 +36,10 @@ from imagegen_app.core.types import (
     SubmissionStatus,
 )
 from imagegen_app.providers.base import WebhookNotice
-from imagegen_app.providers.families import openai_like, standard_webhooks, submit_poll
+from imagegen_app.providers.families import base64_json, openai_like, standard_webhooks, submit_poll
 from imagegen_app.providers.http import Auth
 from imagegen_app.providers.parameters import check_request
+from imagegen_app.providers.rate_headers import full_for
 from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ class GenericJobs:
             ref=job.ref,
             request_id=reply.request_id,
             poll_after=job.poll_after or retry_after(reply.headers),
+            full_for=full_for(reply.headers),
         )
 
     async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
@@ -131,11 +134,10 @@ class GenericJobs:
             return "too_late"
         if not reply.ok:
             raise openai_like.classify(reply)
-        return (
-            "cancelled"
-            if submit_poll.read_job(_json(reply)).status == "cancelled"
-            else ("too_late")
-        )
+        job = submit_poll.read_job(_json(reply))
+        if job.status != "cancelled":
+            return "too_late"
+        return "cancelled_free" if job.is_free else "cancelled"
 
     async def reconcile(
         self, request: GenerationRequest, *, answer: AnswerFile
@@ -150,13 +152,10 @@ class GenericJobs:
         return await self._follow(jobs[0], reply=reply, answer=answer)
 
     def read_answer(self, answer: AnswerFile) -> ProviderResult:
-        try:
-            document = json.loads(answer.read())
-            job = submit_poll.read_job(document)
-        except (ValueError, RecursionError):
-            raise BadResponse(detail="not JSON") from None
+        read = base64_json.load(answer)
+        job = submit_poll.read_job(read.content)
         images = tuple(
-            _image(item, answer=answer, part=f"image-{n}")
+            _image(item, read=read, answer=answer, part=f"image-{n}")
             for n, item in enumerate(job.output[: openai_like.MAX_IMAGES])
         )
         if not images:
@@ -206,7 +205,7 @@ class GenericJobs:
                 )
         body = json.dumps(document).encode()
         await answer.write(_once(body), limit=_MAX_POLL_BYTES * 2)
-        answer.finish({"request_id": reply.request_id, "ref": job.ref})
+        await asyncio.to_thread(answer.finish, {"request_id": reply.request_id, "ref": job.ref})
         return Submission(
             SubmissionStatus.ANSWERED, ref=job.ref, request_id=reply.request_id, progress=1.0
         )
@@ -244,9 +243,11 @@ def encoded(request: GenerationRequest) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _image(item: Mapping[str, Any], *, answer: AnswerFile, part: str) -> GeneratedImage:
+def _image(
+    item: Mapping[str, Any], *, read: base64_json.Document, answer: AnswerFile, part: str
+) -> GeneratedImage:
     if "url" not in item:
-        return openai_like.image_of(item)
+        return openai_like.image_of(item, read=read)
     try:
         data = answer.read(part=part)
     except FileNotFoundError:

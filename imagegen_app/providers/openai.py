@@ -26,6 +26,7 @@ from imagegen_app.providers.families import canvas, multipart, openai_like
 from imagegen_app.providers.families.synchronous import Synchronous
 from imagegen_app.providers.http import Auth
 from imagegen_app.providers.parameters import check_request
+from imagegen_app.providers.rate_headers import full_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,7 +153,7 @@ class OpenAI(Synchronous):
         return _answered(reply, request=request, answer=answer)
 
     def read_answer(self, answer: AnswerFile) -> ProviderResult:
-        return openai_like.read_images(answer.read(), note=answer.note())
+        return openai_like.read_images(answer)
 
 
 def _answered(reply: Reply, *, request: GenerationRequest, answer: AnswerFile) -> Submission:
@@ -167,7 +168,11 @@ def _answered(reply: Reply, *, request: GenerationRequest, answer: AnswerFile) -
             "headers": dict(reply.headers),
         }
     )
-    return Submission(SubmissionStatus.ANSWERED, request_id=reply.request_id)
+    return Submission(
+        SubmissionStatus.ANSWERED,
+        request_id=reply.request_id,
+        full_for=full_for(reply.headers),
+    )
 
 
 def _fields(request: GenerationRequest) -> dict[str, str | int]:

@@ -40,6 +40,19 @@ def new_answer(tmp_path: Path) -> Callable[[], AnswerFile]:
 
 
 @pytest.fixture
+def spooled(answer: AnswerFile) -> Callable[..., AnswerFile]:
+    """Lay a body down as an answer that came; the note's entries by name."""
+
+    def lay(body: bytes, **note: Any) -> AnswerFile:
+        answer.folder.mkdir(parents=True, exist_ok=True)
+        answer.body_path.write_bytes(body)
+        answer.finish(note)
+        return answer
+
+    return lay
+
+
+@pytest.fixture
 def credential(monkeypatch: pytest.MonkeyPatch) -> Credential:
     monkeypatch.setenv("TEST_PROVIDER_KEY", KEY)
     return Credential("test", ("env:TEST_PROVIDER_KEY",), frozenset({"127.0.0.1"}))

@@ -97,6 +97,7 @@ def test_a_running_job_says_so(talk: Talk, simulator: SimulatorProcess, answer: 
     assert submission.status is SubmissionStatus.RUNNING
     assert (submission.progress, submission.poll_after) == (0.5, 0.5)
     assert cancelled == "cancelled"
+    assert not after.is_free
     assert after.status is SubmissionStatus.CANCELLED
 
 

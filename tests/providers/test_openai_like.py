@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,8 +20,11 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from imagegen_app.providers.answers import AnswerFile
 from imagegen_app.providers.families.openai_like import classify, read_images
 from imagegen_app.providers.http import Reply
+
+Spooled = Callable[..., AnswerFile]
 
 PNG = base64.b64encode(b"\x89PNG image").decode()
 
@@ -125,7 +129,7 @@ def test_a_block_keeps_its_stage_and_categories(
     assert (caught.stage, caught.categories) == (stage, categories)
 
 
-def test_an_answer_is_read_with_its_usage_and_what_auto_became() -> None:
+def test_an_answer_is_read_with_its_usage_and_what_auto_became(spooled: Spooled) -> None:
     body = {
         "data": [
             {"b64_json": PNG, "revised_prompt": "r"},
@@ -143,7 +147,7 @@ def test_an_answer_is_read_with_its_usage_and_what_auto_became() -> None:
         },
     }
 
-    result = read_images(json.dumps(body).encode(), note={"asked": 2, "output_format": "png"})
+    result = read_images(spooled(json.dumps(body).encode(), asked=2, output_format="png"))
 
     assert [i.data for i in result.images] == [b"\x89PNG image"] * 2
     assert result.images[0].claimed_media_type == "image/webp"
@@ -168,17 +172,17 @@ def test_an_answer_is_read_with_its_usage_and_what_auto_became() -> None:
         {"input_tokens_details": [], "output_tokens_details": 3},
     ],
 )
-def test_odd_usage_counts_as_nothing(usage: object) -> None:
+def test_odd_usage_counts_as_nothing(spooled: Spooled, usage: object) -> None:
     result = read_images(
-        json.dumps({"data": [{"b64_json": PNG}], "usage": usage}).encode(), note={}
+        spooled(json.dumps({"data": [{"b64_json": PNG}], "usage": usage}).encode())
     )
 
     assert result.usage.output_image_tokens == 0
     assert result.usage.images == 1
 
 
-def test_fewer_images_than_asked_are_kept_and_said() -> None:
-    result = read_images(json.dumps({"data": [{"b64_json": PNG}]}).encode(), note={"asked": 4})
+def test_fewer_images_than_asked_are_kept_and_said(spooled: Spooled) -> None:
+    result = read_images(spooled(json.dumps({"data": [{"b64_json": PNG}]}).encode(), asked=4))
 
     assert len(result.images) == 1
     assert result.resolved["count"] == "1 of 4"
@@ -211,18 +215,11 @@ def test_fewer_images_than_asked_are_kept_and_said() -> None:
         b'{"data": [{"b64_json": "AAAA"',
     ],
 )
-def test_an_answer_that_cannot_be_used_is_a_bad_response(body: bytes) -> None:
+def test_an_answer_that_cannot_be_used_is_a_bad_response(spooled: Spooled, body: bytes) -> None:
     with pytest.raises(BadResponse):
-        read_images(body, note={})
+        read_images(spooled(body))
 
 
-def test_an_image_over_its_cap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagegen_app.providers.families.openai_like.MAX_IMAGE_BYTES", 100)
-
-    with pytest.raises(BadResponse):
-        read_images(json.dumps({"data": [{"b64_json": "AAAA" * 40}]}).encode(), note={})
-
-
-def test_a_block_inside_a_success_is_a_block() -> None:
+def test_a_block_inside_a_success_is_a_block(spooled: Spooled) -> None:
     with pytest.raises(ContentBlocked):
-        read_images(error(code="moderation_blocked"), note={})
+        read_images(spooled(error(code="moderation_blocked")))

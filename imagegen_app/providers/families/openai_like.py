@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,15 +20,16 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.types import GeneratedImage, ProviderResult, Usage
+from imagegen_app.providers.families import base64_json
+from imagegen_app.providers.rate_headers import full_for
 from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagegen_app.providers.answers import AnswerFile
     from imagegen_app.providers.http import Reply
 
-#: One decoded image, in bytes.
-MAX_IMAGE_BYTES = 64 * 1024 * 1024
 MAX_IMAGES = 10
 #: Formats that we take; svg is active content and gif is animated, whatever the server offers.
 RASTER_FORMATS = ("png", "jpeg", "webp")
@@ -107,7 +106,7 @@ def classify(reply: Reply) -> ProviderError:
     detail = _detail(error, status=reply.status)
     if reply.status == _TOO_MANY:
         return RateLimited(
-            retry_after=retry_after(reply.headers),
+            retry_after=retry_after(reply.headers) or full_for(reply.headers),
             detail=detail,
             status=reply.status,
             request_id=reply.request_id,
@@ -138,35 +137,39 @@ def explicit_error(
     return None
 
 
-def read_images(body: bytes, *, note: Mapping[str, Any]) -> ProviderResult:
-    """Decode an images answer; `note` tells `asked`, `output_format` and `request_id`.
+def read_images(answer: AnswerFile) -> ProviderResult:
+    """Decode an images answer; its note tells `asked`, `output_format` and `request_id`.
 
     :raises ContentBlocked: if the answer is a refusal with status 200.
     :raises BadResponse: if it is not the JSON of images, or an image is cut off or too large.
     """
+    note = answer.note()
     request_id = str(note.get("request_id", ""))
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadResponse(detail="not JSON", request_id=request_id) from None
+        return _images_in(base64_json.load(answer), note=note)
+    except ProviderError as error:
+        error.request_id = error.request_id or request_id
+        raise
+
+
+def _images_in(read: base64_json.Document, *, note: Mapping[str, Any]) -> ProviderResult:
+    document = read.content
     error = error_in(document)
     if error:
-        explicit = explicit_error(error, request_id=request_id)
+        explicit = explicit_error(error)
         raise explicit or BadResponse(
-            detail="error inside a success: " + _detail(error, status=None), request_id=request_id
+            detail="error inside a success: " + _detail(error, status=None)
         )
     items = document.get("data") if isinstance(document, dict) else None
     if not isinstance(items, list) or not items:
-        raise BadResponse(detail="no images in the answer", request_id=request_id)
+        raise BadResponse(detail="no images in the answer")
     resolved = {
         name: _text(document, name)
         for name in ("size", "quality", "background", "output_format")
         if _text(document, name)
     }
     claimed = resolved.get("output_format") or str(note.get("output_format", ""))
-    images = tuple(
-        image_of(item, claimed=claimed, request_id=request_id) for item in items[:MAX_IMAGES]
-    )
+    images = tuple(image_of(item, read=read, claimed=claimed) for item in items[:MAX_IMAGES])
     asked = note.get("asked")
     if isinstance(asked, int) and asked > len(images):
         resolved["count"] = f"{len(images)} of {asked}"
@@ -178,40 +181,21 @@ def read_images(body: bytes, *, note: Mapping[str, Any]) -> ProviderResult:
     )
 
 
-def image_of(item: object, *, claimed: str = "", request_id: str = "") -> GeneratedImage:
-    """Decode one item of an answer.
+def image_of(item: object, *, read: base64_json.Document, claimed: str = "") -> GeneratedImage:
+    """Return one item of an answer as an image.
 
     :raises BadResponse: if it holds no whole base64 text or too much of it.
     """
-    text = item.get("b64_json") if isinstance(item, dict) else None
-    if not isinstance(item, dict) or not isinstance(text, str) or not text:
-        raise BadResponse(detail="an item without an image", request_id=request_id)
+    if not isinstance(item, dict):
+        raise BadResponse(detail="an item without an image")
     seed = item.get("seed")
     revised = item.get("revised_prompt")
     return GeneratedImage(
-        data=image_bytes(text, request_id=request_id),
+        data=read.image(item.get("b64_json")),
         claimed_media_type=_text(item, "mime_type") or (f"image/{claimed}" if claimed else ""),
         seed=seed if isinstance(seed, int) else None,
         revised_prompt=revised if isinstance(revised, str) else "",
     )
-
-
-def image_bytes(text: str, *, request_id: str = "") -> bytes:
-    """Decode base64, with or without a `data:` prefix, strictly.
-
-    :raises BadResponse: if it is cut off, no base64, empty or too large.
-    """
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 4:
-        raise BadResponse(detail="an image is too large", request_id=request_id)
-    try:
-        data = base64.b64decode(text.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        raise BadResponse(detail="an image is cut off", request_id=request_id) from None
-    if not data:
-        raise BadResponse(detail="an image is empty", request_id=request_id)
-    return data
 
 
 def usage_of(document: object, *, images: int) -> Usage:

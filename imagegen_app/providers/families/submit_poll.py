@@ -61,6 +61,8 @@ class JobDocument:
     usage: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] = field(default_factory=dict, repr=False)
     model_version: str = ""
+    #: The provider says that it bills nothing for it.
+    is_free: bool = False
 
 
 def read_job(document: object, *, request_id: str = "") -> JobDocument:
@@ -85,6 +87,7 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
         usage=usage if isinstance(usage, dict) else {},
         error=error_in(document),
         model_version=version if isinstance(version, str) and _REF.fullmatch(version) else "",
+        is_free=document.get("billed") is False,
     )
 
 
@@ -105,17 +108,19 @@ def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
         request_id=request_id,
         progress=job.progress,
         poll_after=job.poll_after,
+        is_free=job.is_free,
     )
 
 
 def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
     """Turn a failed job into one of our errors, by its code alone."""
-    explicit = explicit_error(job.error, request_id=request_id)
-    if isinstance(explicit, ContentBlocked | QuotaExhausted):
-        return explicit
-    code = job.error.get("code")
-    kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
-    return kind(detail="the job failed", request_id=request_id)
+    found = explicit_error(job.error, request_id=request_id)
+    if not isinstance(found, ContentBlocked | QuotaExhausted):
+        code = job.error.get("code")
+        kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
+        found = kind(detail="the job failed", request_id=request_id)
+    found.is_verdict = True
+    return found
 
 
 def _number(value: object, *, low: float, high: float) -> float | None:

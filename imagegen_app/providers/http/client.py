@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,6 +51,9 @@ _SAFE_HEADERS = frozenset(
         "location",
         "openai-processing-ms",
         "openai-version",
+        "ratelimit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
         "retry-after",
         "retry-after-ms",
         "x-litellm-response-cost",
@@ -79,6 +82,7 @@ class HttpClient:
         self._resolver = resolver
         self._ssl = ssl_context or httpx.create_ssl_context(trust_env=False)
         self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
+        self._bodies = asyncio.Semaphore(self.limits.bodies)
 
     async def __aenter__(self) -> Self:
         return self
@@ -275,12 +279,26 @@ class HttpClient:
         except FAILURES as error:
             raise translated(error, billable=billable) from None
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for one of the few turns to read a body, but not for ever."""
+        try:
+            await asyncio.wait_for(self._bodies.acquire(), self.limits.patience)
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._bodies.release()
+
     async def _read(self, response: httpx.Response, sink: _Sink) -> Reply:
         headers = _safe(response.headers)
         failpoint("answer.headers_read")
         if response.status_code in _OK:
             encoding = response.headers.get("content-encoding", "")
-            body, sha256 = await sink(decoded(response.aiter_raw(), encoding=encoding))
+            async with self._turn():
+                body, sha256 = await sink(decoded(response.aiter_raw(), encoding=encoding))
             return Reply(response.status_code, headers, body, sha256)
         body = b""
         try:

@@ -6,7 +6,7 @@ import hmac
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagegen_app.testing.simulator import wire
@@ -59,6 +59,8 @@ class Simulator:
         else:
             self.calls[f"{call.method} {_route(call.path)}"] += 1
             answer = await self._serve(call)
+            if call.method == "POST" and self.script.headers:
+                answer = replace(answer, headers={**answer.headers, **self.script.headers})
         if answer.cut != "before":
             await wire.send_answer(answer, send, request_id=f"req_{uuid.uuid4().hex[:16]}")
         if answer.cut:

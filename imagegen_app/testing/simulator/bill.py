@@ -76,6 +76,13 @@ class Bill:
         self._entries.append(entry)
         return entry
 
+    def credit(self, call_id: str) -> None:
+        """Take a call off the bill."""
+        for entry in [entry for entry in self._entries if entry.id == call_id]:
+            self._entries.remove(entry)
+        lines = [json.dumps(asdict(entry)) + "\n" for entry in self._entries]
+        self._path.write_text("".join(lines), "utf-8")
+
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()

@@ -29,7 +29,9 @@ KINDS = {
 #: Which calls a fault may be aimed at.
 AIMS = ("any", "generations", "edits", "jobs", "poll", "lookup", "cancel", "file")
 #: What a script document may hold.
-_KEYS = frozenset({"latency", "job_seconds", "job_output", "fault", "faults", "clear"})
+_KEYS = frozenset(
+    {"latency", "job_seconds", "job_output", "headers", "free_cancel", "fault", "faults", "clear"}
+)
 #: Without an aim, only calls that make images go wrong.
 _MAKING = frozenset({"generations", "edits", "jobs"})
 
@@ -82,6 +84,10 @@ class Script:
     job_seconds: float | None = None
     #: How a job hands out its pictures: `url` or `b64_json`.
     job_output: str = "url"
+    #: Headers of every answer to a call that makes images, such as rate limits.
+    headers: dict[str, str] = field(default_factory=dict)
+    #: A cancelled job is taken off the bill.
+    free_cancel: bool = False
     faults: list[Fault] = field(default_factory=list)
     seed: int = 0
     _dice: random.Random = field(init=False, repr=False)
@@ -90,7 +96,8 @@ class Script:
         self._dice = random.Random(self.seed)  # noqa: S311  (planned failures, not secrets)
 
     def change(self, document: dict[str, Any]) -> None:
-        """Apply a script document: `latency`, `job_seconds`, `job_output`, `fault` or `faults`, `clear`.
+        """Apply a script document: `latency`, `job_seconds`, `job_output`, `headers`,
+        `free_cancel`, `fault` or `faults`, `clear`.
 
         :raises ValueError: if something in it is unknown.
         """
@@ -104,6 +111,10 @@ class Script:
         if document.get("clear"):
             self.faults.clear()
         self.faults += faults
+        if "headers" in document:
+            self.headers = {str(k).lower(): str(v) for k, v in dict(document["headers"]).items()}
+        if "free_cancel" in document:
+            self.free_cancel = bool(document["free_cancel"])
         if "latency" in document:
             self.latency = float(document["latency"])
         if document.get("job_output") in {"url", "b64_json"}:
@@ -114,6 +125,7 @@ class Script:
     def reset(self) -> None:
         """Plan nothing any more; the latency goes too."""
         self.latency, self.job_seconds, self.job_output = 0.0, None, "url"
+        self.headers, self.free_cancel = {}, False
         self.faults.clear()
         self._dice = random.Random(self.seed)  # noqa: S311  (as above)
 

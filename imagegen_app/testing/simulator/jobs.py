@@ -44,6 +44,7 @@ class Job:
     status: str = "queued"
     output: list[dict[str, Any]] = field(default_factory=list)
     error: dict[str, Any] = field(default_factory=dict)
+    is_free: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return what a caller sees."""
@@ -56,6 +57,8 @@ class Job:
             shown["output"] = self.output
             shown["model_version"] = f"{self.request.model}-simulated"
             shown["usage"] = {"images": len(self.output)}
+        if self.status == "cancelled":
+            shown["billed"] = not self.is_free
         if self.error:
             shown["error"] = self.error
         return shown
@@ -128,7 +131,7 @@ class Jobs:
         return wire.reply({"data": [job.document()] if job else []})
 
     def cancel(self, *, job_id: str) -> wire.Answer:
-        """Stop a job that is not done; what was billed stays billed."""
+        """Stop a job that is not done; what was billed stays billed, unless the script says else."""
         wrong = self._wrong("cancel")
         if wrong is not None:
             return wrong
@@ -137,6 +140,9 @@ class Jobs:
             return wire.error(404, "not_found")
         if job.status in {"succeeded", "failed"}:
             return wire.error(409, "already_done")
+        if self.script.free_cancel and job.status != "cancelled":
+            job.is_free = True
+            self.bill.credit(job.id)
         job.status = "cancelled"
         return wire.reply(job.document())
 
