@@ -17,12 +17,15 @@ from imagegen_app.imaging import pipeline
 from imagegen_app.imaging.faults import BadImage
 
 _MAX_OPEN_FILES = 64
+_NICENESS = 10
 
 
 def main(line_number: int, memory: int) -> None:
     """Answer tasks on the line until the parent hangs up."""
     # Whatever the pipeline needs is loaded before the caps are set.
     Image.init()
+    # Pictures can wait, calls that are paid by the second cannot.
+    os.nice(_NICENESS)
     _limit(memory)
     with socket.socket(fileno=line_number) as line:
         line.sendall(b"+")

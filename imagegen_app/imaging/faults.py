@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from imagegen_app.core.errors import BadResponse
+from imagegen_app.core.words import gettext_noop
 
 #: Everything that Pillow's decoders were seen to let out on hostile bytes.
 PILLOW_FAULTS: tuple[type[BaseException], ...] = (
@@ -33,37 +34,39 @@ PILLOW_FAULTS: tuple[type[BaseException], ...] = (
 
 #: Every reason with its sentence.
 SENTENCES: dict[str, str] = {
-    "empty": "The file is empty.",
-    "too_large": "The file is larger than allowed.",
-    "too_many_pixels": "The picture has more pixels than allowed.",
-    "ratio": "The picture is too long and narrow.",
-    "animated": "Animated pictures are not accepted; hand in a single picture.",
-    "truncated": "The picture is incomplete: its end is missing.",
-    "damaged": "The picture is damaged and cannot be decoded.",
-    "too_much_memory": "Decoding the picture needs more memory than allowed.",
-    "not_encodable": "The picture could not be written anew within the limits.",
-    "decoder_died": "The picture made the decoder stop; it is not accepted.",
-    "decoder_timeout": "Decoding the picture took longer than allowed.",
-    "not_an_image": "This is not a picture in a known format.",
-    "svg": "SVG drawings are not accepted, as they can carry scripts; use PNG, JPEG, WebP or AVIF.",
-    "html": "This is a web page, not a picture.",
-    "xml": "This is an XML document, not a picture.",
-    "json": "This is a JSON document, not a picture.",
-    "script": "This is program code, not a picture.",
-    "program": "This is a program, not a picture.",
-    "gif": "GIF is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "tiff": "TIFF is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "bmp": "BMP is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "ico": "Icon files are not accepted; use PNG, JPEG, WebP or AVIF.",
-    "psd": "Photoshop documents are not accepted; use PNG, JPEG, WebP or AVIF.",
-    "eps": "PostScript is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "pdf": "This is a PDF document; use PNG, JPEG, WebP or AVIF.",
-    "archive": "This is an archive, not a picture.",
-    "jpeg2000": "JPEG 2000 is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "jxl": "JPEG XL is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "heic": "HEIC is not accepted; use PNG, JPEG, WebP or AVIF.",
-    "video": "This is a video, not a picture.",
-    "mpo": "This JPEG holds several pictures (MPO); hand in a single picture.",
+    "empty": gettext_noop("The file is empty."),
+    "too_large": gettext_noop("The file is larger than allowed."),
+    "too_many_pixels": gettext_noop("The picture has more pixels than allowed."),
+    "ratio": gettext_noop("The picture is too long and narrow."),
+    "animated": gettext_noop("Animated pictures are not accepted; hand in a single picture."),
+    "truncated": gettext_noop("The picture is incomplete: its end is missing."),
+    "damaged": gettext_noop("The picture is damaged and cannot be decoded."),
+    "too_much_memory": gettext_noop("Decoding the picture needs more memory than allowed."),
+    "not_encodable": gettext_noop("The picture could not be written anew within the limits."),
+    "decoder_died": gettext_noop("The picture made the decoder stop; it is not accepted."),
+    "decoder_timeout": gettext_noop("Decoding the picture took longer than allowed."),
+    "not_an_image": gettext_noop("This is not a picture in a known format."),
+    "svg": gettext_noop(
+        "SVG drawings are not accepted, as they can carry scripts; use PNG, JPEG, WebP or AVIF."
+    ),
+    "html": gettext_noop("This is a web page, not a picture."),
+    "xml": gettext_noop("This is an XML document, not a picture."),
+    "json": gettext_noop("This is a JSON document, not a picture."),
+    "script": gettext_noop("This is program code, not a picture."),
+    "program": gettext_noop("This is a program, not a picture."),
+    "gif": gettext_noop("GIF is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "tiff": gettext_noop("TIFF is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "bmp": gettext_noop("BMP is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "ico": gettext_noop("Icon files are not accepted; use PNG, JPEG, WebP or AVIF."),
+    "psd": gettext_noop("Photoshop documents are not accepted; use PNG, JPEG, WebP or AVIF."),
+    "eps": gettext_noop("PostScript is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "pdf": gettext_noop("This is a PDF document; use PNG, JPEG, WebP or AVIF."),
+    "archive": gettext_noop("This is an archive, not a picture."),
+    "jpeg2000": gettext_noop("JPEG 2000 is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "jxl": gettext_noop("JPEG XL is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "heic": gettext_noop("HEIC is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "video": gettext_noop("This is a video, not a picture."),
+    "mpo": gettext_noop("This JPEG holds several pictures (MPO); hand in a single picture."),
 }
 
 
@@ -74,7 +77,7 @@ class BadImage(BadResponse):
     remedy = "Use a single PNG, JPEG, WebP or AVIF picture within the limits."
 
     def __init__(self, reason: str, *, detail: str = "") -> None:
-        super().__init__(SENTENCES.get(reason, SENTENCES["damaged"]), detail=detail)
+        super().__init__(SENTENCES.get(reason, SENTENCES["damaged"]), detail=detail or reason)
         #: The stable name of what is wrong: a key of `SENTENCES`.
         self.reason = reason
 

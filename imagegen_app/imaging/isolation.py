@@ -77,6 +77,8 @@ class _Worker:
 
     def __init__(self, *, memory: int, executable: str) -> None:
         ours, theirs = socket.socketpair()
+        # A default time-out, which Celery sets for moments, would make the worker's end non-blocking.
+        theirs.setblocking(True)
         self._line = ours
         self._tasks = 0
         self._is_greeted = False
@@ -185,10 +187,26 @@ class DecoderPool:
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the module-level function returns, having run it in a worker.
 
-        :raises BadImage: if the function says so, or the worker dies or takes too long.
+        :raises BadImage: if the function says so, the worker dies twice, or takes too long.
         :raises PoolClosed: if the pool was closed.
         """
         task = pickle.dumps((function.__module__, function.__qualname__, args, kwargs))
+        try:
+            return cast("T", self._ask(task))
+        except _Lost as fault:
+            if fault.reason != "decoder_died":
+                raise BadImage(fault.reason) from fault
+        # Perhaps it was not the picture's fault: its successor is asked once more.
+        try:
+            return cast("T", self._ask(task))
+        except _Lost as fault:
+            raise BadImage(fault.reason) from fault
+
+    def _ask(self, task: bytes) -> object:
+        """Have one worker do a task.
+
+        :raises _Lost: if the worker dies or takes too long.
+        """
         places = self._places
         held = places.get()
         if self._is_closed:
@@ -198,17 +216,15 @@ class DecoderPool:
             if held is None or held.is_spent:
                 held = self._hire(instead_of=held)
             answer = held.ask(task, timeout=self._timeout)
-        except BaseException as fault:
+        except BaseException:
             # Whatever happened, the line is out of step. The successor starts now, beside us,
             # so that it is ready when the next picture comes.
             with contextlib.suppress(OSError):
                 held = self._hire(instead_of=held)
-            if isinstance(fault, _Lost):
-                raise BadImage(fault.reason) from fault
             raise
         finally:
             places.put(held)
-        return cast("T", _open(answer))
+        return _open(answer)
 
     def close(self) -> None:
         """Stop every worker, waiting for those at work."""

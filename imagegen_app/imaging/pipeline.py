@@ -47,7 +47,8 @@ class Qualities:
     #: 0 (fast, large) to 6 (slow, small).
     webp_method: int = 4
     #: 0 to 9; at 6 a file is a tenth smaller and takes three times as long as at 4.
-    png_compression: int = 6
+    #: 4 takes two thirds of 6's time, for files 9 % larger (measured on drawn and noisy pictures).
+    png_compression: int = 4
 
 
 @dataclass(frozen=True, slots=True)
