@@ -12,9 +12,11 @@ from imagegen_app.models.audit import (
     Checkpoint,
 )
 from imagegen_app.models.base import Record, RecordQuerySet
+from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
-from imagegen_app.models.jobs import Attempt, Batch, Job, JobInput
+from imagegen_app.models.jobs import Attempt, Job, JobInput
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
+from imagegen_app.models.pacing import Breaker, Throttle
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
 from imagegen_app.models.workers import Pulse, WebhookDelivery, Worker
 
@@ -27,6 +29,7 @@ __all__ = [
     "AuditSecret",
     "AuditTile",
     "Batch",
+    "Breaker",
     "Budget",
     "BudgetPeriod",
     "Checkpoint",
@@ -44,6 +47,7 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "TemplateVersion",
+    "Throttle",
     "Verdict",
     "WebhookDelivery",
     "Worker",

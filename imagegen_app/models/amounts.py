@@ -7,7 +7,7 @@ would count as passed. So the column is an integer, and people and code see `Dec
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -21,7 +21,14 @@ PLACES = 4
 _UNIT = Decimal(1).scaleb(-PLACES)
 
 
-class MoneyField(models.BigIntegerField[Any, Any]):
+if TYPE_CHECKING:
+    _Integer = models.BigIntegerField[Any, Any]
+else:
+    # Django's own fields take no parameters at run time.
+    _Integer = models.BigIntegerField
+
+
+class MoneyField(_Integer):
     """An amount of money as `Decimal`, stored as a whole number of hundredths of a cent."""
 
     _pyi_private_set_type: Decimal | int | str | Combinable  # type: ignore[assignment]  # amounts, not counts

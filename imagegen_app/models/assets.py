@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import Outcome, ReviewState
-from imagegen_app.models.base import Record, RecordQuerySet, choices
+from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.labels import choices
 
 
 class AssetQuerySet(RecordQuerySet["Asset"]):
@@ -63,6 +64,8 @@ class Asset(Record):
     credentials_signer = models.CharField(_("signed by"), max_length=160, blank=True)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
 
+    #: A follow-up pass works on it: what comes out of that counts, not this.
+    is_step = models.BooleanField(_("worked on further"), default=False)
     review = models.CharField(
         _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
     )

@@ -72,11 +72,6 @@ class Record(models.Model):
         return found
 
 
-def choices(kind: Any) -> list[tuple[str, str]]:
-    """Return a string enumeration as Django's choices."""
-    return [(member.value, member.value.replace("_", " ").capitalize()) for member in kind]
-
-
 def money(**options: Any) -> MoneyField:
     """Return a column for money, to a hundredth of a cent."""
     return MoneyField(**options)

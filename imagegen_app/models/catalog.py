@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.states import USABLE, Lifecycle
 from imagegen_app.core.types import Operation
-from imagegen_app.models.base import Record, RecordQuerySet, choices
+from imagegen_app.models.base import Record, RecordQuerySet
+from imagegen_app.models.labels import choices
 
 
 class Provider(Record):
@@ -33,6 +34,19 @@ class Provider(Record):
     max_in_flight = models.PositiveIntegerField(
         _("calls at once"), default=8, validators=[MinValueValidator(1)]
     )
+    calls_per_minute = models.PositiveIntegerField(
+        _("calls a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Over all workers together; empty: no limit of ours."),
+    )
+    burst = models.PositiveIntegerField(
+        _("burst"),
+        default=5,
+        validators=[MinValueValidator(1)],
+        help_text=_("So many calls may follow at once after a quiet time."),
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -42,6 +56,11 @@ class Provider(Record):
         constraints = [
             models.CheckConstraint(
                 condition=Q(max_in_flight__gte=1), name="imagegen_provider_in_flight"
+            ),
+            models.CheckConstraint(condition=Q(burst__gte=1), name="imagegen_provider_burst"),
+            models.CheckConstraint(
+                condition=Q(calls_per_minute__isnull=True) | Q(calls_per_minute__gte=1),
+                name="imagegen_provider_rate",
             ),
         ]
 
@@ -80,6 +99,15 @@ class ImageModel(Record):
         blank=True,
         related_name="replaces",
         verbose_name=_("replaced by"),
+    )
+    fallback = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="stands_in_for",
+        verbose_name=_("fall-back"),
+        help_text=_("Asked instead while this one fails, for people who may use it."),
     )
     price = models.JSONField(
         _("price list"),

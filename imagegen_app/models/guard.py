@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class StrayWrite(RuntimeError):
@@ -25,6 +29,9 @@ class Unit:
     changed: set[str] = field(default_factory=set)
     #: Audit events that were appended.
     events: int = 0
+    #: Rows that are written together when the outermost unit ends, and what writes them.
+    late: list[Any] = field(default_factory=list)
+    write_late: Callable[[list[Any]], None] | None = None
 
 
 _current: ContextVar[Unit | None] = ContextVar("imagegen_unit", default=None)

@@ -1,4 +1,4 @@
-"""Store jobs, their inputs, their attempts, and batches of jobs."""
+"""Store jobs, their inputs and their attempts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
 from imagegen_app.core.states import FINAL, LIVE, AttemptState, JobState
 from imagegen_app.core.types import InputRole, Operation
-from imagegen_app.models.base import Record, RecordQuerySet, choices, money
+from imagegen_app.models.base import Record, RecordQuerySet, money
+from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel
+from imagegen_app.models.labels import choices
 from imagegen_app.models.templates import TemplateVersion
 
 if TYPE_CHECKING:
@@ -28,39 +30,6 @@ POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
 ]
-
-
-class Batch(Record):
-    """Many jobs from one template version and many rows."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    template_version = models.ForeignKey(
-        TemplateVersion,
-        on_delete=models.PROTECT,
-        related_name="batches",
-        verbose_name=_("template"),
-    )
-    requester = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="imagegen_batches",
-        verbose_name=_("requested by"),
-    )
-    title = models.CharField(_("title"), max_length=120)
-    mapping: models.JSONField[Any, Any] = models.JSONField(_("field mapping"), default=dict)
-    total = models.PositiveIntegerField(_("jobs"), default=0)
-    cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("batch")
-        verbose_name_plural = _("batches")
-        indexes = [models.Index(fields=["-created_at"], name="imagegen_batch_newest")]
-
-    def __str__(self) -> str:
-        return self.title
 
 
 class JobQuerySet(RecordQuerySet["Job"]):
@@ -75,6 +44,7 @@ class JobQuerySet(RecordQuerySet["Job"]):
         return self.filter(
             Q(lease_until__isnull=True) | Q(lease_until__lt=now),
             due_at__lte=now,
+            is_held=False,
             state__in=[
                 JobState.QUEUED.value,
                 JobState.SUBMITTING.value,
@@ -110,6 +80,8 @@ class Job(Record):
         null=True,
         blank=True,
         related_name="jobs",
+        # The indexes below begin with it.
+        db_index=False,
         verbose_name=_("batch"),
     )
     replaces = models.ForeignKey(
@@ -120,6 +92,28 @@ class Job(Record):
         related_name="replacements",
         verbose_name=_("requested again for"),
     )
+    #: The job that a person wished for, where this one is a follow-up pass of it.
+    root = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="chain",
+        verbose_name=_("pass of"),
+    )
+    #: The job whose image it works on.
+    follows = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="followers",
+        verbose_name=_("follows"),
+    )
+    #: Which image of the wish it works on, from 0.
+    image_number = models.PositiveSmallIntegerField(_("image"), null=True, blank=True)
+    #: Jobs of the wish, with its passes: 1 where nothing follows.
+    step_count = models.PositiveSmallIntegerField(_("steps"), default=1)
     row_key = models.CharField(_("row"), max_length=120, blank=True)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -127,6 +121,8 @@ class Job(Record):
         null=True,
         blank=True,
         related_name="imagegen_jobs",
+        # The indexes below begin with it.
+        db_index=False,
         verbose_name=_("requested by"),
     )
     actor_kind = models.CharField(_("kind of actor"), max_length=10)
@@ -170,6 +166,10 @@ class Job(Record):
         _("when the outcome is unknown"), max_length=14, choices=POLICIES, default="at_most_once"
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
+    #: Place in the round of all requesters: who has asked for much waits behind who has not.
+    turn = models.PositiveBigIntegerField(_("turn"), default=0)
+    #: Its batch is paused.
+    is_held = models.BooleanField(_("held"), default=False)
     due_at = models.DateTimeField(_("next step at"), null=True, blank=True)
     deadline_at = models.DateTimeField(_("deadline"))
     lease_token = models.PositiveBigIntegerField(default=0)
@@ -221,6 +221,9 @@ class Job(Record):
         ]
         indexes = [
             models.Index(fields=["state", "due_at"], name="imagegen_job_due"),
+            models.Index(fields=["state", "-priority", "turn"], name="imagegen_job_turn"),
+            models.Index(fields=["requester", "state", "turn"], name="imagegen_job_own_turn"),
+            models.Index(fields=["batch", "state"], name="imagegen_job_of_batch"),
             models.Index(fields=["-created_at"], name="imagegen_job_newest"),
             models.Index(fields=["requester", "-created_at"], name="imagegen_job_by_requester"),
             models.Index(fields=["fingerprint", "state"], name="imagegen_job_fingerprint"),
@@ -237,11 +240,16 @@ class Job(Record):
         return f"{self.operation} {str(self.id)[-8:]}"
 
     def results(self) -> AssetQuerySet:
-        """The images that answer the job: its own, or those of the earlier one it was answered from."""
+        """The images that answer the job: its own, or those of the earlier one it was answered from.
+
+        Where passes follow, those that came out of the last pass that was made of each.
+        """
         asset = django_apps.get_model("imagegen", "Asset")
-        found: AssetQuerySet = asset._default_manager.filter(  # noqa: SLF001 - Django's documented API
-            job=self.cached_from_id or self.pk
-        ).order_by("position")
+        made_by = self.cached_from_id or self.pk
+        mine = Q(job=made_by)
+        if self.step_count > 1:
+            mine = (mine | Q(job__root=made_by)) & Q(is_step=False)
+        found: AssetQuerySet = asset._default_manager.filter(mine).order_by("position")  # noqa: SLF001 - Django's documented API
         return found
 
     @property

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.limits import MAX_COUNT
 from imagegen_app.core.types import Operation
-from imagegen_app.models.base import Record, choices
+from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import ImageModel
+from imagegen_app.models.labels import choices
 
 SEED_STRATEGIES = [
     ("random", _("A new seed each time")),
@@ -84,6 +85,10 @@ class TemplateVersion(Record):
         _("seed"), max_length=10, choices=SEED_STRATEGIES, default="random"
     )
     seed = models.BigIntegerField(_("fixed seed"), null=True, blank=True)
+    #: What is done to each image afterwards; see `core.passes`.
+    passes: models.JSONField[Any, Any] = models.JSONField(
+        _("follow-up passes"), default=list, blank=True
+    )
     note = models.CharField(_("what changed"), max_length=200, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

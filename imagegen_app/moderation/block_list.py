@@ -63,7 +63,8 @@ class BlockList:
         if self._pattern is None:
             return PASSED
         found: dict[str, None] = {}
-        for variant in (fold(text), fold(text).translate(_LEET)):
+        folded = fold(text)
+        for variant in (folded, folded.translate(_LEET)):
             for match in self._pattern.finditer(variant):
                 term = self._terms.get(" ".join(match.group().split()))
                 if term is not None:
@@ -84,6 +85,9 @@ class BlockList:
 
 def fold(text: str) -> str:
     """Return the text without case, accents, invisible signs and look-alike letters."""
+    if text.isascii() and text.isprintable():
+        # Nothing to take away; most prompts are like that.
+        return " ".join(text.casefold().translate(_LOOKALIKES).split())
     plain = unicodedata.normalize("NFKD", text)
     kept = "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE)
     return " ".join(kept.casefold().translate(_LOOKALIKES).split())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
@@ -15,8 +16,6 @@ from imagegen_app.models import Grant, ImageModel
 from imagegen_app.services import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from imagegen_app.core.types import Operation, Size
 
 
@@ -141,8 +140,13 @@ def granted_models(actor: Actor) -> list[ImageModel]:
     usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
     if conf.get().superuser_bypass and getattr(actor.account, "is_superuser", False):
         return list(usable)
-    allowed = {g.image_model_id for g in _grants(actor) if not _out_of_time(g)}
-    return [m for m in usable if m.pk in allowed]
+    now = clock.ago(0)
+    holds = _grants(actor).filter(
+        Q(starts_at__isnull=True) | Q(starts_at__lte=now),
+        Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+        image_model=OuterRef("pk"),
+    )
+    return list(usable.filter(Exists(holds)))
 
 
 def visible_jobs_owner(actor: Actor) -> Any | None:
@@ -153,8 +157,7 @@ def visible_jobs_owner(actor: Actor) -> Any | None:
 
 
 def _grants(actor: Person) -> Any:
-    groups: Iterable[int] = actor.account.groups.values_list("pk", flat=True)
-    return Grant.objects.filter(group__in=list(groups)).order_by("pk")
+    return Grant.objects.filter(group__in=actor.account.groups.all()).order_by("pk")
 
 
 def _closed(image_model: ImageModel) -> str:
@@ -176,6 +179,8 @@ def _closed(image_model: ImageModel) -> str:
 
 
 def _out_of_time(grant: Grant) -> bool:
+    if grant.starts_at is None and grant.ends_at is None:
+        return False
     now = clock.now()
     too_early = grant.starts_at is not None and grant.starts_at > now
     too_late = grant.ends_at is not None and grant.ends_at <= now

@@ -54,6 +54,21 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         return ()
 
 
+def check(provider: ProviderRow) -> None:
+    """Make sure that a provider could be called; nothing is sent.
+
+    :raises NotConfigured: if its adapter or credential is unknown, or the credential has no value.
+    """
+    if _path(provider) not in registry.adapter_names() and "." not in _path(provider):
+        raise NotConfigured(_unknown(provider))
+    found = credential(provider.credential)
+    try:
+        if found is not None and not found.values():
+            raise NotConfigured(f"The credential {provider.credential!r} is empty.")
+    except SecretMissing:
+        raise NotConfigured(f"The credential {provider.credential!r} has no value here.") from None
+
+
 def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
     """Return an adapter that is ready to be called.
 
@@ -75,8 +90,11 @@ def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
 
 def client(*, read_seconds: float = 600.0) -> HttpClient:
     """Return a new HTTP client with the site's limits; close it where it was used."""
+    calls = conf.get().max_in_flight
     return HttpClient(
-        limits=HttpLimits(read=read_seconds), trusted_origins=frozenset(conf.get().trusted_origins)
+        # Polls and downloads go on beside as many calls as may be in flight.
+        limits=HttpLimits(read=read_seconds, max_connections=2 * calls + 16),
+        trusted_origins=frozenset(conf.get().trusted_origins),
     )
 
 

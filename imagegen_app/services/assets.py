@@ -10,9 +10,10 @@ from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Asset, Lineage, Rendition
-from imagegen_app.services import audit, clock, jobs, moderation
+from imagegen_app.services import audit, chains, clock, jobs, moderation
 from imagegen_app.services.announce import asset_created
 from imagegen_app.services.ingest import source_type
+from imagegen_app.services.moves import WORKER
 from imagegen_app.services.rebuild import operation_of, size_of
 from imagegen_app.services.unit import use_case
 
@@ -55,7 +56,8 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
         asset = Asset.objects.create(
             job=job,
             attempt=attempt,
-            position=position,
+            # Of a follow-up pass: the place of the image that it works on.
+            position=position + (job.image_number or 0),
             title=_title(job),
             sha256=image.master.sha256,
             key=image.master.key,
@@ -89,7 +91,9 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
             )
             for file in image.renditions
         )
-        for entry in job.inputs.filter(asset__isnull=False).exclude(role=InputRole.MASK.value):
+        for entry in job.inputs.all():
+            if entry.asset_id is None or entry.role == InputRole.MASK.value:
+                continue
             Lineage.objects.get_or_create(
                 child=asset,
                 parent=entry.asset,
@@ -98,7 +102,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 },
             )
         audit.record(
-            jobs.WORKER,
+            WORKER,
             "asset.created",
             subject=asset,
             job=job,
@@ -114,9 +118,10 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 "seed": asset.seed,
             },
         )
-        moderation.keep(actor=jobs.WORKER, job=job, asset=asset, decisions=image.screened)
+        moderation.keep(actor=WORKER, job=job, asset=asset, decisions=image.screened)
         asset_created(asset)
         assets.append(asset)
+    chains.release(job, assets)
     return assets
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imagegen_app.core import notes, translog
-from imagegen_app.models import AuditLeaf
-from imagegen_app.services import audit, sealing
+from imagegen_app.models import AuditLeaf, Job
+from imagegen_app.services import audit, chains, sealing
 from imagegen_app.services.access import demand
 from imagegen_app.services.unit import use_case
 
@@ -133,6 +133,12 @@ def _write(
     return count
 
 
+def _steps_of(job_id: UUID) -> list[UUID]:
+    """Return a job with the other steps of its wish; itself where there is no such job."""
+    job = Job.objects.filter(pk=job_id).first()
+    return [job_id] if job is None else chains.trail(job)
+
+
 def _line(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
 
@@ -142,7 +148,7 @@ def _rows(size: int, selection: Selection) -> Iterator[tuple[int, bytes, str]]:
     wanted = {
         "event__at__gte": selection.since,
         "event__at__lt": selection.until,
-        "event__job_id": selection.job,
+        "event__job_id__in": selection.job and _steps_of(selection.job),
         "event__asset_id": selection.asset,
     }
     chosen = AuditLeaf.objects.filter(

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
+from imagegen_app import conf
 from imagegen_app.core.actors import Person
-from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import FINAL, JobState
+from imagegen_app.core.types import Operation, Size
+from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, Job, TemplateVersion
 from imagegen_app.services import (
     access,
     audit,
+    batch_counts,
+    batch_making,
+    budgets,
     clock,
-    control,
     placement,
+    prices,
     requests,
+    steps,
     targets,
     wishes,
 )
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from imagegen_app.services.targets import Target
 
 #: Rows of one batch.
-MAX_ROWS = 2_000
+MAX_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +80,6 @@ class Plan:
         return self.good[0].currency if self.good else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How far a batch is."""
-
-    total: int
-    by_state: Mapping[str, int]
-    spent: Decimal
-    reserved: Decimal
-    to_review: int
-
-    @property
-    def ended(self) -> int:
-        """Jobs that reached an end."""
-        return sum(self.by_state.get(s.value, 0) for s in FINAL)
-
-    @property
-    def made(self) -> int:
-        """Jobs that have their images."""
-        return self.by_state.get(JobState.SUCCEEDED.value, 0)
-
-    @property
-    def unsuccessful(self) -> int:
-        """Jobs that ended without images."""
-        return self.ended - self.made
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing is under way."""
-        return self.ended == self.total
-
-
 def plan(
     *,
     actor: Actor,
@@ -120,10 +95,23 @@ def plan(
     """
     rows = []
     for instance in objects:
-        values = {name: targets.value_at(instance, path) for name, path in mapping.items() if path}
-        values |= {name: value for name, value in (fixed or {}).items() if value}
+        values = batch_making.values_for(instance, mapping=mapping, fixed=fixed or {})
         rows.append(_row(actor, version, instance, values, image_model))
     return Plan(tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch waits for a person."""
+
+    #: How many rows are made before the rest is released; 0 for all.
+    pilot: int = 0
+    #: The most that may be spent.
+    cap: Decimal | None = None
+    #: Share of failures in percent; 0 for never.
+    stop_at_failures: int = 50
+    #: Jobs that screening refused; 0 for never.
+    stop_at_blocks: int = 0
 
 
 @use_case()
@@ -132,83 +120,175 @@ def start(
     actor: Actor,
     version: TemplateVersion,
     title: str,
-    plan: Plan,
+    keys: Sequence[str],
     target: Target,
     mapping: Mapping[str, str],
+    fixed: Mapping[str, str] | None = None,
+    image_model: ImageModel | None = None,
+    limits: Limits | None = None,
     key: str,
 ) -> Batch:
-    """Make the batch and all its jobs, or none; the same `key` gives the same batch.
+    """Make a batch of the objects with these keys; a worker makes its jobs, in chunks.
 
-    :raises Refused: if a row is refused, or the whole does not fit into a budget.
+    The same `key` of the same actor gives the same batch: nothing is made twice.
+
+    :raises NotGranted: if the allowlist does not cover its requests.
+    :raises OverBudget: if all rows together do not fit into a budget.
+    :raises InvalidWish: if there are no rows or too many, or their estimate passes the cap.
     """
-    if not plan.good:
-        raise wishes.InvalidWish(_("None of the rows can be made."), field="rows")
-    if len(plan.rows) > MAX_ROWS:
+    limits = limits or Limits()
+    known = Batch.objects.filter(actor_kind=actor.kind, actor_id=actor.id, key=key[:64]).first()
+    if known is not None:
+        return known
+    if not 1 <= len(keys) <= MAX_ROWS:
         raise wishes.InvalidWish(
-            _("At most %(most)s rows at once.") % {"most": MAX_ROWS}, field="rows"
+            _("A batch has between 1 and %(most)s rows, not %(number)s.")
+            % {"most": MAX_ROWS, "number": len(keys)},
+            field="rows",
         )
-    known = Job.objects.filter(
-        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=f"{key}:{plan.good[0].key}"[:128]
-    ).first()
-    if known is not None and known.batch is not None:
-        return known.batch
-    batch = Batch.objects.create(
+    model = wishes.model_of(actor, image_model, version)
+    access.demand_grant(
+        actor,
+        image_model=model,
+        operation=Operation(version.operation),
+        size=Size(version.width, version.height),
+        count=version.count,
+    )
+    estimate = estimated(version, model, rows=len(keys))
+    if limits.cap is not None and estimate > limits.cap:
+        raise wishes.InvalidWish(
+            _("It is estimated at %(cost)s, more than the %(cap)s that it may cost.")
+            % {"cost": f"{estimate:.2f}", "cap": f"{limits.cap:.2f}"},
+            field="cap",
+            remedy=_("Select fewer rows, or raise the limit."),
+        )
+    budgets.demand_room(actor, model, amount=estimate)
+    batch: Batch = Batch.objects.create(
         template_version=version,
+        image_model=model,
         requester=actor.account if isinstance(actor, Person) else None,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        key=key[:64],
         title=title[:120],
-        mapping={"target": target.path, "variables": dict(mapping)},
-        total=len(plan.good),
+        mapping={"target": target.path, "variables": dict(mapping), "fixed": dict(fixed or {})},
+        rows=[str(k) for k in keys],
+        row_count=len(keys),
+        currency=str(model.price.get("currency", "USD")),
+        pilot=limits.pilot if limits.pilot < len(keys) else 0,
+        cap=limits.cap,
+        stop_at_failures=limits.stop_at_failures,
+        stop_at_blocks=limits.stop_at_blocks,
     )
     audit.record(
         actor,
         "batch.created",
         subject=batch,
         data={
-            "count": len(plan.good),
+            "count": len(keys),
             "template": version.template.slug,
             "version": version.number,
+            "model": model.slug,
             "target": target.path,
-            "estimated_cost": plan.cost,
+            "estimated_cost": estimate,
+            "pilot": batch.pilot,
+            "cap": limits.cap,
         },
         personal={"name": title},
     )
-    for row in plan.good:
-        _request(actor, batch, row, key)
-        failpoint("batch.create_mid_chunk")
+    wake("drive")
     return batch
 
 
-def counts(batch: Batch) -> Counts:
-    """Count a batch's jobs by state, in two queries."""
-    # A job that was requested again counts once, as its successor.
-    rows = (
-        batch.jobs.filter(replacements__isnull=True)
-        .values("state")
-        .annotate(number=Count("pk"), spent=Sum("actual_cost"), reserved=Sum("estimated_cost"))
-    )
-    by_state = {row["state"]: row["number"] for row in rows}
-    open_states = {s.value for s in JobState} - {s.value for s in FINAL}
-    return Counts(
-        total=sum(by_state.values()),
-        by_state=by_state,
-        spent=sum((row["spent"] or Decimal(0) for row in rows), start=Decimal(0)),
-        reserved=sum(
-            (row["reserved"] or Decimal(0) for row in rows if row["state"] in open_states),
-            start=Decimal(0),
-        ),
-        to_review=Asset.objects.filter(job__batch=batch, review="pending").count(),
-    )
+def estimated(version: TemplateVersion, image_model: ImageModel, *, rows: int) -> Decimal:
+    """Return what that many rows of a template are estimated to cost.
+
+    :raises NoPrice: if the model's price list has no price for them.
+    """
+    size = Size(version.width, version.height)
+    cost = prices.price_of(
+        image_model, size=size, quality=version.quality, count=version.count
+    ).amount
+    more = steps.cost_of(steps.planned(version.passes, start=size), count=version.count)
+    return (cost + (more.amount if more else 0)) * rows
 
 
-def cancel(*, actor: Actor, batch: Batch) -> int:
-    """Ask for the end of all jobs of a batch that have not ended; return how many."""
-    _mark_cancelled(actor=actor, batch=batch)
-    number = 0
-    for job in batch.jobs.exclude(state__in=sorted(FINAL)):
-        if not control.why_not_cancel(actor, job):
-            control.cancel(actor=actor, job=job)
-            number += 1
-    return number
+@use_case()
+def resume(*, actor: Actor, batch: Batch) -> None:
+    """Let a paused batch go on, and release the rows behind its pilot.
+
+    :raises NotPermitted: if it is another person's.
+    """
+    _demand_own(actor, batch)
+    now = clock.now()
+    Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
+        paused_at=None,
+        pause_reason="",
+        released_at=now if batch.pilot and batch.prepared >= batch.pilot else batch.released_at,
+    )
+    # Time spent waiting for a person is not the jobs'.
+    Job.objects.filter(batch=batch, is_held=True).update(
+        is_held=False, deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds)
+    )
+    audit.record(actor, "batch.resumed", subject=batch)
+    wake("drive")
+
+
+@use_case()
+def pause(*, actor: Actor, batch: Batch) -> None:
+    """Stop a batch where it is; what is under way is finished.
+
+    :raises NotPermitted: if it is another person's.
+    """
+    _demand_own(actor, batch)
+    batch_counts.pause(batch, reason="person", actor=actor)
+
+
+@use_case()
+def cancel(*, actor: Actor, batch: Batch) -> None:
+    """Ask for the end of all that has not ended; a worker ends job by job.
+
+    :raises NotPermitted: if it is another person's.
+    """
+    _demand_own(actor, batch)
+    now = clock.now()
+    Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
+        cancelled_at=now, paused_at=None, pause_reason=""
+    )
+    waiting = batch.jobs.filter(cancel_requested_at__isnull=True).exclude(state__in=sorted(FINAL))
+    waiting.filter(state__in=[JobState.QUEUED.value, JobState.AWAITING.value]).update(
+        cancel_requested_at=now, due_at=now, is_held=False
+    )
+    waiting.exclude(state=JobState.UNCERTAIN.value).update(cancel_requested_at=now)
+    audit.record(actor, "batch.cancelled", subject=batch)
+    wake("drive")
+
+
+@use_case()
+def request_failed_again(*, actor: Actor, batch: Batch) -> int:
+    """Have the rows that failed until now requested again; return how many.
+
+    :raises NotPermitted: if it is another person's.
+    """
+    _demand_own(actor, batch)
+    now = clock.now()
+    number = batch_making.failed_rows(batch, until=now).count()
+    if number:
+        Batch.objects.filter(pk=batch.pk).update(redo_at=now)
+        audit.record(actor, "batch.retried", subject=batch, data={"count": number})
+        wake("drive")
+    return int(number)
+
+
+def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
+    """Return what the batch's rows are called, by row key; rows whose object is gone keep their key."""
+    wanted = {key for key in keys if key}
+    labels = {key: key for key in wanted}
+    target = targets.by_path(str(batch.mapping.get("target", "")))
+    if target is not None:
+        found = target.model._default_manager.filter(pk__in=wanted)  # noqa: SLF001 - Django's documented API
+        labels |= {str(instance.pk): str(instance) for instance in found}
+    return labels
 
 
 def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> int:
@@ -231,14 +311,10 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
     return number
 
 
-@use_case()
-def _mark_cancelled(*, actor: Actor, batch: Batch) -> None:
+def _demand_own(actor: Actor, batch: Batch) -> None:
     own = isinstance(actor, Person) and batch.requester_id == actor.account.pk
     if not own:
         access.demand(actor, "cancel_any_job")
-    batch.cancelled_at = clock.now()
-    batch.save(update_fields=["cancelled_at"])
-    audit.record(actor, "batch.cancelled", subject=batch)
 
 
 def _row(
@@ -264,14 +340,3 @@ def _row(
         currency=quote.cost.currency,
         is_cached=quote.is_cached,
     )
-
-
-def _request(actor: Actor, batch: Batch, row: Row, key: str) -> None:
-    if row.wish is None:
-        return
-    wish = wishes.for_batch(row.wish, batch=batch, key=f"{key}:{row.key}"[:128])
-    try:
-        requests.request_images(actor=actor, wish=wish)
-    except requests.PromptBlocked:
-        # Its job exists and says so; one bad row does not stop the others.
-        return

@@ -19,10 +19,11 @@ from imagegen_app.services import audit, clock
 from imagegen_app.services.access import Refused, whom_to_ask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import ImageModel
+    from imagegen_app.models import Batch, ImageModel
 
 
 class OverBudget(Refused):
@@ -50,21 +51,34 @@ def applying(actor: Actor, image_model: ImageModel) -> list[Budget]:
     """Return the budgets that a request falls under, in the order in which they are locked."""
     mine = Q(scope="site") | Q(scope="provider", provider=image_model.provider_id)
     if isinstance(actor, Person):
-        groups = list(actor.account.groups.values_list("pk", flat=True))
+        groups = actor.account.groups.all()
         mine |= Q(scope="group", group__in=groups) | Q(scope="user", user=actor.account.pk)
     return list(Budget.objects.filter(mine, is_enabled=True).order_by("pk"))
 
 
 def allowance(actor: Actor, image_model: ImageModel) -> Allowance | None:
     """Return what is left of the tightest budget, or None where no budget applies."""
-    today = clock.now().date()
     tightest: Allowance | None = None
-    for budget in applying(actor, image_model):
+    budgets = applying(actor, image_model)
+    if not budgets:
+        return None
+    today = clock.now().date()
+    for budget in budgets:
         period = BudgetPeriod.objects.filter(budget=budget, starts_on=_start(budget, today)).first()
         left = budget.limit if period is None else period.left
         if tightest is None or left < tightest.left:
             tightest = Allowance(budget=budget.name, left=left, currency=budget.currency)
     return tightest
+
+
+def demand_room(actor: Actor, image_model: ImageModel, *, amount: Decimal) -> None:
+    """Refuse what does not fit into what is left now; nothing is set aside yet.
+
+    :raises OverBudget: naming the tightest budget.
+    """
+    found = allowance(actor, image_model)
+    if found is not None and found.left < amount:
+        raise _over(found.budget, amount=amount, left=found.left, currency=found.currency)
 
 
 def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
@@ -74,35 +88,8 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
     :raises CurrencyMismatch: if one counts in another currency.
     """
     today = clock.now().date()
-    for budget in applying(actor, job.image_model):
-        if budget.currency != job.currency:
-            raise CurrencyMismatch(
-                _("This image cannot be requested."),
-                why=_(
-                    "The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s."
-                )
-                % {"budget": budget.name, "ours": budget.currency, "theirs": job.currency},
-                remedy=whom_to_ask(),
-            )
-        period = _period(budget, today)
-        moved = BudgetPeriod.objects.filter(
-            pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)
-        ).update(reserved=F("reserved") + exact(amount))
-        if not moved:
-            period.refresh_from_db()
-            raise OverBudget(
-                _("This image does not fit into the budget."),
-                why=_(
-                    "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”."
-                )
-                % {
-                    "cost": f"{amount:.2f}",
-                    "currency": budget.currency,
-                    "left": f"{max(period.left, Decimal(0)):.2f}",
-                    "budget": budget.name,
-                },
-                remedy=whom_to_ask(),
-            )
+    for budget in applying(_payer(actor, job), job.image_model):
+        period = _take(budget, today, amount=amount, currency=job.currency)
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
     audit.record(
         actor,
@@ -113,22 +100,98 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
     )
 
 
-def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> None:
+def reserve_many(*, actor: Actor, jobs: Sequence[Job], batch: Batch) -> None:
+    """Set the estimates of several jobs of one model aside, in one statement a budget.
+
+    :raises OverBudget: if one of the budgets has too little left for all of them.
+    :raises CurrencyMismatch: if one counts in another currency.
+    """
+    if not jobs:
+        return
+    total = sum((job.estimated_cost for job in jobs), start=Decimal(0))
+    today = clock.now().date()
+    for budget in applying(actor, jobs[0].image_model):
+        period = _take(budget, today, amount=total, currency=jobs[0].currency)
+        LedgerEntry.objects.bulk_create(
+            [
+                LedgerEntry(period=period, job=job, kind="reservation", amount=job.estimated_cost)
+                for job in jobs
+            ],
+            batch_size=500,
+        )
+    audit.record(
+        actor,
+        "money.reserved",
+        subject=batch,
+        data={"amount": total, "currency": jobs[0].currency, "count": len(jobs)},
+    )
+
+
+def _payer(actor: Actor, job: Job) -> Actor:
+    """Return whose budgets count: the requester's, whoever of us acts for the job."""
+    if isinstance(actor, Person) or job.requester is None:
+        return actor
+    return Person(job.requester)
+
+
+def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> BudgetPeriod:
+    """Move an amount into a budget's reserved money.
+
+    :raises OverBudget: if too little is left.
+    :raises CurrencyMismatch: if the budget counts in another currency.
+    """
+    if budget.currency != currency:
+        raise CurrencyMismatch(
+            _("This image cannot be requested."),
+            why=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
+            % {"budget": budget.name, "ours": budget.currency, "theirs": currency},
+            remedy=whom_to_ask(),
+        )
+    period = _period(budget, today)
+    moved = BudgetPeriod.objects.filter(
+        pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)
+    ).update(reserved=F("reserved") + exact(amount))
+    if not moved:
+        period.refresh_from_db()
+        raise _over(budget.name, amount=amount, left=period.left, currency=budget.currency)
+    return period
+
+
+def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> OverBudget:
+    return OverBudget(
+        _("This image does not fit into the budget."),
+        why=_(
+            "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”."
+        )
+        % {
+            "cost": f"{amount:.2f}",
+            "currency": currency,
+            "left": f"{max(left, Decimal(0)):.2f}",
+            "budget": budget,
+        },
+        remedy=whom_to_ask(),
+    )
+
+
+def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> Decimal:
     """Turn money set aside for an attempt into money spent; what does not fit the limit is overage.
 
     Never more than is still reserved for the job is taken from its reservation. Further attempts of
-    the same job are charged from what the budget has left.
+    the same job are charged from what the budget has left. Returns what is still set aside.
     """
+    left = Decimal(0)
     for period, held in _held(job):
         from_hold = min(held, attempt.reserved_cost)
-        BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - exact(from_hold))
-        _book(period=period, job=job, attempt=attempt, kind="release", amount=from_hold)
-        fitting = _spend(period, amount)
-        _book(period=period, job=job, attempt=attempt, kind="charge", amount=fitting)
-        if fitting < amount:
-            over = amount - fitting
+        left = max(left, held - from_hold)
+        fitting = _spend(period, amount, from_hold=from_hold)
+        over = amount - fitting
+        booked = {"release": from_hold, "charge": fitting} | ({"overage": over} if over else {})
+        LedgerEntry.objects.bulk_create(
+            LedgerEntry(period=period, job=job, attempt=attempt, kind=kind, amount=moved)
+            for kind, moved in booked.items()
+        )
+        if over:
             BudgetPeriod.objects.filter(pk=period.pk).update(overage=F("overage") + exact(over))
-            _book(period=period, job=job, attempt=attempt, kind="overage", amount=over)
             audit.record(
                 actor,
                 "money.overage",
@@ -143,12 +206,13 @@ def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> None
         job=job,
         data={"amount": amount, "currency": job.currency, "attempt": attempt.pk},
     )
+    return left
 
 
 def release(*, actor: Actor, job: Job) -> None:
     """Give back all that is still set aside for a job."""
     total = Decimal(0)
-    for period, held in _held(job):
+    for period, held in _held(job, only_some=True):
         if held > 0:
             BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - exact(held))
             _book(period=period, job=job, attempt=None, kind="release", amount=held)
@@ -173,27 +237,36 @@ def reserve_again(*, actor: Actor, job: Job, amount: Decimal) -> None:
         reserve(actor=actor, job=job, amount=missing)
 
 
-def _spend(period: BudgetPeriod, amount: Decimal) -> Decimal:
+def _spend(period: BudgetPeriod, amount: Decimal, *, from_hold: Decimal) -> Decimal:
+    """Give the hold back and spend what then fits of the amount; return that."""
     moved = BudgetPeriod.objects.filter(
-        pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)
-    ).update(spent=F("spent") + exact(amount))
+        pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount - from_hold)
+    ).update(spent=F("spent") + exact(amount), reserved=F("reserved") - exact(from_hold))
     if moved:
         return amount
     # Lock the row: the part that still fits must not be taken twice.
     locked = BudgetPeriod.objects.select_for_update().get(pk=period.pk)
-    fitting = min(max(locked.left, Decimal(0)), amount)
-    if fitting:
-        BudgetPeriod.objects.filter(pk=period.pk).update(spent=F("spent") + exact(fitting))
+    fitting = min(max(locked.left + from_hold, Decimal(0)), amount)
+    BudgetPeriod.objects.filter(pk=period.pk).update(
+        spent=F("spent") + exact(fitting), reserved=F("reserved") - exact(from_hold)
+    )
     return fitting
 
 
-def _held(job: Job) -> list[tuple[BudgetPeriod, Decimal]]:
-    """Return the periods that hold money for a job, and how much, in locking order."""
+def _held(job: Job, *, only_some: bool = False) -> list[tuple[BudgetPeriod, Decimal]]:
+    """Return the periods that hold or held money for a job, and how much, in locking order.
+
+    With `only_some`, those that still hold any.
+    """
     sums: dict[int, Decimal] = {}
     rows = LedgerEntry.objects.filter(job=job, kind__in=["reservation", "release"])
     for row in rows.values("period", "kind").annotate(total=Sum("amount")):
         sign = 1 if row["kind"] == "reservation" else -1
         sums[row["period"]] = sums.get(row["period"], Decimal(0)) + sign * row["total"]
+    if only_some:
+        sums = {key: held for key, held in sums.items() if held > 0}
+    if not sums:
+        return []
     periods = BudgetPeriod.objects.filter(pk__in=sums).order_by("budget_id", "pk")
     return [(period, sums[period.pk]) for period in periods]
 

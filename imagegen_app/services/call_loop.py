@@ -32,7 +32,8 @@ class CallLoop:
 
     def __init__(self, *, byte_workers: int = 2) -> None:
         self._loop = asyncio.new_event_loop()
-        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        # No SimpleQueue: if a signal's handler outlasts its time-out, it waits without end (3.11).
+        self._done: queue.Queue[Done] = queue.Queue()
         self._pool = ThreadPoolExecutor(byte_workers, thread_name_prefix="imagegen-bytes")
         self._thread = threading.Thread(target=self._run, name="imagegen-calls", daemon=True)
         self._in_flight = 0

@@ -130,6 +130,8 @@ def _demand_sound(record: Record) -> None:
             Price.from_dict(record.price)
         except PriceUnknown as fault:
             raise NotValid(str(fault), field="price") from None
+        if record.fallback is not None and record.fallback.pk == record.pk:
+            raise NotValid(_("A model cannot stand in for itself."), field="fallback")
     if isinstance(record, Grant):
         known = {o.value for o in Operation}
         unknown = [str(o) for o in record.operations if o not in known]

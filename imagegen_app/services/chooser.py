@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.core import signing
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
@@ -16,6 +17,8 @@ from imagegen_app.services.access import Refused
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from imagegen_app.core.actors import Actor
 
 _SALT = "imagegen.chosen"
@@ -83,6 +86,18 @@ def chosen(*, actor: Actor, token: str) -> Asset:
     if asset is None:
         raise _bad()
     return asset
+
+
+def usable(actor: Person) -> QuerySet[Asset]:
+    """Return the assets that a person may use: approved ones one may see, and one's own pending ones."""
+    fits = Q(
+        job__requester=actor.account,
+        review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+    )
+    if access.may(actor, "view_asset"):
+        fits |= Q(review=ReviewState.APPROVED.value)
+    found: QuerySet[Asset] = Asset.objects.filter(fits)
+    return found
 
 
 def demand_visible(actor: Actor, asset: Asset) -> None:

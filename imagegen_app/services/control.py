@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from django.utils.translation import gettext as _
 
@@ -10,7 +10,17 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job
-from imagegen_app.services import access, audit, clock, jobs, leases, requests, wishes
+from imagegen_app.services import (
+    access,
+    again,
+    audit,
+    chains,
+    clock,
+    jobs,
+    leases,
+    requests,
+    unknown,
+)
 from imagegen_app.services.access import Refused, whom_to_ask
 from imagegen_app.services.pulse import worker_name
 from imagegen_app.services.unit import use_case
@@ -40,30 +50,44 @@ def why_not_cancel(actor: Actor, job: Job) -> str:
 
 @use_case()
 def cancel(*, actor: Actor, job: Job) -> bool:
-    """Ask for a job's end; return whether it has ended already, at no cost.
+    """Ask for a job's end, and for that of its follow-up passes; return whether all has ended.
 
-    A job that waits ends at once. A call under way is told to stop where the provider can; where it
-    cannot, the job ends as cancelled with its charge.
+    A job that waits ends at once, at no cost. A call under way is told to stop where the provider
+    can; where it cannot, the job ends as cancelled with its charge. Whichever of its jobs is named,
+    the whole wish is meant.
 
     :raises CannotSteer: if it cannot be cancelled.
     """
     reason = why_not_cancel(actor, job)
-    if reason:
+    whole = chains.whole(job)
+    if reason and all(why_not_cancel(actor, one) for one in whole):
         raise CannotSteer(_("The job was not cancelled."), why=reason, remedy=whom_to_ask())
+    ended = [_cancel_one(actor, one) for one in whole if _is_to_end(actor, one)]
+    if not all(ended):
+        wake("drive")
+    return all(ended)
+
+
+def _is_to_end(actor: Actor, job: Job) -> bool:
+    # The end of one job ends the passes that wait for it.
+    job.refresh_from_db(fields=["state", "cancel_requested_at"])
+    return not why_not_cancel(actor, job)
+
+
+def _cancel_one(actor: Actor, job: Job) -> bool:
     now = clock.now()
     Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=True).update(cancel_requested_at=now)
     audit.record(actor, "job.cancel_requested", subject=job, job=job)
     # A job of unknown outcome stays with its person; all others are taken up at once.
     Job.objects.filter(
         pk=job.pk, state__in=[JobState.QUEUED.value, JobState.AWAITING.value]
-    ).update(due_at=now)
+    ).update(due_at=now, is_held=False)
     for mine in leases.claim(limit=1, owner=worker_name(), only=job.pk):
         if mine.state == JobState.QUEUED:
             jobs.cancel(mine, None, charge=None, actor=actor)
             return True
         leases.postpone(mine, seconds=0)
-    wake("drive")
-    return False
+    return Job.objects.filter(pk=job.pk, state=JobState.CANCELLED.value).exists()
 
 
 def why_not_again(actor: Actor, job: Job) -> str:
@@ -74,6 +98,8 @@ def why_not_again(actor: Actor, job: Job) -> str:
         return _("It was requested again already.")
     if job.prompt_erased_at is not None:
         return _("Its prompt was erased.")
+    if chains.is_waiting(job):
+        return _("It had no image to work on; request the step before it again.")
     if not access.may(actor, "request_job"):
         return _("Your account may not request images.")
     return ""
@@ -88,22 +114,27 @@ def request_again(*, actor: Actor, job: Job) -> Job:
     reason = why_not_again(actor, job)
     if reason:
         raise CannotSteer(_("Nothing was requested."), why=reason, remedy="")
-    wish = wishes.compose_from(actor=actor, job=job)
+    wish = again.compose(actor=actor, job=job)
     return requests.request_images(actor=actor, wish=wish)
 
 
 @use_case()
-def resolve(*, actor: Actor, job: Job, resolution: Resolution) -> None:
+def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
     """Settle a job of unknown outcome, by what a person found out or accepts.
 
     `close` ends it and keeps the charge; `send_again` accepts that it may be billed twice;
     `never_accepted` says that the provider has no trace of it, so that it is sent anew.
 
     :raises NotPermitted: if the actor may not.
-    :raises CannotSteer: if its outcome is not unknown, or a worker just looks after it.
+    :raises CannotSteer: if it is no such resolution, the outcome is not unknown, or a worker just
+        looks after it.
     :raises OverBudget: if a second call does not fit into a budget.
     """
     access.demand(actor, "resolve_job")
+    if resolution not in get_args(Resolution):
+        raise CannotSteer(
+            _("The job was not changed."), why=_("There is no such decision."), remedy=""
+        )
     if job.state != JobState.UNCERTAIN:
         raise CannotSteer(
             _("The job was not changed."), why=_("Its outcome is not in doubt."), remedy=""
@@ -118,11 +149,11 @@ def resolve(*, actor: Actor, job: Job, resolution: Resolution) -> None:
             remedy=_("Try again in a minute."),
         )
     if resolution == "close":
-        jobs.close_unknown(taken[0], attempt, actor=actor)
+        unknown.close_unknown(taken[0], attempt, actor=actor)
     elif resolution == "send_again":
-        jobs.send_again_at_risk(taken[0], attempt, actor=actor)
+        unknown.send_again_at_risk(taken[0], attempt, actor=actor)
     else:
-        jobs.never_accepted(taken[0], attempt, actor=actor)
+        unknown.never_accepted(taken[0], attempt, actor=actor)
     wake("drive")
 
 

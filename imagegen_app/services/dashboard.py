@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState, ReviewState
-from imagegen_app.models import Asset, AuditPending, Checkpoint, Job
-from imagegen_app.services import access, budgets, pulse
+from imagegen_app.models import Asset, Checkpoint, Job
+from imagegen_app.services import access, budgets, doctor, pulse
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -33,7 +33,8 @@ class Dashboard:
     may_review: bool
     may_verify: bool
     log_size: int
-    unsealed: int
+    #: What keeps images from being made, for those who can mend it.
+    troubles: tuple[doctor.Finding, ...] = ()
 
 
 def panel(actor: Actor) -> Dashboard | None:
@@ -49,7 +50,7 @@ def panel(actor: Actor) -> Dashboard | None:
     last = Checkpoint.objects.order_by("-size").first() if may_verify else None
     return Dashboard(
         recent=tuple(
-            Asset.objects.filter(job__requester=mine)
+            Asset.objects.filter(job__requester=mine, is_step=False)
             .select_related("job")
             .prefetch_related("renditions")
             .order_by("-created_at")[:RECENT]
@@ -57,7 +58,7 @@ def panel(actor: Actor) -> Dashboard | None:
         if may_request
         else (),
         mine_running=_count(Job.objects.unfinished().filter(requester=mine)) if may_request else 0,
-        to_review=_count(Asset.objects.filter(review=ReviewState.PENDING.value))
+        to_review=_count(Asset.objects.filter(review=ReviewState.PENDING.value, is_step=False))
         if may_review
         else 0,
         uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if may_resolve else 0,
@@ -68,7 +69,7 @@ def panel(actor: Actor) -> Dashboard | None:
         may_review=may_review,
         may_verify=may_verify,
         log_size=0 if last is None else last.size,
-        unsealed=_count(AuditPending.objects.all()) if may_verify else 0,
+        troubles=tuple(doctor.urgent()) if access.may(actor, "change_provider") else (),
     )
 
 

@@ -8,7 +8,6 @@ rows are read and written only here, in the calling thread.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app import conf
 from imagegen_app.core.errors import (
-    BadResponse,
     NotFound,
     OutcomeUnknown,
     ProviderError,
@@ -28,19 +26,28 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services import (
     adapters,
-    assets,
+    batch_making,
+    chains,
     clock,
+    failover,
+    health,
     ingest,
     jobs,
     judging,
     leases,
+    outcomes,
     recovery,
+    session,
     spool,
+    throttle,
+    unknown,
 )
 from imagegen_app.services.call_loop import CallLoop
 from imagegen_app.services.leases import JobMoved
+from imagegen_app.services.pauses import Pauses
 from imagegen_app.services.pulse import worker_name, worker_seen
 from imagegen_app.services.rebuild import request_of
+from imagegen_app.services.throttle import NotNow
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
@@ -56,8 +63,13 @@ draining = threading.Event()
 HEARTBEAT_SECONDS = 4.0
 #: How long an empty driver waits for more before it returns.
 LINGER_SECONDS = 0.5
+#: How often a driver looks for batches whose rows wait to become jobs.
+LOOK_FOR_ROWS_SECONDS = 0.5
 MAX_CLAIMS = 3
-MAX_STORE_SECONDS = 60.0
+#: Jobs taken up in one round, so that heartbeats and answers come between.
+ROUND = 32
+#: Answers that may wait in the spool to be read, for each call that may be in flight.
+BACKLOG = 2
 
 
 @dataclass(slots=True)
@@ -72,6 +84,7 @@ class Step:
 
 def drive(*, seconds: float | None = None) -> int:
     """Work for a time slice and return how many steps were taken."""
+    session.bound_idle_transactions()
     with CallLoop() as loop:
         driver = Driver(loop, seconds=conf.get().slice_seconds if seconds is None else seconds)
         try:
@@ -89,8 +102,9 @@ class Driver:
         self.ends_at = time.monotonic() + seconds
         self.steps: dict[Any, Step] = {}
         self.taken = 0
+        self.pauses = Pauses(most=conf.get().max_in_flight)
         self._http: HttpClient | None = None
-        self._next_heartbeat = time.monotonic()
+        self._next_heartbeat = self._next_look_for_rows = time.monotonic()
 
     def run(self) -> int:
         """Claim and step until the slice ends or nothing is due, then finish what is under way."""
@@ -99,15 +113,20 @@ class Driver:
             self._heartbeat()
             may_claim = time.monotonic() < self.ends_at and not draining.is_set()
             claimed = self._claim() if may_claim else 0
-            if claimed or self.steps:
+            # Between two steps, so that a batch's thousands of rows hold nobody up.
+            prepared = may_claim and self._prepare()
+            if claimed or self.steps or prepared:
                 idle_since = None
             elif not may_claim:
                 return self.taken
             elif idle_since is None:
                 idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > LINGER_SECONDS and not self._due_in_slice():
+            elif time.monotonic() - idle_since > LINGER_SECONDS and not leases.is_due_within(
+                self.ends_at - time.monotonic()
+            ):
                 return self.taken
-            done = self.loop.take(wait=0.05 if claimed else 0.1)
+            wait = 0 if prepared else self.pauses.seconds(0.05 if claimed else 0.1)
+            done = self.loop.take(wait=wait)
             while done is not None:
                 self._finish(done)
                 done = self.loop.take(wait=0)
@@ -117,21 +136,42 @@ class Driver:
         if self._http is not None:
             self.loop.run(self._http.aclose())
 
-    def _due_in_slice(self) -> bool:
-        now = clock.now()
-        due = leases.next_due(now)
-        return due is not None and (due - now).total_seconds() < self.ends_at - time.monotonic()
+    def _prepare(self) -> bool:
+        """Make jobs of the next rows of some batch, looking for one now and then."""
+        if time.monotonic() < self._next_look_for_rows:
+            return False
+        prepared = batch_making.advance()
+        if not prepared:
+            self._next_look_for_rows = time.monotonic() + LOOK_FOR_ROWS_SECONDS
+        return prepared
 
     def _claim(self) -> int:
-        free = conf.get().max_in_flight - len(self.steps)
+        free = min(self._free(), self.pauses.appetite, ROUND)
         if free <= 0:
             return 0
-        claimed = leases.claim(limit=free, owner=self.owner)
+        now = clock.now()
+        kept_back = self.pauses.kept_back(now=now)
+        claimed = leases.claim(limit=free, owner=self.owner, kept_back=kept_back)
         if claimed:
             failpoint("claim.after_commit")
+        returned: list[Job] = []
         for job in claimed:
-            self._guarded(job, partial(self._start, job))
-        return len(claimed)
+            if self.pauses.covers(job, now=now):
+                returned.append(job)
+            else:
+                self._guarded(job, partial(self._start, job))
+        if returned:
+            leases.give_back(returned)
+        if claimed:
+            begun = len(claimed) - len(returned)
+            self.pauses.taken(begun, refused=bool(returned))
+        return len(claimed) - len(returned)
+
+    def _free(self) -> int:
+        """Return how many more calls may be made; answers that wait to be read are no calls."""
+        most = conf.get().max_in_flight
+        reading = sum(step.kind == "ingest" for step in self.steps.values())
+        return 0 if reading >= BACKLOG * most else most - (len(self.steps) - reading)
 
     def _heartbeat(self) -> None:
         if time.monotonic() < self._next_heartbeat:
@@ -139,7 +179,7 @@ class Driver:
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         worker_seen(name=self.owner)
         if self.steps:
-            leases.heartbeat([step.job for step in self.steps.values()])
+            leases.heartbeat([step.job.pk for step in self.steps.values()], owner=self.owner)
 
     def _guarded(self, job: Job, work: Any) -> None:
         """Take a step; one job's trouble never stops the others."""
@@ -147,25 +187,33 @@ class Driver:
             work()
         except JobMoved:
             logger.info("The job %s is no longer ours; its step was dropped.", job.pk)
+        except NotNow as why:
+            self._not_now(job, why)
         except ProviderError as error:
             refusal = error
-            self._guarded(job, lambda: self._refused(job, leases.live_attempt(job), refusal))
+            self._guarded(job, lambda: outcomes.refused(job, leases.live_attempt(job), refusal))
         except Exception:
             # The edge of the loop: the lease runs out, and the job is taken up again or given up.
             logger.exception("A step of the job %s broke down.", job.pk)
+
+    def _not_now(self, job: Job, why: NotNow) -> None:
+        """Put a job off whose call would have to wait, or hand it on to another model."""
+        if job.state != JobState.QUEUED:
+            leases.postpone(job, seconds=why.seconds)
+        elif why.is_broken and failover.hand_on(job, None, error=ProviderUnavailable()):
+            return
+        else:
+            self.pauses.note(why)
+            leases.give_back([job])
 
     # Starting steps
 
     def _start(self, job: Job) -> None:
         self.taken += 1
-        attempt = leases.live_attempt(job)
+        # A job in the queue has no attempt under way.
+        attempt = None if job.state == JobState.QUEUED else leases.live_attempt(job)
         if job.claims >= MAX_CLAIMS:
-            charge = (
-                None
-                if attempt is None or attempt.state == AttemptState.CREATED
-                else attempt.reserved_cost
-            )
-            jobs.fail(job, attempt, error=judging.WorkerLost(), charge=charge)
+            jobs.fail(job, attempt, error=judging.WorkerLost(), charge=judging.at_stake(attempt))
             return
         state = JobState(job.state)
         if state is JobState.QUEUED:
@@ -177,6 +225,7 @@ class Driver:
         elif attempt is None:
             raise judging.RequestGone(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
+            throttle.take(attempt.image_model.provider, own=attempt)
             self._send(job, attempt)
         else:
             self._recover(job, attempt)
@@ -186,6 +235,8 @@ class Driver:
             jobs.cancel(job, None, charge=None)
         elif job.deadline_at <= clock.now():
             jobs.expire(job)
+        elif chains.is_waiting(job):
+            leases.wait_until_deadline(job)
         else:
             judging.demand_still_granted(job)
             attempt = jobs.begin(job, digest=leases.digest_of(job))
@@ -224,6 +275,20 @@ class Driver:
         work = adapter.reconcile(request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
 
+    def _never_had(self, job: Job, attempt: Attempt) -> None:
+        """Send a call again that the provider does not know, with the same key where it heeds keys.
+
+        Whoever sent it first may only have been paused, and go on: one key is billed once.
+        """
+        if not recovery.may_repeat(job, attempt):
+            unknown.never_accepted(job, attempt)
+            return
+        adapter = self._adapter(job)
+        request = request_of(job, attempt)
+        unknown.sent_again(job, attempt)
+        work = adapter.submit(request, answer=spool.answer_of(attempt))
+        self._call("resubmit", job, attempt, adapter, work)
+
     def _ingest(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
         order = ingest.order(job, attempt)
@@ -247,41 +312,53 @@ class Driver:
 
     def _finish(self, done: Done) -> None:
         step = self.steps.pop(done.tag)
+        self.pauses.freed(step.job.image_model.provider_id)
+        if step.kind == "poll":
+            failpoint("poll.after_answer")
+        if step.kind in {"submit", "resubmit", "poll"}:
+            health.heard(step.job, done, of_submit=step.kind != "poll")
         self._guarded(step.job, lambda: self._outcome(step, done))
 
     def _outcome(self, step: Step, done: Done) -> None:
         job, attempt = step.job, step.attempt
         if attempt is None:
             return
-        if step.kind == "poll":
-            failpoint("poll.after_answer")
         if step.kind == "ingest":
-            self._ingested(job, attempt, done)
+            outcomes.ingested(job, attempt, done)
         elif step.kind == "cancel":
-            self._cancelled(job, attempt, "too_late" if done.error else done.result)
-        elif step.kind == "reconcile" and isinstance(done.error, NotFound):
-            jobs.never_accepted(job, attempt)
+            outcomes.cancelled(job, attempt, "too_late" if done.error else done.result)
+        elif step.kind == "reconcile" and judging.only_the_asking_failed(done.error):
+            self._looked_in_vain(job, attempt, done.error)
+        elif step.kind == "resubmit" and judging.tells_nothing(done.error, job):
+            leases.postpone(job, seconds=judging.retry_delay(1, done.error))
         elif step.kind == "poll" and isinstance(done.error, ProviderError):
-            self._poll_failed(job, attempt, done.error)
+            outcomes.poll_failed(job, attempt, done.error)
         elif isinstance(done.error, ProviderError):
-            self._refused(job, attempt, done.error)
+            outcomes.refused(job, attempt, done.error)
         elif done.error is not None:
             logger.error("A provider call broke down.", exc_info=done.error)
-            self._refused(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
+            outcomes.refused(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
         elif step.kind == "reconcile" and done.result is None:
             recovery.give_up_or_wait(job, attempt)
         else:
             self._said(job, attempt, done.result)
+
+    def _looked_in_vain(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
+        """Take the next step after a look-up that brought no answer, or that there is none."""
+        if isinstance(error, NotFound):
+            self._never_had(job, attempt)
+        else:
+            recovery.give_up_or_wait(job, attempt)
 
     def _said(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         """Write down what the provider said to a submit, a poll or a look-up."""
         if submission.status is SubmissionStatus.ANSWERED:
             self._answered(job, attempt, submission)
         elif submission.status is SubmissionStatus.CANCELLED:
-            jobs.cancel(job, attempt, charge=None)
+            outcomes.call_was_stopped(job, attempt, is_free=submission.is_free)
         elif job.state == JobState.AWAITING:
             if job.deadline_at <= clock.now():
-                jobs.became_uncertain(job, attempt, look_again=None)
+                unknown.became_uncertain(job, attempt, look_again=None)
             else:
                 leases.postpone(
                     job,
@@ -305,62 +382,3 @@ class Driver:
         jobs.answered(job, attempt, request_id=submission.request_id)
         failpoint("answered.after_commit")
         self._ingest(job, attempt)
-
-    def _cancelled(self, job: Job, attempt: Attempt, outcome: str) -> None:
-        failpoint("cancel.after_provider_before_commit")
-        if outcome == "cancelled":
-            jobs.cancel(job, attempt, charge=None)
-        else:
-            leases.cancel_came_too_late(job)
-
-    def _refused(self, job: Job, attempt: Attempt | None, error: ProviderError) -> None:
-        """Write down a failure by its class: retried, failed, or of unknown outcome."""
-        sent = attempt is not None and attempt.state != AttemptState.CREATED
-        if attempt is not None and sent and error.billed == "unknown":
-            recovery.give_up_or_wait(job, attempt)
-        elif attempt is not None and sent and error.billed == "yes":
-            jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
-        elif (
-            attempt is not None
-            and job.state == JobState.UNCERTAIN
-            and judging.is_our_trouble(error)
-        ):
-            recovery.give_up_or_wait(job, attempt)
-        elif (
-            error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
-        ):
-            jobs.retry(job, attempt, error=error, delay=judging.retry_delay(job.tries, error))
-        else:
-            jobs.fail(job, attempt, error=error)
-
-    def _poll_failed(self, job: Job, attempt: Attempt, error: ProviderError) -> None:
-        """Tell a question that failed from a call that failed."""
-        overdue = job.deadline_at <= clock.now()
-        if isinstance(error, NotFound) or (overdue and judging.is_our_trouble(error)):
-            jobs.became_uncertain(job, attempt, look_again=None)
-        elif judging.is_our_trouble(error):
-            leases.postpone(job, seconds=judging.retry_delay(max(1, min(attempt.polls, 6)), error))
-        else:
-            self._refused(job, attempt, error)
-
-    def _ingested(self, job: Job, attempt: Attempt, done: Done) -> None:
-        if isinstance(done.error, ingest.TryLater):
-            if job.deadline_at <= clock.now():
-                error = BadResponse(detail=str(done.error))
-                jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
-            else:
-                leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS / 4))  # noqa: S311 - jitter
-        elif isinstance(done.error, ProviderError):
-            billed = done.error.billed != "no"
-            charge = attempt.reserved_cost if billed else None
-            if charge is None:
-                # The answer is a refusal in disguise: it came, so the attempt is settled at nothing.
-                charge = attempt.reserved_cost * 0
-            jobs.fail(job, attempt, error=done.error, charge=charge)
-            spool.answer_of(attempt).discard()
-        elif done.error is not None:
-            raise done.error
-        else:
-            assets.keep(job, attempt, made=done.result)
-            failpoint("asset.after_commit_before_ring")
-            spool.answer_of(attempt).discard()

@@ -66,16 +66,17 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
 
 @use_case()
 def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
-    """Erase one job's prompt everywhere; return how many texts beside the log went.
+    """Erase the prompt of one job's wish everywhere; return how many texts beside the log went.
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, or the job still runs.
     """
     demand(actor, "erase_personal_data")
     _demand_reason(reason)
-    this = Job.objects.filter(pk=job.pk)
+    root = job.root_id or job.pk
+    this = Job.objects.filter(Q(pk=root) | Q(root=root))
     _demand_ended(this)
-    texts = AuditSecret.objects.filter(event__job_id=job.pk, field__in=PROMPT_FIELDS)
+    texts = AuditSecret.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     count = _delete(texts)
     jobs = _blank(this)
     audit.record(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagegen_app.services import access, audit, audit_export, inspection, storage
+from imagegen_app.models import Verdict
+from imagegen_app.services import access, audit, audit_export, chains, inspection, storage
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _tell(*, actor: Actor, asset: Asset, digest: str) -> None:
 
 def _story(asset: Asset) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
+    through = chains.path_to(job)
     version = job.template_version
     found = inspection.inspect_stored(asset)
     return {
@@ -110,6 +112,16 @@ def _story(asset: Asset) -> dict[str, object]:
         "provider_request_id": asset.attempt.provider_request_id,
         "template": None if version is None else f"{version.template.slug} v{version.number}",
         "operation": job.operation,
+        "steps": [
+            {
+                "job": str(one.pk),
+                "operation": one.operation,
+                "model": one.image_model.wire_name,
+                "model_version": one.image_model.version,
+                "cost": None if one.actual_cost is None else f"{one.actual_cost} {one.currency}",
+            }
+            for one in through
+        ],
         "seed": asset.seed,
         "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",
         "sha256": asset.sha256,
@@ -120,7 +132,7 @@ def _story(asset: Asset) -> dict[str, object]:
         "file_unchanged": found.is_unchanged,
         "verdicts": [
             {"screener": v.screener, "stage": v.stage, "outcome": v.outcome}
-            for v in job.verdicts.order_by("pk")
+            for v in Verdict.objects.filter(job__in=through).order_by("pk")
         ],
         "review": asset.review,
         "reviewed_at": None if asset.reviewed_at is None else asset.reviewed_at.isoformat(),

@@ -29,7 +29,7 @@ from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.imaging.metadata import Marks
 from imagegen_app.imaging.pipeline import MarkLost, Plan, prepare
 from imagegen_app.services import moderation, storage
-from imagegen_app.services.rebuild import operation_of
+from imagegen_app.services.rebuild import in_order, operation_of
 from imagegen_app.services.signing import CertificateUnreadable, signing
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def order(job: Job, attempt: Attempt) -> Order:
                 entry.media_type,
                 "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
             )
-            for entry in job.inputs.order_by("position")
+            for entry in in_order(job)
             if entry.role != InputRole.MASK
         ),
     )
@@ -294,7 +294,8 @@ def source_type(job: Job, operation: Operation) -> str:
         return GENERATED
     parents = [
         entry.asset.digital_source_type if entry.asset else ""
-        for entry in job.inputs.select_related("asset").exclude(role=InputRole.MASK.value)
+        for entry in job.inputs.all()
+        if entry.role != InputRole.MASK.value
     ]
     fully_generated = bool(parents) and all(p == GENERATED for p in parents)
     if operation in {Operation.UPSCALE, Operation.REMOVE_BACKGROUND}:

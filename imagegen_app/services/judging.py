@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from imagegen_app import conf
 from imagegen_app.core.errors import ProviderError, RateLimited
-from imagegen_app.services import access
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.services import access, breaker, clock
 from imagegen_app.services.rebuild import operation_of, size_of
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from imagegen_app.core.types import Submission
     from imagegen_app.models import Attempt, Job
 
@@ -59,6 +63,14 @@ def demand_still_granted(job: Job) -> None:
         raise GrantGone(detail=decision.why)
 
 
+def at_stake(attempt: Attempt | None) -> Decimal | None:
+    """Return what may be gone for an attempt, None where nothing was sent."""
+    if attempt is None or attempt.state == AttemptState.CREATED:
+        return None
+    cost: Decimal = attempt.reserved_cost
+    return cost
+
+
 def is_our_trouble(error: ProviderError) -> bool:
     """Say whether the question could not be asked, which tells nothing about the call."""
     return error.retryable or error.code in {
@@ -67,6 +79,35 @@ def is_our_trouble(error: ProviderError) -> bool:
         "quota_exhausted",
         "outcome_unknown",
     }
+
+
+def only_the_asking_failed(error: object) -> bool:
+    """Say whether an error tells nothing about the call that was asked about."""
+    return isinstance(error, ProviderError) and not error.is_verdict
+
+
+def is_worth_a_retry(job: Job, error: ProviderError) -> bool:
+    """Say whether the same call may be made once more."""
+    return error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
+
+
+def is_to_be_handed_on(job: Job, error: ProviderError) -> bool:
+    """Say whether a stand-in should be asked: the model cannot help now, and nothing is under way."""
+    if job.image_model.fallback_id is None or not error.may_fail_over:
+        return False
+    if job.cancel_requested_at is not None or job.state == JobState.UNCERTAIN:
+        return False
+    return not is_worth_a_retry(job, error) or breaker.is_open_for(job.image_model, job.operation)
+
+
+def tells_nothing(error: object, job: Job) -> TypeGuard[ProviderError]:
+    """Say whether a repeated call has to be repeated once more: nobody refused it."""
+    return (
+        isinstance(error, ProviderError)
+        and error.billed == "no"
+        and is_our_trouble(error)
+        and job.deadline_at > clock.now()
+    )
 
 
 def poll_delay(attempt: Attempt, submission: Submission) -> float:

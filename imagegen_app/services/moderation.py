@@ -18,6 +18,8 @@ from imagegen_app.moderation.base import Finding, Screener, ScreenerFailed
 from imagegen_app.services import audit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
 
@@ -70,21 +72,31 @@ def is_blocked(decisions: list[Screened]) -> bool:
     return any(d.finding.outcome is Outcome.BLOCKED for d in decisions)
 
 
-def keep(*, actor: Actor, job: Job, decisions: list[Screened], asset: Asset | None = None) -> None:
-    """Store verdicts with their events; joins the caller's transaction."""
-    for decision in decisions:
-        finding = decision.finding
-        Verdict.objects.create(
+def verdicts(
+    job: Job, decisions: Iterable[Screened], *, asset: Asset | None = None
+) -> list[Verdict]:
+    """Return the rows that hold what screeners decided; they are not stored."""
+    return [
+        Verdict(
             job=job,
             asset=asset,
             stage=decision.stage,
             screener=decision.screener,
-            outcome=finding.outcome.value,
-            categories=list(finding.categories),
-            scores=dict(finding.scores),
+            outcome=decision.finding.outcome.value,
+            categories=list(decision.finding.categories),
+            scores=dict(decision.finding.scores),
             where=decision.where,
-            advice=finding.advice,
+            advice=decision.finding.advice,
         )
+        for decision in decisions
+    ]
+
+
+def keep(*, actor: Actor, job: Job, decisions: list[Screened], asset: Asset | None = None) -> None:
+    """Store verdicts with their events; joins the caller's transaction."""
+    Verdict.objects.bulk_create(verdicts(job, decisions, asset=asset))
+    for decision in decisions:
+        finding = decision.finding
         audit.record(
             actor,
             "moderation.verdict",

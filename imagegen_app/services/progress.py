@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from django.db.models import Avg, F
@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from imagegen_app.core.states import FINAL, JobState
 from imagegen_app.models import Job
-from imagegen_app.services import clock, pulse
+from imagegen_app.services import chains, clock, condition, phrases, pulse
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,6 +39,8 @@ class Progress:
     #: Nobody works at present, so waiting will not help.
     is_stuck: bool = False
     can_cancel: bool = False
+    #: Nothing was spent yet, so that cancelling is free.
+    is_free: bool = False
 
     @property
     def etag(self) -> str:
@@ -50,6 +52,9 @@ class Progress:
 def of(job: Job) -> Progress:
     """Describe one job."""
     now = clock.now()
+    last = _last_of(job)
+    if last is not job:
+        return replace(_of_pass(last, now=now), job=job)
     state = JobState(job.state)
     stuck = state in {JobState.QUEUED, JobState.SUBMITTING} and pulse.workers_alive() == 0
     return Progress(
@@ -59,12 +64,38 @@ def of(job: Job) -> Progress:
         seconds=int(((job.finished_at or now) - job.created_at).total_seconds()),
         is_final=state in FINAL,
         needs_person=state is JobState.UNCERTAIN,
-        remedy=job.error_remedy if state in FINAL or state is JobState.UNCERTAIN else "",
+        remedy=phrases.translated(job.error_remedy)
+        if state in FINAL or state is JobState.UNCERTAIN
+        else "",
         is_stuck=stuck,
         can_cancel=state not in FINAL
         and state is not JobState.UNCERTAIN
         and job.cancel_requested_at is None,
+        is_free=state is JobState.QUEUED and job.root_id is None,
     )
+
+
+def _last_of(job: Job) -> Job:
+    """Return the follow-up pass that a job of this wish has come to; the job itself without any."""
+    if job.step_count == 1 or job.state != JobState.SUCCEEDED or job.cached_from_id is not None:
+        return job
+    return next((one for one in chains.whole(job)[1:] if not one.is_final), job)
+
+
+def _of_pass(job: Job, *, now: datetime) -> Progress:
+    """Describe a pass as a part of its wish: what is done to which image."""
+    found = of(job)
+    of_all = Job.objects.filter(root=job.root_id)
+    ended = of_all.filter(state__in=sorted(FINAL)).count()
+    text = _("%(operation)s (step %(step)s of %(all)s): %(phase)s") % {
+        "operation": job.get_operation_display(),
+        # The job itself is the first.
+        "step": ended + 2,
+        "all": of_all.count() + 1,
+        "phase": found.phase,
+    }
+    begun = job.root.created_at if job.root else job.created_at
+    return replace(found, phase=text, seconds=int((now - begun).total_seconds()))
 
 
 def many(ids: list[UUID]) -> list[Progress]:
@@ -102,20 +133,27 @@ def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
         JobState.SUCCEEDED: _("Ready"),
         JobState.EXPIRED: _("Not made in time"),
     }
+    if state is JobState.SUCCEEDED and not chains.is_complete(job):
+        return _("Ready, but not every step could be made")
     if state in sentences:
         return sentences[state] % {"model": job.image_model.name}
-    return job.error_message or job.get_state_display()
+    return phrases.translated(job.error_message) or job.get_state_display()
 
 
 def _waiting(job: Job, now: datetime) -> str:
+    if chains.is_waiting(job):
+        return _("Waits for the step before it")
     if job.due_at is not None and job.due_at > now and job.error_message:
         wait = max(1, int((job.due_at - now).total_seconds()))
         # In steps, so that the page is not told every second anew.
         coarse = wait if wait < 10 else (wait // 10) * 10  # noqa: PLR2004 - ten seconds
         return _("%(trouble)s Trying again in about %(seconds)s s.") % {
-            "trouble": job.error_message,
+            "trouble": phrases.translated(job.error_message),
             "seconds": coarse,
         }
+    kept_back = condition.why_waiting(job)
+    if kept_back:
+        return kept_back
     ahead = Job.objects.filter(state=JobState.QUEUED.value, created_at__lt=job.created_at).count()
     if not ahead:
         return _("Queued, next in line")

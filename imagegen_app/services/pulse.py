@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -34,10 +35,9 @@ def worker_seen(*, name: str, stopped: bool = False) -> None:
         Worker.objects.filter(seen_at__lt=now - timedelta(days=7)).delete()
 
 
-def workers_alive() -> int:
-    """Count the workers seen lately."""
-    since = clock.now() - timedelta(seconds=GONE_SECONDS)
-    return Worker.objects.filter(seen_at__gte=since, stopped_at__isnull=True).count()
+def workers_alive(*, within: int = GONE_SECONDS) -> int:
+    """Count the workers seen within so many seconds."""
+    return Worker.objects.filter(seen_at__gte=clock.ago(within), stopped_at__isnull=True).count()
 
 
 @use_case(silent=True)
@@ -45,7 +45,7 @@ def beat(name: str) -> None:
     """Note that something regular happened now."""
     now = clock.now()
     if not Pulse.objects.filter(pk=name).update(at=now):
-        Pulse.objects.create(name=name, at=now)
+        _first(name, at=now)
 
 
 @use_case(silent=True)
@@ -57,9 +57,14 @@ def claim_slot(name: str, *, seconds: int) -> bool:
         return True
     if Pulse.objects.filter(pk=name).exists():
         return False
+    return _first(name, at=now, slot=slot)
+
+
+def _first(name: str, **values: Any) -> bool:
+    """Make the row of a regular task; say whether we were first."""
     try:
         with transaction.atomic():
-            Pulse.objects.create(name=name, at=now, slot=slot)
+            Pulse.objects.create(name=name, **values)
     except IntegrityError:
         return False
     return True
@@ -67,8 +72,7 @@ def claim_slot(name: str, *, seconds: int) -> bool:
 
 def ring_if_stale() -> bool:
     """Ring for a sweep if none was seen lately; any request or status poll may call this."""
-    since = clock.now() - timedelta(seconds=STALE_SECONDS)
-    if Pulse.objects.filter(pk="sweep", at__gte=since).exists():
+    if Pulse.objects.filter(pk="sweep", at__gte=clock.ago(STALE_SECONDS)).exists():
         return False
     if not claim_slot("stale-ring", seconds=5):
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.actors import Person
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from imagegen_app.models import Job
 
 #: One entry a reader and job in this time.
-_ONCE_IN = timedelta(hours=1)
+_ONCE_IN_SECONDS = 3600
 
 
 def may_read(actor: Actor, job: Job) -> bool:
@@ -25,7 +24,7 @@ def may_read(actor: Actor, job: Job) -> bool:
 
 
 def prompt_of(actor: Actor, job: Job) -> str | None:
-    """Return a job's prompt, or None for who may not read it; reading another's is recorded."""
+    """Return a job's own prompt, or None for who may not read it; reading another's is recorded."""
     if not may_read(actor, job):
         return None
     own = isinstance(actor, Person) and job.requester_id == actor.account.pk
@@ -40,7 +39,7 @@ def _read_lately(actor: Actor, job: Job) -> bool:
         job_id=job.pk,
         actor_kind=actor.kind,
         actor_id=actor.id,
-        at__gte=clock.now() - _ONCE_IN,
+        at__gte=clock.ago(_ONCE_IN_SECONDS),
     ).exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.urls import reverse
@@ -13,7 +14,7 @@ from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Op
 from imagegen_app.services import storage
 
 if TYPE_CHECKING:
-    from imagegen_app.models import Attempt, Job
+    from imagegen_app.models import Attempt, ImageModel, Job, JobInput
 
 
 def operation_of(job: Job) -> Operation:
@@ -31,9 +32,24 @@ def request_of(job: Job, attempt: Attempt) -> GenerationRequest:
 
     :raises StorageFailed: if an input image cannot be read.
     """
+    return replace(
+        request_to(job, attempt.image_model),
+        end_user=end_user(job),
+        idempotency_key=str(attempt.pk),
+        webhook_url=webhook_url(attempt),
+    )
+
+
+def request_to(job: Job, image_model: ImageModel, *, with_bytes: bool = True) -> GenerationRequest:
+    """Return what a job asks of a model, without the marks of a single call.
+
+    Without the bytes of its input images it can be named and checked, and not sent.
+
+    :raises StorageFailed: if an input image cannot be read.
+    """
     return GenerationRequest(
         operation=operation_of(job),
-        model=attempt.image_model.wire_name,
+        model=image_model.wire_name,
         prompt=job.prompt,
         size=size_of(job),
         count=job.count,
@@ -49,15 +65,17 @@ def request_of(job: Job, attempt: Attempt) -> GenerationRequest:
                 sha256=entry.sha256,
                 width=entry.width,
                 height=entry.height,
-                data=storage.get(entry.key),
+                data=storage.get(entry.key) if with_bytes else b"",
             )
-            for entry in job.inputs.order_by("position")
+            for entry in in_order(job)
         ),
         parameters=dict(job.parameters),
-        end_user=end_user(job),
-        idempotency_key=str(attempt.pk),
-        webhook_url=webhook_url(attempt),
     )
+
+
+def in_order(job: Job) -> list[JobInput]:
+    """Return the images handed in with a job; no query where they were fetched with it."""
+    return sorted(job.inputs.all(), key=lambda entry: entry.position)
 
 
 def end_user(job: Job) -> str:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.states import JobState
+from imagegen_app.core.types import Recovery
 from imagegen_app.models import WebhookDelivery
 from imagegen_app.providers import registry
-from imagegen_app.services import clock, jobs, leases, spool
+from imagegen_app.services import clock, jobs, leases, spool, unknown
 from imagegen_app.services.budgets import OverBudget
+from imagegen_app.services.moves import WORKER
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import Recovery
     from imagegen_app.models import Attempt, Job
 
 #: How soon a provider that can be asked is asked again.
 LOOK_AGAIN_SECONDS = 30.0
+#: Looks that are taken at once, before anybody is told that the outcome is unknown.
+FIRST_LOOKS = 3
 
 
 def spooled(attempt: Attempt) -> bool:
@@ -28,23 +31,32 @@ def ways(attempt: Attempt) -> frozenset[Recovery]:
     return registry.describe(attempt.image_model.provider.adapter).recovery
 
 
+def may_repeat(job: Job, attempt: Attempt) -> bool:
+    """Say whether the same call may be sent once more: its key makes it one call."""
+    wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
+    return wanted and Recovery.IDEMPOTENCY_KEY in ways(attempt)
+
+
 def give_up_or_wait(job: Job, attempt: Attempt) -> None:
     """Take the next rung after a call or a look-up that told nothing.
 
-    The spool first; then, if the provider can be asked, ask it again soon. Else the job's policy
-    decides: `at_least_once` sends again and says so, `at_most_once` waits for a person.
+    The spool first; then, if the provider can be asked, ask it a few times at once and then now and
+    then. Else the job's policy decides: `at_least_once` sends again and says so, `at_most_once` waits for a person.
     """
     if spooled(attempt):
         jobs.answered(job, attempt)
         leases.postpone(job, seconds=0)
     elif job.state == JobState.UNCERTAIN and job.deadline_at <= clock.now():
-        jobs.close_unknown(job, attempt)
+        unknown.close_unknown(job, attempt)
+    elif job.state == JobState.SUBMITTING and ways(attempt) and attempt.polls < FIRST_LOOKS:
+        leases.polled(attempt)
+        leases.postpone(job, seconds=2.0**attempt.polls)
     elif ways(attempt) or WebhookDelivery.objects.filter(attempt=attempt).exists():
-        jobs.became_uncertain(job, attempt, look_again=LOOK_AGAIN_SECONDS)
+        unknown.became_uncertain(job, attempt, look_again=LOOK_AGAIN_SECONDS)
     elif job.policy == "at_least_once":
         try:
-            jobs.send_again_at_risk(job, attempt, actor=jobs.WORKER)
+            unknown.send_again_at_risk(job, attempt, actor=WORKER)
         except OverBudget:
-            jobs.became_uncertain(job, attempt, look_again=None)
+            unknown.became_uncertain(job, attempt, look_again=None)
     else:
-        jobs.became_uncertain(job, attempt, look_again=None)
+        unknown.became_uncertain(job, attempt, look_again=None)

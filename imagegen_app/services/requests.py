@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,25 +14,38 @@ from imagegen_app import conf
 from imagegen_app.core import canonical
 from imagegen_app.core.actors import Person
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.fingerprint import fingerprint
-from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job, JobInput
-from imagegen_app.services import access, audit, budgets, clock, moderation, pulse, storage
+from imagegen_app.services import (
+    access,
+    audit,
+    batch_counts,
+    budgets,
+    chains,
+    clock,
+    moderation,
+    prices,
+    pulse,
+    repeats,
+    steps,
+    storage,
+    turns,
+)
 from imagegen_app.services.access import Refused, whom_to_ask
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.types import Cost
     from imagegen_app.services.wishes import Wish
 
 
-class NoPrice(Refused):
-    """The model has no price for this request, and what has no price is not bought."""
-
-    code = "no_price"
+#: Who waits for an image goes before work that nobody watches.
+INTERACTIVE_PRIORITY = 10
+BATCH_PRIORITY = 0
 
 
 class IdempotencyConflict(Refused):
@@ -68,9 +81,36 @@ def quote(*, actor: Actor, wish: Wish) -> Quote:
     :raises NoPrice: if the model's price list has no price for it.
     """
     return Quote(
-        cost=_price(wish),
+        cost=total_of(wish),
         allowance=budgets.allowance(actor, wish.image_model),
         is_cached=_earlier(wish) is not None,
+    )
+
+
+def total_of(wish: Wish) -> Cost:
+    """Return what a wish is estimated to cost with all its follow-up passes.
+
+    :raises NoPrice: if a part of it has no price.
+    :raises BadStep: if its parts are priced in several currencies.
+    """
+    cost = prices.price(wish)
+    more = steps.cost_of(wish.steps, count=wish.request.count)
+    if more is None:
+        return cost
+    if more.currency != cost.currency:
+        raise steps.BadStep(_("The passes are priced in several currencies."))
+    return replace(cost, amount=cost.amount + more.amount)
+
+
+def once(wish: Wish, *, page: str) -> Wish:
+    """Return the wish under a key made of the page it was sent from and of what it asks for.
+
+    Sent twice from one page, it is one request; changed on the same page, it is another one.
+    """
+    if not page:
+        return wish
+    return replace(
+        wish, idempotency_key=canonical.digest({"page": page, "wish": repeats.digest_of(wish)})
     )
 
 
@@ -85,7 +125,7 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     :raises PromptBlocked: if a screener refuses it; the job exists, in the state `blocked`.
     :raises IdempotencyConflict: if its key stands for another request.
     """
-    digest = _digest(wish)
+    digest = repeats.digest_of(wish)
     known = _known(actor, wish, digest)
     if known is not None:
         return known
@@ -107,8 +147,11 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     return job
 
 
-@use_case()
-def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
+def demand_granted(actor: Actor, wish: Wish) -> access.Decision:
+    """Hold a wish and each of its follow-up passes to the allowlist; return the wish's own rule.
+
+    :raises NotGranted: if a part of it is not released for the actor.
+    """
     decision = access.demand_grant(
         actor,
         image_model=wish.image_model,
@@ -116,18 +159,16 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
         size=wish.request.size,
         count=wish.request.count,
     )
-    cost = _price(wish)
-    screened = [
-        *moderation.screen_text(wish.request.prompt, where=_("prompt")),
-        *moderation.screen_text(wish.request.negative_prompt, where=_("negative prompt")),
-    ]
-    for number, picture in enumerate(wish.request.inputs, start=1):
-        screened += moderation.screen_image(
-            picture.data,
-            media_type=picture.media_type,
-            stage="input",
-            where=_("input image %(number)s") % {"number": number},
-        )
+    steps.demand_grants(actor, wish.steps)
+    return decision
+
+
+@use_case()
+def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
+    decision = demand_granted(actor, wish)
+    total_of(wish)
+    cost = prices.price(wish)
+    screened = screen(wish)
     blocked = moderation.is_blocked(screened)
     earlier = None if blocked else _earlier(wish)
     job = _store(actor, wish, digest, cost, blocked=blocked, earlier=earlier)
@@ -137,24 +178,7 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
         "job.requested",
         subject=job,
         job=job,
-        data={
-            "operation": wish.request.operation,
-            "model": wish.image_model.slug,
-            "model_version": wish.image_model.version,
-            "provider": wish.image_model.provider.slug,
-            "count": wish.request.count,
-            "size": str(wish.request.size),
-            "seed": job.seed,
-            "template": ""
-            if wish.template_version is None
-            else str(wish.template_version.template.slug),
-            "template_version": None
-            if wish.template_version is None
-            else wish.template_version.number,
-            "rule": decision.rule,
-            "estimated_cost": cost.amount,
-            "currency": cost.currency,
-        },
+        data=facts(wish, job=job, rule=decision.rule),
         personal={"prompt": wish.request.prompt, "negative_prompt": wish.request.negative_prompt},
     )
     if blocked:
@@ -164,15 +188,45 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
         audit.record(actor, "job.cached", subject=job, job=job, data={"earlier": earlier.pk})
     else:
         budgets.reserve(actor=actor, job=job, amount=cost.amount)
+        chains.store(job, wish.steps, actor=actor)
         wake("drive")
     failpoint("request.before_commit")
     return job
 
 
-def _store(
-    actor: Actor, wish: Wish, digest: str, cost: Cost, *, blocked: bool, earlier: Job | None
+def facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
+    """Return what the log keeps of a request."""
+    version = wish.template_version
+    return {
+        "operation": wish.request.operation,
+        "model": wish.image_model.slug,
+        "model_version": wish.image_model.version,
+        "provider": wish.image_model.provider.slug,
+        "count": wish.request.count,
+        "size": str(wish.request.size),
+        "seed": job.seed,
+        "template": "" if version is None else str(version.template.slug),
+        "template_version": None if version is None else version.number,
+        "rule": rule,
+        "estimated_cost": job.estimated_cost,
+        "currency": job.currency,
+    }
+
+
+def build_job(
+    actor: Actor,
+    wish: Wish,
+    *,
+    digest: str,
+    fingerprint: str,
+    cost: Cost,
+    now: datetime,
+    turn: int,
+    blocked: bool,
+    earlier: Job | None,
 ) -> Job:
-    now, request = clock.now(), wish.request
+    """Return the job of a wish that was authorised, priced and screened; it is not stored."""
+    request = wish.request
     state = JobState.QUEUED
     ended: dict[str, object] = {}
     if blocked:
@@ -180,13 +234,13 @@ def _store(
         ended = {
             "finished_at": now,
             "error_code": "content_blocked",
-            "error_message": _("The request was refused by screening."),
-            "error_remedy": _("Change the wording or the input image, then try again."),
+            "error_message": "The request was refused by screening.",
+            "error_remedy": "Change the wording or the input image, then try again.",
         }
     elif earlier is not None:
         state = JobState.SUCCEEDED
         ended = {"finished_at": now, "actual_cost": Decimal(0)}
-    job = Job(
+    return Job(
         state=state.value,
         operation=request.operation.value,
         image_model=wish.image_model,
@@ -208,18 +262,39 @@ def _store(
         output_format=request.output_format,
         background=request.background,
         parameters={k: str(v) for k, v in request.parameters.items()},
-        fingerprint=_fingerprint(wish),
+        fingerprint=fingerprint,
         request_digest=digest,
         idempotency_key=wish.idempotency_key or None,
         cached_from=earlier,
+        step_count=1 if earlier is None else earlier.step_count,
         policy=wish.policy,
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
         estimated_cost=cost.amount,
         currency=cost.currency,
+        priority=BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY,
+        turn=turn,
         **ended,
     )
+
+
+def _store(
+    actor: Actor, wish: Wish, digest: str, cost: Cost, *, blocked: bool, earlier: Job | None
+) -> Job:
+    priority = BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY
+    job = build_job(
+        actor,
+        wish,
+        digest=digest,
+        fingerprint=repeats.fingerprint_of(wish),
+        cost=cost,
+        now=clock.now(),
+        turn=turns.following(actor, priority=priority),
+        blocked=blocked,
+        earlier=earlier,
+    )
     job.save(force_insert=True)
+    request = wish.request
     for position, (picture, asset) in enumerate(
         zip(request.inputs, wish.input_assets, strict=True)
     ):
@@ -236,7 +311,28 @@ def _store(
             width=picture.width,
             height=picture.height,
         )
+    if wish.batch is not None:
+        if wish.replaces is not None:
+            batch_counts.reopened(wish.replaces)
+        if job.is_final:
+            batch_counts.ended(job)
     return job
+
+
+def screen(wish: Wish) -> list[moderation.Screened]:
+    """Have the site's screeners look at a wish's texts and input images."""
+    found = [
+        *moderation.screen_text(wish.request.prompt, where=_("prompt")),
+        *moderation.screen_text(wish.request.negative_prompt, where=_("negative prompt")),
+    ]
+    for number, picture in enumerate(wish.request.inputs, start=1):
+        found += moderation.screen_image(
+            picture.data,
+            media_type=picture.media_type,
+            stage="input",
+            where=_("input image %(number)s") % {"number": number},
+        )
+    return found
 
 
 @use_case()
@@ -278,52 +374,7 @@ def _known(actor: Actor, wish: Wish, digest: str) -> Job | None:
 
 def _earlier(wish: Wish) -> Job | None:
     """Return a finished job that answered exactly this wish, if the wish fixes its seed."""
-    if wish.has_random_seed:
-        return None
-    return (
-        Job.objects.filter(
-            fingerprint=_fingerprint(wish),
-            state=JobState.SUCCEEDED.value,
-            cached_from__isnull=True,
-            error_code="",
-            assets__isnull=False,
-        )
-        .exclude(assets__review__in=["rejected", "withdrawn"])
-        .order_by("-created_at")
-        .first()
-    )
-
-
-def _price(wish: Wish) -> Cost:
-    try:
-        return Price.from_dict(wish.image_model.price).estimate(
-            size=wish.request.size, quality=wish.request.quality, count=wish.request.count
-        )
-    except PriceUnknown as fault:
-        raise NoPrice(
-            _("This image cannot be requested."),
-            why=_("“%(model)s” has no price for it (%(fault)s).")
-            % {"model": wish.image_model.name, "fault": fault},
-            remedy=whom_to_ask(),
-        ) from None
-
-
-def _fingerprint(wish: Wish) -> str:
-    return fingerprint(
-        wish.request,
-        provider=wish.image_model.provider.slug,
-        model_version=wish.image_model.version,
-    )
-
-
-def _digest(wish: Wish) -> str:
-    return canonical.digest(
-        {
-            "fingerprint": _fingerprint(wish),
-            "template": None if wish.template_version is None else wish.template_version.pk,
-            "policy": wish.policy,
-        }
-    )
+    return repeats.earlier_of([wish]).get(repeats.fingerprint_of(wish))
 
 
 def _blocked(job: Job) -> PromptBlocked:

@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from uuid import uuid4
 
 from imagegen_app import conf
 from imagegen_app.imaging.certificates import make_development_chain
@@ -45,7 +46,8 @@ def development_identity(organization: str) -> tuple[str, str]:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         chain, key = make_development_chain(organization)
-        partial = folder / f"development-signing.{os.getpid()}.partial"
+        # Two threads of one process may both be first.
+        partial = folder / f"development-signing.{uuid4().hex}.partial"
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(key + chain)

@@ -10,8 +10,8 @@ from uuid import UUID
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import LIVE
 from imagegen_app.models import Attempt, Job, WebhookDelivery
-from imagegen_app.services import clock, leases, pulse, sealing, spool
-from imagegen_app.services.jobs import WORKER
+from imagegen_app.services import batch_making, clock, leases, pulse, sealing, session, spool
+from imagegen_app.services.moves import WORKER
 from imagegen_app.services.ringing import ring
 from imagegen_app.services.unit import use_case
 
@@ -24,8 +24,9 @@ BATCH = 500
 
 def sweep() -> int:
     """Ring for due work, seal the log and clear what is left over; return the steps found due."""
+    session.bound_idle_transactions()
     due = Job.objects.due(clock.now()).count()
-    if due:
+    if due or batch_making.is_waiting():
         ring("drive")
     failpoint("sweep.mid_batch")
     sealing.seal()

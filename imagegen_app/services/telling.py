@@ -10,10 +10,13 @@ from django.utils.translation import gettext
 
 from imagegen_app.core import events
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
+from imagegen_app.services import chains, phrases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+    from imagegen_app.models import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,10 @@ def tell(rows: Iterable[AuditEvent]) -> list[Told]:
     return [_tell(e, places.get(e.pk), private.get(e.pk, {})) for e in found]
 
 
-def of_job(job_id: Any, *, most: int = 200) -> list[Told]:
-    """Tell a job's whole story, oldest first."""
-    return tell(AuditEvent.objects.filter(job_id=job_id).order_by("at", "pk")[:most])
+def of_job(job: Job, *, most: int = 200) -> list[Told]:
+    """Tell a job's whole story with all steps of its wish, oldest first."""
+    rows = AuditEvent.objects.filter(job_id__in=chains.trail(job))
+    return tell(rows.order_by("at", "pk")[:most])
 
 
 def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told:
@@ -74,7 +78,7 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
         sentence=sentence,
         severity=event.severity,
         place=place,
-        facts=tuple((k.replace("_", " "), v) for k, v in shown if v),
+        facts=tuple((phrases.fact_name(k), v) for k, v in shown if v),
         erased=tuple(sorted(promised - set(private))),
     )
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import canonical, prompts
+from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
-from imagegen_app.services import access, adapters, audit
+from imagegen_app.services import access, adapters, audit, steps
 from imagegen_app.services.catalog import NotValid
 from imagegen_app.services.unit import use_case
 
@@ -39,6 +39,8 @@ class Draft:
     quality: str = ""
     seed_strategy: str = "random"
     seed: int | None = None
+    #: What is done to each image afterwards, in order.
+    passes: Sequence[passes.Pass] = ()
     note: str = ""
 
 
@@ -86,6 +88,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         quality=draft.quality,
         seed_strategy=draft.seed_strategy,
         seed=draft.seed,
+        passes=[one.as_dict() for one in draft.passes],
         note=draft.note[:200],
         created_by=actor.account if isinstance(actor, Person) else None,
     )
@@ -171,7 +174,9 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         prompts.check(draft.body, variables)
         prompts.check(draft.negative, variables)
     except prompts.TemplateFault as fault:
-        raise NotValid(str(fault), field="variables" if fault.variable else "body") from None
+        raise NotValid(
+            _(fault.message) % fault.values, field="variables" if fault.variable else "body"
+        ) from None
     if not draft.body.strip():
         raise NotValid(_("The prompt is empty."), field="body")
     if draft.seed_strategy == "fixed" and draft.seed is None:
@@ -180,6 +185,10 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         complaint = adapters.capabilities(draft.image_model).sizes.complaint(draft.size)
         if complaint:
             raise NotValid(complaint, field="width")
+    try:
+        steps.planned(draft.passes, start=draft.size)
+    except steps.BadStep as fault:
+        raise NotValid(fault.why, field="passes") from None
     return variables
 
 
@@ -196,6 +205,7 @@ def draft_of(version: TemplateVersion) -> Draft:
         quality=version.quality,
         seed_strategy=version.seed_strategy,
         seed=version.seed,
+        passes=passes.passes_from(version.passes),
         note=version.note,
     )
 
@@ -211,4 +221,4 @@ def _content(draft: Draft) -> tuple[Any, ...]:
     rest = (draft.operation, model, draft.size, draft.count, draft.quality)
     # Forms send line ends of their own.
     texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
-    return (texts, variables, rest, draft.seed_strategy, draft.seed)
+    return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -24,13 +24,15 @@ from imagegen_app.models import (
     TemplateVersion,
 )
 from imagegen_app.providers.parameters import complaints
-from imagegen_app.services import adapters, storage
+from imagegen_app.services import adapters, phrases, steps, storage
 from imagegen_app.services.access import Refused, granted_models, whom_to_ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.passes import Pass
+    from imagegen_app.services.steps import Step
 
 _LARGEST_SEED = 2**31 - 1
 _NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
@@ -77,6 +79,8 @@ class Wish:
     row_key: str = ""
     #: The ended job that this one is requested again for.
     replaces: Job | None = None
+    #: What is done to each image afterwards.
+    steps: tuple[Step, ...] = ()
     #: What to do when the outcome of a call is unknown.
     policy: str = "at_most_once"
 
@@ -107,8 +111,11 @@ def compose(
     batch: Batch | None = None,
     row_key: str = "",
     policy: str = "at_most_once",
+    passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
 ) -> Wish:
     """Put a wish together from a template and its values, or from a free prompt.
+
+    `passes` are the template's unless they are given: `upscale:2:model`, `remove_background:model`.
 
     :raises InvalidWish: if a part is unknown, missing or does not fit.
     """
@@ -138,6 +145,7 @@ def compose(
         parameters=dict(parameters or {}),
     )
     _demand_possible(image_model, request)
+    wanted = (version.passes if version else []) if passes is None else passes
     return Wish(
         image_model=image_model,
         request=request,
@@ -148,8 +156,19 @@ def compose(
         idempotency_key=idempotency_key,
         batch=batch,
         row_key=row_key,
+        steps=_steps(wanted, resolved),
         policy=policy,
     )
+
+
+def model_of(
+    actor: Actor, model: str | ImageModel | None, version: TemplateVersion | None
+) -> ImageModel:
+    """Return the model that a request is for: the one named, the template's, or the first granted.
+
+    :raises InvalidWish: if there is none.
+    """
+    return _model(actor, model, version)
 
 
 def random_seed() -> int:
@@ -211,7 +230,9 @@ def _text(
         variables = prompts.variables_from(version.variables)
         rendered = prompts.render(version.body, variables, values)
     except prompts.TemplateFault as fault:
-        raise InvalidWish(str(fault), field=fault.variable or "template") from None
+        raise InvalidWish(
+            _(fault.message) % fault.values, field=fault.variable or "template"
+        ) from None
     return rendered, negative.strip() or version.negative
 
 
@@ -282,6 +303,13 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
     return version.seed
 
 
+def _steps(wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size) -> tuple[Step, ...]:
+    try:
+        return steps.planned(wanted, start=start)
+    except steps.BadStep as fault:
+        raise InvalidWish(fault.why, field="passes", remedy=fault.remedy) from None
+
+
 def _pictures(
     inputs: Sequence[Upload],
 ) -> tuple[tuple[ImageInput, ...], tuple[Asset | None, ...]]:
@@ -297,7 +325,7 @@ def _pictures(
         try:
             found = inspect(data, limits=image_limits())
         except BadImage as fault:
-            raise InvalidWish(str(fault), field="inputs") from None
+            raise InvalidWish(phrases.translated(str(fault)), field="inputs") from None
         pictures.append(
             ImageInput(
                 role=upload.role,
@@ -328,46 +356,3 @@ def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> Non
             field=part,
             remedy=_("Choose another value or another model."),
         )
-
-
-def compose_from(*, actor: Actor, job: Job) -> Wish:
-    """Put the wish of an ended job together again; a random seed stays random.
-
-    :raises InvalidWish: if a part no longer fits.
-    """
-    entries = job.inputs.select_related("asset").order_by("position")
-    uploads = [
-        Upload(
-            role=InputRole(entry.role),
-            asset=entry.asset,
-            data=b"" if entry.asset else storage.get(entry.key),
-        )
-        for entry in entries
-    ]
-    version = job.template_version
-    wish = compose(
-        actor=actor,
-        template=version,
-        variables=job.variables if version else None,
-        prompt="" if version else job.prompt,
-        negative_prompt=job.negative_prompt,
-        model=job.image_model,
-        operation=job.operation,
-        size=Size(job.width, job.height),
-        count=job.count,
-        seed=job.seed,
-        quality=job.quality,
-        output_format=job.output_format,
-        background=job.background,
-        parameters=job.parameters,
-        inputs=uploads,
-        policy=job.policy,
-        batch=job.batch,
-        row_key=job.row_key,
-    )
-    return replace(wish, replaces=job)
-
-
-def for_batch(wish: Wish, *, batch: Batch, key: str) -> Wish:
-    """Return the wish as a part of a batch, under the batch's own key."""
-    return replace(wish, batch=batch, idempotency_key=key)

@@ -68,8 +68,7 @@ def site(db: None, small: Any) -> Site:
 
 def governed(model: ImageModel) -> Site:
     """Give editors a grant for a model, and the site a budget."""
-    group = make_group("Image editors")
-    make_grant(group=group, image_model=model)
+    make_grant(group=make_group("Image editors"), image_model=model)
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
     catalog.save(actor=System("test"), record=budget)
     editor = make_user("edda", groups=["Image editors"])
@@ -104,3 +103,11 @@ def at_simulator(
     provider = make_provider(adapter=adapter, base_url=url, credential="simulator")
     name = "gpt-image-2.6-flare" if adapter == "openai" else "generic-1"
     return make_image_model(provider=provider, wire_name=name)
+
+
+@pytest.fixture
+def jobs_site(
+    db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> Site:
+    """A site whose only model is at the simulator, which heeds keys and can be asked."""
+    return governed(at_simulator(simulator, small, monkeypatch, "generic_jobs"))

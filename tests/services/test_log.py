@@ -117,6 +117,6 @@ def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
 def test_each_event_is_told_as_a_sentence(site: Site) -> None:
     job = site.request()
 
-    story = [told.sentence for told in telling.of_job(job.pk)]
+    story = [told.sentence for told in telling.of_job(job)]
 
     assert any(sentence.startswith("edda asked for 1 images (generate)") for sentence in story)

@@ -7,7 +7,7 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, AuditSecret, BudgetPeriod, Job, Verdict
-from imagegen_app.services import access, catalog, driver, requests, wishes
+from imagegen_app.services import access, catalog, driver, prices, requests, wishes
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
 def test_an_unknown_price_is_no_price_of_nothing(site: Site) -> None:
     site.model.price = {}
 
-    with pytest.raises(requests.NoPrice):
+    with pytest.raises(prices.NoPrice):
         site.request()
 
     assert not Job.objects.exists()
@@ -183,7 +183,7 @@ def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
             actor=site.actor, template=version, variables={"colour": "red"}, model=site.model
         )
 
-    assert "'colour'" in refusal.value.why
+    assert "“colour”" in refusal.value.why
     assert "product" in refusal.value.why
 
 

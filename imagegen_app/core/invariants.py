@@ -1,0 +1,74 @@
+"""State what must hold after any fault, each as one query that finds what breaks it.
+
+Plain SQL over our tables, on every database alike: the fault harness runs the same queries from
+outside as `imagegen_doctor --invariants` does from inside. Money is whole hundredths of a cent.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_ENDS = "('succeeded','failed','blocked','cancelled','expired')"
+_SIGNED = "sum(case kind when 'reservation' then amount when 'release' then -amount else 0 end)"
+_SPENT = "sum(case kind when 'charge' then amount else 0 end)"
+_OVER = "sum(case kind when 'overage' then amount else 0 end)"
+
+#: What must never be found, by name.
+NEVER: Final[dict[str, str]] = {
+    "a job in limbo": (
+        f"select id from imagegen_job where state not in {_ENDS} and due_at is null"
+    ),
+    "a job of unknown outcome without a deadline": (
+        "select id from imagegen_job where state = 'uncertain' and deadline_at is null"
+    ),
+    "two live attempts of one job": (
+        "select job_id from imagegen_attempt where state in "
+        "('created','sent','accepted','answered','unknown') group by job_id having count(*) > 1"
+    ),
+    "an ended job with a live attempt": (
+        "select j.id from imagegen_job j join imagegen_attempt a on a.live_job_id = j.id "
+        f"where j.state in {_ENDS}"
+    ),
+    "money still reserved for an ended job": (
+        "select l.job_id from imagegen_ledgerentry l join imagegen_job j on j.id = l.job_id "
+        f"where j.state in {_ENDS} group by l.job_id having {_SIGNED} <> 0"
+    ),
+    "a budget whose counters differ from its ledger": (
+        "select p.id from imagegen_budgetperiod p join imagegen_ledgerentry l on l.period_id = p.id "
+        f"group by p.id, p.spent, p.reserved, p.overage having p.spent <> {_SPENT} "
+        f"or p.reserved <> {_SIGNED} or p.overage <> {_OVER}"
+    ),
+    "a budget over its limit": (
+        "select id from imagegen_budgetperiod where reserved < 0 or spent < 0 "
+        'or reserved + spent > "limit"'
+    ),
+    "an attempt whose charges differ from its cost": (
+        "select a.id from imagegen_attempt a join imagegen_ledgerentry l on l.attempt_id = a.id "
+        "where l.kind in ('charge','overage') group by a.id, a.actual_cost, l.period_id "
+        "having sum(l.amount) <> a.actual_cost"
+    ),
+    "a settled attempt that was never charged": (
+        "select a.id from imagegen_attempt a where a.state = 'settled' and a.actual_cost > 0 and "
+        "exists (select 1 from imagegen_ledgerentry r where r.job_id = a.job_id) and not exists "
+        "(select 1 from imagegen_ledgerentry l where l.attempt_id = a.id "
+        "and l.kind in ('charge','overage'))"
+    ),
+    "a succeeded job without its images": (
+        "select j.id from imagegen_job j where state = 'succeeded' and error_code = '' "
+        "and cached_from_id is null "
+        "and (select count(*) from imagegen_asset a where a.job_id = j.id) <> j.count"
+    ),
+    "an end without its event": (
+        f"select j.id from imagegen_job j where j.state in {_ENDS} and j.cached_from_id is null and "
+        "(select count(*) from imagegen_auditevent e where e.job_id = j.id and e.type in "
+        "('job.succeeded','job.failed','job.blocked','job.cancelled','job.expired')) <> 1"
+    ),
+    "a call without its event": (
+        "select a.id from imagegen_attempt a where a.sent_at is not null and not exists "
+        "(select 1 from imagegen_auditevent e where e.job_id = a.job_id and e.type = 'job.submitted')"
+    ),
+    "a webhook delivery applied twice": (
+        "select provider_id from imagegen_webhookdelivery where outcome = 'applied' "
+        "group by provider_id, delivery_id having count(*) > 1"
+    ),
+}

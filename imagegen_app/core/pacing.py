@@ -1,0 +1,77 @@
+"""Decide by arithmetic alone: when a call may be made, and when a provider counts as broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+#: The longest that one answer of a provider may keep us quiet.
+LONGEST_QUIET_SECONDS: Final = 900.0
+#: Quiet after refusals that name no time: doubles with each one in a row.
+FIRST_QUIET_SECONDS: Final = 1.0
+LONGEST_UNNAMED_QUIET_SECONDS: Final = 120.0
+
+WINDOW_SECONDS: Final = 60.0
+#: A share of failures says something from so many calls on.
+FEW_CALLS: Final = 10
+FAILING_SHARE: Final = 0.5
+FAILING_IN_A_ROW: Final = 5
+FIRST_OPEN_SECONDS: Final = 15
+LONGEST_OPEN_SECONDS: Final = 300
+#: A probe whose end nobody saw is believed lost after so long.
+PROBE_SECONDS: Final = 120
+#: Calls at once from which on a closed breaker lets all through.
+FULL_RAMP: Final = 16
+
+
+def interval(calls_per_minute: int) -> timedelta:
+    """Return the time between two calls at a steady pace."""
+    return timedelta(seconds=60 / calls_per_minute)
+
+
+def headroom(calls_per_minute: int, burst: int) -> timedelta:
+    """Return how far calls may run ahead of the steady pace: room for one burst."""
+    return interval(calls_per_minute) * (burst - 1)
+
+
+def wait_seconds(next_at: datetime, *, now: datetime, ahead: timedelta) -> float:
+    """Return the seconds until a call fits, by the theoretical arrival time (GCRA)."""
+    return max(0.0, (next_at - ahead - now).total_seconds())
+
+
+def quiet_seconds(strikes: int, *, named: float | None) -> float:
+    """Return how long a provider is left alone after it has refused a call for being too fast."""
+    if named is not None:
+        return min(max(named, 0.0), LONGEST_QUIET_SECONDS)
+    grown = FIRST_QUIET_SECONDS * 2.0 ** min(strikes, 10)
+    return min(grown, LONGEST_UNNAMED_QUIET_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The calls of one window."""
+
+    calls: int
+    failures: int
+    in_row: int
+
+    def failed(self) -> Tally:
+        """Return the tally with one more failure."""
+        return Tally(self.calls + 1, self.failures + 1, self.in_row + 1)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is no longer worth calling."""
+        often = self.calls >= FEW_CALLS and self.failures >= FAILING_SHARE * self.calls
+        return often or self.in_row >= FAILING_IN_A_ROW
+
+
+def next_open_seconds(last: int) -> int:
+    """Return how long a breaker opens: fifteen seconds at first, twice as long each time."""
+    return min(max(FIRST_OPEN_SECONDS, 2 * last), LONGEST_OPEN_SECONDS)
+
+
+def next_ramp(ramp: int) -> int:
+    """Return how many calls at once follow a good one after a breaker has closed; 0 for all."""
+    return 0 if ramp == 0 or 2 * ramp >= FULL_RAMP else 2 * ramp

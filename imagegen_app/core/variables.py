@@ -1,0 +1,225 @@
+"""Type the variables of prompt templates, and clean what people and tables give them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.limits import MAX_VARIABLE_CHARS, MAX_VARIABLES
+from imagegen_app.core.words import gettext_noop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Value = str | Decimal | bool
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
+_COLOUR = re.compile(r"^(#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z \-]{0,39})$")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class TemplateFault(ValueError):
+    """The template or a value does not fit; the message is written for its author."""
+
+    def __init__(
+        self, message: str, *, variable: str = "", line: int = 0, **values: object
+    ) -> None:
+        super().__init__(message % values)
+        #: The sentence before its values stand in it, and the values: a face translates the one.
+        self.message, self.values = message, values
+        self.variable = variable
+        self.line = line
+
+
+class VariableKind(StrEnum):
+    """What a variable holds."""
+
+    TEXT = "text"
+    CHOICE = "choice"
+    COLOUR = "colour"
+    NUMBER = "number"
+    SWITCH = "switch"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One typed variable of a template."""
+
+    name: str
+    kind: VariableKind = VariableKind.TEXT
+    label: str = ""
+    help: str = ""
+    default: str = ""
+    required: bool = True
+    choices: tuple[str, ...] = ()
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    max_chars: int = 200
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Variable:
+        """Read a variable from its stored form.
+
+        :raises TemplateFault: if a field is missing, unknown or of the wrong kind.
+        """
+        unknown = set(data) - set(cls.__slots__)
+        if unknown:
+            raise TemplateFault(
+                gettext_noop("unknown field “%(field)s” in a variable"), field=min(unknown)
+            )
+        name = str(data.get("name", ""))
+        if not _NAME.match(name):
+            raise TemplateFault(
+                gettext_noop(
+                    "“%(name)s” is no variable name: use lower-case letters, digits and underscores"
+                ),
+                variable=name,
+                name=name,
+            )
+        try:
+            kind = VariableKind(str(data.get("kind", "text")))
+        except ValueError:
+            raise TemplateFault(
+                gettext_noop("unknown kind “%(kind)s”: use %(known)s"),
+                variable=name,
+                kind=data.get("kind"),
+                known=", ".join(VariableKind),
+            ) from None
+        choices = tuple(str(c) for c in data.get("choices", ()))
+        if kind is VariableKind.CHOICE and not choices:
+            raise TemplateFault(gettext_noop("a choice needs its choices"), variable=name)
+        return cls(
+            name=name,
+            kind=kind,
+            label=str(data.get("label", "")) or name.replace("_", " ").capitalize(),
+            help=str(data.get("help", "")),
+            default=str(data.get("default", "")),
+            required=bool(data.get("required", True)),
+            choices=choices,
+            minimum=_bound(data.get("minimum"), name),
+            maximum=_bound(data.get("maximum"), name),
+            max_chars=min(int(data.get("max_chars", 200)), MAX_VARIABLE_CHARS),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the stored form."""
+        plain = {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(self).items()}
+        return {**plain, "kind": self.kind.value, "choices": list(self.choices)}
+
+    def clean(self, value: Any) -> Value:
+        """Turn what came from a form, a file or the API into this variable's value.
+
+        :raises TemplateFault: if the value does not fit.
+        """
+        if self.kind is VariableKind.SWITCH:
+            return (
+                value
+                if isinstance(value, bool)
+                else str(value).lower() in {"1", "true", "on", "yes"}
+            )
+        text = _CONTROL.sub("", "" if value is None else str(value)).strip()
+        if not text:
+            text = self.default
+        if not text:
+            if self.required:
+                raise TemplateFault(
+                    gettext_noop("%(label)s: a value is needed"),
+                    variable=self.name,
+                    label=self.label or self.name,
+                )
+            return ""
+        if len(text) > self.max_chars:
+            raise TemplateFault(
+                gettext_noop("%(label)s: at most %(most)s characters, not %(number)s"),
+                variable=self.name,
+                label=self.label or self.name,
+                most=self.max_chars,
+                number=len(text),
+            )
+        return self._typed(text)
+
+    def _typed(self, text: str) -> Value:
+        label = self.label or self.name
+        if self.kind is VariableKind.CHOICE and text not in self.choices:
+            raise TemplateFault(
+                gettext_noop("%(label)s: choose one of %(known)s"),
+                variable=self.name,
+                label=label,
+                known=", ".join(self.choices),
+            )
+        if self.kind is VariableKind.COLOUR and not _COLOUR.match(text):
+            raise TemplateFault(
+                gettext_noop("%(label)s: a colour name or #rrggbb is needed"),
+                variable=self.name,
+                label=label,
+            )
+        if self.kind is VariableKind.NUMBER:
+            no_number = TemplateFault(
+                gettext_noop("%(label)s: a number is needed"), variable=self.name, label=label
+            )
+            try:
+                number = Decimal(text)
+            except InvalidOperation:
+                raise no_number from None
+            if not number.is_finite():
+                raise no_number
+            if self.minimum is not None and number < self.minimum:
+                raise TemplateFault(
+                    gettext_noop("%(label)s: at least %(bound)s"),
+                    variable=self.name,
+                    label=label,
+                    bound=self.minimum,
+                )
+            if self.maximum is not None and number > self.maximum:
+                raise TemplateFault(
+                    gettext_noop("%(label)s: at most %(bound)s"),
+                    variable=self.name,
+                    label=label,
+                    bound=self.maximum,
+                )
+            return number
+        return text
+
+
+def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
+    """Read a template's list of variables.
+
+    :raises TemplateFault: if one is wrong, or a name stands twice.
+    """
+    if len(data) > MAX_VARIABLES:
+        raise TemplateFault(gettext_noop("at most %(most)s variables"), most=MAX_VARIABLES)
+    variables = tuple(Variable.from_dict(entry) for entry in data)
+    for name in (names := [v.name for v in variables]):
+        if names.count(name) > 1:
+            raise TemplateFault(
+                gettext_noop("the variable “%(name)s” stands twice"), variable=name, name=name
+            )
+    return variables
+
+
+def clean_values(variables: Sequence[Variable], values: Mapping[str, Any]) -> dict[str, Value]:
+    """Check all values against their variables.
+
+    :raises TemplateFault: if one is missing, unknown or does not fit.
+    """
+    for name in values:
+        if name not in {v.name for v in variables}:
+            known = ", ".join(v.name for v in variables) or "none"
+            raise TemplateFault(
+                gettext_noop("unknown variable “%(name)s”; this template has: %(known)s"),
+                variable=name,
+                name=name,
+                known=known,
+            )
+    return {v.name: v.clean(values.get(v.name)) for v in variables}
+
+
+def _bound(value: Any, name: str) -> Decimal | None:
+    try:
+        return None if value in (None, "") else Decimal(str(value))
+    except InvalidOperation:
+        raise TemplateFault(gettext_noop("a bound must be a number"), variable=name) from None

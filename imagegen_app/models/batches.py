@@ -1,0 +1,88 @@
+"""Store batches: many jobs from one template version and many rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.ids import uuid7
+from imagegen_app.models.base import Record, money
+from imagegen_app.models.catalog import ImageModel
+from imagegen_app.models.templates import TemplateVersion
+
+
+class Batch(Record):
+    """Many jobs from one template version and many rows."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    template_version = models.ForeignKey(
+        TemplateVersion,
+        on_delete=models.PROTECT,
+        related_name="batches",
+        verbose_name=_("template"),
+    )
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_batches",
+        verbose_name=_("requested by"),
+    )
+    title = models.CharField(_("title"), max_length=120)
+    mapping: models.JSONField[Any, Any] = models.JSONField(_("field mapping"), default=dict)
+    #: Who started it and under which key: the same two give the same batch.
+    actor_kind = models.CharField(_("kind of actor"), max_length=10)
+    actor_id = models.CharField(_("actor"), max_length=64)
+    key = models.CharField(_("idempotency key"), max_length=64)
+    image_model = models.ForeignKey(
+        ImageModel,
+        on_delete=models.PROTECT,
+        related_name="batches",
+        verbose_name=_("image model"),
+    )
+    #: Keys of the objects, in the order in which their jobs are made.
+    rows: models.JSONField[Any, Any] = models.JSONField(_("rows"), default=list)
+    row_count = models.PositiveIntegerField(_("rows in all"), default=0)
+    #: Rows whose turn has come, whether a job was made of them or not.
+    prepared = models.PositiveIntegerField(_("rows prepared"), default=0)
+    #: The first rows that could not be made, and why.
+    faults: models.JSONField[Any, Any] = models.JSONField(_("faulty rows"), default=list)
+    #: How many rows are made before a person releases the rest; 0 for all.
+    pilot = models.PositiveIntegerField(_("pilot"), default=0)
+    released_at = models.DateTimeField(_("released"), null=True, blank=True)
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    pause_reason = models.CharField(_("why it is paused"), max_length=20, blank=True)
+    cap = money(verbose_name=_("at most spent"), null=True, blank=True)
+    #: Paused at more than this share of failures among twenty and more ended jobs; 0 for never.
+    stop_at_failures = models.PositiveSmallIntegerField(_("stop at failures (%)"), default=0)
+    #: Paused at this many jobs that screening refused; 0 for never.
+    stop_at_blocks = models.PositiveIntegerField(_("stop at refusals"), default=0)
+    redo_at = models.DateTimeField(_("failed rows requested again"), null=True, blank=True)
+    #: Counters, moved in the transaction of each job's own move.
+    total = models.PositiveIntegerField(_("jobs"), default=0)
+    made = models.PositiveIntegerField(_("made"), default=0)
+    failed = models.PositiveIntegerField(_("failed"), default=0)
+    blocked = models.PositiveIntegerField(_("refused by screening"), default=0)
+    cancelled = models.PositiveIntegerField(_("cancelled jobs"), default=0)
+    spent = money(verbose_name=_("spent"), default=0)
+    estimated = money(verbose_name=_("estimated"), default=0)
+    currency = models.CharField(_("currency"), max_length=3, default="USD")
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["actor_kind", "actor_id", "key"], name="imagegen_batch_key_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at"], name="imagegen_batch_newest")]
+
+    def __str__(self) -> str:
+        return self.title

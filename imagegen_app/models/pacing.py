@@ -1,0 +1,65 @@
+"""Remember how fast a provider may be called, and whether it is worth calling at all."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.models.base import Record
+from imagegen_app.models.catalog import Provider
+
+
+class Throttle(Record):
+    """One provider account's place in time, shared by all workers (GCRA)."""
+
+    provider = models.OneToOneField(
+        Provider,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="throttle",
+        verbose_name=_("provider"),
+    )
+    #: The theoretical arrival time: when the next call would come if all kept to the rate.
+    next_at = models.DateTimeField(_("next call"))
+    #: No call before this moment, since the provider has asked for quiet.
+    closed_until = models.DateTimeField(_("quiet until"))
+    #: Refusals for being too fast, in a row.
+    strikes = models.PositiveIntegerField(_("refusals in a row"), default=0)
+
+    class Meta:
+        verbose_name = _("throttle")
+        verbose_name_plural = _("throttles")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"throttle of {self.provider_id}"
+
+
+class Breaker(Record):
+    """Whether a provider, a model and an operation work at present; made with the first failure."""
+
+    #: `provider` or `provider:model:operation`, by their keys.
+    key = models.CharField(max_length=80, primary_key=True)
+    provider = models.ForeignKey(
+        Provider, on_delete=models.PROTECT, related_name="breakers", verbose_name=_("provider")
+    )
+    window_at = models.DateTimeField(_("counted since"))
+    calls = models.PositiveIntegerField(_("calls"), default=0)
+    failures = models.PositiveIntegerField(_("failures"), default=0)
+    in_row = models.PositiveIntegerField(_("failures in a row"), default=0)
+    #: Open until then; empty while closed. After it, one probe is let through.
+    open_until = models.DateTimeField(_("open until"), null=True, blank=True)
+    #: How long it was opened for the last time; doubles with each failed probe.
+    open_seconds = models.PositiveIntegerField(_("opened for seconds"), default=0)
+    #: The probe under way is believed lost then.
+    probe_until = models.DateTimeField(_("probed until"), null=True, blank=True)
+    #: Calls at once that are let through after it has closed; 0 for all.
+    ramp = models.PositiveIntegerField(_("calls at once for now"), default=0)
+
+    class Meta:
+        verbose_name = _("circuit breaker")
+        verbose_name_plural = _("circuit breakers")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.key

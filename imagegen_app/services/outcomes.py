@@ -1,0 +1,98 @@
+"""Write down what came of a step that ended otherwise than hoped, by the class of its error."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.errors import BadResponse, NotFound, ProviderError, RateLimited
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.services import (
+    assets,
+    clock,
+    failover,
+    ingest,
+    jobs,
+    judging,
+    leases,
+    recovery,
+    spool,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from imagegen_app.models import Attempt, Job
+    from imagegen_app.services.call_loop import Done
+
+#: A storage that fails is tried again within so many seconds.
+LONGEST_STORE_SECONDS = 15.0
+
+
+def cancelled(job: Job, attempt: Attempt, outcome: str) -> None:
+    """Write down what the provider said to a wish to stop."""
+    failpoint("cancel.after_provider_before_commit")
+    if outcome in {"cancelled", "cancelled_free"}:
+        call_was_stopped(job, attempt, is_free=outcome == "cancelled_free")
+    else:
+        leases.cancel_came_too_late(job)
+
+
+def call_was_stopped(job: Job, attempt: Attempt, *, is_free: bool) -> None:
+    """End a job whose call the provider has stopped; it may bill what was done until then."""
+    jobs.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
+
+
+def refused(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
+    """Write down a failure by its class: retried, failed, or of unknown outcome."""
+    sent = attempt is not None and attempt.state != AttemptState.CREATED
+    if attempt is not None and sent and error.billed == "unknown":
+        recovery.give_up_or_wait(job, attempt)
+    elif attempt is not None and sent and error.billed == "yes":
+        jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+    elif attempt is not None and job.state == JobState.UNCERTAIN and judging.is_our_trouble(error):
+        recovery.give_up_or_wait(job, attempt)
+    elif isinstance(error, RateLimited) and job.cancel_requested_at is None:
+        # Only its deadline ends a job that is merely asked to wait.
+        delay = judging.retry_delay(1, error)
+        jobs.retry(job, attempt, error=error, delay=delay, counts=False)
+    elif judging.is_to_be_handed_on(job, error) and failover.hand_on(job, attempt, error=error):
+        return
+    elif judging.is_worth_a_retry(job, error):
+        jobs.retry(job, attempt, error=error, delay=judging.retry_delay(job.tries, error))
+    else:
+        jobs.fail(job, attempt, error=error)
+
+
+def poll_failed(job: Job, attempt: Attempt, error: ProviderError) -> None:
+    """Tell a question that failed from a call that failed."""
+    overdue = job.deadline_at <= clock.now()
+    if error.is_verdict:
+        refused(job, attempt, error)
+    elif isinstance(error, NotFound) or (overdue and judging.is_our_trouble(error)):
+        unknown.became_uncertain(job, attempt, look_again=None)
+    elif judging.is_our_trouble(error):
+        leases.postpone(job, seconds=judging.retry_delay(max(1, min(attempt.polls, 6)), error))
+    else:
+        refused(job, attempt, error)
+
+
+def ingested(job: Job, attempt: Attempt, done: Done) -> None:
+    """Write down what was made of an answer: assets, or why there are none."""
+    if isinstance(done.error, ingest.TryLater):
+        if job.deadline_at <= clock.now():
+            error = BadResponse(detail=str(done.error))
+            jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+        else:
+            leases.postpone(job, seconds=random.uniform(2, LONGEST_STORE_SECONDS))  # noqa: S311 - jitter
+    elif isinstance(done.error, ProviderError):
+        # A refusal in disguise came as an answer: the attempt is settled at nothing.
+        charge = attempt.reserved_cost * (done.error.billed != "no")
+        jobs.fail(job, attempt, error=done.error, charge=charge)
+        spool.answer_of(attempt).discard()
+    elif done.error is not None:
+        raise done.error
+    else:
+        assets.keep(job, attempt, made=done.result)
+        failpoint("asset.after_commit_before_ring")
+        spool.answer_of(attempt).discard()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagegen_app.core import pacing
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@given(
+    rate=st.integers(1, 6000),
+    burst=st.integers(1, 50),
+    gaps=st.lists(st.floats(0, 5), min_size=1, max_size=200),
+)
+def test_no_window_ever_sees_more_than_a_burst_and_its_share(
+    rate: int, burst: int, gaps: list[float]
+) -> None:
+    """The rule as it is kept in the database, over any pattern of arrivals."""
+    next_at, now = NOON - timedelta(days=1), NOON
+    each, ahead = pacing.interval(rate), pacing.headroom(rate, burst)
+    let_through: list[datetime] = []
+    for gap in gaps:
+        now += timedelta(seconds=gap)
+        if pacing.wait_seconds(next_at, now=now, ahead=ahead) == 0:
+            next_at = max(next_at, now) + each
+            let_through.append(now)
+
+    for first, start in enumerate(let_through):
+        inside = sum(1 for moment in let_through[first:] if moment - start < timedelta(seconds=1))
+        assert inside <= burst + 1 + rate / 60
+
+
+def test_quiet_is_as_long_as_asked_and_grows_where_nothing_is_said() -> None:
+    assert pacing.quiet_seconds(3, named=7.5) == 7.5
+    assert pacing.quiet_seconds(0, named=1e9) == pacing.LONGEST_QUIET_SECONDS
+    assert [pacing.quiet_seconds(n, named=None) for n in (0, 1, 2, 99)] == [1, 2, 4, 120]
+
+
+def test_five_failures_in_a_row_or_half_of_ten_calls_are_enough() -> None:
+    assert pacing.Tally(4, 4, 4).failed().is_broken
+    assert pacing.Tally(9, 4, 0).failed().is_broken
+    assert not pacing.Tally(8, 3, 0).failed().is_broken
+
+
+def test_a_breaker_opens_longer_each_time_and_closes_step_by_step() -> None:
+    opened, ramp = 0, 1
+    longer, steps = [], []
+    for _ in range(7):
+        opened = pacing.next_open_seconds(opened)
+        longer.append(opened)
+    while ramp:
+        steps.append(ramp)
+        ramp = pacing.next_ramp(ramp)
+
+    assert longer == [15, 30, 60, 120, 240, 300, 300]
+    assert steps == [1, 2, 4, 8]

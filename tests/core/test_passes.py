@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagegen_app.core.passes import Pass, PassFault, parse, passes_from
+from imagegen_app.core.types import Operation, Size
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [
+        ("upscale:2:m", Pass(Operation.UPSCALE, "m", 2)),
+        ("upscale:4:a-b", Pass(Operation.UPSCALE, "a-b", 4)),
+        ("upscale:m", Pass(Operation.UPSCALE, "m", 2)),
+        ("remove_background:m", Pass(Operation.REMOVE_BACKGROUND, "m", 1)),
+    ],
+)
+def test_a_pass_is_written_and_read(text: str, one: Pass) -> None:
+    assert parse(text) == one
+    assert parse(str(one)) == one
+    assert passes_from([one.as_dict()]) == (one,)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["generate:m"],
+        ["upscale:5:m"],
+        ["upscale:x:m"],
+        ["upscale:2:"],
+        ["remove_background:2:m"],
+        ["remove_background"],
+        [""],
+        [{}],
+        [{"operation": "upscale", "model": "m", "factor": -1}],
+        ["upscale:2:m"] * 4,
+    ],
+)
+def test_what_is_no_pass_is_refused(rows: list[Any]) -> None:
+    with pytest.raises(PassFault):
+        passes_from(rows)
+
+
+def test_a_pass_makes_the_image_larger_or_leaves_its_size() -> None:
+    assert parse("upscale:3:m").size_after(Size(100, 50)) == Size(300, 150)
+    assert parse("remove_background:m").size_after(Size(100, 50)) == Size(100, 50)

@@ -1,0 +1,319 @@
+"""Batches: made in chunks, counted exactly, paused by a pilot and by rules, never made twice."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, Job, LedgerEntry, Verdict
+from imagegen_app.services import (
+    batch_counts,
+    batch_making,
+    batches,
+    budgets,
+    driver,
+    leases,
+    targets,
+    wishes,
+)
+from imagegen_app.services.batches import Limits
+from imagegen_app.testing.factories import make_template
+from project.catalog.models import Category, Product
+
+if TYPE_CHECKING:
+    from imagegen_app.models import TemplateVersion
+    from tests.services.conftest import Site
+
+TARGET = "catalog.Product.image"
+VARIABLES = [{"name": "product", "label": "Product"}]
+
+
+@pytest.fixture
+def version(site: Site) -> TemplateVersion:
+    with_budget(site, Decimal(100))
+    return make_template(
+        body="A {{ product }}", variables=VARIABLES, width=64, height=64, image_model=site.model
+    )
+
+
+def products(number: int) -> list[str]:
+    shelf, _made = Category.objects.get_or_create(name="Shelf", slug="shelf")
+    first = Product.objects.count()
+    made = Product.objects.bulk_create(
+        Product(
+            category=shelf,
+            name=f"Cup {n}",
+            slug=f"cup-{n}",
+            sku=f"X-{n}",
+            price=Decimal(1),
+            colour="red",
+            material="clay",
+        )
+        for n in range(first, first + number)
+    )
+    return [str(p.pk) for p in made]
+
+
+def start(site: Site, version: TemplateVersion, keys: list[str], **changes: Any) -> Batch:
+    target = targets.by_path(TARGET)
+    assert target is not None
+    values: dict[str, Any] = {
+        "actor": site.actor,
+        "version": version,
+        "title": "Cups",
+        "keys": keys,
+        "target": target,
+        "mapping": {"product": "name"},
+        "key": "spring",
+    }
+    return batches.start(**{**values, **changes})
+
+
+def prepare() -> int:
+    chunks = 0
+    while batch_making.advance():
+        chunks += 1
+    return chunks
+
+
+def counts(batch: Batch) -> batch_counts.Counts:
+    return batch_counts.of(Batch.objects.get(pk=batch.pk))
+
+
+def test_starting_a_batch_makes_no_job_in_the_request(site: Site, version: TemplateVersion) -> None:
+    keys = products(600)
+    with CaptureQueriesContext(connection) as asked:
+        batch = start(site, version, keys)
+
+    assert len(asked) < 40
+    assert Job.objects.count() == 0
+    assert (batch.row_count, counts(batch).is_finished) == (600, False)
+
+
+def test_a_worker_makes_the_jobs_in_chunks_with_all_that_belongs_to_them(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(600))
+
+    assert prepare() == 2
+    jobs = Job.objects.filter(batch=batch)
+    period = BudgetPeriod.objects.get()
+    assert jobs.count() == 600
+    assert len({job.prompt for job in jobs}) == 600
+    assert Verdict.objects.count() == 600
+    assert period.reserved == Decimal("12.00")
+    assert sum(e.amount for e in LedgerEntry.objects.all()) == period.reserved
+    assert AuditEvent.objects.filter(type="job.requested").count() == 600
+    assert AuditEvent.objects.filter(type="job.requested", job_id__isnull=True).count() == 0
+    assert counts(batch).reserved == Decimal("12.00")
+
+
+def test_the_same_key_gives_the_same_batch(site: Site, version: TemplateVersion) -> None:
+    keys = products(3)
+    first = start(site, version, keys)
+    prepare()
+
+    assert start(site, version, keys).pk == first.pk
+    assert prepare() == 0
+    assert Job.objects.count() == 3
+
+
+def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_half_made(
+    site: Site, version: TemplateVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = start(site, version, products(5))
+
+    def die(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch_making, "failpoint", die)
+    with pytest.raises(KeyboardInterrupt):
+        batch_making.advance()
+    half = Job.objects.count(), BudgetPeriod.objects.filter(reserved__gt=0).count()
+    monkeypatch.undo()
+    prepare()
+
+    assert half == (0, 0)
+    assert Job.objects.filter(batch=batch).count() == 5
+
+
+def test_rows_that_cannot_be_made_are_left_out_and_named(
+    site: Site, version: TemplateVersion
+) -> None:
+    keys = products(3)
+    Product.objects.filter(pk=keys[1]).delete()
+    batch = start(site, version, keys)
+    prepare()
+
+    batch.refresh_from_db()
+    found = counts(batch)
+    assert (found.total, found.faults) == (2, 1)
+    assert batch.faults == [{"row": keys[1], "why": "It is not there any more."}]
+
+
+def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(9), limits=Limits(pilot=2))
+    prepare()
+    driver.drive(seconds=20)
+    piloted = counts(batch)
+    batch.refresh_from_db()
+    reason = batch.pause_reason
+    batches.resume(actor=site.actor, batch=batch)
+    driver.drive(seconds=30)
+
+    assert (piloted.prepared, piloted.made, reason) == (2, 2, "pilot")
+    assert counts(batch).made == 9
+    assert counts(batch).is_finished
+    assert AuditEvent.objects.filter(type="batch.finished").count() == 1
+
+
+def test_a_paused_batch_is_not_claimed_and_goes_on_where_it_was(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(4))
+    prepare()
+    batches.pause(actor=site.actor, batch=batch)
+    held = leases.claim(limit=10, owner="w")
+    batch.refresh_from_db()
+    batches.resume(actor=site.actor, batch=batch)
+
+    assert held == []
+    assert len(leases.claim(limit=10, owner="w")) == 4
+
+
+@pytest.mark.parametrize(
+    ("limits", "columns", "reason"),
+    [
+        (Limits(stop_at_failures=40), {"failed": 9, "made": 11}, "failures"),
+        (Limits(stop_at_failures=40), {"failed": 3, "made": 2}, ""),
+        (Limits(stop_at_blocks=3), {"blocked": 3}, "blocks"),
+        (Limits(cap=Decimal("0.60")), {"made": 25, "spent": Decimal("0.60")}, "cap"),
+    ],
+)
+def test_a_rule_pauses_a_batch(
+    site: Site,
+    version: TemplateVersion,
+    limits: Limits,
+    columns: dict[str, Any],
+    reason: str,
+) -> None:
+    batch = start(site, version, products(30), limits=limits)
+    prepare()
+    with_counters(batch, **columns)
+    job = leases.claim(limit=1, owner="w")[0]
+    from imagegen_app.services import jobs  # noqa: PLC0415 - beside its only use
+
+    jobs.cancel(job, None, charge=None)
+
+    batch.refresh_from_db()
+    assert batch.pause_reason == reason
+    assert (Job.objects.filter(is_held=True).count() > 0) is bool(reason)
+
+
+def with_counters(batch: Batch, **columns: Any) -> None:
+    from imagegen_app.services.unit import use_case  # noqa: PLC0415 - beside its only use
+
+    use_case(silent=True)(lambda: Batch.objects.filter(pk=batch.pk).update(**columns))()
+
+
+def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
+    site: Site, version: TemplateVersion
+) -> None:
+    keys = products(30)
+    with pytest.raises(wishes.InvalidWish, match="more than the"):
+        start(site, version, keys, limits=Limits(cap=Decimal("0.50")))
+    with_budget(site, Decimal("0.50"))
+    with pytest.raises(budgets.OverBudget):
+        start(site, version, keys)
+
+    assert not Batch.objects.exists()
+
+
+def with_budget(site: Site, limit: Decimal) -> None:
+    from imagegen_app.core.actors import System  # noqa: PLC0415 - beside its only use
+    from imagegen_app.services import catalog  # noqa: PLC0415 - as above
+
+    site.budget.limit = limit
+    catalog.save(actor=System("test"), record=site.budget)
+
+
+def test_a_budget_that_runs_out_meanwhile_pauses_the_batch(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(600))
+    with_budget(site, Decimal("10.50"))
+    prepare()
+
+    batch.refresh_from_db()
+    assert (batch.pause_reason, batch.prepared) == ("budget", 500)
+    assert BudgetPeriod.objects.get().reserved == Decimal("10.00")
+
+
+def test_cancelling_ends_what_waits_and_gives_the_money_back(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(510))
+    batch_making.advance()
+    with CaptureQueriesContext(connection) as asked:
+        batches.cancel(actor=site.actor, batch=batch)
+    driver.drive(seconds=60)
+
+    found = counts(batch)
+    assert len(asked) < 25
+    assert (found.total, found.cancelled, found.is_finished) == (500, 500, True)
+    assert BudgetPeriod.objects.get().reserved == 0
+    assert found.reserved == 0
+
+
+def test_failed_rows_are_requested_again_and_counted_once(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(3))
+    prepare()
+    for job in leases.claim(limit=2, owner="w"):
+        from imagegen_app.services import jobs  # noqa: PLC0415 - beside its only use
+
+        jobs.cancel(job, None, charge=None)
+    before = counts(batch)
+    number = batches.request_failed_again(actor=site.actor, batch=batch)
+    driver.drive(seconds=30)
+
+    after = counts(batch)
+    assert (before.cancelled, number) == (2, 2)
+    assert (after.total, after.made, after.cancelled, after.reserved) == (3, 3, 0, 0)
+    assert Job.objects.count() == 5
+
+
+def test_another_person_does_not_steer_a_batch(site: Site, version: TemplateVersion) -> None:
+    from imagegen_app.services import access  # noqa: PLC0415 - beside its only use
+    from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - as above
+
+    batch = start(site, version, products(2))
+    other = access.person(make_user("other", permissions=["imagegen.request_job"]))
+    for act in (batches.pause, batches.resume, batches.cancel, batches.request_failed_again):
+        with pytest.raises(access.NotPermitted):
+            act(actor=other, batch=batch)
+
+
+def test_requesters_take_turns_and_people_go_before_batches(
+    site: Site, version: TemplateVersion
+) -> None:
+    from imagegen_app.services import access, requests  # noqa: PLC0415 - beside their only use
+    from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - as above
+
+    start(site, version, products(20))
+    prepare()
+    other = access.person(make_user("other", groups=["Image editors"]))
+    start(site, version, products(3), actor=other, key="other")
+    prepare()
+    mine = requests.request_images(actor=site.actor, wish=site.wish(prompt="Now"))
+
+    claimed = leases.claim(limit=7, owner="w")
+    assert claimed[0].pk == mine.pk
+    assert sum(job.requester_id == other.account.pk for job in claimed) == 3

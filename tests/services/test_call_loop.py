@@ -1,0 +1,36 @@
+"""The loop hands outcomes to a driver that signals may interrupt."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagegen_app.services.call_loop import CallLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def slow_signal() -> Iterator[None]:
+    """A signal whose handler takes longer than the driver waits, as a worker's stop may."""
+    before = signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.4))
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_slow_signal_does_not_make_the_wait_endless(slow_signal: None) -> None:
+    with CallLoop() as loop:
+        # An outcome that comes much later ends the wait where the time-out does not.
+        rescue = threading.Timer(5, loop.compute, args=("late", lambda: "late"))
+        rescue.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        done: Any = loop.take(wait=0.2)
+        rescue.cancel()
+
+    assert done is None

@@ -1,0 +1,372 @@
+"""Follow-up passes: one wish, one reservation, one cancel, and what each image comes to."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+import zipfile
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import reverse
+
+from imagegen_app.core.actors import System
+from imagegen_app.core.passes import passes_from
+from imagegen_app.models import Asset, AuditEvent, Batch, BudgetPeriod, Job, Lineage
+from imagegen_app.services import (
+    access,
+    batches,
+    budgets,
+    catalog,
+    chains,
+    control,
+    doctor,
+    driver,
+    erasure,
+    evidence,
+    leases,
+    progress,
+    pulse,
+    requests,
+    steps,
+    story,
+    telling,
+)
+from imagegen_app.services.access import NotGranted
+from imagegen_app.services.unit import use_case
+from imagegen_app.services.wishes import InvalidWish
+from imagegen_app.testing.factories import (
+    make_grant,
+    make_group,
+    make_image_model,
+    make_provider,
+    make_template,
+    make_user,
+)
+from tests.services.conftest import Site, at_simulator
+from tests.services.test_batches import VARIABLES, prepare, products, start
+
+if TYPE_CHECKING:
+    from imagegen_app.testing.simulator.process import SimulatorProcess
+
+EACH = Decimal("0.02")
+
+
+@pytest.fixture
+def both(site: Site) -> list[str]:
+    """Return two passes: twice as large, then without its background."""
+    slug = site.model.slug
+    return [f"upscale:2:{slug}", f"remove_background:{slug}"]
+
+
+def period() -> BudgetPeriod:
+    found: BudgetPeriod = BudgetPeriod.objects.get()
+    return found
+
+
+def sound() -> bool:
+    return doctor.broken_invariants() == {}
+
+
+def test_each_image_goes_through_every_pass_under_one_reservation(
+    site: Site, both: list[str]
+) -> None:
+    wish = site.wish(count=2, passes=both)
+    quote = requests.quote(actor=site.actor, wish=wish)
+    root = requests.request_images(actor=site.actor, wish=wish)
+    reserved = period().reserved
+
+    driver.drive(seconds=15)
+
+    root.refresh_from_db()
+    whole = chains.whole(root)
+    final = list(root.results())
+    assert quote.cost.amount == reserved == 6 * EACH
+    assert [job.state for job in whole] == ["succeeded"] * 5
+    assert (period().spent, period().reserved) == (6 * EACH, 0)
+    assert [(a.width, a.height, a.position) for a in final] == [(128, 128, 0), (128, 128, 1)]
+    assert {a.job.operation for a in final} == {"remove_background"}
+    assert Asset.objects.filter(is_step=True).count() == 4
+    assert Lineage.objects.filter(child__in=final).count() == 2
+    assert all(job.prompt == "" for job in whole if job.pk != root.pk)
+    assert progress.of(root).is_final
+    assert AuditEvent.objects.filter(type="job.requested").count() == 5
+    assert sound()
+
+
+def test_the_last_image_tells_all_the_steps_it_came_through(
+    site: Site, both: list[str], django_user_model: Any
+) -> None:
+    root = site.request(count=2, passes=both)
+    driver.drive(seconds=15)
+    root.refresh_from_db()
+    last = root.results()[1]
+    reader = access.person(make_user("carl", groups=["Compliance"]))
+
+    told = " ".join(story.sentences(reader, last))
+    trail = telling.of_job(last.job)
+    with zipfile.ZipFile(io.BytesIO(evidence.pack(actor=reader, asset=last).data)) as pack:
+        events = pack.read("events.jsonl").decode()
+        facts = json.loads(pack.read("story.json"))
+
+    assert "generate with" in told
+    assert "upscale with" in told
+    assert "remove background with" in told
+    assert "0.12 USD for 2 image(s)" in told
+    assert len({entry.event.job_id for entry in trail}) == 3
+    assert [step["operation"] for step in facts["steps"]] == [
+        "generate",
+        "upscale",
+        "remove_background",
+    ]
+    assert all(step["job"] in events for step in facts["steps"])
+    assert str(root.results()[0].job_id) not in events
+
+
+def test_erasing_the_prompt_of_a_pass_erases_that_of_its_wish(site: Site, both: list[str]) -> None:
+    root = site.request(passes=both)
+    driver.drive(seconds=15)
+    officer = access.person(make_user("carl", groups=["Compliance"]))
+
+    erasure.erase_prompt(officer, job=chains.whole(root)[2], reason="asked for")
+
+    root.refresh_from_db()
+    assert (root.prompt, root.prompt_erased_at is None) == ("", False)
+
+
+def test_a_wish_that_does_not_fit_with_its_passes_is_refused_whole(
+    site: Site, both: list[str]
+) -> None:
+    site.budget.limit = Decimal("0.05")
+    catalog.save(actor=System("test"), record=site.budget)
+
+    with pytest.raises(budgets.OverBudget):
+        site.request(passes=both)
+
+    assert Job.objects.count() == 0
+    assert not BudgetPeriod.objects.filter(reserved__gt=0).exists()
+
+
+def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
+    foreign = make_image_model(wire_name="sandbox-1", provider=make_provider())
+
+    with pytest.raises(NotGranted):
+        site.request(passes=[f"upscale:2:{foreign.slug}"])
+    for wrong in ("upscale:2:nothing-like-it", "upscale:7:x", f"vary:{site.model.slug}"):
+        with pytest.raises(InvalidWish) as caught:
+            site.wish(passes=[wrong])
+        assert caught.value.field == "passes"
+    with pytest.raises(InvalidWish, match="cannot do this"):
+        site.wish(size="1024x1024", passes=[f"upscale:4:{site.model.slug}"])
+    assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize("named", [0, 1, 2])
+def test_one_cancel_ends_the_whole_wish_whichever_job_is_named(
+    site: Site, both: list[str], named: int
+) -> None:
+    root = site.request(passes=both)
+
+    ended = control.cancel(actor=site.actor, job=chains.whole(root)[named])
+
+    assert ended
+    assert {job.state for job in chains.whole(root)} == {"cancelled"}
+    assert (period().reserved, period().spent) == (0, 0)
+    assert sound()
+
+
+def test_passes_of_what_was_refused_end_and_cost_nothing(
+    site: Site, both: list[str], simulator: SimulatorProcess, small: Any, monkeypatch: Any
+) -> None:
+    model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
+    there = Site(site.actor, model, site.budget)
+    governed_too(site, model)
+    simulator.fail("moderation_block")
+    root = there.request(passes=both)
+
+    driver.drive(seconds=15)
+
+    states = [job.state for job in chains.whole(root)]
+    assert states == ["blocked", "cancelled", "cancelled"]
+    assert Job.objects.filter(error_code="step_missing").count() == 2
+    assert (period().reserved, period().spent) == (0, 0)
+    assert sound()
+
+
+def test_fewer_images_end_the_passes_that_have_none(
+    site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
+) -> None:
+    model = at_simulator(simulator, small, monkeypatch, "openai")
+    governed_too(site, model)
+    simulator.fail("fewer_images")
+    root = Site(site.actor, model, site.budget).request(
+        count=3, size="1024x1024", passes=[f"remove_background:{site.model.slug}"]
+    )
+
+    driver.drive(seconds=20)
+
+    states = [job.state for job in chains.whole(root)]
+    assert states == ["succeeded", "succeeded", "cancelled", "cancelled"]
+    assert period().reserved == 0
+    assert root.results().count() == 1
+    assert sound()
+
+
+def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
+    site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
+) -> None:
+    model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
+    governed_too(site, model)
+    simulator.fail("status", status=400, on="jobs")
+    root = site.request(passes=[f"upscale:2:{model.slug}", f"remove_background:{site.model.slug}"])
+    driver.drive(seconds=15)
+    _root, upscale, cut_out = chains.whole(root)
+    root.refresh_from_db()
+    left = [a.job_id for a in root.results()]
+
+    with pytest.raises(control.CannotSteer, match="step before"):
+        control.request_again(actor=site.actor, job=cut_out)
+    again = control.request_again(actor=site.actor, job=upscale)
+    driver.drive(seconds=15)
+
+    assert (upscale.state, cut_out.state) == ("failed", "cancelled")
+    assert left == [root.pk]
+    assert progress.of(root).phase == "Ready, but not every step could be made"
+    assert [job.state for job in chains.whole(again)] == ["succeeded", "succeeded"]
+    again.refresh_from_db()
+    assert [a.job.operation for a in again.results()] == ["remove_background"]
+    assert sound()
+
+
+def test_the_same_wish_with_a_seed_and_the_same_passes_costs_nothing_twice(
+    site: Site, both: list[str]
+) -> None:
+    site.request(seed=7, passes=both)
+    driver.drive(seconds=15)
+
+    same = site.request(seed=7, passes=both)
+    other = site.request(seed=7, passes=both[:1])
+    plain = site.request(seed=7)
+
+    assert (same.state, same.actual_cost) == ("succeeded", 0)
+    assert [a.job.operation for a in same.results()] == ["remove_background"]
+    assert (other.state, plain.state) == ("queued", "queued")
+
+
+def test_a_wish_of_which_a_pass_failed_is_made_anew(
+    site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
+) -> None:
+    model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
+    governed_too(site, model)
+    simulator.fail("status", status=400, on="jobs")
+    wish = {"seed": 7, "passes": [f"upscale:2:{model.slug}"]}
+    site.request(**wish)
+    driver.drive(seconds=15)
+
+    again = site.request(**wish)
+
+    assert (again.state, again.cached_from_id) == ("queued", None)
+
+
+def test_an_idempotency_key_stands_for_the_passes_too(site: Site, both: list[str]) -> None:
+    one = site.request(idempotency_key="k", passes=both)
+    two = site.request(idempotency_key="k", passes=both)
+
+    assert one == two
+    assert Job.objects.count() == 3
+    with pytest.raises(requests.IdempotencyConflict):
+        site.request(idempotency_key="k")
+
+
+def test_a_pass_is_not_begun_before_its_image_is_there(site: Site, both: list[str]) -> None:
+    root = site.request(passes=both)
+    begin_early(root)
+
+    driver.drive(seconds=15)
+
+    assert [job.state for job in chains.whole(root)] == ["succeeded"] * 3
+    assert all(job.attempts.count() == 1 for job in chains.whole(root))
+
+
+def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) -> None:
+    root = site.request(passes=both)
+    upscale = chains.whole(root)[1]
+
+    pulse.worker_seen(name="w")
+    waiting = progress.of(upscale)
+    driver.drive(seconds=0.05)
+    while root.state != "succeeded":
+        driver.drive(seconds=0.05)
+        root.refresh_from_db()
+    shown = progress.of(root)
+
+    assert "step before" in waiting.phase
+    assert shown.is_final or ("of 3" in shown.phase and not shown.is_final)
+
+
+def test_what_is_worked_on_further_waits_for_nobody(
+    site: Site, both: list[str], client: Any
+) -> None:
+    site.request(count=2, passes=both)
+    driver.drive(seconds=15)
+    reviewer = make_user("rosa", groups=["Image reviewers"], is_staff=True)
+    client.force_login(reviewer)
+
+    dashboard = client.get(reverse("admin:index")).content.decode()
+    address = html.unescape(re.search(r'href="([^"]*is_step[^"]*)"', dashboard)[1])  # type: ignore[index]  # it is there
+    listed = client.get(address)
+
+    assert "2 images wait for review" in dashboard
+    assert listed.context["cl"].result_count == 2
+
+
+def test_a_template_hands_its_passes_to_a_batch(site: Site, both: list[str]) -> None:
+    version = make_template(
+        body="A {{ product }}",
+        variables=VARIABLES,
+        width=64,
+        height=64,
+        image_model=site.model,
+        passes=[one.as_dict() for one in passes_from(both)],
+    )
+    estimate = batches.estimated(version, site.model, rows=3)
+    batch = start(site, version, products(3))
+    prepare()
+    reserved = period().reserved
+    driver.drive(seconds=30)
+
+    counted = Batch.objects.get(pk=batch.pk)
+    final = Asset.objects.filter(job__batch=batch, is_step=False)
+    assert estimate == reserved == 9 * EACH
+    assert (counted.total, counted.made, counted.spent) == (9, 9, 9 * EACH)
+    assert counted.estimated == 0
+    assert {a.job.operation for a in final} == {"remove_background"}
+    assert final.count() == 3
+    assert sound()
+
+
+def test_passes_in_several_currencies_are_refused(site: Site) -> None:
+    euros = make_image_model(
+        wire_name="sandbox-1", price={"currency": "EUR", "per_image": [{"amount": "0.02"}]}
+    )
+    governed_too(site, euros)
+
+    with pytest.raises(steps.BadStep, match="currencies"):
+        requests.quote(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
+    with pytest.raises(steps.BadStep, match="currencies"):
+        site.request(passes=[f"upscale:2:{euros.slug}"])
+
+
+def governed_too(site: Site, model: Any) -> None:
+    """Let the site's editors use one more model."""
+    make_grant(group=make_group("Image editors"), image_model=model)
+
+
+@use_case(silent=True)
+def begin_early(root: Job) -> None:
+    """Have the passes taken up before there is anything to work on."""
+    Job.objects.filter(root=root).update(due_at=root.created_at)
+    assert leases.any_unfinished()

@@ -1,0 +1,172 @@
+"""What stops images from being made is found before an editor has to wonder, each with its mend."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from io import StringIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.urls import reverse
+
+from imagegen_app.core.invariants import NEVER
+from imagegen_app.models import LedgerEntry, Pulse, Worker
+from imagegen_app.services import clock, doctor, driver, pulse
+from imagegen_app.services.unit import use_case
+from tests.services.conftest import Site
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def parts(level: str) -> dict[str, str]:
+    return {f.part: f.what for f in doctor.examine() if f.level == level}
+
+
+@pytest.fixture
+def working(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site whose worker and sweep were just seen, with a certificate of its own."""
+    monkeypatch.setattr(doctor, "_settings", lambda: iter(()))
+    pulse.worker_seen(name="w")
+    pulse.beat("sweep")
+    return site
+
+
+def test_a_sound_site_has_nothing_wrong_and_every_part_is_told_of(working: Site) -> None:
+    assert parts("error") == {}
+    assert {f.part for f in doctor.examine()} >= {"engine", "worker", "disk", "storage", "clock"}
+
+
+@use_case(silent=True)
+def silence(table: Any, **changes: Any) -> None:
+    table.objects.update(**changes)
+
+
+def test_a_worker_that_went_silent_is_missed(working: Site, settings: Any) -> None:
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
+    }
+    silence(Worker, seen_at=clock.now() - clock.timedelta(seconds=130))
+
+    assert "2 minutes" in parts("error")["worker"]
+
+
+def test_a_sweep_that_stands_still_is_missed(working: Site, settings: Any) -> None:
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
+    }
+    silence(Pulse, at=clock.now() - clock.timedelta(seconds=130))
+
+    assert "swept" in parts("error")["worker"]
+
+
+def test_an_unknown_engine_is_named(working: Site, settings: Any) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "ENGINE": "nowhere.Engine"}
+
+    assert "nowhere.Engine" in parts("error")["engine"]
+
+
+def test_a_broker_that_is_away_is_named(working: Site, settings: Any) -> None:
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "ENGINE": "imagegen_app.engines.rq.RqEngine",
+        "QUEUE": "doctor",
+    }
+    settings.RQ_QUEUES = {"doctor": {"URL": "redis://127.0.0.1:1/0"}}
+
+    assert "does not answer" in parts("error")["engine"]
+
+
+def test_a_full_disk_is_told(working: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**12, 10**12, 5 * 1024**2))
+
+    assert "5 MB" in parts("error")["disk"]
+
+
+def test_a_credential_without_a_value_is_told_and_never_shown(
+    working: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOBODYS_KEY", raising=False)
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {"away": {"SOURCE": "env:NOBODYS_KEY", "HOSTS": ["api.example.com"]}},
+    }
+    provider = working.model.provider
+    provider.credential = "away"
+    from imagegen_app.core.actors import System  # noqa: PLC0415 - this test only
+    from imagegen_app.services import catalog  # noqa: PLC0415 - this test only
+
+    catalog.save(actor=System("test"), record=provider)
+
+    assert "no value" in parts("error")["credentials"]
+
+
+def test_the_command_fails_where_something_is_wrong_and_speaks_json(
+    working: Site, settings: Any
+) -> None:
+    out = StringIO()
+    call_command("imagegen_doctor", "--json", "--invariants", stdout=out)
+    told = json.loads(out.getvalue())
+    assert told["invariants"] == {"looked_at": len(NEVER), "broken": {}}
+
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "ENGINE": "nowhere.Engine"}
+    with pytest.raises(CommandError):
+        call_command("imagegen_doctor", "--json", stdout=StringIO())
+
+
+def test_the_money_adds_up_after_work_and_a_planted_difference_is_found(site: Site) -> None:
+    jobs = [site.request(count=2), site.request()]
+    driver.drive(seconds=10)
+    assert doctor.broken_invariants() == {}
+
+    with connection.cursor() as cursor:
+        cursor.execute("update imagegen_ledgerentry set amount = amount + 1 where kind = 'charge'")
+    found = doctor.broken_invariants()
+
+    assert set(found) == {
+        "a budget whose counters differ from its ledger",
+        "an attempt whose charges differ from its cost",
+    }
+    assert LedgerEntry.objects.filter(job=jobs[0]).exists()
+
+
+def test_a_job_whose_end_left_no_event_is_found(site: Site) -> None:
+    job = site.request()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update imagegen_job set state = 'expired', due_at = null, finished_at = created_at"
+        )
+
+    found = doctor.broken_invariants()
+
+    assert set(found) == {"an end without its event", "money still reserved for an ended job"}
+    assert [uuid.UUID(key) for key in found["an end without its event"]] == [job.pk]
+
+
+def test_every_query_runs_on_this_database(db: None) -> None:
+    assert doctor.broken_invariants() == {}
+
+
+def test_the_front_page_tells_an_administrator_what_is_wrong(
+    working: Site, settings: Any, client: Client
+) -> None:
+    from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - this test only
+
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "ENGINE": "nowhere.Engine"}
+    client.force_login(make_user("ada", groups=["Image administrators"], is_staff=True))
+
+    page = client.get(reverse("admin:index")).content.decode()
+
+    assert "nowhere.Engine cannot be used" in page

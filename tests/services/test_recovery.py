@@ -1,0 +1,227 @@
+"""What a paused or killed worker left behind is finished once, and billed once."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+
+from imagegen_app import conf
+from imagegen_app.core.actors import System
+from imagegen_app.imaging.certificates import make_development_chain
+from imagegen_app.models import Attempt, AuditEvent, Budget, BudgetPeriod, Job
+from imagegen_app.services import (
+    adapters,
+    catalog,
+    clock,
+    control,
+    driver,
+    jobs,
+    leases,
+    session,
+    signing,
+    spool,
+    unknown,
+)
+from imagegen_app.services.moves import WORKER
+from imagegen_app.services.rebuild import request_of
+from imagegen_app.services.unit import use_case
+from tests.services.conftest import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagegen_app.testing.simulator.process import SimulatorProcess
+
+
+@use_case(silent=True)
+def lease_runs_out(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+
+
+def paused_before_its_first_byte(site: Site) -> tuple[Job, Attempt]:
+    """A worker has marked a call as sent, and was paused before it sent anything."""
+    site.request()
+    (job,) = leases.claim(limit=1, owner="paused")
+    attempt = jobs.begin(job, digest=leases.digest_of(job))
+    jobs.mark_sent(job, attempt)
+    lease_runs_out(job)
+    return job, attempt
+
+
+def test_a_paused_sender_that_goes_on_late_is_not_billed_beside_its_successor(
+    jobs_site: Site, simulator: SimulatorProcess
+) -> None:
+    job, attempt = paused_before_its_first_byte(jobs_site)
+    driver.drive(seconds=15)
+
+    asyncio.run(sent_by_the_sleeper(job, attempt))
+
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    assert list(job.attempts.values_list("pk", "state")) == [(attempt.pk, "settled")]
+    assert simulator.bill()["images"] == 1
+    sent = AuditEvent.objects.filter(type="job.submitted", job_id=job.pk)
+    assert sorted('"again":true' in event.body for event in sent) == [False, True]
+
+
+async def sent_by_the_sleeper(job: Job, attempt: Attempt) -> None:
+    """Send what the paused worker had in its hands."""
+    async with adapters.client() as http:
+        request = await asyncio.to_thread(request_of, job, attempt)
+        adapter = await asyncio.to_thread(adapters.connect, job.image_model.provider, http=http)
+        await adapter.submit(request, answer=spool.answer_of(attempt))
+
+
+def test_a_repetition_that_cannot_be_sent_keeps_its_key(
+    jobs_site: Site, simulator: SimulatorProcess
+) -> None:
+    job, attempt = paused_before_its_first_byte(jobs_site)
+    simulator.fail("status", status=429, retry_after=0.3, on="jobs", times=1)
+
+    driver.drive(seconds=15)
+
+    job.refresh_from_db()
+    assert (job.state, job.attempts.get().pk) == ("succeeded", attempt.pk)
+    assert simulator.bill()["images"] == 1
+
+
+def test_a_call_that_nobody_wants_any_more_is_not_repeated(
+    jobs_site: Site, simulator: SimulatorProcess
+) -> None:
+    job, _attempt = paused_before_its_first_byte(jobs_site)
+    control.cancel(actor=jobs_site.actor, job=job)
+
+    driver.drive(seconds=10)
+
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    assert simulator.bill()["images"] == 0
+
+
+def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
+    site: Site,
+) -> None:
+    own = Budget(
+        name="Own", scope="user", user=site.actor.account, period="month", limit=Decimal("0.03")
+    )
+    catalog.save(actor=System("test"), record=own)
+    job, attempt = paused_before_its_first_byte(site)
+    unknown.became_uncertain(job, attempt, look_again=None)
+
+    with pytest.raises(jobs.budgets.OverBudget):
+        unknown.send_again_at_risk(job, attempt, actor=WORKER)
+
+    assert BudgetPeriod.objects.get(budget=own).reserved == Decimal("0.02")
+
+
+def test_a_workers_session_ends_transactions_that_nobody_goes_on_with(db: None) -> None:
+    told = {"postgresql": "SHOW idle_in_transaction_session_timeout", "sqlite": "SELECT 'none'"}
+    # Inside of a transaction, as every test here is, nothing may be changed.
+    session.bound_idle_transactions()
+    with connection.cursor() as cursor:
+        cursor.execute(told.get(connection.vendor, "SELECT 'none'"))
+        assert cursor.fetchone()[0] in {"0", "none"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_of_a_transaction_the_bound_is_a_leases_time() -> None:
+    session.bound_idle_transactions()
+
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW idle_in_transaction_session_timeout")
+            assert cursor.fetchone()[0] == f"{conf.get().lease_seconds}s"
+
+
+def test_the_pool_holds_more_connections_than_calls_may_be_in_flight(settings: Any) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "MAX_IN_FLIGHT": 500}
+
+    assert adapters.client().limits.max_connections > 500
+
+
+def test_threads_that_sign_first_at_once_agree_on_one_identity(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": tmp_path / "state"}
+    all_here = Barrier(8)
+
+    def slow_chain(organization: str) -> tuple[str, str]:
+        # Nobody goes on before all have seen that there is none yet.
+        all_here.wait(timeout=20)
+        return make_development_chain(organization)
+
+    monkeypatch.setattr(signing, "make_development_chain", slow_chain)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(signing.development_identity, ["Shop"] * 8))
+
+    assert len(set(made)) == 1
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["development-signing.pem"]
+
+
+def test_the_databases_clock_is_asked_once_a_second_and_never_runs_ahead(
+    db: None, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(1):
+        moments = [clock.now() for _ in range(50)]
+
+    assert moments == sorted(moments)
+    for _ in range(300):
+        carried = clock.now()
+        clock._told = None
+        assert carried <= clock.now()
+
+
+@pytest.mark.parametrize(
+    ("is_free", "cost"), [(False, Decimal("0.02")), (True, Decimal(0))], ids=["billed", "free"]
+)
+def test_a_call_that_the_provider_stops_costs_what_the_provider_bills(
+    jobs_site: Site, simulator: SimulatorProcess, is_free: bool, cost: Decimal
+) -> None:
+    simulator.script(job_seconds=30, free_cancel=is_free)
+    job = jobs_site.request()
+    driver.drive(seconds=0.5)
+    control.cancel(actor=jobs_site.actor, job=job)
+
+    driver.drive(seconds=10)
+
+    job.refresh_from_db()
+    period = BudgetPeriod.objects.get()
+    assert (job.state, job.actual_cost) == ("cancelled", cost)
+    assert ("billed all the same" in job.error_message) is not is_free
+    assert (period.spent, period.reserved) == (cost, 0)
+    assert Decimal(simulator.bill()["images"]) * Decimal("0.02") == cost
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_a_look_up_that_fails_tells_nothing_of_the_call(
+    jobs_site: Site, simulator: SimulatorProcess, status: int
+) -> None:
+    simulator.fail("disconnect", on="jobs")
+    simulator.fail("status", on="lookup", status=status, times=2)
+    job = jobs_site.request()
+
+    driver.drive(seconds=20)
+
+    job.refresh_from_db()
+    assert (job.state, job.attempts.count()) == ("succeeded", 1)
+    assert simulator.bill()["images"] == 1
+
+
+def test_a_call_that_failed_at_the_provider_is_made_anew_and_not_polled_for_ever(
+    jobs_site: Site, simulator: SimulatorProcess
+) -> None:
+    simulator.fail("job_failed", on="jobs", code="overloaded")
+    job = jobs_site.request()
+
+    driver.drive(seconds=20)
+
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    assert [a.state for a in job.attempts.order_by("number")] == ["refused", "settled"]
