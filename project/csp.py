@@ -16,11 +16,11 @@ POLICY = (
     "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
 )
 _ADMIN = re.compile(r"^/(?:[a-z]{2}(?:-[a-z]+)?/)?admin/")
-_OURS = re.compile(r"^/(?:[a-z]{2}(?:-[a-z]+)?/)?admin/imagegen/")
+_OURS = re.compile(r"^/(?:[a-z]{2}(?:-[a-z]+)?/)?admin/(?:imagegen/|$)")
 
 
 class ContentSecurityPolicy:
-    """Add the policy to public pages and to the image app's own admin pages.
+    """Add the policy to public pages, to the admin's index and to the image app's own pages there.
 
     Left out are the rest of the admin and any page that carries the CMS toolbar: django CMS
     writes inline scripts and styles into its edit, preview and structure pages, so a policy

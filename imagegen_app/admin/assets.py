@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
-from django.http import HttpResponseRedirect
+from django.contrib import admin, messages
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -16,19 +16,22 @@ from imagegen_app.admin.base import EMPTY, facts, link
 from imagegen_app.admin.own import OwnRows, chip, timeline
 from imagegen_app.models import Asset
 from imagegen_app.services import (
-    access,
+    asset_list,
+    chains,
     delivery,
     inspection,
-    pictures,
     reading,
     review,
     storage,
+    story,
     takedown,
 )
+from imagegen_app.services.access import Refused
+from imagegen_app.services.story import name_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
 
@@ -47,13 +50,13 @@ class AssetAdmin(OwnRows):
         "created_at",
     ]
     list_display_links = ["thumbnail", "title_or_number"]
-    list_filter = ["review", "credentials_state", "job__image_model"]
+    list_filter = ["review", "is_step", "credentials_state", "job__image_model"]
     list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
     search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
     search_help_text = gettext_lazy("Title, alternative text, hash or number")
     ordering = ["-created_at"]
     lookups = ["job", "job__batch", "job__template_version"]
-    actions = ["approve", "reject", "withdraw"]
+    actions = ["approve", "reject", "withdraw", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [
         (None, {"fields": ["preview", "sentences", "prompt_text"]}),
@@ -76,7 +79,15 @@ class AssetAdmin(OwnRows):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related("renditions", "placements")
+        rows = super().get_queryset(request).prefetch_related("renditions", "placements")
+        return rows.select_related(
+            "job__requester",
+            "job__root",
+            "job__template_version__template",
+            "job__image_model",
+            "attempt__image_model__provider",
+            "reviewed_by",
+        )
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -114,7 +125,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("requested by"))
     def requester(self, obj: Asset) -> str:
         """Return who asked for it."""
-        return str(obj.job.requester or EMPTY)
+        return name_of(obj.job.requester, EMPTY)
 
     @admin.display(description=gettext_lazy("shown in"))
     def places(self, obj: Asset) -> int:
@@ -135,49 +146,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("in short"))
     def sentences(self, obj: Any) -> SafeString:
         """Return the image's story in a few sentences."""
-        job = obj.job
-        lines = [
-            _("%(who)s requested it on %(day)s from %(what)s.")
-            % {
-                "who": job.requester or job.actor_id,
-                "day": job.created_at.strftime("%Y-%m-%d %H:%M"),
-                "what": _("the template “%(t)s”") % {"t": job.template_version}
-                if job.template_version
-                else _("a free prompt"),
-            },
-            _("%(model)s, version %(version)s, made it.")
-            % {
-                "model": f"{obj.attempt.image_model.provider} {obj.attempt.image_model}",
-                "version": obj.attempt.model_version or obj.attempt.image_model.version,
-            },
-        ]
-        if access.may(obj.reader, "view_costs") or job.requester_id == obj.reader.account.pk:
-            lines.append(
-                _("The request cost %(cost)s %(currency)s for %(n)s image(s).")
-                % {"cost": f"{job.actual_cost or 0:.2f}", "currency": job.currency, "n": job.count}
-            )
-        lines.extend(
-            _("“%(screener)s” looked at the %(where)s: %(outcome)s.")
-            % {
-                "screener": verdict.screener,
-                "where": verdict.where,
-                "outcome": verdict.get_outcome_display().lower(),
-            }
-            for verdict in job.verdicts.order_by("pk")[:20]
-        )
-        if obj.reviewed_at is None:
-            lines.append(_("Nobody has decided about it yet."))
-        else:
-            lines.append(
-                _("%(who)s decided on %(day)s: %(state)s. %(note)s")
-                % {
-                    "who": obj.reviewed_by or _("The system"),
-                    "day": obj.reviewed_at.strftime("%Y-%m-%d %H:%M"),
-                    "state": obj.get_review_display().lower(),
-                    "note": obj.review_note,
-                }
-            )
-        lines.append(_("Visitors see the label “%(label)s”.") % {"label": pictures.label(obj)})
+        lines = story.sentences(obj.reader, obj)
         return format_html(
             '<ul class="imagegen-story">{}</ul>',
             format_html_join("", "<li>{}</li>", ((line,) for line in lines)),
@@ -186,12 +155,13 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("prompt"))
     def prompt_text(self, obj: Any) -> SafeString | str:
         """Return the prompt, to who may read it."""
-        if obj.job.prompt_erased_at is not None:
-            return _("erased on %(day)s") % {"day": obj.job.prompt_erased_at.date().isoformat()}
-        prompt = reading.prompt_of(obj.reader, obj.job)
+        asked = chains.first_of(obj.job)
+        if asked.prompt_erased_at is not None:
+            return _("erased on %(day)s") % {"day": asked.prompt_erased_at.date().isoformat()}
+        prompt = reading.prompt_of(obj.reader, asked)
         if prompt is None:
             return _("You may not read other people's prompts.")
-        return format_html('<p class="imagegen-prompt">{}</p>', prompt or EMPTY)
+        return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
 
     @admin.display(description=gettext_lazy("checked just now"))
     def mark_facts(self, obj: Asset) -> SafeString | str:
@@ -305,7 +275,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("story"))
     def story(self, obj: Asset) -> SafeString:
         """Return the audit trail as sentences."""
-        return timeline(obj.job_id)
+        return timeline(obj.job)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         """Say whether the person may decide about images at all."""
@@ -332,6 +302,35 @@ class AssetAdmin(OwnRows):
     @admin.action(description=gettext_lazy("Withdraw…"), permissions=["review"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
+
+    def has_place_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may put images into content."""
+        return bool(request.user.has_perm("imagegen.place_asset"))
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may export."""
+        return bool(request.user.has_perm("imagegen.export_audit"))
+
+    @admin.action(description=gettext_lazy("Place on an object…"), permissions=["place"])
+    def attach(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
+        keys = list(queryset.values_list("pk", flat=True)[:2])
+        if len(keys) == 1:
+            return HttpResponseRedirect(reverse("admin:imagegen_asset_attach", args=keys))
+        messages.warning(request, _("Select the one image that you want to place."))
+        return None
+
+    @admin.action(description=gettext_lazy("Export as a table (CSV)"), permissions=["export"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
+        try:
+            text = asset_list.export(actor=self.actor(request), assets=queryset)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return None
+        return HttpResponse(
+            text,
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="images.csv"'},
+        )
 
     def _with_note(
         self, request: HttpRequest, rows: QuerySet[Asset], name: str, title: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.urls import reverse
@@ -15,6 +15,8 @@ from imagegen_app.admin.own import OwnRows, chip
 from imagegen_app.models import Attempt, Batch, Verdict
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
 
@@ -76,7 +78,15 @@ class AttemptAdmin(OwnRows):
 class BatchAdmin(OwnRows):
     """Many jobs from one template."""
 
-    list_display = ["created_at", "title", "template_version", "requester", "total", "pages"]
+    list_display = [
+        "created_at",
+        "title",
+        "template_version",
+        "requester",
+        "row_count",
+        "made",
+        "pages",
+    ]
     list_select_related = ["template_version__template", "requester"]
     search_fields = ["title"]
     ordering = ["-created_at"]
@@ -85,11 +95,20 @@ class BatchAdmin(OwnRows):
         "template_version",
         "requester",
         "mapped",
-        "total",
+        "row_count",
+        "made",
+        "failed",
+        "blocked",
+        "cancelled",
         "created_at",
+        "paused_at",
         "cancelled_at",
         "pages",
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Thousands of keys that no page of this table shows.
+        return super().get_queryset(request).defer("rows", "faults")
 
     @admin.display(description=gettext_lazy("pages"))
     def pages(self, obj: Batch) -> SafeString:
@@ -113,7 +132,10 @@ class BatchAdmin(OwnRows):
                 name.removeprefix("=").replace("_", " "),
                 f"“{path}”" if name.startswith("=") else path,
             )
-            for name, path in obj.mapping.get("variables", {}).items()
+            for name, path in [
+                *obj.mapping.get("variables", {}).items(),
+                *((f"={n}", v) for n, v in obj.mapping.get("fixed", {}).items()),
+            ]
         )
 
 

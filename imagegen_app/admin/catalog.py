@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -17,7 +18,7 @@ from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider
-from imagegen_app.services import adapters, catalog
+from imagegen_app.services import adapters, catalog, condition
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -63,11 +64,15 @@ class ProviderForm(AnyModelForm):
             "base_url",
             "credential",
             "max_in_flight",
+            "calls_per_minute",
+            "burst",
             "is_enabled",
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("adapter", "credential"):
+            self.fields[name].label = capfirst(str(self.fields[name].label))
         self.fields["adapter"].choices = adapters.choices()  # type: ignore[attr-defined]  # a choice field
         names = sorted(conf.get().credentials)
         self.fields["credential"].choices = [("", "–"), *((n, n) for n in names)]  # type: ignore[attr-defined]  # noqa: RUF001 - a dash for people
@@ -89,6 +94,7 @@ class ModelForm(AnyModelForm):
             "lifecycle",
             "retires_on",
             "replaced_by",
+            "fallback",
             "max_seconds",
             "notes",
         ]
@@ -196,7 +202,16 @@ class ProviderAdmin(CatalogAdmin):
     """Accounts at image APIs."""
 
     form = ProviderForm
-    list_display = ["name", "adapter", "base_url", "credential", "max_in_flight", "is_enabled"]
+    list_display = [
+        "name",
+        "condition",
+        "adapter",
+        "base_url",
+        "credential",
+        "max_in_flight",
+        "calls_per_minute",
+        "is_enabled",
+    ]
     list_filter = ["is_enabled"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
@@ -204,6 +219,14 @@ class ProviderAdmin(CatalogAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else dict(self.prepopulated_fields)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("throttle").prefetch_related("breakers")
+
+    @admin.display(description=gettext_lazy("condition"))
+    def condition(self, obj: Provider) -> str:
+        """Say whether calls go through, are paused, or wait for a quiet time to end."""
+        return condition.told(obj)
 
 
 @admin.register(ImageModel)
@@ -232,6 +255,7 @@ class ImageModelAdmin(CatalogAdmin):
             ("provider", "name", "slug"),
             ("wire_name", "version"),
             ("lifecycle", "retires_on", "replaced_by"),
+            "fallback",
             "max_seconds",
             "notes",
         ]

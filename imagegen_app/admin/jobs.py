@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
-from django.urls import reverse
+from django.contrib import admin, messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
 
 from imagegen_app.admin.base import EMPTY, amount, facts, link, words
 from imagegen_app.admin.own import OwnRows, chip, timeline
+from imagegen_app.admin.pages.attach import AttachPage
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
+from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
 from imagegen_app.models import Job
-from imagegen_app.services import access, control, reading
+from imagegen_app.services import access, chains, control, doubt, phrases, reading
+from imagegen_app.services.access import Refused
+from imagegen_app.services.story import name_of
 
 if TYPE_CHECKING:
+    import uuid
+
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
@@ -45,6 +55,7 @@ class JobAdmin(OwnRows):
     search_help_text = gettext_lazy("Number of the job, row of a batch, or error")
     ordering = ["-created_at"]
     lookups = ["batch", "template_version", "requester", "attempts"]
+    change_form_template = "imagegen_app/admin/records/job.html"
     actions = ["cancel", "request_again", "close_unknown", "send_again", "never_accepted"]
     fieldsets = [
         (
@@ -61,7 +72,7 @@ class JobAdmin(OwnRows):
         ),
         (
             gettext_lazy("Came of it"),
-            {"fields": ["asset_links", "attempt_links", "verdict_lines", "links"]},
+            {"fields": ["asset_links", "pass_links", "attempt_links", "verdict_lines", "links"]},
         ),
         (gettext_lazy("Story"), {"fields": ["story"]}),
     ]
@@ -72,6 +83,7 @@ class JobAdmin(OwnRows):
         "prompt_text",
         "money_facts",
         "asset_links",
+        "pass_links",
         "attempt_links",
         "verdict_lines",
         "links",
@@ -82,10 +94,38 @@ class JobAdmin(OwnRows):
         pages = [
             *StudioPages(self.admin_site).urls(),
             *BatchPages(self.admin_site).urls(),
+            *ReviewPage(self.admin_site).urls(),
             *CompliancePages(self.admin_site).urls(),
+            *AttachPage(self.admin_site).urls(),
         ]
+        settle = path(
+            "<uuid:pk>/settle/",
+            self.admin_site.admin_view(require_POST(self.settle)),
+            name="imagegen_job_settle",
+        )
         # Under the job's own addresses, since a model admin's pages live there.
-        return [*pages, *super().get_urls()]
+        return [*pages, settle, *super().get_urls()]
+
+    def settle(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Settle one job of unknown outcome, by the button that was pressed on its page."""
+        job = get_object_or_404(self.get_queryset(request), pk=pk)
+        resolution = str(request.POST.get("resolution", ""))
+        try:
+            control.resolve(actor=self.actor(request), job=job, resolution=resolution)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The job was settled."))
+        return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Put what is known of an unknown outcome at the top of the page."""
+        job = kwargs.get("obj")
+        if job is not None:
+            context["doubt"] = doubt.of(self.actor(request), job)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -116,7 +156,8 @@ class JobAdmin(OwnRows):
     @admin.display(description=gettext_lazy("what happened"))
     def what_happened(self, obj: Job) -> str:
         """Return the error and its mend."""
-        return f"{obj.error_message} {obj.error_remedy}".strip() or EMPTY
+        said = (phrases.translated(obj.error_message), phrases.translated(obj.error_remedy))
+        return " ".join(said).strip() or EMPTY
 
     @admin.display(description=gettext_lazy("request"))
     def request_facts(self, obj: Job) -> SafeString:
@@ -132,7 +173,7 @@ class JobAdmin(OwnRows):
                 (_("Quality"), obj.quality),
                 (_("Format"), obj.output_format),
                 *((k.replace("_", " "), v) for k, v in obj.parameters.items()),
-                (_("Requested by"), obj.requester or obj.actor_id),
+                (_("Requested by"), name_of(obj.requester, obj.actor_id)),
                 (_("Requested"), obj.created_at.strftime("%Y-%m-%d %H:%M:%S")),
                 (
                     _("Finished"),
@@ -156,7 +197,7 @@ class JobAdmin(OwnRows):
             else ""
         )
         return format_html(
-            '<p class="imagegen-prompt">{}</p>{}{}',
+            '<p class="imagegen-prompt" dir="auto">{}</p>{}{}',
             prompt or EMPTY,
             negative,
             values if obj.variables else "",
@@ -175,6 +216,10 @@ class JobAdmin(OwnRows):
             [
                 (_("Estimated"), amount(obj.estimated_cost, obj.currency)),
                 (_("Cost"), self.cost(obj)),
+                (
+                    _("With all passes"),
+                    amount(chains.spent_on(obj), obj.currency) if obj.step_count > 1 else "",
+                ),
                 *entries,
             ]
         )
@@ -183,6 +228,32 @@ class JobAdmin(OwnRows):
     def asset_links(self, obj: Job) -> SafeString | str:
         """Return links to the images."""
         return _links("asset", obj.results()) or EMPTY
+
+    @admin.display(description=gettext_lazy("passes"))
+    def pass_links(self, obj: Job) -> SafeString | str:
+        """Return the whole wish as a list of its jobs, in their order."""
+        if obj.root_id is None and obj.step_count == 1:
+            return EMPTY
+        return format_html(
+            '<ol class="imagegen-story">{}</ol>',
+            format_html_join(
+                "",
+                '<li>{} <a href="{}"{}>{}</a> {} {}</li>',
+                (
+                    (
+                        ""
+                        if one.image_number is None
+                        else _("Image %(number)s:") % {"number": one.image_number + 1},
+                        reverse("admin:imagegen_job_change", args=[one.pk]),
+                        mark_safe(' aria-current="page"') if one.pk == obj.pk else "",
+                        one.get_operation_display(),
+                        one.image_model.name,
+                        chip(one.state, one.get_state_display()),
+                    )
+                    for one in chains.whole(obj)
+                ),
+            ),
+        )
 
     @admin.display(description=gettext_lazy("attempts"))
     def attempt_links(self, obj: Job) -> SafeString | str:
@@ -217,6 +288,7 @@ class JobAdmin(OwnRows):
         for other, text in (
             (obj.replaces_id, _("Requested again for")),
             (obj.cached_from_id, _("Answered from")),
+            (obj.follows_id, _("Works on the image of")),
         ):
             if other:
                 found.append(link(reverse("admin:imagegen_job_change", args=[other]), text))
@@ -225,7 +297,7 @@ class JobAdmin(OwnRows):
     @admin.display(description=gettext_lazy("story"))
     def story(self, obj: Job) -> SafeString:
         """Return the audit trail as sentences."""
-        return timeline(obj.pk)
+        return timeline(obj)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Say whether the person may cancel at all; whose jobs is decided for each."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
+    from imagegen_app.models import Job
+
 _GOOD = {"succeeded", "approved", "settled", "passed"}
 _BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "unknown", "refused"}
 
@@ -26,7 +28,7 @@ def chip(value: str, text: object) -> SafeString:
     return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
 
 
-def timeline(job_id: Any) -> SafeString:
+def timeline(job: Job) -> SafeString:
     """Return a job's story as a list of sentences, each with its place in the sealed log."""
     return format_html(
         '<ol class="imagegen-story">{}</ol>',
@@ -42,7 +44,7 @@ def timeline(job_id: Any) -> SafeString:
                     if told.place is not None
                     else _("not sealed yet"),
                 )
-                for told in telling.of_job(job_id)
+                for told in telling.of_job(job)
             ),
         ),
     )

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import prompts
+from imagegen_app.core.passes import passes_from
 from imagegen_app.models import PromptTemplate, TemplateVersion
-from imagegen_app.services import templates
+from imagegen_app.services import steps, templates
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -53,6 +54,7 @@ class PromptTemplateAdmin(RecordAdmin):
                         "image_model",
                         ("size", "count", "quality"),
                         ("seed_strategy", "seed"),
+                        ("pass_0", "pass_1", "pass_2"),
                         "version_note",
                     ]
                 },
@@ -236,6 +238,7 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
+                *((_("Then"), steps.in_words(one)) for one in passes_from(obj.passes)),
             ]
         )
 

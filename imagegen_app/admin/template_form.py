@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import AnyModelForm
 from imagegen_app.core.limits import MAX_COUNT, MAX_TEMPLATE_CHARS
+from imagegen_app.core.passes import MAX_PASSES, passes_from
 from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.models import ImageModel, PromptTemplate
+from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.models.templates import SEED_STRATEGIES
-from imagegen_app.services import templates
+from imagegen_app.services import steps, templates
 from imagegen_app.services.catalog import NotValid
 
 #: Variables that the form offers; more can be written by code.
@@ -63,6 +64,9 @@ class TemplateForm(AnyModelForm):
     quality = forms.CharField(label=gettext_lazy("Quality"), required=False, max_length=20)
     seed_strategy = forms.ChoiceField(label=gettext_lazy("Seed"), choices=SEED_STRATEGIES)
     seed = forms.IntegerField(label=gettext_lazy("Fixed seed"), required=False, min_value=0)
+    pass_0 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
+    pass_1 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
+    pass_2 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
     version_note = forms.CharField(
         label=gettext_lazy("What changed"), required=False, max_length=200
     )
@@ -75,6 +79,7 @@ class TemplateForm(AnyModelForm):
         super().__init__(*args, **kwargs)
         self.fields["image_model"].queryset = ImageModel.objects.order_by("name")  # type: ignore[attr-defined]  # a choice field
         version = self.instance.current if self.instance.pk else None
+        self._offer_passes(version)
         rows = list(version.variables) if version else []
         for number in range(VARIABLE_ROWS):
             self._add_row(number, rows[number] if number < len(rows) else {})
@@ -91,6 +96,17 @@ class TemplateForm(AnyModelForm):
             ):
                 self.fields[name].initial = getattr(version, name)
             self.fields["size"].initial = f"{version.width}x{version.height}"
+
+    def _offer_passes(self, version: TemplateVersion | None) -> None:
+        """Offer each pass that some model can do; what is stored stays on offer."""
+        stored = [str(one) for one in passes_from(version.passes)] if version else []
+        offered = dict(steps.offered())
+        choices = [("", _("Nothing more")), *offered.items()]
+        choices += [(text, text) for text in dict.fromkeys(stored) if text not in offered]
+        for number in range(MAX_PASSES):
+            field = self.fields[f"pass_{number}"]
+            field.choices = choices  # type: ignore[attr-defined]  # a choice field
+            field.initial = stored[number] if number < len(stored) else ""
 
     def _add_row(self, number: int, row: dict[str, Any]) -> None:
         label = _("Variable %(number)s") % {"number": number + 1}
@@ -141,12 +157,14 @@ class TemplateForm(AnyModelForm):
             quality=data["quality"],
             seed_strategy=data["seed_strategy"],
             seed=data["seed"],
+            passes=passes_from([data[f"pass_{n}"] for n in range(MAX_PASSES) if data[f"pass_{n}"]]),
             note=data["version_note"],
         )
         try:
             templates.check(draft)
         except NotValid as fault:
-            self.add_error(fault.field if fault.field in self.fields else None, fault.why)
+            field = "pass_0" if fault.field == "passes" else fault.field
+            self.add_error(field if field in self.fields else None, fault.why)
         self.draft = draft
         return data
 

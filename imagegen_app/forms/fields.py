@@ -8,10 +8,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.widgets import AssetSelect
 from imagegen_app.models import Asset
-from imagegen_app.services import access
+from imagegen_app.services import chooser
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
@@ -29,13 +28,7 @@ class AssetChoiceField(AnyModelChoice):
         super().__init__(queryset=self._visible(), widget=AssetSelect, **kwargs)
 
     def _visible(self) -> Any:
-        own = Asset.objects.filter(
-            job__requester=self.actor.account,
-            review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
-        )
-        found = own
-        if access.may(self.actor, "view_asset"):
-            found = own | Asset.objects.filter(review=ReviewState.APPROVED.value)
+        found = chooser.usable(self.actor)
         return found.select_related("job__template_version__template").order_by("-created_at")
 
     def label_from_instance(self, obj: Any) -> str:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
+from imagegen_app.core.passes import passes_from
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import Budget, Grant, ImageModel, PromptTemplate, Provider
 from imagegen_app.services import catalog, roles, templates
@@ -151,6 +152,17 @@ def _templates() -> None:
                     "Soft daylight from the left, gentle shadow, nothing else in the picture."
                 ),
                 variables=_PRODUCT_VARIABLES,
+                note="First version",
+            ),
+        ),
+        "product-cut-out": (
+            "Product cut-out",
+            "One product without a background, twice as large.",
+            Draft(
+                body="A {{ colour }} {{ product }}, seen from the front, evenly lit.",
+                variables=[v for v in _PRODUCT_VARIABLES if v["name"] in {"product", "colour"}],
+                size=Size(512, 512),
+                passes=passes_from(["upscale:2:sandbox-1", "remove_background:sandbox-1"]),
                 note="First version",
             ),
         ),

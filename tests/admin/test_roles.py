@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from imagegen_app.admin.base import RecordAdmin
-from imagegen_app.testing.factories import make_asset
+from imagegen_app.models import PromptTemplate
+from imagegen_app.testing.factories import make_asset, make_image_model
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -207,6 +209,7 @@ def test_a_provider_is_saved_through_its_use_case(client: Client, people: dict[s
             "slug": "new",
             "adapter": "sandbox",
             "max_in_flight": "4",
+            "burst": "5",
             "is_enabled": "on",
         },
     )
@@ -243,6 +246,53 @@ def test_a_changed_template_is_a_new_version_and_an_unchanged_one_is_not(
 
     template.refresh_from_db()
     assert (template.name, template.versions.count()) == ("Renamed", 2)
+
+
+def test_a_form_shows_every_field_that_it_would_write(people: dict[str, Any], rf: Any) -> None:
+    request = rf.get("/")
+    request.user = people["superuser"]
+    hidden = {}
+    for model, model_admin in admin.site._registry.items():
+        if not isinstance(model_admin, RecordAdmin) or not model_admin.is_writable:
+            continue
+        obj = model()
+        form = model_admin.get_form(request, obj)(instance=obj)
+        shown = set(flatten_fieldsets(model_admin.get_fieldsets(request, obj)))
+        hidden[model.__name__] = set(form.fields) - shown
+
+    assert "ImageModel" in hidden
+    assert {name: fields for name, fields in hidden.items() if fields} == {}
+
+
+def test_a_template_keeps_its_passes_and_refuses_those_that_cannot_be(
+    client: Client, people: dict[str, Any], rows: dict[str, Any]
+) -> None:
+    client.force_login(people["Template authors"])
+    model = make_image_model(wire_name="sandbox-1")
+    sent = {
+        "name": "Cut out",
+        "slug": "cut-out",
+        "body": "A mug",
+        "operation": "generate",
+        "size": "512x512",
+        "count": "1",
+        "seed_strategy": "random",
+        "pass_0": f"upscale:2:{model.slug}",
+        "pass_1": f"remove_background:{model.slug}",
+    }
+    add = reverse("admin:imagegen_prompttemplate_add")
+
+    refused = client.post(add, {**sent, "pass_0": f"upscale:4:{model.slug}", "size": "1024x1024"})
+    client.post(add, sent)
+
+    version = PromptTemplate.objects.get(slug="cut-out").current
+    assert "cannot do this" in refused.content.decode()
+    assert [one["operation"] for one in version.passes] == ["upscale", "remove_background"]
+    page = reverse("admin:imagegen_prompttemplate_change", args=[version.template_id])
+    client.post(page, {**sent, "purpose": "Shop"})
+    assert version.template.versions.count() == 1
+    shown = client.get(reverse("admin:imagegen_templateversion_change", args=[version.pk]))
+    assert "Upscale 2 times with" in shown.content.decode()
 
 
 def test_a_template_with_a_forbidden_thing_is_refused_with_its_line(

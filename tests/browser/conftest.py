@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,22 +12,14 @@ from django.test import Client
 
 from project import seed
 from project.demo import governance
+from tests.browser import site as demo_site
+from tests.browser.site import ARGUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # The synchronous Playwright runs an event loop in this thread; the ORM is used beside it, not in it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 
 
 @pytest.fixture
@@ -68,3 +61,60 @@ def page(shop: Any, live_server: Any, django_user_model: Any) -> Iterator[Any]:
         made.on("dialog", lambda d: made.complaints.append(f"dialog: {d.message}"))
         yield made
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo_site.Site]:
+    """The demo itself: a server and a worker, as `manage.py demo` starts them."""
+    pytest.importorskip("playwright.sync_api")
+    yield from demo_site.serve(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def visit(demo: demo_site.Site) -> Iterator[Callable[..., Any]]:
+    """Open a page in a browser of its own: `visit("editor")` signed in, `visit()` as a visitor."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+
+        def opened(name: str = "", *, width: int = 1280, **options: Any) -> Any:
+            context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+            context.set_default_timeout(20_000)
+            made = context.new_page()
+            made.complaints = []
+            made.on(
+                "console",
+                lambda m: made.complaints.append(m.text) if m.type == "error" else None,
+            )
+            made.on("pageerror", lambda e: made.complaints.append(str(e)))
+            if name:
+                demo_site.sign_in(made, demo, name)
+            return made
+
+        yield opened
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def published(demo: demo_site.Site) -> str:
+    """The number of an approved image that stands on a product, made through the demo's own pages."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    (key,) = demo.ask("select id from catalog_product where sku = 'HH-VAS-01'")[0]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        page = browser.new_page()
+        demo_site.sign_in(page, demo, "editor")
+        page.goto(f"{demo.url}/en/admin/catalog/product/{key}/change/")
+        page.click("[data-imagegen-open]")
+        studio = page.frame_locator("dialog iframe")
+        studio.locator(".imagegen-generate:has-text('USD')").click()
+        studio.locator("a.imagegen-button:has-text('Use this image')").first.click()
+        studio.locator("button:has-text('Use this image')").click()
+        page.locator("[data-picked] img").wait_for(state="visible")
+        page.click("input[name=_save]")
+        page.wait_for_url("**/product/")
+        browser.close()
+    (asset,) = demo.ask(
+        "select asset_id from imagegen_placement where object_id = ? and field = 'image'", str(key)
+    )[0]
+    return str(uuid.UUID(asset))

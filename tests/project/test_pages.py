@@ -203,7 +203,8 @@ def test_the_image_apps_own_admin_pages_are_under_the_policy(client: Client, pre
     signed_in(client, "admin")
 
     assert client.get(f"{prefix}/admin/imagegen/").headers[HEADER] == POLICY
-    assert HEADER not in client.get(f"{prefix}/admin/").headers
+    assert client.get(f"{prefix}/admin/").headers[HEADER] == POLICY
+    assert HEADER not in client.get(f"{prefix}/admin/catalog/product/").headers
 
 
 def test_an_editor_changes_products_and_a_reviewer_only_reads_them(client: Client) -> None:

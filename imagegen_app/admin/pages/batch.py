@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.sites import AdminSite, site
-from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -20,15 +19,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from imagegen_app.admin.pages.plan import PlanForm
-from imagegen_app.core.states import ReviewState
-from imagegen_app.models import Asset, Batch, Placement
+from imagegen_app.models import Batch
 from imagegen_app.services import (
     access,
+    batch_counts,
     batches,
-    control,
     delivery,
+    phrases,
     pulse,
-    review,
     selections,
     targets,
 )
@@ -41,6 +39,8 @@ if TYPE_CHECKING:
     from imagegen_app.models import TemplateVersion
     from imagegen_app.services.selections import Selection
 
+#: Rows that are rendered for the preview; larger batches are priced by what these cost.
+PLANNED_ROWS = 200
 #: Rows of the preview table; faulty ones come first.
 PREVIEW_ROWS = 12
 TILES = 60
@@ -59,7 +59,6 @@ class BatchPages:
             path("batches/new/", wrap(self.new), name="imagegen_batch_new"),
             path("batches/<uuid:pk>/run/", wrap(self.run), name="imagegen_batch_run"),
             path("batches/<uuid:pk>/status/", wrap(self.status), name="imagegen_batch_status"),
-            path("batches/<uuid:pk>/review/", wrap(self.review), name="imagegen_batch_review"),
         ]
 
     @method_decorator(never_cache)
@@ -92,7 +91,6 @@ class BatchPages:
                         actor=actor,
                         selection=selection,
                         form=form,
-                        plan=plan,
                         version=version,
                     )
                 except Refused as refusal:
@@ -112,7 +110,11 @@ class BatchPages:
             "rows": rows,
             "faults": 0 if plan is None else len(plan.rows) - len(plan.good),
             "cached": 0 if plan is None else sum(r.is_cached for r in plan.good),
-            "more": 0 if plan is None else len(plan.rows) - len(rows),
+            "more": 0 if plan is None else len(selection.keys) - len(rows),
+            "rows_in_all": len(selection.keys),
+            "wanted": 0 if plan is None else len(selection.keys) - len(plan.rows) + len(plan.good),
+            "unseen": 0 if plan is None else len(selection.keys) - len(plan.rows),
+            "cost": None if plan is None else _cost(plan, len(selection.keys)),
             "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal_shown,
             "selection": selection,
@@ -126,7 +128,6 @@ class BatchPages:
         actor: Person,
         selection: Selection,
         form: PlanForm,
-        plan: batches.Plan,
         version: TemplateVersion,
     ) -> Batch:
         mapping, fixed = form.mapping()
@@ -134,9 +135,12 @@ class BatchPages:
             actor=actor,
             version=version,
             title=f"{version.template.name}: {_subtitle(selection)}",
-            plan=plan,
+            keys=selection.keys,
             target=selection.target,
-            mapping=mapping | {f"={n}": v for n, v in fixed.items()},
+            mapping=mapping,
+            fixed=fixed,
+            image_model=form.cleaned_data.get("image_model"),
+            limits=form.limits(),
             key=str(request.POST.get("key", ""))[:64] or uuid.uuid4().hex,
         )
 
@@ -144,7 +148,7 @@ class BatchPages:
     def run(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Watch a batch, cancel what waits, request again what failed."""
         actor = access.person(request.user)
-        batch = _batch(actor, pk)
+        batch = own_batch(actor, pk)
         if request.method == "POST":
             try:
                 self._steer(request, actor, batch)
@@ -158,10 +162,14 @@ class BatchPages:
     def status(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Answer a poll with the part of the page that changes, or 304."""
         actor = access.person(request.user)
-        batch = _batch(actor, pk)
+        batch = own_batch(actor, pk)
         pulse.ring_if_stale()
         context = {"batch": batch, **_status(actor, batch)}
-        facts = [str(context["counts"]), str([t["state"] for t in context["tiles"]])]
+        facts = [
+            str(context["counts"]),
+            str(context["is_paused"]),
+            str([t["state"] for t in context["tiles"]]),
+        ]
         etag = f'"{hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]}"'
         if request.headers.get("If-None-Match") == etag:
             return HttpResponseNotModified(headers={"ETag": etag})
@@ -169,110 +177,21 @@ class BatchPages:
         response.headers["ETag"] = etag
         return response
 
-    @method_decorator(never_cache)
-    def review(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """Approve or reject in a grid, and put what was approved onto its objects."""
-        actor = access.person(request.user)
-        batch = _batch(actor, pk)
-        if request.method == "POST":
-            self._decide(request, actor, batch)
-            return HttpResponseRedirect(f"{request.path}?{request.GET.urlencode()}")
-        shown = request.GET.get("show", "pending")
-        found = _assets(batch)
-        if shown in {s.value for s in ReviewState}:
-            found = found.filter(review=shown)
-        page = Paginator(found, TILES).get_page(request.GET.get("page"))
-        tiles = [
-            {
-                "asset": asset,
-                "address": delivery.preview_address(asset, width=320),
-                "large": delivery.preview_address(asset, width=1280),
-                "why_not": review.why_not(actor, asset, ReviewState.APPROVED),
-            }
-            for asset in page.object_list
-        ]
-        context = {
-            "title": _("Review: %(batch)s") % {"batch": batch.title},
-            "batch": batch,
-            "page": page,
-            "tiles": tiles,
-            "shown": shown,
-            "states": [
-                ("pending", _("To decide")),
-                ("approved", _("Approved")),
-                ("rejected", _("Rejected")),
-            ],
-            "counts": batches.counts(batch),
-            "unplaced": _unplaced(batch),
-        }
-        return self._page(request, "imagegen_app/admin/batch/review.html", context)
-
-    def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
-        done = {"approve": 0, "reject": 0}
-        refusals: dict[str, int] = {}
-        decided: list[Asset] = []
-        for asset in _assets(batch):
-            wanted = request.POST.get(f"decision-{asset.pk}")
-            if wanted not in done:
-                continue
-            try:
-                if wanted == "approve":
-                    review.approve(actor=actor, asset=asset)
-                    decided.append(asset)
-                else:
-                    review.reject(actor=actor, asset=asset)
-            except Refused as refusal:
-                refusals[refusal.why] = refusals.get(refusal.why, 0) + 1
-            else:
-                done[wanted] += 1
-        if any(done.values()):
-            messages.success(
-                request,
-                _("%(approved)s approved, %(rejected)s rejected.")
-                % {"approved": done["approve"], "rejected": done["reject"]},
-            )
-        for why, number in refusals.items():
-            messages.warning(
-                request, _("%(number)s not changed: %(why)s") % {"number": number, "why": why}
-            )
-        if "place" in request.POST:
-            chosen = decided or list(_unplaced(batch))
-            self._place(request, actor, batch, chosen)
-
-    def _place(
-        self, request: HttpRequest, actor: Person, batch: Batch, chosen: list[Asset]
-    ) -> None:
-        try:
-            placed = batches.place_approved(actor=actor, batch=batch, assets=chosen)
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-            return
-        if placed:
-            messages.success(
-                request,
-                ngettext("%(count)s image was placed.", "%(count)s images were placed.", placed)
-                % {"count": placed},
-            )
-
     def _steer(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         if "cancel" in request.POST:
-            number = batches.cancel(actor=actor, batch=batch)
-            messages.success(
-                request,
-                ngettext("%(count)s job is cancelled.", "%(count)s jobs are cancelled.", number)
-                % {"count": number},
-            )
+            batches.cancel(actor=actor, batch=batch)
+            messages.success(request, _("The batch is being cancelled."))
+        elif "pause" in request.POST:
+            batches.pause(actor=actor, batch=batch)
+        elif "resume" in request.POST:
+            batches.resume(actor=actor, batch=batch)
         elif "again" in request.POST:
-            number = 0
-            for job in batch.jobs.filter(state__in=["failed", "cancelled", "expired"]):
-                if not control.why_not_again(actor, job):
-                    control.request_again(actor=actor, job=job)
-                    number += 1
+            number = batches.request_failed_again(actor=actor, batch=batch)
             messages.success(
                 request,
                 ngettext(
-                    "%(count)s job was requested again.",
-                    "%(count)s jobs were requested again.",
+                    "%(count)s job is requested again.",
+                    "%(count)s jobs are requested again.",
                     number,
                 )
                 % {"count": number},
@@ -302,11 +221,18 @@ def _plan(
     return batches.plan(
         actor=actor,
         version=version,
-        objects=selection.objects(),
+        objects=selection.objects()[:PLANNED_ROWS],
         mapping=mapping,
         fixed=fixed,
         image_model=model,
     )
+
+
+def _cost(plan: batches.Plan, rows: int) -> Decimal:
+    """Return what all rows will cost; those not looked at are taken to cost what the others do."""
+    unseen = rows - len(plan.rows)
+    each = plan.good[0].cost if plan.good else Decimal(0)
+    return plan.cost + unseen * each
 
 
 def _subtitle(selection: Selection) -> str:
@@ -316,9 +242,27 @@ def _subtitle(selection: Selection) -> str:
     return f"{number} {name}"
 
 
-def _batch(actor: Person, pk: uuid.UUID) -> Batch:
+def _why_paused(batch: Batch) -> str:
+    """Say why a batch is paused and what helps."""
+    sentences = {
+        "person": _("Paused. What was under way is finished; the rest waits for you."),
+        "pilot": _("The pilot is made. Look at its images, then release the rest."),
+        "cap": _("Paused: as much was spent as it may cost."),
+        "failures": _("Paused: too many rows have failed. Look at why before you go on."),
+        "blocks": _(
+            "Paused: screening has refused too many. Look at the prompts before you go on."
+        ),
+        "budget": _("Paused: the budget has too little left for the next rows."),
+        "refused": _("Paused: the next rows may not be requested any more. Ask whom it concerns."),
+    }
+    return sentences.get(batch.pause_reason, "") if batch.paused_at is not None else ""
+
+
+def own_batch(actor: Person, pk: uuid.UUID) -> Batch:
     """Return a batch that the actor may see; others are not there for them."""
-    batch = get_object_or_404(Batch.objects.select_related("template_version__template"), pk=pk)
+    batch = get_object_or_404(
+        Batch.objects.select_related("template_version__template").defer("rows"), pk=pk
+    )
     if batch.requester_id != actor.account.pk and not access.may(actor, "view_batch"):
         raise Http404
     return batch
@@ -331,39 +275,31 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
         .prefetch_related("assets__renditions")
         .order_by("created_at", "pk")[:TILES]
     )
+    labels = batches.row_labels(batch, [job.row_key for job in jobs])
     tiles = [
         {
             "job": job,
+            "label": labels.get(job.row_key, ""),
             "state": job.state,
+            "trouble": phrases.translated(job.error_message),
             "ratio": f"{job.width} / {job.height}",
             "asset": next(iter(job.assets.all()), None),
             "address": next((delivery.preview_address(a, width=320) for a in job.assets.all()), ""),
         }
         for job in jobs
     ]
-    counts = batches.counts(batch)
+    counts = batch_counts.of(batch)
     return {
         "tiles": tiles,
         "counts": counts,
-        "percent": 100 * counts.ended // counts.total if counts.total else 100,
+        "percent": 100 * (counts.ended + counts.faults) // (counts.rows or 1),
         "more": max(0, counts.total - len(tiles)),
         "is_stuck": not counts.is_finished and pulse.workers_alive() == 0,
+        "may_steer": batch.requester_id == actor.account.pk or access.may(actor, "cancel_any_job"),
         "may_cancel": not counts.is_finished and batch.cancelled_at is None,
+        "is_paused": batch.paused_at is not None,
+        "pause_sentence": _why_paused(batch),
+        "waiting_rows": counts.rows - counts.prepared,
         "shows_money": access.may(actor, "view_costs") or batch.requester_id == actor.account.pk,
-        "currency": jobs[0].currency if jobs else "",
+        "currency": batch.currency,
     }
-
-
-def _assets(batch: Batch) -> Any:
-    return (
-        Asset.objects.filter(job__batch=batch)
-        .select_related("job")
-        .prefetch_related("renditions")
-        .order_by("job__created_at", "position")
-    )
-
-
-def _unplaced(batch: Batch) -> list[Asset]:
-    standing = Placement.objects.standing().filter(asset=OuterRef("pk"))
-    approved = _assets(batch).filter(review=ReviewState.APPROVED.value)
-    return list(approved.exclude(Exists(standing)))

@@ -10,12 +10,17 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.core import prompts
 from imagegen_app.models import ImageModel, PromptTemplate
-from imagegen_app.services import access, targets
+from imagegen_app.services import access, batches, targets
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
     from imagegen_app.services.selections import Selection
+
+
+#: Larger batches are offered a pilot of so many rows.
+PILOT_FROM = 50
+PILOT = 3
 
 
 class PlanForm(forms.Form):
@@ -48,6 +53,30 @@ class PlanForm(forms.Form):
         granted = [m.pk for m in access.granted_models(actor)]
         self._field("image_model").queryset = ImageModel.objects.filter(pk__in=granted).order_by(
             "name"
+        )
+        self.fields["pilot"] = forms.IntegerField(
+            label=_("Pilot"),
+            required=False,
+            min_value=0,
+            max_value=1000,
+            initial=PILOT if len(selection.keys) > PILOT_FROM else 0,
+            help_text=_("So many are made first; you look at them, then release the rest. 0: all."),
+        )
+        self.fields["cap"] = forms.DecimalField(
+            label=_("Spend at most"), required=False, min_value=0, max_digits=12, decimal_places=2
+        )
+        self.fields["stop_at_failures"] = forms.IntegerField(
+            label=_("Pause when more than so many percent fail"),
+            required=False,
+            min_value=0,
+            max_value=100,
+            initial=50,
+        )
+        self.fields["stop_at_blocks"] = forms.IntegerField(
+            label=_("Pause when screening has refused so many"),
+            required=False,
+            min_value=0,
+            max_value=10_000,
         )
         self.variable_names: list[str] = []
         if version is not None:
@@ -87,6 +116,21 @@ class PlanForm(forms.Form):
     def variable_rows(self) -> list[tuple[Any, Any]]:
         """The mapping and the fixed value of each variable, side by side."""
         return [(self[f"map_{name}"], self[f"fix_{name}"]) for name in self.variable_names]
+
+    @property
+    def limit_fields(self) -> list[Any]:
+        """The fields that say when the batch waits for a person."""
+        return [self[name] for name in ("pilot", "cap", "stop_at_failures", "stop_at_blocks")]
+
+    def limits(self) -> batches.Limits:
+        """Return when the batch waits for a person, as a valid form says."""
+        data = self.cleaned_data
+        return batches.Limits(
+            pilot=data.get("pilot") or 0,
+            cap=data.get("cap"),
+            stop_at_failures=data.get("stop_at_failures") or 0,
+            stop_at_blocks=data.get("stop_at_blocks") or 0,
+        )
 
     def mapping(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return (variable to path, variable to fixed value)."""

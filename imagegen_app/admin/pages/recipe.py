@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.core import prompts
-from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_PROMPT_CHARS
 from imagegen_app.core.prompts import VariableKind
-from imagegen_app.models import ImageModel, PromptTemplate
-from imagegen_app.services import access, wishes
+from imagegen_app.core.types import Operation
+from imagegen_app.models import Asset, ImageModel, PromptTemplate
+from imagegen_app.services import access, chooser, requests, wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
@@ -29,6 +32,37 @@ SIZES = [
 ]
 COUNTS = [(str(n), str(n)) for n in (1, 2, 3, 4)]
 DEFAULT_COUNT = 4
+#: Images that an editor may start from at once.
+MAX_STARTS = 4
+_MEGABYTE = 1024 * 1024
+
+
+class _SeveralFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class StartImagesField(forms.FileField):
+    """Several uploaded images; each is checked for its size before a byte of it is read."""
+
+    widget = _SeveralFiles
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        files = data if isinstance(data, list | tuple) else [data] if data else []
+        if len(files) > MAX_STARTS:
+            raise ValidationError(
+                _("At most %(most)s images can be started from.") % {"most": MAX_STARTS}
+            )
+        for file in files:
+            if file.size > MAX_INPUT_BYTES:
+                raise ValidationError(
+                    _("“%(name)s” has %(size)s MB; at most %(most)s MB are taken. Make it smaller.")
+                    % {
+                        "name": file.name[:80],
+                        "size": file.size // _MEGABYTE,
+                        "most": MAX_INPUT_BYTES // _MEGABYTE,
+                    }
+                )
+        return [super(StartImagesField, self).clean(file, initial) for file in files]
 
 
 class RecipeForm(forms.Form):
@@ -41,6 +75,12 @@ class RecipeForm(forms.Form):
         label=gettext_lazy("Template"),
         empty_label=gettext_lazy("No template: a free prompt"),
     )
+    #: One page shown: what is sent twice from it is one request.
+    nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+    #: An asset to start from.
+    asset = forms.ModelChoiceField(
+        queryset=Asset.objects.none(), required=False, widget=forms.HiddenInput
+    )
 
     def __init__(
         self,
@@ -49,11 +89,18 @@ class RecipeForm(forms.Form):
         actor: Person,
         version: TemplateVersion | None,
         values: Mapping[str, str],
+        files: Any = None,
+        asset: str = "",
     ) -> None:
         slug = version.template.slug if version else ""
         #: Whether what was sent belongs to the template that is shown.
         self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
-        super().__init__(data if self.is_for_this_template else None, initial={"template": slug})
+        super().__init__(
+            data if self.is_for_this_template else None,
+            files if self.is_for_this_template else None,
+            initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
+        )
+        self._choice("asset").queryset = chooser.usable(actor)
         self.version = version
         self._choice("template").queryset = PromptTemplate.objects.filter(
             is_archived=False, current__isnull=False
@@ -63,7 +110,7 @@ class RecipeForm(forms.Form):
             self.fields["prompt"] = forms.CharField(
                 label=_("Prompt"),
                 max_length=MAX_PROMPT_CHARS,
-                widget=forms.Textarea(attrs={"rows": 5}),
+                widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
                 help_text=_("Say what the image should show."),
                 initial=values.get("prompt", ""),
             )
@@ -108,6 +155,20 @@ class RecipeForm(forms.Form):
         self.fields["negative"] = forms.CharField(
             label=_("Not in the image"), required=False, max_length=1000
         )
+        self.fields["starts"] = StartImagesField(
+            label=_("Start from images"),
+            required=False,
+            help_text=_("PNG, JPEG or WebP, at most %(most)s MB each. They are changed as you say.")
+            % {"most": MAX_INPUT_BYTES // _MEGABYTE},
+            widget=_SeveralFiles(
+                attrs={
+                    "accept": "image/png,image/jpeg,image/webp",
+                    "data-most-bytes": MAX_INPUT_BYTES,
+                    "data-too-large": _("“%(name)s” is too large: at most %(most)s MB are taken.")
+                    % {"name": "{name}", "most": MAX_INPUT_BYTES // _MEGABYTE},
+                }
+            ),
+        )
 
     @property
     def variable_fields(self) -> list[Any]:
@@ -116,12 +177,23 @@ class RecipeForm(forms.Form):
             return [self["prompt"]]
         return [self[f"v_{variable.name}"] for variable in self.variables]
 
+    @property
+    def started_from(self) -> Asset | None:
+        """The asset that is changed, if one was chosen."""
+        value = self["asset"].value()
+        try:
+            found: Asset | None = self._choice("asset").clean(value)
+        except ValidationError:
+            return None
+        return found
+
     def wish(self, actor: Person) -> wishes.Wish:
-        """Return the wish of a valid form.
+        """Return the wish of a valid form; sent twice from one page, it is one request.
 
         :raises InvalidWish: if a part does not fit.
         """
-        return self._compose(actor, self.cleaned_data)
+        wish = self._compose(actor, self.cleaned_data)
+        return requests.once(wish, page=self.cleaned_data.get("nonce", ""))
 
     def draft_wish(self, actor: Person) -> wishes.Wish:
         """Return the wish of what the form holds by now, be it unfinished.
@@ -133,9 +205,11 @@ class RecipeForm(forms.Form):
             return self._compose(actor, getattr(self, "cleaned_data", {}))
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         initial["image_model"] = ImageModel.objects.filter(pk=initial["image_model"]).first()
+        initial["asset"] = self.started_from
         return self._compose(actor, initial)
 
     def _compose(self, actor: Person, data: Mapping[str, Any]) -> wishes.Wish:
+        starts = _starts(data.get("asset"), data.get("starts") or ())
         return wishes.compose(
             actor=actor,
             template=self.version,
@@ -146,7 +220,17 @@ class RecipeForm(forms.Form):
             size=str(data.get("size") or ""),
             count=int(data.get("count") or DEFAULT_COUNT),
             seed=data.get("seed"),
+            operation=Operation.EDIT if starts else "",
+            inputs=starts,
         )
+
+
+def _starts(asset: Asset | None, files: Sequence[Any]) -> list[wishes.Upload]:
+    found = [] if asset is None else [wishes.Upload(asset=asset)]
+    for file in files:
+        file.seek(0)
+        found.append(wishes.Upload(data=file.read(MAX_INPUT_BYTES + 1)))
+    return found
 
 
 def _field(variable: Variable, value: str) -> forms.Field:
@@ -167,4 +251,6 @@ def _field(variable: Variable, value: str) -> forms.Field:
         )
     if variable.kind is VariableKind.NUMBER:
         return forms.DecimalField(min_value=variable.minimum, max_value=variable.maximum, **options)
-    return forms.CharField(max_length=variable.max_chars, **options)
+    # Words may run the other way than the page does.
+    widget = forms.TextInput(attrs={"dir": "auto"})
+    return forms.CharField(max_length=variable.max_chars, widget=widget, **options)

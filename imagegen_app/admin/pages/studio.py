@@ -73,9 +73,9 @@ class StudioPages:
         except NotPermitted as refusal:
             return self._refused(request, refusal)
         form = self._form(request, actor)
-        refusal_shown: Refused | None = None
         wanted = request.method == "POST" and "generate" in request.POST
-        if wanted and form.is_for_this_template and form.is_valid():
+        refusal_shown = _moved_on(request, form) if wanted else None
+        if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
                 job = requests.request_images(actor=actor, wish=form.wish(actor))
             except Refused as refusal:
@@ -87,6 +87,8 @@ class StudioPages:
             "title": _("Studio"),
             "form": form,
             "refusal": refusal_shown,
+            "is_kept": request.method == "POST",
+            "start": _start(form),
             **self._quote(actor, form),
             "recent": self._recent(actor),
         }
@@ -201,11 +203,17 @@ class StudioPages:
         initial |= {
             k.removeprefix("v_"): str(v) for k, v in request.GET.items() if k.startswith("v_")
         }
+        # What was typed for one template is offered to the next one that has the same variable.
+        initial |= {
+            k.removeprefix("v_"): str(v) for k, v in request.POST.items() if k.startswith("v_")
+        }
         return RecipeForm(
             request.POST if request.method == "POST" else None,
             actor=actor,
             version=version,
             values=initial,
+            files=request.FILES if request.method == "POST" else None,
+            asset=str(request.GET.get("from", "")),
         )
 
     def _quote(self, actor: Person, form: RecipeForm) -> dict[str, Any]:
@@ -259,6 +267,7 @@ class StudioPages:
         assets = (
             Asset.objects.filter(
                 job__requester=actor.account,
+                is_step=False,
                 review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
             )
             .prefetch_related("renditions")
@@ -284,6 +293,33 @@ class StudioPages:
     def _refused(self, request: HttpRequest, refusal: Refused) -> HttpResponse:
         context = {"title": refusal.what, "refusal": refusal}
         return self._show(request, "imagegen_app/admin/studio/refused.html", context, status=403)
+
+
+def _moved_on(request: HttpRequest, form: RecipeForm) -> Refused | None:
+    """Say so if the template was withdrawn or changed since the page was opened."""
+    shown = str(request.POST.get("shown_template", ""))
+    if shown and form.version is None:
+        return Refused(
+            _("Nothing was requested."),
+            why=_("The template “%(name)s” was withdrawn meanwhile.") % {"name": shown[:60]},
+            remedy=_("Choose another template, or write a free prompt."),
+        )
+    number = str(request.POST.get("shown_version", ""))
+    if form.version is not None and number and number != str(form.version.number):
+        return Refused(
+            _("Nothing was requested yet."),
+            why=_("The template was changed meanwhile; this is its new version."),
+            remedy=_("Look at the final prompt, then press Generate again."),
+        )
+    return None
+
+
+def _start(form: RecipeForm) -> dict[str, Any] | None:
+    """Return the image that the request starts from, for the page."""
+    asset = form.started_from
+    if asset is None:
+        return None
+    return {"asset": asset, "address": delivery.preview_address(asset, width=320)}
 
 
 def _own_job(actor: Person, pk: uuid.UUID) -> Job:

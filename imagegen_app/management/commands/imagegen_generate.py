@@ -12,10 +12,10 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import FINAL, JobState
+from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Job
-from imagegen_app.services import access, driver, requests, storage, wishes
+from imagegen_app.services import access, driver, progress, requests, storage, wishes
 from imagegen_app.services.access import Refused
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ class Command(BaseCommand):
         parser.add_argument("--size", default="", help="WIDTHxHEIGHT.")
         parser.add_argument("--count", type=int, default=None, help="Images.")
         parser.add_argument("--seed", type=int, default=None, help="Seed.")
+        parser.add_argument(
+            "--then",
+            action="append",
+            default=None,
+            metavar="PASS",
+            help="A follow-up pass: upscale:2:MODEL or remove_background:MODEL; none: the template's.",
+        )
         parser.add_argument("--quality", default="", help="The model's quality.")
         parser.add_argument(
             "--key", default="", help="Idempotency key: the same key, the same job."
@@ -101,7 +108,8 @@ class Command(BaseCommand):
             if job.state != shown and not options["json"] and sys.stderr.isatty():
                 self.stderr.write(f"{job.get_state_display()} …")
                 shown = job.state
-            if JobState(job.state) in FINAL or job.state == JobState.UNCERTAIN:
+            found = progress.of(job)
+            if found.is_final or found.needs_person:
                 return
             if time.monotonic() > until:
                 raise CommandError(
@@ -185,6 +193,7 @@ def _wish(actor: Person, options: dict[str, Any]) -> Wish:
         quality=options["quality"],
         inputs=uploads,
         idempotency_key=options["key"],
+        passes=options["then"],
     )
 
 

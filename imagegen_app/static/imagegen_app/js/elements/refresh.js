@@ -34,6 +34,10 @@ class Refresh extends HTMLElement {
         credentials: "same-origin",
         headers: this.etag ? { "If-None-Match": this.etag } : {},
       });
+      if (response.redirected) {
+        this.signedOut();
+        return;
+      }
       if (response.status === 403 || response.status === 404) return;
       if (response.status === 200) {
         this.etag = response.headers.get("ETag") || "";
@@ -45,6 +49,18 @@ class Refresh extends HTMLElement {
     if (this.querySelector("[data-done]")) return;
     this.delay = nextDelay(this.delay, changed);
     this.schedule(this.delay);
+  }
+
+  // The session ended: say so above what is shown, and offer the way back to this page.
+  signedOut() {
+    const notice = document.createElement("p");
+    notice.className = "imagegen-refusal";
+    notice.setAttribute("role", "alert");
+    const link = document.createElement("a");
+    link.href = window.location.href;
+    link.textContent = this.dataset.signIn || "";
+    notice.append(this.dataset.signedOut || "", " ", link);
+    this.prepend(notice);
   }
 
   swap(html) {

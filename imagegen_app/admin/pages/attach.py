@@ -1,0 +1,154 @@
+"""Put one image onto an object of the site, chosen from what the person may change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.admin.exceptions import NotRegistered
+from django.contrib.admin.sites import AdminSite, site
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Asset
+from imagegen_app.services import access, chooser, delivery, placement, targets
+from imagegen_app.services.access import NotPermitted, Refused
+
+if TYPE_CHECKING:
+    import uuid
+
+    from django.contrib.admin import ModelAdmin
+    from django.http import HttpRequest
+
+#: Objects that one page offers; a search finds the others.
+OFFERED = 30
+
+
+class AttachPage:
+    """The page that puts an image onto an object, hung into an admin site."""
+
+    def __init__(self, admin_site: AdminSite = site) -> None:
+        self.site = admin_site
+
+    def urls(self) -> list[URLPattern]:
+        """Return the page's address."""
+        return [
+            path(
+                "assets/<uuid:pk>/attach/",
+                self.site.admin_view(self.attach),
+                name="imagegen_asset_attach",
+            )
+        ]
+
+    @method_decorator(never_cache)
+    def attach(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Choose a field and an object, and put the image there."""
+        actor = access.person(request.user)
+        asset = get_object_or_404(
+            Asset.objects.select_related("job").prefetch_related("renditions"), pk=pk
+        )
+        try:
+            access.demand(actor, "place_asset")
+            chooser.demand_visible(actor, asset)
+        except NotPermitted:
+            raise Http404 from None
+        offered = self._targets(request)
+        source = request.POST if request.method == "POST" else request.GET
+        wanted = str(source.get("target", ""))
+        target = next((t for t in offered if t.path == wanted), offered[0] if offered else None)
+        refusal: Refused | None = None
+        problem = ""
+        if request.method == "POST" and "place" in request.POST and target is not None:
+            chosen = self._objects(request, target, "").filter(pk=_key(target, request)).first()
+            if chosen is None:
+                problem = _("Choose the object that the image belongs to.")
+            else:
+                try:
+                    placement.attach(actor=actor, asset=asset, target=chosen, field=target.field)
+                except Refused as fault:
+                    refusal = fault
+                else:
+                    return self._done(request, target, chosen, pk)
+        term = str(source.get("q", ""))[:100]
+        found = [] if target is None else list(self._objects(request, target, term)[: OFFERED + 1])
+        context: dict[str, Any] = {
+            **self.site.each_context(request),
+            "title": _("Place this image"),
+            "asset": asset,
+            "address": delivery.preview_address(asset, width=640),
+            "targets": [(t, _name(t)) for t in offered],
+            "target": target,
+            "objects": found[:OFFERED],
+            "there_are_more": len(found) > OFFERED,
+            "term": term,
+            "refusal": refusal,
+            "problem": problem,
+            "is_approved": asset.review == ReviewState.APPROVED.value,
+        }
+        return TemplateResponse(
+            request,
+            "imagegen_app/admin/records/attach.html",
+            context,
+            status=200 if refusal is None else 422,
+        )
+
+    def _admin(self, target: targets.Target) -> ModelAdmin[Any] | None:
+        try:
+            return self.site.get_model_admin(target.model)
+        except NotRegistered:
+            return None
+
+    def _targets(self, request: HttpRequest) -> list[targets.Target]:
+        found = []
+        for target in targets.all_targets():
+            model_admin = self._admin(target)
+            if model_admin is not None and model_admin.has_change_permission(request):
+                found.append(target)
+        return found
+
+    def _objects(self, request: HttpRequest, target: targets.Target, term: str) -> Any:
+        """Return what the object's own admin shows this person, searched as it searches."""
+        model_admin = self._admin(target)
+        if model_admin is None:
+            return target.model._default_manager.none()  # noqa: SLF001 - Django's documented API
+        rows = model_admin.get_queryset(request)
+        rows, may_repeat = model_admin.get_search_results(request, rows, term)
+        ordering = model_admin.get_ordering(request) or ("pk",)
+        rows = rows.order_by(*ordering)
+        return rows.distinct() if may_repeat else rows
+
+    def _done(
+        self, request: HttpRequest, target: targets.Target, chosen: Any, pk: uuid.UUID
+    ) -> HttpResponse:
+        meta = target.model._meta  # noqa: SLF001 - Django's documented API
+        address = reverse(
+            f"{self.site.name}:{meta.app_label}_{meta.model_name}_change", args=[chosen.pk]
+        )
+        link = format_html('<a href="{}">{}</a>', address, chosen)
+        messages.success(
+            request,
+            format_html(_("The image was placed on {}."), link),
+        )
+        return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
+
+
+def _key(target: targets.Target, request: HttpRequest) -> Any:
+    column: Any = target.model._meta.pk  # noqa: SLF001 - Django's documented API
+    try:
+        return column.to_python(request.POST.get("object", "")) or None
+    except Exception:  # noqa: BLE001 - the edge: a key field of the site's own may raise anything
+        return None
+
+
+def _name(target: targets.Target) -> str:
+    meta = target.model._meta  # noqa: SLF001 - Django's documented API
+    field = meta.get_field(target.field)
+    label = str(getattr(field, "verbose_name", target.field))
+    return f"{str(meta.verbose_name).capitalize()}: {label}"

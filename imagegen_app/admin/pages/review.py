@@ -1,0 +1,162 @@
+"""Approve or reject a batch's images in a grid, and put them onto their objects."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.admin.sites import AdminSite, site
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef
+from django.http import HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+
+from imagegen_app.admin.pages.batch import TILES, own_batch
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Asset, Batch, Placement
+from imagegen_app.services import access, batches, delivery, review
+from imagegen_app.services.access import Refused
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from imagegen_app.core.actors import Person
+
+
+class ReviewPage:
+    """The review grid, hung into an admin site."""
+
+    def __init__(self, admin_site: AdminSite = site) -> None:
+        self.site = admin_site
+
+    def urls(self) -> list[URLPattern]:
+        """Return the page's address."""
+        return [
+            path(
+                "batches/<uuid:pk>/review/",
+                self.site.admin_view(self.review),
+                name="imagegen_batch_review",
+            )
+        ]
+
+    @method_decorator(never_cache)
+    def review(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Approve or reject in a grid, and put what was approved onto its objects."""
+        actor = access.person(request.user)
+        batch = own_batch(actor, pk)
+        if request.method == "POST":
+            self._decide(request, actor, batch)
+            return HttpResponseRedirect(f"{request.path}?{request.GET.urlencode()}")
+        shown = request.GET.get("show", "pending")
+        found = _assets(batch)
+        if shown in {s.value for s in ReviewState}:
+            found = found.filter(review=shown)
+        page = Paginator(found, TILES).get_page(request.GET.get("page"))
+        labels = batches.row_labels(batch, [a.job.row_key for a in page.object_list])
+        tiles = [
+            {
+                "asset": asset,
+                "label": labels.get(asset.job.row_key, ""),
+                "address": delivery.preview_address(asset, width=320),
+                "large": delivery.preview_address(asset, width=1280),
+                "why_not": review.why_not(actor, asset, ReviewState.APPROVED),
+            }
+            for asset in page.object_list
+        ]
+        context = {
+            "title": _("Review: %(batch)s") % {"batch": batch.title},
+            "batch": batch,
+            "page": page,
+            "tiles": tiles,
+            "shown": shown,
+            "states": [
+                ("pending", _("To decide")),
+                ("approved", _("Approved")),
+                ("rejected", _("Rejected")),
+            ],
+            "unplaced": _unplaced(batch),
+        }
+        return self._page(request, "imagegen_app/admin/batch/review.html", context)
+
+    def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
+        done = {"approve": 0, "reject": 0}
+        refusals: dict[str, int] = {}
+        decided: list[Asset] = []
+        decisions = {
+            k.removeprefix("decision-"): str(v)
+            for k, v in request.POST.items()
+            if k.startswith("decision-") and v in done
+        }
+        keys = [key for key in map(_uuid, decisions) if key is not None]
+        for asset in _assets(batch).filter(pk__in=keys):
+            wanted = decisions[str(asset.pk)]
+            try:
+                if wanted == "approve":
+                    review.approve(actor=actor, asset=asset)
+                    decided.append(asset)
+                else:
+                    review.reject(actor=actor, asset=asset)
+            except Refused as refusal:
+                refusals[refusal.why] = refusals.get(refusal.why, 0) + 1
+            else:
+                done[wanted] += 1
+        if any(done.values()):
+            messages.success(
+                request,
+                _("%(approved)s approved, %(rejected)s rejected.")
+                % {"approved": done["approve"], "rejected": done["reject"]},
+            )
+        for why, number in refusals.items():
+            messages.warning(
+                request, _("%(number)s not changed: %(why)s") % {"number": number, "why": why}
+            )
+        if "place" in request.POST:
+            chosen = decided or list(_unplaced(batch))
+            self._place(request, actor, batch, chosen)
+
+    def _place(
+        self, request: HttpRequest, actor: Person, batch: Batch, chosen: list[Asset]
+    ) -> None:
+        try:
+            placed = batches.place_approved(actor=actor, batch=batch, assets=chosen)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return
+        if placed:
+            messages.success(
+                request,
+                ngettext("%(count)s image was placed.", "%(count)s images were placed.", placed)
+                % {"count": placed},
+            )
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        merged = {**self.site.each_context(request), "is_nav_sidebar_enabled": False, **context}
+        return TemplateResponse(request, template, merged)
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _assets(batch: Batch) -> Any:
+    return (
+        Asset.objects.filter(job__batch=batch, is_step=False)
+        .select_related("job")
+        .prefetch_related("renditions")
+        .order_by("job__created_at", "position")
+    )
+
+
+def _unplaced(batch: Batch) -> list[Asset]:
+    standing = Placement.objects.standing().filter(asset=OuterRef("pk"))
+    approved = _assets(batch).filter(review=ReviewState.APPROVED.value)
+    return list(approved.exclude(Exists(standing)))

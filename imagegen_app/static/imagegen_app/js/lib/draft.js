@@ -1,0 +1,24 @@
+// What a person has typed into a form, so that a sign-in in the middle loses nothing.
+
+const NOT_TYPED = new Set(["csrfmiddlewaretoken", "nonce", "shown_version"]);
+
+// Takes FormData's entries; files cannot be kept.
+export function draftOf(entries) {
+  const draft = {};
+  for (const [name, value] of entries) {
+    if (typeof value === "string" && !NOT_TYPED.has(name)) draft[name] = value;
+  }
+  return draft;
+}
+
+// Puts a draft back into the form's fields.
+export function fill(form, draft) {
+  for (const box of form.querySelectorAll("input[type=checkbox]")) {
+    box.checked = box.name in draft;
+  }
+  for (const [name, value] of Object.entries(draft)) {
+    const field = form.elements.namedItem(name);
+    if (!field || name === "shown_template" || name === "template") continue;
+    if (field.type !== "checkbox" && field.type !== "file") field.value = value;
+  }
+}

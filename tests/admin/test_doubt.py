@@ -1,0 +1,140 @@
+"""A job of unknown outcome on its page: what is known, and the buttons that settle it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import reverse
+
+from imagegen_app.models import AuditEvent, BudgetPeriod, Job
+from imagegen_app.services import driver
+from imagegen_app.testing.factories import make_user
+from tests.services.conftest import (  # noqa: F401 - fixtures
+    Site,
+    at_simulator,
+    governed,
+    simulator,
+    simulator_process,
+    small,
+)
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from imagegen_app.testing.simulator.process import SimulatorProcess
+
+
+@pytest.fixture
+def lost(
+    db: None,
+    simulator: SimulatorProcess,  # noqa: F811 - the fixture
+    small: Any,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> Job:
+    """Return a job whose call was taken on and never answered, at a provider that cannot be asked."""
+    site = governed(at_simulator(simulator, small, monkeypatch, "openai"))
+    simulator.fail("disconnect")
+    job = site.request(size="1024x1024")
+    driver.drive(seconds=10)
+    job.refresh_from_db()
+    assert job.state == "uncertain"
+    return job
+
+
+@pytest.fixture
+def decider(db: None) -> Any:
+    return make_user("ada", groups=["Image administrators"], is_staff=True)
+
+
+def page_of(job: Job) -> str:
+    return reverse("admin:imagegen_job_change", args=[job.pk])
+
+
+def press(client: Client, job: Job, resolution: str) -> Any:
+    return client.post(
+        reverse("admin:imagegen_job_settle", args=[job.pk]), {"resolution": resolution}, follow=True
+    )
+
+
+def test_the_page_says_what_is_known_and_what_is_at_stake(
+    client: Client, lost: Job, decider: Any
+) -> None:
+    client.force_login(decider)
+
+    shown = client.get(page_of(lost)).content.decode()
+
+    for part in (
+        "Nobody knows what became of this call",
+        "0.02 USD stay set aside",
+        str(lost.attempts.get().pk),
+        "this provider cannot be asked",
+        "0.02 USD may be billed twice",
+        "the charge is kept",
+    ):
+        assert part in shown, part
+
+
+def test_who_may_not_decide_reads_it_and_has_no_buttons(client: Client, lost: Job) -> None:
+    owner = lost.requester
+    assert owner is not None
+    owner.is_staff = True
+    owner.save()
+    client.force_login(owner)
+
+    shown = client.get(page_of(lost)).content.decode()
+    answer = press(client, lost, "close")
+
+    lost.refresh_from_db()
+    assert "An image administrator decides" in shown
+    assert "settle/" not in shown
+    assert lost.state == "uncertain"
+    assert answer.redirect_chain
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("close", "failed", "0.02"),
+        ("send_again", "queued", "0.02"),
+        ("never_accepted", "queued", "0"),
+    ],
+)
+def test_each_button_settles_it(
+    client: Client, lost: Job, decider: Any, case: tuple[str, str, str]
+) -> None:
+    resolution, state, spent = case
+    client.force_login(decider)
+
+    shown = press(client, lost, resolution).content.decode()
+
+    lost.refresh_from_db()
+    assert "The job was settled." in shown
+    assert lost.state == state
+    assert str(BudgetPeriod.objects.get().spent.normalize()) == spent
+    assert "Nobody knows" not in shown
+    kind = "job.retried" if resolution == "never_accepted" else "job.resolved"
+    assert AuditEvent.objects.filter(type=kind, actor_id=str(decider.pk)).count() == 1
+
+
+@pytest.mark.parametrize("resolution", ["", "burn it", "CLOSE"])
+def test_what_is_no_decision_changes_nothing(
+    client: Client, lost: Job, decider: Any, resolution: str
+) -> None:
+    client.force_login(decider)
+
+    shown = press(client, lost, resolution).content.decode()
+
+    lost.refresh_from_db()
+    assert "There is no such decision" in shown
+    assert lost.state == "uncertain"
+
+
+def test_a_decision_comes_once(client: Client, lost: Job, decider: Any) -> None:
+    client.force_login(decider)
+    press(client, lost, "close")
+
+    shown = press(client, lost, "send_again").content.decode()
+
+    assert "Its outcome is not in doubt" in shown
+    assert client.get(reverse("admin:imagegen_job_settle", args=[lost.pk])).status_code == 405
