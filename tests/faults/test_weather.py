@@ -1,0 +1,42 @@
+"""Each commit meets some bad weather; `python -m benchmarks faults` plays all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagegen_app.testing.simulator.process import SimulatorProcess
+from tests.conftest import require
+from tests.engines.stand import LANES
+from tests.faults import harness, weather
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_healthy_workers_come_through_whatever_fails_around_them(
+    number: int, tmp_path: Path
+) -> None:
+    chosen = weather.some_weathers(seed=harness.seed(), count=3)[number]
+    for service in LANES[chosen.lane].services:
+        require(service)
+
+    with SimulatorProcess(quick=True) as simulator:
+        outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)
+
+    assert outcome.is_good, outcome
+
+
+def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Path) -> None:
+    chosen = weather.Weather("is deployed ten times", "celery-redis", jobs=10)
+    for service in LANES[chosen.lane].services:
+        require(service)
+
+    with SimulatorProcess(quick=True) as simulator:
+        outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)
+
+    assert outcome.is_good, outcome

@@ -1,0 +1,290 @@
+"""Let the surroundings of healthy workers fail: network, database, storage, broker, provider, clock.
+
+As in `harness`, the checker reads the database by plain SQL and the simulator's own bill by HTTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from tests.engines.stand import ENDS, LANES, Site
+from tests.faults.proxy import Proxy
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from imagegen_app.testing.simulator.process import SimulatorProcess
+
+#: Changes what a process takes for the time; from the package `faketime`.
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+DEPLOYS = 10
+_BURST = 3
+_CANCELS = {"dies while cancelling"}
+#: What a trouble needs of the site, beside the engine.
+_CHANGES: dict[str, dict[str, str]] = {
+    "has a storage that fails": {"storage": "flaky"},
+    "is asked to slow down": {"calls_per_minute": "300", "burst": str(_BURST)},
+    # The hard case: each call is held open, and nobody can be asked what became of it.
+    "is deployed ten times": {"adapter": "openai"},
+}
+
+
+@dataclass(frozen=True)
+class Weather:
+    """One trouble on one engine."""
+
+    name: str
+    lane: str
+    jobs: int = 20
+
+    def __str__(self) -> str:
+        return f"{self.lane} {self.name}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it."""
+
+    weather: Weather
+    seconds: float
+    states: dict[str, int]
+    billed: int
+    #: Images that the ledger was charged for.
+    charged: int
+    broken: tuple[str, ...]
+    #: What the jobs say went wrong.
+    errors: tuple[str, ...]
+    #: How often something was harmed; 0 would prove nothing.
+    harmed: int
+    #: Calls that asked for images, and the most that were allowed.
+    calls: int = 0
+    allowed: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost, nothing billed twice, no rate passed, and every invariant holds."""
+        good = {"succeeded", "cancelled"} if self.weather.name in _CANCELS else {"succeeded"}
+        whole = set(self.states) <= good and sum(self.states.values()) == self.weather.jobs
+        in_time = not self.allowed or self.calls <= self.allowed
+        paid = self.billed == self.charged
+        return whole and paid and in_time and not self.broken and self.harmed > 0
+
+
+class _Scene:
+    """A running site in bad weather."""
+
+    def __init__(self, weather: Weather, site: Site, simulator: SimulatorProcess, proxy: Proxy):
+        self.weather, self.site, self.simulator, self.proxy = weather, site, simulator, proxy
+        self.harmed = self.allowed = 0
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        self.site.environment.update(environment)
+        worker = self.site.start()
+        for name in environment:
+            self.site.environment.pop(name)
+        return worker
+
+    def request(self, count: int = 0) -> None:
+        size = "1024x1024" if self.site.environment.get("SITE_ADAPTER") == "openai" else "256x256"
+        self.site.desk.order("request", count=count or self.weather.jobs, size=size)
+
+    def dies_asking(self, failpoint: str) -> None:
+        """Have the web server die at a point of its first request, and come back."""
+        token = self.site.folder / "token"
+        self.site.environment["IMAGEGEN_FAILPOINTS"] = f"{failpoint}@{token}"
+        with contextlib.suppress(json.JSONDecodeError):
+            self.site.desk.order("request", count=1)
+        del self.site.environment["IMAGEGEN_FAILPOINTS"]
+        self.site.forget_desk()
+        self.harmed += token.exists()
+
+    def ended(self) -> int:
+        # A job of unknown outcome is still looked after.
+        return sum(state in ENDS and state != "uncertain" for state in self.site.states())
+
+
+def network(mode: str, share: float) -> Callable[[_Scene], None]:
+    """Harm a share of all connections to the provider while the jobs are made."""
+
+    def play(scene: _Scene) -> None:
+        scene.proxy.treat(mode, share=share)
+        scene.start()
+        scene.request()
+        # Long enough for submits, polls and downloads; what is broken off then comes again.
+        _until(lambda: scene.ended() == scene.weather.jobs, seconds=20)
+        scene.proxy.treat("pass")
+        scene.harmed = scene.proxy.harmed
+
+    return play
+
+
+def database_gone(scene: _Scene) -> None:
+    """End every database connection of the site, again and again."""
+    scene.start()
+    scene.request()
+    for _ in range(6):
+        time.sleep(0.7)
+        scene.harmed += scene.site.cut_database_connections()
+
+
+def storage_fails(scene: _Scene) -> None:
+    """Refuse every fourth write of the storage."""
+    scene.start()
+    scene.request()
+    _until(lambda: scene.ended() == scene.weather.jobs, seconds=60)
+    counter = scene.site.folder / "refused"
+    scene.harmed = len(counter.read_text("ascii")) if counter.exists() else 0
+
+
+def storm(scene: _Scene) -> None:
+    """Refuse every call as too fast, and name a wait; nobody may come back sooner."""
+    scene.simulator.fail("status", status=429, times=None, on="jobs", retry_after=1)
+    began = time.monotonic()
+    scene.start()
+    scene.start()
+    scene.request()
+    time.sleep(15)
+    passed = time.monotonic() - began
+    scene.simulator.script(clear=True)
+    scene.harmed = scene.simulator.calls()["POST /v1/jobs"]
+    # The first burst cannot know; then one call a second finds out whether it is still refused.
+    scene.allowed = scene.weather.jobs + _BURST + int(passed * 1.05) + 1
+
+
+def broker_forgets(scene: _Scene) -> None:
+    """Lose all that the broker holds, again and again."""
+    scene.start()
+    scene.request()
+    for _ in range(8):
+        time.sleep(0.5)
+        scene.site.empty_broker()
+        scene.harmed += 1
+
+
+def clocks_differ(scene: _Scene) -> None:
+    """Let two workers share the work whose clocks are three minutes apart."""
+    preload = str(FAKETIME)
+    for shift in ("+90s", "-90s"):
+        scene.start(LD_PRELOAD=preload, FAKETIME=shift, FAKETIME_DONT_FAKE_MONOTONIC="1")
+        scene.harmed += 1
+    scene.request()
+
+
+def deploys(scene: _Scene) -> None:
+    """Restart two workers by turns, ten times, while calls are under way."""
+    scene.simulator.script(latency=3.0)
+    workers = [scene.start(), scene.start()]
+    for number in range(DEPLOYS):
+        scene.request(scene.weather.jobs // DEPLOYS)
+        _until(lambda: "submitting" in scene.site.states(), seconds=10)
+        turn = number % 2
+        scene.harmed += "submitting" in scene.site.states()
+        scene.site.stop(workers[turn], seconds=90)
+        workers[turn] = scene.start()
+
+
+def server_dies(failpoint: str) -> Callable[[_Scene], None]:
+    """Kill the web server in the middle of a request."""
+
+    def play(scene: _Scene) -> None:
+        scene.start()
+        scene.dies_asking(failpoint)
+        scene.request(scene.weather.jobs - len(scene.site.states()))
+
+    return play
+
+
+def cancelled(scene: _Scene) -> None:
+    """Kill the worker just after the provider has cancelled a call, before anybody knows."""
+    scene.simulator.script(latency=0.3, job_seconds=4.0)
+    worker = scene.site.start(failpoint="cancel.after_provider_before_commit")
+    jobs = scene.site.desk.order("request", count=scene.weather.jobs)["jobs"]
+    scene.site.wait_for("awaiting", count=scene.weather.jobs // 2)
+    scene.site.desk.order("cancel", jobs=jobs[::2])
+    _until(lambda: worker.poll() is not None, seconds=30)
+    scene.harmed = (scene.site.folder / "token").exists()
+    scene.start()
+
+
+PLAYS: dict[str, Callable[[_Scene], None]] = {
+    "loses answers": network("lose_answer", 0.3),
+    "cuts answers": network("cut_answer", 0.3),
+    "resets connections": network("reset", 0.3),
+    "is slow": network("delay", 1.0),
+    "swallows calls": network("swallow", 0.2),
+    "loses database connections": database_gone,
+    "has a storage that fails": storage_fails,
+    "is asked to slow down": storm,
+    "has a broker that forgets": broker_forgets,
+    "has clocks that differ": clocks_differ,
+    "is deployed ten times": deploys,
+    "loses its server before a commit": server_dies("request.before_commit"),
+    "loses its server after a commit": server_dies("request.after_commit_before_ring"),
+    "dies while cancelling": cancelled,
+}
+_ONLY_WITH_BROKER = "has a broker that forgets"
+
+
+def all_weathers(*, jobs: int = 20) -> list[Weather]:
+    """Return every trouble: each on one engine, in turn, and the dearest on all."""
+    lanes = ("postgresql", "celery-redis", "rq")
+    everywhere = ("loses answers", "loses database connections", "is deployed ten times")
+    found = [Weather(name, lane, jobs) for name in everywhere for lane in lanes]
+    others = [name for name in PLAYS if name not in (*everywhere, _ONLY_WITH_BROKER)]
+    found += [Weather(name, lanes[n % 3], jobs) for n, name in enumerate(others)]
+    found += [Weather(_ONLY_WITH_BROKER, lane, jobs) for lane in lanes[1:]]
+    return [one for one in found if FAKETIME or one.name != "has clocks that differ"]
+
+
+def some_weathers(*, seed: str, count: int, jobs: int = 10) -> list[Weather]:
+    """Return a selection that changes with the seed and is the same for the same seed."""
+    dice = random.Random(f"weather {seed}")  # noqa: S311 - a choice that can be repeated
+    return sorted(dice.sample(all_weathers(jobs=jobs), count), key=str)
+
+
+def run(weather: Weather, *, folder: Path, simulator: SimulatorProcess) -> Outcome:
+    """Play one trouble, and look at what is left."""
+    simulator.reset()
+    simulator.script(latency=0.3)
+    began = time.monotonic()
+    changes = _CHANGES.get(weather.name, {})
+    with Proxy(simulator.base_url) as proxy:
+        far = SimpleNamespace(base_url=proxy.url, key=simulator.key)
+        with Site(LANES[weather.lane], folder, far, **changes) as site:  # type: ignore[arg-type]  # its address and key
+            scene = _Scene(weather, site, simulator, proxy)
+            PLAYS[weather.name](scene)
+            _until(lambda: scene.ended() == weather.jobs, seconds=90)
+            return Outcome(
+                weather=weather,
+                seconds=time.monotonic() - began,
+                states=dict(Counter(site.states())),
+                billed=int(simulator.bill()["images"]),
+                charged=site.charged(),
+                broken=tuple(site.broken()),
+                errors=tuple(
+                    " ".join(map(str, row))
+                    for row in site.ask(
+                        "select distinct j.error_code, a.error_code, a.error_detail"
+                        " from imagegen_job j left join imagegen_attempt a on a.job_id = j.id"
+                        " where j.error_code <> ''"
+                    )
+                ),
+                harmed=scene.harmed,
+                calls=simulator.calls().get("POST /v1/jobs", 0) if scene.allowed else 0,
+                allowed=scene.allowed,
+            )
+
+
+def _until(is_so: Callable[[], bool], *, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not is_so():
+        time.sleep(0.1)
