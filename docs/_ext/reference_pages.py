@@ -16,6 +16,7 @@ from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import states
 from imagegen_app.core.types import Operation, Recovery
+from imagegen_app.engines import celery_traps, django_tasks, rq
 from imagegen_app.providers import registry
 
 if TYPE_CHECKING:
@@ -305,18 +306,28 @@ def _words(node: ast.expr | None) -> str:
     return text
 
 
+#: Where checks are made, and where engines name what is wrong with their own settings.
+_CHECKED = (checks, celery_traps, django_tasks, rq)
+
+
 def found_checks() -> list[tuple[str, str, str, str]]:
     """Return id, severity, text and hint of every system check, in the order of their ids."""
     found = []
-    for node in ast.walk(ast.parse(inspect.getsource(checks))):
-        if not isinstance(node, ast.Call):
-            continue
-        named = {keyword.arg: keyword.value for keyword in node.keywords}
-        identity = _words(named.get("id"))
-        if identity.startswith("imagegen."):
-            severity = ast.unparse(node.func).rpartition(".")[2].lower()
-            text = _words(node.args[0] if node.args else named.get("msg"))
-            found.append((identity, severity, text, _words(named.get("hint"))))
+    for module in _CHECKED:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name) and node.func.id == "Complaint":
+                number, text, hint = (_words(part) for part in node.args)
+                severity = "error" if number.startswith("E") else "warning"
+                found.append((f"imagegen.{number}", severity, text, hint))
+                continue
+            named = {keyword.arg: keyword.value for keyword in node.keywords}
+            identity = _words(named.get("id"))
+            if identity.startswith("imagegen.") and "{" not in identity:
+                severity = ast.unparse(node.func).rpartition(".")[2].lower().removeprefix("check")
+                text = _words(node.args[0] if node.args else named.get("msg"))
+                found.append((identity, severity, text, _words(named.get("hint"))))
     return sorted(found)
 
 

@@ -1,0 +1,1 @@
+"""Measure speed and memory side by side with what people would use otherwise."""

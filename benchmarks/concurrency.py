@@ -1,0 +1,205 @@
+"""Hold hundreds of calls at once in one worker process, beside plain Celery with eight processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.parts import processes
+from benchmarks.report import Figures, Report, Row, median
+from tests.engines.stand import LANES, REDIS, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LATENCY = 10.0
+#: Rounds of calls that the middle of the run is measured over.
+WAVES = 4
+LANES_USED = ("postgresql", "celery-redis", "rq")
+MANY, MOST = 200, 500
+#: The goals: a share of the ideal at 200, and answers a minute at 500.
+SHARE, MINUTE = 0.8, 1800
+PLAIN_PROCESSES = 8
+PLAIN_WORKER = [
+    "-m",
+    "celery",
+    "-A",
+    "benchmarks.parts.plain_celery",
+    "worker",
+    "-l",
+    "ERROR",
+    "--without-mingle",
+    "--without-gossip",
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run showed."""
+
+    per_minute: float
+    of_ideal: float
+    most: int
+    mib: float
+    cpu_ms: float
+    ready: int
+
+    def figures(self) -> Figures:
+        """Return it as a table's row."""
+        return {
+            "calls at once": self.most,
+            "answers a minute": self.per_minute,
+            "of the ideal": self.of_ideal,
+            "peak PSS MiB": self.mib,
+            "MiB a call": self.mib / max(1, self.most),
+            "CPU ms an answer": self.cpu_ms,
+            "images ready at the end": self.ready,
+        }
+
+
+def run(*, rounds: int) -> Report:
+    """Run each system once a round."""
+    found: dict[str, list[Run]] = {}
+    for _ in range(rounds):
+        for lane in LANES_USED:
+            found.setdefault(f"{lane}, {MANY}", []).append(_ours(lane, MANY))
+        found.setdefault(f"postgresql, {MOST}", []).append(_ours("postgresql", MOST))
+        found.setdefault(f"plain Celery, {PLAIN_PROCESSES}", []).append(_plain())
+    middle = {name: _middle(runs) for name, runs in found.items()}
+    plain = middle[f"plain Celery, {PLAIN_PROCESSES}"]
+    many = [middle[f"{lane}, {MANY}"] for lane in LANES_USED]
+    most = middle[f"postgresql, {MOST}"]
+    return Report(
+        name="concurrency",
+        rows=[Row(name, one.figures()) for name, one in middle.items()],
+        ratios={"ours at 500 / plain Celery, answers a minute": most.per_minute / plain.per_minute},
+        goals={
+            "200": "80 % of the ideal answers a minute on every engine",
+            "500": "1,800 answers a minute",
+            "memory": "1 MiB of PSS a call in flight",
+            "plain": "20 times the answers of plain Celery",
+        },
+        met={
+            "200": all(one.of_ideal >= SHARE for one in many),
+            "500": most.per_minute >= MINUTE,
+            "memory": all(one.mib / one.most <= 1 for one in [*many, most]),
+            "plain": most.per_minute >= 20 * plain.per_minute,
+        },
+    )
+
+
+def _middle(runs: list[Run]) -> Run:
+    return Run(
+        **{
+            name: type(getattr(runs[0], name))(median([getattr(one, name) for one in runs]))
+            for name in Run.__dataclass_fields__
+        }
+    )
+
+
+@contextmanager
+def far_end(*, latency: float = LATENCY, side: int = 1024) -> Iterator[str]:
+    """Run the far end, and yield its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.parts.far_end", str(latency), str(side)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        if process.stdout is None:
+            raise RuntimeError("the far end does not speak")
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _told(address: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{address}/peak", timeout=10) as reply:  # noqa: S310 - our own server
+        told: dict[str, Any] = json.loads(reply.read())
+    return told
+
+
+def _ours(lane: str, calls: int) -> Run:
+    with far_end() as address, tempfile.TemporaryDirectory() as folder:
+        far = SimpleNamespace(base_url=address, key="sk-benchmark")
+        site = Site(
+            LANES[lane],
+            Path(folder) / "site",
+            far,  # type: ignore[arg-type]  # all that a site needs of a simulator
+            adapter="openai",
+            in_flight=str(calls),
+            lease_seconds="15",
+        )
+        with site:
+            site.desk.order("request", count=calls * (WAVES + 1), size="1024x1024")
+            worker = site.start()
+            answered = "select count(*) from imagegen_attempt where answered_at is not null"
+            run = _watch(worker.pid, address, calls, answered=lambda: int(site.ask(answered)[0][0]))
+            ready = site.states().count("succeeded")
+        print(f"{lane}, {calls}: {run}", file=sys.stderr)
+        return Run(**{**run.__dict__, "ready": ready})
+
+
+def _plain() -> Run:
+    with far_end() as address, tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "PLAIN_BROKER": f"{REDIS}/9",
+            "PLAIN_QUEUE": f"plain_{uuid.uuid4().hex[:8]}",
+            "PLAIN_URL": address,
+            "PLAIN_FOLDER": folder,
+        }
+        count = PLAIN_PROCESSES * (WAVES + 1)
+        order = f"from benchmarks.parts.plain_celery import generate; [generate.delay(n) for n in range({count})]"
+        subprocess.run([sys.executable, "-c", order], env=environment, check=True)
+        worker = subprocess.Popen(
+            [sys.executable, *PLAIN_WORKER, "-c", str(PLAIN_PROCESSES)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            run = _watch(
+                worker.pid,
+                address,
+                PLAIN_PROCESSES,
+                answered=lambda: len(list(Path(folder).glob("*.png"))),
+            )
+        finally:
+            worker.terminate()
+            worker.wait()
+        print(f"plain: {run}", file=sys.stderr)
+        return Run(**{**run.__dict__, "ready": len(list(Path(folder).glob("*.png")))})
+
+
+def _watch(pid: int, address: str, calls: int, *, answered: Any) -> Run:
+    """Measure from the first answer on, over the middle waves."""
+    peak = 0.0
+    while not (before := answered()):
+        time.sleep(0.25)
+    first, cpu = time.monotonic(), processes.cpu_seconds(pid)
+    while (count := answered()) < calls * WAVES and time.monotonic() - first < LATENCY * 12:
+        peak = max(peak, processes.pss_mib(pid))
+        time.sleep(0.25)
+    spent, used, done = time.monotonic() - first, processes.cpu_seconds(pid) - cpu, count - before
+    per_minute = done / spent * 60
+    return Run(
+        per_minute=per_minute,
+        of_ideal=per_minute / (calls / LATENCY * 60),
+        most=int(_told(address)["most"]),
+        mib=peak,
+        cpu_ms=used / max(1, done) * 1000,
+        ready=0,
+    )

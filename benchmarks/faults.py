@@ -1,0 +1,90 @@
+"""Kill, pause and restart real workers on three engines, and let all around them fail; nothing lost, nothing billed twice."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.report import Report, Row
+from imagegen_app.testing.simulator.process import SimulatorProcess
+from tests.faults import harness, weather
+
+#: One case uses about half a core.
+SIDE_BY_SIDE = 2
+
+Case = harness.Case | weather.Weather
+Outcome = harness.Outcome | weather.Outcome
+
+
+def _play(cases: list[Case]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with SimulatorProcess(quick=True) as simulator:
+        for case in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                outcome = _one(case, Path(folder) / "site", simulator)
+            outcomes.append(outcome)
+            verdict = "good" if outcome.is_good else f"BAD {outcome}"
+            print(f"{case}: {outcome.seconds:.1f} s, {verdict}", file=sys.stderr, flush=True)
+    return outcomes
+
+
+def _one(case: Case, folder: Path, simulator: SimulatorProcess) -> Outcome:
+    if isinstance(case, weather.Weather):
+        return weather.run(case, folder=folder, simulator=simulator)
+    return harness.run(case, folder=folder, simulator=simulator)
+
+
+def run(*, rounds: int) -> Report:
+    """Play every case once; more rounds play them again."""
+    cases: list[Case] = [*harness.all_cases(), *weather.all_weathers()] * max(1, rounds // 3)
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        # Every other case to each: both sides meet all engines.
+        sides = [cases[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)]
+        outcomes = [outcome for side in pool.map(_play, sides) for outcome in side]
+    deaths = [one for one in outcomes if isinstance(one, harness.Outcome)]
+    rows = [
+        _deaths(lane, mode, [o for o in deaths if (o.case.lane, o.case.mode) == (lane, mode)])
+        for lane in harness.LANE_NAMES
+        for mode in harness.MODES
+    ]
+    rows += [_weather(one) for one in outcomes if isinstance(one, weather.Outcome)]
+    return Report(
+        name="faults",
+        rows=rows,
+        goals={"all": "no job lost, none billed twice, every invariant holds, every point reached"},
+        met={"all": all(one.is_good for one in outcomes)},
+    )
+
+
+def _deaths(lane: str, mode: str, mine: list[harness.Outcome]) -> Row:
+    wanted = sum(o.case.jobs for o in mine)
+    return Row(
+        f"{lane}, {mode}",
+        {
+            "cases": len(mine),
+            "good": sum(o.is_good for o in mine),
+            "jobs": wanted,
+            "lost": wanted - sum(o.states.get("succeeded", 0) for o in mine),
+            "billed too often": sum(o.extra for o in mine),
+            "broken invariants": sum(len(o.broken) for o in mine),
+            "s": round(sum(o.seconds for o in mine), 1),
+        },
+    )
+
+
+def _weather(one: weather.Outcome) -> Row:
+    ended = sum(one.states.get(state, 0) for state in ("succeeded", "cancelled"))
+    return Row(
+        str(one.weather),
+        {
+            "cases": 1,
+            "good": int(one.is_good),
+            "jobs": one.weather.jobs,
+            "lost": one.weather.jobs - ended,
+            "billed too often": one.billed - one.charged,
+            "broken invariants": len(one.broken),
+            "s": round(one.seconds, 1),
+        },
+    )

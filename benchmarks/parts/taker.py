@@ -1,0 +1,40 @@
+"""Take places from the shared limit as fast as they are given, and print when each one came.
+
+Usage: python -m benchmarks.parts.taker SECONDS, in a site's environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.engines.site.settings")
+django.setup()
+
+from imagegen_app.models import Provider  # noqa: E402 - the apps come first
+from imagegen_app.services import throttle  # noqa: E402 - the apps come first
+
+
+def main(seconds: float) -> None:
+    """Take for so long."""
+    provider = Provider.objects.get()
+    taken = []
+    print("ready", flush=True)
+    sys.stdin.readline()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            throttle.take(provider)
+        except throttle.NotNow as why:
+            time.sleep(min(why.seconds, 0.1))
+        else:
+            taken.append(time.time())
+    print(json.dumps(taken))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
