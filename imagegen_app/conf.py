@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -51,6 +52,8 @@ class ScreenerSettings:
     options: dict[str, Any] = field(default_factory=dict)
     #: What a failing screener means: `block` (closed) or `pass` (open).
     on_error: str = "block"
+    #: What one call costs, as text in the currency of the image models, such as `"0.0015"`.
+    price: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,8 @@ def read(raw: Any) -> Settings:
             _nested(ScreenerSettings, entry, f"IMAGEGEN['SCREENERS'][{index}]")
             for index, entry in enumerate(_sequence(values["screeners"], "IMAGEGEN['SCREENERS']"))
         )
+        for index, screener in enumerate(values["screeners"]):
+            _demand_amount(screener.price, f"IMAGEGEN['SCREENERS'][{index}]['PRICE']")
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = _nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
@@ -316,6 +321,18 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
     if isinstance(value, list):
         return tuple(value)
     return value
+
+
+def _demand_amount(text: str, place: str) -> None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    # Money is kept to a hundredth of a cent: what is less would be booked as nothing.
+    if not amount.is_finite() or amount < 0 or amount != round(amount, 4):
+        raise SettingsFault(
+            f"{place} is no amount", hint='Write it as text with up to four decimals: "0.0015".'
+        )
 
 
 def _mapping(value: Any, place: str) -> Mapping[Any, Any]:

@@ -21,7 +21,7 @@ from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
 from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
-from imagegen_app.models import Job
+from imagegen_app.models import Job, LedgerEntry
 from imagegen_app.services import access, chains, control, doubt, phrases, reading
 from imagegen_app.services.access import Refused
 from imagegen_app.services.story import name_of
@@ -209,8 +209,7 @@ class JobAdmin(OwnRows):
         if not access.may(obj.reader, "view_costs") and obj.requester_id != obj.reader.account.pk:
             return _("You may not see costs.")
         entries = [
-            (e.get_kind_display(), amount(e.amount, obj.currency))
-            for e in obj.ledger.order_by("pk")[:50]
+            (_booked(e), amount(e.amount, obj.currency)) for e in obj.ledger.order_by("pk")[:50]
         ]
         return facts(
             [
@@ -370,6 +369,13 @@ class JobAdmin(OwnRows):
                 ngettext("%(n)s job was settled.", "%(n)s jobs were settled.", n) % {"n": n}
             ),
         )
+
+
+def _booked(entry: LedgerEntry) -> str:
+    kind = entry.get_kind_display()
+    if entry.purpose == "images":
+        return str(kind)
+    return _("%(kind)s for %(purpose)s") % {"kind": kind, "purpose": entry.get_purpose_display()}
 
 
 def _links(kind: str, rows: Any) -> SafeString:

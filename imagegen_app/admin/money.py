@@ -95,12 +95,12 @@ class BudgetPeriodAdmin(RecordAdmin):
 class LedgerEntryAdmin(RecordAdmin):
     """What was booked."""
 
-    list_display = ["created_at", "kind", "amount_text", "period", "job_link"]
-    list_filter = ["kind", "period__budget"]
+    list_display = ["created_at", "kind", "purpose", "amount_text", "period", "job_link"]
+    list_filter = ["kind", "purpose", "period__budget"]
     list_select_related = ["period__budget", "job"]
     ordering = ["-created_at", "-pk"]
     lookups = ["job", "period"]
-    fields = ["created_at", "kind", "amount_text", "period", "job_link", "attempt"]
+    fields = ["created_at", "kind", "purpose", "amount_text", "period", "job_link", "attempt"]
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
     def amount_text(self, obj: LedgerEntry) -> str:

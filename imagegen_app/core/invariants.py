@@ -47,6 +47,21 @@ NEVER: Final[dict[str, str]] = {
         "where l.kind in ('charge','overage') group by a.id, a.actual_cost, l.period_id "
         "having sum(l.amount) <> a.actual_cost"
     ),
+    "a job whose screening differs from its charges": (
+        "select j.id from imagegen_job j join imagegen_ledgerentry l on l.job_id = j.id "
+        "where l.purpose = 'screening' and l.kind in ('charge','overage') "
+        "group by j.id, j.screening_cost, l.period_id having sum(l.amount) <> j.screening_cost"
+    ),
+    "a job whose screening differs from its verdicts": (
+        "select j.id from imagegen_job j where j.screening_cost <> "
+        "(select coalesce(sum(v.cost), 0) from imagegen_verdict v where v.job_id = j.id)"
+    ),
+    "screening that was never charged": (
+        "select j.id from imagegen_job j where j.screening_cost > 0 and exists "
+        "(select 1 from imagegen_ledgerentry r where r.job_id = j.id) and not exists "
+        "(select 1 from imagegen_ledgerentry l where l.job_id = j.id "
+        "and l.purpose = 'screening' and l.kind in ('charge','overage'))"
+    ),
     "a settled attempt that was never charged": (
         "select a.id from imagegen_attempt a where a.state = 'settled' and a.actual_cost > 0 and "
         "exists (select 1 from imagegen_ledgerentry r where r.job_id = a.job_id) and not exists "

@@ -382,6 +382,8 @@ class Migration(migrations.Migration):
                 ('provider_cancel_asked_at', models.DateTimeField(blank=True, null=True)),
                 ('progress', models.FloatField(blank=True, null=True, verbose_name='progress')),
                 ('estimated_cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='estimated cost')),
+                ('screening_estimate', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='estimated cost of screening')),
+                ('screening_cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='cost of screening')),
                 ('actual_cost', imagegen_app.models.amounts.MoneyField(blank=True, null=True, verbose_name='cost')),
                 ('currency', models.CharField(default='USD', max_length=3, verbose_name='currency')),
                 ('error_code', models.CharField(blank=True, max_length=40, verbose_name='error')),
@@ -419,6 +421,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('reservation', 'Reservation'), ('charge', 'Charge'), ('release', 'Release'), ('overage', 'Overage')], max_length=12, verbose_name='kind')),
+                ('purpose', models.CharField(choices=[('images', 'Images'), ('screening', 'Screening')], default='images', max_length=12, verbose_name='for')),
                 ('amount', imagegen_app.models.amounts.MoneyField(verbose_name='amount')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='booked')),
             ],
@@ -555,6 +558,7 @@ class Migration(migrations.Migration):
                 ('scores', models.JSONField(blank=True, default=dict, verbose_name='scores')),
                 ('where', models.CharField(blank=True, max_length=80, verbose_name='where')),
                 ('advice', models.CharField(blank=True, max_length=300, verbose_name='advice')),
+                ('cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='cost')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='decided')),
             ],
             options={

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import Outcome, ReviewState
-from imagegen_app.models.base import Record, RecordQuerySet
+from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.jobs import Attempt, Job
 from imagegen_app.models.labels import choices
 
@@ -238,6 +238,8 @@ class Verdict(Record):
     #: Which part of the wish it was about, in the requester's words of the form.
     where = models.CharField(_("where"), max_length=80, blank=True)
     advice = models.CharField(_("advice"), max_length=300, blank=True)
+    #: What the screener's call cost, in the currency of the job.
+    cost = money(verbose_name=_("cost"), default=0)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -30,6 +30,9 @@ ENTRY_KINDS = [
 ]
 
 
+PURPOSES = [("images", _("Images")), ("screening", _("Screening"))]
+
+
 class Budget(Record):
     """A limit for a scope and a period."""
 
@@ -145,6 +148,8 @@ class LedgerEntry(Record):
         verbose_name=_("attempt"),
     )
     kind = models.CharField(_("kind"), max_length=12, choices=ENTRY_KINDS)
+    #: What was paid for; a reservation is for all of it.
+    purpose = models.CharField(_("for"), max_length=12, choices=PURPOSES, default="images")
     amount = money(verbose_name=_("amount"))
     created_at = models.DateTimeField(_("booked"), auto_now_add=True)
 

@@ -9,6 +9,7 @@ from imagegen_app.core.states import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
 
 class ScreenerFailed(Exception):
@@ -27,6 +28,8 @@ class Finding:
     matched: tuple[str, ...] = ()
     #: What the requester can do.
     advice: str = ""
+    #: What the call cost, where the screener knows; otherwise the price in the settings counts.
+    cost: Decimal | None = None
 
 
 PASSED = Finding(outcome=Outcome.PASSED)

@@ -13,7 +13,7 @@ from imagegen_app.models import Asset, Lineage, Rendition
 from imagegen_app.services import audit, chains, clock, jobs, moderation
 from imagegen_app.services.announce import asset_created
 from imagegen_app.services.ingest import source_type
-from imagegen_app.services.moves import WORKER
+from imagegen_app.services.moves import WORKER, charge_screening
 from imagegen_app.services.rebuild import operation_of, size_of
 from imagegen_app.services.unit import use_case
 
@@ -41,6 +41,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
     failpoint("asset.before_commit")
     charge = _cost(job, attempt, made.result)
     missing = job.count - len(made.images)
+    charge_screening(job, [one for image in made.images for one in image.screened])
     note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
     jobs.succeed(
         job,

@@ -26,6 +26,7 @@ from imagegen_app.services import (
     budgets,
     chains,
     clock,
+    job_rows,
     moderation,
     prices,
     repeats,
@@ -175,6 +176,7 @@ def _compose(batch: Batch, actor: Actor, keys: Sequence[str]) -> _Chunk:
     manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
     found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
     chunk = _Chunk([], [])
+    composed: list[Wish] = []
     for key in keys:
         instance = found.get(key)
         if instance is None:
@@ -185,7 +187,13 @@ def _compose(batch: Batch, actor: Actor, keys: Sequence[str]) -> _Chunk:
         except Refused as refusal:
             chunk.faults.append({"row": str(instance)[:120], "why": refusal.why[:200]})
         else:
-            chunk.wishes.append((wish, requests.screen(wish)))
+            composed.append(wish)
+    estimate = prices.price(composed[0]) if composed else None
+    if estimate is not None and estimate.screening:
+        # Screeners are not paid for rows that cannot be.
+        together = estimate.total.amount * len(composed)
+        budgets.demand_room(actor, batch.image_model, amount=together)
+    chunk.wishes.extend((wish, requests.screen(wish)) for wish in composed)
     return chunk
 
 
@@ -213,24 +221,25 @@ def _store(batch: Batch, actor: Actor, chunk: _Chunk) -> list[Job]:
     first = chunk.wishes[0][0]
     decision = requests.demand_granted(actor, first)
     now = clock.now()
-    turn = turns.following(actor, priority=requests.BATCH_PRIORITY)
+    turn = turns.following(actor, priority=job_rows.BATCH_PRIORITY)
     earlier = repeats.earlier_of([wish for wish, _screened in chunk.wishes])
     jobs: list[Job] = []
     entries: list[audit.Entry] = []
     verdicts: list[Verdict] = []
     # All rows of a batch are alike but for their prompts.
-    cost = prices.price(first)
+    estimate = prices.price(first)
     for number, (wish, screened) in enumerate(chunk.wishes):
         fingerprint = repeats.fingerprint_of(wish)
         blocked = moderation.is_blocked(screened)
-        job = requests.build_job(
+        job = job_rows.build(
             actor,
             wish,
             digest=repeats.digest_of(wish, fingerprint=fingerprint),
             fingerprint=fingerprint,
-            cost=cost,
+            estimate=estimate,
             now=now,
             turn=turn + number,
+            screened=screened,
             blocked=blocked,
             earlier=None if blocked else earlier.get(fingerprint),
         )
@@ -246,6 +255,8 @@ def _store(batch: Batch, actor: Actor, chunk: _Chunk) -> list[Job]:
     audit.record_many(actor, entries)
     for some in _by_model([job for job in jobs if not job.is_final]):
         budgets.reserve_many(actor=actor, jobs=some, batch=batch)
+    for job in jobs:
+        budgets.charge_screening(actor=actor, job=job, amount=job.screening_cost)
     return jobs
 
 
@@ -258,7 +269,7 @@ def _by_model(jobs: Iterable[Job]) -> list[list[Job]]:
 
 
 def _entries(wish: Wish, job: Job, screened: Iterable[Screened], *, rule: str) -> list[audit.Entry]:
-    data = requests.facts(wish, job=job, rule=rule)
+    data = job_rows.facts(wish, job=job, rule=rule)
     # What passed is told with the request; what was refused has an entry of its own.
     data["screened"] = {f"{s.screener}, {s.where}": s.finding.outcome.value for s in screened}
     entries = [

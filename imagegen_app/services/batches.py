@@ -22,6 +22,7 @@ from imagegen_app.services import (
     batch_making,
     budgets,
     clock,
+    moderation,
     placement,
     prices,
     requests,
@@ -206,9 +207,10 @@ def estimated(version: TemplateVersion, image_model: ImageModel, *, rows: int) -
     :raises NoPrice: if the model's price list has no price for them.
     """
     size = Size(version.width, version.height)
-    cost = prices.price_of(
+    cost = prices.estimate(
         image_model, size=size, quality=version.quality, count=version.count
-    ).amount
+    ).total.amount
+    cost += moderation.price_of("prompt") * (1 + bool(version.negative))
     more = steps.cost_of(steps.planned(version.passes, start=size), count=version.count)
     return (cost + (more.amount if more else 0)) * rows
 

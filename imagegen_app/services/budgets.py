@@ -183,22 +183,8 @@ def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> Deci
     for period, held in _held(job):
         from_hold = min(held, attempt.reserved_cost)
         left = max(left, held - from_hold)
-        fitting = _spend(period, amount, from_hold=from_hold)
-        over = amount - fitting
-        booked = {"release": from_hold, "charge": fitting} | ({"overage": over} if over else {})
-        LedgerEntry.objects.bulk_create(
-            LedgerEntry(period=period, job=job, attempt=attempt, kind=kind, amount=moved)
-            for kind, moved in booked.items()
-        )
-        if over:
-            BudgetPeriod.objects.filter(pk=period.pk).update(overage=F("overage") + exact(over))
-            audit.record(
-                actor,
-                "money.overage",
-                subject=job,
-                job=job,
-                data={"amount": over, "currency": job.currency, "budget": period.budget_id},
-            )
+        line = LedgerEntry(period=period, job=job, attempt=attempt)
+        _book_spent(line, amount, from_hold=from_hold, actor=actor)
     audit.record(
         actor,
         "money.charged",
@@ -207,6 +193,62 @@ def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> Deci
         data={"amount": amount, "currency": job.currency, "attempt": attempt.pk},
     )
     return left
+
+
+def charge_screening(*, actor: Actor, job: Job, amount: Decimal) -> None:
+    """Book what screeners have cost: out of what is set aside for the job, then of what is left."""
+    if not amount:
+        return
+    periods = _held(job)
+    if not periods:
+        # Refused or answered before it was reserved for.
+        today = clock.now().date()
+        periods = [
+            (_period(budget, today), Decimal(0))
+            for budget in applying(_payer(actor, job), job.image_model)
+            if budget.currency == job.currency
+        ]
+    for period, held in periods:
+        line = LedgerEntry(period=period, job=job, purpose="screening")
+        _book_spent(line, amount, from_hold=min(held, amount), actor=actor)
+    audit.record(
+        actor,
+        "money.charged",
+        subject=job,
+        job=job,
+        data={"amount": amount, "currency": job.currency, "purpose": "screening"},
+    )
+
+
+def _book_spent(line: LedgerEntry, amount: Decimal, *, from_hold: Decimal, actor: Actor) -> None:
+    """Spend an amount in one period, and book how: given back, charged, and what does not fit."""
+    fitting = _spend(line.period, amount, from_hold=from_hold)
+    over = amount - fitting
+    booked = {"charge": fitting}
+    if from_hold:
+        booked = {"release": from_hold, **booked}
+    if over:
+        booked["overage"] = over
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            period=line.period,
+            job=line.job,
+            attempt=line.attempt,
+            purpose=line.purpose,
+            kind=kind,
+            amount=moved,
+        )
+        for kind, moved in booked.items()
+    )
+    if over:
+        BudgetPeriod.objects.filter(pk=line.period_id).update(overage=F("overage") + exact(over))
+        audit.record(
+            actor,
+            "money.overage",
+            subject=line.job,
+            job=line.job,
+            data={"amount": over, "currency": line.job.currency, "budget": line.period.budget_id},
+        )
 
 
 def release(*, actor: Actor, job: Job) -> None:

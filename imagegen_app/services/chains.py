@@ -41,7 +41,7 @@ def build(root: Job, planned: Sequence[Step]) -> list[Job]:
     for number in range(root.count if planned else 0):
         before, deadline = root, root.deadline_at
         for step in planned:
-            cost = steps.price_of(step)
+            estimate = steps.price_of(step)
             deadline += patience
             job = Job(
                 state=JobState.QUEUED.value,
@@ -64,8 +64,9 @@ def build(root: Job, planned: Sequence[Step]) -> list[Job]:
                 # Nobody takes it up before it is released, or too late to be.
                 due_at=deadline,
                 deadline_at=deadline,
-                estimated_cost=cost.amount,
-                currency=cost.currency,
+                estimated_cost=estimate.total.amount,
+                screening_estimate=estimate.screening,
+                currency=estimate.images.currency,
                 priority=root.priority,
                 turn=root.turn,
             )

@@ -49,6 +49,24 @@ ENHANCED = _SOURCES + "algorithmicallyEnhanced"
 class TryLater(Exception):
     """Storage or signing is out of order; the answer stays in the spool."""
 
+    def __init__(self, detail: str, *, screened: tuple[moderation.Screened, ...] = ()) -> None:
+        super().__init__(detail)
+        #: What screeners said before; it is asked for again with the next try.
+        self.screened = screened
+
+
+class OutputBlocked(ContentBlocked):
+    """Our own screening refused an image that the provider made, and bills."""
+
+    billed = "yes"
+
+    def __init__(self, screened: tuple[moderation.Screened, ...]) -> None:
+        categories = tuple(c for s in screened for c in s.finding.categories)
+        super().__init__(
+            "The image was refused by screening.", stage="output", categories=categories
+        )
+        self.screened = screened
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -144,39 +162,52 @@ def order(job: Job, attempt: Attempt) -> Order:
 def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
     """Decode an answer and make, mark, sign and store its files.
 
+    :raises OutputBlocked: if a screener refuses one of its images.
     :raises ProviderError: if the answer is a refusal, or none of its images can be used.
     :raises TryLater: if storage or signing is out of order.
     """
     result = adapter.read_answer(answer)
     made: list[MadeImage] = []
     faults: list[ProviderError] = []
+    screened: list[moderation.Screened] = []
     for position, image in enumerate(result.images):
         try:
-            made.append(_make_one(order, image, position=position))
+            made.append(_make_one(order, image, position=position, screened=screened))
         except BadImage as fault:
             faults.append(fault)
-        except (storage.StorageFailed, SigningFailed, MarkLost, CertificateUnreadable) as fault:
-            raise TryLater(f"{type(fault).__name__}: {fault}") from None
+        except (
+            storage.StorageFailed,
+            SigningFailed,
+            MarkLost,
+            MarksUnreadable,
+            CertificateUnreadable,
+        ) as fault:
+            detail = f"{type(fault).__name__}: {fault}"
+            raise TryLater(detail, screened=tuple(screened)) from None
     if not made:
         raise faults[0] if faults else BadResponse(detail="the answer holds no image")
     return Made(images=tuple(made), result=result, faults=tuple(faults))
 
 
-def _make_one(order: Order, image: GeneratedImage, *, position: int) -> MadeImage:
+class MarksUnreadable(Exception):
+    """What was written into a file does not read back."""
+
+
+def _make_one(
+    order: Order, image: GeneratedImage, *, position: int, screened: list[moderation.Screened]
+) -> MadeImage:
+    """Make the files of one image; what screeners say of it is added to `screened`."""
     plan = Plan(marks=order.marks, limits=order.limits, widths=order.widths, formats=order.formats)
     prepared: Prepared = _pool().run(prepare, image.data, plan)
-    screened = moderation.screen_image(
+    mine = moderation.screen_image(
         prepared.master.data,
         media_type=prepared.master.media_type,
         stage="output",
         where=f"image {position + 1}",
     )
-    if moderation.is_blocked(screened):
-        raise ContentBlocked(
-            "The image was refused by screening.",
-            stage="output",
-            categories=tuple(c for s in screened for c in s.finding.categories),
-        )
+    screened += mine
+    if moderation.is_blocked(mine):
+        raise OutputBlocked(tuple(screened))
     identity = signing()
     parents = _parents(order)
     master = sign(
@@ -194,10 +225,10 @@ def _make_one(order: Order, image: GeneratedImage, *, position: int) -> MadeImag
         master, prepared.master.media_type, trust_anchors=identity.trust_anchors
     )
     if credentials.state not in {"valid", "trusted"}:
-        raise TryLater(f"the signature reads back as {credentials.state}")
+        raise MarksUnreadable(f"the signature reads back as {credentials.state}")
     marked = metadata.read_xmp(master)
     if marked.digital_source_type != order.source_type:
-        raise TryLater("the written marks do not read back")
+        raise MarksUnreadable("the written marks do not read back")
     derived = tuple(
         _store(
             "renditions",
@@ -237,7 +268,7 @@ def _make_one(order: Order, image: GeneratedImage, *, position: int) -> MadeImag
         phash_wide=prepared.fingerprint.phash256,
         is_flat=prepared.fingerprint.is_flat,
         seed=image.seed,
-        screened=screened,
+        screened=mine,
     )
 
 

@@ -15,6 +15,7 @@ from imagegen_app.services.moves import (
     WORKER,
     close_unbilled,
     hold,
+    keep_verdicts,
     move,
     move_attempt,
     settle,
@@ -22,12 +23,14 @@ from imagegen_app.services.moves import (
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.errors import ProviderError
     from imagegen_app.core.types import Cost
     from imagegen_app.models import ImageModel
+    from imagegen_app.services.moderation import Screened
 
 
 @use_case()
@@ -50,7 +53,7 @@ def begin(job: Job, *, digest: str) -> Attempt:
         image_model=job.image_model,
         number=len(earlier) + 1,
         request_digest=digest,
-        reserved_cost=job.estimated_cost,
+        reserved_cost=job.estimated_cost - job.screening_estimate,
         is_accepted_risk="outcome_unknown" in earlier,
     )
     audit.record(
@@ -168,7 +171,7 @@ def fail_over(
     budgets.release(actor=WORKER, job=job)
     changes: dict[str, Any] = {
         "image_model": to,
-        "estimated_cost": cost.amount,
+        "estimated_cost": cost.amount + job.screening_estimate,
         "currency": cost.currency,
         "fingerprint": fingerprint,
         "tries": 0,
@@ -178,7 +181,7 @@ def fail_over(
     budgets.reserve(
         actor=WORKER,
         job=Job(pk=job.pk, requester=job.requester, image_model=to, currency=cost.currency),
-        amount=cost.amount,
+        amount=cost.amount + job.screening_estimate,
     )
     if job.state == JobState.QUEUED:
         leases.change(job, **changes)
@@ -208,11 +211,14 @@ def fail(
     error: ProviderError,
     charge: Decimal | None = None,
     actor: Actor = WORKER,
+    screened: Sequence[Screened] = (),
 ) -> None:
     """End a job that cannot be made; money is released, or kept where it is gone.
 
-    With `charge`, the attempt is settled at that amount; without, it was not billed.
+    With `charge`, the attempt is settled at that amount; without, it was not billed. `screened` is
+    what screeners said of its images.
     """
+    keep_verdicts(job, screened)
     blocked = error.code == "content_blocked"
     move(
         job,
@@ -235,6 +241,21 @@ def fail(
         }
     audit.record(actor, "job.blocked" if blocked else "job.failed", subject=job, job=job, data=data)
     chains.drop(job)
+
+
+@use_case()
+def _keep_screening(job: Job, screened: Sequence[Screened]) -> None:
+    hold(job)
+    keep_verdicts(job, screened)
+
+
+def note_screening(job: Job, screened: Sequence[Screened]) -> None:
+    """Book what screeners have cost whose images could not be stored yet.
+
+    :raises JobMoved: if the lease was lost.
+    """
+    if any(one.cost for one in screened):
+        _keep_screening(job, screened)
 
 
 @use_case()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ class Screened:
     #: Which part of the wish it was about.
     where: str
     finding: Finding
+    #: What the call cost, in the currency of the job.
+    cost: Decimal = Decimal(0)
 
 
 @lru_cache(maxsize=32)
@@ -47,7 +50,7 @@ def _build(backend: str, options: str) -> Screener:
 def screen_text(text: str, *, where: str) -> list[Screened]:
     """Have every screener of prompts read one text."""
     return [
-        Screened(entry.name, "prompt", where, _ask(entry, lambda s: s.screen_text(text)))
+        _ask(entry, lambda s: s.screen_text(text), stage="prompt", where=where)
         for entry in conf.get().screeners
         if "prompt" in entry.stages and text
     ]
@@ -56,18 +59,29 @@ def screen_text(text: str, *, where: str) -> list[Screened]:
 def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> list[Screened]:
     """Have every screener of that stage (`input` or `output`) look at one picture."""
     return [
-        Screened(
-            entry.name,
-            stage,
-            where,
-            _ask(entry, lambda s: s.screen_image(data, media_type=media_type)),
+        _ask(
+            entry,
+            lambda s: s.screen_image(data, media_type=media_type),
+            stage=stage,
+            where=where,
         )
         for entry in conf.get().screeners
         if stage in entry.stages
     ]
 
 
-def is_blocked(decisions: list[Screened]) -> bool:
+def price_of(stage: str) -> Decimal:
+    """Return what it costs to have one text or picture of that stage looked at by all screeners."""
+    entries = [entry for entry in conf.get().screeners if stage in entry.stages]
+    return sum((Decimal(entry.price) for entry in entries), start=Decimal(0))
+
+
+def cost_of(decisions: Iterable[Screened]) -> Decimal:
+    """Return what decisions cost together."""
+    return sum((decision.cost for decision in decisions), start=Decimal(0))
+
+
+def is_blocked(decisions: Iterable[Screened]) -> bool:
     """Say whether one of the screeners refused."""
     return any(d.finding.outcome is Outcome.BLOCKED for d in decisions)
 
@@ -87,13 +101,17 @@ def verdicts(
             scores=dict(decision.finding.scores),
             where=decision.where,
             advice=decision.finding.advice,
+            cost=decision.cost,
         )
         for decision in decisions
     ]
 
 
-def keep(*, actor: Actor, job: Job, decisions: list[Screened], asset: Asset | None = None) -> None:
+def keep(
+    *, actor: Actor, job: Job, decisions: Iterable[Screened], asset: Asset | None = None
+) -> None:
     """Store verdicts with their events; joins the caller's transaction."""
+    decisions = list(decisions)
     Verdict.objects.bulk_create(verdicts(job, decisions, asset=asset))
     for decision in decisions:
         finding = decision.finding
@@ -110,19 +128,22 @@ def keep(*, actor: Actor, job: Job, decisions: list[Screened], asset: Asset | No
                 "stage": decision.stage,
                 "categories": list(finding.categories),
                 "scores": dict(finding.scores),
+                "cost": decision.cost,
             },
         )
 
 
-def _ask(entry: conf.ScreenerSettings, question: Any) -> Finding:
+def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str) -> Screened:
+    cost = Decimal(0)
     try:
         found: Finding = question(_build(entry.backend, canonical.dumps(entry.options)))
+        cost = Decimal(entry.price) if found.cost is None else found.cost
     except ScreenerFailed:
-        return _failed(entry)
+        found = _failed(entry)
     except Exception:
         logger.exception("The screener %s broke down.", entry.name)
-        return _failed(entry)
-    return found
+        found = _failed(entry)
+    return Screened(entry.name, stage, where, found, cost)
 
 
 def _failed(entry: conf.ScreenerSettings) -> Finding:

@@ -20,10 +20,12 @@ from imagegen_app.core.states import (
     can_move,
 )
 from imagegen_app.models import Attempt, Batch, Job
-from imagegen_app.services import batch_counts, budgets, clock, leases
+from imagegen_app.models.amounts import amount as exact
+from imagegen_app.services import batch_counts, budgets, clock, leases, moderation
 from imagegen_app.services.announce import job_finished
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from imagegen_app.core.errors import ProviderError
@@ -54,6 +56,7 @@ def move(job: Job, target: JobState, **changes: Any) -> None:
         changes["is_held"] = Batch.objects.filter(pk=job.batch_id, paused_at__isnull=False).exists()
     if target in FINAL:
         changes |= {"finished_at": now, "lease_until": None, "lease_owner": "", "due_at": None}
+        changes["actual_cost"] = changes.get("actual_cost", 0) + job.screening_cost
     moved = Job.objects.filter(pk=job.pk, state=source.value, lease_token=job.lease_token).update(
         state=target.value, **changes
     )
@@ -121,6 +124,22 @@ def settle(
         model_version=model_version[:120],
     )
     return left
+
+
+def keep_verdicts(job: Job, decisions: Sequence[moderation.Screened]) -> None:
+    """Store what screeners said of a job's images, and book what it cost; joins the transaction."""
+    moderation.keep(actor=WORKER, job=job, decisions=decisions)
+    charge_screening(job, decisions)
+
+
+def charge_screening(job: Job, decisions: Sequence[moderation.Screened]) -> None:
+    """Book what screeners have cost; joins the transaction, before the job's end is written."""
+    cost = moderation.cost_of(decisions)
+    if not cost:
+        return
+    budgets.charge_screening(actor=WORKER, job=job, amount=cost)
+    Job.objects.filter(pk=job.pk).update(screening_cost=F("screening_cost") + exact(cost))
+    job.screening_cost += cost
 
 
 def close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:

@@ -80,6 +80,7 @@ def poll_failed(job: Job, attempt: Attempt, error: ProviderError) -> None:
 def ingested(job: Job, attempt: Attempt, done: Done) -> None:
     """Write down what was made of an answer: assets, or why there are none."""
     if isinstance(done.error, ingest.TryLater):
+        jobs.note_screening(job, done.error.screened)
         if job.deadline_at <= clock.now():
             error = BadResponse(detail=str(done.error))
             jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
@@ -88,7 +89,8 @@ def ingested(job: Job, attempt: Attempt, done: Done) -> None:
     elif isinstance(done.error, ProviderError):
         # A refusal in disguise came as an answer: the attempt is settled at nothing.
         charge = attempt.reserved_cost * (done.error.billed != "no")
-        jobs.fail(job, attempt, error=done.error, charge=charge)
+        screened = done.error.screened if isinstance(done.error, ingest.OutputBlocked) else ()
+        jobs.fail(job, attempt, error=done.error, charge=charge, screened=screened)
         spool.answer_of(attempt).discard()
     elif done.error is not None:
         raise done.error

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.types import Cost
+from imagegen_app.services import moderation
 from imagegen_app.services.access import Refused, whom_to_ask
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import Cost, Size
+    from imagegen_app.core.types import Size
     from imagegen_app.models import ImageModel
     from imagegen_app.services.wishes import Wish
 
@@ -19,6 +23,19 @@ class NoPrice(Refused):
     """The model has no price for this request, and what has no price is not bought."""
 
     code = "no_price"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What images may cost, and beside it what having them screened may cost."""
+
+    images: Cost
+    screening: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Cost:
+        """Both together."""
+        return Cost(amount=self.images.amount + self.screening, currency=self.images.currency)
 
 
 def price_of(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Cost:
@@ -37,12 +54,30 @@ def price_of(image_model: ImageModel, *, size: Size, quality: str, count: int) -
         ) from None
 
 
-def price(wish: Wish) -> Cost:
-    """Return what a wish is estimated to cost, its follow-up passes left out.
+def price(wish: Wish) -> Estimate:
+    """Return what a wish is estimated to cost with its screening, its follow-up passes left out.
 
     :raises NoPrice: if the model's price list has no price for it.
     """
     request = wish.request
-    return price_of(
+    found = estimate(
         wish.image_model, size=request.size, quality=request.quality, count=request.count
+    )
+    return replace(found, screening=found.screening + screening_before(wish))
+
+
+def estimate(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Estimate:
+    """Return what so many images of a model, and having screeners look at them, may cost.
+
+    :raises NoPrice: if the model's price list has no price for them.
+    """
+    cost = price_of(image_model, size=size, quality=quality, count=count)
+    return Estimate(images=cost, screening=moderation.price_of("output") * count)
+
+
+def screening_before(wish: Wish) -> Decimal:
+    """Return what it costs to have a wish's texts and input images screened."""
+    texts = sum(bool(text) for text in (wish.request.prompt, wish.request.negative_prompt))
+    return moderation.price_of("prompt") * texts + moderation.price_of("input") * len(
+        wish.request.inputs
     )

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
 from imagegen_app.core import canonical
-from imagegen_app.core.actors import Person
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
@@ -24,6 +20,7 @@ from imagegen_app.services import (
     budgets,
     chains,
     clock,
+    job_rows,
     moderation,
     prices,
     pulse,
@@ -36,16 +33,9 @@ from imagegen_app.services.access import Refused, whom_to_ask
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.types import Cost
     from imagegen_app.services.wishes import Wish
-
-
-#: Who waits for an image goes before work that nobody watches.
-INTERACTIVE_PRIORITY = 10
-BATCH_PRIORITY = 0
 
 
 class IdempotencyConflict(Refused):
@@ -88,12 +78,12 @@ def quote(*, actor: Actor, wish: Wish) -> Quote:
 
 
 def total_of(wish: Wish) -> Cost:
-    """Return what a wish is estimated to cost with all its follow-up passes.
+    """Return what a wish is estimated to cost with its screening and all its follow-up passes.
 
     :raises NoPrice: if a part of it has no price.
     :raises BadStep: if its parts are priced in several currencies.
     """
-    cost = prices.price(wish)
+    cost = prices.price(wish).total
     more = steps.cost_of(wish.steps, count=wish.request.count)
     if more is None:
         return cost
@@ -166,19 +156,22 @@ def demand_granted(actor: Actor, wish: Wish) -> access.Decision:
 @use_case()
 def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
     decision = demand_granted(actor, wish)
-    total_of(wish)
-    cost = prices.price(wish)
+    total = total_of(wish)
+    estimate = prices.price(wish)
+    if estimate.screening:
+        # Screeners are not paid for a wish that cannot be.
+        budgets.demand_room(actor, wish.image_model, amount=total.amount)
     screened = screen(wish)
     blocked = moderation.is_blocked(screened)
     earlier = None if blocked else _earlier(wish)
-    job = _store(actor, wish, digest, cost, blocked=blocked, earlier=earlier)
+    job = _store(actor, wish, digest, estimate, screened=screened, blocked=blocked, earlier=earlier)
     moderation.keep(actor=actor, job=job, decisions=screened)
     audit.record(
         actor,
         "job.requested",
         subject=job,
         job=job,
-        data=facts(wish, job=job, rule=decision.rule),
+        data=job_rows.facts(wish, job=job, rule=decision.rule),
         personal={"prompt": wish.request.prompt, "negative_prompt": wish.request.negative_prompt},
     )
     if blocked:
@@ -187,109 +180,34 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
     elif earlier is not None:
         audit.record(actor, "job.cached", subject=job, job=job, data={"earlier": earlier.pk})
     else:
-        budgets.reserve(actor=actor, job=job, amount=cost.amount)
+        budgets.reserve(actor=actor, job=job, amount=estimate.total.amount)
         chains.store(job, wish.steps, actor=actor)
         wake("drive")
+    budgets.charge_screening(actor=actor, job=job, amount=moderation.cost_of(screened))
     failpoint("request.before_commit")
     return job
 
 
-def facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
-    """Return what the log keeps of a request."""
-    version = wish.template_version
-    return {
-        "operation": wish.request.operation,
-        "model": wish.image_model.slug,
-        "model_version": wish.image_model.version,
-        "provider": wish.image_model.provider.slug,
-        "count": wish.request.count,
-        "size": str(wish.request.size),
-        "seed": job.seed,
-        "template": "" if version is None else str(version.template.slug),
-        "template_version": None if version is None else version.number,
-        "rule": rule,
-        "estimated_cost": job.estimated_cost,
-        "currency": job.currency,
-    }
-
-
-def build_job(
+def _store(
     actor: Actor,
     wish: Wish,
-    *,
     digest: str,
-    fingerprint: str,
-    cost: Cost,
-    now: datetime,
-    turn: int,
+    estimate: prices.Estimate,
+    *,
+    screened: list[moderation.Screened],
     blocked: bool,
     earlier: Job | None,
 ) -> Job:
-    """Return the job of a wish that was authorised, priced and screened; it is not stored."""
-    request = wish.request
-    state = JobState.QUEUED
-    ended: dict[str, object] = {}
-    if blocked:
-        state = JobState.BLOCKED
-        ended = {
-            "finished_at": now,
-            "error_code": "content_blocked",
-            "error_message": "The request was refused by screening.",
-            "error_remedy": "Change the wording or the input image, then try again.",
-        }
-    elif earlier is not None:
-        state = JobState.SUCCEEDED
-        ended = {"finished_at": now, "actual_cost": Decimal(0)}
-    return Job(
-        state=state.value,
-        operation=request.operation.value,
-        image_model=wish.image_model,
-        template_version=wish.template_version,
-        batch=wish.batch,
-        row_key=wish.row_key,
-        replaces=wish.replaces,
-        requester=actor.account if isinstance(actor, Person) else None,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
-        variables=dict(wish.variables),
-        width=request.size.width,
-        height=request.size.height,
-        count=request.count,
-        seed=request.seed,
-        quality=request.quality,
-        output_format=request.output_format,
-        background=request.background,
-        parameters={k: str(v) for k, v in request.parameters.items()},
-        fingerprint=fingerprint,
-        request_digest=digest,
-        idempotency_key=wish.idempotency_key or None,
-        cached_from=earlier,
-        step_count=1 if earlier is None else earlier.step_count,
-        policy=wish.policy,
-        due_at=None if ended else now,
-        deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
-        estimated_cost=cost.amount,
-        currency=cost.currency,
-        priority=BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY,
-        turn=turn,
-        **ended,
-    )
-
-
-def _store(
-    actor: Actor, wish: Wish, digest: str, cost: Cost, *, blocked: bool, earlier: Job | None
-) -> Job:
-    priority = BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY
-    job = build_job(
+    priority = job_rows.priority_of(wish)
+    job = job_rows.build(
         actor,
         wish,
         digest=digest,
         fingerprint=repeats.fingerprint_of(wish),
-        cost=cost,
+        estimate=estimate,
         now=clock.now(),
         turn=turns.following(actor, priority=priority),
+        screened=screened,
         blocked=blocked,
         earlier=earlier,
     )
