@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django_tasks import task, task_backends
 
 from imagegen_app import conf
@@ -26,21 +26,27 @@ def run_drive() -> None:
             ring("drive", delay=seconds)
         driver.drive()
         sweeping.ring_for_later()
-    except Exception:
-        # The edge: an engine would store or repeat what we raise; the sweep rings again.
-        logger.exception("A drive broke down.")
-        # A database that was away left a connection behind that never works again.
-        close_old_connections()
+    except Exception as fault:  # noqa: BLE001 - the edge: an engine would store or repeat what we raise
+        # The sweep rings again.
+        _broke_down("drive", fault)
 
 
 def run_sweep() -> None:
     """Look for what is due, abandoned or expired, and ring for it."""
     try:
         sweeping.sweep()
-    except Exception:
-        # The edge: see `run_drive`.
-        logger.exception("A sweep broke down.")
-        close_old_connections()
+    except Exception as fault:  # noqa: BLE001 - the edge: see `run_drive`
+        _broke_down("sweep", fault)
+
+
+def _broke_down(what: str, fault: Exception) -> None:
+    if isinstance(fault, InterfaceError | OperationalError):
+        why = str(fault).partition("\n")[0][:200]
+        logger.warning("A %s was broken off by the database: %s", what, why)
+    else:
+        logger.error("A %s broke down.", what, exc_info=fault)
+    # A database that was away left a connection behind that never works again.
+    close_old_connections()
 
 
 def drain() -> None:

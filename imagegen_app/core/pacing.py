@@ -18,7 +18,10 @@ FEW_CALLS: Final = 10
 FAILING_SHARE: Final = 0.5
 FAILING_IN_A_ROW: Final = 5
 FIRST_OPEN_SECONDS: Final = 15
+NEXT_OPEN_SECONDS: Final = 30
 LONGEST_OPEN_SECONDS: Final = 300
+#: Of a long outage, the share by which it may take longer for us than for the provider.
+OPEN_SHARE: Final = 0.1
 #: A probe whose end nobody saw is believed lost after so long.
 PROBE_SECONDS: Final = 120
 #: Calls at once from which on a closed breaker lets all through.
@@ -67,9 +70,14 @@ class Tally:
         return often or self.in_row >= FAILING_IN_A_ROW
 
 
-def next_open_seconds(last: int) -> int:
-    """Return how long a breaker opens: fifteen seconds at first, twice as long each time."""
-    return min(max(FIRST_OPEN_SECONDS, 2 * last), LONGEST_OPEN_SECONDS)
+def open_seconds(outage: float | None) -> int:
+    """Return how long a breaker opens: fifteen seconds at first; thirty, if the probe fails, too.
+
+    After an outage of five minutes, a tenth of what it has lasted, up to five minutes.
+    """
+    if outage is None:
+        return FIRST_OPEN_SECONDS
+    return min(max(NEXT_OPEN_SECONDS, int(outage * OPEN_SHARE)), LONGEST_OPEN_SECONDS)
 
 
 def next_ramp(ramp: int) -> int:

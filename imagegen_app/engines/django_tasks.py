@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
-from django.db import router
+from django.db import InterfaceError, OperationalError, connections, router
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
@@ -24,6 +26,10 @@ _TASKS = {
 }
 
 _INTERVAL_SECONDS = 0.2
+#: How long the worker leaves a database alone that is away.
+_AWAY_SECONDS = 2.0
+
+logger = logging.getLogger("imagegen.worker")
 
 
 class WorkerElsewhere(RuntimeError):
@@ -106,7 +112,14 @@ class DjangoTasksEngine:
             excluded_queue_names=[],
         )
         running.configure_signals()
-        running.run()
+        while running.running:
+            try:
+                running.run()
+            except (InterfaceError, OperationalError) as fault:
+                # It would end; a database that is restarted is back in a moment.
+                logger.warning("The database is away (%s); the worker waits for it.", _brief(fault))
+                connections.close_all()
+                time.sleep(_AWAY_SECONDS)
 
     @staticmethod
     def _waits(task: Any) -> bool:
@@ -120,6 +133,10 @@ class DjangoTasksEngine:
             .filter(task_path=task.module_path, queue_name=conf.get().queue)
             .exists()
         )
+
+
+def _brief(fault: Exception) -> str:
+    return str(fault).partition("\n")[0][:200]
 
 
 def _is_database(backend: object) -> bool:

@@ -245,7 +245,7 @@ class Migration(migrations.Migration):
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures')),
                 ('in_row', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
                 ('open_until', models.DateTimeField(blank=True, null=True, verbose_name='open until')),
-                ('open_seconds', models.PositiveIntegerField(default=0, verbose_name='opened for seconds')),
+                ('opened_at', models.DateTimeField(blank=True, null=True, verbose_name='open since')),
                 ('probe_until', models.DateTimeField(blank=True, null=True, verbose_name='probed until')),
                 ('ramp', models.PositiveIntegerField(default=0, verbose_name='calls at once for now')),
             ],

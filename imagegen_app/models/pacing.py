@@ -49,8 +49,8 @@ class Breaker(Record):
     in_row = models.PositiveIntegerField(_("failures in a row"), default=0)
     #: Open until then; empty while closed. After it, one probe is let through.
     open_until = models.DateTimeField(_("open until"), null=True, blank=True)
-    #: How long it was opened for the last time; doubles with each failed probe.
-    open_seconds = models.PositiveIntegerField(_("opened for seconds"), default=0)
+    #: Since when it has not been closed; the longer, the rarer it is probed.
+    opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
     #: The probe under way is believed lost then.
     probe_until = models.DateTimeField(_("probed until"), null=True, blank=True)
     #: Calls at once that are let through after it has closed; 0 for all.

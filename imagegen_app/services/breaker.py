@@ -45,7 +45,7 @@ _FRESH = {
     "failures": 0,
     "in_row": 0,
     "open_until": None,
-    "open_seconds": 0,
+    "opened_at": None,
     "probe_until": None,
 }
 
@@ -145,10 +145,10 @@ def _count(job: Job, key: str, *, at_once: bool) -> None:
     is_late = row.open_until is not None and row.open_until > now
     opens = not is_late and (at_once or tally.is_broken or was_open)
     if opens:
-        seconds = pacing.next_open_seconds(row.open_seconds)
+        outage = None if row.opened_at is None else (now - row.opened_at).total_seconds()
         changes |= {
-            "open_until": now + timedelta(seconds=seconds),
-            "open_seconds": seconds,
+            "open_until": now + timedelta(seconds=pacing.open_seconds(outage)),
+            "opened_at": row.opened_at or now,
             "probe_until": None,
             "ramp": 0,
         }

@@ -11,7 +11,7 @@ import hmac
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.errors import AuthenticationFailed
@@ -62,18 +62,21 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
         _refused(attempt=attempt)
         raise Forged from None
     try:
-        with transaction.atomic():
-            delivery = _keep(attempt=attempt, notice=notice, headers=headers, body=body)
+        outcome = _take_in(attempt=attempt, notice=notice, headers=headers, body=body)
     except IntegrityError:
         return "repeated"
     failpoint("webhook.after_inbox_commit")
-    return _apply(delivery=delivery, attempt=attempt, notice=notice)
+    return outcome
 
 
 @use_case()
-def _keep(
+def _take_in(
     *, attempt: Attempt, notice: WebhookNotice, headers: Mapping[str, str], body: bytes
-) -> WebhookDelivery:
+) -> str:
+    """Keep a delivery and act on it, both or neither: what is lost here, the sender repeats.
+
+    :raises IntegrityError: if it was taken in before.
+    """
     kept = {name: headers[name][:200] for name in _KEPT_HEADERS if name in headers}
     delivery = WebhookDelivery.objects.create(
         provider=attempt.image_model.provider,
@@ -90,10 +93,9 @@ def _keep(
         job=attempt.job,
         data={"provider": attempt.image_model.provider.slug, "status": notice.status[:40]},
     )
-    return delivery
+    return _apply(delivery=delivery, attempt=attempt, notice=notice)
 
 
-@use_case()
 def _apply(*, delivery: WebhookDelivery, attempt: Attempt, notice: WebhookNotice) -> str:
     """Set the provider's reference where it came first, and have the job looked at now."""
     attempt.refresh_from_db()

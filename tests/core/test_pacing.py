@@ -46,14 +46,20 @@ def test_five_failures_in_a_row_or_half_of_ten_calls_are_enough() -> None:
 
 
 def test_a_breaker_opens_longer_each_time_and_closes_step_by_step() -> None:
-    opened, ramp = 0, 1
-    longer, steps = [], []
-    for _ in range(7):
-        opened = pacing.next_open_seconds(opened)
-        longer.append(opened)
+    ramp, steps = 1, []
+    longer = [pacing.open_seconds(outage) for outage in (None, 15, 299, 600, 3000, 9000)]
     while ramp:
         steps.append(ramp)
         ramp = pacing.next_ramp(ramp)
 
-    assert longer == [15, 30, 60, 120, 240, 300, 300]
+    assert longer == [15, 30, 30, 60, 300, 300]
     assert steps == [1, 2, 4, 8]
+
+
+def test_a_breaker_probes_an_outage_of_five_minutes_ten_times() -> None:
+    outage, probes = float(pacing.open_seconds(None)), 0
+    while outage < 300:
+        outage += pacing.open_seconds(outage)
+        probes += 1
+
+    assert probes == 10

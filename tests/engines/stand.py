@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from contextlib import closing, suppress
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from imagegen_app.testing.simulator.server import DEFAULT_WEBHOOK_SECRET
 from tests.faults.invariants import broken
 
 if TYPE_CHECKING:
@@ -65,13 +67,15 @@ class Desk:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        self._lock = threading.Lock()
 
     def order(self, what: str, **options: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": what, **options}) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        with self._lock:
+            self._process.stdin.write(json.dumps({"do": what, **options}) + "\n")
+            self._process.stdin.flush()
+            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
     def close(self) -> None:
@@ -89,11 +93,13 @@ class Site:
         simulator: SimulatorProcess,
         *,
         broker: str | None = None,
+        postgresql: str = POSTGRESQL,
         **changes: str,
     ) -> None:
         self.lane, self.folder = lane, folder
         self.name = f"ig_{uuid.uuid4().hex[:10]}"
         self.broker = lane.broker if broker is None else broker
+        self.postgresql = postgresql
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SITE_")},
             "DJANGO_SETTINGS_MODULE": "tests.engines.site.settings",
@@ -104,7 +110,8 @@ class Site:
             "SITE_BROKER": self.broker,
             "SITE_SIMULATOR": simulator.base_url,
             "SITE_KEY": simulator.key,
-            "SITE_POSTGRESQL": POSTGRESQL if lane.postgresql else "",
+            "SITE_WEBHOOK_SECRET": DEFAULT_WEBHOOK_SECRET,
+            "SITE_POSTGRESQL": postgresql if lane.postgresql else "",
             "IMAGEGEN_TESTING": "1",
             **{f"SITE_{name.upper()}": value for name, value in changes.items()},
         }
@@ -210,7 +217,7 @@ class Site:
 
     def cut_database_connections(self) -> int:
         """End all connections to the site's database, and return how many there were."""
-        with closing(_postgresql("postgres")) as database:
+        with closing(self._server("postgres")) as database:
             found = database.execute(
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = %s",
                 [self.name],
@@ -264,16 +271,14 @@ class Site:
     def _connect(self) -> Any:
         if not self.lane.postgresql:
             return sqlite3.connect(self.folder / "site.sqlite3", timeout=20)
-        return _postgresql(self.name)
+        return self._server(self.name)
 
-    @staticmethod
-    def _administer(statement: str) -> None:
-        with closing(_postgresql("postgres")) as database:
+    def _administer(self, statement: str) -> None:
+        with closing(self._server("postgres")) as database:
             database.execute(statement)
 
+    def _server(self, name: str) -> Any:
+        import psycopg  # noqa: PLC0415 - an extra
 
-def _postgresql(name: str) -> Any:
-    import psycopg  # noqa: PLC0415 - an extra
-
-    host, _, port = POSTGRESQL.rpartition(":")
-    return psycopg.connect(host=host, port=port, user="postgres", dbname=name, autocommit=True)
+        host, _, port = self.postgresql.rpartition(":")
+        return psycopg.connect(host=host, port=port, user="postgres", dbname=name, autocommit=True)

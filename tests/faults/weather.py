@@ -10,12 +10,15 @@ import json
 import random
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from tests.engines.stand import ENDS, LANES, Site
+from tests.engines.stand import ENDS, LANES, POSTGRESQL, Site
+from tests.faults import cluster
+from tests.faults.door import Door
 from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ _CANCELS = {"dies while cancelling"}
 _CHANGES: dict[str, dict[str, str]] = {
     "has a storage that fails": {"storage": "flaky"},
     "is asked to slow down": {"calls_per_minute": "300", "burst": str(_BURST)},
+    "finds its provider down": {"in_flight": "8"},
     # The hard case: each call is held open, and nobody can be asked what became of it.
     "is deployed ten times": {"adapter": "openai"},
 }
@@ -79,12 +83,25 @@ class Outcome:
         return whole and paid and in_time and not self.broken and self.harmed > 0
 
 
+@dataclass
 class _Scene:
     """A running site in bad weather."""
 
-    def __init__(self, weather: Weather, site: Site, simulator: SimulatorProcess, proxy: Proxy):
-        self.weather, self.site, self.simulator, self.proxy = weather, site, simulator, proxy
-        self.harmed = self.allowed = 0
+    weather: Weather
+    site: Site
+    simulator: SimulatorProcess
+    proxy: Proxy
+    door: Door
+    server: cluster.Cluster | None
+    harmed: int = 0
+    allowed: int = 0
+
+    @property
+    def cluster(self) -> cluster.Cluster:
+        """The database server, where it is ours to kill."""
+        if self.server is None:
+            raise RuntimeError("this trouble has no database server of its own")
+        return self.server
 
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         self.site.environment.update(environment)
@@ -215,6 +232,48 @@ def cancelled(scene: _Scene) -> None:
     scene.start()
 
 
+def server_dies_of_a_webhook(scene: _Scene) -> None:
+    """Kill the web server just after it has taken a webhook in; the provider tells again."""
+    token = scene.site.folder / "token"
+    scene.site.environment["IMAGEGEN_FAILPOINTS"] = f"webhook.after_inbox_commit@{token}"
+    scene.request()
+    scene.start()
+    _until(lambda: len(scene.door.taken) >= scene.weather.jobs, seconds=30)
+    scene.harmed = token.exists() and "repeated" in scene.door.taken
+
+
+def batch_dies(scene: _Scene) -> None:
+    """Kill the worker in the middle of making a batch's jobs."""
+    scene.site.desk.order("batch", count=scene.weather.jobs)
+    worker = scene.site.start(failpoint="batch.create_mid_chunk")
+    _until(lambda: worker.poll() is not None, seconds=30)
+    scene.harmed = (scene.site.folder / "token").exists()
+    scene.start()
+
+
+def server_of_the_database_dies(scene: _Scene) -> None:
+    """Kill PostgreSQL as a power cut does, and start it again, while jobs are made."""
+    scene.start()
+    scene.request()
+    for _ in range(3):
+        time.sleep(1.5)
+        scene.cluster.restart()
+        scene.harmed += 1
+
+
+def provider_is_down(scene: _Scene) -> None:
+    """Refuse every call for forty seconds; few are wasted, and then all goes on by itself."""
+    scene.simulator.fail("status", status=503, times=None, on="jobs")
+    scene.start()
+    scene.start()
+    scene.request()
+    time.sleep(40)
+    scene.harmed = scene.simulator.calls()["POST /v1/jobs"]
+    scene.simulator.script(clear=True)
+    # Wasted: what was on its way when nobody could know yet, and one probe in each pause.
+    scene.allowed = scene.weather.jobs + 20
+
+
 PLAYS: dict[str, Callable[[_Scene], None]] = {
     "loses answers": network("lose_answer", 0.3),
     "cuts answers": network("cut_answer", 0.3),
@@ -230,6 +289,15 @@ PLAYS: dict[str, Callable[[_Scene], None]] = {
     "loses its server before a commit": server_dies("request.before_commit"),
     "loses its server after a commit": server_dies("request.after_commit_before_ring"),
     "dies while cancelling": cancelled,
+    "loses its server after a webhook": server_dies_of_a_webhook,
+    "dies making a batch": batch_dies,
+    "loses its database server": server_of_the_database_dies,
+    "finds its provider down": provider_is_down,
+}
+#: What cannot be played on every machine.
+_IMPOSSIBLE = {
+    *([] if FAKETIME else ["has clocks that differ"]),
+    *([] if cluster.is_possible() else ["loses its database server"]),
 }
 _ONLY_WITH_BROKER = "has a broker that forgets"
 
@@ -237,12 +305,17 @@ _ONLY_WITH_BROKER = "has a broker that forgets"
 def all_weathers(*, jobs: int = 20) -> list[Weather]:
     """Return every trouble: each on one engine, in turn, and the dearest on all."""
     lanes = ("postgresql", "celery-redis", "rq")
-    everywhere = ("loses answers", "loses database connections", "is deployed ten times")
+    everywhere = (
+        "loses answers",
+        "loses database connections",
+        "loses its database server",
+        "is deployed ten times",
+    )
     found = [Weather(name, lane, jobs) for name in everywhere for lane in lanes]
     others = [name for name in PLAYS if name not in (*everywhere, _ONLY_WITH_BROKER)]
-    found += [Weather(name, lanes[n % 3], jobs) for n, name in enumerate(others)]
+    found += [Weather(name, _LANE.get(name, lanes[n % 3]), jobs) for n, name in enumerate(others)]
     found += [Weather(_ONLY_WITH_BROKER, lane, jobs) for lane in lanes[1:]]
-    return [one for one in found if FAKETIME or one.name != "has clocks that differ"]
+    return [one for one in found if one.name not in _IMPOSSIBLE]
 
 
 def some_weathers(*, seed: str, count: int, jobs: int = 10) -> list[Weather]:
@@ -257,31 +330,42 @@ def run(weather: Weather, *, folder: Path, simulator: SimulatorProcess) -> Outco
     simulator.script(latency=0.3)
     began = time.monotonic()
     changes = _CHANGES.get(weather.name, {})
-    with Proxy(simulator.base_url) as proxy:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(Proxy(simulator.base_url))
         far = SimpleNamespace(base_url=proxy.url, key=simulator.key)
-        with Site(LANES[weather.lane], folder, far, **changes) as site:  # type: ignore[arg-type]  # its address and key
-            scene = _Scene(weather, site, simulator, proxy)
-            PLAYS[weather.name](scene)
-            _until(lambda: scene.ended() == weather.jobs, seconds=90)
-            return Outcome(
-                weather=weather,
-                seconds=time.monotonic() - began,
-                states=dict(Counter(site.states())),
-                billed=int(simulator.bill()["images"]),
-                charged=site.charged(),
-                broken=tuple(site.broken()),
-                errors=tuple(
-                    " ".join(map(str, row))
-                    for row in site.ask(
-                        "select distinct j.error_code, a.error_code, a.error_detail"
-                        " from imagegen_job j left join imagegen_attempt a on a.job_id = j.id"
-                        " where j.error_code <> ''"
-                    )
-                ),
-                harmed=scene.harmed,
-                calls=simulator.calls().get("POST /v1/jobs", 0) if scene.allowed else 0,
-                allowed=scene.allowed,
-            )
+        door = stack.enter_context(Door())
+        if weather.name == "loses its server after a webhook":
+            changes = {**changes, "public_url": door.url}
+        server = None
+        where = POSTGRESQL
+        if weather.name == "loses its database server":
+            server = stack.enter_context(cluster.Cluster(folder / "cluster"))
+            where = server.address
+        lane = LANES[weather.lane]
+        site = stack.enter_context(Site(lane, folder, far, postgresql=where, **changes))  # type: ignore[arg-type]  # its address and key
+        door.site = site
+        scene = _Scene(weather, site, simulator, proxy, door, server)
+        PLAYS[weather.name](scene)
+        _until(lambda: scene.ended() == weather.jobs, seconds=90)
+        return Outcome(
+            weather=weather,
+            seconds=time.monotonic() - began,
+            states=dict(Counter(site.states())),
+            billed=int(simulator.bill()["images"]),
+            charged=site.charged(),
+            broken=tuple(site.broken()),
+            errors=tuple(
+                " ".join(map(str, row))
+                for row in site.ask(
+                    "select distinct j.error_code, a.error_code, a.error_detail"
+                    " from imagegen_job j left join imagegen_attempt a on a.job_id = j.id"
+                    " where j.error_code <> ''"
+                )
+            ),
+            harmed=scene.harmed,
+            calls=simulator.calls().get("POST /v1/jobs", 0) if scene.allowed else 0,
+            allowed=scene.allowed,
+        )
 
 
 def _until(is_so: Callable[[], bool], *, seconds: float) -> None:

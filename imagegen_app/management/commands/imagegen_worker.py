@@ -74,9 +74,8 @@ def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     while True:
         try:
             pulse.worker_seen(name=name)
-        except Exception:
-            # The edge: a database that is away must not end the sweeps for good.
-            logger.exception("The worker could not be noted.")
+        except Exception as fault:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
+            logger.warning("The worker could not be noted: %s", str(fault).partition("\n")[0])
             close_old_connections()
         tasks.run_sweep()
         if stopping.wait(seconds):

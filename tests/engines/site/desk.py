@@ -1,6 +1,7 @@
 """Do on the site what its web server would: answers one line of JSON with another.
 
-Orders: {"do": "request", "count": 3}, {"do": "cancel", "jobs": ["…"]}, {"do": "ring", "delay": 2.0, "times": 200}.
+Orders: {"do": "request", "count": 3}, {"do": "cancel", "jobs": ["…"]}, {"do": "ring", "delay": 2.0, "times": 200},
+{"do": "batch", "count": 20}, {"do": "deliver", "token": "…", "headers": {}, "body": "…"}.
 The first argument `prepare` makes the tables and one model that anybody may use.
 """
 
@@ -25,10 +26,19 @@ from django.core.management import call_command  # noqa: E402
 from imagegen_app import generate  # noqa: E402
 from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
 from imagegen_app.engines import base  # noqa: E402
-from imagegen_app.models import Budget, Job  # noqa: E402 - the apps come first
-from imagegen_app.services import access, catalog, control, pulse  # noqa: E402
+from imagegen_app.models import Budget, ImageModel, Job, TemplateVersion  # noqa: E402
+from imagegen_app.services import (  # noqa: E402
+    access,
+    batches,
+    catalog,
+    control,
+    pulse,
+    targets,
+    webhooks,
+)
 from imagegen_app.services.access import Refused  # noqa: E402 - the apps come first
 from imagegen_app.testing import factories  # noqa: E402
+from project.catalog.models import Category, Product  # noqa: E402
 
 
 def prepare() -> None:
@@ -100,7 +110,43 @@ def cancel(*, jobs: list[str]) -> dict[str, Any]:
     return {"ended": ended}
 
 
-ORDERS = {"cancel": cancel, "request": request, "ring": ring, "quiet": quiet}
+def batch(*, count: int) -> dict[str, Any]:
+    """Start a batch over so many products; a worker makes its jobs."""
+    shelf = Category.objects.create(name="Mugs", slug="mugs")
+    products = Product.objects.bulk_create(
+        Product(category=shelf, name=f"Mug {n}", slug=f"mug-{n}", sku=f"M-{n}", price=Decimal(9))
+        for n in range(count)
+    )
+    target = targets.by_path("catalog.Product.image")
+    version = TemplateVersion.objects.get(template__slug="plain")
+    if target is None:
+        raise RuntimeError("the site has no target")
+    made = batches.start(
+        actor=access.person(get_user_model().objects.get(username="editor")),
+        version=version,
+        title="Mugs",
+        keys=[str(product.pk) for product in products],
+        target=target,
+        mapping={"product": "name"},
+        image_model=ImageModel.objects.get(slug="generic-1"),
+        key="mugs",
+    )
+    return {"batch": str(made.pk)}
+
+
+def deliver(*, token: str, headers: dict[str, str], body: str) -> dict[str, Any]:
+    """Take a webhook in."""
+    return {"outcome": webhooks.receive(token=token, headers=headers, body=body.encode())}
+
+
+ORDERS = {
+    "batch": batch,
+    "cancel": cancel,
+    "deliver": deliver,
+    "request": request,
+    "ring": ring,
+    "quiet": quiet,
+}
 
 
 def main() -> None:

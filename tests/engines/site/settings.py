@@ -18,12 +18,14 @@ IN_FLIGHT = int(os.environ.get("SITE_IN_FLIGHT", "64"))
 
 SECRET_KEY = "only-for-tests"
 USE_TZ = True
+ROOT_URLCONF = "tests.engines.site.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "imagegen_app",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "project.catalog",
 ]
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
@@ -67,7 +69,15 @@ IMAGEGEN = {
     "ENGINE": ENGINES[ENGINE],
     "QUEUE": NAME,
     "STATE_DIR": BASE_DIR / "state",
-    "CREDENTIALS": {"jobs": {"source": "env:SITE_KEY", "hosts": [urlsplit(SIMULATOR).hostname]}},
+    "CREDENTIALS": {
+        "jobs": {
+            "source": "env:SITE_KEY",
+            "hosts": [urlsplit(SIMULATOR).hostname],
+            "webhook_source": "env:SITE_WEBHOOK_SECRET",
+        }
+    },
+    "PUBLIC_URL": os.environ.get("SITE_PUBLIC_URL", ""),
+    "TARGETS": {"catalog.Product.image": {"template": "plain", "variables": {"product": "name"}}},
     "TRUSTED_ORIGINS": [SIMULATOR],
     "RENDITIONS": {"widths": [64], "formats": ["webp"]},
     # Short, so that a killed worker's job is soon taken over; longer than a heartbeat.
@@ -75,6 +85,8 @@ IMAGEGEN = {
     "MAX_IN_FLIGHT": IN_FLIGHT,
 }
 
+# The harness takes webhooks in on this machine, without TLS.
+SILENCED_SYSTEM_CHECKS = ["imagegen.E006"]
 if os.environ.get("SITE_STORAGE") == "flaky":
     STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
 if os.environ.get("SITE_MUTATION"):
