@@ -263,13 +263,13 @@ def test_a_limited_provider_serves_a_queue_at_its_pace(
 ) -> None:
     pace(jobs_site, calls_per_minute=300, burst=2, max_in_flight=50)
     several = [jobs_site.request() for _ in range(8)]
+    began = clock.now()
 
     driver.drive(seconds=30)
 
-    sent = sorted(job.attempts.get().sent_at for job in several)
     assert all(job.attempts.get().state == "settled" for job in several)
-    # Two at once, then one each fifth of a second.
-    assert (sent[-1] - sent[0]).total_seconds() >= 6 / 5 - 0.05
+    # Two at once, then one each fifth of a second; a busy machine only makes it later.
+    assert max(job.attempts.get().sent_at for job in several) >= began + timedelta(seconds=6 / 5)
 
 
 def stand_in(site: Site, *, granted: bool = True, price: str = "0.05") -> ImageModel:
