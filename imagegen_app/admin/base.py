@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.core.actors import Person
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import access
 from imagegen_app.services.access import Refused
 
@@ -181,7 +182,7 @@ def facts(rows: Iterable[tuple[object, object]]) -> SafeString:
     shown = [(k, v) for k, v in rows if v not in ("", None)]
     if not shown:
         return SafeString(EMPTY)
-    inside = format_html_join("", "<dt>{}</dt><dd>{}</dd>", shown)
+    inside = format_html_join("", "<dt>{}</dt><dd><bdi>{}</bdi></dd>", shown)
     return format_html('<dl class="imagegen-facts-list">{}</dl>', inside)
 
 
@@ -192,4 +193,4 @@ def words(values: Iterable[object]) -> str:
 
 def amount(value: Any, currency: str) -> str:
     """Return money for people."""
-    return EMPTY if value is None else f"{value:.2f} {currency}"
+    return EMPTY if value is None else f"{shown(value)} {currency}"

@@ -34,7 +34,7 @@ def timeline(job: Job) -> SafeString:
         '<ol class="imagegen-story">{}</ol>',
         format_html_join(
             "",
-            '<li>{} · {} <a href="{}">{}</a></li>',
+            '<li><bdi>{}</bdi> · <bdi>{}</bdi> <a href="{}">{}</a></li>',
             (
                 (
                     told.at.strftime("%Y-%m-%d %H:%M:%S"),

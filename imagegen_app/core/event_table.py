@@ -152,7 +152,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "job.requested",
         "info",
-        gettext_noop("{actor} asked for {count} images ({operation}) with {model}."),
+        gettext_noop("{actor} asked for {operation} with {model}; images: {count}."),
         ("variables",),
     ),
     Row(
@@ -174,7 +174,7 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row("job.retried", "notice", gettext_noop("{object} is tried again: {error}.")),
     Row("job.failed_over", "notice", gettext_noop("{object} goes on with {model} instead.")),
-    Row("job.succeeded", "info", gettext_noop("{object} made {count} images.")),
+    Row("job.succeeded", "info", gettext_noop("{object} is done; images: {count}.")),
     Row("job.failed", "warning", gettext_noop("{object} failed: {error}.")),
     Row("job.blocked", "warning", gettext_noop("{object} was blocked: {categories}.")),
     Row("job.cancel_requested", "info", gettext_noop("{actor} asked to cancel {object}.")),

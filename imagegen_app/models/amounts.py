@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Value
 from django.db.models.expressions import Combinable
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 #: Digits after the point.
@@ -63,6 +64,14 @@ class MoneyField(_Integer):
             "decimal_places": PLACES,
         }
         return models.Field.formfield(self, **options | kwargs)
+
+
+def shown(value: Decimal) -> str:
+    """Return an amount for people: two decimals, or more where it has them, in their notation."""
+    exact = Decimal(value).quantize(_UNIT)
+    cents = exact == exact.quantize(Decimal("0.01"))
+    text = number_format(exact, decimal_pos=2 if cents else PLACES, use_l10n=True)
+    return text if cents else text.rstrip("0")
 
 
 def amount(value: Decimal) -> Value:

@@ -15,6 +15,7 @@ from imagegen_app.core.states import FINAL, JobState
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, Job, TemplateVersion
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import (
     access,
     audit,
@@ -159,7 +160,7 @@ def start(
     if limits.cap is not None and estimate > limits.cap:
         raise wishes.InvalidWish(
             _("It is estimated at %(cost)s, more than the %(cap)s that it may cost.")
-            % {"cost": f"{estimate:.2f}", "cap": f"{limits.cap:.2f}"},
+            % {"cost": shown(estimate), "cap": shown(limits.cap)},
             field="cap",
             remedy=_("Select fewer rows, or raise the limit."),
         )

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person
 from imagegen_app.models import Attempt, Budget, BudgetPeriod, Job, LedgerEntry
 from imagegen_app.models.amounts import amount as exact
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import audit, clock
 from imagegen_app.services.access import Refused, whom_to_ask
 
@@ -164,9 +165,9 @@ def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> Over
             "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”."
         )
         % {
-            "cost": f"{amount:.2f}",
+            "cost": shown(amount),
             "currency": currency,
-            "left": f"{max(left, Decimal(0)):.2f}",
+            "left": shown(max(left, Decimal(0))),
             "budget": budget,
         },
         remedy=whom_to_ask(),

@@ -14,6 +14,7 @@ from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider
 from imagegen_app.models.amounts import amount as exact
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import access, audit
 from imagegen_app.services.access import Refused
 from imagegen_app.services.unit import use_case
@@ -148,7 +149,7 @@ def _move_limit(budget: Budget) -> None:
         if not fits:
             raise NotValid(
                 _("%(used)s are already spent or reserved; the limit cannot be lower.")
-                % {"used": f"{period.spent + period.reserved:.2f}"},
+                % {"used": shown(period.spent + period.reserved)},
                 field="limit",
             )
 

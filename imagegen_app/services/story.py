@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import Verdict
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import access, chains, pictures
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def sentences(reader: Person, asset: Asset) -> list[str]:
         lines.append(
             _("The request cost %(cost)s %(currency)s for %(n)s image(s).")
             % {
-                "cost": f"{chains.spent_on(job):.2f}",
+                "cost": shown(chains.spent_on(job)),
                 "currency": job.currency,
                 "n": asked.count,
             }

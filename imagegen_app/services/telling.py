@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext
 
 from imagegen_app.core import events
+from imagegen_app.core.types import Operation
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
+from imagegen_app.models.labels import choices
 from imagegen_app.services import chains, phrases
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def of_job(job: Job, *, most: int = 200) -> list[Told]:
 
 def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told:
     body: dict[str, Any] = json.loads(event.body)
-    data: dict[str, Any] = body.get("data", {})
+    data: dict[str, Any] = _named(body.get("data", {}))
     promised = set(body.get("commitments", {}))
     kind = events.EVENTS.get(event.type)
     values = {
@@ -81,6 +83,13 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
         facts=tuple((phrases.fact_name(k), v) for k, v in shown if v),
         erased=tuple(sorted(promised - set(private))),
     )
+
+
+def _named(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of an event with the operation in the reader's words."""
+    names = dict(choices(Operation))
+    operation = str(data.get("operation", ""))
+    return {**data, "operation": str(names[operation])} if operation in names else data
 
 
 def _text(value: Any) -> str:

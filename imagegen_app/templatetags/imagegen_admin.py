@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import access, dashboard, delivery, pulse
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from imagegen_app.models import Asset
 
 register = template.Library()
@@ -30,3 +33,9 @@ def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
 def imagegen_preview(asset: Asset, width: int = 320) -> str:
     """Return the signed address of a preview, for people who may see the asset."""
     return delivery.preview_address(asset, width=width)
+
+
+@register.filter
+def imagegen_money(value: Decimal | None) -> str:
+    """Return an amount for people, with as many decimals as it needs."""
+    return "" if value is None else shown(value)

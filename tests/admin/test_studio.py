@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.urls import reverse
 
-from imagegen_app.models import Asset, AuditEvent, Batch, Job, Placement
-from imagegen_app.services import driver
+from imagegen_app.core.actors import System
+from imagegen_app.models import Asset, AuditEvent, Batch, ImageModel, Job, Placement
+from imagegen_app.services import catalog, driver
 from imagegen_app.testing.factories import make_asset, make_user
 from project import seed
 from project.catalog.models import Product
@@ -65,6 +66,16 @@ def test_the_promise_on_the_button_names_count_price_and_what_is_left(edda: Clie
     assert "Generate 2 · about 0.04 USD" in html
     assert "40.00 USD left" in html
     assert '<mark title="product">mug</mark>' in html
+
+
+def test_a_price_below_a_cent_is_not_told_as_nothing(edda: Client) -> None:
+    model = ImageModel.objects.get(slug="sandbox-1")
+    model.price = {"currency": "USD", "per_image": [{"amount": "0.0035"}]}
+    catalog.save(actor=System("test"), record=model)
+
+    html = edda.post(reverse("admin:imagegen_studio_quote"), recipe(count="1")).content.decode()
+
+    assert "Generate 1 · about 0.0035 USD" in html
 
 
 def test_what_is_missing_is_said_in_a_sentence(edda: Client) -> None:

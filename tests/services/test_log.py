@@ -119,4 +119,4 @@ def test_each_event_is_told_as_a_sentence(site: Site) -> None:
 
     story = [told.sentence for told in telling.of_job(job)]
 
-    assert any(sentence.startswith("edda asked for 1 images (generate)") for sentence in story)
+    assert any(sentence.startswith("edda asked for Generate with") for sentence in story)

@@ -19,6 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from imagegen_app.admin.pages.recipe import RecipeForm
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import (
     access,
     chooser,
@@ -236,7 +237,7 @@ class StudioPages:
         if left is not None and left < found.cost.amount and not found.is_cached:
             return {
                 "hindrance": _("It would cost %(cost)s, and %(left)s are left.")
-                % {"cost": f"{found.cost.amount:.2f}", "left": f"{left:.2f}"},
+                % {"cost": shown(found.cost.amount), "left": shown(left)},
                 "remedy": access.whom_to_ask(),
                 "wish": wish,
             }

@@ -15,6 +15,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Job
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import access, driver, progress, requests, storage, wishes
 from imagegen_app.services.access import Refused
 
@@ -94,9 +95,9 @@ class Command(BaseCommand):
                 }
             )
             return
-        self.stdout.write(f"About {quote.cost.amount:.4f} {quote.cost.currency}.")
+        self.stdout.write(f"About {shown(quote.cost.amount)} {quote.cost.currency}.")
         if left is not None:
-            self.stdout.write(f"{left:.2f} {quote.cost.currency} are left.")
+            self.stdout.write(f"{shown(left)} {quote.cost.currency} are left.")
 
     def _wait(self, job: Job, options: dict[str, Any]) -> None:
         until = time.monotonic() + options["timeout"]

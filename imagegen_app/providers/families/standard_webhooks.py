@@ -7,7 +7,6 @@ Written over raw bytes on purpose: whatever a stranger sends, the only exception
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -69,24 +68,18 @@ def verify(
         except ValueError:
             raise AuthenticationFailed(detail="webhook secret malformed") from None
         digest = _digest(key, delivery_id=delivery_id, timestamp=timestamp, body=body)
+        # As text: several texts may stand for the same bytes.
+        wanted = base64.b64encode(digest)
         for signature in given:
-            genuine |= hmac.compare_digest(signature, digest)
+            genuine |= hmac.compare_digest(signature, wanted)
     if not genuine:
         raise AuthenticationFailed(detail="webhook signature does not match")
     return delivery_id
 
 
 def _signatures(header: str) -> list[bytes]:
-    found = []
-    for part in header.split(" ")[:_MAX_SIGNATURES]:
-        version, _, text = part.partition(",")
-        if version != "v1":
-            continue
-        try:
-            found.append(base64.b64decode(text.encode("ascii"), validate=True))
-        except (UnicodeEncodeError, binascii.Error):
-            continue
-    return found
+    parts = (part.partition(",") for part in header.split(" ")[:_MAX_SIGNATURES])
+    return [text.encode("utf-8", "replace") for version, _, text in parts if version == "v1"]
 
 
 def _key(secret: Secret) -> bytes:

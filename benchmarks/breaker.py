@@ -1,0 +1,93 @@
+"""Let a provider go down for minutes: calls wasted, seconds until its stand-in serves, seconds until it is used again."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.report import Report, Row
+from imagegen_app.testing.simulator.process import SimulatorProcess
+from tests.engines.stand import ENDS, LANES, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOWN_SECONDS = float(os.environ.get("IMAGEGEN_DOWN_SECONDS", "300"))
+IN_FLIGHT = 64
+#: The goals: calls wasted, and seconds until it is used again.
+MOST_WASTED, BACK_SECONDS = 20, 30
+#: Requested each second while it is down, so that somebody always wants to call.
+A_SECOND = 2
+CALL = "POST /v1/jobs"
+
+
+def run(*, rounds: int) -> Report:
+    """Play one outage, with no stand-in; a round takes as long as it, and a minute."""
+    del rounds
+    with SimulatorProcess(quick=True) as simulator, tempfile.TemporaryDirectory() as folder:
+        simulator.script(latency=0.5)
+        site = Site(LANES["postgresql"], Path(folder) / "site", simulator, in_flight=str(IN_FLIGHT))
+        with site:
+            site.start()
+            site.desk.order("request", count=IN_FLIGHT)
+            _until(lambda: _succeeded(site) > IN_FLIGHT // 4, seconds=60)
+            # Calls that are on their way now cannot know yet.
+            before = simulator.calls()[CALL]
+            simulator.fail("status", status=503, times=None, on="jobs")
+            asked = IN_FLIGHT + _ask_on(site, DOWN_SECONDS)
+            wasted = simulator.calls()[CALL] - before
+            simulator.script(clear=True)
+            healed, done = time.monotonic(), _succeeded(site)
+            _until(lambda: _succeeded(site) > done, seconds=400)
+            back = time.monotonic() - healed
+            _until(lambda: sum(s in ENDS for s in site.states()) == asked, seconds=300)
+            states, broken = site.states(), site.broken()
+    lost = asked - states.count("succeeded")
+    print(f"{wasted} wasted, back after {back:.1f} s, {lost} lost, {broken}", file=sys.stderr)
+    return Report(
+        name="breaker",
+        rows=[
+            Row(
+                "ours",
+                {
+                    "down s": DOWN_SECONDS,
+                    "jobs": asked,
+                    "calls wasted": wasted,
+                    "back after s": round(back, 1),
+                    "lost": lost,
+                },
+            )
+        ],
+        goals={
+            "wasted": "at most 20 calls after the outage began",
+            "back": "in use again within 30 s of its end",
+            "lost": "no job lost, every invariant holds",
+        },
+        met={
+            "wasted": wasted <= MOST_WASTED,
+            "back": back <= BACK_SECONDS,
+            "lost": not lost and not broken,
+        },
+    )
+
+
+def _succeeded(site: Site) -> int:
+    return site.states().count("succeeded")
+
+
+def _ask_on(site: Site, seconds: float) -> int:
+    until, asked = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        asked += len(site.desk.order("request", count=A_SECOND)["jobs"])
+        time.sleep(1)
+    return asked
+
+
+def _until(is_so: Callable[[], bool], *, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not is_so():
+        time.sleep(0.2)
