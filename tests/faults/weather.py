@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 #: Changes what a process takes for the time; from the package `faketime`.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 DEPLOYS = 10
+STORM_SECONDS = float(os.environ.get("IMAGEGEN_STORM_SECONDS", "15"))
 _BURST = 3
 _CANCELS = {"dies while cancelling"}
 #: What a trouble needs of the site, beside the engine.
@@ -169,7 +171,7 @@ def storm(scene: _Scene) -> None:
     scene.start()
     scene.start()
     scene.request()
-    time.sleep(15)
+    time.sleep(STORM_SECONDS)
     passed = time.monotonic() - began
     scene.simulator.script(clear=True)
     scene.harmed = scene.simulator.calls()["POST /v1/jobs"]

@@ -1,0 +1,147 @@
+"""Be many requesters at once: on one budget, and with one key.
+
+Usage: python -m tests.engines.site.crowd REQUESTERS REQUESTS LIMIT, in a site's environment; prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.engines.site.settings"
+django.setup()
+
+from django.contrib.auth import get_user_model  # noqa: E402 - the apps come first
+from django.db import connection  # noqa: E402
+
+from imagegen_app import generate  # noqa: E402
+from imagegen_app.core.actors import System  # noqa: E402
+from imagegen_app.models import Budget, BudgetPeriod, Job  # noqa: E402
+from imagegen_app.services import access, catalog, control, doctor  # noqa: E402
+from imagegen_app.services.budgets import OverBudget  # noqa: E402
+from imagegen_app.services.requests import IdempotencyConflict  # noqa: E402
+
+EDITOR = get_user_model().objects.get(username="editor")
+ACTOR = access.person(EDITOR)
+
+
+def ask(number: int, *, count: int = 1, key: str = "", words: str = "") -> Job:
+    """Request images as the editor."""
+    return generate(
+        user=EDITOR,
+        template="plain",
+        variables={"product": words or f"mug {number}"},
+        model="generic-1",
+        size="256x256",
+        count=count,
+        idempotency_key=key,
+    )
+
+
+def spend(numbers: list[int]) -> tuple[Counter[str], list[float]]:
+    """Request one after the other, images in several numbers, and cancel every fourth."""
+    told: Counter[str] = Counter()
+    times = []
+    for number in numbers:
+        began = time.perf_counter()
+        try:
+            job = ask(number, count=1 + number % 3)
+        except OverBudget:
+            told["refused"] += 1
+        else:
+            told["made"] += 1
+            if number % 4 == 0:
+                told["cancelled"] += control.cancel(actor=ACTOR, job=job)
+        times.append((time.perf_counter() - began) * 1000)
+    connection.close()
+    return told, times
+
+
+class Auditor(threading.Thread):
+    """Look, as long as all goes on, whether the books are right at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.over, self.looks, self.broken = threading.Event(), 0, set[str]()
+        self.most = Decimal(0)
+
+    def run(self) -> None:
+        """Look again and again."""
+        while not self.over.is_set():
+            self.broken |= set(doctor.broken_invariants())
+            for period in BudgetPeriod.objects.all():
+                self.most = max(self.most, period.reserved + period.spent)
+            self.looks += 1
+        connection.close()
+
+
+def same(number: int) -> str:
+    """Request with one key, every tenth time with other words; return what came of it."""
+    try:
+        return str(ask(0, key="one", words="blue mug" if number % 10 == 9 else "red mug").pk)
+    except IdempotencyConflict:
+        return "conflict"
+    finally:
+        connection.close()
+
+
+def added(requests: int) -> float:
+    """Return the milliseconds that a budget adds to a request, in turns with and without one."""
+    budget = Budget.objects.get()
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(2 * requests):
+        budget.is_enabled = number % 2 == 0
+        catalog.save(actor=System("test"), record=budget)
+        began = time.perf_counter()
+        ask(1_000_000 + number)
+        times[budget.is_enabled].append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(times[True]) - statistics.median(times[False]), 2)
+
+
+def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
+    """Let all of them loose."""
+    budget = Budget.objects.get()
+    budget.limit = Decimal(limit)
+    catalog.save(actor=System("test"), record=budget)
+    numbers = list(range(requests))
+    random.Random(1).shuffle(numbers)  # noqa: S311 - can be repeated
+    auditor = Auditor()
+    auditor.start()
+    with ThreadPoolExecutor(requesters) as pool:
+        found = list(pool.map(spend, [numbers[n::requesters] for n in range(requesters)]))
+    auditor.over.set()
+    auditor.join()
+    told = sum((one for one, _times in found), Counter[str]())
+    period = BudgetPeriod.objects.get()
+    used = period.reserved + period.spent
+    budget.limit = Decimal(1_000_000)
+    catalog.save(actor=System("test"), record=budget)
+    with ThreadPoolExecutor(16) as pool:
+        answers = Counter(pool.map(same, range(100)))
+    return {
+        **told,
+        "limit": limit,
+        "used": str(used),
+        "most at any moment": str(auditor.most),
+        "looks": auditor.looks,
+        "broken": sorted(auditor.broken | set(doctor.broken_invariants())),
+        "median ms": round(statistics.median([t for _told, times in found for t in times]), 1),
+        "one key": sorted(answers.values()),
+        "jobs of one key": Job.objects.filter(idempotency_key="one").count(),
+        "added ms": added(min(200, requests // 10)),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))
