@@ -421,7 +421,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('reservation', 'Reservation'), ('charge', 'Charge'), ('release', 'Release'), ('overage', 'Overage')], max_length=12, verbose_name='kind')),
-                ('purpose', models.CharField(choices=[('images', 'Images'), ('screening', 'Screening')], default='images', max_length=12, verbose_name='for')),
+                ('purpose', models.CharField(choices=[('images', 'Images'), ('screening', 'Screening')], default='images', max_length=12, verbose_name='paid for')),
                 ('amount', imagegen_app.models.amounts.MoneyField(verbose_name='amount')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='booked')),
             ],

@@ -242,7 +242,7 @@ class Job(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} {str(self.id)[-8:]}"
+        return f"{self.get_operation_display()} {str(self.id)[-8:]}"
 
     def results(self) -> AssetQuerySet:
         """The images that answer the job: its own, or those of the earlier one it was answered from.
@@ -287,7 +287,7 @@ class JobInput(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.role} {self.position}"
+        return f"{self.get_role_display()} {self.position}"
 
 
 class Attempt(Record):

@@ -149,7 +149,7 @@ class LedgerEntry(Record):
     )
     kind = models.CharField(_("kind"), max_length=12, choices=ENTRY_KINDS)
     #: What was paid for; a reservation is for all of it.
-    purpose = models.CharField(_("for"), max_length=12, choices=PURPOSES, default="images")
+    purpose = models.CharField(_("paid for"), max_length=12, choices=PURPOSES, default="images")
     amount = money(verbose_name=_("amount"))
     created_at = models.DateTimeField(_("booked"), auto_now_add=True)
 

@@ -84,7 +84,7 @@ FACTS = {
     "operation": gettext_noop("operation"),
     "outcome": gettext_noop("outcome"),
     "placement": gettext_noop("placement"),
-    "purpose": gettext_noop("for"),
+    "purpose": gettext_noop("paid for"),
     "provider": gettext_noop("provider"),
     "reason": gettext_noop("reason"),
     "reason_code": gettext_noop("reason"),
