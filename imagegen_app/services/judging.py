@@ -6,7 +6,12 @@ import random
 from typing import TYPE_CHECKING, TypeGuard
 
 from imagegen_app import conf
-from imagegen_app.core.errors import ProviderError, RateLimited
+from imagegen_app.core.errors import (
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+)
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.services import access, breaker, clock
 from imagegen_app.services.rebuild import operation_of, size_of
@@ -89,6 +94,13 @@ def only_the_asking_failed(error: object) -> bool:
 def is_worth_a_retry(job: Job, error: ProviderError) -> bool:
     """Say whether the same call may be made once more."""
     return error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
+
+
+def waits_for_the_provider(job: Job, error: ProviderError) -> bool:
+    """Say whether a job only has to wait until its provider works again; its deadline ends it."""
+    ill = isinstance(error, ProviderUnavailable | ProviderTimeout) and error.retryable
+    is_open = ill and breaker.is_open_for(job.image_model, job.operation)
+    return is_open and job.cancel_requested_at is None
 
 
 def is_to_be_handed_on(job: Job, error: ProviderError) -> bool:

@@ -58,6 +58,9 @@ def refused(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
         jobs.retry(job, attempt, error=error, delay=delay, counts=False)
     elif judging.is_to_be_handed_on(job, error) and failover.hand_on(job, attempt, error=error):
         return
+    elif judging.waits_for_the_provider(job, error):
+        # The breaker holds calls back; that this one was its probe says nothing about the job.
+        jobs.retry(job, attempt, error=error, delay=judging.retry_delay(1, error), counts=False)
     elif judging.is_worth_a_retry(job, error):
         jobs.retry(job, attempt, error=error, delay=judging.retry_delay(job.tries, error))
     else:

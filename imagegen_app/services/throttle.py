@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
 from imagegen_app.core import pacing
@@ -120,7 +120,9 @@ def _close(provider: Provider, seconds: float, *, strikes: int) -> None:
 def _is_probed(provider: Provider, others: QuerySet[Attempt]) -> bool:
     """Say whether another call finds out already whether quiet is still asked for."""
     row = Throttle.objects.get(pk=provider.pk)
-    return bool(row.strikes) and others.filter(sent_at__gte=row.closed_until).exists()
+    # One that is about to be sent finds out, too.
+    probes = Q(sent_at__gte=row.closed_until) | Q(state=AttemptState.CREATED.value)
+    return bool(row.strikes) and others.filter(probes).exists()
 
 
 def _step(provider: Provider, **fitting: object) -> bool:

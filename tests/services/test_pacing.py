@@ -33,6 +33,7 @@ from imagegen_app.services import (
     health,
     jobs,
     leases,
+    outcomes,
     throttle,
 )
 from imagegen_app.services.call_loop import Done
@@ -128,6 +129,17 @@ def test_a_provider_that_asks_for_quiet_is_left_alone_by_all_and_probed_by_one(s
     begin(three)
 
 
+def test_a_probe_that_is_about_to_be_sent_counts_as_one(site: Site) -> None:
+    one, two, three = claimed(site, 3)
+    heard(one, RateLimited(retry_after=7))
+    time_passes(7.1)
+
+    jobs.begin(two, digest="0" * 64)
+
+    with pytest.raises(NotNow):
+        begin(three)
+
+
 def test_quiet_without_a_time_doubles_until_a_call_is_answered(site: Site) -> None:
     provider = site.model.provider
 
@@ -180,6 +192,19 @@ def test_a_failed_probe_lengthens_the_pause(site: Site) -> None:
 
     assert left_open() == 30
     assert AuditEvent.objects.filter(type="provider.paused").count() == 1
+
+
+def test_a_job_outlives_an_outage_in_which_it_was_the_probe_again_and_again(site: Site) -> None:
+    (job,) = claimed(site)
+    for _ in range(5):
+        heard(job, ProviderUnavailable())
+    for _ in range(8):
+        time_passes(31)
+        begin(job)
+        heard(job, ProviderUnavailable())
+        outcomes.refused(job, leases.live_attempt(job), ProviderUnavailable())
+
+    assert (job.state, job.tries) == ("queued", 0)
 
 
 def test_a_probe_that_could_not_be_made_is_free_again(site: Site) -> None:

@@ -82,6 +82,17 @@ def test_a_signed_delivery_has_the_job_looked_at_now(client: Client, attempt: At
     assert AuditEvent.objects.filter(type="webhook.applied", job_id=job.pk).count() == 1
 
 
+def test_the_certificates_are_not_read_to_verify_a_delivery(
+    client: Client, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(**_options: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("httpx.create_ssl_context", read)
+
+    assert post(client, attempt, body(), signed(body())) == 204
+
+
 def test_a_repeated_delivery_is_applied_once(client: Client, attempt: Attempt) -> None:
     for _ in range(5):
         assert post(client, attempt, body(), signed(body())) == 204

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -80,9 +81,14 @@ class HttpClient:
         self.limits = limits or HttpLimits()
         self._trusted = frozenset(origin(httpx.URL(text)) for text in trusted_origins)
         self._resolver = resolver
-        self._ssl = ssl_context or httpx.create_ssl_context(trust_env=False)
+        self._given_ssl = ssl_context
         self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
         self._bodies = asyncio.Semaphore(self.limits.bodies)
+
+    @functools.cached_property
+    def _ssl(self) -> ssl.SSLContext:
+        # On first use: reading the certificates takes longer than verifying a webhook.
+        return self._given_ssl or httpx.create_ssl_context(trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self
