@@ -77,6 +77,8 @@ def _take_in(
 
     :raises IntegrityError: if it was taken in before.
     """
+    looked = _have_it_looked_at(attempt, notice)
+    outcome = "applied" if looked else "ignored"
     kept = {name: headers[name][:200] for name in _KEPT_HEADERS if name in headers}
     delivery = WebhookDelivery.objects.create(
         provider=attempt.image_model.provider,
@@ -85,41 +87,38 @@ def _take_in(
         headers=kept,
         body_sha256=hashlib.sha256(body).hexdigest(),
         body=body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+        outcome=outcome,
+        applied_at=clock.now(),
     )
+    provider = attempt.image_model.provider.slug
     audit.record(
         DOOR,
         "webhook.received",
         subject=delivery,
         job=attempt.job,
-        data={"provider": attempt.image_model.provider.slug, "status": notice.status[:40]},
+        data={"provider": provider, "status": notice.status[:40]},
     )
-    return _apply(delivery=delivery, attempt=attempt, notice=notice)
-
-
-def _apply(*, delivery: WebhookDelivery, attempt: Attempt, notice: WebhookNotice) -> str:
-    """Set the provider's reference where it came first, and have the job looked at now."""
-    attempt.refresh_from_db()
-    if not attempt.provider_ref and notice.ref and attempt.state != AttemptState.CREATED:
-        Attempt.objects.filter(pk=attempt.pk, provider_ref="").update(provider_ref=notice.ref[:200])
-    looked = Job.objects.filter(
-        pk=attempt.job_id, state__in=sorted(_WAITING), live_attempt=attempt
-    ).update(due_at=clock.now())
-    outcome = "applied" if looked else "ignored"
-    WebhookDelivery.objects.filter(pk=delivery.pk).update(outcome=outcome, applied_at=clock.now())
     audit.record(
         DOOR,
         "webhook.applied",
         subject=attempt.job,
         job=attempt.job,
-        data={
-            "provider": attempt.image_model.provider.slug,
-            "outcome": outcome,
-            "delivery": delivery.pk,
-        },
+        data={"provider": provider, "outcome": outcome, "delivery": delivery.pk},
     )
     if looked:
         wake("drive")
     return outcome
+
+
+def _have_it_looked_at(attempt: Attempt, notice: WebhookNotice) -> bool:
+    """Set the provider's reference where it came first, and make the job due if it waits."""
+    if notice.ref and not attempt.provider_ref:
+        unnamed = Attempt.objects.filter(pk=attempt.pk, provider_ref="")
+        unnamed.exclude(state=AttemptState.CREATED.value).update(provider_ref=notice.ref[:200])
+    waiting = Job.objects.filter(
+        pk=attempt.job_id, state__in=sorted(_WAITING), live_attempt=attempt
+    )
+    return bool(waiting.update(due_at=clock.now()))
 
 
 @use_case()
