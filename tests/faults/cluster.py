@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -23,37 +24,34 @@ def is_possible() -> bool:
 
 
 class Cluster:
-    """A server with its data in a folder; a context manager."""
+    """A server with its data in a folder of its own; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
-        self._options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=200"
+        # Of its own: the folders of tests are closed to the server's user.
+        self._folder = tempfile.TemporaryDirectory(prefix="imagegen-cluster-")
+        self._options = f"-p {port} -h 127.0.0.1 -k {self._folder.name} -c max_connections=200"
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True)
         if os.geteuid() == 0:
-            shutil.chown(self.folder, _OWNER)
-            # Temporary folders are closed to others.
-            for parent in self.folder.parents[:3]:
-                if parent.stat().st_uid == 0 and parent != Path("/"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
-        self._run("initdb", "-D", str(self.folder / "data"), "-U", _OWNER, "-A", "trust")
+            shutil.chown(self._folder.name, _OWNER)
+        self._run("initdb", "-D", f"{self._folder.name}/data", "-U", _OWNER, "-A", "trust")
         self._control("start")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._control("stop", "-m", "immediate")
+        self._folder.cleanup()
 
     def restart(self) -> None:
         """Kill the server as a crash does, and start it again: it recovers from its log."""
         self._control("restart", "-m", "immediate")
 
     def _control(self, what: str, *more: str) -> None:
-        data, log = str(self.folder / "data"), str(self.folder / "log")
+        data, log = f"{self._folder.name}/data", f"{self._folder.name}/log"
         self._run("pg_ctl", "-D", data, "-l", log, "-o", self._options, "-w", what, *more)
 
     @staticmethod

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.conftest import require
+from tests.conftest import require, services_required
 from tests.engines.stand import LANES
-from tests.faults import harness, weather
+from tests.faults import cluster, harness, weather
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,20 @@ def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Pa
     chosen = weather.Weather("is deployed ten times", "celery-redis", jobs=10)
     for service in LANES[chosen.lane].services:
         require(service)
+
+    with SimulatorProcess(quick=True) as simulator:
+        outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)
+
+    assert outcome.is_good, outcome
+
+
+def test_workers_outlive_a_database_server_that_is_killed(tmp_path: Path) -> None:
+    chosen = weather.Weather("loses its database server", "postgresql", jobs=10)
+    if not cluster.is_possible():
+        reason = "no PostgreSQL server to start"
+        if services_required():
+            pytest.fail(f"required, but {reason}", pytrace=False)
+        pytest.skip(reason)
 
     with SimulatorProcess(quick=True) as simulator:
         outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)

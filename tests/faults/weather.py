@@ -353,7 +353,7 @@ def run(weather: Weather, *, folder: Path, simulator: SimulatorProcess) -> Outco
         server = None
         where = POSTGRESQL
         if weather.name == "loses its database server":
-            server = stack.enter_context(cluster.Cluster(folder / "cluster"))
+            server = stack.enter_context(cluster.Cluster())
             where = server.address
         lane = LANES[weather.lane]
         site = stack.enter_context(Site(lane, folder, far, postgresql=where, **changes))  # type: ignore[arg-type]  # its address and key
