@@ -1,4 +1,4 @@
-"""Turn a wish into an authorised, priced, screened and reserved job, in one transaction."""
+"""Turn a wish into an authorised, priced, screened and reserved job."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ def once(wish: Wish, *, page: str) -> Wish:
 def request_images(*, actor: Actor, wish: Wish) -> Job:
     """Make a job of a wish, or return the one that its idempotency key made before.
 
-    A refusal is recorded in a transaction of its own, since this one is rolled back.
+    It is held to the rules and screened first; then job, reservation and events are written in one
+    transaction. A refusal is recorded in a transaction of its own, since this one is rolled back.
 
     :raises NotGranted: if the allowlist does not cover it.
     :raises NoPrice: if it cannot be priced.
@@ -120,7 +121,8 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     if known is not None:
         return known
     try:
-        job = _create(actor=actor, wish=wish, digest=digest)
+        checked = _check(actor, wish)
+        job = _create(actor=actor, wish=wish, digest=digest, checked=checked)
     except Refused as refusal:
         _record_refusal(actor=actor, wish=wish, refusal=refusal)
         raise
@@ -153,15 +155,32 @@ def demand_granted(actor: Actor, wish: Wish) -> access.Decision:
     return decision
 
 
-@use_case()
-def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
-    decision = demand_granted(actor, wish)
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What the rules and the screeners say of a wish."""
+
+    rule: str
+    estimate: prices.Estimate
+    screened: list[moderation.Screened]
+
+
+def _check(actor: Actor, wish: Wish) -> _Checked:
+    """Hold a wish to the rules, then have it screened; in no transaction: a screener may be far away.
+
+    A grant that ends meanwhile is noticed by the worker, which asks for it again.
+    """
+    rule = demand_granted(actor, wish).rule
     total = total_of(wish)
     estimate = prices.price(wish)
     if estimate.screening:
         # Screeners are not paid for a wish that cannot be.
         budgets.demand_room(actor, wish.image_model, amount=total.amount)
-    screened = screen(wish)
+    return _Checked(rule=rule, estimate=estimate, screened=screen(wish))
+
+
+@use_case()
+def _create(*, actor: Actor, wish: Wish, digest: str, checked: _Checked) -> Job:
+    screened, estimate = checked.screened, checked.estimate
     blocked = moderation.is_blocked(screened)
     earlier = None if blocked else _earlier(wish)
     job = _store(actor, wish, digest, estimate, screened=screened, blocked=blocked, earlier=earlier)
@@ -171,7 +190,7 @@ def _create(*, actor: Actor, wish: Wish, digest: str) -> Job:
         "job.requested",
         subject=job,
         job=job,
-        data=job_rows.facts(wish, job=job, rule=decision.rule),
+        data=job_rows.facts(wish, job=job, rule=checked.rule),
         personal={"prompt": wish.request.prompt, "negative_prompt": wish.request.negative_prompt},
     )
     if blocked:

@@ -17,40 +17,35 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
+def play(chosen: weather.Weather, folder: Path) -> weather.Outcome:
+    for service in LANES[chosen.lane].services:
+        require(service)
+    with SimulatorProcess(quick=True) as simulator:
+        return weather.run(chosen, folder=folder / "site", simulator=simulator)
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_healthy_workers_come_through_whatever_fails_around_them(
     number: int, tmp_path: Path
 ) -> None:
-    chosen = weather.some_weathers(seed=harness.seed(), count=3)[number]
-    for service in LANES[chosen.lane].services:
-        require(service)
-
-    with SimulatorProcess(quick=True) as simulator:
-        outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)
+    outcome = play(weather.some_weathers(seed=harness.seed(), count=3)[number], tmp_path)
 
     assert outcome.is_good, outcome
 
 
 def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Path) -> None:
-    chosen = weather.Weather("is deployed ten times", "celery-redis", jobs=10)
-    for service in LANES[chosen.lane].services:
-        require(service)
-
-    with SimulatorProcess(quick=True) as simulator:
-        outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)
+    outcome = play(weather.Weather("is deployed ten times", "celery-redis", jobs=10), tmp_path)
 
     assert outcome.is_good, outcome
 
 
 def test_workers_outlive_a_database_server_that_is_killed(tmp_path: Path) -> None:
-    chosen = weather.Weather("loses its database server", "postgresql", jobs=10)
     if not cluster.is_possible():
         reason = "no PostgreSQL server to start"
         if services_required():
             pytest.fail(f"required, but {reason}", pytrace=False)
         pytest.skip(reason)
 
-    with SimulatorProcess(quick=True) as simulator:
-        outcome = weather.run(chosen, folder=tmp_path / "site", simulator=simulator)
+    outcome = play(weather.Weather("loses its database server", "postgresql", jobs=10), tmp_path)
 
     assert outcome.is_good, outcome

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connection
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import Outcome
@@ -192,6 +193,25 @@ def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
 
     assert refusal.value.code == "over_budget"
     assert watched.asked == 0
+
+
+def test_no_transaction_is_held_open_while_a_screener_thinks(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(connection.savepoint_ids)
+    seen = []
+    answer = Watcher._answer
+
+    def look(self: Watcher) -> Finding:
+        # The test itself is one transaction; ours would be a savepoint in it.
+        seen.append(len(connection.savepoint_ids))
+        return answer(self)
+
+    monkeypatch.setattr(Watcher, "_answer", look)
+
+    site.request()
+
+    assert seen == [before]
 
 
 def test_a_job_that_comes_to_nothing_keeps_only_what_screening_cost(site: Site) -> None:
