@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
-from imagegen_app.core.errors import BadResponse, ContentBlocked, ProviderError
+from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.imaging import metadata
@@ -55,16 +55,12 @@ class TryLater(Exception):
         self.screened = screened
 
 
-class OutputBlocked(ContentBlocked):
-    """Our own screening refused an image that the provider made, and bills."""
-
-    billed = "yes"
+class OutputBlocked(Exception):
+    """Our own screening refused an image; it was made, and is paid for."""
 
     def __init__(self, screened: tuple[moderation.Screened, ...]) -> None:
-        categories = tuple(c for s in screened for c in s.finding.categories)
-        super().__init__(
-            "The image was refused by screening.", stage="output", categories=categories
-        )
+        super().__init__("the image was refused by screening")
+        #: What screeners said of all images so far.
         self.screened = screened
 
 

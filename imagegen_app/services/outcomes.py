@@ -5,7 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from imagegen_app.core.errors import BadResponse, NotFound, ProviderError, RateLimited
+from imagegen_app.core.errors import (
+    BadResponse,
+    ContentBlocked,
+    NotFound,
+    ProviderError,
+    RateLimited,
+)
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.services import (
@@ -22,8 +28,11 @@ from imagegen_app.services import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagegen_app.models import Attempt, Job
     from imagegen_app.services.call_loop import Done
+    from imagegen_app.services.moderation import Screened
 
 #: A storage that fails is tried again within so many seconds.
 LONGEST_STORE_SECONDS = 15.0
@@ -89,11 +98,12 @@ def ingested(job: Job, attempt: Attempt, done: Done) -> None:
             jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
         else:
             leases.postpone(job, seconds=random.uniform(2, LONGEST_STORE_SECONDS))  # noqa: S311 - jitter
+    elif isinstance(done.error, ingest.OutputBlocked):
+        _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):
         # A refusal in disguise came as an answer: the attempt is settled at nothing.
         charge = attempt.reserved_cost * (done.error.billed != "no")
-        screened = done.error.screened if isinstance(done.error, ingest.OutputBlocked) else ()
-        jobs.fail(job, attempt, error=done.error, charge=charge, screened=screened)
+        jobs.fail(job, attempt, error=done.error, charge=charge)
         spool.answer_of(attempt).discard()
     elif done.error is not None:
         raise done.error
@@ -101,3 +111,13 @@ def ingested(job: Job, attempt: Attempt, done: Done) -> None:
         assets.keep(job, attempt, made=done.result)
         failpoint("asset.after_commit_before_ring")
         spool.answer_of(attempt).discard()
+
+
+def _blocked(job: Job, attempt: Attempt, screened: Sequence[Screened]) -> None:
+    """End a job whose images were made, and refused by our own screening."""
+    categories = tuple(c for one in screened for c in one.finding.categories)
+    error = ContentBlocked(
+        "The image was refused by screening.", stage="output", categories=categories
+    )
+    jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)
+    spool.answer_of(attempt).discard()

@@ -47,6 +47,7 @@ STORED = (
     gettext_noop("The provider made fewer usable images than were asked for."),
     gettext_noop("Request the missing ones again."),
     gettext_noop("The request was refused by screening."),
+    gettext_noop("The image was refused by screening."),
     gettext_noop("Cancelled; nothing was billed."),
     gettext_noop("Cancelled; it was billed all the same."),
     gettext_noop("The job was not made before its deadline."),

@@ -79,7 +79,7 @@ def visit(demo: demo_site.Site) -> Iterator[Callable[..., Any]]:
 
         def opened(name: str = "", *, width: int = 1280, **options: Any) -> Any:
             context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(60_000)
             made = context.new_page()
             made.complaints = []
             made.on(

@@ -111,7 +111,7 @@ def sign_in(page: Any, site: Site, name: str) -> None:
     page.wait_for_url("**/admin/")
 
 
-def wait_until(page: Any, expression: str, *, seconds: float = 20.0) -> None:
+def wait_until(page: Any, expression: str, *, seconds: float = 60.0) -> None:
     """Wait until an expression is true. Playwright's own waiting evaluates text, which our policy forbids."""
     until = time.monotonic() + seconds
     while not page.evaluate(expression):
