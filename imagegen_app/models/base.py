@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.db import models
 
-from imagegen_app.models import guard
+from imagegen_app.models import bulk, guard
 from imagegen_app.models.amounts import MoneyField
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ class RecordQuerySet(models.QuerySet[M]):
 
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
         self._report()
-        return super().bulk_create(objs, *args, **kwargs)
+        rows = list(objs)
+        asked = kwargs.keys() - {"batch_size"}
+        if not args and not asked and bulk.suits(self.model, rows, using=self.db):
+            bulk.copy(self.model, rows, using=self.db)
+            return rows
+        return super().bulk_create(rows, *args, **kwargs)
 
     def bulk_update(
         self, objs: Iterable[M], fields: Iterable[str], *args: Any, **kwargs: Any

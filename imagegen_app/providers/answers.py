@@ -56,8 +56,8 @@ class AnswerFile:
             failpoint("spool.before_fsync")
             # The disk may take its time; the other calls on this loop go on meanwhile.
             await asyncio.to_thread(os.fsync, file.fileno())
+        # The name itself is made durable by `finish`; until then nobody counts on the part.
         partial.rename(self.folder / part)
-        await asyncio.to_thread(self._sync_folder)
         return digest.hexdigest()
 
     def finish(self, note: dict[str, Any]) -> None:

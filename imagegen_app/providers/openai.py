@@ -150,24 +150,23 @@ class OpenAI(Synchronous):
                 auth=self._auth,
                 answer=answer,
             )
-        return _answered(reply, request=request, answer=answer)
+        return await _answered(reply, request=request, answer=answer)
 
     def read_answer(self, answer: AnswerFile) -> ProviderResult:
         return openai_like.read_images(answer)
 
 
-def _answered(reply: Reply, *, request: GenerationRequest, answer: AnswerFile) -> Submission:
+async def _answered(reply: Reply, *, request: GenerationRequest, answer: AnswerFile) -> Submission:
     if not reply.ok:
         raise openai_like.classify(reply)
-    answer.finish(
-        {
-            "asked": request.count,
-            "output_format": request.output_format,
-            "request_id": reply.request_id,
-            "sha256": reply.sha256,
-            "headers": dict(reply.headers),
-        }
-    )
+    note = {
+        "asked": request.count,
+        "output_format": request.output_format,
+        "request_id": reply.request_id,
+        "sha256": reply.sha256,
+        "headers": dict(reply.headers),
+    }
+    await asyncio.to_thread(answer.finish, note)
     return Submission(
         SubmissionStatus.ANSWERED,
         request_id=reply.request_id,

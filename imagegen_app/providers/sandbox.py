@@ -93,7 +93,7 @@ class Sandbox(Synchronous):
         failpoint("submit.after_send_before_answer")
         body = {"images": items, "format": request.output_format}
         await answer.write(_once(json.dumps(body).encode()), limit=_MAX_IMAGE_BYTES)
-        answer.finish({"asked": request.count, "request_id": ""})
+        await asyncio.to_thread(answer.finish, {"asked": request.count, "request_id": ""})
         return Submission(SubmissionStatus.ANSWERED)
 
     def read_answer(self, answer: AnswerFile) -> ProviderResult:

@@ -84,8 +84,8 @@ def is_open_for(image_model: ImageModel, operation: str) -> bool:
     return Breaker.objects.filter(pk__in=keys, open_until__isnull=False).exists()
 
 
-def succeeded(job: Job) -> None:
-    """Count a call that came back well; writes only where failures were counted before."""
+def succeeded(job: Job) -> bool:
+    """Count a call that came back well, where failures were counted before; say whether they were."""
     rows = list(
         Breaker.objects.filter(pk__in=(_account_key(job), _key(job))).filter(
             Q(open_until__isnull=False) | Q(ramp__gt=0) | Q(failures__gt=0)
@@ -93,6 +93,7 @@ def succeeded(job: Job) -> None:
     )
     if rows:
         _heal(job, rows)
+    return bool(rows)
 
 
 def failed(job: Job, error: ProviderError) -> None:

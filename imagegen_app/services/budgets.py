@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
@@ -302,16 +302,15 @@ def _held(job: Job, *, only_some: bool = False) -> list[tuple[BudgetPeriod, Deci
     With `only_some`, those that still hold any.
     """
     sums: dict[int, Decimal] = {}
-    rows = LedgerEntry.objects.filter(job=job, kind__in=["reservation", "release"])
-    for row in rows.values("period", "kind").annotate(total=Sum("amount")):
-        sign = 1 if row["kind"] == "reservation" else -1
-        sums[row["period"]] = sums.get(row["period"], Decimal(0)) + sign * row["total"]
-    if only_some:
-        sums = {key: held for key, held in sums.items() if held > 0}
-    if not sums:
-        return []
-    periods = BudgetPeriod.objects.filter(pk__in=sums).order_by("budget_id", "pk")
-    return [(period, sums[period.pk]) for period in periods]
+    periods: dict[int, BudgetPeriod] = {}
+    lines = LedgerEntry.objects.filter(job=job, kind__in=["reservation", "release"])
+    for line in lines.select_related("period").order_by("period__budget_id", "period_id"):
+        periods.setdefault(line.period_id, line.period)
+        signed = line.amount if line.kind == "reservation" else -line.amount
+        sums[line.period_id] = sums.get(line.period_id, Decimal(0)) + signed
+    return [
+        (period, sums[key]) for key, period in periods.items() if sums[key] > 0 or not only_some
+    ]
 
 
 def _book(

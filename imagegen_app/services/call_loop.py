@@ -7,6 +7,7 @@ while many calls wait for their providers.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,11 @@ class CallLoop:
         # No SimpleQueue: if a signal's handler outlasts its time-out, it waits without end (3.11).
         self._done: queue.Queue[Done] = queue.Queue()
         self._pool = ThreadPoolExecutor(byte_workers, thread_name_prefix="imagegen-bytes")
+        #: Work for the pool: rank, order of arrival, tag and function.
+        self._waiting: queue.PriorityQueue[tuple[tuple[int, ...], int, Any, Callable[[], Any]]] = (
+            queue.PriorityQueue()
+        )
+        self._arrivals = itertools.count()
         self._thread = threading.Thread(target=self._run, name="imagegen-calls", daemon=True)
         self._in_flight = 0
 
@@ -59,10 +65,11 @@ class CallLoop:
         self._in_flight += 1
         asyncio.run_coroutine_threadsafe(self._report(tag, work), self._loop)
 
-    def compute(self, tag: Any, work: Callable[[], Any]) -> None:
-        """Run a function on the pool."""
+    def compute(self, tag: Any, work: Callable[[], Any], *, rank: tuple[int, ...] = ()) -> None:
+        """Run a function on the pool, the lowest rank first: a few images do not wait for thousands."""
         self._in_flight += 1
-        self._pool.submit(self._report_sync, tag, work)
+        self._waiting.put((rank, next(self._arrivals), tag, work))
+        self._pool.submit(self._compute_next)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a short coroutine on the loop and wait for it."""
@@ -87,7 +94,8 @@ class CallLoop:
         except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
             self._done.put(Done(tag, error=error))
 
-    def _report_sync(self, tag: Any, work: Callable[[], Any]) -> None:
+    def _compute_next(self) -> None:
+        _rank, _arrival, tag, work = self._waiting.get_nowait()
         try:
             self._done.put(Done(tag, result=work()))
         except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.base import Provider
     from imagegen_app.providers.http import HttpClient
+    from imagegen_app.services.access import Decision
     from imagegen_app.services.call_loop import Done
 
 logger = logging.getLogger("imagegen.driver")
@@ -103,6 +104,9 @@ class Driver:
         self.steps: dict[Any, Step] = {}
         self.taken = 0
         self.pauses = Pauses(most=conf.get().max_in_flight)
+        self.ear = health.Ear()
+        #: What the allowlist said in this round of claims.
+        self.decided: dict[object, Decision] = {}
         self._http: HttpClient | None = None
         self._next_heartbeat = self._next_look_for_rows = time.monotonic()
 
@@ -154,6 +158,7 @@ class Driver:
         claimed = leases.claim(limit=free, owner=self.owner, kept_back=kept_back)
         if claimed:
             failpoint("claim.after_commit")
+            self.decided = {}
         returned: list[Job] = []
         for job in claimed:
             if self.pauses.covers(job, now=now):
@@ -238,7 +243,7 @@ class Driver:
         elif chains.is_waiting(job):
             leases.wait_until_deadline(job)
         else:
-            judging.demand_still_granted(job)
+            judging.demand_still_granted(job, lately=self.decided)
             attempt = jobs.begin(job, digest=leases.digest_of(job))
             failpoint("attempt.created")
             self._send(job, attempt)
@@ -294,7 +299,10 @@ class Driver:
         order = ingest.order(job, attempt)
         answer = spool.answer_of(attempt)
         self.steps[job.pk] = Step("ingest", job, attempt, adapter)
-        self.loop.compute(job.pk, lambda: ingest.make(order, adapter=adapter, answer=answer))
+        # As jobs are claimed: what somebody waits for goes before a batch's spooled thousands.
+        rank = (-job.priority, job.turn)
+        work = partial(ingest.make, order, adapter=adapter, answer=answer)
+        self.loop.compute(job.pk, work, rank=rank)
 
     def _call(self, kind: str, job: Job, attempt: Attempt, adapter: Provider, work: Any) -> None:
         self.steps[job.pk] = Step(kind, job, attempt, adapter)
@@ -316,7 +324,7 @@ class Driver:
         if step.kind == "poll":
             failpoint("poll.after_answer")
         if step.kind in {"submit", "resubmit", "poll"}:
-            health.heard(step.job, done, of_submit=step.kind != "poll")
+            self.ear.heard(step.job, done, of_submit=step.kind != "poll")
         self._guarded(step.job, lambda: self._outcome(step, done))
 
     def _outcome(self, step: Step, done: Done) -> None:
@@ -375,10 +383,13 @@ class Driver:
             )
 
     def _answered(self, job: Job, attempt: Attempt, submission: Submission) -> None:
-        if leases.is_cancel_wanted(job):
+        try:
+            jobs.answered(job, attempt, request_id=submission.request_id)
+        except JobMoved:
+            if not leases.is_cancel_wanted(job):
+                raise
             # The money is gone all the same; the bytes stay in the spool for a day.
             jobs.cancel(job, attempt, charge=attempt.reserved_cost)
             return
-        jobs.answered(job, attempt, request_id=submission.request_id)
         failpoint("answered.after_commit")
         self._ingest(job, attempt)

@@ -111,11 +111,14 @@ def accepted(job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_afte
 
 @use_case()
 def answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
-    """Note that the answer's bytes are in the spool; the lease is kept, ingest comes next."""
+    """Note that the answer's bytes are in the spool; the lease is kept, ingest comes next.
+
+    :raises JobMoved: if the lease was lost, or somebody asked for the job's end meanwhile.
+    """
     # The answer lies in the spool, where recovery looks first.
     session.need_not_be_flushed()
     failpoint("answered.before_commit")
-    move(job, JobState.INGESTING, due_at=clock.now())
+    move(job, JobState.INGESTING, unless_cancelled=True, due_at=clock.now())
     move_attempt(
         attempt,
         AttemptState.ANSWERED,

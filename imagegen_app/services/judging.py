@@ -50,20 +50,26 @@ class GrantGone(ProviderError):
     remedy = "Ask your image administrators for a grant."
 
 
-def demand_still_granted(job: Job) -> None:
+def demand_still_granted(job: Job, *, lately: dict[object, access.Decision]) -> None:
     """Ask the allowlist again, as the requester, before money is spent.
+
+    `lately` holds what it said in this very round of claims, for jobs that are alike.
 
     :raises GrantGone: if the requester is gone or may no longer use the model so.
     """
     if job.requester is None:
         raise GrantGone(detail="the requester's account is gone")
-    decision = access.decide(
-        access.person(job.requester),
-        image_model=job.image_model,
-        operation=operation_of(job),
-        size=size_of(job),
-        count=job.count,
-    )
+    operation, size = operation_of(job), size_of(job)
+    alike = (job.requester_id, job.image_model_id, operation, size, job.count)
+    decision = lately.get(alike)
+    if decision is None:
+        decision = lately[alike] = access.decide(
+            access.person(job.requester),
+            image_model=job.image_model,
+            operation=operation,
+            size=size,
+            count=job.count,
+        )
     if not decision.allowed:
         raise GrantGone(detail=decision.why)
 

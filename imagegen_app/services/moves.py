@@ -40,11 +40,11 @@ class IllegalMove(RuntimeError):
         super().__init__(f"no move from {source} to {target}")
 
 
-def move(job: Job, target: JobState, **changes: Any) -> None:
+def move(job: Job, target: JobState, *, unless_cancelled: bool = False, **changes: Any) -> None:
     """Change a job's state under its lease token.
 
     :raises IllegalMove: if the table has no such move.
-    :raises JobMoved: if the token no longer fits.
+    :raises JobMoved: if the token no longer fits; with `unless_cancelled`, if its end was asked for.
     """
     source = JobState(job.state)
     if not can_move(source, target):
@@ -57,9 +57,10 @@ def move(job: Job, target: JobState, **changes: Any) -> None:
     if target in FINAL:
         changes |= {"finished_at": now, "lease_until": None, "lease_owner": "", "due_at": None}
         changes["actual_cost"] = changes.get("actual_cost", 0) + job.screening_cost
-    moved = Job.objects.filter(pk=job.pk, state=source.value, lease_token=job.lease_token).update(
-        state=target.value, **changes
-    )
+    held = {"pk": job.pk, "state": source.value, "lease_token": job.lease_token}
+    if unless_cancelled:
+        held["cancel_requested_at"] = None
+    moved = Job.objects.filter(**held).update(state=target.value, **changes)
     if not moved:
         raise leases.JobMoved(str(job.pk))
     job.state = target.value

@@ -93,10 +93,12 @@ def will_be_full(provider: Provider, *, seconds: float) -> None:
     _close(provider, min(seconds, pacing.LONGEST_QUIET_SECONDS), strikes=0)
 
 
-def was_answered(provider: Provider) -> None:
-    """Forget the refusals in a row; writes only where there were some."""
-    if Throttle.objects.filter(pk=provider.pk, strikes__gt=0).exists():
-        _forget_strikes(provider)
+def was_answered(provider: Provider) -> bool:
+    """Forget the refusals in a row, and say whether there were any; writes only then."""
+    if not Throttle.objects.filter(pk=provider.pk, strikes__gt=0).exists():
+        return False
+    _forget_strikes(provider)
+    return True
 
 
 @use_case(silent=True)

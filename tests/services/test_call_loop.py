@@ -34,3 +34,23 @@ def test_a_slow_signal_does_not_make_the_wait_endless(slow_signal: None) -> None
         rescue.cancel()
 
     assert done is None
+
+
+def test_what_is_urgent_goes_before_what_waits_already() -> None:
+    begun, free = threading.Event(), threading.Event()
+
+    def busy() -> str:
+        begun.set()
+        free.wait(5)
+        return "busy"
+
+    with CallLoop(byte_workers=1) as loop:
+        loop.compute("busy", busy)
+        begun.wait(5)
+        for n in range(3):
+            loop.compute(f"batch {n}", lambda: None, rank=(0, 10 + n))
+        loop.compute("editor", lambda: None, rank=(-5, 99))
+        free.set()
+        tags = [done.tag for _ in range(5) if (done := loop.take(wait=5))]
+
+    assert tags == ["busy", "editor", "batch 0", "batch 1", "batch 2"]

@@ -58,7 +58,7 @@ def pace(site: Site, **changes: Any) -> None:
 
 def heard(job: Job, error: BaseException | None) -> None:
     """Say how a submit ended."""
-    health.heard(job, Done(job.pk, error=error), of_submit=True)
+    health.Ear().heard(job, Done(job.pk, error=error), of_submit=True)
 
 
 @use_case(silent=True)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
 from imagegen_app.providers import addresses
 
+if TYPE_CHECKING:
+    import ssl
+
 _PORTS = {"https": 443, "http": 80}
 _MAX_URL = 4096
+#: What asyncio reads from a socket at once.
+_GULP = 256 * 1024
 
 
 class AddressRefused(httpcore.ConnectError):
@@ -21,6 +26,41 @@ class AddressRefused(httpcore.ConnectError):
 
 class NameUnknown(httpcore.ConnectError):
     """The name could not be looked up."""
+
+
+class _Gulps(httpcore.AsyncNetworkStream):
+    """A connection that is read in large pieces: an answer has megabytes, each read its price."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109  (the base class's signature)
+    ) -> bytes:
+        return await self._inner.read(max(max_bytes, _GULP), timeout)
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109  (the base class's signature)
+    ) -> None:
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  (the base class's signature)
+    ) -> httpcore.AsyncNetworkStream:
+        return _Gulps(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -60,9 +100,11 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         failure: httpcore.ConnectError = NameUnknown()
         for address in found:
             try:
-                return await self._inner.connect_tcp(address, port, None, local, options)
+                stream = await self._inner.connect_tcp(address, port, None, local, options)
             except httpcore.ConnectError as error:
                 failure = error
+            else:
+                return _Gulps(stream)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
