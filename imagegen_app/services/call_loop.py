@@ -71,6 +71,10 @@ class CallLoop:
         self._waiting.put((rank, next(self._arrivals), tag, work))
         self._pool.submit(self._compute_next)
 
+    def aside(self, work: Callable[[], Any]) -> None:
+        """Run a short function beside all else; nobody waits for it but the loop's end."""
+        self._loop.call_soon_threadsafe(self._loop.run_in_executor, None, work)
+
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a short coroutine on the loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -83,6 +87,15 @@ class CallLoop:
             return None
         self._in_flight -= 1
         return done
+
+    def take_all(self, *, wait: float, most: int) -> list[Done]:
+        """Return the outcomes that are there, at most so many; none if none comes in time."""
+        found: list[Done] = []
+        done = self.take(wait=wait)
+        while done is not None:
+            found.append(done)
+            done = self.take(wait=0) if len(found) < most else None
+        return found
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -106,3 +119,4 @@ class CallLoop:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.shutdown_default_executor()

@@ -26,6 +26,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services import (
     adapters,
+    answers,
     batch_making,
     chains,
     clock,
@@ -130,10 +131,7 @@ class Driver:
             ):
                 return self.taken
             wait = 0 if prepared else self.pauses.seconds(0.05 if claimed else 0.1)
-            done = self.loop.take(wait=wait)
-            while done is not None:
-                self._finish(done)
-                done = self.loop.take(wait=0)
+            self._finish_all(self.loop.take_all(wait=wait, most=answers.MOST_TOGETHER))
 
     def close(self) -> None:
         """Close the connections."""
@@ -318,21 +316,36 @@ class Driver:
 
     # Finishing steps
 
-    def _finish(self, done: Done) -> None:
+    def _finish_all(self, home: list[Done]) -> None:
+        plain: list[tuple[Job, Attempt, Submission]] = []
+        for done in home:
+            step = self._came_home(done)
+            if step.attempt is not None and answers.is_plain(step.job, done):
+                plain.append((step.job, step.attempt, done.result))
+            else:
+                self._guarded(step.job, partial(self._outcome, step, done))
+        if len(plain) > 1 and answers.noted([(j, a, s.request_id) for j, a, s in plain]):
+            for job, attempt, _submission in plain:
+                self._guarded(job, partial(self._noted, job, attempt))
+        else:
+            for job, attempt, submission in plain:
+                self._guarded(job, partial(self._answered, job, attempt, submission))
+
+    def _came_home(self, done: Done) -> Step:
         step = self.steps.pop(done.tag)
         self.pauses.freed(step.job.image_model.provider_id)
         if step.kind == "poll":
             failpoint("poll.after_answer")
         if step.kind in {"submit", "resubmit", "poll"}:
             self.ear.heard(step.job, done, of_submit=step.kind != "poll")
-        self._guarded(step.job, lambda: self._outcome(step, done))
+        return step
 
     def _outcome(self, step: Step, done: Done) -> None:
         job, attempt = step.job, step.attempt
         if attempt is None:
             return
         if step.kind == "ingest":
-            outcomes.ingested(job, attempt, done)
+            self._ingested(job, attempt, done)
         elif step.kind == "cancel":
             outcomes.cancelled(job, attempt, "too_late" if done.error else done.result)
         elif step.kind == "reconcile" and judging.only_the_asking_failed(done.error):
@@ -351,6 +364,11 @@ class Driver:
         else:
             self._said(job, attempt, done.result)
 
+    def _ingested(self, job: Job, attempt: Attempt, done: Done) -> None:
+        if outcomes.ingested(job, attempt, done):
+            # Removing megabytes takes the disk a while, which no row has to wait for.
+            self.loop.aside(spool.answer_of(attempt).discard)
+
     def _looked_in_vain(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
         """Take the next step after a look-up that brought no answer, or that there is none."""
         if isinstance(error, NotFound):
@@ -362,25 +380,8 @@ class Driver:
         """Write down what the provider said to a submit, a poll or a look-up."""
         if submission.status is SubmissionStatus.ANSWERED:
             self._answered(job, attempt, submission)
-        elif submission.status is SubmissionStatus.CANCELLED:
-            outcomes.call_was_stopped(job, attempt, is_free=submission.is_free)
-        elif job.state == JobState.AWAITING:
-            if job.deadline_at <= clock.now():
-                unknown.became_uncertain(job, attempt, look_again=None)
-            else:
-                leases.postpone(
-                    job,
-                    seconds=judging.poll_delay(attempt, submission),
-                    progress=submission.progress,
-                )
         else:
-            jobs.accepted(
-                job,
-                attempt,
-                ref=submission.ref,
-                request_id=submission.request_id,
-                poll_after=judging.poll_delay(attempt, submission),
-            )
+            outcomes.under_way(job, attempt, submission)
 
     def _answered(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         try:
@@ -391,5 +392,8 @@ class Driver:
             # The money is gone all the same; the bytes stay in the spool for a day.
             jobs.cancel(job, attempt, charge=attempt.reserved_cost)
             return
+        self._noted(job, attempt)
+
+    def _noted(self, job: Job, attempt: Attempt) -> None:
         failpoint("answered.after_commit")
         self._ingest(job, attempt)

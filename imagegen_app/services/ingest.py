@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
@@ -182,7 +182,9 @@ def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
             raise TryLater(detail, screened=tuple(screened)) from None
     if not made:
         raise faults[0] if faults else BadResponse(detail="the answer holds no image")
-    return Made(images=tuple(made), result=result, faults=tuple(faults))
+    # The bytes are stored; dozens of outcomes may wait to be written down.
+    light = tuple(replace(image, data=b"") for image in result.images)
+    return Made(images=tuple(made), result=replace(result, images=light), faults=tuple(faults))
 
 
 class MarksUnreadable(Exception):

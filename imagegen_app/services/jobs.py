@@ -18,6 +18,7 @@ from imagegen_app.services.moves import (
     keep_verdicts,
     move,
     move_attempt,
+    move_to_ingest,
     settle,
 )
 from imagegen_app.services.unit import use_case
@@ -118,7 +119,24 @@ def answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
     # The answer lies in the spool, where recovery looks first.
     session.need_not_be_flushed()
     failpoint("answered.before_commit")
-    move(job, JobState.INGESTING, unless_cancelled=True, due_at=clock.now())
+    move_to_ingest([job])
+    _note_answer(job, attempt, request_id)
+
+
+@use_case()
+def answered_together(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
+    """Note several answers, each with its request id, in one transaction; see `answered`.
+
+    :raises JobMoved: if that holds for one of them; none is noted then.
+    """
+    session.need_not_be_flushed()
+    failpoint("answered.before_commit")
+    move_to_ingest([job for job, _attempt, _request_id in calls])
+    for job, attempt, request_id in calls:
+        _note_answer(job, attempt, request_id)
+
+
+def _note_answer(job: Job, attempt: Attempt, request_id: str) -> None:
     move_attempt(
         attempt,
         AttemptState.ANSWERED,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import (
@@ -40,11 +40,11 @@ class IllegalMove(RuntimeError):
         super().__init__(f"no move from {source} to {target}")
 
 
-def move(job: Job, target: JobState, *, unless_cancelled: bool = False, **changes: Any) -> None:
+def move(job: Job, target: JobState, **changes: Any) -> None:
     """Change a job's state under its lease token.
 
     :raises IllegalMove: if the table has no such move.
-    :raises JobMoved: if the token no longer fits; with `unless_cancelled`, if its end was asked for.
+    :raises JobMoved: if the token no longer fits.
     """
     source = JobState(job.state)
     if not can_move(source, target):
@@ -57,10 +57,9 @@ def move(job: Job, target: JobState, *, unless_cancelled: bool = False, **change
     if target in FINAL:
         changes |= {"finished_at": now, "lease_until": None, "lease_owner": "", "due_at": None}
         changes["actual_cost"] = changes.get("actual_cost", 0) + job.screening_cost
-    held = {"pk": job.pk, "state": source.value, "lease_token": job.lease_token}
-    if unless_cancelled:
-        held["cancel_requested_at"] = None
-    moved = Job.objects.filter(**held).update(state=target.value, **changes)
+    moved = Job.objects.filter(pk=job.pk, state=source.value, lease_token=job.lease_token).update(
+        state=target.value, **changes
+    )
     if not moved:
         raise leases.JobMoved(str(job.pk))
     job.state = target.value
@@ -71,6 +70,28 @@ def move(job: Job, target: JobState, *, unless_cancelled: bool = False, **change
         if job.batch_id is not None:
             batch_counts.ended(job)
         job_finished(job)
+
+
+def move_to_ingest(jobs: Sequence[Job]) -> None:
+    """Take up jobs whose answers are in the spool, each under its lease token, in one statement.
+
+    :raises IllegalMove: if the table has no such move.
+    :raises JobMoved: if a token no longer fits or a job's end was asked for; the caller's transaction
+        must not go on then.
+    """
+    held = Q()
+    for job in jobs:
+        source = JobState(job.state)
+        if not can_move(source, JobState.INGESTING):
+            raise IllegalMove(source, JobState.INGESTING)
+        held |= Q(pk=job.pk, state=source.value, lease_token=job.lease_token)
+    changes = {"state": JobState.INGESTING.value, "claims": 0, "due_at": clock.now()}
+    moved = Job.objects.filter(held, cancel_requested_at=None).update(**changes)
+    if moved != len(jobs):
+        raise leases.JobMoved(", ".join(str(job.pk) for job in jobs))
+    for job in jobs:
+        for name, value in changes.items():
+            setattr(job, name, value)
 
 
 def move_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -> None:

@@ -14,6 +14,7 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services import (
     assets,
     clock,
@@ -23,13 +24,13 @@ from imagegen_app.services import (
     judging,
     leases,
     recovery,
-    spool,
     unknown,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imagegen_app.core.types import Submission
     from imagegen_app.models import Attempt, Job
     from imagegen_app.services.call_loop import Done
     from imagegen_app.services.moderation import Screened
@@ -89,8 +90,30 @@ def poll_failed(job: Job, attempt: Attempt, error: ProviderError) -> None:
         refused(job, attempt, error)
 
 
-def ingested(job: Job, attempt: Attempt, done: Done) -> None:
-    """Write down what was made of an answer: assets, or why there are none."""
+def under_way(job: Job, attempt: Attempt, submission: Submission) -> None:
+    """Write down what the provider said of a call that has no answer yet, or never will have."""
+    if submission.status is SubmissionStatus.CANCELLED:
+        call_was_stopped(job, attempt, is_free=submission.is_free)
+    elif job.state != JobState.AWAITING:
+        jobs.accepted(
+            job,
+            attempt,
+            ref=submission.ref,
+            request_id=submission.request_id,
+            poll_after=judging.poll_delay(attempt, submission),
+        )
+    elif job.deadline_at <= clock.now():
+        unknown.became_uncertain(job, attempt, look_again=None)
+    else:
+        delay = judging.poll_delay(attempt, submission)
+        leases.postpone(job, seconds=delay, progress=submission.progress)
+
+
+def ingested(job: Job, attempt: Attempt, done: Done) -> bool:
+    """Write down what was made of an answer: assets, or why there are none.
+
+    Returns whether the answer's bytes have served their turn.
+    """
     if isinstance(done.error, ingest.TryLater):
         jobs.note_screening(job, done.error.screened)
         if job.deadline_at <= clock.now():
@@ -98,19 +121,19 @@ def ingested(job: Job, attempt: Attempt, done: Done) -> None:
             jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost)
         else:
             leases.postpone(job, seconds=random.uniform(2, LONGEST_STORE_SECONDS))  # noqa: S311 - jitter
+        return False
+    if done.error is None:
+        assets.keep(job, attempt, made=done.result)
+        failpoint("asset.after_commit_before_ring")
     elif isinstance(done.error, ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):
         # A refusal in disguise came as an answer: the attempt is settled at nothing.
         charge = attempt.reserved_cost * (done.error.billed != "no")
         jobs.fail(job, attempt, error=done.error, charge=charge)
-        spool.answer_of(attempt).discard()
-    elif done.error is not None:
-        raise done.error
     else:
-        assets.keep(job, attempt, made=done.result)
-        failpoint("asset.after_commit_before_ring")
-        spool.answer_of(attempt).discard()
+        raise done.error
+    return True
 
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[Screened]) -> None:
@@ -120,4 +143,3 @@ def _blocked(job: Job, attempt: Attempt, screened: Sequence[Screened]) -> None:
         "The image was refused by screening.", stage="output", categories=categories
     )
     jobs.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)
-    spool.answer_of(attempt).discard()
