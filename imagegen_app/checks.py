@@ -50,6 +50,7 @@ CHECKS = {
     "imagegen.W035": "Celery closes the database's connection round every task.",
     "imagegen.W036": "A Celery worker takes tasks ahead and keeps them from idle ones.",
     "imagegen.W037": "Celery ends a task before a drive may be over.",
+    "imagegen.E038": "The captioner cannot be made.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -63,7 +64,16 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     except conf.SettingsFault as fault:
         return [Error(str(fault), hint=fault.hint, id="imagegen.E001")]
     found: list[CheckMessage] = []
-    for part in (_engine, _storage, _credentials, _screeners, _signing, _targets, _rest):
+    for part in (
+        _engine,
+        _storage,
+        _credentials,
+        _screeners,
+        _captioner,
+        _signing,
+        _targets,
+        _rest,
+    ):
         found.extend(part(settings))
     return found
 
@@ -226,6 +236,20 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
                 id="imagegen.E008",
             )
+
+
+def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
+    entry = settings.captioner
+    if not entry.backend:
+        return
+    try:
+        import_string(entry.backend)(**entry.options)
+    except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
+        yield Error(
+            f"The captioner cannot be made: {type(fault).__name__}.",
+            hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
+            id="imagegen.E038",
+        )
 
 
 def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:

@@ -57,6 +57,22 @@ class ScreenerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionerSettings:
+    """What suggests alternative texts for new images."""
+
+    #: Dotted path of the class; empty: nothing does.
+    backend: str = ""
+    #: What the log calls it.
+    name: str = "captioner"
+    #: Arguments for the class.
+    options: dict[str, Any] = field(default_factory=dict)
+    #: Language of the suggestions, such as `de`; empty: the site's own.
+    language: str = ""
+    #: What one call costs, as text in the currency of the image models, such as `"0.0004"`.
+    price: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialsSettings:
     """How images are signed (C2PA)."""
 
@@ -150,6 +166,8 @@ class Settings:
     screeners: tuple[ScreenerSettings, ...] = (
         ScreenerSettings(backend="imagegen_app.moderation.block_list.BlockList", name="block list"),
     )
+    #: Suggestions of alternative texts.
+    captioner: CaptionerSettings = field(default_factory=CaptionerSettings)
     #: Signing of published files.
     c2pa: CredentialsSettings = field(default_factory=CredentialsSettings)
     #: Other marks in published files.
@@ -228,6 +246,8 @@ def read(raw: Any) -> Settings:
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = _nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
+    if "captioner" in values:
+        _demand_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
     built: Settings = _build(Settings, values, "IMAGEGEN")
     return built
 
@@ -263,6 +283,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "marks": MarksSettings,
     "renditions": RenditionSettings,
     "audit": AuditSettings,
+    "captioner": CaptionerSettings,
     "images": ImageSettings,
 }
 _PLAIN: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "bool": bool}

@@ -209,11 +209,11 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("alternative text"))
     def alt(self, obj: Asset) -> str:
         """Return the words for those who do not see it."""
-        return (
-            _("decorative: read out as nothing")
-            if obj.is_decorative
-            else obj.alt_text or _("none yet")
-        )
+        if obj.is_decorative:
+            return _("decorative: read out as nothing")
+        if not obj.alt_text and obj.alt_suggestion:
+            return _("none yet; suggested: “%(text)s”") % {"text": obj.alt_suggestion}
+        return obj.alt_text or _("none yet")
 
     @admin.display(description=gettext_lazy("files"))
     def rendition_table(self, obj: Asset) -> SafeString:

@@ -12,6 +12,18 @@ _ENDS = "('succeeded','failed','blocked','cancelled','expired')"
 _SIGNED = "sum(case kind when 'reservation' then amount when 'release' then -amount else 0 end)"
 _SPENT = "sum(case kind when 'charge' then amount else 0 end)"
 _OVER = "sum(case kind when 'overage' then amount else 0 end)"
+#: Of the extras, screening and captioning: what the job says, beside its lines in the ledger.
+_DIFFERS = (
+    "select j.id from imagegen_job j join imagegen_ledgerentry l on l.job_id = j.id "
+    "where l.purpose = '{0}' and l.kind in ('charge','overage') "
+    "group by j.id, j.{0}_cost, l.period_id having sum(l.amount) <> j.{0}_cost"
+)
+_NEVER_CHARGED = (
+    "select j.id from imagegen_job j where j.{0}_cost > 0 and exists "
+    "(select 1 from imagegen_ledgerentry r where r.job_id = j.id) and not exists "
+    "(select 1 from imagegen_ledgerentry l where l.job_id = j.id "
+    "and l.purpose = '{0}' and l.kind in ('charge','overage'))"
+)
 
 #: What must never be found, by name.
 NEVER: Final[dict[str, str]] = {
@@ -47,21 +59,14 @@ NEVER: Final[dict[str, str]] = {
         "where l.kind in ('charge','overage') group by a.id, a.actual_cost, l.period_id "
         "having sum(l.amount) <> a.actual_cost"
     ),
-    "a job whose screening differs from its charges": (
-        "select j.id from imagegen_job j join imagegen_ledgerentry l on l.job_id = j.id "
-        "where l.purpose = 'screening' and l.kind in ('charge','overage') "
-        "group by j.id, j.screening_cost, l.period_id having sum(l.amount) <> j.screening_cost"
-    ),
+    "a job whose screening differs from its charges": _DIFFERS.format("screening"),
     "a job whose screening differs from its verdicts": (
         "select j.id from imagegen_job j where j.screening_cost <> "
         "(select coalesce(sum(v.cost), 0) from imagegen_verdict v where v.job_id = j.id)"
     ),
-    "screening that was never charged": (
-        "select j.id from imagegen_job j where j.screening_cost > 0 and exists "
-        "(select 1 from imagegen_ledgerentry r where r.job_id = j.id) and not exists "
-        "(select 1 from imagegen_ledgerentry l where l.job_id = j.id "
-        "and l.purpose = 'screening' and l.kind in ('charge','overage'))"
-    ),
+    "screening that was never charged": _NEVER_CHARGED.format("screening"),
+    "a job whose captions differ from their charges": _DIFFERS.format("captioning"),
+    "captions that were never charged": _NEVER_CHARGED.format("captioning"),
     "a settled attempt that was never charged": (
         "select a.id from imagegen_attempt a where a.state = 'settled' and a.actual_cost > 0 and "
         "exists (select 1 from imagegen_ledgerentry r where r.job_id = a.job_id) and not exists "

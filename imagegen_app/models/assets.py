@@ -40,6 +40,10 @@ class Asset(Record):
     position = models.PositiveSmallIntegerField(_("number in the job"))
     title = models.CharField(_("title"), max_length=120, blank=True)
     alt_text = models.CharField(_("alternative text"), max_length=MAX_ALT_CHARS, blank=True)
+    #: What the site's captioner proposes as alternative text; only a person makes it one.
+    alt_suggestion = models.CharField(
+        _("suggested alternative text"), max_length=MAX_ALT_CHARS, blank=True
+    )
     is_decorative = models.BooleanField(_("decorative"), default=False)
 
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)

@@ -182,12 +182,13 @@ class Job(Record):
     provider_cancel_asked_at = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(_("progress"), null=True, blank=True)
 
-    #: Of the images and of their screening.
+    #: Of the images, of their screening and of their captions.
     estimated_cost = money(verbose_name=_("estimated cost"), default=0)
-    #: The part of the estimate that is for screening.
-    screening_estimate = money(verbose_name=_("estimated cost of screening"), default=0)
+    #: The part of the estimate that is for screening and captions.
+    extras_estimate = money(verbose_name=_("estimated cost of screening and captions"), default=0)
     #: What screening has cost by now; part of the cost once the job has ended.
     screening_cost = money(verbose_name=_("cost of screening"), default=0)
+    captioning_cost = money(verbose_name=_("cost of captions"), default=0)
     actual_cost = money(verbose_name=_("cost"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default="USD")
 

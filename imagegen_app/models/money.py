@@ -30,7 +30,11 @@ ENTRY_KINDS = [
 ]
 
 
-PURPOSES = [("images", _("Images")), ("screening", _("Screening"))]
+PURPOSES = [
+    ("images", _("Images")),
+    ("screening", _("Screening")),
+    ("captioning", _("Captioning")),
+]
 
 
 class Budget(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import ProviderError
@@ -13,13 +14,11 @@ from imagegen_app.models import Asset, Lineage, Rendition
 from imagegen_app.services import audit, chains, clock, jobs, moderation
 from imagegen_app.services.announce import asset_created
 from imagegen_app.services.ingest import source_type
-from imagegen_app.services.moves import WORKER, charge_screening
+from imagegen_app.services.moves import WORKER, charge_captions, charge_screening
 from imagegen_app.services.rebuild import operation_of, size_of
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from imagegen_app.core.types import ProviderResult
     from imagegen_app.models import Attempt, Job
     from imagegen_app.services.ingest import Made
@@ -42,6 +41,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
     charge = _cost(job, attempt, made.result)
     missing = job.count - len(made.images)
     charge_screening(job, [one for image in made.images for one in image.screened])
+    charge_captions(job, sum((i.caption.cost for i in made.images), start=Decimal(0)))
     note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
     jobs.succeed(
         job,
@@ -60,6 +60,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
             # Of a follow-up pass: the place of the image that it works on.
             position=position + (job.image_number or 0),
             title=_title(job),
+            alt_suggestion=image.caption.text,
             sha256=image.master.sha256,
             key=image.master.key,
             media_type=image.master.media_type,
@@ -116,6 +117,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 "digital_source_type": asset.digital_source_type,
                 "credentials": asset.credentials_state,
                 "renditions": len(image.renditions),
+                "captioner": image.caption.captioner,
                 "seed": asset.seed,
             },
         )

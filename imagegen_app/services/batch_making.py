@@ -256,7 +256,7 @@ def _store(batch: Batch, actor: Actor, chunk: _Chunk) -> list[Job]:
     for some in _by_model([job for job in jobs if not job.is_final]):
         budgets.reserve_many(actor=actor, jobs=some, batch=batch)
     for job in jobs:
-        budgets.charge_screening(actor=actor, job=job, amount=job.screening_cost)
+        budgets.charge_extra(actor=actor, job=job, amount=job.screening_cost, purpose="screening")
     return jobs
 
 

@@ -209,7 +209,11 @@ def estimated(version: TemplateVersion, image_model: ImageModel, *, rows: int) -
     """
     size = Size(version.width, version.height)
     cost = prices.estimate(
-        image_model, size=size, quality=version.quality, count=version.count
+        image_model,
+        size=size,
+        quality=version.quality,
+        count=version.count,
+        is_last=not version.passes,
     ).total.amount
     cost += moderation.price_of("prompt") * (1 + bool(version.negative))
     more = steps.cost_of(steps.planned(version.passes, start=size), count=version.count)

@@ -196,8 +196,8 @@ def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> Deci
     return left
 
 
-def charge_screening(*, actor: Actor, job: Job, amount: Decimal) -> None:
-    """Book what screeners have cost: out of what is set aside for the job, then of what is left."""
+def charge_extra(*, actor: Actor, job: Job, amount: Decimal, purpose: str) -> None:
+    """Book what `screening` or `captioning` has cost: out of what is set aside for the job, if it is."""
     if not amount:
         return
     periods = _held(job)
@@ -210,14 +210,14 @@ def charge_screening(*, actor: Actor, job: Job, amount: Decimal) -> None:
             if budget.currency == job.currency
         ]
     for period, held in periods:
-        line = LedgerEntry(period=period, job=job, purpose="screening")
+        line = LedgerEntry(period=period, job=job, purpose=purpose)
         _book_spent(line, amount, from_hold=min(held, amount), actor=actor)
     audit.record(
         actor,
         "money.charged",
         subject=job,
         job=job,
-        data={"amount": amount, "currency": job.currency, "purpose": "screening"},
+        data={"amount": amount, "currency": job.currency, "purpose": purpose},
     )
 
 

@@ -41,7 +41,7 @@ def build(root: Job, planned: Sequence[Step]) -> list[Job]:
     for number in range(root.count if planned else 0):
         before, deadline = root, root.deadline_at
         for step in planned:
-            estimate = steps.price_of(step)
+            estimate = steps.price_of(step, is_last=step is planned[-1])
             deadline += patience
             job = Job(
                 state=JobState.QUEUED.value,
@@ -65,7 +65,7 @@ def build(root: Job, planned: Sequence[Step]) -> list[Job]:
                 due_at=deadline,
                 deadline_at=deadline,
                 estimated_cost=estimate.total.amount,
-                screening_estimate=estimate.screening,
+                extras_estimate=estimate.extras,
                 currency=estimate.images.currency,
                 priority=root.priority,
                 turn=root.turn,

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.invariants import NEVER
 from imagegen_app.models import ImageModel, Job, Provider, Pulse
-from imagegen_app.services import adapters, clock, pulse, ringing, signing
+from imagegen_app.services import adapters, captions, clock, pulse, ringing, signing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +58,7 @@ def examine() -> list[Finding]:
         "credentials": _credentials,
         "models": _models,
         "screeners": _screeners,
+        "captioner": _captioner,
         "signing": _signing,
         "clock": _clock,
     }
@@ -240,6 +241,21 @@ def _screeners() -> Iterator[Finding]:
                 % {"name": entry.name, "fault": type(fault).__name__},
                 _("Requests are refused until it works; check its settings."),
             )
+
+
+def _captioner() -> Iterator[Finding]:
+    try:
+        if captions.is_wanted():
+            captions.make(conf.get().captioner)
+    except Exception as fault:  # noqa: BLE001 - see `examine`
+        yield Finding(
+            "captioner",
+            "warning",
+            _("The captioner cannot be made: %(fault)s.") % {"fault": type(fault).__name__},
+            _(
+                "Images are made without suggestions for their alternative texts; check its settings."
+            ),
+        )
 
 
 def _signing() -> Iterator[Finding]:

@@ -87,7 +87,7 @@ class Step:
 def drive(*, seconds: float | None = None) -> int:
     """Work for a time slice and return how many steps were taken."""
     session.bound_idle_transactions()
-    with CallLoop() as loop:
+    with CallLoop(byte_workers=ingest.byte_workers()) as loop:
         driver = Driver(loop, seconds=conf.get().slice_seconds if seconds is None else seconds)
         try:
             return driver.run()

@@ -28,7 +28,7 @@ from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.imaging.metadata import Marks
 from imagegen_app.imaging.pipeline import MarkLost, Plan, prepare
-from imagegen_app.services import moderation, storage
+from imagegen_app.services import captions, moderation, storage
 from imagegen_app.services.rebuild import in_order, operation_of
 from imagegen_app.services.signing import CertificateUnreadable, signing
 
@@ -76,6 +76,8 @@ class Order:
     limits: ImageLimits
     widths: tuple[int, ...]
     formats: tuple[str, ...]
+    #: What its images are described as wanted for, None where nobody is to describe them.
+    caption_purpose: str | None
     #: (storage key, media type, relationship) of the inputs that count as parents.
     parents: tuple[tuple[str, str, str], ...] = ()
 
@@ -106,6 +108,7 @@ class MadeImage:
     is_flat: bool
     seed: int | None
     screened: list[moderation.Screened] = field(default_factory=list)
+    caption: captions.Suggestion = captions.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ def order(job: Job, attempt: Attempt) -> Order:
         ),
         widths=tuple(settings.renditions.widths),
         formats=tuple(settings.renditions.formats),
+        caption_purpose=job.prompt if captions.is_wanted() and _is_last(job) else None,
         parents=tuple(
             (
                 entry.key,
@@ -182,6 +186,9 @@ def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
             raise TryLater(detail, screened=tuple(screened)) from None
     if not made:
         raise faults[0] if faults else BadResponse(detail="the answer holds no image")
+    if order.caption_purpose is not None:
+        # Last of all, when nothing can fail that would have to be paid for again.
+        made = [_described(image, order.caption_purpose) for image in made]
     # The bytes are stored; dozens of outcomes may wait to be written down.
     light = tuple(replace(image, data=b"") for image in result.images)
     return Made(images=tuple(made), result=replace(result, images=light), faults=tuple(faults))
@@ -270,11 +277,40 @@ def _make_one(
     )
 
 
+#: What captioners can be expected to read, best first, and how wide it should be.
+_READABLE = ("image/jpeg", "image/png", "image/webp")
+_READABLE_WIDTH = 640
+
+
+def _described(image: MadeImage, purpose: str) -> MadeImage:
+    """Have an image described, by a file of it that is large enough and not larger."""
+    files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
+    if not files:
+        return image
+    enough = [f for f in files if f.width >= min(_READABLE_WIDTH, image.master.width)]
+    file = min(enough or files, key=lambda f: (f.width, _READABLE.index(f.media_type)))
+    try:
+        data = storage.get(file.key)
+    except storage.StorageFailed:
+        return image
+    found = captions.suggest(data, media_type=file.media_type, purpose=purpose)
+    return replace(image, caption=found)
+
+
+def _is_last(job: Job) -> bool:
+    """Say whether no follow-up pass works on the job's images."""
+    alone = job.step_count == 1 and job.root_id is None
+    return alone or not job.followers.exists()
+
+
 def file_hash(data: bytes) -> str:
     """Return the SHA-256 of bytes in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
+_DECODERS = 2
+#: Each holds an image and waits for a screener or the captioner.
+_ASKING = 8
 _pools: dict[str, DecoderPool] = {}
 _pools_lock = threading.Lock()
 
@@ -283,8 +319,16 @@ def _pool() -> DecoderPool:
     """Return this process's decoders, started on first use."""
     with _pools_lock:
         if "decoder" not in _pools:
-            _pools["decoder"] = DecoderPool(workers=2, timeout=float(conf.get().images.max_seconds))
+            _pools["decoder"] = DecoderPool(
+                workers=_DECODERS, timeout=float(conf.get().images.max_seconds)
+            )
         return _pools["decoder"]
+
+
+def byte_workers() -> int:
+    """Return how many images are made side by side: more where most of the time others are asked."""
+    asks = captions.is_wanted() or any("output" in s.stages for s in conf.get().screeners)
+    return _ASKING if asks else _DECODERS
 
 
 def _store(prefix: str, data: bytes, encoded: Encoded) -> StoredFile:

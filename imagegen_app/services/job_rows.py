@@ -108,7 +108,7 @@ def build(
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
         estimated_cost=estimate.total.amount,
-        screening_estimate=estimate.screening,
+        extras_estimate=estimate.extras,
         screening_cost=screening_cost,
         currency=estimate.images.currency,
         priority=priority_of(wish),

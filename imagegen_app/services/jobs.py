@@ -54,7 +54,7 @@ def begin(job: Job, *, digest: str) -> Attempt:
         image_model=job.image_model,
         number=len(earlier) + 1,
         request_digest=digest,
-        reserved_cost=job.estimated_cost - job.screening_estimate,
+        reserved_cost=job.estimated_cost - job.extras_estimate,
         is_accepted_risk="outcome_unknown" in earlier,
     )
     audit.record(
@@ -192,7 +192,7 @@ def fail_over(
     budgets.release(actor=WORKER, job=job)
     changes: dict[str, Any] = {
         "image_model": to,
-        "estimated_cost": cost.amount + job.screening_estimate,
+        "estimated_cost": cost.amount + job.extras_estimate,
         "currency": cost.currency,
         "fingerprint": fingerprint,
         "tries": 0,
@@ -202,7 +202,7 @@ def fail_over(
     budgets.reserve(
         actor=WORKER,
         job=Job(pk=job.pk, requester=job.requester, image_model=to, currency=cost.currency),
-        amount=cost.amount + job.screening_estimate,
+        amount=cost.amount + job.extras_estimate,
     )
     if job.state == JobState.QUEUED:
         leases.change(job, **changes)

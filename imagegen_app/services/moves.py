@@ -56,7 +56,8 @@ def move(job: Job, target: JobState, **changes: Any) -> None:
         changes["is_held"] = Batch.objects.filter(pk=job.batch_id, paused_at__isnull=False).exists()
     if target in FINAL:
         changes |= {"finished_at": now, "lease_until": None, "lease_owner": "", "due_at": None}
-        changes["actual_cost"] = changes.get("actual_cost", 0) + job.screening_cost
+        extras = job.screening_cost + job.captioning_cost
+        changes["actual_cost"] = changes.get("actual_cost", 0) + extras
     moved = Job.objects.filter(pk=job.pk, state=source.value, lease_token=job.lease_token).update(
         state=target.value, **changes
     )
@@ -156,12 +157,21 @@ def keep_verdicts(job: Job, decisions: Sequence[moderation.Screened]) -> None:
 
 def charge_screening(job: Job, decisions: Sequence[moderation.Screened]) -> None:
     """Book what screeners have cost; joins the transaction, before the job's end is written."""
-    cost = moderation.cost_of(decisions)
+    _charge_extra(job, "screening", moderation.cost_of(decisions))
+
+
+def charge_captions(job: Job, cost: Decimal) -> None:
+    """Book what the captioner has cost; joins the transaction, before the job's end is written."""
+    _charge_extra(job, "captioning", cost)
+
+
+def _charge_extra(job: Job, purpose: str, cost: Decimal) -> None:
     if not cost:
         return
-    budgets.charge_screening(actor=WORKER, job=job, amount=cost)
-    Job.objects.filter(pk=job.pk).update(screening_cost=F("screening_cost") + exact(cost))
-    job.screening_cost += cost
+    budgets.charge_extra(actor=WORKER, job=job, amount=cost, purpose=purpose)
+    column = f"{purpose}_cost"
+    Job.objects.filter(pk=job.pk).update(**{column: F(column) + exact(cost)})
+    setattr(job, column, getattr(job, column) + cost)
 
 
 def close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.types import Cost
-from imagegen_app.services import moderation
+from imagegen_app.services import captions, moderation
 from imagegen_app.services.access import Refused, whom_to_ask
 
 if TYPE_CHECKING:
@@ -27,15 +27,21 @@ class NoPrice(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What images may cost, and beside it what having them screened may cost."""
+    """What images may cost, and beside it what having them screened and described may cost."""
 
     images: Cost
     screening: Decimal = Decimal(0)
+    captioning: Decimal = Decimal(0)
+
+    @property
+    def extras(self) -> Decimal:
+        """What is paid to others than the images' provider."""
+        return self.screening + self.captioning
 
     @property
     def total(self) -> Cost:
-        """Both together."""
-        return Cost(amount=self.images.amount + self.screening, currency=self.images.currency)
+        """All of it together."""
+        return Cost(amount=self.images.amount + self.extras, currency=self.images.currency)
 
 
 def price_of(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Cost:
@@ -55,24 +61,36 @@ def price_of(image_model: ImageModel, *, size: Size, quality: str, count: int) -
 
 
 def price(wish: Wish) -> Estimate:
-    """Return what a wish is estimated to cost with its screening, its follow-up passes left out.
+    """Return what a wish is estimated to cost with its extras, its follow-up passes left out.
 
     :raises NoPrice: if the model's price list has no price for it.
     """
     request = wish.request
     found = estimate(
-        wish.image_model, size=request.size, quality=request.quality, count=request.count
+        wish.image_model,
+        size=request.size,
+        quality=request.quality,
+        count=request.count,
+        is_last=not wish.steps,
     )
     return replace(found, screening=found.screening + screening_before(wish))
 
 
-def estimate(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Estimate:
-    """Return what so many images of a model, and having screeners look at them, may cost.
+def estimate(
+    image_model: ImageModel, *, size: Size, quality: str, count: int, is_last: bool
+) -> Estimate:
+    """Return what so many images of a model may cost, with having them screened and described.
+
+    Only images of the last pass (`is_last`) are described.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
     cost = price_of(image_model, size=size, quality=quality, count=count)
-    return Estimate(images=cost, screening=moderation.price_of("output") * count)
+    return Estimate(
+        images=cost,
+        screening=moderation.price_of("output") * count,
+        captioning=captions.price() * count * is_last,
+    )
 
 
 def screening_before(wish: Wish) -> Decimal:

@@ -202,7 +202,9 @@ def _create(*, actor: Actor, wish: Wish, digest: str, checked: _Checked) -> Job:
         budgets.reserve(actor=actor, job=job, amount=estimate.total.amount)
         chains.store(job, wish.steps, actor=actor)
         wake("drive")
-    budgets.charge_screening(actor=actor, job=job, amount=moderation.cost_of(screened))
+    budgets.charge_extra(
+        actor=actor, job=job, amount=moderation.cost_of(screened), purpose="screening"
+    )
     failpoint("request.before_commit")
     return job
 

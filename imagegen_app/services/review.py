@@ -77,9 +77,12 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
     """
     if not _is_own(actor, asset):
         access.demand(actor, "change_asset")
+    suggestion = "" if not asset.alt_suggestion or is_decorative else "changed"
     text = "" if is_decorative else " ".join(alt_text.split())[:MAX_ALT_CHARS]
     if (asset.alt_text, asset.is_decorative) == (text, is_decorative):
         return
+    if suggestion and text == asset.alt_suggestion:
+        suggestion = "taken"
     asset.alt_text, asset.is_decorative = text, is_decorative
     asset.save(update_fields=["alt_text", "is_decorative"])
     audit.record(
@@ -88,7 +91,7 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
         subject=asset,
         job=asset.job,
         asset=asset,
-        data={"is_decorative": is_decorative},
+        data={"is_decorative": is_decorative, "suggestion": suggestion},
         personal={"alt_text": text},
     )
 

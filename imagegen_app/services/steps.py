@@ -119,19 +119,19 @@ def cost_of(steps: Sequence[Step], *, count: int) -> Cost | None:
     """
     total, currency = Decimal(0), ""
     for step in steps:
-        cost = price_of(step).total
+        cost = price_of(step, is_last=step is steps[-1]).total
         if currency and cost.currency != currency:
             raise BadStep(_("The passes are priced in several currencies."))
         total, currency = total + cost.amount * count, cost.currency
     return Cost(amount=total, currency=currency) if steps else None
 
 
-def price_of(step: Step) -> prices.Estimate:
-    """Return what one image of a step is estimated to cost, with its screening.
+def price_of(step: Step, *, is_last: bool) -> prices.Estimate:
+    """Return what one image of a step is estimated to cost, with its screening and its caption.
 
     :raises NoPrice: if it has no price.
     """
-    return prices.estimate(step.image_model, size=step.size, quality="", count=1)
+    return prices.estimate(step.image_model, size=step.size, quality="", count=1, is_last=is_last)
 
 
 def demand_grants(actor: Actor, steps: Sequence[Step]) -> None:

@@ -375,6 +375,8 @@ def _spans(wish: wishes.Wish) -> list[tuple[str, str]]:
 
 
 def _suggestion(asset: Asset) -> str:
-    """Suggest an alternative text from what the image was asked for; a person accepts or changes it."""
+    """Suggest an alternative text: the captioner's, or what the image was asked for."""
+    if asset.alt_suggestion:
+        return asset.alt_suggestion
     values = [str(v) for v in asset.job.variables.values() if v]
     return ", ".join(values[:3])

@@ -1,0 +1,1 @@
+"""Captioners that suggest alternative texts; plain Python without Django."""

@@ -1,0 +1,92 @@
+"""Ask the site's captioner what new images show; a person takes its words, changes them, or does not.
+
+A captioner that fails costs the image nothing: it is made, and has no suggestion.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from django.conf import settings as site_settings
+from django.utils.module_loading import import_string
+
+from imagegen_app import conf
+from imagegen_app.captioning.base import CaptionerFailed
+from imagegen_app.core import canonical
+from imagegen_app.core.limits import MAX_ALT_CHARS
+
+if TYPE_CHECKING:
+    from imagegen_app.captioning.base import Caption, Captioner
+
+logger = logging.getLogger("imagegen.captions")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What is proposed as an alternative text, by whom, and what that cost."""
+
+    text: str = ""
+    captioner: str = ""
+    #: In the currency of the job.
+    cost: Decimal = Decimal(0)
+
+
+#: No suggestion.
+NONE = Suggestion()
+
+
+def is_wanted() -> bool:
+    """Say whether the site has a captioner."""
+    return bool(conf.get().captioner.backend)
+
+
+def price() -> Decimal:
+    """Return what it costs to have one image described."""
+    entry = conf.get().captioner
+    return Decimal(entry.price) if entry.backend else Decimal(0)
+
+
+def language() -> str:
+    """Return the language in which images are described."""
+    return conf.get().captioner.language or str(site_settings.LANGUAGE_CODE)
+
+
+def make(entry: conf.CaptionerSettings) -> Captioner:
+    """Return the captioner that the settings name; whatever its class raises comes through."""
+    return _build(entry.backend, canonical.dumps(entry.options))
+
+
+def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
+    """Have one picture described; an empty suggestion where the captioner has none."""
+    entry = conf.get().captioner
+    try:
+        found: Caption = make(entry).describe(
+            data, media_type=media_type, language=language(), purpose=purpose
+        )
+        cost = Decimal(entry.price) if found.cost is None else found.cost
+        text = _plain(found.text)
+    except CaptionerFailed as fault:
+        logger.warning("The captioner %s has no suggestion: %s", entry.name, fault)
+        return NONE
+    except Exception:
+        logger.exception("The captioner %s broke down.", entry.name)
+        return NONE
+    return Suggestion(text, entry.name, cost)
+
+
+@lru_cache(maxsize=8)
+def _build(backend: str, options: str) -> Captioner:
+    # Options come as text, which is what a cache can hold.
+    captioner: Captioner = import_string(backend)(**json.loads(options))
+    return captioner
+
+
+def _plain(text: str) -> str:
+    """Reduce a stranger's words to one line that can be shown."""
+    seen = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_ALT_CHARS])
+    return " ".join(seen.split())[:MAX_ALT_CHARS]
