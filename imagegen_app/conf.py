@@ -273,6 +273,11 @@ def secret_key() -> str:
     return str(django_settings.SECRET_KEY)
 
 
+def caption_language() -> str:
+    """Return the language in which images are described: the captioner's, or the site's own."""
+    return get().captioner.language or str(django_settings.LANGUAGE_CODE)
+
+
 def is_debug() -> bool:
     """Say whether the site runs in debug mode."""
     return bool(django_settings.DEBUG)

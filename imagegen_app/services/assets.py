@@ -117,7 +117,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 "digital_source_type": asset.digital_source_type,
                 "credentials": asset.credentials_state,
                 "renditions": len(image.renditions),
-                "captioner": image.caption.captioner,
+                **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
                 "seed": asset.seed,
             },
         )

@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from django.conf import settings as site_settings
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
@@ -51,11 +50,6 @@ def price() -> Decimal:
     return Decimal(entry.price) if entry.backend else Decimal(0)
 
 
-def language() -> str:
-    """Return the language in which images are described."""
-    return conf.get().captioner.language or str(site_settings.LANGUAGE_CODE)
-
-
 def make(entry: conf.CaptionerSettings) -> Captioner:
     """Return the captioner that the settings name; whatever its class raises comes through."""
     return _build(entry.backend, canonical.dumps(entry.options))
@@ -66,7 +60,7 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
     entry = conf.get().captioner
     try:
         found: Caption = make(entry).describe(
-            data, media_type=media_type, language=language(), purpose=purpose
+            data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )
         cost = Decimal(entry.price) if found.cost is None else found.cost
         text = _plain(found.text)

@@ -91,7 +91,7 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
         subject=asset,
         job=asset.job,
         asset=asset,
-        data={"is_decorative": is_decorative, "suggestion": suggestion},
+        data={"is_decorative": is_decorative} | ({"suggestion": suggestion} if suggestion else {}),
         personal={"alt_text": text},
     )
 

@@ -1,0 +1,170 @@
+"""Many rows go into PostgreSQL by COPY, and nothing tells the difference but the time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Upper
+from django.utils import timezone
+
+from imagegen_app.core.ids import uuid7
+from imagegen_app.models import AuditEvent, AuditPending, AuditSecret, Verdict, bulk
+from imagegen_app.models.guard import StrayWrite
+from imagegen_app.services.unit import use_case
+
+if TYPE_CHECKING:
+    from tests.services.conftest import Site
+
+pytestmark = pytest.mark.django_db
+MANY = bulk.FEWEST + 10
+#: What text formats of a database must not trip over.
+AWKWARD = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
+
+
+def events(number: int) -> list[AuditEvent]:
+    return [
+        AuditEvent(
+            uid=uuid7(),
+            at=timezone.now(),
+            type="job.requested",
+            actor_kind="system",
+            actor_id="test",
+            body=f"{AWKWARD} {n}",
+        )
+        for n in range(number)
+    ]
+
+
+@use_case(silent=True)
+def insert(model: type, rows: list) -> list:
+    return model.objects.bulk_create(rows, batch_size=1000)
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the tables that are copied into from now on."""
+    tables: list[str] = []
+    copy = bulk.copy
+
+    def noted(model: type, rows: list, *, using: str) -> None:
+        tables.append(model._meta.db_table)
+        copy(model, rows, using=using)
+
+    monkeypatch.setattr(bulk, "copy", noted)
+    return tables
+
+
+def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
+    rows = insert(AuditEvent, events(MANY))
+    salts = insert(
+        AuditSecret,
+        [
+            AuditSecret(event_id=r.pk, field="prompt", salt=bytes(range(256)), value=AWKWARD)
+            for r in rows
+        ],
+    )
+
+    stored = AuditEvent.objects.in_bulk([row.pk for row in rows])
+    assert len(stored) == MANY
+    for row in rows:
+        assert not row._state.adding
+        assert (stored[row.pk].uid, stored[row.pk].at) == (row.uid, row.at)
+        assert stored[row.pk].body == row.body
+    secret = AuditSecret.objects.get(pk=salts[0].pk)
+    assert bytes(secret.salt) == bytes(range(256))
+    assert secret.value == AWKWARD
+    if connection.vendor == "postgresql":
+        assert copied == ["imagegen_auditevent", "imagegen_auditsecret"]
+    else:
+        assert copied == []
+
+
+def test_documents_money_and_moments_come_back(site: Site, copied: list[str]) -> None:
+    job = site.request()
+    rows = insert(
+        Verdict,
+        [
+            Verdict(
+                job=job,
+                stage="prompt",
+                screener="x",
+                outcome="passed",
+                categories=["a", AWKWARD],
+                scores={"a": "0.5"},
+                cost="0.0015",
+            )
+            for _ in range(MANY)
+        ],
+    )
+
+    stored = Verdict.objects.get(pk=rows[-1].pk)
+    assert stored.categories == ["a", AWKWARD]
+    assert stored.scores == {"a": "0.5"}
+    assert str(stored.cost) == "0.0015"
+    assert stored.created_at is not None
+    assert bool(copied) == (connection.vendor == "postgresql")
+
+
+def test_keys_that_the_database_counts_go_on_after_a_copy() -> None:
+    before = insert(AuditEvent, events(MANY))
+    after = insert(AuditEvent, events(1))
+
+    keys = [row.pk for row in (*before, *after)]
+    assert keys == sorted(set(keys))
+    assert None not in keys
+
+
+@pytest.mark.parametrize("number", [1, MANY])
+def test_a_row_that_is_there_already_is_refused_and_none_is_kept(number: int) -> None:
+    rows = events(number)
+    rows[-1].uid = insert(AuditEvent, events(1))[0].uid
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(AuditEvent, rows)
+
+    assert AuditEvent.objects.count() == 1
+
+
+def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -> None:
+    rows = events(MANY)
+    rows[0].body = Upper(Value("loud"))  # type: ignore[assignment]
+
+    insert(AuditEvent, rows)
+
+    assert AuditEvent.objects.filter(body="LOUD").count() == 1
+    assert copied == []
+
+
+def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str]) -> None:
+    rows = insert(AuditEvent, events(bulk.FEWEST - 1))
+
+    @use_case(silent=True)
+    def again() -> None:
+        AuditPending.objects.bulk_create(
+            [AuditPending(event_id=row.pk) for row in rows * 2], ignore_conflicts=True
+        )
+
+    again()
+    assert AuditPending.objects.count() == len(rows)
+    assert copied == []
+
+
+def test_the_guard_stands_before_the_copy() -> None:
+    with pytest.raises(StrayWrite):
+        AuditEvent.objects.bulk_create(events(MANY))
+
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_related_row_that_got_its_key_late_is_found() -> None:
+    rows = events(MANY)
+    secrets = [AuditSecret(event=row, field="prompt", salt=b"x", value="y") for row in rows]
+
+    insert(AuditEvent, rows)
+    insert(AuditSecret, secrets)
+
+    found = AuditSecret.objects.values_list("event_id", flat=True).order_by("pk")
+    assert list(found) == [row.pk for row in rows]
