@@ -185,9 +185,10 @@ def _plain() -> Run:
 
 
 def _watch(pid: int, address: str, calls: int, *, answered: Any) -> Run:
-    """Measure from the first answer on, over the middle waves."""
+    """Measure from the end of the first wave to that of the last: whole waves, however they come."""
     peak = 0.0
-    while not (before := answered()):
+    while (before := answered()) < calls:
+        peak = max(peak, processes.pss_mib(pid))
         time.sleep(0.25)
     first, cpu = time.monotonic(), processes.cpu_seconds(pid)
     while (count := answered()) < calls * WAVES and time.monotonic() - first < LATENCY * 12:
