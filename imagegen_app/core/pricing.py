@@ -31,6 +31,16 @@ class PriceUnknown(ValueError):
     """There is no price for this request; without one nothing is sent."""
 
 
+def amount_of(value: object) -> Decimal:
+    """Return what a site's own class says a call cost, rounded up to a hundredth of a cent.
+
+    :raises PriceUnknown: if it is no `Decimal` from 0 up to a million.
+    """
+    if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _MILLION:
+        raise PriceUnknown("the cost of a call is no Decimal from 0 on")
+    return value.quantize(QUANTUM, rounding=ROUND_UP)
+
+
 @dataclass(frozen=True, slots=True)
 class PriceRow:
     """What one image costs up to a size, at a quality."""

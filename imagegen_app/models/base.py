@@ -34,6 +34,8 @@ class RecordQuerySet(models.QuerySet[M]):
         self._report()
         rows = list(objs)
         asked = kwargs.keys() - {"batch_size"}
+        # As Django's own does: a router may read elsewhere than it writes.
+        self._for_write = True
         if not args and not asked and bulk.suits(self.model, rows, using=self.db):
             bulk.copy(self.model, rows, using=self.db)
             return rows

@@ -40,7 +40,8 @@ def copy(model: type[Model], rows: Sequence[Model], *, using: str) -> None:
     """Insert the rows, and give each the key that the database counted for it.
 
     As with Django's `bulk_create`, no signals are sent and `save` is not called. Triggers and
-    constraints hold as for any other insert.
+    constraints hold as for any other insert. The database's role must be allowed to use the table's
+    sequence, as its owner is.
 
     :raises django.db.Error: as an INSERT would; nothing is inserted then.
     """

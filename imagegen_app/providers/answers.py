@@ -68,6 +68,8 @@ class AnswerFile:
             json.dump(note, file)
             file.flush()
             os.fsync(file.fileno())
+        # The body's name first, in a step of its own: a note without its body would be a false witness.
+        self._sync_folder()
         partial.rename(self.folder / "note.json")
         self._sync_folder()
         failpoint("spool.after_rename")

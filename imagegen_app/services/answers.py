@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
-
-from django.db import DatabaseError
 
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Attempt, Job
     from imagegen_app.services.call_loop import Done
+
+logger = logging.getLogger("imagegen.driver")
 
 #: So few that the heartbeat is never late.
 MOST_TOGETHER = 32
@@ -37,7 +38,9 @@ def noted(calls: Sequence[tuple[Job, Attempt, str]]) -> bool:
     before = [(row, row.state) for job, attempt, _request_id in calls for row in (job, attempt)]
     try:
         jobs.answered_together(calls)
-    except (JobMoved, DatabaseError):
+    except Exception as fault:  # noqa: BLE001 - each is then tried alone, under its own guard
+        if not isinstance(fault, JobMoved):
+            logger.warning("%s answers are noted one by one: %s", len(calls), type(fault).__name__)
         # The rows in our hands go back with those in the database.
         for row, state in before:
             row.state = state

@@ -18,6 +18,7 @@ from imagegen_app import conf
 from imagegen_app.captioning.base import CaptionerFailed
 from imagegen_app.core import canonical
 from imagegen_app.core.limits import MAX_ALT_CHARS
+from imagegen_app.core.pricing import amount_of
 
 if TYPE_CHECKING:
     from imagegen_app.captioning.base import Caption, Captioner
@@ -62,7 +63,7 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
         found: Caption = make(entry).describe(
             data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )
-        cost = Decimal(entry.price) if found.cost is None else found.cost
+        cost = Decimal(entry.price) if found.cost is None else amount_of(found.cost)
         text = _plain(found.text)
     except CaptionerFailed as fault:
         logger.warning("The captioner %s has no suggestion: %s", entry.name, fault)

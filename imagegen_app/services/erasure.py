@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import FINAL
-from imagegen_app.models import Attempt, AuditSecret, Job
+from imagegen_app.models import Asset, Attempt, AuditSecret, Job
 from imagegen_app.services import audit, clock
 from imagegen_app.services.access import Refused, demand
 from imagegen_app.services.unit import use_case
@@ -125,6 +125,8 @@ def _blank(jobs: QuerySet[Job]) -> int:
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
         Attempt.objects.filter(job_id__in=some).update(request_digest="")
+        # A captioner was told the prompt, and may have repeated names from it.
+        Asset.objects.filter(job_id__in=some).update(alt_suggestion="")
         Job.objects.filter(pk__in=some).update(
             prompt="",
             negative_prompt="",

@@ -18,7 +18,11 @@ LOOK_SECONDS = 0.5
 
 
 class Ear:
-    """What one worker hears of its calls."""
+    """What one worker hears of its calls.
+
+    Its good answers are told to the others' breaker at most twice a second, so that failures in a row
+    on another worker may open it that much sooner.
+    """
 
     def __init__(self) -> None:
         #: When it was last seen that nothing speaks against a model's calls, by the steady clock.

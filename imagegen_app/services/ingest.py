@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,7 @@ def order(job: Job, attempt: Attempt) -> Order:
         ),
         widths=tuple(settings.renditions.widths),
         formats=tuple(settings.renditions.formats),
-        caption_purpose=job.prompt if captions.is_wanted() and _is_last(job) else None,
+        caption_purpose=_purpose(job) if captions.is_wanted() and _is_last(job) else None,
         parents=tuple(
             (
                 entry.key,
@@ -188,7 +189,11 @@ def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
         raise faults[0] if faults else BadResponse(detail="the answer holds no image")
     if order.caption_purpose is not None:
         # Last of all, when nothing can fail that would have to be paid for again.
-        made = [_described(image, order.caption_purpose) for image in made]
+        until = time.monotonic() + _CAPTION_SECONDS
+        made = [
+            _described(image, order.caption_purpose) if time.monotonic() < until else image
+            for image in made
+        ]
     # The bytes are stored; dozens of outcomes may wait to be written down.
     light = tuple(replace(image, data=b"") for image in result.images)
     return Made(images=tuple(made), result=replace(result, images=light), faults=tuple(faults))
@@ -280,6 +285,8 @@ def _make_one(
 #: What captioners can be expected to read, best first, and how wide it should be.
 _READABLE = ("image/jpeg", "image/png", "image/webp")
 _READABLE_WIDTH = 640
+#: Images of one answer are described within this time, the others are left without words.
+_CAPTION_SECONDS = 60.0
 
 
 def _described(image: MadeImage, purpose: str) -> MadeImage:
@@ -295,6 +302,11 @@ def _described(image: MadeImage, purpose: str) -> MadeImage:
         return image
     found = captions.suggest(data, media_type=file.media_type, purpose=purpose)
     return replace(image, caption=found)
+
+
+def _purpose(job: Job) -> str:
+    """Return the prompt of the wish; a follow-up pass has none of its own."""
+    return str(job.prompt if job.root is None else job.root.prompt)
 
 
 def _is_last(job: Job) -> bool:

@@ -57,7 +57,7 @@ def demand_still_granted(job: Job, *, lately: dict[object, access.Decision]) -> 
 
     :raises GrantGone: if the requester is gone or may no longer use the model so.
     """
-    if job.requester is None:
+    if job.requester is None or not job.requester.is_active:
         raise GrantGone(detail="the requester's account is gone")
     operation, size = operation_of(job), size_of(job)
     alike = (job.requester_id, job.image_model_id, operation, size, job.count)

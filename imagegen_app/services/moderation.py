@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from imagegen_app import conf
 from imagegen_app.core import canonical
+from imagegen_app.core.pricing import amount_of
 from imagegen_app.core.states import Outcome
 from imagegen_app.models import Verdict
 from imagegen_app.moderation.base import Finding, Screener, ScreenerFailed
@@ -137,7 +138,7 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str)
     cost = Decimal(0)
     try:
         found: Finding = question(_build(entry.backend, canonical.dumps(entry.options)))
-        cost = Decimal(entry.price) if found.cost is None else found.cost
+        cost = Decimal(entry.price) if found.cost is None else amount_of(found.cost)
     except ScreenerFailed:
         found = _failed(entry)
     except Exception:

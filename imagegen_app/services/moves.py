@@ -86,6 +86,10 @@ def move_to_ingest(jobs: Sequence[Job]) -> None:
         if not can_move(source, JobState.INGESTING):
             raise IllegalMove(source, JobState.INGESTING)
         held |= Q(pk=job.pk, state=source.value, lease_token=job.lease_token)
+    if len(jobs) > 1:
+        # One order for all who lock several jobs, so that nobody waits for each other.
+        rows = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk")
+        list(rows.select_for_update().values_list("pk", flat=True))
     changes = {"state": JobState.INGESTING.value, "claims": 0, "due_at": clock.now()}
     moved = Job.objects.filter(held, cancel_requested_at=None).update(**changes)
     if moved != len(jobs):

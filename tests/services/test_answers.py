@@ -9,11 +9,14 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.core.types import Submission, SubmissionStatus
-from imagegen_app.models import AuditEvent, Job
+from imagegen_app.models import AuditEvent, Grant, Job
 from imagegen_app.services import answers, control, driver, health, jobs, leases
+from imagegen_app.services.access import Decision
 from imagegen_app.services.breaker import demand_closed
-from imagegen_app.services.call_loop import Done
+from imagegen_app.services.call_loop import CallLoop, Done
 from imagegen_app.services.doctor import broken_invariants
+from imagegen_app.services.rebuild import operation_of, size_of
+from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt
@@ -93,26 +96,24 @@ def _away(*_args: object) -> None:
 def test_a_driver_keeps_the_others_where_one_was_to_stop(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together: list[int] = []
-    noted = answers.noted
+    calls = under_way(site, 3)
+    made: list[Job] = []
+    with CallLoop() as loop:
+        worker = driver.Driver(loop, seconds=0)
+        monkeypatch.setattr(worker, "_ingest", lambda job, _attempt: made.append(job))
+        for job, attempt, _request_id in calls:
+            worker.steps[job.pk] = driver.Step("submit", job, attempt)
+        control.cancel(actor=site.actor, job=Job.objects.get(pk=calls[0][0].pk))
 
-    def stopped_meanwhile(calls: list[tuple[Job, Attempt, str]]) -> bool:
-        together.append(len(calls))
-        if len(together) == 1:
-            control.cancel(actor=site.actor, job=Job.objects.get(pk=calls[0][0].pk))
-        return noted(calls)
+        worker._finish_all([Done(job.pk, result=ANSWERED) for job, _attempt, _request_id in calls])
 
-    monkeypatch.setattr(answers, "noted", stopped_meanwhile)
-    for n in range(4):
-        site.request(prompt=f"A mug, number {n}")
-
-    driver.drive(seconds=20)
-
-    assert together
-    assert together[0] > 1
-    states = sorted(Job.objects.values_list("state", flat=True))
-    assert states == ["cancelled", "succeeded", "succeeded", "succeeded"]
-    assert broken_invariants() == {}
+    assert [states[:2] for states in stored(calls)] == [
+        ("cancelled", "settled"),
+        ("ingesting", "answered"),
+        ("ingesting", "answered"),
+    ]
+    assert made == [job for job, _attempt, _request_id in calls[1:]]
+    assert worker.steps == {}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,9 @@ def test_only_an_answer_is_plain(site: Site, done: Done, plain: bool) -> None:
     assert answers.is_plain(job, done) is plain
 
 
-def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(site: Site) -> None:
+def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = under_way(site, 1)[0][0]
     ear, good = health.Ear(), Done("x", result=ANSWERED)
 
@@ -141,6 +144,42 @@ def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(site: Sit
     with CaptureQueriesContext(connection) as after_trouble:
         ear.heard(job, good, of_submit=True)
 
+    monkeypatch.setattr(health, "LOOK_SECONDS", 0.0)
+    with CaptureQueriesContext(connection) as later:
+        ear.heard(job, good, of_submit=True)
+
     assert len(second) == 0
     assert len(after_trouble) > 0
+    assert len(later) > 0
     demand_closed(job)
+
+
+def test_what_the_allowlist_said_holds_for_one_round_only(site: Site) -> None:
+    job = site.request()
+    alike = (job.requester_id, job.image_model_id, operation_of(job), size_of(job), job.count)
+    withdraw_grants()
+
+    with CallLoop() as loop:
+        worker = driver.Driver(loop, seconds=0)
+        worker.decided = {alike: Decision(allowed=True)}
+        worker._claim()
+
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == ("failed", "not_granted")
+
+
+@use_case(silent=True)
+def withdraw_grants() -> None:
+    Grant.objects.all().delete()
+
+
+def test_the_job_of_an_account_that_was_closed_meanwhile_fails_and_says_why(site: Site) -> None:
+    job = site.request()
+    account = site.actor.account
+    account.is_active = False
+    account.save()
+
+    driver.drive(seconds=5)
+
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == ("failed", "not_granted")

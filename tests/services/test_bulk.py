@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, router, transaction
 from django.db.models import Value
 from django.db.models.functions import Upper
 from django.utils import timezone
@@ -168,3 +168,20 @@ def test_a_related_row_that_got_its_key_late_is_found() -> None:
 
     found = AuditSecret.objects.values_list("event_id", flat=True).order_by("pk")
     assert list(found) == [row.pk for row in rows]
+
+
+def test_rows_are_copied_to_where_a_router_says_that_they_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Replicas:
+        def db_for_read(self, *_args: object, **_hints: object) -> str:
+            return "a replica"
+
+        def db_for_write(self, *_args: object, **_hints: object) -> str:
+            return "default"
+
+    monkeypatch.setattr(router, "routers", [Replicas()])
+
+    insert(AuditEvent, events(MANY))
+
+    assert AuditEvent.objects.using("default").count() == MANY

@@ -14,9 +14,20 @@ from PIL import Image
 
 from imagegen_app.captioning.base import Caption, CaptionerFailed
 from imagegen_app.models import Asset, AuditEvent, BudgetPeriod, Job, LedgerEntry
-from imagegen_app.services import batches, doctor, driver, outcomes, requests, review, storage
+from imagegen_app.services import (
+    access,
+    batches,
+    doctor,
+    driver,
+    erasure,
+    ingest,
+    outcomes,
+    requests,
+    review,
+    storage,
+)
 from imagegen_app.services.storage import StorageFailed
-from imagegen_app.testing.factories import make_template
+from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -108,6 +119,7 @@ def test_it_is_shown_a_small_file_and_told_the_language_and_the_purpose(
     assert asked["purpose"] == job.prompt
     assert asked["media_type"] == f"image/{str(asked['format']).lower()}"
     assert asked["media_type"] in {"image/jpeg", "image/png", "image/webp"}
+    assert asked["width"] == job.width
     asset = job.assets.get()
     assert asset.alt_suggestion == "A red mug on a table"
     assert asset.alt_text == ""
@@ -149,6 +161,54 @@ def test_a_captioner_may_name_the_price_itself(site: Site, describer: type[Descr
     assert spent() == (PICTURE + Decimal("0.0011"), 0)
 
 
+@pytest.mark.parametrize(
+    "cost", [0.001, "0.001", Decimal(-1), Decimal("NaN"), Decimal("Infinity"), Decimal(10**30)]
+)
+def test_a_cost_that_is_none_costs_the_suggestion_and_not_the_image(
+    site: Site, describer: type[Describer], cost: Any
+) -> None:
+    describer.says = Caption("A mug", cost=cost)
+
+    job = made(site)
+
+    assert job.state == "succeeded"
+    assert job.actual_cost == PICTURE
+    assert job.assets.get().alt_suggestion == ""
+    assert len(describer.asked) == 1
+
+
+def test_a_fraction_of_a_hundredth_of_a_cent_is_rounded_up_everywhere(
+    site: Site, describer: type[Describer]
+) -> None:
+    describer.says = Caption("A mug", cost=Decimal("0.00012"))
+
+    job = made(site, count=2)
+
+    assert job.captioning_cost == Decimal("0.0004")
+    assert doctor.broken_invariants() == {}
+
+
+def test_a_slow_captioner_leaves_the_further_images_without_words(
+    site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "_CAPTION_SECONDS", 0.0)
+
+    job = made(site, count=2)
+
+    assert job.state == "succeeded"
+    assert describer.asked == []
+    assert job.actual_cost == 2 * PICTURE
+
+
+def test_words_that_may_repeat_a_prompt_are_erased_with_it(site: Site) -> None:
+    job = made(site)
+    officer = access.person(make_user(permissions=["imagegen.erase_personal_data"]))
+
+    erasure.erase_prompt(officer, job=job, reason="asked for")
+
+    assert job.assets.get().alt_suggestion == ""
+
+
 def test_nothing_is_described_before_all_files_are_stored(
     site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +239,7 @@ def test_only_the_last_pass_is_described(site: Site, describer: type[Describer])
 
     passes = list(Job.objects.all())
     assert [one.state for one in passes] == ["succeeded", "succeeded"]
-    assert len(describer.asked) == 1
+    assert [one["purpose"] for one in describer.asked] == [job.prompt]
     final = Asset.objects.get(is_step=False)
     assert final.job_id != job.pk
     assert final.alt_suggestion
