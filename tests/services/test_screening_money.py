@@ -269,3 +269,16 @@ def test_a_price_that_is_none_is_a_mistake_in_the_settings(small: Any, price: st
 
 def test_a_finding_without_a_cost_costs_what_the_settings_say() -> None:
     assert PASSED.cost is None
+
+
+@pytest.mark.parametrize("cost", [0.001, Decimal(-1), Decimal("NaN")])
+def test_a_screener_that_names_a_price_that_is_none_fails_closed(
+    site: Site, watched: type[Watcher], cost: Any
+) -> None:
+    watched.names_cost = cost
+
+    with pytest.raises(requests.PromptBlocked):
+        site.request()
+
+    assert lines() == []
+    assert doctor.broken_invariants() == {}
