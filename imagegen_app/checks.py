@@ -16,7 +16,7 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
-from imagegen_app.services import ringing
+from imagegen_app.services import wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +146,7 @@ def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
         )
         return
     try:
-        complaints = ringing.engine().examine(django_settings)
+        complaints = wakeups.engine().examine(django_settings)
     except Exception as fault:  # noqa: BLE001 - the edge: the engine's library may raise anything
         yield Error(
             f"The engine {settings.engine!r} cannot be used: {type(fault).__name__}: {fault}",

@@ -10,8 +10,8 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django_tasks import task, task_backends
 
 from imagegen_app import conf
-from imagegen_app.services import batch_making, driver, leases, pulse, ringing, sweeping
-from imagegen_app.services.ringing import ring
+from imagegen_app.services import batch_making, driver, leases, sweeping, wakeups
+from imagegen_app.services.wakeups import ring
 
 logger = logging.getLogger("imagegen.tasks")
 
@@ -20,7 +20,7 @@ def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice rung first."""
     try:
         seconds = conf.get().slice_seconds
-        if (leases.any_unfinished() or batch_making.is_waiting()) and pulse.claim_slot(
+        if (leases.any_unfinished() or batch_making.is_waiting()) and wakeups.claim_slot(
             "drive", seconds=seconds
         ):
             ring("drive", delay=seconds)
@@ -74,4 +74,4 @@ def sweep() -> None:
 # An engine with tasks of its own registers them when it is imported; Celery looks for them here.
 # What is wrong with the engine's name, the system checks say.
 with suppress(ImportError, ImproperlyConfigured, conf.SettingsFault):
-    ringing.engine()
+    wakeups.engine()

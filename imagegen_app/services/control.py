@@ -22,8 +22,8 @@ from imagegen_app.services import (
     unknown,
 )
 from imagegen_app.services.access import Refused, whom_to_ask
-from imagegen_app.services.pulse import worker_name
 from imagegen_app.services.unit import use_case
+from imagegen_app.services.worker_registry import worker_name
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Checkpoint, Job
-from imagegen_app.services import access, budgets, doctor, pulse
+from imagegen_app.services import access, budgets, doctor, worker_registry
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -62,7 +62,7 @@ def panel(actor: Actor) -> Dashboard | None:
         if may_review
         else 0,
         uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if may_resolve else 0,
-        workers=pulse.workers_alive(),
+        workers=worker_registry.workers_alive(),
         shows_workers=True,
         allowance=budgets.allowance(actor, models[0]) if models else None,
         may_request=may_request,

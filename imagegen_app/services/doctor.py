@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.invariants import NEVER
 from imagegen_app.models import ImageModel, Job, Provider, Pulse
-from imagegen_app.services import adapters, captions, clock, pulse, ringing, signing
+from imagegen_app.services import adapters, captions, clock, signing, wakeups, worker_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ def _settings() -> Iterator[Finding]:
 
 def _engine() -> Iterator[Finding]:
     try:
-        engine = ringing.engine()
+        engine = wakeups.engine()
     except Exception as fault:  # noqa: BLE001 - see `examine`
         yield Finding(
             "engine",
@@ -132,9 +132,9 @@ def _engine() -> Iterator[Finding]:
 
 
 def _worker() -> Iterator[Finding]:
-    if not ringing.engine().has_worker:
+    if not wakeups.engine().has_worker:
         return
-    if not pulse.workers_alive(within=SILENT_SECONDS):
+    if not worker_registry.workers_alive(within=SILENT_SECONDS):
         yield Finding(
             "worker",
             "error",

@@ -46,9 +46,9 @@ from imagegen_app.services import (
 from imagegen_app.services.call_loop import CallLoop
 from imagegen_app.services.leases import JobMoved
 from imagegen_app.services.pauses import Pauses
-from imagegen_app.services.pulse import worker_name, worker_seen
 from imagegen_app.services.rebuild import request_of
 from imagegen_app.services.throttle import NotNow
+from imagegen_app.services.worker_registry import worker_name, worker_seen
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job

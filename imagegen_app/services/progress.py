@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from imagegen_app.core.states import FINAL, JobState
 from imagegen_app.models import Job
-from imagegen_app.services import chains, clock, condition, phrases, pulse
+from imagegen_app.services import chains, clock, condition, phrases, worker_registry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,7 +56,7 @@ def of(job: Job) -> Progress:
     if last is not job:
         return replace(_of_pass(last, now=now), job=job)
     state = JobState(job.state)
-    stuck = state in {JobState.QUEUED, JobState.SUBMITTING} and pulse.workers_alive() == 0
+    stuck = state in {JobState.QUEUED, JobState.SUBMITTING} and worker_registry.workers_alive() == 0
     return Progress(
         job=job,
         state=state,

@@ -23,11 +23,11 @@ from imagegen_app.services import (
     job_rows,
     moderation,
     prices,
-    pulse,
     repeats,
     steps,
     storage,
     turns,
+    wakeups,
 )
 from imagegen_app.services.access import Refused, whom_to_ask
 from imagegen_app.services.unit import use_case
@@ -135,7 +135,7 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     failpoint("request.after_commit_before_ring")
     if job.state == JobState.BLOCKED:
         raise _blocked(job)
-    pulse.ring_if_stale()
+    wakeups.ring_if_stale()
     return job
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import LIVE
 from imagegen_app.models import Attempt, Job, WebhookDelivery
-from imagegen_app.services import batch_making, clock, leases, pulse, sealing, session, spool
+from imagegen_app.services import batch_making, clock, leases, sealing, session, spool, wakeups
 from imagegen_app.services.moves import WORKER
-from imagegen_app.services.ringing import ring
 from imagegen_app.services.unit import use_case
+from imagegen_app.services.wakeups import ring
 
 #: A due step further away than this is left to a later sweep.
 LATER_SECONDS = 60
@@ -31,10 +31,10 @@ def sweep() -> int:
     failpoint("sweep.mid_batch")
     sealing.seal()
     sealing.make_checkpoint(WORKER)
-    if pulse.claim_slot("clearing", seconds=600):
+    if wakeups.claim_slot("clearing", seconds=600):
         clear_spool()
         clear_webhooks()
-    pulse.beat("sweep")
+    wakeups.beat("sweep")
     return due
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import template
 
 from imagegen_app.models.amounts import shown
-from imagegen_app.services import access, dashboard, delivery, pulse
+from imagegen_app.services import access, dashboard, delivery, wakeups
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -24,7 +24,7 @@ def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_staff:
         return {"panel": None}
-    pulse.ring_if_stale()
+    wakeups.ring_if_stale()
     panel = dashboard.panel(access.person(user))
     return {"panel": panel, "request": request}
 

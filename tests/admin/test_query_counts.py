@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Batch, Job
-from imagegen_app.services import placement, pulse
+from imagegen_app.services import placement, wakeups
 from imagegen_app.services.unit import use_case
 from imagegen_app.testing.factories import make_asset, make_image_model, make_template, make_user
 from tests.admin import tables
@@ -62,7 +62,7 @@ def _into(batch: Batch, job: Job) -> None:
 
 
 def _count(client: Client, address: str) -> list[str]:
-    pulse.beat("sweep")
+    wakeups.beat("sweep")
     client.get(address)
     with CaptureQueriesContext(
         connection,

@@ -29,11 +29,11 @@ from imagegen_app.services import (
     evidence,
     leases,
     progress,
-    pulse,
     requests,
     steps,
     story,
     telling,
+    worker_registry,
 )
 from imagegen_app.services.access import NotGranted
 from imagegen_app.services.unit import use_case
@@ -295,7 +295,7 @@ def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) 
     root = site.request(passes=both)
     upscale = chains.whole(root)[1]
 
-    pulse.worker_seen(name="w")
+    worker_registry.worker_seen(name="w")
     waiting = progress.of(upscale)
     driver.drive(seconds=0.05)
     while root.state != "succeeded":

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from imagegen_app.core.invariants import NEVER
 from imagegen_app.models import LedgerEntry, Pulse, Worker
-from imagegen_app.services import clock, doctor, driver, pulse
+from imagegen_app.services import clock, doctor, driver, wakeups, worker_registry
 from imagegen_app.services.unit import use_case
 from tests.services.conftest import Site
 
@@ -37,8 +37,8 @@ def parts(level: str) -> dict[str, str]:
 def working(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site whose worker and sweep were just seen, with a certificate of its own."""
     monkeypatch.setattr(doctor, "_settings", lambda: iter(()))
-    pulse.worker_seen(name="w")
-    pulse.beat("sweep")
+    worker_registry.worker_seen(name="w")
+    wakeups.beat("sweep")
     return site
 
 

@@ -26,9 +26,10 @@ from imagegen_app.services import (
     batches,
     delivery,
     phrases,
-    pulse,
     selections,
     targets,
+    wakeups,
+    worker_registry,
 )
 from imagegen_app.services.access import NotPermitted, Refused
 
@@ -163,7 +164,7 @@ class BatchPages:
         """Answer a poll with the part of the page that changes, or 304."""
         actor = access.person(request.user)
         batch = own_batch(actor, pk)
-        pulse.ring_if_stale()
+        wakeups.ring_if_stale()
         context = {"batch": batch, **_status(actor, batch)}
         facts = [
             str(context["counts"]),
@@ -294,7 +295,7 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
         "counts": counts,
         "percent": 100 * (counts.ended + counts.faults) // (counts.rows or 1),
         "more": max(0, counts.total - len(tiles)),
-        "is_stuck": not counts.is_finished and pulse.workers_alive() == 0,
+        "is_stuck": not counts.is_finished and worker_registry.workers_alive() == 0,
         "may_steer": batch.requester_id == actor.account.pk or access.may(actor, "cancel_any_job"),
         "may_cancel": not counts.is_finished and batch.cancelled_at is None,
         "is_paused": batch.paused_at is not None,

@@ -26,10 +26,10 @@ from imagegen_app.services import (
     control,
     delivery,
     progress,
-    pulse,
     requests,
     review,
     targets,
+    wakeups,
     wishes,
 )
 from imagegen_app.services.access import NotPermitted, Refused
@@ -122,7 +122,7 @@ class StudioPages:
         """Answer a poll with the part of the page that changes, or 304."""
         actor = access.person(request.user)
         job = _own_job(actor, pk)
-        pulse.ring_if_stale()
+        wakeups.ring_if_stale()
         context = self._status(request, actor, job)
         etag = f'"{context["progress"].etag}"'
         if request.headers.get("If-None-Match") == etag:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
 from imagegen_app import tasks
-from imagegen_app.services import driver, pulse, ringing
+from imagegen_app.services import driver, wakeups, worker_registry
 
 logger = logging.getLogger("imagegen.worker")
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        engine = ringing.engine()
+        engine = wakeups.engine()
         if not engine.has_worker:
             raise CommandError(
                 f"The engine {engine.label!r} needs no worker; set IMAGEGEN['ENGINE'] to one that does."
@@ -48,13 +48,13 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The engine {engine.label!r} runs one drive in a process; start more workers."
             )
-        name = pulse.worker_name()
+        name = worker_registry.worker_name()
         stopping = threading.Event()
         sweeper = threading.Thread(
             target=_sweep, args=(stopping, options["sweep_seconds"], name), daemon=True
         )
         driver.draining.clear()
-        pulse.worker_seen(name=name)
+        worker_registry.worker_seen(name=name)
         sweeper.start()
         if options["verbosity"] > 0:
             self.stdout.write(f"Worker {name} runs on {engine.label}. Stop it with Ctrl-C.")
@@ -66,14 +66,14 @@ class Command(BaseCommand):
             driver.draining.set()
             stopping.set()
             sweeper.join(timeout=10)
-            pulse.worker_seen(name=name, stopped=True)
+            worker_registry.worker_seen(name=name, stopped=True)
 
 
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     # The first one at once: it finds what a killed worker left behind.
     while True:
         try:
-            pulse.worker_seen(name=name)
+            worker_registry.worker_seen(name=name)
         except Exception as fault:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
             logger.warning("The worker could not be noted: %s", str(fault).partition("\n")[0])
             close_old_connections()

@@ -27,15 +27,7 @@ from imagegen_app import generate  # noqa: E402
 from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
 from imagegen_app.engines import base  # noqa: E402
 from imagegen_app.models import Budget, ImageModel, Job, TemplateVersion  # noqa: E402
-from imagegen_app.services import (  # noqa: E402
-    access,
-    batches,
-    catalog,
-    control,
-    pulse,
-    targets,
-    webhooks,
-)
+from imagegen_app.services import access, batches, catalog, control, targets, wakeups, webhooks  # noqa: E402
 from imagegen_app.services.access import Refused  # noqa: E402 - the apps come first
 from imagegen_app.testing import factories  # noqa: E402
 from project.catalog.models import Category, Product  # noqa: E402
@@ -95,7 +87,7 @@ def ring(*, name: str = "drive", delay: float = 0, times: int = 1) -> dict[str, 
 
 def quiet() -> dict[str, Any]:
     """Take the time slot in which a drive would ring for the next one."""
-    return {"claimed": pulse.claim_slot("drive", seconds=3600)}
+    return {"claimed": wakeups.claim_slot("drive", seconds=3600)}
 
 
 def cancel(*, jobs: list[str]) -> dict[str, Any]:

@@ -1,43 +1,31 @@
-"""Keep the work going: who works, when it was last swept, and who rings for the next time slot."""
+"""Wake workers: at once, when the last sweep is too old, and once for each slot of a periodic run."""
 
 from __future__ import annotations
 
-import os
-import socket
-from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from imagegen_app.engines.base import current, wake
-from imagegen_app.models import Pulse, Worker
+from imagegen_app.engines import base
+from imagegen_app.engines.base import Engine, wake
+from imagegen_app.models import Pulse
 from imagegen_app.services import clock
 from imagegen_app.services.unit import use_case
 
 #: A sweep older than this makes any request or status poll ring.
 STALE_SECONDS = 30
-#: A worker unseen for longer counts as gone.
-GONE_SECONDS = 45
 
 
-def worker_name() -> str:
-    """Name this process."""
-    return f"{socket.gethostname()[:60]}:{os.getpid()}"
+def ring(name: str, *, delay: float = 0) -> None:
+    """Ring at once, in `delay` seconds where the engine can."""
+    if delay and not base.current().can_delay:
+        return
+    base.ring_now(name, delay=delay)
 
 
-@use_case(silent=True)
-def worker_seen(*, name: str, stopped: bool = False) -> None:
-    """Note that a worker is there, or has gone."""
-    now = clock.now()
-    changes = {"seen_at": now, "stopped_at": now if stopped else None}
-    if not Worker.objects.filter(name=name).update(**changes):
-        Worker.objects.create(name=name, engine=current().label, started_at=now, **changes)
-        Worker.objects.filter(seen_at__lt=now - timedelta(days=7)).delete()
-
-
-def workers_alive(*, within: int = GONE_SECONDS) -> int:
-    """Count the workers seen within so many seconds."""
-    return Worker.objects.filter(seen_at__gte=clock.ago(within), stopped_at__isnull=True).count()
+def engine() -> Engine:
+    """Return the engine that the site chose."""
+    return base.current()
 
 
 @use_case(silent=True)
