@@ -76,19 +76,6 @@ class JobAdmin(OwnRows):
         ),
         (gettext_lazy("Story"), {"fields": ["story"]}),
     ]
-    readonly_fields = [
-        "state_chip",
-        "what_happened",
-        "request_facts",
-        "prompt_text",
-        "money_facts",
-        "asset_links",
-        "pass_links",
-        "attempt_links",
-        "verdict_lines",
-        "links",
-        "story",
-    ]
 
     def get_urls(self) -> list[URLPattern]:
         pages = [
@@ -126,15 +113,6 @@ class JobAdmin(OwnRows):
         if job is not None:
             context["doubt"] = doubt.of(self.actor(request), job)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            # The page's parts ask for it; a model admin serves many requests, a row only this one.
-            found.reader = self.actor(request)
-        return found
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Job) -> SafeString:
