@@ -34,6 +34,17 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
+    from imagegen_app.admin.pages.base import Pages
+
+#: The pages that hang below the jobs' own address.
+PAGES: tuple[type[Pages], ...] = (
+    StudioPages,
+    BatchPages,
+    ReviewPage,
+    CompliancePages,
+    AttachPage,
+)
+
 
 @admin.register(Job)
 class JobAdmin(OwnRows):
@@ -78,13 +89,7 @@ class JobAdmin(OwnRows):
     ]
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [
-            *StudioPages(self.admin_site).urls(),
-            *BatchPages(self.admin_site).urls(),
-            *ReviewPage(self.admin_site).urls(),
-            *CompliancePages(self.admin_site).urls(),
-            *AttachPage(self.admin_site).urls(),
-        ]
+        pages = [url for each in PAGES for url in each(self.admin_site).urls()]
         settle = path(
             "<uuid:pk>/settle/",
             self.admin_site.admin_view(require_POST(self.settle)),
