@@ -65,18 +65,6 @@ class AssetAdmin(OwnRows):
         (gettext_lazy("Where it comes from"), {"fields": ["origin_facts", "family"]}),
         (gettext_lazy("Story"), {"fields": ["story"]}),
     ]
-    readonly_fields = [
-        "preview",
-        "sentences",
-        "prompt_text",
-        "mark_facts",
-        "placement_lines",
-        "alt",
-        "rendition_table",
-        "origin_facts",
-        "family",
-        "story",
-    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).prefetch_related("renditions", "placements")
@@ -88,14 +76,6 @@ class AssetAdmin(OwnRows):
             "attempt__image_model__provider",
             "reviewed_by",
         )
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            found.reader = self.actor(request)
-        return found
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:

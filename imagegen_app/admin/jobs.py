@@ -34,6 +34,17 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
+    from imagegen_app.admin.pages.base import Pages
+
+#: The pages that hang below the jobs' own address.
+PAGES: tuple[type[Pages], ...] = (
+    StudioPages,
+    BatchPages,
+    ReviewPage,
+    CompliancePages,
+    AttachPage,
+)
+
 
 @admin.register(Job)
 class JobAdmin(OwnRows):
@@ -76,28 +87,9 @@ class JobAdmin(OwnRows):
         ),
         (gettext_lazy("Story"), {"fields": ["story"]}),
     ]
-    readonly_fields = [
-        "state_chip",
-        "what_happened",
-        "request_facts",
-        "prompt_text",
-        "money_facts",
-        "asset_links",
-        "pass_links",
-        "attempt_links",
-        "verdict_lines",
-        "links",
-        "story",
-    ]
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [
-            *StudioPages(self.admin_site).urls(),
-            *BatchPages(self.admin_site).urls(),
-            *ReviewPage(self.admin_site).urls(),
-            *CompliancePages(self.admin_site).urls(),
-            *AttachPage(self.admin_site).urls(),
-        ]
+        pages = [url for each in PAGES for url in each(self.admin_site).urls()]
         settle = path(
             "<uuid:pk>/settle/",
             self.admin_site.admin_view(require_POST(self.settle)),
@@ -126,15 +118,6 @@ class JobAdmin(OwnRows):
         if job is not None:
             context["doubt"] = doubt.of(self.actor(request), job)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            # The page's parts ask for it; a model admin serves many requests, a row only this one.
-            found.reader = self.actor(request)
-        return found
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Job) -> SafeString:

@@ -75,6 +75,15 @@ class OwnRows(RecordAdmin):
             return rows
         return rows.filter(**{self.owner: request.user.pk})
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            # The page's parts ask for it; a model admin serves many requests, a row only this one.
+            found.reader = self.actor(request)
+        return found
+
     def _owner(self, obj: Any) -> Any:
         for step in self.owner.split("__"):
             obj = getattr(obj, f"{step}_id") if step == "requester" else getattr(obj, step)

@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.exceptions import NotRegistered
-from django.contrib.admin.sites import AdminSite, site
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 
+from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
-from imagegen_app.services import access, chooser, delivery, placement, targets
+from imagegen_app.services import chooser, delivery, placement, targets
 from imagegen_app.services.access import NotPermitted, Refused
 
 if TYPE_CHECKING:
@@ -27,35 +24,32 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest
 
+    from imagegen_app.core.actors import Person
+
 #: Objects that one page offers; a search finds the others.
 OFFERED = 30
 
 
-class AttachPage:
+class AttachPage(Pages):
     """The page that puts an image onto an object, hung into an admin site."""
 
-    def __init__(self, admin_site: AdminSite = site) -> None:
-        self.site = admin_site
-
-    def urls(self) -> list[URLPattern]:
-        """Return the page's address."""
+    def routes(self) -> list[Route]:
         return [
-            path(
+            Route(
                 "assets/<uuid:pk>/attach/",
-                self.site.admin_view(self.attach),
-                name="imagegen_asset_attach",
+                self.attach,
+                "imagegen_asset_attach",
+                permission="place_asset",
+                is_hidden=True,
             )
         ]
 
-    @method_decorator(never_cache)
-    def attach(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def attach(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Choose a field and an object, and put the image there."""
-        actor = access.person(request.user)
         asset = get_object_or_404(
             Asset.objects.select_related("job").prefetch_related("renditions"), pk=pk
         )
         try:
-            access.demand(actor, "place_asset")
             chooser.demand_visible(actor, asset)
         except NotPermitted:
             raise Http404 from None
@@ -79,7 +73,6 @@ class AttachPage:
         term = str(source.get("q", ""))[:100]
         found = [] if target is None else list(self._objects(request, target, term)[: OFFERED + 1])
         context: dict[str, Any] = {
-            **self.site.each_context(request),
             "title": _("Place this image"),
             "asset": asset,
             "address": delivery.preview_address(asset, width=640),
@@ -92,12 +85,8 @@ class AttachPage:
             "problem": problem,
             "is_approved": asset.review == ReviewState.APPROVED.value,
         }
-        return TemplateResponse(
-            request,
-            "imagegen_app/admin/records/attach.html",
-            context,
-            status=200 if refusal is None else 422,
-        )
+        status = 200 if refusal is None else 422
+        return self.page(request, "imagegen_app/admin/records/attach.html", context, status=status)
 
     def _admin(self, target: targets.Target) -> ModelAdmin[Any] | None:
         try:

@@ -8,16 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.contrib.admin.sites import AdminSite, site
-from django.http import Http404, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 
+from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.plan import PlanForm
 from imagegen_app.models import Batch
 from imagegen_app.services import (
@@ -31,7 +28,7 @@ from imagegen_app.services import (
     wakeups,
     worker_registry,
 )
-from imagegen_app.services.access import NotPermitted, Refused
+from imagegen_app.services.access import Refused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -47,32 +44,26 @@ PREVIEW_ROWS = 12
 TILES = 60
 
 
-class BatchPages:
+class BatchPages(Pages):
     """The pages of batches, hung into an admin site."""
 
-    def __init__(self, admin_site: AdminSite = site) -> None:
-        self.site = admin_site
+    base_template = "imagegen_app/admin/batch/base.html"
+    has_sidebar = False
 
-    def urls(self) -> list[URLPattern]:
-        """Return the pages' addresses."""
-        wrap = self.site.admin_view
+    def routes(self) -> list[Route]:
         return [
-            path("batches/new/", wrap(self.new), name="imagegen_batch_new"),
-            path("batches/<uuid:pk>/run/", wrap(self.run), name="imagegen_batch_run"),
-            path("batches/<uuid:pk>/status/", wrap(self.status), name="imagegen_batch_status"),
+            Route("batches/new/", self.new, "imagegen_batch_new", permission="request_job"),
+            Route("batches/<uuid:pk>/run/", self.run, "imagegen_batch_run"),
+            Route("batches/<uuid:pk>/status/", self.status, "imagegen_batch_status"),
         ]
 
-    @method_decorator(never_cache)
-    def new(self, request: HttpRequest) -> HttpResponse:
+    def new(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Map, preview and start a batch for a selection."""
-        actor = access.person(request.user)
         name = f"imagegen-selection-{request.GET.get('target', '')}"
         try:
             selection = selections.unpack(actor=actor, token=str(request.session.get(name, "")))
-        except NotPermitted as refusal:
-            return self._refused(request, refusal, status=403)
         except Refused as refusal:
-            return self._refused(request, refusal, status=400)
+            return self.refused(request, refusal, status=400)
         version = _version(request, selection)
         sent = request.POST if request.method == "POST" else None
         same_template = sent is not None and sent.get("shown_template") == (
@@ -120,7 +111,7 @@ class BatchPages:
             "refusal": refusal_shown,
             "selection": selection,
         }
-        return self._page(request, "imagegen_app/admin/batch/new.html", context)
+        return self.page(request, "imagegen_app/admin/batch/new.html", context)
 
     def _start(
         self,
@@ -145,10 +136,8 @@ class BatchPages:
             key=str(request.POST.get("key", ""))[:64] or uuid.uuid4().hex,
         )
 
-    @method_decorator(never_cache)
-    def run(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def run(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Watch a batch, cancel what waits, request again what failed."""
-        actor = access.person(request.user)
         batch = own_batch(actor, pk)
         if request.method == "POST":
             try:
@@ -157,12 +146,10 @@ class BatchPages:
                 messages.error(request, str(refusal))
             return HttpResponseRedirect(request.path)
         context = {"title": batch.title, "batch": batch, **_status(actor, batch)}
-        return self._page(request, "imagegen_app/admin/batch/run.html", context)
+        return self.page(request, "imagegen_app/admin/batch/run.html", context)
 
-    @method_decorator(never_cache)
-    def status(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def status(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer a poll with the part of the page that changes, or 304."""
-        actor = access.person(request.user)
         batch = own_batch(actor, pk)
         wakeups.ring_if_stale()
         context = {"batch": batch, **_status(actor, batch)}
@@ -171,12 +158,8 @@ class BatchPages:
             str(context["is_paused"]),
             str([t["state"] for t in context["tiles"]]),
         ]
-        etag = f'"{hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]}"'
-        if request.headers.get("If-None-Match") == etag:
-            return HttpResponseNotModified(headers={"ETag": etag})
-        response = TemplateResponse(request, "imagegen_app/admin/batch/_status.html", context)
-        response.headers["ETag"] = etag
-        return response
+        etag = hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]
+        return self.fragment(request, "imagegen_app/admin/batch/_status.html", context, etag=etag)
 
     def _steer(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         if "cancel" in request.POST:
@@ -197,16 +180,6 @@ class BatchPages:
                 )
                 % {"count": number},
             )
-
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        merged = {**self.site.each_context(request), "is_nav_sidebar_enabled": False, **context}
-        return TemplateResponse(request, template, merged)
-
-    def _refused(self, request: HttpRequest, refusal: Refused, *, status: int) -> HttpResponse:
-        context = {**self.site.each_context(request), "title": refusal.what, "refusal": refusal}
-        return TemplateResponse(
-            request, "imagegen_app/admin/batch/refused.html", context, status=status
-        )
 
 
 def _version(request: HttpRequest, selection: Selection) -> TemplateVersion | None:

@@ -6,21 +6,17 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.contrib.admin.sites import AdminSite, site
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 
+from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.batch import TILES, own_batch
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Batch, Placement
-from imagegen_app.services import access, batches, delivery, review
+from imagegen_app.services import batches, delivery, review
 from imagegen_app.services.access import Refused
 
 if TYPE_CHECKING:
@@ -29,26 +25,17 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
 
 
-class ReviewPage:
+class ReviewPage(Pages):
     """The review grid, hung into an admin site."""
 
-    def __init__(self, admin_site: AdminSite = site) -> None:
-        self.site = admin_site
+    base_template = "imagegen_app/admin/batch/base.html"
+    has_sidebar = False
 
-    def urls(self) -> list[URLPattern]:
-        """Return the page's address."""
-        return [
-            path(
-                "batches/<uuid:pk>/review/",
-                self.site.admin_view(self.review),
-                name="imagegen_batch_review",
-            )
-        ]
+    def routes(self) -> list[Route]:
+        return [Route("batches/<uuid:pk>/review/", self.review, "imagegen_batch_review")]
 
-    @method_decorator(never_cache)
-    def review(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def review(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Approve or reject in a grid, and put what was approved onto its objects."""
-        actor = access.person(request.user)
         batch = own_batch(actor, pk)
         if request.method == "POST":
             self._decide(request, actor, batch)
@@ -82,7 +69,7 @@ class ReviewPage:
             ],
             "unplaced": _unplaced(batch),
         }
-        return self._page(request, "imagegen_app/admin/batch/review.html", context)
+        return self.page(request, "imagegen_app/admin/batch/review.html", context)
 
     def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         done = {"approve": 0, "reject": 0}
@@ -134,10 +121,6 @@ class ReviewPage:
                 ngettext("%(count)s image was placed.", "%(count)s images were placed.", placed)
                 % {"count": placed},
             )
-
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        merged = {**self.site.each_context(request), "is_nav_sidebar_enabled": False, **context}
-        return TemplateResponse(request, template, merged)
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.contrib.admin.sites import AdminSite, site
-from django.http import Http404, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 
+from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.recipe import RecipeForm
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
@@ -46,33 +43,33 @@ RECENT = 24
 _CARRIED = ("embed", "field", "target", "object")
 
 
-class StudioPages:
+class StudioPages(Pages):
     """The studio's pages, hung into an admin site."""
 
-    def __init__(self, admin_site: AdminSite = site) -> None:
-        self.site = admin_site
+    base_template = "imagegen_app/admin/studio/base.html"
+    has_sidebar = False
+    is_embeddable = True
 
-    def urls(self) -> list[URLPattern]:
-        """Return the pages' addresses."""
-        wrap = self.site.admin_view
+    def routes(self) -> list[Route]:
+        needed = "request_job"
         return [
-            path("studio/", wrap(self.recipe), name="imagegen_studio"),
-            path("studio/quote/", wrap(self.quote), name="imagegen_studio_quote"),
-            path("studio/<uuid:pk>/", wrap(self.job), name="imagegen_studio_job"),
-            path("studio/<uuid:pk>/status/", wrap(self.status), name="imagegen_studio_status"),
-            path("studio/<uuid:pk>/cancel/", wrap(self.cancel), name="imagegen_studio_cancel"),
-            path("studio/choose/<uuid:pk>/", wrap(self.choose), name="imagegen_studio_choose"),
+            Route("studio/", self.recipe, "imagegen_studio", needed),
+            Route("studio/quote/", self.quote, "imagegen_studio_quote", needed, is_hidden=True),
+            Route("studio/<uuid:pk>/", self.job, "imagegen_studio_job"),
+            Route("studio/<uuid:pk>/status/", self.status, "imagegen_studio_status"),
+            Route("studio/<uuid:pk>/cancel/", self.cancel, "imagegen_studio_cancel"),
+            Route("studio/choose/<uuid:pk>/", self.choose, "imagegen_studio_choose"),
         ]
 
-    @method_decorator(never_cache)
-    @method_decorator(xframe_options_sameorigin)
-    def recipe(self, request: HttpRequest) -> HttpResponse:
+    def shared_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            **super().shared_context(request),
+            "carried": _carried(request),
+            "field": request.GET.get("field", ""),
+        }
+
+    def recipe(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Choose a template, fill its variables, see the price, generate."""
-        actor = access.person(request.user)
-        try:
-            access.demand(actor, "request_job")
-        except NotPermitted as refusal:
-            return self._refused(request, refusal)
         form = self._form(request, actor)
         wanted = request.method == "POST" and "generate" in request.POST
         refusal_shown = _moved_on(request, form) if wanted else None
@@ -94,48 +91,32 @@ class StudioPages:
             "recent": self._recent(actor),
         }
         status = 200 if refusal_shown is None else 422
-        return self._show(request, "imagegen_app/admin/studio/recipe.html", context, status=status)
+        return self.page(request, "imagegen_app/admin/studio/recipe.html", context, status=status)
 
-    @method_decorator(never_cache)
-    @method_decorator(xframe_options_sameorigin)
-    def quote(self, request: HttpRequest) -> HttpResponse:
+    def quote(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Answer with the price and the preview for what the form holds now."""
-        actor = access.person(request.user)
-        if request.method != "POST" or not access.may(actor, "request_job"):
+        if request.method != "POST":
             raise Http404
         form = self._form(request, actor)
         context = {"form": form, **self._quote(actor, form)}
         return TemplateResponse(request, "imagegen_app/admin/studio/_promise.html", context)
 
-    @method_decorator(never_cache)
-    @method_decorator(xframe_options_sameorigin)
-    def job(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Watch a request, and take one of its images."""
-        actor = access.person(request.user)
         job = _own_job(actor, pk)
         context = {"title": _("Studio"), **self._status(request, actor, job)}
-        return self._show(request, "imagegen_app/admin/studio/job.html", context)
+        return self.page(request, "imagegen_app/admin/studio/job.html", context)
 
-    @method_decorator(never_cache)
-    @method_decorator(xframe_options_sameorigin)
-    def status(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def status(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer a poll with the part of the page that changes, or 304."""
-        actor = access.person(request.user)
         job = _own_job(actor, pk)
         wakeups.ring_if_stale()
         context = self._status(request, actor, job)
-        etag = f'"{context["progress"].etag}"'
-        if request.headers.get("If-None-Match") == etag:
-            return HttpResponseNotModified(headers={"ETag": etag})
-        response = TemplateResponse(request, "imagegen_app/admin/studio/_status.html", context)
-        response.headers["ETag"] = etag
-        return response
+        etag = context["progress"].etag
+        return self.fragment(request, "imagegen_app/admin/studio/_status.html", context, etag=etag)
 
-    @method_decorator(never_cache)
-    @method_decorator(xframe_options_sameorigin)
-    def cancel(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def cancel(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Ask for a request's end."""
-        actor = access.person(request.user)
         job = _own_job(actor, pk)
         if request.method == "POST":
             try:
@@ -152,11 +133,8 @@ class StudioPages:
         address = reverse("admin:imagegen_studio_job", args=[pk])
         return HttpResponseRedirect(f"{address}?{_carried(request)}")
 
-    @method_decorator(never_cache)
-    @method_decorator(xframe_options_sameorigin)
-    def choose(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def choose(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Write or accept the alternative text of one image, and take it."""
-        actor = access.person(request.user)
         asset = get_object_or_404(
             Asset.objects.select_related("job__template_version__template").prefetch_related(
                 "renditions"
@@ -189,7 +167,7 @@ class StudioPages:
                     context["refusal"] = refusal
                 else:
                     context |= {"token": token, "alt": asset.alt_text, "is_taken": True}
-        return self._show(request, "imagegen_app/admin/studio/choose.html", context)
+        return self.page(request, "imagegen_app/admin/studio/choose.html", context)
 
     def _form(self, request: HttpRequest, actor: Person) -> RecipeForm:
         source = request.POST if request.method == "POST" else request.GET
@@ -275,25 +253,6 @@ class StudioPages:
             .order_by("-created_at")[:RECENT]
         )
         return [{"asset": a, "address": delivery.preview_address(a, width=320)} for a in assets]
-
-    def _show(
-        self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
-    ) -> HttpResponse:
-        embedded = request.GET.get("embed") == "1"
-        merged = {
-            **self.site.each_context(request),
-            "is_nav_sidebar_enabled": False,
-            "embedded": embedded,
-            "frame": "imagegen_app/admin/studio/embed.html" if embedded else "admin/base_site.html",
-            "carried": _carried(request),
-            "field": request.GET.get("field", ""),
-            **context,
-        }
-        return TemplateResponse(request, template, merged, status=status)
-
-    def _refused(self, request: HttpRequest, refusal: Refused) -> HttpResponse:
-        context = {"title": refusal.what, "refusal": refusal}
-        return self._show(request, "imagegen_app/admin/studio/refused.html", context, status=403)
 
 
 def _moved_on(request: HttpRequest, form: RecipeForm) -> Refused | None:

@@ -1,0 +1,173 @@
+"""Colours, sizes and distances have a name, and one place each: the tokens."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.architecture.tree import PACKAGE, kept_files, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_DECLARATION = re.compile(r"(?<![\w-])([\w-]+)\s*:\s*([^;{}]+)(?=[;}])")
+_DEFINED = re.compile(r"(?<![\w-])(--[\w-]+)\s*:")
+_USED = re.compile(r"var\(\s*(--[\w-]+)")
+_IMPORTED = re.compile(r'@import url\("([^"]+)"\)')
+_LENGTH = re.compile(r"(?<![\w.#-])\d*\.?\d+(?:rem|px)\b")
+_SPACED = re.compile(r"(?:padding|margin|gap|row-gap|column-gap)(?:-[\w-]+)?")
+#: The colours that CSS knows by name and that people write; `currentColor` and the like are none.
+_NAMES = "white|black|gr[ae]y|silver|red|maroon|green|lime|blue|navy|yellow|orange|purple|teal"
+_COLOUR = re.compile(
+    rf"#[0-9a-f]{{3,8}}\b|\b(?:rgba?|hsla?|hwb|lab|lch|oklab|oklch)\(|(?<![\w-])(?:{_NAMES})(?![\w-])",
+    re.IGNORECASE,
+)
+TOKENS = PACKAGE / "static" / "imagegen_app" / "css" / "tokens.css"
+#: Visitors load this one alone, so it has tokens of its own.
+PUBLIC = TOKENS.with_name("public.css")
+
+
+def stylesheets() -> list[Path]:
+    """Return the style sheets of the package and of the demo."""
+    return [path for path in kept_files() if path.suffix == ".css" and "docs" not in path.parts]
+
+
+def read(path: Path) -> str:
+    """Return a style sheet without its comments."""
+    return _COMMENT.sub("", path.read_text(encoding="utf-8"))
+
+
+def declarations(source: str) -> Iterator[tuple[str, str]]:
+    """Yield each property of a style sheet with its value; tokens are left out."""
+    for name, value in _DECLARATION.findall(source):
+        if not name.startswith("--"):
+            yield name, value
+
+
+def colours(source: str) -> list[str]:
+    """Return the declarations that hold a colour, where a token should stand."""
+    return [f"{name}: {value}" for name, value in declarations(source) if _COLOUR.search(value)]
+
+
+def sizes(source: str) -> list[str]:
+    """Return the declarations that hold a font size or a radius, where a token should stand."""
+    return [
+        f"{name}: {value}"
+        for name, value in declarations(source)
+        if name in {"font", "font-size", "border-radius"} and _LENGTH.search(value)
+    ]
+
+
+def distances(source: str) -> set[str]:
+    """Return the raw lengths of paddings, margins and gaps."""
+    return {
+        length
+        for name, value in declarations(source)
+        if _SPACED.fullmatch(name)
+        for length in _LENGTH.findall(value)
+    }
+
+
+def undefined(path: Path) -> set[str]:
+    """Return our tokens that a style sheet uses, and that neither it nor what it imports defines."""
+    source = read(path)
+    known = set(_DEFINED.findall(source))
+    for name in _IMPORTED.findall(source):
+        known |= set(_DEFINED.findall(read(path.parent / name)))
+    used = set(_USED.findall(source))
+    return {name for name in used - known if name.startswith("--imagegen-")}
+
+
+def ours() -> list[Path]:
+    """Return the style sheets of the package that take their tokens from the one place."""
+    return [
+        path
+        for path in stylesheets()
+        if path.is_relative_to(PACKAGE) and path not in {TOKENS, PUBLIC}
+    ]
+
+
+def test_stylesheets_are_found() -> None:
+    assert {path.name for path in ours()} >= {"batch.css", "records.css", "studio.css"}
+
+
+@pytest.mark.parametrize("path", stylesheets(), ids=name_of)
+def test_a_colour_stands_in_a_token_only(path: Path) -> None:
+    assert colours(read(path)) == []
+
+
+@pytest.mark.parametrize("path", ours(), ids=name_of)
+def test_a_stylesheet_defines_no_tokens_of_its_own(path: Path) -> None:
+    assert _DEFINED.findall(read(path)) == []
+
+
+@pytest.mark.parametrize("path", [*ours(), PUBLIC], ids=name_of)
+def test_font_sizes_and_radii_are_tokens(path: Path) -> None:
+    assert sizes(read(path)) == []
+
+
+def test_no_distance_is_written_out_in_two_stylesheets() -> None:
+    found = defaultdict(list)
+    for path in ours():
+        for length in distances(read(path)):
+            found[length].append(path.name)
+
+    assert {length: names for length, names in found.items() if len(names) > 1} == {}
+
+
+@pytest.mark.parametrize("path", stylesheets(), ids=name_of)
+def test_every_token_that_is_used_is_defined(path: Path) -> None:
+    assert undefined(path) == set()
+
+
+def test_every_token_is_used() -> None:
+    used = {name for path in [*ours(), TOKENS] for name in _USED.findall(read(path))}
+
+    assert set(_DEFINED.findall(read(TOKENS))) - used == set()
+
+
+def test_visitors_pages_know_nothing_of_the_admin() -> None:
+    source = read(PUBLIC)
+
+    assert _IMPORTED.findall(source) == []
+    assert {n for n in _USED.findall(source) if not n.startswith("--imagegen-")} == set()
+    assert set(_DEFINED.findall(source)) & set(_DEFINED.findall(read(TOKENS))) == set()
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        "p { color: #123 }",
+        "p { border: 1px solid rgb(1 2 3) }",
+        "p { background: var(--body-bg, #fff) }",
+        "p { color: white; }",
+    ],
+)
+def test_a_colour_is_seen(breach: str) -> None:
+    assert colours(breach)
+
+
+def test_what_is_no_colour_is_let_through() -> None:
+    assert (
+        colours(":root { --imagegen-a: #fff; } p { color: currentColor; font-weight: 600; }") == []
+    )
+
+
+def test_a_size_and_a_distance_are_seen() -> None:
+    assert sizes("p { font-size: 0.8rem; border-radius: 6px }") != []
+    assert distances("p { padding: 1rem var(--a) 0; margin-block-end: .5rem }") == {"1rem", ".5rem"}
+
+
+def test_a_token_that_nobody_defines_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "tokens.css").write_text(":root { --imagegen-a: 1rem; }")
+    sheet = tmp_path / "sheet.css"
+    sheet.write_text(
+        '@import url("tokens.css"); p { gap: var(--imagegen-a); margin: var(--imagegen-b); }'
+    )
+
+    assert undefined(sheet) == {"--imagegen-b"}
