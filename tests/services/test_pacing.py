@@ -44,6 +44,8 @@ from imagegen_app.testing.factories import make_grant, make_group, make_image_mo
 from tests.services.conftest import Site
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagegen_app.models import ImageModel, Job
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
@@ -54,6 +56,12 @@ def pace(site: Site, **changes: Any) -> None:
     for name, value in changes.items():
         setattr(provider, name, value)
     provider.save()
+
+
+def sent_at(job: Job) -> datetime:
+    moment = job.attempts.get().sent_at
+    assert moment is not None
+    return moment
 
 
 def heard(job: Job, error: BaseException | None) -> None:
@@ -278,7 +286,7 @@ def test_a_provider_that_says_no_call_is_left_is_left_alone_for_as_long(
 
     driver.drive(seconds=20)
 
-    sent = sorted(job.attempts.get().sent_at for job in several)
+    sent = sorted(map(sent_at, several))
     assert all(job.attempts.get().state == "settled" for job in several)
     assert (sent[1] - sent[0]).total_seconds() >= 4
 
@@ -294,7 +302,7 @@ def test_a_limited_provider_serves_a_queue_at_its_pace(
 
     assert all(job.attempts.get().state == "settled" for job in several)
     # Two at once, then one each fifth of a second; a busy machine only makes it later.
-    assert max(job.attempts.get().sent_at for job in several) >= began + timedelta(seconds=6 / 5)
+    assert max(map(sent_at, several)) >= began + timedelta(seconds=6 / 5)
 
 
 def stand_in(site: Site, *, granted: bool = True, price: str = "0.05") -> ImageModel:
@@ -361,8 +369,10 @@ def test_nobody_is_handed_a_model_that_they_may_not_use_or_pay(
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "not_found")
 
-    make_grant(group=make_group("Image editors"), image_model=jobs_site.model.fallback)
-    dear = replace_price(jobs_site.model.fallback, "99")
+    fallback = jobs_site.model.fallback
+    assert fallback is not None
+    make_grant(group=make_group("Image editors"), image_model=fallback)
+    dear = replace_price(fallback, "99")
     job = jobs_site.request()
     driver.drive(seconds=10)
     job.refresh_from_db()
