@@ -41,11 +41,9 @@ from imagegen_app.services.catalog import NotValid
 from imagegen_app.services.throttle import NotNow
 from imagegen_app.services.unit import use_case
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_provider
-from tests.services.conftest import Site
+from tests.services.conftest import Site, sent_at
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from imagegen_app.models import ImageModel, Job
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
@@ -56,12 +54,6 @@ def pace(site: Site, **changes: Any) -> None:
     for name, value in changes.items():
         setattr(provider, name, value)
     provider.save()
-
-
-def sent_at(job: Job) -> datetime:
-    moment = job.attempts.get().sent_at
-    assert moment is not None
-    return moment
 
 
 def heard(job: Job, error: BaseException | None) -> None:
@@ -362,17 +354,15 @@ def test_work_moves_on_as_soon_as_the_breaker_opens(
 def test_nobody_is_handed_a_model_that_they_may_not_use_or_pay(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
-    stand_in(jobs_site, granted=False)
+    other = stand_in(jobs_site, granted=False)
     simulator.fail("status", status=404, on="jobs", times=None)
     job = jobs_site.request()
     driver.drive(seconds=10)
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "not_found")
 
-    fallback = jobs_site.model.fallback
-    assert fallback is not None
-    make_grant(group=make_group("Image editors"), image_model=fallback)
-    dear = replace_price(fallback, "99")
+    make_grant(group=make_group("Image editors"), image_model=other)
+    dear = replace_price(other, "99")
     job = jobs_site.request()
     driver.drive(seconds=10)
     job.refresh_from_db()
