@@ -95,7 +95,7 @@ def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) ->
     taken = edda.post(choose + "?embed=1&field=image", {"alt": "A red mug"}).content.decode()
     token = re.search(r'token="([^"]+)"', taken)
     assert token is not None
-    product = Product.objects.first()
+    product = Product.objects.earliest("pk")
     form = edda.get(reverse("admin:catalog_product_change", args=[product.pk]))
     fields = form.context["adminform"].form.initial
     sent = {k: v for k, v in fields.items() if v not in (None, "") and k != "image"}
@@ -129,7 +129,7 @@ def test_a_pick_of_another_person_is_not_taken_over(edda: Client, client: Client
     asset = make_asset()
     stranger = access.person(make_user("stranger"))
     token = chooser.token(actor=stranger, asset=asset)
-    product = Product.objects.first()
+    product = Product.objects.earliest("pk")
 
     response = edda.post(
         reverse("admin:catalog_product_change", args=[product.pk]),

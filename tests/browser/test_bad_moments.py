@@ -196,7 +196,12 @@ def test_an_image_is_changed_from_one_that_was_made(
 def test_markup_stays_text_on_every_page(demo: Site, visit: Callable[..., Any]) -> None:
     page = visit("editor")
     dialogs: list[str] = []
-    page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+
+    def dismiss(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     _studio(demo, page, MARKUP)
     page.fill("[name=v_material]", MARKUP)
     page.click("[name=generate]")
@@ -215,7 +220,7 @@ def test_markup_stays_text_on_every_page(demo: Site, visit: Callable[..., Any]) 
         page.goto(demo.url + path if path.startswith("/") else path)
         shown += page.content().count("&lt;img src=x")
     story = visit("compliance")
-    story.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+    story.on("dialog", dismiss)
     for path in (address, "/en/admin/imagegen/auditevent/", "/en/admin/imagegen/job/"):
         story.goto(demo.url + path)
 

@@ -154,7 +154,7 @@ def test_what_breaks_after_sending_may_have_been_billed(
 
 
 def test_a_drip_is_cut_off_by_the_whole_calls_limit(answer: AnswerFile) -> None:
-    async def dripping(_: bytes, writer: asyncio.StreamWriter) -> None:
+    async def dripping(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(http_answer(b"", length=1000))
         for _ in range(100):
             writer.write(b"x")

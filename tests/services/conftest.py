@@ -23,6 +23,7 @@ from imagegen_app.testing.simulator.process import SimulatorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from imagegen_app.core.actors import Person
     from imagegen_app.models import Job
@@ -73,6 +74,13 @@ def governed(model: ImageModel) -> Site:
     catalog.save(actor=System("test"), record=budget)
     editor = make_user("edda", groups=["Image editors"])
     return Site(actor=access.person(editor), model=model, budget=budget)
+
+
+def sent_at(job: Job) -> datetime:
+    """Return when the job's only call was sent."""
+    moment = job.attempts.get().sent_at
+    assert moment is not None
+    return moment
 
 
 @pytest.fixture(scope="session")

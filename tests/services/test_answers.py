@@ -29,7 +29,7 @@ def under_way(site: Site, number: int) -> list[tuple[Job, Attempt, str]]:
     """Return calls that were sent, each with the request id of its answer."""
     for n in range(number):
         site.request(prompt=f"A mug, number {n}")
-    found = []
+    found: list[tuple[Job, Attempt, str]] = []
     for job in leases.claim(limit=number, owner="me"):
         attempt = jobs.begin(job, digest=leases.digest_of(job))
         jobs.mark_sent(job, attempt)

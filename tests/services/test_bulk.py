@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from django.db import IntegrityError, connection, router, transaction
-from django.db.models import Value
+from django.db.models import Model, Value
 from django.db.models.functions import Upper
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.services.conftest import Site
 
 pytestmark = pytest.mark.django_db
+Row = TypeVar("Row", bound=Model)
 MANY = bulk.FEWEST + 10
 #: What text formats of a database must not trip over.
 AWKWARD = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
@@ -39,8 +40,9 @@ def events(number: int) -> list[AuditEvent]:
 
 
 @use_case(silent=True)
-def insert(model: type, rows: list) -> list:
-    return model.objects.bulk_create(rows, batch_size=1000)
+def insert(model: type[Row], rows: list[Row]) -> list[Row]:
+    made: list[Row] = model._default_manager.bulk_create(rows, batch_size=1000)
+    return made
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tables: list[str] = []
     copy = bulk.copy
 
-    def noted(model: type, rows: list, *, using: str) -> None:
+    def noted(model: type[Model], rows: list[Any], *, using: str) -> None:
         tables.append(model._meta.db_table)
         copy(model, rows, using=using)
 
@@ -130,7 +132,7 @@ def test_a_row_that_is_there_already_is_refused_and_none_is_kept(number: int) ->
 
 def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -> None:
     rows = events(MANY)
-    rows[0].body = Upper(Value("loud"))  # type: ignore[assignment]
+    rows[0].body = Upper(Value("loud"))
 
     insert(AuditEvent, rows)
 

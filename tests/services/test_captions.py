@@ -97,7 +97,7 @@ def test_images_are_quoted_reserved_and_charged_with_their_captions(site: Site) 
     assert job.state == "succeeded"
     assert job.captioning_cost == 2 * CAPTION
     assert job.actual_cost == 2 * (PICTURE + CAPTION)
-    assert spent() == (job.actual_cost, 0)
+    assert spent() == (job.actual_cost, Decimal(0))
     booked = LedgerEntry.objects.filter(purpose="captioning").order_by("pk")
     assert [(e.kind, e.amount) for e in booked] == [
         ("release", 2 * CAPTION),
@@ -148,7 +148,7 @@ def test_a_captioner_that_fails_costs_the_image_nothing(
     assert job.actual_cost == PICTURE
     assert job.captioning_cost == 0
     assert job.assets.get().alt_suggestion == ""
-    assert spent() == (PICTURE, 0)
+    assert spent() == (PICTURE, Decimal(0))
     assert doctor.broken_invariants() == {}
 
 
@@ -158,7 +158,7 @@ def test_a_captioner_may_name_the_price_itself(site: Site, describer: type[Descr
     job = made(site)
 
     assert job.captioning_cost == Decimal("0.0011")
-    assert spent() == (PICTURE + Decimal("0.0011"), 0)
+    assert spent() == (PICTURE + Decimal("0.0011"), Decimal(0))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,7 +58,7 @@ def test_a_worker_that_went_silent_is_missed(working: Site, settings: Any) -> No
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
     }
-    silence(Worker, seen_at=clock.now() - clock.timedelta(seconds=130))
+    silence(Worker, seen_at=clock.now() - timedelta(seconds=130))
 
     assert "2 minutes" in parts("error")["worker"]
 
@@ -67,7 +68,7 @@ def test_a_sweep_that_stands_still_is_missed(working: Site, settings: Any) -> No
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
     }
-    silence(Pulse, at=clock.now() - clock.timedelta(seconds=130))
+    silence(Pulse, at=clock.now() - timedelta(seconds=130))
 
     assert "swept" in parts("error")["worker"]
 

@@ -41,7 +41,7 @@ from imagegen_app.services.catalog import NotValid
 from imagegen_app.services.throttle import NotNow
 from imagegen_app.services.unit import use_case
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_provider
-from tests.services.conftest import Site
+from tests.services.conftest import Site, sent_at
 
 if TYPE_CHECKING:
     from imagegen_app.models import ImageModel, Job
@@ -278,7 +278,7 @@ def test_a_provider_that_says_no_call_is_left_is_left_alone_for_as_long(
 
     driver.drive(seconds=20)
 
-    sent = sorted(job.attempts.get().sent_at for job in several)
+    sent = sorted(map(sent_at, several))
     assert all(job.attempts.get().state == "settled" for job in several)
     assert (sent[1] - sent[0]).total_seconds() >= 4
 
@@ -294,7 +294,7 @@ def test_a_limited_provider_serves_a_queue_at_its_pace(
 
     assert all(job.attempts.get().state == "settled" for job in several)
     # Two at once, then one each fifth of a second; a busy machine only makes it later.
-    assert max(job.attempts.get().sent_at for job in several) >= began + timedelta(seconds=6 / 5)
+    assert max(map(sent_at, several)) >= began + timedelta(seconds=6 / 5)
 
 
 def stand_in(site: Site, *, granted: bool = True, price: str = "0.05") -> ImageModel:
@@ -354,15 +354,15 @@ def test_work_moves_on_as_soon_as_the_breaker_opens(
 def test_nobody_is_handed_a_model_that_they_may_not_use_or_pay(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
-    stand_in(jobs_site, granted=False)
+    other = stand_in(jobs_site, granted=False)
     simulator.fail("status", status=404, on="jobs", times=None)
     job = jobs_site.request()
     driver.drive(seconds=10)
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "not_found")
 
-    make_grant(group=make_group("Image editors"), image_model=jobs_site.model.fallback)
-    dear = replace_price(jobs_site.model.fallback, "99")
+    make_grant(group=make_group("Image editors"), image_model=other)
+    dear = replace_price(other, "99")
     job = jobs_site.request()
     driver.drive(seconds=10)
     job.refresh_from_db()

@@ -18,6 +18,7 @@ from imagegen_app.imaging.certificates import make_development_chain
 from imagegen_app.models import Attempt, AuditEvent, Budget, BudgetPeriod, Job
 from imagegen_app.services import (
     adapters,
+    budgets,
     catalog,
     clock,
     control,
@@ -115,7 +116,7 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
     job, attempt = paused_before_its_first_byte(site)
     unknown.became_uncertain(job, attempt, look_again=None)
 
-    with pytest.raises(jobs.budgets.OverBudget):
+    with pytest.raises(budgets.OverBudget):
         unknown.send_again_at_risk(job, attempt, actor=WORKER)
 
     assert BudgetPeriod.objects.get(budget=own).reserved == Decimal("0.02")

@@ -67,7 +67,7 @@ def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
     site.request()
     site.request()
 
-    with pytest.raises(requests.Refused) as refusal:
+    with pytest.raises(access.Refused) as refusal:
         site.request()
 
     assert refusal.value.code == "over_budget"

@@ -14,6 +14,7 @@ from imagegen_app.core.states import Outcome
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, LedgerEntry, Verdict
 from imagegen_app.moderation.base import PASSED, Finding, ScreenerFailed
 from imagegen_app.services import (
+    access,
     batch_making,
     batches,
     catalog,
@@ -108,7 +109,7 @@ def test_images_are_charged_with_what_their_screening_cost(site: Site) -> None:
     assert job.state == "succeeded"
     assert job.actual_cost == Decimal("0.04") + TEXT + 2 * PICTURE
     assert job.screening_cost == TEXT + 2 * PICTURE
-    assert spent() == (job.actual_cost, 0)
+    assert spent() == (job.actual_cost, Decimal(0))
     assert ("charge", "screening", 2 * PICTURE) in lines()
     assert job.attempts.get().actual_cost == Decimal("0.04")
     assert [v.cost for v in Verdict.objects.order_by("pk")] == [TEXT, PICTURE, PICTURE]
@@ -128,7 +129,7 @@ def test_a_refused_prompt_costs_its_screening_and_nothing_else(
 
     assert refusal.value.job.actual_cost == TEXT
     assert lines() == [("charge", "screening", TEXT)]
-    assert spent() == (TEXT, 0)
+    assert spent() == (TEXT, Decimal(0))
     assert doctor.broken_invariants() == {}
 
 
@@ -140,7 +141,7 @@ def test_an_image_that_screening_refuses_was_paid_for(site: Site, watched: type[
 
     assert (job.state, job.error_code) == ("blocked", "content_blocked")
     assert job.actual_cost == Decimal("0.04") + TEXT + 2 * PICTURE
-    assert spent() == (job.actual_cost, 0)
+    assert spent() == (job.actual_cost, Decimal(0))
     assert [v.outcome for v in job.verdicts.order_by("pk")] == ["passed", "passed", "blocked"]
     assert doctor.broken_invariants() == {}
 
@@ -188,7 +189,7 @@ def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
     site.budget.limit = Decimal("0.0215")
     catalog.save(actor=System("test"), record=site.budget)
 
-    with pytest.raises(requests.Refused) as refusal:
+    with pytest.raises(access.Refused) as refusal:
         site.request()
 
     assert refusal.value.code == "over_budget"
@@ -221,7 +222,7 @@ def test_a_job_that_comes_to_nothing_keeps_only_what_screening_cost(site: Site) 
     job.refresh_from_db()
 
     assert (job.state, job.actual_cost) == ("cancelled", TEXT)
-    assert spent() == (TEXT, 0)
+    assert spent() == (TEXT, Decimal(0))
     assert doctor.broken_invariants() == {}
 
 

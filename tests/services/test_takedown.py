@@ -17,10 +17,10 @@ def test_a_withdrawn_image_leaves_the_fields_that_hold_a_copy(
     django_capture_on_commit_callbacks: object,
 ) -> None:
     seed.catalog()
-    product = Product.objects.first()
+    product = Product.objects.earliest("pk")
     asset = make_asset()
     placement.attach(actor=REVIEWER, asset=asset, target=product, field="image")
-    storage, name = product.image.storage, product.image.name
+    storage, name = product.image.storage, str(product.image.name)
 
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]  # pytest-django's fixture
         cleared = takedown.withdraw(actor=REVIEWER, asset=asset, note="Report 12")
@@ -35,7 +35,7 @@ def test_a_withdrawn_image_leaves_the_fields_that_hold_a_copy(
 
 def test_a_field_that_was_changed_since_is_left_alone() -> None:
     seed.catalog()
-    product = Product.objects.first()
+    product = Product.objects.earliest("pk")
     asset = make_asset()
     placement.attach(actor=REVIEWER, asset=asset, target=product, field="image")
     product.image = "products/other.png"

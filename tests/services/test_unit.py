@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from imagegen_app.core.actors import System
@@ -8,6 +10,9 @@ from imagegen_app.models.guard import StrayWrite
 from imagegen_app.services import audit, clock
 from imagegen_app.services.unit import NoAuditEvent, use_case
 from imagegen_app.testing.factories import make_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.django_db
 SYSTEM = System("test")
@@ -25,7 +30,7 @@ def test_a_row_saved_outside_of_a_use_case_is_refused() -> None:
 )
 def test_no_way_of_writing_goes_past_the_guard(write: str) -> None:
     provider = make_provider()
-    ways = {
+    ways: dict[str, Callable[[], object]] = {
         "save": provider.save,
         "delete": provider.delete,
         "update": lambda: Provider.objects.update(name="y"),

@@ -17,7 +17,7 @@ from imagegen_app.services.rebuild import attempt_token, webhook_url
 from imagegen_app.testing.factories import make_attempt, make_image_model, make_job, make_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from django.test import Client
 
@@ -62,7 +62,7 @@ def body(**changes: Any) -> bytes:
     return json.dumps({"type": "job.finished", "data": data}).encode()
 
 
-def post(client: Client, attempt: Attempt, data: bytes, headers: dict[str, str]) -> int:
+def post(client: Client, attempt: Attempt, data: bytes, headers: Mapping[str, Any]) -> int:
     address = reverse("imagegen:webhook", args=[attempt_token(attempt)])
     return int(
         client.post(address, data=data, content_type="application/json", **headers).status_code

@@ -30,7 +30,8 @@ CMS_EDITOR = (
 def _empty_cache(db: None) -> None:
     cache.clear()
     # A test that empties the tables gives content types new numbers; versioning keeps the old ones.
-    for versioned in apps.get_app_config("djangocms_versioning").cms_extension.versionables:
+    versioning: Any = apps.get_app_config("djangocms_versioning")
+    for versioned in versioning.cms_extension.versionables:
         versioned.__dict__.pop("content_types", None)
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 
@@ -32,19 +32,23 @@ from imagegen_app.services.access import Refused  # noqa: E402 - the apps come f
 from imagegen_app.testing import factories  # noqa: E402
 from project.catalog.models import Category, Product  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def prepare() -> None:
     call_command("migrate", verbosity=0, interactive=False)
+    site: Any = settings  # with names of its own
     provider = factories.make_provider(
         slug="jobs",
-        adapter=settings.ADAPTER,
-        base_url=settings.SIMULATOR + ("/v1" if settings.ADAPTER == "openai" else ""),
+        adapter=site.ADAPTER,
+        base_url=site.SIMULATOR + ("/v1" if site.ADAPTER == "openai" else ""),
         credential="jobs",
-        max_in_flight=settings.IN_FLIGHT,
+        max_in_flight=site.IN_FLIGHT,
         calls_per_minute=int(os.environ.get("SITE_CALLS_PER_MINUTE", "0")) or None,
         burst=int(os.environ.get("SITE_BURST", "5")),
     )
-    wire = "gpt-image-2.6-flare" if settings.ADAPTER == "openai" else "generic-1"
+    wire = "gpt-image-2.6-flare" if site.ADAPTER == "openai" else "generic-1"
     model = factories.make_image_model(provider=provider, slug="generic-1", wire_name=wire)
     factories.make_user("editor", groups=["Image editors"])
     group = factories.make_group("Image editors")
@@ -131,7 +135,7 @@ def deliver(*, token: str, headers: dict[str, str], body: str) -> dict[str, Any]
     return {"outcome": webhooks.receive(token=token, headers=headers, body=body.encode())}
 
 
-ORDERS = {
+ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
     "batch": batch,
     "cancel": cancel,
     "deliver": deliver,

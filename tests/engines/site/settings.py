@@ -49,7 +49,7 @@ if os.environ.get("SITE_POSTGRESQL"):
         # Celery closes the connection round every task; a pool makes that cheap under threads.
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 8}} if ENGINE == "celery" else {},
     }
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": BASE_DIR / "media"},
