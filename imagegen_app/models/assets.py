@@ -26,6 +26,17 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
         """Keep assets that the public may see."""
         return self.filter(review=ReviewState.APPROVED.value)
 
+    def results_of(self, job: Job) -> AssetQuerySet:
+        """Keep the images that answer a job: its own, or those of the one it was answered from.
+
+        Where passes follow, those that came out of the last pass that was made of each.
+        """
+        made_by = job.cached_from_id or job.pk
+        mine = Q(job=made_by)
+        if job.step_count > 1:
+            mine = (mine | Q(job__root=made_by)) & Q(is_step=False)
+        return self.filter(mine).order_by("position")
+
 
 class Asset(Record):
     """One image and its record; its bytes are immutable and addressed by content hash."""

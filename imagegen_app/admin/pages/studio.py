@@ -251,7 +251,7 @@ class StudioPages:
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:
         found = progress.of(job)
-        assets = list(job.results().prefetch_related("renditions")) if found.is_final else []
+        assets = list(Asset.objects.results_of(job).prefetch_related("renditions")) if found.is_final else []
         return {
             "job": job,
             "progress": found,

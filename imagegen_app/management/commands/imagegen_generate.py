@@ -14,13 +14,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
-from imagegen_app.models import Job
+from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import shown
 from imagegen_app.services import access, driver, progress, requests, storage, wishes
 from imagegen_app.services.access import Refused
 
 if TYPE_CHECKING:
-    from imagegen_app.models import Asset
     from imagegen_app.services.wishes import Wish
 
 _MEGABYTES_IN = 25
@@ -120,7 +119,7 @@ class Command(BaseCommand):
             time.sleep(0.2)
 
     def _report(self, job: Job, options: dict[str, Any]) -> None:
-        assets = list(job.results())
+        assets = list(Asset.objects.results_of(job))
         files = [_copy(asset, options["out"]) for asset in assets] if options["out"] else []
         if options["json"]:
             self._print(
