@@ -208,7 +208,7 @@ def _make_one(
         prepared.master.data,
         media_type=prepared.master.media_type,
         stage="output",
-        where=f"image {position + 1}",
+        where=f"output_image:{position + 1}",
     )
     screened += mine
     if moderation.is_blocked(mine):

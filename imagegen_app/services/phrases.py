@@ -117,6 +117,18 @@ def translated(text: str) -> str:
     return gettext(text) if text else ""
 
 
+def screened_part(code: str) -> str:
+    """Return what the part of a request or an answer is called that a screener looked at."""
+    name, _colon, number = code.partition(":")
+    known = {
+        "prompt": gettext("prompt"),
+        "negative_prompt": gettext("negative prompt"),
+        "input_image": gettext("input image %(number)s"),
+        "output_image": gettext("image %(number)s"),
+    }
+    return known[name] % {"number": number} if name in known else code
+
+
 def fact_name(key: str) -> str:
     """Return what a fact of an event is called."""
     return gettext(FACTS[key]) if key in FACTS else key.replace("_", " ")

@@ -31,13 +31,13 @@ from imagegen_app.services import (
     progress,
     pulse,
     requests,
-    steps,
     story,
     telling,
+    values,
 )
 from imagegen_app.services.access import NotGranted
 from imagegen_app.services.unit import use_case
-from imagegen_app.services.wishes import InvalidWish
+from imagegen_app.services.values import InvalidWish
 from imagegen_app.testing.factories import (
     make_grant,
     make_group,
@@ -75,7 +75,7 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
     site: Site, both: list[str]
 ) -> None:
     wish = site.wish(count=2, passes=both)
-    quote = requests.quote(actor=site.actor, wish=wish)
+    quote = requests.offer(actor=site.actor, wish=wish)
     root = requests.request_images(actor=site.actor, wish=wish)
     reserved = period().reserved
 
@@ -354,9 +354,9 @@ def test_passes_in_several_currencies_are_refused(site: Site) -> None:
     )
     governed_too(site, euros)
 
-    with pytest.raises(steps.BadStep, match="currencies"):
-        requests.quote(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
-    with pytest.raises(steps.BadStep, match="currencies"):
+    with pytest.raises(values.BadStep, match="currencies"):
+        requests.offer(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
+    with pytest.raises(values.BadStep, match="currencies"):
         site.request(passes=[f"upscale:2:{euros.slug}"])
 
 
