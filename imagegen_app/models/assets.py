@@ -250,7 +250,7 @@ class Verdict(Record):
     )
     #: Scores as text by category, since the log knows no floats.
     scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
-    #: Which part of the wish it was about, in the requester's words of the form.
+    #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
     where = models.CharField(_("where"), max_length=80, blank=True)
     advice = models.CharField(_("advice"), max_length=300, blank=True)
     #: What the screener's call cost, in the currency of the job.

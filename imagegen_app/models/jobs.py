@@ -301,6 +301,8 @@ class Attempt(Record):
     provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
     provider_request_id = models.CharField(_("provider's request id"), max_length=200, blank=True)
     model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
+    #: Goes with the prompt when that is erased.
+    revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)
     actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
     is_accepted_risk = models.BooleanField(_("sent again at a person's risk"), default=False)

@@ -103,6 +103,8 @@ class MadeImage:
     phash_wide: str
     is_flat: bool
     seed: int | None
+    #: What the provider said that the bytes are.
+    claimed_media_type: str = ""
     screened: list[moderation.Screened] = field(default_factory=list)
     caption: captions.Suggestion = captions.NONE
 
@@ -273,8 +275,15 @@ def _make_one(
         phash_wide=prepared.fingerprint.phash256,
         is_flat=prepared.fingerprint.is_flat,
         seed=image.seed,
+        claimed_media_type=_media_type(image.claimed_media_type),
         screened=mine,
     )
+
+
+def _media_type(claimed: str) -> str:
+    """Return a media type that a stranger named, as a short word in its usual spelling."""
+    name = metadata.clean(claimed, cap=40).strip().lower().partition(";")[0]
+    return "image/jpeg" if name == "image/jpg" else name
 
 
 #: What captioners can be expected to read, best first, and how wide it should be.

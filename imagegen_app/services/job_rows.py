@@ -102,9 +102,7 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[audit.Entry]
     found: list[audit.Entry] = []
     if is_row:
         # Ten thousand rows need no event each for what passed.
-        data["screened"] = {
-            f"{s.screener}, {s.where}": s.finding.outcome.value for s in one.screened
-        }
+        data["screened"] = _outcomes(one.screened)
     else:
         found += moderation.entries(job, one.screened)
     found.append(
@@ -125,6 +123,14 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[audit.Entry]
         found.append(
             audit.Entry("job.cached", subject=job, job=job, data={"earlier": job.cached_from_id})
         )
+    return found
+
+
+def _outcomes(screened: Sequence[moderation.Screened]) -> dict[str, dict[str, str]]:
+    """Return what each screener decided about each part, by their codes."""
+    found: dict[str, dict[str, str]] = {}
+    for one in screened:
+        found.setdefault(one.screener, {})[one.where] = one.finding.outcome.value
     return found
 
 

@@ -69,6 +69,7 @@ FACTS = {
     "captioner": gettext_noop("captioner"),
     "categories": gettext_noop("categories"),
     "cost": gettext_noop("cost"),
+    "claimed_media_type": gettext_noop("media type that the provider named"),
     "count": gettext_noop("number"),
     "currency": gettext_noop("currency"),
     "decision": gettext_noop("decision"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core import passes
 from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.models.labels import choices
 from imagegen_app.services.access import Refused, whom_to_ask
 
 if TYPE_CHECKING:
@@ -141,7 +142,10 @@ def describe_part(part: str) -> str:
 
 def complaint_reason(complaint: Complaint) -> str:
     """Return in the reader's language why a part of a request does not fit."""
-    return _(complaint.why.text) % complaint.why.values
+    values = dict(complaint.why.values)
+    if "operation" in values:
+        values["operation"] = dict(choices(Operation))[str(values["operation"])]
+    return _(complaint.why.text) % values
 
 
 def describe_complaint(image_model: ImageModel, complaint: Complaint) -> str:
