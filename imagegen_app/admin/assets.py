@@ -59,7 +59,7 @@ class AssetAdmin(OwnRows):
     actions = ["approve", "reject", "withdraw", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [
-        (None, {"fields": ["preview", "sentences", "prompt_text"]}),
+        (None, {"fields": ["preview", "sentences", "prompt_text", "revised_prompt"]}),
         (gettext_lazy("Marks"), {"fields": ["mark_facts"]}),
         (gettext_lazy("Shown"), {"fields": ["placement_lines", "alt", "rendition_table"]}),
         (gettext_lazy("Where it comes from"), {"fields": ["origin_facts", "family"]}),
@@ -142,6 +142,16 @@ class AssetAdmin(OwnRows):
         if prompt is None:
             return _("You may not read other people's prompts.")
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
+
+    @admin.display(description=gettext_lazy("prompt as the provider reworded it"))
+    def revised_prompt(self, obj: Any) -> SafeString | str:
+        """Return what the provider made of the prompt, to who may read that."""
+        if not obj.attempt.revised_prompt:
+            return EMPTY
+        if reading.prompt_of(obj.reader, chains.first_of(obj.job)) is None:
+            return _("You may not read other people's prompts.")
+        text = obj.attempt.revised_prompt
+        return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', text)
 
     @admin.display(description=gettext_lazy("checked just now"))
     def mark_facts(self, obj: Asset) -> SafeString | str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.admin.base import EMPTY, amount, facts, link, words
 from imagegen_app.admin.own import OwnRows, chip
 from imagegen_app.models import Attempt, Batch, Verdict
+from imagegen_app.services import phrases
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -154,7 +155,7 @@ class VerdictAdmin(OwnRows):
         "outcome_chip",
         "stage",
         "screener",
-        "where",
+        "part",
         "category_words",
         "score_facts",
         "advice",
@@ -167,6 +168,11 @@ class VerdictAdmin(OwnRows):
     def outcome_chip(self, obj: Verdict) -> SafeString:
         """Return the outcome as a chip."""
         return chip(obj.outcome, obj.get_outcome_display())
+
+    @admin.display(description=gettext_lazy("where"))
+    def part(self, obj: Verdict) -> str:
+        """Return which part of the request or the answer it is about."""
+        return phrases.screened_part(obj.where) or EMPTY
 
     @admin.display(description=gettext_lazy("categories"))
     def category_words(self, obj: Verdict) -> str:

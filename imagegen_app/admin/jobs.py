@@ -21,7 +21,7 @@ from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
 from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
-from imagegen_app.models import Job, LedgerEntry
+from imagegen_app.models import Asset, Job, LedgerEntry
 from imagegen_app.services import access, chains, control, doubt, phrases, reading
 from imagegen_app.services.access import Refused
 from imagegen_app.services.story import name_of
@@ -209,7 +209,7 @@ class JobAdmin(OwnRows):
     @admin.display(description=gettext_lazy("images"))
     def asset_links(self, obj: Job) -> SafeString | str:
         """Return links to the images."""
-        return _links("asset", obj.results()) or EMPTY
+        return _links("asset", Asset.objects.results_of(obj)) or EMPTY
 
     @admin.display(description=gettext_lazy("passes"))
     def pass_links(self, obj: Job) -> SafeString | str:

@@ -15,7 +15,7 @@ from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import prompts
 from imagegen_app.core.passes import passes_from
 from imagegen_app.models import PromptTemplate, TemplateVersion
-from imagegen_app.services import steps, templates
+from imagegen_app.services import templates, values
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -238,7 +238,7 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
-                *((_("Then"), steps.in_words(one)) for one in passes_from(obj.passes)),
+                *((_("Then"), values.in_words(one)) for one in passes_from(obj.passes)),
             ]
         )
 

@@ -169,9 +169,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("job.taken_up", "info", gettext_noop("A worker took {object} up; nothing is sent yet.")),
     Row("job.submitted", "info", gettext_noop("{object} was sent to {provider}.")),
     Row("job.accepted", "info", gettext_noop("{provider} took {object} on.")),
-    Row(
-        "job.answered", "info", gettext_noop("The answer to {object} arrived."), ("revised_prompt",)
-    ),
+    Row("job.answered", "info", gettext_noop("The answer to {object} arrived.")),
     Row("job.retried", "notice", gettext_noop("{object} is tried again: {error}.")),
     Row("job.failed_over", "notice", gettext_noop("{object} goes on with {model} instead.")),
     Row("job.succeeded", "info", gettext_noop("{object} is done; images: {count}.")),

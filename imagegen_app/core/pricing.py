@@ -17,6 +17,7 @@ from decimal import ROUND_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.types import Cost, ProviderResult, Size
+from imagegen_app.core.words import Message, gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,14 @@ _TOKENS = ("input_text", "input_image", "output_image")
 
 
 class PriceUnknown(ValueError):
-    """There is no price for this request; without one nothing is sent."""
+    """There is no price for this request; without one nothing is sent.
+
+    The text is to be translated, then filled with the values.
+    """
+
+    def __init__(self, text: str, **values: object) -> None:
+        self.why = Message(text, values)
+        super().__init__(str(self.why))
 
 
 def amount_of(value: object) -> Decimal:
@@ -37,7 +45,7 @@ def amount_of(value: object) -> Decimal:
     :raises PriceUnknown: if it is no `Decimal` from 0 up to a million.
     """
     if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _MILLION:
-        raise PriceUnknown("the cost of a call is no Decimal from 0 on")
+        raise PriceUnknown(gettext_noop("the cost of a call is no Decimal from 0 on"))
     return value.quantize(QUANTUM, rounding=ROUND_UP)
 
 
@@ -77,9 +85,9 @@ class Price:
             rates = tuple((name, _money(tokens[name])) for name in _TOKENS if name in tokens)
             currency = str(data["currency"])
         except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError):
-            raise PriceUnknown("the price list is malformed") from None
+            raise PriceUnknown(gettext_noop("the price list is malformed")) from None
         if not rows:
-            raise PriceUnknown("the price list names no price per image")
+            raise PriceUnknown(gettext_noop("the price list names no price per image"))
         return cls(currency=currency, per_image=rows, per_million_tokens=rates)
 
     def per_picture(self, *, size: Size, quality: str) -> Cost:
@@ -93,7 +101,13 @@ class Price:
             if row.max_pixels and size.pixels > row.max_pixels:
                 continue
             return Cost(row.amount, self.currency)
-        raise PriceUnknown(f"no price for {size} at quality {quality or 'default'!r}")
+        if not quality:
+            raise PriceUnknown(gettext_noop("no price for %(size)s"), size=str(size))
+        raise PriceUnknown(
+            gettext_noop("no price for %(size)s at quality “%(quality)s”"),
+            size=str(size),
+            quality=quality,
+        )
 
     def estimate(self, *, size: Size, quality: str, count: int) -> Cost:
         """Return what `count` images will cost, as far as it can be known before.

@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.words import Message, gettext_noop
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -118,6 +120,19 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """One part of a request that does not fit, and why; to be translated where it is shown."""
+
+    #: The parameter's name.
+    part: str
+    why: Message
+
+    def __str__(self) -> str:
+        """Return it in English, as a log keeps it."""
+        return f"{self.part}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class SizeRule:
     """Which sizes a model draws: a list, or a range with a step."""
 
@@ -131,32 +146,42 @@ class SizeRule:
     #: The longer side divided by the shorter one, at most.
     max_ratio: float = 0.0
 
-    def complaint(self, size: Size) -> str:
-        """Say why the size does not fit, or return an empty string."""
+    def complaint(self, size: Size) -> Complaint | None:
+        """Return what does not fit about the size, None if it fits."""
         if self.listed:
-            listed = ", ".join(str(s) for s in self.listed)
-            return "" if size in self.listed else f"choose one of {listed}"
+            known = ", ".join(str(s) for s in self.listed)
+            choose = Message(gettext_noop("choose one of %(known)s"), {"known": known})
+            return None if size in self.listed else Complaint("size", choose)
         longer, shorter = max(size.width, size.height), min(size.width, size.height)
-        faults = (
+        faults: tuple[tuple[object, str, object], ...] = (
             (
                 size.width % self.step or size.height % self.step,
-                f"both sides must be divisible by {self.step}",
+                gettext_noop("both sides must be divisible by %(limit)s"),
+                self.step,
             ),
-            (size.pixels < self.min_pixels, f"at least {self.min_pixels} pixels are needed"),
+            (
+                size.pixels < self.min_pixels,
+                gettext_noop("at least %(limit)s pixels are needed"),
+                self.min_pixels,
+            ),
             (
                 self.max_pixels and size.pixels > self.max_pixels,
-                f"at most {self.max_pixels} pixels are possible",
+                gettext_noop("at most %(limit)s pixels are possible"),
+                self.max_pixels,
             ),
             (
                 self.max_side and longer > self.max_side,
-                f"no side may be longer than {self.max_side} pixels",
+                gettext_noop("no side may be longer than %(limit)s pixels"),
+                self.max_side,
             ),
             (
                 self.max_ratio and longer / shorter > self.max_ratio,
-                f"the sides may differ {self.max_ratio:g} times at most",
+                gettext_noop("the sides may differ %(limit)s times at most"),
+                f"{self.max_ratio:g}",
             ),
         )
-        return next((sentence for is_fault, sentence in faults if is_fault), "")
+        found = (Message(text, {"limit": limit}) for is_fault, text, limit in faults if is_fault)
+        return next((Complaint("size", why) for why in found), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,12 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
     Signer,
 )
 
+from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.types import Operation
 from imagegen_app.imaging.certificates import check_certificate, make_development_chain
 from imagegen_app.imaging.faults import BadImage
 from imagegen_app.imaging.inspect import FORMATS, sniff
-from imagegen_app.imaging.metadata import DIGITAL_SOURCE_TYPES, clean
+from imagegen_app.imaging.metadata import clean
 
 __all__ = [
     "Credentials",
@@ -221,7 +222,7 @@ def _actions(
         # The two need no source type: the picture is what it was.
         return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
     made: dict[str, Any] = {
-        "digitalSourceType": source_type or DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia",
+        "digitalSourceType": source_type or GENERATED,
         "softwareAgent": {
             "name": agent.name,
             **({"version": agent.version} if agent.version else {}),

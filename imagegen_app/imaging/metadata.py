@@ -20,7 +20,6 @@ from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
 from imagegen_app.imaging.inspect import sniff
 
 #: The vocabulary of digital source types; http, as IPTC defines it.
-DIGITAL_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 #: The wish that the picture be kept out of training.
 DATA_MINING_PROHIBITED = "http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"
 #: The longest packet that we write; JPEG takes 65,500 bytes at most.

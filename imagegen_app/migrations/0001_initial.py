@@ -118,6 +118,7 @@ class Migration(migrations.Migration):
                 ('provider_ref', models.CharField(blank=True, max_length=200, verbose_name="provider's reference")),
                 ('provider_request_id', models.CharField(blank=True, max_length=200, verbose_name="provider's request id")),
                 ('model_version', models.CharField(blank=True, max_length=120, verbose_name='model version reported')),
+                ('revised_prompt', models.TextField(blank=True, verbose_name='prompt as the provider reworded it')),
                 ('reserved_cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='reserved')),
                 ('actual_cost', imagegen_app.models.amounts.MoneyField(blank=True, null=True, verbose_name='charged')),
                 ('is_accepted_risk', models.BooleanField(default=False, verbose_name="sent again at a person's risk")),

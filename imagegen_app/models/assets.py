@@ -26,6 +26,17 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
         """Keep assets that the public may see."""
         return self.filter(review=ReviewState.APPROVED.value)
 
+    def results_of(self, job: Job) -> AssetQuerySet:
+        """Keep the images that answer a job: its own, or those of the one it was answered from.
+
+        Where passes follow, those that came out of the last pass that was made of each.
+        """
+        made_by = job.cached_from_id or job.pk
+        mine = Q(job=made_by)
+        if job.step_count > 1:
+            mine = (mine | Q(job__root=made_by)) & Q(is_step=False)
+        return self.filter(mine).order_by("position")
+
 
 class Asset(Record):
     """One image and its record; its bytes are immutable and addressed by content hash."""
@@ -239,7 +250,7 @@ class Verdict(Record):
     )
     #: Scores as text by category, since the log knows no floats.
     scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
-    #: Which part of the wish it was about, in the requester's words of the form.
+    #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
     where = models.CharField(_("where"), max_length=80, blank=True)
     advice = models.CharField(_("advice"), max_length=300, blank=True)
     #: What the screener's call cost, in the currency of the job.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from django.apps import apps as django_apps
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -20,9 +19,6 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
 from imagegen_app.models.templates import TemplateVersion
-
-if TYPE_CHECKING:
-    from imagegen_app.models.assets import AssetQuerySet
 
 _FINAL = sorted(s.value for s in FINAL)
 _LIVE = sorted(s.value for s in LIVE)
@@ -245,19 +241,6 @@ class Job(Record):
     def __str__(self) -> str:
         return f"{self.get_operation_display()} {str(self.id)[-8:]}"
 
-    def results(self) -> AssetQuerySet:
-        """The images that answer the job: its own, or those of the earlier one it was answered from.
-
-        Where passes follow, those that came out of the last pass that was made of each.
-        """
-        asset = django_apps.get_model("imagegen", "Asset")
-        made_by = self.cached_from_id or self.pk
-        mine = Q(job=made_by)
-        if self.step_count > 1:
-            mine = (mine | Q(job__root=made_by)) & Q(is_step=False)
-        found: AssetQuerySet = asset._default_manager.filter(mine).order_by("position")  # noqa: SLF001 - Django's documented API
-        return found
-
     @property
     def is_final(self) -> bool:
         return JobState(self.state) in FINAL
@@ -318,6 +301,8 @@ class Attempt(Record):
     provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
     provider_request_id = models.CharField(_("provider's request id"), max_length=200, blank=True)
     model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
+    #: Goes with the prompt when that is erased.
+    revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)
     actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
     is_accepted_risk = models.BooleanField(_("sent again at a person's risk"), default=False)

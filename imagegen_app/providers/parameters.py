@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import UnsupportedParameter
-from imagegen_app.core.types import NEEDS_IMAGE, InputRole, Operation
+from imagegen_app.core.types import NEEDS_IMAGE, Complaint, InputRole, Operation
+from imagegen_app.core.words import Message, gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,77 +16,100 @@ if TYPE_CHECKING:
 _MAX_VALUE_CHARS = 200
 
 
+#: Reasons that several parameters share.
+_NOT_OFFERED = Message(gettext_noop("not offered"))
+_CHOOSE = gettext_noop("choose one of %(known)s")
+_MOST_IMAGES = gettext_noop("at most %(most)s images are possible")
+
+
 def check_request(request: GenerationRequest, *, capabilities: Capabilities) -> None:
     """Refuse what the model does not offer.
 
     :raises UnsupportedParameter: with the first complaint as its detail.
     """
     for complaint in complaints(request, capabilities=capabilities):
-        raise UnsupportedParameter(detail=complaint)
+        raise UnsupportedParameter(detail=str(complaint))
 
 
-def complaints(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[str]:
-    """Say what does not fit, each in a few words that name the parameter."""
+def complaints(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
+    """Return what does not fit: the parameter, and why in a few words."""
     if request.operation not in capabilities.operations:
-        yield f"operation: {request.operation} is not offered by this model"
+        yield _complaint(
+            "operation",
+            gettext_noop("“%(operation)s” is not offered by this model"),
+            operation=request.operation.value,
+        )
         return
     if not 1 <= request.count <= capabilities.max_count:
-        yield f"count: between 1 and {capabilities.max_count} images are possible"
+        yield _complaint(
+            "count",
+            gettext_noop("between 1 and %(most)s images are possible"),
+            most=capabilities.max_count,
+        )
     if len(request.prompt) > capabilities.max_prompt_chars:
-        yield f"prompt: at most {capabilities.max_prompt_chars} characters are possible"
+        yield _complaint(
+            "prompt",
+            gettext_noop("at most %(most)s characters are possible"),
+            most=capabilities.max_prompt_chars,
+        )
     if request.operation is not Operation.REMOVE_BACKGROUND:
         size = capabilities.sizes.complaint(request.size)
-        if size:
-            yield f"size: {size}"
+        if size is not None:
+            yield size
     yield from _choices(request, capabilities=capabilities)
     yield from _inputs(request, capabilities=capabilities)
     yield from _extra(request, capabilities=capabilities)
 
 
-def _choices(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[str]:
+def _complaint(part: str, text: str, **values: object) -> Complaint:
+    return Complaint(part, Message(text, values))
+
+
+def _choices(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
     for name, value, allowed in (
         ("quality", request.quality, capabilities.qualities),
         ("output_format", request.output_format, capabilities.output_formats),
         ("background", request.background, capabilities.backgrounds),
     ):
         if value and value not in allowed:
-            yield f"{name}: " + (
-                f"choose one of {', '.join(allowed)}" if allowed else "not offered"
-            )
+            if allowed:
+                yield _complaint(name, _CHOOSE, known=", ".join(allowed))
+            else:
+                yield Complaint(name, _NOT_OFFERED)
     cut_out = request.operation is Operation.REMOVE_BACKGROUND
     if (cut_out or request.background == "transparent") and request.output_format == "jpeg":
-        yield "background: a JPEG cannot be transparent"
+        yield _complaint("background", gettext_noop("a JPEG cannot be transparent"))
     if request.seed is not None and not capabilities.takes_seed:
-        yield "seed: not offered"
+        yield Complaint("seed", _NOT_OFFERED)
     if request.negative_prompt and not capabilities.takes_negative_prompt:
-        yield "negative_prompt: not offered"
+        yield Complaint("negative_prompt", _NOT_OFFERED)
 
 
-def _inputs(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[str]:
+def _inputs(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
     masks = [i for i in request.inputs if i.role is InputRole.MASK]
     images = [i for i in request.inputs if i.role is not InputRole.MASK]
     if request.operation in NEEDS_IMAGE and not images:
-        yield "inputs: this operation needs an image"
+        yield _complaint("inputs", gettext_noop("this operation needs an image"))
     if len(images) > capabilities.max_inputs:
-        yield f"inputs: at most {capabilities.max_inputs} images are possible"
+        yield _complaint("inputs", _MOST_IMAGES, most=capabilities.max_inputs)
     if masks and not capabilities.takes_mask:
-        yield "mask: not offered"
+        yield Complaint("mask", _NOT_OFFERED)
     if len(masks) > 1:
-        yield "mask: only one is possible"
+        yield _complaint("mask", gettext_noop("only one is possible"))
     if request.operation is Operation.INPAINT and not masks:
-        yield "mask: needed for this operation"
+        yield _complaint("mask", gettext_noop("needed for this operation"))
     for mask in masks:
         if images and (mask.width, mask.height) != (images[0].width, images[0].height):
-            yield "mask: must be as large as the image"
+            yield _complaint("mask", gettext_noop("must be as large as the image"))
 
 
-def _extra(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[str]:
+def _extra(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
     for name, value in request.parameters.items():
         if name not in capabilities.parameters:
-            yield f"{name[:40]}: not offered"
+            yield Complaint(name[:40], _NOT_OFFERED)
             continue
         allowed = capabilities.parameters[name]
         if allowed and str(value) not in allowed:
-            yield f"{name}: choose one of {', '.join(allowed)}"
+            yield _complaint(name, _CHOOSE, known=", ".join(allowed))
         elif not isinstance(value, str | int | float | bool) or len(str(value)) > _MAX_VALUE_CHARS:
-            yield f"{name}: a short value is needed"
+            yield _complaint(name, gettext_noop("a short value is needed"))

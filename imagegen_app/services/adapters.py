@@ -12,8 +12,8 @@ from imagegen_app.providers.http import HttpClient, HttpLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.types import Capabilities
-    from imagegen_app.models import ImageModel
+    from imagegen_app.core.types import Capabilities, Recovery
+    from imagegen_app.models import Attempt, ImageModel
     from imagegen_app.models import Provider as ProviderRow
     from imagegen_app.providers.base import Provider, WebhookNotice
 
@@ -52,6 +52,11 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         ).values()
     except SecretMissing:
         return ()
+
+
+def ways(attempt: Attempt) -> frozenset[Recovery]:
+    """Return how the fate of this attempt can be learnt."""
+    return registry.describe(attempt.image_model.provider.adapter).recovery
 
 
 def check(provider: ProviderRow) -> None:

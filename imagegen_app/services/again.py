@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.types import InputRole, Size
-from imagegen_app.services import chains, storage, wishes
+from imagegen_app.services import follow_ups, storage, wishes
+from imagegen_app.services.values import Upload
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Job
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.services.values import Wish
 
 
 def compose(*, actor: Actor, job: Job) -> Wish:
@@ -21,7 +22,7 @@ def compose(*, actor: Actor, job: Job) -> Wish:
     """
     entries = job.inputs.select_related("asset").order_by("position")
     uploads = [
-        wishes.Upload(
+        Upload(
             role=InputRole(entry.role),
             asset=entry.asset,
             data=b"" if entry.asset else storage.get(entry.key),
@@ -49,6 +50,6 @@ def compose(*, actor: Actor, job: Job) -> Wish:
         policy=job.policy,
         batch=job.batch,
         row_key=job.row_key,
-        passes=chains.passes_after(job),
+        passes=follow_ups.passes_after(job),
     )
     return replace(wish, replaces=job, template_version=job.template_version)

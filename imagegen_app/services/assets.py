@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import InputRole
+from imagegen_app.imaging.metadata import clean
 from imagegen_app.models import Asset, Lineage, Rendition
 from imagegen_app.services import audit, chains, clock, jobs, moderation
 from imagegen_app.services.announce import asset_created
@@ -49,6 +51,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
         charge=charge,
         made=len(made.images),
         model_version=made.result.model_version,
+        revised_prompt=_revised_prompt(job, made.result),
         note=note,
     )
     now = clock.now()
@@ -117,6 +120,12 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 "digital_source_type": asset.digital_source_type,
                 "credentials": asset.credentials_state,
                 "renditions": len(image.renditions),
+                # What the bytes are was looked at; that a provider names them wrongly is worth knowing.
+                **(
+                    {"claimed_media_type": image.claimed_media_type}
+                    if image.claimed_media_type not in {"", image.original.media_type}
+                    else {}
+                ),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
                 "seed": asset.seed,
             },
@@ -135,6 +144,13 @@ def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
     except PriceUnknown:
         reserved: Decimal = attempt.reserved_cost
         return reserved
+
+
+def _revised_prompt(job: Job, result: ProviderResult) -> str:
+    """Return what the provider made of the prompt, each wording once; empty where it kept it."""
+    wordings = dict.fromkeys(image.revised_prompt.strip() for image in result.images)
+    text = "\n\n".join(one for one in wordings if one and one != job.prompt)
+    return clean(text, cap=MAX_PROMPT_CHARS)
 
 
 def _title(job: Job) -> str:

@@ -16,6 +16,9 @@ from imagegen_app.services import audit, clock
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
     from imagegen_app.core.actors import Actor
 
 RULES = System("rules")
@@ -92,6 +95,29 @@ def of(batch: Batch) -> Counts:
         to_review=waiting.count(),
         is_cancelled=batch.cancelled_at is not None,
     )
+
+
+def count_new_jobs(jobs: Iterable[Job]) -> None:
+    """Count new jobs in their batches, where one that is requested again takes the other's place.
+
+    Joins the transaction in which they are made.
+    """
+    by_batch: dict[UUID, list[Job]] = {}
+    for job in jobs:
+        if job.batch_id is not None:
+            by_batch.setdefault(job.batch_id, []).append(job)
+    for key, new in by_batch.items():
+        further = [job for job in new if job.replaces is None]
+        cost = sum((job.estimated_cost for job in further), start=Decimal(0))
+        if further:
+            Batch.objects.filter(pk=key).update(
+                total=F("total") + len(further), estimated=F("estimated") + exact(cost)
+            )
+        for job in new:
+            if job.replaces is not None:
+                reopened(job.replaces)
+            if job.is_final:
+                ended(job)
 
 
 def ended(job: Job) -> None:

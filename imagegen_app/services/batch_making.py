@@ -7,7 +7,7 @@ so that a killed worker leaves no row out and makes none twice.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -17,8 +17,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person, System
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
-from imagegen_app.models import Batch, Job, Verdict
-from imagegen_app.models.amounts import amount as exact
+from imagegen_app.models import Batch, Job
 from imagegen_app.services import (
     again,
     audit,
@@ -26,27 +25,21 @@ from imagegen_app.services import (
     budgets,
     chains,
     clock,
-    job_rows,
-    moderation,
-    prices,
-    repeats,
     requests,
     targets,
-    turns,
     wishes,
 )
 from imagegen_app.services.access import Refused
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from django.db.models import Model, QuerySet
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.services.moderation import Screened
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.services.values import Wish
 
 logger = logging.getLogger("imagegen.batches")
 
@@ -58,14 +51,6 @@ MOST_FAULTS = 100
 
 class _AnotherWorker(RuntimeError):
     """Another worker makes this batch's next rows."""
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """Rows that become jobs together."""
-
-    wishes: list[tuple[Wish, list[Screened]]]
-    faults: list[dict[str, str]]
 
 
 def advance() -> bool:
@@ -147,19 +132,13 @@ def _prepare(batch: Batch, actor: Actor) -> None:
     )
     if not moved:
         raise _AnotherWorker
-    chunk = _compose(batch, actor, keys)
-    jobs = _store(batch, actor, chunk)
+    wanted, faults = _compose(batch, actor, keys)
+    checked = requests.check_requests(actor=actor, wishes=wanted)
+    requests.create_jobs(actor=actor, checked=checked, batch=batch)
     failpoint("batch.create_mid_chunk")
-    cost = sum((job.estimated_cost for job in jobs), start=batch.spent * 0)
     room = max(0, MOST_FAULTS - len(batch.faults))
-    Batch.objects.filter(pk=batch.pk).update(
-        total=F("total") + len(jobs),
-        estimated=F("estimated") + exact(cost),
-        faults=[*batch.faults, *chunk.faults[:room]],
-    )
-    for job in jobs:
-        if job.is_final:
-            batch_counts.ended(job)
+    if faults[:room]:
+        Batch.objects.filter(pk=batch.pk).update(faults=[*batch.faults, *faults[:room]])
     prepared = batch.prepared + len(keys)
     if batch.pilot and batch.released_at is None and prepared >= batch.pilot:
         # What was made of the pilot goes on; only the rest waits.
@@ -171,30 +150,27 @@ def _prepare(batch: Batch, actor: Actor) -> None:
         )
 
 
-def _compose(batch: Batch, actor: Actor, keys: Sequence[str]) -> _Chunk:
+def _compose(
+    batch: Batch, actor: Actor, keys: Sequence[str]
+) -> tuple[list[Wish], list[dict[str, str]]]:
+    """Return the requests of the rows that can become jobs, and why the others cannot."""
     target = targets.by_path(str(batch.mapping.get("target", "")))
     manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
     found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
-    chunk = _Chunk([], [])
-    composed: list[Wish] = []
+    wanted: list[Wish] = []
+    faults: list[dict[str, str]] = []
     for key in keys:
         instance = found.get(key)
         if instance is None:
-            chunk.faults.append({"row": key, "why": _("It is not there any more.")})
+            faults.append({"row": key, "why": _("It is not there any more.")})
             continue
         try:
             wish = _wish(batch, actor, instance, key)
         except Refused as refusal:
-            chunk.faults.append({"row": str(instance)[:120], "why": refusal.why[:200]})
+            faults.append({"row": str(instance)[:120], "why": refusal.why[:200]})
         else:
-            composed.append(wish)
-    estimate = prices.price(composed[0]) if composed else None
-    if estimate is not None and estimate.screening:
-        # Screeners are not paid for rows that cannot be.
-        together = estimate.total.amount * len(composed)
-        budgets.demand_room(actor, batch.image_model, amount=together)
-    chunk.wishes.extend((wish, requests.screen(wish)) for wish in composed)
-    return chunk
+            wanted.append(wish)
+    return wanted, faults
 
 
 def _wish(batch: Batch, actor: Actor, instance: Model, key: str) -> Wish:
@@ -212,88 +188,6 @@ def _wish(batch: Batch, actor: Actor, instance: Model, key: str) -> Wish:
         batch=batch,
     )
     return replace(wish, idempotency_key=f"{batch.pk}:{key}"[:128])
-
-
-def _store(batch: Batch, actor: Actor, chunk: _Chunk) -> list[Job]:
-    """Store the jobs of a chunk with all that belongs to them, in a dozen statements."""
-    if not chunk.wishes:
-        return []
-    first = chunk.wishes[0][0]
-    decision = requests.demand_granted(actor, first)
-    now = clock.now()
-    turn = turns.following(actor, priority=job_rows.BATCH_PRIORITY)
-    earlier = repeats.earlier_of([wish for wish, _screened in chunk.wishes])
-    jobs: list[Job] = []
-    entries: list[audit.Entry] = []
-    verdicts: list[Verdict] = []
-    # All rows of a batch are alike but for their prompts.
-    estimate = prices.price(first)
-    for number, (wish, screened) in enumerate(chunk.wishes):
-        fingerprint = repeats.fingerprint_of(wish)
-        blocked = moderation.is_blocked(screened)
-        job = job_rows.build(
-            actor,
-            wish,
-            digest=repeats.digest_of(wish, fingerprint=fingerprint),
-            fingerprint=fingerprint,
-            estimate=estimate,
-            now=now,
-            turn=turn + number,
-            screened=screened,
-            blocked=blocked,
-            earlier=None if blocked else earlier.get(fingerprint),
-        )
-        jobs.append(job)
-        verdicts += moderation.verdicts(job, screened)
-        entries += _entries(wish, job, screened, rule=decision.rule)
-        if not job.is_final:
-            following = chains.build(job, wish.steps)
-            jobs += following
-            entries += [chains.entry(one) for one in following]
-    Job.objects.bulk_create(jobs, batch_size=1000)
-    Verdict.objects.bulk_create(verdicts, batch_size=1000)
-    audit.record_many(actor, entries)
-    for some in _by_model([job for job in jobs if not job.is_final]):
-        budgets.reserve_many(actor=actor, jobs=some, batch=batch)
-    for job in jobs:
-        budgets.charge_extra(actor=actor, job=job, amount=job.screening_cost, purpose="screening")
-    return jobs
-
-
-def _by_model(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Sort jobs by their model: the budgets that apply are a provider's, too."""
-    found: dict[int, list[Job]] = {}
-    for job in jobs:
-        found.setdefault(job.image_model_id, []).append(job)
-    return [found[key] for key in sorted(found)]
-
-
-def _entries(wish: Wish, job: Job, screened: Iterable[Screened], *, rule: str) -> list[audit.Entry]:
-    data = job_rows.facts(wish, job=job, rule=rule)
-    # What passed is told with the request; what was refused has an entry of its own.
-    data["screened"] = {f"{s.screener}, {s.where}": s.finding.outcome.value for s in screened}
-    entries = [
-        audit.Entry(
-            "job.requested",
-            subject=job,
-            job=job,
-            data=data,
-            personal={
-                "prompt": wish.request.prompt,
-                "negative_prompt": wish.request.negative_prompt,
-            },
-        )
-    ]
-    if job.state == JobState.BLOCKED:
-        categories = sorted({c for s in screened for c in s.finding.categories})
-        entries.append(
-            audit.Entry("job.blocked", subject=job, job=job, data={"categories": categories})
-        )
-    elif job.cached_from_id is not None:
-        entries.append(
-            audit.Entry("job.cached", subject=job, job=job, data={"earlier": job.cached_from_id})
-        )
-    return entries
 
 
 def _again(batch: Batch, actor: Actor) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL, JobState
-from imagegen_app.core.types import Operation, Size
+from imagegen_app.core.types import Cost, Operation, Size
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, Job, TemplateVersion
 from imagegen_app.models.amounts import shown
@@ -33,6 +33,7 @@ from imagegen_app.services import (
 )
 from imagegen_app.services.access import Refused
 from imagegen_app.services.unit import use_case
+from imagegen_app.services.values import InvalidWish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import ImageModel
     from imagegen_app.services.targets import Target
+    from imagegen_app.services.values import Wish
 
 #: Rows of one batch.
 MAX_ROWS = 10_000
@@ -53,11 +55,28 @@ class Row:
 
     key: str
     label: str
-    wish: wishes.Wish | None
-    cost: Decimal = Decimal(0)
-    currency: str = ""
-    is_cached: bool = False
+    offer: requests.Offer | None
     fault: str = ""
+
+    @property
+    def wish(self) -> Wish | None:
+        """What would be requested for it."""
+        return None if self.offer is None else self.offer.wish
+
+    @property
+    def cost(self) -> Decimal:
+        """What it would cost."""
+        return Decimal(0) if self.offer is None else self.offer.cost.amount
+
+    @property
+    def currency(self) -> str:
+        """The currency of its cost."""
+        return "" if self.offer is None else self.offer.cost.currency
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether it was answered before and is free."""
+        return self.offer is not None and self.offer.is_cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +88,7 @@ class Plan:
     @property
     def good(self) -> tuple[Row, ...]:
         """The rows that can be made."""
-        return tuple(row for row in self.rows if row.wish is not None)
+        return tuple(row for row in self.rows if row.offer is not None)
 
     @property
     def cost(self) -> Decimal:
@@ -80,6 +99,21 @@ class Plan:
     def currency(self) -> str:
         """The currency of the first good row."""
         return self.good[0].currency if self.good else ""
+
+    def cost_of_all(self, number: int) -> Decimal:
+        """Return what so many rows will cost; those not looked at are taken to cost as the others."""
+        each = self.good[0].cost if self.good else Decimal(0)
+        return self.cost + (number - len(self.rows)) * each
+
+    def refusal(self, number: int) -> Refused | None:
+        """Return why a batch of so many rows would be refused as a whole; None if it can be made."""
+        if not self.good or self.good[0].offer is None:
+            return None
+        first = self.good[0].offer
+        if isinstance(first.refusal, access.NotGranted):
+            return first.refusal
+        together = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
+        return requests.budget_refusal(together, first.allowance)
 
 
 def plan(
@@ -95,10 +129,31 @@ def plan(
 
     `mapping` gives variables a path of the object, `fixed` the same value for all.
     """
-    rows = []
-    for instance in objects:
+    rows: list[Row] = []
+    wanted: dict[int, Wish] = {}
+    for number, instance in enumerate(objects):
         values = batch_making.values_for(instance, mapping=mapping, fixed=fixed or {})
-        rows.append(_row(actor, version, instance, values, image_model))
+        row = Row(key=str(instance.pk), label=str(instance), offer=None)
+        try:
+            wanted[number] = wishes.compose(
+                actor=actor,
+                template=version,
+                variables=values,
+                model=image_model,
+                row_key=row.key,
+            )
+        except Refused as refusal:
+            row = replace(row, fault=refusal.why)
+        rows.append(row)
+    try:
+        offers = requests.offers(actor=actor, wishes=list(wanted.values()))
+    except Refused as refusal:
+        # All rows are alike but for their prompts: what has no price has none for any of them.
+        for number in wanted:
+            rows[number] = replace(rows[number], fault=refusal.why)
+    else:
+        for number, offer in zip(wanted, offers, strict=True):
+            rows[number] = replace(rows[number], offer=offer)
     return Plan(tuple(rows))
 
 
@@ -143,7 +198,7 @@ def start(
     if known is not None:
         return known
     if not 1 <= len(keys) <= MAX_ROWS:
-        raise wishes.InvalidWish(
+        raise InvalidWish(
             _("A batch has between 1 and %(most)s rows, not %(number)s.")
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
@@ -158,7 +213,7 @@ def start(
     )
     estimate = estimated(version, model, rows=len(keys))
     if limits.cap is not None and estimate > limits.cap:
-        raise wishes.InvalidWish(
+        raise InvalidWish(
             _("It is estimated at %(cost)s, more than the %(cap)s that it may cost.")
             % {"cost": shown(estimate), "cap": shown(limits.cap)},
             field="cap",
@@ -322,28 +377,3 @@ def _demand_own(actor: Actor, batch: Batch) -> None:
     own = isinstance(actor, Person) and batch.requester_id == actor.account.pk
     if not own:
         access.demand(actor, "cancel_any_job")
-
-
-def _row(
-    actor: Actor,
-    version: TemplateVersion,
-    instance: Model,
-    values: Mapping[str, Any],
-    image_model: ImageModel | None,
-) -> Row:
-    key, label = str(instance.pk), str(instance)
-    try:
-        wish = wishes.compose(
-            actor=actor, template=version, variables=values, model=image_model, row_key=key
-        )
-        quote = requests.quote(actor=actor, wish=wish)
-    except Refused as refusal:
-        return Row(key=key, label=label, wish=None, fault=refusal.why)
-    return Row(
-        key=key,
-        label=label,
-        wish=wish,
-        cost=quote.cost.amount,
-        currency=quote.cost.currency,
-        is_cached=quote.is_cached,
-    )

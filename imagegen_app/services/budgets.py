@@ -92,26 +92,30 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
     for budget in applying(_payer(actor, job), job.image_model):
         period = _take(budget, today, amount=amount, currency=job.currency)
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
-    audit.record(
-        actor,
-        "money.reserved",
-        subject=job,
-        job=job,
-        data={"amount": amount, "currency": job.currency},
-    )
+    audit.record_many(actor, [_reserved(job, amount)])
 
 
-def reserve_many(*, actor: Actor, jobs: Sequence[Job], batch: Batch) -> None:
-    """Set the estimates of several jobs of one model aside, in one statement a budget.
+def reserve_many(*, actor: Actor, jobs: Sequence[Job], batch: Batch | None = None) -> None:
+    """Set the estimates of several jobs of one requester aside, in one statement a budget and model.
+
+    The log is told of them job by job; with `batch`, once for all. Joins the caller's transaction.
 
     :raises OverBudget: if one of the budgets has too little left for all of them.
     :raises CurrencyMismatch: if one counts in another currency.
     """
-    if not jobs:
-        return
+    by_model: dict[int, list[Job]] = {}
+    for job in jobs:
+        by_model.setdefault(job.image_model_id, []).append(job)
+    # Always in the same order: the budgets that apply are a provider's, too.
+    for key in sorted(by_model):
+        _reserve_alike(actor, by_model[key], batch)
+
+
+def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> None:
+    """Set the estimates of several jobs of one model aside."""
     total = sum((job.estimated_cost for job in jobs), start=Decimal(0))
     today = clock.now().date()
-    for budget in applying(actor, jobs[0].image_model):
+    for budget in applying(_payer(actor, jobs[0]), jobs[0].image_model):
         period = _take(budget, today, amount=total, currency=jobs[0].currency)
         LedgerEntry.objects.bulk_create(
             [
@@ -120,11 +124,23 @@ def reserve_many(*, actor: Actor, jobs: Sequence[Job], batch: Batch) -> None:
             ],
             batch_size=500,
         )
+    if batch is None:
+        audit.record_many(actor, [_reserved(job, job.estimated_cost) for job in jobs])
+        return
     audit.record(
         actor,
         "money.reserved",
         subject=batch,
         data={"amount": total, "currency": jobs[0].currency, "count": len(jobs)},
+    )
+
+
+def _reserved(job: Job, amount: Decimal) -> audit.Entry:
+    return audit.Entry(
+        "money.reserved",
+        subject=job,
+        job=job,
+        data={"amount": amount, "currency": job.currency},
     )
 
 
@@ -142,12 +158,7 @@ def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> Bud
     :raises CurrencyMismatch: if the budget counts in another currency.
     """
     if budget.currency != currency:
-        raise CurrencyMismatch(
-            _("This image cannot be requested."),
-            why=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
-            % {"budget": budget.name, "ours": budget.currency, "theirs": currency},
-            remedy=whom_to_ask(),
-        )
+        raise currency_mismatch(budget.name, budget.currency, currency)
     period = _period(budget, today)
     moved = BudgetPeriod.objects.filter(
         pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)
@@ -156,6 +167,16 @@ def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> Bud
         period.refresh_from_db()
         raise _over(budget.name, amount=amount, left=period.left, currency=budget.currency)
     return period
+
+
+def currency_mismatch(budget: str, ours: str, theirs: str) -> CurrencyMismatch:
+    """Return the refusal of an amount in another currency than the budget's."""
+    return CurrencyMismatch(
+        _("This image cannot be requested."),
+        why=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
+        % {"budget": budget, "ours": ours, "theirs": theirs},
+        remedy=whom_to_ask(),
+    )
 
 
 def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> OverBudget:

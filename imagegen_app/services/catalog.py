@@ -130,7 +130,7 @@ def _demand_sound(record: Record) -> None:
         try:
             Price.from_dict(record.price)
         except PriceUnknown as fault:
-            raise NotValid(str(fault), field="price") from None
+            raise NotValid(_(fault.why.text) % fault.why.values, field="price") from None
         if record.fallback is not None and record.fallback.pk == record.pk:
             raise NotValid(_("A model cannot stand in for itself."), field="fallback")
     if isinstance(record, Grant):

@@ -1,118 +1,30 @@
 """Keep the jobs of one wish together: each follow-up pass of each image is a job that waits.
 
-All of them are requested, priced and reserved at once. A pass is released with the image that came
-out of the one before; where none came, it ends, and its money is given back.
+A pass is released with the image that came out of the one before; where none came, it ends, and its
+money is given back.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Q, Sum
 
-from imagegen_app import conf
 from imagegen_app.core import canonical
 from imagegen_app.core.fingerprint import fingerprint
-from imagegen_app.core.passes import FACTORS, Pass
 from imagegen_app.core.states import JobState
-from imagegen_app.core.types import InputRole, Operation
-from imagegen_app.models import Asset, Batch, Job, JobInput
-from imagegen_app.models.amounts import amount as exact
-from imagegen_app.services import audit, budgets, clock, steps
+from imagegen_app.core.types import InputRole
+from imagegen_app.models import Asset, Job, JobInput
+from imagegen_app.services import audit, budgets, clock
 from imagegen_app.services.moves import WORKER, move
 from imagegen_app.services.rebuild import request_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagegen_app.services.steps import Step
-
 #: The error of a pass whose image was not made.
 STEP_MISSING = "step_missing"
-
-
-def build(root: Job, planned: Sequence[Step]) -> list[Job]:
-    """Return the jobs that follow each image of a job, in order; they are not stored."""
-    root.step_count = 1 + len(planned) * root.count
-    found: list[Job] = []
-    patience = timedelta(seconds=conf.get().job_deadline_seconds)
-    for number in range(root.count if planned else 0):
-        before, deadline = root, root.deadline_at
-        for step in planned:
-            estimate = steps.price_of(step, is_last=step is planned[-1])
-            deadline += patience
-            job = Job(
-                state=JobState.QUEUED.value,
-                operation=step.operation.value,
-                image_model=step.image_model,
-                template_version=root.template_version,
-                batch=root.batch,
-                row_key=root.row_key,
-                root=root,
-                follows=before,
-                image_number=number,
-                requester=root.requester,
-                actor_kind=root.actor_kind,
-                actor_id=root.actor_id,
-                width=step.size.width,
-                height=step.size.height,
-                count=1,
-                output_format="png",
-                policy=root.policy,
-                # Nobody takes it up before it is released, or too late to be.
-                due_at=deadline,
-                deadline_at=deadline,
-                estimated_cost=estimate.total.amount,
-                extras_estimate=estimate.extras,
-                currency=estimate.images.currency,
-                priority=root.priority,
-                turn=root.turn,
-            )
-            found.append(job)
-            before = job
-    return found
-
-
-def entry(job: Job) -> audit.Entry:
-    """Return the event that tells that a pass was requested with its job."""
-    return audit.Entry(
-        "job.requested",
-        subject=job,
-        job=job,
-        data={
-            "operation": job.operation,
-            "model": job.image_model.slug,
-            "model_version": job.image_model.version,
-            "provider": job.image_model.provider.slug,
-            "count": job.count,
-            "size": f"{job.width}x{job.height}",
-            "follows": job.follows_id,
-            "estimated_cost": job.estimated_cost,
-            "currency": job.currency,
-        },
-    )
-
-
-def store(root: Job, planned: Sequence[Step], *, actor: Any) -> None:
-    """Store the jobs that follow one job, and set their money aside; joins the transaction.
-
-    :raises OverBudget: if they do not fit into a budget.
-    """
-    following = build(root, planned)
-    if not following:
-        return
-    Job.objects.filter(pk=root.pk).update(step_count=root.step_count)
-    Job.objects.bulk_create(following)
-    audit.record_many(actor, [entry(job) for job in following])
-    for job in following:
-        budgets.reserve(actor=actor, job=job, amount=job.estimated_cost)
-    if root.batch_id is not None:
-        cost = sum(job.estimated_cost for job in following)
-        Batch.objects.filter(pk=root.batch_id).update(
-            total=F("total") + len(following), estimated=F("estimated") + exact(cost)
-        )
 
 
 def release(job: Job, assets: Sequence[Asset]) -> None:
@@ -192,36 +104,6 @@ def is_complete(job: Job) -> bool:
 def is_waiting(job: Job) -> bool:
     """Say whether a job waits for the one that it follows."""
     return job.follows_id is not None and not job.inputs.all()
-
-
-def passes_after(job: Job) -> tuple[Pass, ...]:
-    """Return the passes that were to follow a job, as they were wished for."""
-    found: list[Pass] = []
-    before, number = job, job.image_number or 0
-    while True:
-        following = (
-            Job.objects.filter(follows=before, image_number=number)
-            .select_related("image_model")
-            .first()
-        )
-        if following is None:
-            return tuple(found)
-        factor = following.width // before.width
-        found.append(
-            Pass(
-                operation=Operation(following.operation),
-                model=following.image_model.slug,
-                factor=factor if factor in FACTORS else 1,
-            )
-        )
-        before = following
-
-
-def fingerprint_with(key: str, planned: Sequence[Step]) -> str:
-    """Return the cache key of a wish with its passes."""
-    if not planned:
-        return key
-    return canonical.digest({"request": key, "passes": [step.key for step in planned]})
 
 
 def _number_of(job: Job) -> int:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import Recovery
 from imagegen_app.models import WebhookDelivery
-from imagegen_app.services import access, leases, recovery
+from imagegen_app.services import access, adapters, leases
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +59,7 @@ def _ways(attempt: Attempt) -> list[str]:
         Recovery.LOOKUP: _("the provider can be asked"),
         Recovery.WEBHOOK: _("the provider may still tell us"),
     }
-    found = [told[way] for way in Recovery if way in recovery.ways(attempt)]
+    found = [told[way] for way in Recovery if way in adapters.ways(attempt)]
     if WebhookDelivery.objects.filter(attempt=attempt).exists():
         found.append(_("a message of the provider has come"))
     return found

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 #: The personal fields of events that repeat a job's prompt, in whole or in part.
-PROMPT_FIELDS: Final = ("prompt", "negative_prompt", "variables", "revised_prompt", "text")
+PROMPT_FIELDS: Final = ("prompt", "negative_prompt", "variables", "text")
 _PERSON: Final = "person:"
 _BATCH: Final = 500
 
@@ -119,12 +119,12 @@ def _delete(texts: QuerySet[AuditSecret]) -> int:
 
 
 def _blank(jobs: QuerySet[Job]) -> int:
-    """Blank the prompts of jobs, and the digests from which a short one could be guessed."""
+    """Blank the prompts of jobs, what providers made of them, and the digests from which a short one could be guessed."""
     keys = list(jobs.filter(prompt_erased_at__isnull=True).values_list("pk", flat=True))
     now = clock.now()
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
-        Attempt.objects.filter(job_id__in=some).update(request_digest="")
+        Attempt.objects.filter(job_id__in=some).update(request_digest="", revised_prompt="")
         # A captioner was told the prompt, and may have repeated names from it.
         Asset.objects.filter(job_id__in=some).update(alt_suggestion="")
         Job.objects.filter(pk__in=some).update(

@@ -131,7 +131,12 @@ def _story(asset: Asset) -> dict[str, object]:
         "credentials_signer": found.credentials.signer,
         "file_unchanged": found.is_unchanged,
         "verdicts": [
-            {"screener": v.screener, "stage": v.stage, "outcome": v.outcome}
+            {
+                "screener": v.screener,
+                "stage": v.stage,
+                "part": v.where,
+                "outcome": v.outcome,
+            }
             for v in Verdict.objects.filter(job__in=through).order_by("pk")
         ],
         "review": asset.review,

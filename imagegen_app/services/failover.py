@@ -79,7 +79,7 @@ def _fitting(job: Job, model: ImageModel) -> StandIn | None:
         return None
     try:
         request = request_to(job, model)
-        if next(complaints(request, capabilities=adapters.capabilities(model)), ""):
+        if next(complaints(request, capabilities=adapters.capabilities(model)), None):
             return None
         cost = prices.price_of(model, size=request.size, quality=request.quality, count=job.count)
     except (Refused, StorageFailed, adapters.NotConfigured):

@@ -6,7 +6,6 @@ rows of the outcome in one transaction.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.source_types import digital_source_type
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.imaging import metadata
 from imagegen_app.imaging.credentials import (
@@ -40,11 +40,6 @@ if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.answers import AnswerFile
     from imagegen_app.providers.base import Provider
-
-_SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-GENERATED = _SOURCES + "trainedAlgorithmicMedia"
-COMPOSITE = _SOURCES + "compositeWithTrainedAlgorithmicMedia"
-ENHANCED = _SOURCES + "algorithmicallyEnhanced"
 
 
 class TryLater(Exception):
@@ -108,6 +103,8 @@ class MadeImage:
     phash_wide: str
     is_flat: bool
     seed: int | None
+    #: What the provider said that the bytes are.
+    claimed_media_type: str = ""
     screened: list[moderation.Screened] = field(default_factory=list)
     caption: captions.Suggestion = captions.NONE
 
@@ -213,7 +210,7 @@ def _make_one(
         prepared.master.data,
         media_type=prepared.master.media_type,
         stage="output",
-        where=f"image {position + 1}",
+        where=f"output_image:{position + 1}",
     )
     screened += mine
     if moderation.is_blocked(mine):
@@ -278,8 +275,15 @@ def _make_one(
         phash_wide=prepared.fingerprint.phash256,
         is_flat=prepared.fingerprint.is_flat,
         seed=image.seed,
+        claimed_media_type=_media_type(image.claimed_media_type),
         screened=mine,
     )
+
+
+def _media_type(claimed: str) -> str:
+    """Return a media type that a stranger named, as a short word in its usual spelling."""
+    name = metadata.clean(claimed, cap=40).strip().lower().partition(";")[0]
+    return "image/jpeg" if name == "image/jpg" else name
 
 
 #: What captioners can be expected to read, best first, and how wide it should be.
@@ -313,11 +317,6 @@ def _is_last(job: Job) -> bool:
     """Say whether no follow-up pass works on the job's images."""
     alone = job.step_count == 1 and job.root_id is None
     return alone or not job.followers.exists()
-
-
-def file_hash(data: bytes) -> str:
-    """Return the SHA-256 of bytes in hex."""
-    return hashlib.sha256(data).hexdigest()
 
 
 _DECODERS = 2
@@ -375,17 +374,12 @@ def _parents(order: Order) -> tuple[Parent, ...]:
 
 def source_type(job: Job, operation: Operation) -> str:
     """Return the digital source type by the operation and what it started from."""
-    if operation in {Operation.GENERATE, Operation.CONTROL}:
-        return GENERATED
     parents = [
         entry.asset.digital_source_type if entry.asset else ""
         for entry in job.inputs.all()
         if entry.role != InputRole.MASK.value
     ]
-    fully_generated = bool(parents) and all(p == GENERATED for p in parents)
-    if operation in {Operation.UPSCALE, Operation.REMOVE_BACKGROUND}:
-        return GENERATED if fully_generated else ENHANCED
-    return GENERATED if fully_generated else COMPOSITE
+    return digital_source_type(operation, inputs=parents)
 
 
 def _writer(job: Job) -> str:

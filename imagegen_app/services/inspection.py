@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from imagegen_app.imaging.credentials import read_credentials
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.services import storage
-from imagegen_app.services.ingest import file_hash
 from imagegen_app.services.signing import CertificateUnreadable, signing
 
 if TYPE_CHECKING:
@@ -66,4 +65,6 @@ def inspect_stored(asset: Asset) -> Inspection:
     """
     data = storage.get(asset.key)
     found = inspect_bytes(data, asset.media_type)
-    return Inspection(found.credentials, found.marks, is_unchanged=file_hash(data) == asset.sha256)
+    return Inspection(
+        found.credentials, found.marks, is_unchanged=storage.file_hash(data) == asset.sha256
+    )

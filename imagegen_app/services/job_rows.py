@@ -1,22 +1,24 @@
-"""Turn a wish that was authorised, priced and screened into a job's row, and tell the log of it."""
+"""Build the rows of jobs of requests that were checked, and the events that tell of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
-from imagegen_app.models import Job
-from imagegen_app.services import moderation
+from imagegen_app.models import Job, JobInput
+from imagegen_app.services import audit, clock, moderation, repeats, storage, turns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.services import prices
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.services.values import Wish
 
 #: Who waits for an image goes before work that nobody watches.
 INTERACTIVE_PRIORITY = 10
@@ -28,7 +30,111 @@ def priority_of(wish: Wish) -> int:
     return BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY
 
 
-def facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request that the rules cover, priced and screened: what a job is made of."""
+
+    wish: Wish
+    #: The rule that covers it, as the log names it.
+    rule: str
+    #: What it may cost, its follow-up passes left out.
+    estimate: prices.Estimate
+    screened: tuple[moderation.Screened, ...] = ()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a screener refused it."""
+        return moderation.is_blocked(self.screened)
+
+
+def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
+    """Return the jobs of checked requests; they are not stored."""
+    now = clock.now()
+    earlier = repeats.earlier_of([one.wish for one in checked if not one.is_blocked])
+    next_turns: dict[int, int] = {}
+    jobs: list[Job] = []
+    for one in checked:
+        priority = priority_of(one.wish)
+        if priority not in next_turns:
+            next_turns[priority] = turns.following(actor, priority=priority)
+        fingerprint = repeats.fingerprint_of(one.wish)
+        jobs.append(
+            _row(
+                actor,
+                one,
+                fingerprint=fingerprint,
+                now=now,
+                turn=next_turns[priority],
+                earlier=None if one.is_blocked else earlier.get(fingerprint),
+            )
+        )
+        next_turns[priority] += 1
+    return jobs
+
+
+def build_inputs(wish: Wish, job: Job) -> list[JobInput]:
+    """Store the images handed in, and return their rows."""
+    rows: list[JobInput] = []
+    pairs = zip(wish.request.inputs, wish.input_assets, strict=True)
+    for position, (picture, asset) in enumerate(pairs):
+        extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
+        key, sha256 = storage.put("inputs", picture.data, extension=extension)
+        rows.append(
+            JobInput(
+                job=job,
+                position=position,
+                role=picture.role.value,
+                asset=asset,
+                sha256=sha256,
+                key=key,
+                media_type=picture.media_type,
+                width=picture.width,
+                height=picture.height,
+            )
+        )
+    return rows
+
+
+def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[audit.Entry]:
+    """Return the events that tell how one request became a job."""
+    request = one.wish.request
+    data = _facts(one.wish, job=job, rule=one.rule)
+    found: list[audit.Entry] = []
+    if is_row:
+        # Ten thousand rows need no event each for what passed.
+        data["screened"] = _outcomes(one.screened)
+    else:
+        found += moderation.entries(job, one.screened)
+    found.append(
+        audit.Entry(
+            "job.requested",
+            subject=job,
+            job=job,
+            data=data,
+            personal={"prompt": request.prompt, "negative_prompt": request.negative_prompt},
+        )
+    )
+    if one.is_blocked:
+        categories = sorted({c for s in one.screened for c in s.finding.categories})
+        found.append(
+            audit.Entry("job.blocked", subject=job, job=job, data={"categories": categories})
+        )
+    elif job.cached_from_id is not None:
+        found.append(
+            audit.Entry("job.cached", subject=job, job=job, data={"earlier": job.cached_from_id})
+        )
+    return found
+
+
+def _outcomes(screened: Sequence[moderation.Screened]) -> dict[str, dict[str, str]]:
+    """Return what each screener decided about each part, by their codes."""
+    found: dict[str, dict[str, str]] = {}
+    for one in screened:
+        found.setdefault(one.screener, {})[one.where] = one.finding.outcome.value
+    return found
+
+
+def _facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
     """Return what the log keeps of a request."""
     version = wish.template_version
     return {
@@ -47,25 +153,20 @@ def facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
     }
 
 
-def build(
+def _row(
     actor: Actor,
-    wish: Wish,
+    one: CheckedRequest,
     *,
-    digest: str,
     fingerprint: str,
-    estimate: prices.Estimate,
     now: datetime,
     turn: int,
-    screened: list[moderation.Screened],
-    blocked: bool,
     earlier: Job | None,
 ) -> Job:
-    """Return the job of a wish that was authorised, priced and screened; it is not stored."""
-    request = wish.request
+    wish, request, estimate = one.wish, one.wish.request, one.estimate
     state = JobState.QUEUED
     ended: dict[str, object] = {}
-    screening_cost = moderation.cost_of(screened)
-    if blocked:
+    screening_cost = moderation.cost_of(one.screened)
+    if one.is_blocked:
         state = JobState.BLOCKED
         ended = {
             "finished_at": now,
@@ -100,7 +201,7 @@ def build(
         background=request.background,
         parameters={k: str(v) for k, v in request.parameters.items()},
         fingerprint=fingerprint,
-        request_digest=digest,
+        request_digest=repeats.digest_of(wish, fingerprint=fingerprint),
         idempotency_key=wish.idempotency_key or None,
         cached_from=earlier,
         step_count=1 if earlier is None else earlier.step_count,

@@ -332,6 +332,7 @@ def succeed(
     charge: Decimal,
     made: int,
     model_version: str,
+    revised_prompt: str = "",
     note: ProviderError | None,
 ) -> None:
     """End a job with its assets; joins the transaction in which they are written."""
@@ -344,7 +345,14 @@ def succeed(
         error_message="" if note is None else str(note)[:300],
         error_remedy="" if note is None else note.remedy[:300],
     )
-    if settle(job, attempt, amount=charge, model_version=model_version):
+    left = settle(
+        job,
+        attempt,
+        amount=charge,
+        model_version=model_version,
+        revised_prompt=revised_prompt,
+    )
+    if left:
         budgets.release(actor=WORKER, job=job)
     audit.record(
         WORKER, "job.succeeded", subject=job, job=job, data={"count": made, "wanted": job.count}

@@ -34,7 +34,7 @@ class Screened:
 
     screener: str
     stage: str
-    #: Which part of the wish it was about.
+    #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
     where: str
     finding: Finding
     #: What the call cost, in the currency of the job.
@@ -108,30 +108,37 @@ def verdicts(
     ]
 
 
-def keep(
-    *, actor: Actor, job: Job, decisions: Iterable[Screened], asset: Asset | None = None
-) -> None:
-    """Store verdicts with their events; joins the caller's transaction."""
-    decisions = list(decisions)
-    Verdict.objects.bulk_create(verdicts(job, decisions, asset=asset))
-    for decision in decisions:
-        finding = decision.finding
-        audit.record(
-            actor,
+def entries(
+    job: Job, decisions: Iterable[Screened], *, asset: Asset | None = None
+) -> list[audit.Entry]:
+    """Return the events that tell what screeners decided."""
+    return [
+        audit.Entry(
             "moderation.verdict",
             subject=job,
             job=job,
             asset=asset,
             data={
                 "screener": decision.screener,
-                "decision": finding.outcome,
+                "decision": decision.finding.outcome,
                 "subject": decision.where,
                 "stage": decision.stage,
-                "categories": list(finding.categories),
-                "scores": dict(finding.scores),
+                "categories": list(decision.finding.categories),
+                "scores": dict(decision.finding.scores),
                 "cost": decision.cost,
             },
         )
+        for decision in decisions
+    ]
+
+
+def keep(
+    *, actor: Actor, job: Job, decisions: Iterable[Screened], asset: Asset | None = None
+) -> None:
+    """Store verdicts with their events; joins the caller's transaction."""
+    decisions = list(decisions)
+    Verdict.objects.bulk_create(verdicts(job, decisions, asset=asset))
+    audit.record_many(actor, entries(job, decisions, asset=asset))
 
 
 def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str) -> Screened:

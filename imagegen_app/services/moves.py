@@ -139,6 +139,7 @@ def settle(
     error: ProviderError | None = None,
     error_code: str = "",
     model_version: str = "",
+    revised_prompt: str = "",
 ) -> Decimal:
     """Charge an attempt and return what is still set aside; joins the caller's transaction."""
     left = budgets.charge(actor=WORKER, job=job, attempt=attempt, amount=amount)
@@ -149,6 +150,7 @@ def settle(
         error_code=error.code if error else error_code,
         error_detail=(error.detail if error else "")[:300],
         model_version=model_version[:120],
+        revised_prompt=revised_prompt,
     )
     return left
 

@@ -69,6 +69,7 @@ FACTS = {
     "captioner": gettext_noop("captioner"),
     "categories": gettext_noop("categories"),
     "cost": gettext_noop("cost"),
+    "claimed_media_type": gettext_noop("media type that the provider named"),
     "count": gettext_noop("number"),
     "currency": gettext_noop("currency"),
     "decision": gettext_noop("decision"),
@@ -115,6 +116,18 @@ FACTS = {
 def translated(text: str) -> str:
     """Return a stored sentence in the reader's language; one that is not fixed stays as it is."""
     return gettext(text) if text else ""
+
+
+def screened_part(code: str) -> str:
+    """Return what the part of a request or an answer is called that a screener looked at."""
+    name, _colon, number = code.partition(":")
+    known = {
+        "prompt": gettext("prompt"),
+        "negative_prompt": gettext("negative prompt"),
+        "input_image": gettext("input image %(number)s"),
+        "output_image": gettext("image %(number)s"),
+    }
+    return known[name] % {"number": number} if name in known else code
 
 
 def fact_name(key: str) -> str:

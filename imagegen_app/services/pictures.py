@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
 
+from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement
 from imagegen_app.services import delivery
-from imagegen_app.services.ingest import GENERATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,7 +16,7 @@ from imagegen_app.services.access import Refused, whom_to_ask
 if TYPE_CHECKING:
     from imagegen_app.core.types import Size
     from imagegen_app.models import ImageModel
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.services.values import Wish
 
 
 class NoPrice(Refused):
@@ -55,7 +55,7 @@ def price_of(image_model: ImageModel, *, size: Size, quality: str, count: int) -
         raise NoPrice(
             _("This image cannot be requested."),
             why=_("“%(model)s” has no price for it (%(fault)s).")
-            % {"model": image_model.name, "fault": fault},
+            % {"model": image_model.name, "fault": _(fault.why.text) % fault.why.values},
             remedy=whom_to_ask(),
         ) from None
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import Recovery
 from imagegen_app.models import WebhookDelivery
-from imagegen_app.providers import registry
-from imagegen_app.services import clock, jobs, leases, spool, unknown
+from imagegen_app.services import adapters, clock, jobs, leases, spool, unknown
 from imagegen_app.services.budgets import OverBudget
 from imagegen_app.services.moves import WORKER
 
@@ -26,15 +25,10 @@ def spooled(attempt: Attempt) -> bool:
     return spool.answer_of(attempt).is_complete
 
 
-def ways(attempt: Attempt) -> frozenset[Recovery]:
-    """Return how the fate of this attempt can be learnt."""
-    return registry.describe(attempt.image_model.provider.adapter).recovery
-
-
 def may_repeat(job: Job, attempt: Attempt) -> bool:
     """Say whether the same call may be sent once more: its key makes it one call."""
     wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
-    return wanted and Recovery.IDEMPOTENCY_KEY in ways(attempt)
+    return wanted and Recovery.IDEMPOTENCY_KEY in adapters.ways(attempt)
 
 
 def give_up_or_wait(job: Job, attempt: Attempt) -> None:
@@ -48,10 +42,12 @@ def give_up_or_wait(job: Job, attempt: Attempt) -> None:
         leases.postpone(job, seconds=0)
     elif job.state == JobState.UNCERTAIN and job.deadline_at <= clock.now():
         unknown.close_unknown(job, attempt)
-    elif job.state == JobState.SUBMITTING and ways(attempt) and attempt.polls < FIRST_LOOKS:
+    elif (
+        job.state == JobState.SUBMITTING and adapters.ways(attempt) and attempt.polls < FIRST_LOOKS
+    ):
         leases.polled(attempt)
         leases.postpone(job, seconds=2.0**attempt.polls)
-    elif ways(attempt) or WebhookDelivery.objects.filter(attempt=attempt).exists():
+    elif adapters.ways(attempt) or WebhookDelivery.objects.filter(attempt=attempt).exists():
         unknown.became_uncertain(job, attempt, look_again=LOOK_AGAIN_SECONDS)
     elif job.policy == "at_least_once":
         try:

@@ -10,12 +10,12 @@ from imagegen_app.core import canonical
 from imagegen_app.core.fingerprint import fingerprint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Job
-from imagegen_app.services import chains
+from imagegen_app.services import follow_ups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.services.values import Wish
 
 
 def fingerprint_of(wish: Wish) -> str:
@@ -25,7 +25,7 @@ def fingerprint_of(wish: Wish) -> str:
         provider=wish.image_model.provider.slug,
         model_version=wish.image_model.version,
     )
-    return chains.fingerprint_with(key, wish.steps)
+    return follow_ups.fingerprint_with(key, wish.steps)
 
 
 def digest_of(wish: Wish, *, fingerprint: str = "") -> str:

@@ -1,8 +1,9 @@
-"""Turn a wish into an authorised, priced, screened and reserved job."""
+"""Turn requests into authorised, priced, screened and reserved jobs: one, or the many of a batch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError
@@ -12,30 +13,34 @@ from imagegen_app.core import canonical
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
-from imagegen_app.models import Job, JobInput
+from imagegen_app.models import Batch, Job, JobInput, Verdict
+from imagegen_app.models.amounts import shown
 from imagegen_app.services import (
     access,
     audit,
     batch_counts,
     budgets,
-    chains,
-    clock,
+    follow_ups,
     job_rows,
     moderation,
+    phrases,
     prices,
     repeats,
     steps,
-    storage,
-    turns,
     wakeups,
 )
 from imagegen_app.services.access import Refused, whom_to_ask
+from imagegen_app.services.job_rows import CheckedRequest
 from imagegen_app.services.unit import use_case
+from imagegen_app.services.values import BadStep
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.types import Cost
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.models import ImageModel
+    from imagegen_app.services.values import Wish
 
 
 class IdempotencyConflict(Refused):
@@ -55,26 +60,90 @@ class PromptBlocked(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """What a wish would cost, and what is left to pay it from."""
+class Offer:
+    """What a request would cost, and whether it would be refused as things stand."""
 
+    wish: Wish
+    #: With its screening and all its follow-up passes.
     cost: Cost
     #: None where no budget applies.
-    allowance: budgets.Allowance | None
-    #: The wish was answered before and costs nothing.
+    allowance: budgets.Allowance | None = None
+    #: It was answered before and costs nothing.
     is_cached: bool = False
+    #: Why it would be refused, and whom to ask; None if it can be made.
+    refusal: Refused | None = None
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it can be made now, for all that is known before it is screened."""
+        return self.refusal is None
 
 
-def quote(*, actor: Actor, wish: Wish) -> Quote:
-    """Price a wish without making it.
+def offer(*, actor: Actor, wish: Wish) -> Offer:
+    """Return what a request would cost and whether it would be refused, without making it.
 
     :raises NoPrice: if the model's price list has no price for it.
+    :raises BadStep: if its parts are priced in several currencies.
     """
-    return Quote(
-        cost=total_of(wish),
-        allowance=budgets.allowance(actor, wish.image_model),
-        is_cached=_earlier(wish) is not None,
+    return offers(actor=actor, wishes=[wish])[0]
+
+
+def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
+    """Return the offers of several requests, each as if it were the only one.
+
+    :raises NoPrice: if the model's price list has no price for one of them.
+    :raises BadStep: if the parts of one are priced in several currencies.
+    """
+    cached = repeats.earlier_of(wishes) if wishes else {}
+    allowances: dict[int, budgets.Allowance | None] = {}
+    refusals: dict[object, Refused | None] = {}
+    found: list[Offer] = []
+    for wish in wishes:
+        model = wish.image_model
+        if model.pk not in allowances:
+            allowances[model.pk] = budgets.allowance(actor, model)
+        kind = _kind_of(wish)
+        if kind not in refusals:
+            refusals[kind] = _grant_refusal(actor, wish)
+        made = Offer(
+            wish=wish,
+            cost=total_of(wish),
+            allowance=allowances[model.pk],
+            is_cached=bool(cached) and repeats.fingerprint_of(wish) in cached,
+            refusal=refusals[kind],
+        )
+        if made.is_possible and not made.is_cached:
+            made = replace(made, refusal=budget_refusal(made.cost, made.allowance))
+        found.append(made)
+    return found
+
+
+def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> Refused | None:
+    """Return why an amount does not fit into what is left of a budget; None if it fits."""
+    if allowance is None:
+        return None
+    if allowance.currency != cost.currency:
+        return budgets.currency_mismatch(allowance.budget, allowance.currency, cost.currency)
+    if allowance.left >= cost.amount:
+        return None
+    return budgets.OverBudget(
+        _("This image does not fit into the budget."),
+        why=_("It would cost %(cost)s %(currency)s; %(left)s %(currency)s remain in the budget.")
+        % {
+            "cost": shown(cost.amount),
+            "currency": cost.currency,
+            "left": shown(max(allowance.left, Decimal(0))),
+        },
+        remedy=whom_to_ask(),
     )
+
+
+def _grant_refusal(actor: Actor, wish: Wish) -> Refused | None:
+    try:
+        demand_granted(actor, wish)
+    except access.NotGranted as refusal:
+        return refusal
+    return None
 
 
 def total_of(wish: Wish) -> Cost:
@@ -88,7 +157,7 @@ def total_of(wish: Wish) -> Cost:
     if more is None:
         return cost
     if more.currency != cost.currency:
-        raise steps.BadStep(_("The passes are priced in several currencies."))
+        raise BadStep(_("The passes are priced in several currencies."))
     return replace(cost, amount=cost.amount + more.amount)
 
 
@@ -116,19 +185,18 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     :raises PromptBlocked: if a screener refuses it; the job exists, in the state `blocked`.
     :raises IdempotencyConflict: if its key stands for another request.
     """
-    digest = repeats.digest_of(wish)
-    known = _known(actor, wish, digest)
+    known = _known(actor, wish)
     if known is not None:
         return known
     try:
-        checked = _check(actor, wish)
-        job = _create(actor=actor, wish=wish, digest=digest, checked=checked)
+        # In no transaction: a screener may be far away.
+        job = _create_one(actor=actor, checked=check_requests(actor=actor, wishes=[wish]))
     except Refused as refusal:
         _record_refusal(actor=actor, wish=wish, refusal=refusal)
         raise
     except IntegrityError:
         # The same key arrived twice at once; the other one won.
-        known = _known(actor, wish, digest)
+        known = _known(actor, wish)
         if known is None:
             raise
         return known
@@ -155,121 +223,103 @@ def demand_granted(actor: Actor, wish: Wish) -> access.Decision:
     return decision
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What the rules and the screeners say of a wish."""
-
-    rule: str
-    estimate: prices.Estimate
-    screened: list[moderation.Screened]
-
-
-def _check(actor: Actor, wish: Wish) -> _Checked:
-    """Hold a wish to the rules, then have it screened; in no transaction: a screener may be far away.
+def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedRequest]:
+    """Hold requests to the rules, and then have each of them screened; nothing is written.
 
     A grant that ends meanwhile is noticed by the worker, which asks for it again.
+
+    :raises NotGranted: if the allowlist does not cover one of them.
+    :raises NoPrice: if one cannot be priced.
+    :raises OverBudget: if screening costs, and all of them together do not fit into a budget.
     """
-    rule = demand_granted(actor, wish).rule
-    total = total_of(wish)
-    estimate = prices.price(wish)
-    if estimate.screening:
-        # Screeners are not paid for a wish that cannot be.
-        budgets.demand_room(actor, wish.image_model, amount=total.amount)
-    return _Checked(rule=rule, estimate=estimate, screened=screen(wish))
+    rules: dict[object, str] = {}
+    needed: dict[ImageModel, Decimal] = {}
+    estimates: list[prices.Estimate] = []
+    for wish in wishes:
+        kind = _kind_of(wish)
+        if kind not in rules:
+            rules[kind] = demand_granted(actor, wish).rule
+        total = total_of(wish).amount
+        needed[wish.image_model] = needed.get(wish.image_model, Decimal(0)) + total
+        estimates.append(prices.price(wish))
+    if any(estimate.screening for estimate in estimates):
+        # Screeners are not paid for requests that cannot be.
+        for model, amount in needed.items():
+            budgets.demand_room(actor, model, amount=amount)
+    return [
+        CheckedRequest(wish, rules[_kind_of(wish)], estimate, tuple(screen(wish)))
+        for wish, estimate in zip(wishes, estimates, strict=True)
+    ]
+
+
+def _kind_of(wish: Wish) -> object:
+    """Return what the allowlist looks at: requests of one kind are granted or refused together."""
+    request = wish.request
+    return (wish.image_model.pk, request.operation, request.size, request.count, wish.steps)
 
 
 @use_case()
-def _create(*, actor: Actor, wish: Wish, digest: str, checked: _Checked) -> Job:
-    screened, estimate = checked.screened, checked.estimate
-    blocked = moderation.is_blocked(screened)
-    earlier = None if blocked else _earlier(wish)
-    job = _store(actor, wish, digest, estimate, screened=screened, blocked=blocked, earlier=earlier)
-    moderation.keep(actor=actor, job=job, decisions=screened)
-    audit.record(
-        actor,
-        "job.requested",
-        subject=job,
-        job=job,
-        data=job_rows.facts(wish, job=job, rule=checked.rule),
-        personal={"prompt": wish.request.prompt, "negative_prompt": wish.request.negative_prompt},
-    )
-    if blocked:
-        categories = sorted({c for s in screened for c in s.finding.categories})
-        audit.record(actor, "job.blocked", subject=job, job=job, data={"categories": categories})
-    elif earlier is not None:
-        audit.record(actor, "job.cached", subject=job, job=job, data={"earlier": earlier.pk})
-    else:
-        budgets.reserve(actor=actor, job=job, amount=estimate.total.amount)
-        chains.store(job, wish.steps, actor=actor)
+def _create_one(*, actor: Actor, checked: Sequence[CheckedRequest]) -> Job:
+    (job,) = create_jobs(actor=actor, checked=checked)
+    if not job.is_final:
         wake("drive")
-    budgets.charge_extra(
-        actor=actor, job=job, amount=moderation.cost_of(screened), purpose="screening"
-    )
     failpoint("request.before_commit")
     return job
 
 
-def _store(
-    actor: Actor,
-    wish: Wish,
-    digest: str,
-    estimate: prices.Estimate,
-    *,
-    screened: list[moderation.Screened],
-    blocked: bool,
-    earlier: Job | None,
-) -> Job:
-    priority = job_rows.priority_of(wish)
-    job = job_rows.build(
-        actor,
-        wish,
-        digest=digest,
-        fingerprint=repeats.fingerprint_of(wish),
-        estimate=estimate,
-        now=clock.now(),
-        turn=turns.following(actor, priority=priority),
-        screened=screened,
-        blocked=blocked,
-        earlier=earlier,
+def create_jobs(
+    *, actor: Actor, checked: Sequence[CheckedRequest], batch: Batch | None = None
+) -> list[Job]:
+    """Write the jobs of checked requests with all that belongs to them, in a dozen statements.
+
+    That is: their follow-up passes, input images, verdicts, events, reservations, what screening
+    cost, and the counts of their batch. Joins the caller's transaction. With `batch`, they are its
+    next rows: the money is told of once for all, and what screeners passed with each request.
+
+    :raises OverBudget: if they do not fit into a budget.
+    :raises CurrencyMismatch: if a budget counts in another currency.
+    :raises IntegrityError: if an idempotency key of the actor was used meanwhile.
+    """
+    if not checked:
+        return []
+    jobs = job_rows.build_jobs(actor, checked)
+    rows: list[Job] = []
+    entries: list[audit.Entry] = []
+    for one, job in zip(checked, jobs, strict=True):
+        following = [] if job.is_final else follow_ups.build(job, one.wish.steps)
+        rows += [job, *following]
+        entries += job_rows.entries(one, job, is_row=batch is not None)
+        entries += [follow_ups.entry(later) for later in following]
+    Job.objects.bulk_create(rows, batch_size=1000)
+    pairs = list(zip(checked, jobs, strict=True))
+    Verdict.objects.bulk_create(
+        [row for one, job in pairs for row in moderation.verdicts(job, one.screened)],
+        batch_size=1000,
     )
-    job.save(force_insert=True)
-    request = wish.request
-    for position, (picture, asset) in enumerate(
-        zip(request.inputs, wish.input_assets, strict=True)
-    ):
-        extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
-        key, sha256 = storage.put("inputs", picture.data, extension=extension)
-        JobInput.objects.create(
-            job=job,
-            position=position,
-            role=picture.role.value,
-            asset=asset,
-            sha256=sha256,
-            key=key,
-            media_type=picture.media_type,
-            width=picture.width,
-            height=picture.height,
-        )
-    if wish.batch is not None:
-        if wish.replaces is not None:
-            batch_counts.reopened(wish.replaces)
-        if job.is_final:
-            batch_counts.ended(job)
-    return job
+    JobInput.objects.bulk_create(
+        [row for one, job in pairs for row in job_rows.build_inputs(one.wish, job)]
+    )
+    audit.record_many(actor, entries)
+    unpaid = [job for job in rows if not job.is_final]
+    budgets.reserve_many(actor=actor, jobs=unpaid, batch=batch)
+    for job in jobs:
+        budgets.charge_extra(actor=actor, job=job, amount=job.screening_cost, purpose="screening")
+    batch_counts.count_new_jobs(rows)
+    return jobs
 
 
 def screen(wish: Wish) -> list[moderation.Screened]:
     """Have the site's screeners look at a wish's texts and input images."""
     found = [
-        *moderation.screen_text(wish.request.prompt, where=_("prompt")),
-        *moderation.screen_text(wish.request.negative_prompt, where=_("negative prompt")),
+        *moderation.screen_text(wish.request.prompt, where="prompt"),
+        *moderation.screen_text(wish.request.negative_prompt, where="negative_prompt"),
     ]
     for number, picture in enumerate(wish.request.inputs, start=1):
         found += moderation.screen_image(
             picture.data,
             media_type=picture.media_type,
             stage="input",
-            where=_("input image %(number)s") % {"number": number},
+            where=f"input_image:{number}",
         )
     return found
 
@@ -290,7 +340,7 @@ def _record_refusal(*, actor: Actor, wish: Wish, refusal: Refused) -> None:
     )
 
 
-def _known(actor: Actor, wish: Wish, digest: str) -> Job | None:
+def _known(actor: Actor, wish: Wish) -> Job | None:
     """Return the job that this actor's key made before.
 
     :raises IdempotencyConflict: if it was made from another request.
@@ -302,7 +352,7 @@ def _known(actor: Actor, wish: Wish, digest: str) -> Job | None:
     ).first()
     if job is None:
         return None
-    if job.request_digest != digest:
+    if job.request_digest != repeats.digest_of(wish):
         raise IdempotencyConflict(
             _("This request was not made."),
             why=_("Its idempotency key was used before for another request."),
@@ -311,14 +361,9 @@ def _known(actor: Actor, wish: Wish, digest: str) -> Job | None:
     return job
 
 
-def _earlier(wish: Wish) -> Job | None:
-    """Return a finished job that answered exactly this wish, if the wish fixes its seed."""
-    return repeats.earlier_of([wish]).get(repeats.fingerprint_of(wish))
-
-
 def _blocked(job: Job) -> PromptBlocked:
     verdict = job.verdicts.filter(outcome="blocked").order_by("pk").first()
-    where = verdict.where if verdict else ""
+    where = phrases.screened_part(verdict.where) if verdict else ""
     advice = verdict.advice if verdict else ""
     return PromptBlocked(
         _("This request was refused by screening."),

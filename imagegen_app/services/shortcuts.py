@@ -26,15 +26,15 @@ def generate(*, user: Any, **wish: Any) -> Job:
     return requests.request_images(actor=actor, wish=wishes.compose(actor=actor, **wish))
 
 
-def estimate(*, user: Any, **wish: Any) -> requests.Quote:
-    """Return what a request would cost this user, and what is left of the budget.
+def estimate(*, user: Any, **wish: Any) -> requests.Offer:
+    """Return what a request would cost this user, what is left, and whether it would be refused.
 
     Takes the keywords of `generate`; makes nothing.
 
     :raises Refused: if it does not fit or has no price.
     """
     actor = access.person(user)
-    return requests.quote(actor=actor, wish=wishes.compose(actor=actor, **wish))
+    return requests.offer(actor=actor, wish=wishes.compose(actor=actor, **wish))
 
 
 def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Placement:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,50 +12,13 @@ from imagegen_app.core.types import Cost, GenerationRequest, ImageInput, InputRo
 from imagegen_app.models import ImageModel
 from imagegen_app.providers.parameters import complaints
 from imagegen_app.services import access, adapters, prices
-from imagegen_app.services.access import Refused, whom_to_ask
+from imagegen_app.services.values import BadStep, Step, describe_complaint, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.types import Size
-
-
-class BadStep(Refused):
-    """A follow-up pass cannot be made as it is declared."""
-
-    code = "bad_step"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(_("This request cannot be made."), why=why, remedy=whom_to_ask())
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One pass that follows: by which model, and the size that comes out."""
-
-    image_model: ImageModel
-    operation: Operation
-    size: Size
-
-    #: How many times larger each side becomes.
-    factor: int = 1
-
-    @property
-    def words(self) -> str:
-        """What the step is called."""
-        one = passes.Pass(self.operation, self.image_model.slug, self.factor)
-        return in_words(one, model=self.image_model.name)
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What decides the pass's picture."""
-        return {
-            "model": self.image_model.slug,
-            "version": self.image_model.version,
-            "operation": self.operation,
-            "size": str(self.size),
-        }
 
 
 def planned(
@@ -99,16 +61,6 @@ def offered() -> list[tuple[str, str]]:
                 one = passes.Pass(operation=operation, model=model.slug, factor=factor)
                 found.append((str(one), in_words(one, model=model.name)))
     return sorted(found, key=lambda entry: entry[0].partition(":")[0] != Operation.UPSCALE)
-
-
-def in_words(one: passes.Pass, *, model: str = "") -> str:
-    """Return what a pass is called."""
-    if one.operation is Operation.UPSCALE:
-        return _("Upscale %(factor)s times with %(model)s") % {
-            "factor": one.factor,
-            "model": model or one.model,
-        }
-    return _("Remove the background with %(model)s") % {"model": model or one.model}
 
 
 def cost_of(steps: Sequence[Step], *, count: int) -> Cost | None:
@@ -171,10 +123,6 @@ def _demand_possible(step: Step, *, start: Size) -> None:
         able = adapters.capabilities(step.image_model)
     except adapters.NotConfigured as fault:
         raise BadStep(str(fault)) from None
-    complaint = next(complaints(request, capabilities=able), "")
-    if complaint:
-        part, _colon, why = complaint.partition(": ")
-        raise BadStep(
-            _("“%(model)s” cannot do this (%(part)s): %(why)s.")
-            % {"model": step.image_model.name, "part": part.replace("_", " "), "why": why}
-        )
+    complaint = next(complaints(request, capabilities=able), None)
+    if complaint is not None:
+        raise BadStep(describe_complaint(step.image_model, complaint))

@@ -24,12 +24,17 @@ def storage() -> Storage:
     return storages[conf.get().storage]
 
 
+def file_hash(data: bytes) -> str:
+    """Return the SHA-256 of bytes in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def put(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
     """Keep bytes and return (key, SHA-256 in hex); the same bytes are kept once.
 
     :raises StorageFailed: if the storage refuses or keeps something else.
     """
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256 = file_hash(data)
     key = f"{prefix}/{sha256[:2]}/{sha256}.{extension}"
     where = storage()
     try:

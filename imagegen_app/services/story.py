@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.models import Verdict
 from imagegen_app.models.amounts import shown
-from imagegen_app.services import access, chains, pictures
+from imagegen_app.services import access, chains, phrases, pictures
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
@@ -33,6 +33,8 @@ def sentences(reader: Person, asset: Asset) -> list[str]:
             "version": asset.attempt.model_version or asset.attempt.image_model.version,
         },
     ]
+    if asset.attempt.revised_prompt:
+        lines.append(_("The provider reworded the prompt before it made the image."))
     if asked != job:
         lines.append(_("It came through these steps: %(steps)s.") % {"steps": _steps(job)})
     if access.may(reader, "view_costs") or job.requester_id == reader.account.pk:
@@ -48,7 +50,7 @@ def sentences(reader: Person, asset: Asset) -> list[str]:
         _("“%(screener)s” looked at the %(where)s: %(outcome)s.")
         % {
             "screener": verdict.screener,
-            "where": verdict.where,
+            "where": phrases.screened_part(verdict.where),
             "outcome": verdict.get_outcome_display().lower(),
         }
         for verdict in Verdict.objects.filter(job__in=chains.trail(job)).order_by("pk")[:20]

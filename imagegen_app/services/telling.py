@@ -58,7 +58,7 @@ def of_job(job: Job, *, most: int = 200) -> list[Told]:
 
 def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told:
     body: dict[str, Any] = json.loads(event.body)
-    data: dict[str, Any] = _named(body.get("data", {}))
+    data: dict[str, Any] = _named(event.type, body.get("data", {}))
     promised = set(body.get("commitments", {}))
     kind = events.EVENTS.get(event.type)
     values = {
@@ -85,11 +85,21 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
     )
 
 
-def _named(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts of an event with the operation in the reader's words."""
+def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of an event with its codes in the reader's words."""
+    named = dict(data)
     names = dict(choices(Operation))
     operation = str(data.get("operation", ""))
-    return {**data, "operation": str(names[operation])} if operation in names else data
+    if operation in names:
+        named["operation"] = str(names[operation])
+    if kind == "moderation.verdict":
+        named["subject"] = phrases.screened_part(str(data.get("subject", "")))
+    if isinstance(data.get("screened"), dict):
+        named["screened"] = {
+            screener: {phrases.screened_part(part): outcome for part, outcome in parts.items()}
+            for screener, parts in data["screened"].items()
+        }
+    return named
 
 
 def _text(value: Any) -> str:

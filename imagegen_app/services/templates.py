@@ -15,6 +15,7 @@ from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.services import access, adapters, audit, steps
 from imagegen_app.services.catalog import NotValid
 from imagegen_app.services.unit import use_case
+from imagegen_app.services.values import BadStep, complaint_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,11 +184,11 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         raise NotValid(_("A fixed seed needs its number."), field="seed")
     if draft.image_model is not None:
         complaint = adapters.capabilities(draft.image_model).sizes.complaint(draft.size)
-        if complaint:
-            raise NotValid(complaint, field="width")
+        if complaint is not None:
+            raise NotValid(complaint_reason(complaint), field="width")
     try:
         steps.planned(draft.passes, start=draft.size)
-    except steps.BadStep as fault:
+    except BadStep as fault:
         raise NotValid(fault.why, field="passes") from None
     return variables
 

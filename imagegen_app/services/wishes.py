@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -12,82 +11,25 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
-from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
+from imagegen_app.core.types import GenerationRequest, ImageInput, Operation, Size
 from imagegen_app.imaging.faults import BadImage
 from imagegen_app.imaging.inspect import ImageLimits, inspect
-from imagegen_app.models import (
-    Asset,
-    Batch,
-    ImageModel,
-    Job,
-    PromptTemplate,
-    TemplateVersion,
-)
+from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import complaints
 from imagegen_app.services import adapters, phrases, steps, storage
-from imagegen_app.services.access import Refused, granted_models, whom_to_ask
+from imagegen_app.services.access import granted_models, whom_to_ask
+from imagegen_app.services.values import BadStep, InvalidWish, Wish, describe_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.passes import Pass
-    from imagegen_app.services.steps import Step
+    from imagegen_app.models import Asset, Batch
+    from imagegen_app.services.values import Step, Upload
 
 _LARGEST_SEED = 2**31 - 1
 _NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
-
-
-class InvalidWish(Refused):
-    """Something in the wish does not fit; `field` names the part."""
-
-    code = "invalid_wish"
-
-    def __init__(self, why: str, *, field: str = "", remedy: str = "") -> None:
-        super().__init__(
-            _("This request cannot be made."),
-            why=why,
-            remedy=remedy or _("Change it and try again."),
-        )
-        self.field = field
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An input image: bytes of a file, or an asset of ours."""
-
-    role: InputRole = InputRole.IMAGE
-    data: bytes = field(default=b"", repr=False)
-    asset: Asset | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One complete request, not yet authorised."""
-
-    image_model: ImageModel
-    request: GenerationRequest
-    template_version: TemplateVersion | None = None
-    #: The values as the requester gave them, as text.
-    variables: Mapping[str, str] = field(default_factory=dict)
-    #: The rendered prompt with its variables' places.
-    rendered: prompts.Rendered | None = None
-    #: The assets that inputs came from, by position.
-    input_assets: tuple[Asset | None, ...] = ()
-    idempotency_key: str = ""
-    batch: Batch | None = None
-    row_key: str = ""
-    #: The ended job that this one is requested again for.
-    replaces: Job | None = None
-    #: What is done to each image afterwards.
-    steps: tuple[Step, ...] = ()
-    #: What to do when the outcome of a call is unknown.
-    policy: str = "at_most_once"
-
-    @property
-    def has_random_seed(self) -> bool:
-        """Whether the same wish would give another picture each time."""
-        return self.request.seed is None
 
 
 def compose(
@@ -306,7 +248,7 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
 def _steps(wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size) -> tuple[Step, ...]:
     try:
         return steps.planned(wanted, start=start)
-    except steps.BadStep as fault:
+    except BadStep as fault:
         raise InvalidWish(fault.why, field="passes", remedy=fault.remedy) from None
 
 
@@ -345,14 +287,12 @@ def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> Non
             _("The prompt is empty."), field="prompt", remedy=_("Say what the image should show.")
         )
     try:
-        complaint = next(complaints(request, capabilities=adapters.capabilities(image_model)), "")
+        complaint = next(complaints(request, capabilities=adapters.capabilities(image_model)), None)
     except adapters.NotConfigured as fault:
         raise InvalidWish(str(fault), field="model", remedy=whom_to_ask()) from None
-    if complaint:
-        part, _colon, why = complaint.partition(": ")
+    if complaint is not None:
         raise InvalidWish(
-            _("“%(model)s” cannot do this (%(part)s): %(why)s.")
-            % {"model": image_model.name, "part": part.replace("_", " "), "why": why},
-            field=part,
+            describe_complaint(image_model, complaint),
+            field=complaint.part,
             remedy=_("Choose another value or another model."),
         )

@@ -19,6 +19,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from PIL import Image
 
+from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import FINAL, LIVE, AttemptState, JobState, ReviewState
 from imagegen_app.core.types import Operation
 from imagegen_app.models import (
@@ -33,7 +34,6 @@ from imagegen_app.models import (
     TemplateVersion,
 )
 from imagegen_app.services import clock, roles, storage
-from imagegen_app.services.ingest import GENERATED
 from imagegen_app.services.unit import use_case
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from imagegen_app import attach, generate
 from imagegen_app.contrib.djangocms.publishing import place_on_page
 from imagegen_app.core.states import FINAL
-from imagegen_app.models import Job
+from imagegen_app.models import Asset, Job
 from imagegen_app.services import access, inspection, review
 from project.catalog.models import Product
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from imagegen_app.models import Asset
 
 POLL_SECONDS = 0.2
 
@@ -103,7 +102,7 @@ def finish(jobs: list[Job]) -> list[Row]:
     rows = []
     for number, job in enumerate(jobs):
         job.refresh_from_db()
-        asset = job.results().first()
+        asset = Asset.objects.results_of(job).first()
         if asset is None:
             rows.append(_row(job, None, ()))
             continue

@@ -11,7 +11,8 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageDraw
 
-from imagegen_app.imaging.metadata import DIGITAL_SOURCE_TYPES, Marks
+from imagegen_app.core.source_types import GENERATED
+from imagegen_app.imaging.metadata import Marks
 from imagegen_app.imaging.pipeline import Plan, Qualities
 
 PILLOW = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
@@ -21,7 +22,7 @@ SENTINEL = b"<script>alert('sentinel-7f3a')</script>"
 NASTY = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
 
 MARKS = Marks(
-    digital_source_type=DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia",
+    digital_source_type=GENERATED,
     ai_system='gpt-image <1> & "co"',
     ai_system_version="2026-10-01",
     creator_tool="imagegen_app 0.1",

@@ -21,6 +21,7 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
     Signer,
 )
 
+from imagegen_app.core.source_types import COMPOSITE, ENHANCED, GENERATED
 from imagegen_app.core.types import Operation
 from imagegen_app.imaging.credentials import (
     Parent,
@@ -32,16 +33,13 @@ from imagegen_app.imaging.credentials import (
     sign,
 )
 from imagegen_app.imaging.inspect import ImageLimits, inspect
-from imagegen_app.imaging.metadata import DIGITAL_SOURCE_TYPES, read_xmp
+from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.imaging.pipeline import prepare
 
 from . import pictures
 from .pictures import MARKS, MEDIA_TYPES, PLAN, encoded, picture
 
 ROOT = Path(__file__).parents[2]
-TRAINED = DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia"
-COMPOSITE = DIGITAL_SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
-ENHANCED = DIGITAL_SOURCE_TYPES + "algorithmicallyEnhanced"
 AGENT = SoftwareAgent("gpt-image", "1.5")
 
 
@@ -65,7 +63,7 @@ def generated(
         signing=signing,
         title="A hero",
         operation=Operation.GENERATE,
-        digital_source_type=TRAINED,
+        digital_source_type=GENERATED,
         software_agent=AGENT,
         parents=parents,
     )
@@ -82,7 +80,7 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     read = read_credentials(signed, MEDIA_TYPES[name])
     assert (read.state, read.failures) == ("valid", ("signingCredential.untrusted",))
     assert read.actions == ("c2pa.created",)
-    assert read.digital_source_type == TRAINED
+    assert read.digital_source_type == GENERATED
     assert read.ingredients == 0
     assert "DEVELOPMENT ONLY" in read.signer
     assert read.issuer == "DEVELOPMENT ONLY Beispiel GmbH"
@@ -119,7 +117,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
     read = read_credentials(signed, rendition.media_type, trust_anchors=anchor)
     assert (read.state, read.failures, read.ingredients) == ("trusted", (), 1)
     assert read.actions == ("c2pa.opened", "c2pa.resized.proportional", "c2pa.transcoded")
-    assert read.digital_source_type == TRAINED
+    assert read.digital_source_type == GENERATED
     assert len(signed) - len(rendition.data) <= 15_000
     assert read_xmp(signed).instance_id == rendition.instance_id
 
@@ -130,7 +128,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
         (Operation.EDIT, COMPOSITE, "c2pa.edited"),
         (Operation.INPAINT, COMPOSITE, "c2pa.edited"),
         (Operation.OUTPAINT, COMPOSITE, "c2pa.edited"),
-        (Operation.VARY, TRAINED, "c2pa.edited"),
+        (Operation.VARY, GENERATED, "c2pa.edited"),
         (Operation.UPSCALE, ENHANCED, "c2pa.enhanced"),
         (Operation.REMOVE_BACKGROUND, ENHANCED, "c2pa.edited"),
     ],
@@ -264,7 +262,7 @@ def naming_an_address(signing: Signing, url: str) -> bytes:
         "assertions": [
             {
                 "label": "c2pa.actions.v2",
-                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": TRAINED}]},
+                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": GENERATED}]},
             }
         ],
     }
@@ -392,4 +390,4 @@ def test_hostile_titles_are_cleaned(signing: Signing) -> None:
     read = read_credentials(signed, "image/png")
     assert read.title.startswith("abccc")
     assert len(read.title) == 300
-    assert read.digital_source_type == TRAINED
+    assert read.digital_source_type == GENERATED

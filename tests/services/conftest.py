@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget, ImageModel
-from imagegen_app.services import access, catalog, requests, wishes
+from imagegen_app.services import access, catalog, requests, values, wishes
 from imagegen_app.testing.factories import (
     make_grant,
     make_group,
@@ -39,7 +39,7 @@ class Site:
     model: ImageModel
     budget: Budget
 
-    def wish(self, **changes: Any) -> wishes.Wish:
+    def wish(self, **changes: Any) -> values.Wish:
         """Compose a wish for one small image."""
         values: dict[str, Any] = {"prompt": "A red mug", "model": self.model, "size": "64x64"}
         return wishes.compose(actor=self.actor, **{**values, **changes})

@@ -18,7 +18,7 @@ from imagegen_app.services import (
     driver,
     leases,
     targets,
-    wishes,
+    values,
 )
 from imagegen_app.services.batches import Limits
 from imagegen_app.testing.factories import make_template
@@ -226,7 +226,7 @@ def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
     site: Site, version: TemplateVersion
 ) -> None:
     keys = products(30)
-    with pytest.raises(wishes.InvalidWish, match="more than the"):
+    with pytest.raises(values.InvalidWish, match="more than the"):
         start(site, version, keys, limits=Limits(cap=Decimal("0.50")))
     with_budget(site, Decimal("0.50"))
     with pytest.raises(budgets.OverBudget):

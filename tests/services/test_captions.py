@@ -90,7 +90,7 @@ def spent() -> tuple[Decimal, Decimal]:
 
 def test_images_are_quoted_reserved_and_charged_with_their_captions(site: Site) -> None:
     wish = site.wish(count=2)
-    quoted = requests.quote(actor=site.actor, wish=wish).cost.amount
+    quoted = requests.offer(actor=site.actor, wish=wish).cost.amount
     job = made(site, count=2)
 
     assert quoted == job.estimated_cost == 2 * (PICTURE + CAPTION)
@@ -233,7 +233,7 @@ def test_nothing_is_described_before_all_files_are_stored(
 
 def test_only_the_last_pass_is_described(site: Site, describer: type[Describer]) -> None:
     wish = site.wish(passes=[f"upscale:2:{site.model.slug}"])
-    quoted = requests.quote(actor=site.actor, wish=wish).cost.amount
+    quoted = requests.offer(actor=site.actor, wish=wish).cost.amount
     job = requests.request_images(actor=site.actor, wish=wish)
     driver.drive(seconds=30)
 

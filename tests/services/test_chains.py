@@ -30,14 +30,14 @@ from imagegen_app.services import (
     leases,
     progress,
     requests,
-    steps,
     story,
     telling,
+    values,
     worker_registry,
 )
 from imagegen_app.services.access import NotGranted
 from imagegen_app.services.unit import use_case
-from imagegen_app.services.wishes import InvalidWish
+from imagegen_app.services.values import InvalidWish
 from imagegen_app.testing.factories import (
     make_grant,
     make_group,
@@ -75,7 +75,7 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
     site: Site, both: list[str]
 ) -> None:
     wish = site.wish(count=2, passes=both)
-    quote = requests.quote(actor=site.actor, wish=wish)
+    quote = requests.offer(actor=site.actor, wish=wish)
     root = requests.request_images(actor=site.actor, wish=wish)
     reserved = period().reserved
 
@@ -83,7 +83,7 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
 
     root.refresh_from_db()
     whole = chains.whole(root)
-    final = list(root.results())
+    final = list(Asset.objects.results_of(root))
     assert quote.cost.amount == reserved == 6 * EACH
     assert [job.state for job in whole] == ["succeeded"] * 5
     assert (period().spent, period().reserved) == (6 * EACH, 0)
@@ -103,7 +103,7 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
     root = site.request(count=2, passes=both)
     driver.drive(seconds=15)
     root.refresh_from_db()
-    last = root.results()[1]
+    last = Asset.objects.results_of(root)[1]
     reader = access.person(make_user("carl", groups=["Compliance"]))
 
     told = " ".join(story.sentences(reader, last))
@@ -123,7 +123,7 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
         "remove_background",
     ]
     assert all(step["job"] in events for step in facts["steps"])
-    assert str(root.results()[0].job_id) not in events
+    assert str(Asset.objects.results_of(root)[0].job_id) not in events
 
 
 def test_erasing_the_prompt_of_a_pass_erases_that_of_its_wish(site: Site, both: list[str]) -> None:
@@ -211,7 +211,7 @@ def test_fewer_images_end_the_passes_that_have_none(
     states = [job.state for job in chains.whole(root)]
     assert states == ["succeeded", "succeeded", "cancelled", "cancelled"]
     assert period().reserved == 0
-    assert root.results().count() == 1
+    assert Asset.objects.results_of(root).count() == 1
     assert sound()
 
 
@@ -225,7 +225,7 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     driver.drive(seconds=15)
     _root, upscale, cut_out = chains.whole(root)
     root.refresh_from_db()
-    left = [a.job_id for a in root.results()]
+    left = [a.job_id for a in Asset.objects.results_of(root)]
 
     with pytest.raises(control.CannotSteer, match="step before"):
         control.request_again(actor=site.actor, job=cut_out)
@@ -237,7 +237,7 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     assert progress.of(root).phase == "Ready, but not every step could be made"
     assert [job.state for job in chains.whole(again)] == ["succeeded", "succeeded"]
     again.refresh_from_db()
-    assert [a.job.operation for a in again.results()] == ["remove_background"]
+    assert [a.job.operation for a in Asset.objects.results_of(again)] == ["remove_background"]
     assert sound()
 
 
@@ -252,7 +252,7 @@ def test_the_same_wish_with_a_seed_and_the_same_passes_costs_nothing_twice(
     plain = site.request(seed=7)
 
     assert (same.state, same.actual_cost) == ("succeeded", 0)
-    assert [a.job.operation for a in same.results()] == ["remove_background"]
+    assert [a.job.operation for a in Asset.objects.results_of(same)] == ["remove_background"]
     assert (other.state, plain.state) == ("queued", "queued")
 
 
@@ -354,9 +354,9 @@ def test_passes_in_several_currencies_are_refused(site: Site) -> None:
     )
     governed_too(site, euros)
 
-    with pytest.raises(steps.BadStep, match="currencies"):
-        requests.quote(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
-    with pytest.raises(steps.BadStep, match="currencies"):
+    with pytest.raises(values.BadStep, match="currencies"):
+        requests.offer(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
+    with pytest.raises(values.BadStep, match="currencies"):
         site.request(passes=[f"upscale:2:{euros.slug}"])
 
 

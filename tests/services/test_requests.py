@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import AuditEvent, AuditSecret, BudgetPeriod, Job, Verdict
-from imagegen_app.services import access, catalog, driver, prices, requests, wishes
+from imagegen_app.models import Asset, AuditEvent, AuditSecret, BudgetPeriod, Job, Verdict
+from imagegen_app.services import access, catalog, driver, prices, requests, values, wishes
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def test_the_same_seed_is_answered_from_the_first_images_at_no_cost(site: Site) 
     second = site.request(seed=7)
 
     assert (second.state, second.actual_cost, second.cached_from_id) == ("succeeded", 0, first.pk)
-    assert list(second.results()) == list(first.results()) != []
+    assert list(Asset.objects.results_of(second)) == list(Asset.objects.results_of(first)) != []
     assert BudgetPeriod.objects.get().spent == Decimal("0.02")
 
 
@@ -155,7 +155,7 @@ def test_without_a_seed_each_request_is_made_anew(site: Site) -> None:
 def test_an_empty_or_endless_prompt_is_refused_with_its_field(
     site: Site, prompt: str, field: str
 ) -> None:
-    with pytest.raises(wishes.InvalidWish) as refusal:
+    with pytest.raises(values.InvalidWish) as refusal:
         site.wish(prompt=prompt)
 
     assert refusal.value.field == field
@@ -178,7 +178,7 @@ def test_strange_prompts_are_kept_to_the_letter(site: Site, prompt: str) -> None
 def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
     version = make_template()
 
-    with pytest.raises(wishes.InvalidWish) as refusal:
+    with pytest.raises(values.InvalidWish) as refusal:
         wishes.compose(
             actor=site.actor, template=version, variables={"colour": "red"}, model=site.model
         )
@@ -189,7 +189,7 @@ def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
 
 @pytest.mark.parametrize("size", ["63x64", "9000x9000", "0x10", "big", "-1x5"])
 def test_a_size_that_the_model_has_not_is_refused(site: Site, size: str) -> None:
-    with pytest.raises(wishes.InvalidWish) as refusal:
+    with pytest.raises(values.InvalidWish) as refusal:
         site.wish(size=size)
 
     assert refusal.value.field == "size"

@@ -89,7 +89,7 @@ def spent() -> tuple[Decimal, Decimal]:
 
 def test_a_request_is_quoted_and_reserved_with_its_screening(site: Site) -> None:
     wish = site.wish(count=2)
-    quoted = requests.quote(actor=site.actor, wish=wish).cost.amount
+    quoted = requests.offer(actor=site.actor, wish=wish).cost.amount
     job = requests.request_images(actor=site.actor, wish=wish)
 
     assert quoted == job.estimated_cost == Decimal("0.04") + TEXT + 2 * PICTURE

@@ -9,10 +9,11 @@ import pytest
 from django.core.exceptions import FieldDoesNotExist
 from django.template import engines
 
+from imagegen_app.core import source_types
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Lineage
-from imagegen_app.services import delivery, ingest, placement, review
+from imagegen_app.services import delivery, placement, review
 from imagegen_app.testing.factories import make_asset
 from project.catalog.models import Category, Product
 
@@ -226,9 +227,9 @@ def test_an_address_without_a_fitting_format_is_the_master_s() -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (ingest.GENERATED, "AI generated"),
-        (ingest.COMPOSITE, "AI modified"),
-        (ingest.ENHANCED, "AI modified"),
+        (source_types.GENERATED, "AI generated"),
+        (source_types.COMPOSITE, "AI modified"),
+        (source_types.ENHANCED, "AI modified"),
     ],
 )
 def test_the_label_says_how_ai_took_part(source: str, words: str) -> None:

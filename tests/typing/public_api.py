@@ -50,7 +50,7 @@ from imagegen_app.providers.answers import AnswerFile
 from imagegen_app.providers.base import CancelOutcome, Provider, WebhookNotice
 from imagegen_app.services.access import Refused
 from imagegen_app.services.budgets import Allowance
-from imagegen_app.services.requests import Quote
+from imagegen_app.services.requests import Offer
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
 from imagegen_app.testing.simulator.process import SimulatorProcess
@@ -60,7 +60,7 @@ def shortcuts(user: AbstractBaseUser, product: Model, asset: Asset) -> None:
     """Request, price and place, as a site's own code does."""
     assert_type(generate(user=user, template="mug", variables={"colour": "red"}), Job)
     assert_type(generate(user=user, prompt="A mug", model="sandbox", size="64x64", count=2), Job)
-    assert_type(estimate(user=user, prompt="A mug"), Quote)
+    assert_type(estimate(user=user, prompt="A mug"), Offer)
     assert_type(attach(asset, product, "image", user=user), Placement)
     generate(prompt="A mug")  # type: ignore[call-arg]  # somebody has to ask
     generate(user, prompt="A mug")  # type: ignore[call-arg]  # by keyword
@@ -69,7 +69,7 @@ def shortcuts(user: AbstractBaseUser, product: Model, asset: Asset) -> None:
     attach(asset, "catalog.Product.image", user=user)  # type: ignore[call-arg,arg-type]
 
 
-def prices(quote: Quote) -> None:
+def prices(quote: Offer) -> None:
     """Read what a request would cost, and what is left of the budget."""
     assert_type(quote.cost, Cost)
     assert_type(quote.cost.amount, Decimal)

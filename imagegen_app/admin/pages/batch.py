@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -106,7 +105,8 @@ class BatchPages(Pages):
             "rows_in_all": len(selection.keys),
             "wanted": 0 if plan is None else len(selection.keys) - len(plan.rows) + len(plan.good),
             "unseen": 0 if plan is None else len(selection.keys) - len(plan.rows),
-            "cost": None if plan is None else _cost(plan, len(selection.keys)),
+            "cost": None if plan is None else plan.cost_of_all(len(selection.keys)),
+            "hindrance": None if plan is None else plan.refusal(len(selection.keys)),
             "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal_shown,
             "selection": selection,
@@ -200,13 +200,6 @@ def _plan(
         fixed=fixed,
         image_model=model,
     )
-
-
-def _cost(plan: batches.Plan, rows: int) -> Decimal:
-    """Return what all rows will cost; those not looked at are taken to cost what the others do."""
-    unseen = rows - len(plan.rows)
-    each = plan.good[0].cost if plan.good else Decimal(0)
-    return plan.cost + unseen * each
 
 
 def _subtitle(selection: Selection) -> str:

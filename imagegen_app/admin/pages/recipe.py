@@ -16,6 +16,7 @@ from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, ImageModel, PromptTemplate
 from imagegen_app.services import access, chooser, requests, wishes
+from imagegen_app.services.values import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
+    from imagegen_app.services.values import Wish
 
 SIZES = [
     ("1024x1024", gettext_lazy("Square")),
@@ -187,7 +189,7 @@ class RecipeForm(forms.Form):
             return None
         return found
 
-    def wish(self, actor: Person) -> wishes.Wish:
+    def wish(self, actor: Person) -> Wish:
         """Return the wish of a valid form; sent twice from one page, it is one request.
 
         :raises InvalidWish: if a part does not fit.
@@ -195,7 +197,7 @@ class RecipeForm(forms.Form):
         wish = self._compose(actor, self.cleaned_data)
         return requests.once(wish, page=self.cleaned_data.get("nonce", ""))
 
-    def draft_wish(self, actor: Person) -> wishes.Wish:
+    def draft_wish(self, actor: Person) -> Wish:
         """Return the wish of what the form holds by now, be it unfinished.
 
         :raises InvalidWish: if a part is missing or does not fit.
@@ -208,7 +210,7 @@ class RecipeForm(forms.Form):
         initial["asset"] = self.started_from
         return self._compose(actor, initial)
 
-    def _compose(self, actor: Person, data: Mapping[str, Any]) -> wishes.Wish:
+    def _compose(self, actor: Person, data: Mapping[str, Any]) -> Wish:
         starts = _starts(data.get("asset"), data.get("starts") or ())
         return wishes.compose(
             actor=actor,
@@ -225,11 +227,11 @@ class RecipeForm(forms.Form):
         )
 
 
-def _starts(asset: Asset | None, files: Sequence[Any]) -> list[wishes.Upload]:
-    found = [] if asset is None else [wishes.Upload(asset=asset)]
+def _starts(asset: Asset | None, files: Sequence[Any]) -> list[Upload]:
+    found = [] if asset is None else [Upload(asset=asset)]
     for file in files:
         file.seek(0)
-        found.append(wishes.Upload(data=file.read(MAX_INPUT_BYTES + 1)))
+        found.append(Upload(data=file.read(MAX_INPUT_BYTES + 1)))
     return found
 
 

@@ -16,7 +16,6 @@ from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.recipe import RecipeForm
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
-from imagegen_app.models.amounts import shown
 from imagegen_app.services import (
     access,
     chooser,
@@ -27,7 +26,6 @@ from imagegen_app.services import (
     review,
     targets,
     wakeups,
-    wishes,
 )
 from imagegen_app.services.access import NotPermitted, Refused
 
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.values import Wish
 
 RECENT = 24
 #: Kept from page to page: how the studio was opened, and for which field.
@@ -87,7 +86,7 @@ class StudioPages(Pages):
             "refusal": refusal_shown,
             "is_kept": request.method == "POST",
             "start": _start(form),
-            **self._quote(actor, form),
+            **self._offer(actor, form),
             "recent": self._recent(actor),
         }
         status = 200 if refusal_shown is None else 422
@@ -98,7 +97,7 @@ class StudioPages(Pages):
         if request.method != "POST":
             raise Http404
         form = self._form(request, actor)
-        context = {"form": form, **self._quote(actor, form)}
+        context = {"form": form, **self._offer(actor, form)}
         return TemplateResponse(request, "imagegen_app/admin/studio/_promise.html", context)
 
     def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
@@ -195,41 +194,29 @@ class StudioPages(Pages):
             asset=str(request.GET.get("from", "")),
         )
 
-    def _quote(self, actor: Person, form: RecipeForm) -> dict[str, Any]:
-        """Price what the form holds, or say in a sentence why it cannot be made yet."""
+    def _offer(self, actor: Person, form: RecipeForm) -> dict[str, Any]:
+        """Return the offer for what the form holds, or why it cannot be made yet."""
         try:
             wish = form.draft_wish(actor)
-            found = requests.quote(actor=actor, wish=wish)
-            decision = access.decide(
-                actor,
-                image_model=wish.image_model,
-                operation=wish.request.operation,
-                size=wish.request.size,
-                count=wish.request.count,
-            )
+            offer = requests.offer(actor=actor, wish=wish)
         except Refused as refusal:
-            return {"hindrance": refusal.why, "remedy": refusal.remedy}
-        left = found.allowance.left if found.allowance else None
-        if not decision.allowed:
-            return {"hindrance": decision.why, "remedy": access.whom_to_ask(), "wish": wish}
-        if left is not None and left < found.cost.amount and not found.is_cached:
-            return {
-                "hindrance": _("It would cost %(cost)s, and %(left)s are left.")
-                % {"cost": shown(found.cost.amount), "left": shown(left)},
-                "remedy": access.whom_to_ask(),
-                "wish": wish,
-            }
+            return {"hindrance": refusal}
+        if not offer.is_possible:
+            return {"hindrance": offer.refusal, "wish": wish}
         return {
             "wish": wish,
             "spans": _spans(wish),
-            "quote": found,
-            "left": left,
+            "offer": offer,
             "seconds": progress.typical_seconds(wish.image_model.pk),
         }
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:
         found = progress.of(job)
-        assets = list(job.results().prefetch_related("renditions")) if found.is_final else []
+        assets = (
+            list(Asset.objects.results_of(job).prefetch_related("renditions"))
+            if found.is_final
+            else []
+        )
         return {
             "job": job,
             "progress": found,
@@ -322,7 +309,7 @@ def _object_values(request: HttpRequest, target: targets.Target) -> dict[str, st
     return {} if instance is None else targets.values_for(target, instance)
 
 
-def _spans(wish: wishes.Wish) -> list[tuple[str, str]]:
+def _spans(wish: Wish) -> list[tuple[str, str]]:
     """Cut the rendered prompt into (text, variable) so that a page can mark the variables."""
     if wish.rendered is None:
         return [(wish.request.prompt, "")]

@@ -14,14 +14,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
-from imagegen_app.models import Job
+from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import shown
 from imagegen_app.services import access, driver, progress, requests, storage, wishes
 from imagegen_app.services.access import Refused
+from imagegen_app.services.values import Upload
 
 if TYPE_CHECKING:
-    from imagegen_app.models import Asset
-    from imagegen_app.services.wishes import Wish
+    from imagegen_app.services.values import Wish
 
 _MEGABYTES_IN = 25
 
@@ -83,21 +83,26 @@ class Command(BaseCommand):
         self._report(job, options)
 
     def _estimate(self, actor: Person, wish: Wish, options: dict[str, Any]) -> None:
-        quote = requests.quote(actor=actor, wish=wish)
-        left = None if quote.allowance is None else quote.allowance.left
+        offer = requests.offer(actor=actor, wish=wish)
+        left = None if offer.allowance is None else offer.allowance.left
+        refusal = offer.refusal
         if options["json"]:
             self._print(
                 {
-                    "cost": str(quote.cost.amount),
-                    "currency": quote.cost.currency,
+                    "cost": str(offer.cost.amount),
+                    "currency": offer.cost.currency,
                     "left": None if left is None else str(left),
-                    "cached": quote.is_cached,
+                    "cached": offer.is_cached,
+                    "refused": "" if refusal is None else refusal.code,
+                    "why": "" if refusal is None else refusal.why,
                 }
             )
             return
-        self.stdout.write(f"About {shown(quote.cost.amount)} {quote.cost.currency}.")
+        self.stdout.write(f"About {shown(offer.cost.amount)} {offer.cost.currency}.")
         if left is not None:
-            self.stdout.write(f"{shown(left)} {quote.cost.currency} are left.")
+            self.stdout.write(f"{shown(left)} {offer.cost.currency} are left.")
+        if refusal is not None:
+            self.stdout.write(f"It would be refused: {refusal.why} {refusal.remedy}")
 
     def _wait(self, job: Job, options: dict[str, Any]) -> None:
         until = time.monotonic() + options["timeout"]
@@ -120,7 +125,7 @@ class Command(BaseCommand):
             time.sleep(0.2)
 
     def _report(self, job: Job, options: dict[str, Any]) -> None:
-        assets = list(job.results())
+        assets = list(Asset.objects.results_of(job))
         files = [_copy(asset, options["out"]) for asset in assets] if options["out"] else []
         if options["json"]:
             self._print(
@@ -177,9 +182,9 @@ def _wish(actor: Person, options: dict[str, Any]) -> Wish:
         if not equals:
             raise CommandError(f"--var {entry!r}: write NAME=VALUE.")
         variables[name] = value
-    uploads = [wishes.Upload(data=_read(path)) for path in options["image"]]
+    uploads = [Upload(data=_read(path)) for path in options["image"]]
     if options["mask"]:
-        uploads.append(wishes.Upload(role=InputRole.MASK, data=_read(options["mask"])))
+        uploads.append(Upload(role=InputRole.MASK, data=_read(options["mask"])))
     return wishes.compose(
         actor=actor,
         template=options["template"],
