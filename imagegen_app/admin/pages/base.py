@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,7 +45,7 @@ class Route:
     is_post_only: bool = False
 
 
-class Pages:
+class Pages(ABC):
     """Several pages of one subject, hung into an admin site.
 
     A view is called with the request, the person who acts, and the values of its address.
@@ -60,9 +61,9 @@ class Pages:
     def __init__(self, admin_site: AdminSite = site) -> None:
         self.site = admin_site
 
+    @abstractmethod
     def routes(self) -> Sequence[Route]:
         """Return the addresses of the pages; each class lists its own."""
-        raise NotImplementedError
 
     def urls(self) -> list[URLPattern]:
         """Return the patterns for the admin site, which lets staff in alone and caches nothing."""
