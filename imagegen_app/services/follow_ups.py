@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
-from imagegen_app.core import canonical
 from imagegen_app.core.passes import FACTORS, Pass
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import Operation
@@ -105,10 +104,3 @@ def passes_after(job: Job) -> tuple[Pass, ...]:
             )
         )
         before = following
-
-
-def fingerprint_with(key: str, planned: Sequence[Step]) -> str:
-    """Return the cache key of a wish with its passes."""
-    if not planned:
-        return key
-    return canonical.digest({"request": key, "passes": [step.key for step in planned]})

@@ -126,12 +126,12 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[audit.Entry]
     return found
 
 
-def _outcomes(screened: Sequence[moderation.Screened]) -> dict[str, dict[str, str]]:
-    """Return what each screener decided about each part, by their codes."""
-    found: dict[str, dict[str, str]] = {}
-    for one in screened:
-        found.setdefault(one.screener, {})[one.where] = one.finding.outcome.value
-    return found
+def _outcomes(screened: Sequence[moderation.Screened]) -> list[dict[str, str]]:
+    """Return what each screener decided about each part."""
+    return [
+        {"screener": one.screener, "part": one.where, "outcome": one.finding.outcome.value}
+        for one in screened
+    ]
 
 
 def _facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:

@@ -93,6 +93,7 @@ FACTS = {
     "reason_code": gettext_noop("reason"),
     "ref": gettext_noop("reference"),
     "rule": gettext_noop("rule"),
+    "screened": gettext_noop("screened"),
     "screener": gettext_noop("screener"),
     "seed": gettext_noop("seed"),
     "sha256": gettext_noop("SHA-256"),

@@ -10,7 +10,6 @@ from imagegen_app.core import canonical
 from imagegen_app.core.fingerprint import fingerprint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Job
-from imagegen_app.services import follow_ups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +24,9 @@ def fingerprint_of(wish: Wish) -> str:
         provider=wish.image_model.provider.slug,
         model_version=wish.image_model.version,
     )
-    return follow_ups.fingerprint_with(key, wish.steps)
+    if not wish.steps:
+        return key
+    return canonical.digest({"request": key, "passes": [step.key for step in wish.steps]})
 
 
 def digest_of(wish: Wish, *, fingerprint: str = "") -> str:

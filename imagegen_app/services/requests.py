@@ -97,6 +97,7 @@ def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
     cached = repeats.earlier_of(wishes) if wishes else {}
     allowances: dict[int, budgets.Allowance | None] = {}
     refusals: dict[object, Refused | None] = {}
+    priced: dict[object, tuple[prices.Estimate, Cost]] = {}
     found: list[Offer] = []
     for wish in wishes:
         model = wish.image_model
@@ -107,7 +108,7 @@ def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
             refusals[kind] = _grant_refusal(actor, wish)
         made = Offer(
             wish=wish,
-            cost=total_of(wish),
+            cost=_priced(wish, priced)[1],
             allowance=allowances[model.pk],
             is_cached=bool(cached) and repeats.fingerprint_of(wish) in cached,
             refusal=refusals[kind],
@@ -152,13 +153,29 @@ def total_of(wish: Wish) -> Cost:
     :raises NoPrice: if a part of it has no price.
     :raises BadStep: if its parts are priced in several currencies.
     """
-    cost = prices.price(wish).total
-    more = steps.cost_of(wish.steps, count=wish.request.count)
-    if more is None:
-        return cost
-    if more.currency != cost.currency:
-        raise BadStep(_("The passes are priced in several currencies."))
-    return replace(cost, amount=cost.amount + more.amount)
+    return _priced(wish, {})[1]
+
+
+def _priced(
+    wish: Wish, known: dict[object, tuple[prices.Estimate, Cost]]
+) -> tuple[prices.Estimate, Cost]:
+    """Return what a wish may cost, its follow-up passes left out and with them.
+
+    The rows of a batch are alike but for their words: what costs the same is priced once.
+    """
+    request = wish.request
+    texts = (bool(request.prompt), bool(request.negative_prompt), len(request.inputs))
+    key = (_kind_of(wish), request.quality, texts)
+    if key not in known:
+        estimate = prices.price(wish)
+        total = estimate.total
+        more = steps.cost_of(wish.steps, count=request.count)
+        if more is not None and more.currency != total.currency:
+            raise BadStep(_("The passes are priced in several currencies."))
+        if more is not None:
+            total = replace(total, amount=total.amount + more.amount)
+        known[key] = (estimate, total)
+    return known[key]
 
 
 def once(wish: Wish, *, page: str) -> Wish:
@@ -235,13 +252,14 @@ def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedReque
     rules: dict[object, str] = {}
     needed: dict[ImageModel, Decimal] = {}
     estimates: list[prices.Estimate] = []
+    priced: dict[object, tuple[prices.Estimate, Cost]] = {}
     for wish in wishes:
         kind = _kind_of(wish)
         if kind not in rules:
             rules[kind] = demand_granted(actor, wish).rule
-        total = total_of(wish).amount
-        needed[wish.image_model] = needed.get(wish.image_model, Decimal(0)) + total
-        estimates.append(prices.price(wish))
+        estimate, total = _priced(wish, priced)
+        needed[wish.image_model] = needed.get(wish.image_model, Decimal(0)) + total.amount
+        estimates.append(estimate)
     if any(estimate.screening for estimate in estimates):
         # Screeners are not paid for requests that cannot be.
         for model, amount in needed.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext
 
 from imagegen_app.core import events
+from imagegen_app.core.states import Outcome
 from imagegen_app.core.types import Operation
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
 from imagegen_app.models.labels import choices
@@ -94,11 +95,12 @@ def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
         named["operation"] = str(names[operation])
     if kind == "moderation.verdict":
         named["subject"] = phrases.screened_part(str(data.get("subject", "")))
-    if isinstance(data.get("screened"), dict):
-        named["screened"] = {
-            screener: {phrases.screened_part(part): outcome for part, outcome in parts.items()}
-            for screener, parts in data["screened"].items()
-        }
+    if "screened" in data:
+        outcomes = dict(choices(Outcome))
+        named["screened"] = [
+            f"{one['screener']}, {phrases.screened_part(one['part'])}: {outcomes[one['outcome']]}"
+            for one in data["screened"]
+        ]
     return named
 
 

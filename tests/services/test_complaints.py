@@ -1,0 +1,143 @@
+"""What does not fit about a request is a value, told in the reader's language."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils.translation import gettext, override
+
+from imagegen_app.core.types import (
+    Capabilities,
+    Complaint,
+    GenerationRequest,
+    ImageInput,
+    InputRole,
+    Operation,
+    Size,
+    SizeRule,
+)
+from imagegen_app.core.words import Message
+from imagegen_app.providers.parameters import complaints
+from imagegen_app.services import prices, templates, values
+from imagegen_app.services.catalog import NotValid
+
+if TYPE_CHECKING:
+    from tests.services.conftest import Site
+
+#: A model that can do next to nothing.
+NARROW = Capabilities(
+    operations=frozenset({Operation.INPAINT, Operation.REMOVE_BACKGROUND}),
+    sizes=SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536, max_ratio=2.0),
+    max_prompt_chars=3,
+    qualities=("low", "high"),
+    parameters={"style": ("vivid",), "note": ()},
+)
+
+
+def picture(role: InputRole, side: int) -> ImageInput:
+    return ImageInput(
+        role=role, media_type="image/png", sha256="", width=side, height=side, data=b""
+    )
+
+
+def every_complaint() -> list[Complaint]:
+    """Return at least one complaint of each kind."""
+    base = {"model": "m", "prompt": "four", "size": Size(1, 1)}
+    asked = [
+        GenerationRequest(operation=Operation.GENERATE, **base),
+        GenerationRequest(
+            operation=Operation.INPAINT,
+            count=9,
+            quality="best",
+            background="transparent",
+            output_format="jpeg",
+            seed=1,
+            negative_prompt="x",
+            inputs=(picture(InputRole.IMAGE, 8), *2 * (picture(InputRole.MASK, 9),)),
+            parameters={"style": "dull", "note": "x" * 999, "other": 1},
+            **base,
+        ),
+        GenerationRequest(operation=Operation.INPAINT, **base),
+    ]
+    found = [one for request in asked for one in complaints(request, capabilities=NARROW)]
+    sizes = [Size(17, 16), Size(16, 16), Size(1600, 1600), Size(1552, 512), Size(1024, 496)]
+    found += [c for size in sizes if (c := NARROW.sizes.complaint(size)) is not None]
+    listed = SizeRule(listed=(Size(1, 2),)).complaint(Size(3, 4))
+    return found if listed is None else [*found, listed]
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_every_complaint_is_translated_with_its_values(language: str) -> None:
+    found = every_complaint()
+    texts = {one.why.text for one in found}
+    places = re.compile(r"%\((\w+)\)s")
+
+    assert len(texts) >= 17
+    with override(language):
+        told = {text: gettext(text) for text in texts}
+        spoken = [values.complaint_reason(one) for one in found]
+    assert [text for text in texts if told[text] == text] == []
+    assert all(set(places.findall(a)) == set(places.findall(b)) for a, b in told.items())
+    assert not any("%(" in sentence for sentence in spoken)
+
+
+def test_a_complaint_reads_in_english_in_a_log() -> None:
+    complaint = Complaint("size", Message("at most %(limit)s pixels", {"limit": 9}))
+
+    assert str(complaint) == "size: at most 9 pixels"
+
+
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [
+        ("en", "cannot do this (negative prompt): not offered."),
+        ("de", "(negativer Prompt): wird nicht angeboten."),
+        ("fr", "(prompt négatif) : n"),
+    ],
+)
+def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
+    site: Site, monkeypatch: pytest.MonkeyPatch, language: str, why: str
+) -> None:
+    from imagegen_app.services import adapters  # noqa: PLC0415 - beside its only use
+
+    able = adapters.capabilities(site.model)
+    narrow = Capabilities(operations=able.operations, sizes=able.sizes)
+    monkeypatch.setattr(adapters, "capabilities", lambda _model: narrow)
+
+    with override(language), pytest.raises(values.InvalidWish) as refusal:
+        site.wish(negative_prompt="chrome")
+
+    assert refusal.value.field == "negative_prompt"
+    assert why in refusal.value.why.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [
+        ("en", "the price list names no price per image"),
+        ("de", "die Preisliste nennt keinen Preis pro Bild"),
+        ("fr", "indique aucun prix par image"),
+    ],
+)
+def test_why_there_is_no_price_is_told_in_the_readers_language(
+    site: Site, language: str, why: str
+) -> None:
+    site.model.price = {"currency": "USD", "per_image": []}
+
+    with override(language), pytest.raises(prices.NoPrice) as refusal:
+        site.request()
+
+    assert why in refusal.value.why
+
+
+def test_a_templates_size_that_its_model_has_not_is_told_in_the_readers_language(
+    site: Site,
+) -> None:
+    draft = templates.Draft(body="A mug", image_model=site.model, size=Size(9000, 9000))
+
+    with override("de"), pytest.raises(NotValid) as refusal:
+        templates.check(draft)
+
+    assert "Pixel" in str(refusal.value)

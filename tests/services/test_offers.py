@@ -1,0 +1,186 @@
+"""An offer says what a request would cost and why it would be refused, without making it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.management import call_command
+from django.utils.translation import override
+
+import imagegen_app
+from imagegen_app.core.actors import System
+from imagegen_app.models import AuditEvent, BudgetPeriod, Job
+from imagegen_app.services import access, batches, budgets, catalog, driver, prices, requests
+from imagegen_app.testing.factories import make_template, make_user
+from project.catalog.models import Product
+from tests.services.test_batches import products
+
+if TYPE_CHECKING:
+    from tests.services.conftest import Site
+
+
+def limit(site: Site, amount: str) -> None:
+    site.budget.limit = Decimal(amount)
+    catalog.save(actor=System("test"), record=site.budget)
+
+
+def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site) -> None:
+    events = AuditEvent.objects.count()
+
+    offer = requests.offer(actor=site.actor, wish=site.wish(count=2))
+
+    assert offer.is_possible
+    assert (offer.cost.amount, offer.cost.currency) == (Decimal("0.04"), "USD")
+    assert offer.allowance == budgets.Allowance(budget="All", left=Decimal(10), currency="USD")
+    assert not offer.is_cached
+    assert (Job.objects.count(), BudgetPeriod.objects.count()) == (0, 0)
+    assert AuditEvent.objects.count() == events
+
+
+def test_an_offer_says_that_it_is_not_granted_and_whom_to_ask(site: Site) -> None:
+    stranger = access.person(make_user("stan"))
+
+    offer = requests.offer(actor=stranger, wish=site.wish())
+
+    assert isinstance(offer.refusal, access.NotGranted)
+    assert not offer.is_possible
+    assert offer.refusal.remedy.startswith("Ask ")
+    assert offer.cost.amount == Decimal("0.02")
+
+
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [
+        ("en", "It would cost 0.02 USD; 0.01 USD remain in the budget."),
+        ("de", "Es würde 0,02 USD kosten; im Budget bleiben 0,01 USD."),
+        ("fr", "Cela coûterait 0,02 USD ; il reste 0,01 USD dans le budget."),
+    ],
+)
+def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
+    site: Site, language: str, why: str
+) -> None:
+    limit(site, "0.01")
+
+    with override(language):
+        offer = requests.offer(actor=site.actor, wish=site.wish())
+
+    assert isinstance(offer.refusal, budgets.OverBudget)
+    assert offer.refusal.why == why
+
+
+def test_a_budget_in_another_currency_is_told_before_anything_is_asked_for(site: Site) -> None:
+    site.model.price = {**site.model.price, "currency": "EUR"}
+
+    offer = requests.offer(actor=site.actor, wish=site.wish())
+
+    assert isinstance(offer.refusal, budgets.CurrencyMismatch)
+
+
+def test_what_was_made_before_is_free_even_with_an_empty_budget(site: Site) -> None:
+    site.request(seed=7)
+    driver.drive(seconds=5)
+    limit(site, "0.02")
+
+    offer = requests.offer(actor=site.actor, wish=site.wish(seed=7))
+
+    assert (offer.is_cached, offer.is_possible) == (True, True)
+    assert not requests.offer(actor=site.actor, wish=site.wish(seed=8)).is_possible
+
+
+def test_without_a_price_there_is_no_offer(site: Site) -> None:
+    site.model.price = {}
+
+    with pytest.raises(prices.NoPrice):
+        requests.offer(actor=site.actor, wish=site.wish())
+
+
+def test_many_offers_ask_once_for_what_is_the_same_for_all(
+    site: Site, django_assert_max_num_queries: Any
+) -> None:
+    wishes = [site.wish(prompt=f"Mug {n}") for n in range(20)]
+    requests.offers(actor=site.actor, wishes=wishes[:1])
+
+    with django_assert_max_num_queries(5):
+        offers = requests.offers(actor=site.actor, wishes=wishes)
+
+    assert [offer.wish for offer in offers] == wishes
+
+
+def test_estimate_of_the_public_functions_is_the_offer(site: Site) -> None:
+    limit(site, "0.01")
+
+    offer = imagegen_app.estimate(
+        user=site.actor.account, prompt="A red mug", model=site.model, size="64x64"
+    )
+
+    assert isinstance(offer, requests.Offer)
+    assert not offer.is_possible
+
+
+def test_the_command_tells_the_price_and_that_it_would_be_refused(site: Site) -> None:
+    limit(site, "0.01")
+    out = StringIO()
+    common = ["--user", "edda", "--prompt", "A red mug", "--model", site.model.slug]
+
+    call_command("imagegen_generate", *common, "--size", "64x64", "--estimate", stdout=out)
+    assert "About 0.02 USD." in out.getvalue()
+    assert "It would be refused: It would cost 0.02 USD; 0.01 USD remain" in out.getvalue()
+
+    out = StringIO()
+    call_command(
+        "imagegen_generate", *common, "--size", "64x64", "--estimate", "--json", stdout=out
+    )
+    told = json.loads(out.getvalue())
+    assert (told["cost"], told["refused"]) == ("0.0200", "over_budget")
+
+
+def plan(site: Site, number: int, **changes: Any) -> batches.Plan:
+    products(number)
+    version = make_template(
+        body="A {{ product }}",
+        variables=[{"name": "product", "label": "Product"}],
+        width=64,
+        height=64,
+        image_model=site.model,
+    )
+    return batches.plan(
+        **{
+            "actor": site.actor,
+            "version": version,
+            "objects": Product.objects.all(),
+            "mapping": {"product": "name"},
+            **changes,
+        }
+    )
+
+
+def test_a_batch_is_refused_as_a_whole_where_its_rows_together_are_too_dear(site: Site) -> None:
+    limit(site, "0.04")
+
+    found = plan(site, 3)
+
+    assert all(row.offer is not None and row.offer.is_possible for row in found.good)
+    assert found.refusal(2) is None
+    refusal = found.refusal(3)
+    assert isinstance(refusal, budgets.OverBudget)
+    assert "It would cost 0.06 USD" in refusal.why
+
+
+def test_a_batch_is_refused_as_a_whole_where_it_is_not_granted(site: Site) -> None:
+    stranger = access.person(make_user("stan"))
+
+    assert isinstance(plan(site, 2, actor=stranger).refusal(2), access.NotGranted)
+
+
+def test_rows_without_a_price_say_so_each(site: Site) -> None:
+    site.model.price = {}
+
+    found = plan(site, 2, image_model=site.model)
+
+    assert found.good == ()
+    assert all("has no price for it" in row.fault for row in found.rows)
+    assert found.refusal(2) is None
