@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagegen_app.services.shortcuts import attach, estimate, generate
+    from imagegen_app.shortcuts import attach, estimate, generate
 
 __all__ = ["attach", "estimate", "generate"]
 
@@ -13,7 +13,7 @@ __all__ = ["attach", "estimate", "generate"]
 def __getattr__(name: str) -> Any:
     # Imported on first use: models cannot be imported before Django's apps are ready.
     if name in __all__:
-        from imagegen_app.services import shortcuts  # noqa: PLC0415 - see above
+        from imagegen_app import shortcuts  # noqa: PLC0415 - see above
 
         return getattr(shortcuts, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
-from imagegen_app.services import wakeups
+from imagegen_app.services.foundation import wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,13 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django_tasks import task, task_backends
 
 from imagegen_app import conf
-from imagegen_app.services import batch_making, driver, leases, sweeping, wakeups
-from imagegen_app.services.wakeups import ring
+from imagegen_app.services.batches import row_jobs
+from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.foundation.wakeups import ring
+from imagegen_app.services.jobs import leases
+from imagegen_app.services.worker import driver
+from imagegen_app.services.worker.sweep import ring_for_later
+from imagegen_app.services.worker.sweep import sweep as sweep_once
 
 logger = logging.getLogger("imagegen.tasks")
 
@@ -20,12 +25,12 @@ def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice rung first."""
     try:
         seconds = conf.get().slice_seconds
-        if (leases.any_unfinished() or batch_making.is_waiting()) and wakeups.claim_slot(
+        if (leases.any_unfinished() or row_jobs.is_waiting()) and wakeups.claim_slot(
             "drive", seconds=seconds
         ):
             ring("drive", delay=seconds)
         driver.drive()
-        sweeping.ring_for_later()
+        ring_for_later()
     except Exception as fault:  # noqa: BLE001 - the edge: an engine would store or repeat what we raise
         # The sweep rings again.
         _broke_down("drive", fault)
@@ -34,7 +39,7 @@ def run_drive() -> None:
 def run_sweep() -> None:
     """Look for what is due, abandoned or expired, and ring for it."""
     try:
-        sweeping.sweep()
+        sweep_once()
     except Exception as fault:  # noqa: BLE001 - the edge: see `run_drive`
         _broke_down("sweep", fault)
 

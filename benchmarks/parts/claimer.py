@@ -15,7 +15,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.engines.site.settings")
 django.setup()
 
-from imagegen_app.services import leases  # noqa: E402 - the apps come first
+from imagegen_app.services.jobs import leases  # noqa: E402 - the apps come first
 
 BATCH = 32
 

@@ -22,7 +22,7 @@ from django.db import connection  # noqa: E402 - the apps come first
 from django.test import RequestFactory  # noqa: E402 - the apps come first
 
 from imagegen_app.models import Attempt, ImageModel, WebhookDelivery  # noqa: E402
-from imagegen_app.services.rebuild import attempt_token  # noqa: E402 - the apps come first
+from imagegen_app.services.jobs.rebuilding import attempt_token  # noqa: E402 - the apps come first
 from imagegen_app.testing.factories import make_attempt, make_job  # noqa: E402
 from imagegen_app.webhooks.views import Receive  # noqa: E402 - the apps come first
 from tests.webhooks.forgeries import FORGERIES, Delivery, genuine, mutated  # noqa: E402

@@ -14,7 +14,10 @@ from django.core.management import call_command
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Batch, Budget
-from imagegen_app.services import access, batch_making, batches, catalog, requests, targets, wishes
+from imagegen_app.services.batches import lifecycle, row_jobs
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.services.policy import access, catalog
 from project import seed
 from project.catalog.models import Category, Product
 from project.demo import governance
@@ -66,10 +69,10 @@ def products(number: int) -> list[str]:
 
 def start(keys: Sequence[str]) -> Batch:
     """Request a batch, as the admin's page does."""
-    version, target = targets.published_version(TEMPLATE), targets.by_path(TARGET)
+    version, target = content_fields.published_version(TEMPLATE), content_fields.by_path(TARGET)
     if version is None or target is None:
         raise RuntimeError("the demo's template or target is not there")
-    return batches.start(
+    return lifecycle.start(
         actor=EDITOR,
         version=version,
         title="Benchmark",
@@ -82,7 +85,7 @@ def start(keys: Sequence[str]) -> Batch:
 
 def prepare() -> None:
     """Make all waiting jobs, as a worker does between its other steps."""
-    while batch_making.advance():
+    while row_jobs.advance():
         pass
 
 
@@ -90,6 +93,8 @@ def one_by_one(number: int) -> float:
     """Make jobs by a request each, and return how many seconds it took."""
     began = time.perf_counter()
     for n in range(number):
-        wish = wishes.compose(actor=EDITOR, template=TEMPLATE, variables={"product": f"Cup {n}"})
-        requests.request_images(actor=EDITOR, wish=wish)
+        wish = composition.compose(
+            actor=EDITOR, template=TEMPLATE, variables={"product": f"Cup {n}"}
+        )
+        creation.request_images(actor=EDITOR, wish=wish)
     return time.perf_counter() - began

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.parts.far_end import picture
 from imagegen_app.imaging.credentials import Parent, SoftwareAgent, read_credentials, sign
-from imagegen_app.services.signing import signing
+from imagegen_app.services.gateways.signing import signing
 
 TIMES = 40
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"

@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.engines.site.settings")
 django.setup()
 
 from imagegen_app.models import Provider  # noqa: E402 - the apps come first
-from imagegen_app.services import throttle  # noqa: E402 - the apps come first
+from imagegen_app.services.jobs import rate_limits  # noqa: E402 - the apps come first
 
 
 def main(seconds: float) -> None:
@@ -28,8 +28,8 @@ def main(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            throttle.take(provider)
-        except throttle.NotNow as why:
+            rate_limits.take(provider)
+        except rate_limits.NotNow as why:
             time.sleep(min(why.seconds, 0.1))
         else:
             taken.append(time.time())

@@ -15,19 +15,19 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagegen_app.admin.base import EMPTY, facts, link
 from imagegen_app.admin.own import OwnRows, chip, timeline
 from imagegen_app.models import Asset
-from imagegen_app.services import (
-    asset_list,
-    chains,
+from imagegen_app.services.audit import prompt_access
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import (
+    asset_table,
     delivery,
     inspection,
-    reading,
     review,
-    storage,
-    story,
+    summary,
     takedown,
 )
-from imagegen_app.services.access import Refused
-from imagegen_app.services.story import name_of
+from imagegen_app.services.library.summary import name_of
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -126,7 +126,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("in short"))
     def sentences(self, obj: Any) -> SafeString:
         """Return the image's story in a few sentences."""
-        lines = story.sentences(obj.reader, obj)
+        lines = summary.sentences(obj.reader, obj)
         return format_html(
             '<ul class="imagegen-story">{}</ul>',
             format_html_join("", "<li>{}</li>", ((line,) for line in lines)),
@@ -135,10 +135,10 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("prompt"))
     def prompt_text(self, obj: Any) -> SafeString | str:
         """Return the prompt, to who may read it."""
-        asked = chains.first_of(obj.job)
+        asked = pass_chain.first_of(obj.job)
         if asked.prompt_erased_at is not None:
             return _("erased on %(day)s") % {"day": asked.prompt_erased_at.date().isoformat()}
-        prompt = reading.prompt_of(obj.reader, asked)
+        prompt = prompt_access.prompt_of(obj.reader, asked)
         if prompt is None:
             return _("You may not read other people's prompts.")
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
@@ -148,7 +148,7 @@ class AssetAdmin(OwnRows):
         """Return what the provider made of the prompt, to who may read that."""
         if not obj.attempt.revised_prompt:
             return EMPTY
-        if reading.prompt_of(obj.reader, chains.first_of(obj.job)) is None:
+        if prompt_access.prompt_of(obj.reader, pass_chain.first_of(obj.job)) is None:
             return _("You may not read other people's prompts.")
         text = obj.attempt.revised_prompt
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', text)
@@ -312,7 +312,7 @@ class AssetAdmin(OwnRows):
     @admin.action(description=gettext_lazy("Export as a table (CSV)"), permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         try:
-            text = asset_list.export(actor=self.actor(request), assets=queryset)
+            text = asset_table.export(actor=self.actor(request), assets=queryset)
         except Refused as refusal:
             messages.error(request, str(refusal))
             return None

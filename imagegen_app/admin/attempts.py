@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.admin.base import EMPTY, amount, facts, link, words
 from imagegen_app.admin.own import OwnRows, chip
 from imagegen_app.models import Attempt, Batch, Verdict
-from imagegen_app.services import phrases
+from imagegen_app.services.foundation import stored_messages
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -172,7 +172,7 @@ class VerdictAdmin(OwnRows):
     @admin.display(description=gettext_lazy("where"))
     def part(self, obj: Verdict) -> str:
         """Return which part of the request or the answer it is about."""
-        return phrases.screened_part(obj.where) or EMPTY
+        return stored_messages.screened_part(obj.where) or EMPTY
 
     @admin.display(description=gettext_lazy("categories"))
     def category_words(self, obj: Verdict) -> str:

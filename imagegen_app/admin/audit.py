@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
 from imagegen_app.models import AuditEvent, Checkpoint
-from imagegen_app.services import telling
+from imagegen_app.services.audit import descriptions
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -61,7 +61,7 @@ class AuditEventAdmin(RecordAdmin):
         """Tell all rows of the page at once, instead of each by queries of its own."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        for row, told in zip(rows, telling.tell(rows), strict=True):
+        for row, told in zip(rows, descriptions.tell(rows), strict=True):
             row.told = told.sentence
         changelist.result_list = rows
         return changelist
@@ -84,7 +84,7 @@ class AuditEventAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("what happened"))
     def sentence(self, obj: AuditEvent) -> str:
         """Return the event as a sentence."""
-        return telling.tell([obj])[0].sentence
+        return descriptions.tell([obj])[0].sentence
 
     @admin.display(description=gettext_lazy("object"))
     def object_link(self, obj: AuditEvent) -> SafeString | str:
@@ -98,17 +98,17 @@ class AuditEventAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("facts"))
     def fact_list(self, obj: AuditEvent) -> SafeString:
         """Return the event's facts."""
-        return facts(telling.tell([obj])[0].facts)
+        return facts(descriptions.tell([obj])[0].facts)
 
     @admin.display(description=gettext_lazy("erased"))
     def erased(self, obj: AuditEvent) -> str:
         """Return which personal texts were erased."""
-        return ", ".join(e.replace("_", " ") for e in telling.tell([obj])[0].erased) or EMPTY
+        return ", ".join(e.replace("_", " ") for e in descriptions.tell([obj])[0].erased) or EMPTY
 
     @admin.display(description=gettext_lazy("place in the sealed log"))
     def place(self, obj: AuditEvent) -> str:
         """Return the entry's place."""
-        told = telling.tell([obj])[0]
+        told = descriptions.tell([obj])[0]
         return _("not sealed yet") if told.place is None else str(told.place)
 
 

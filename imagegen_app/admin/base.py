@@ -20,8 +20,8 @@ from django.utils.translation import ngettext
 
 from imagegen_app.core.actors import Person
 from imagegen_app.models.amounts import shown
-from imagegen_app.services import access
-from imagegen_app.services.access import Refused
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -18,7 +18,9 @@ from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider
-from imagegen_app.services import adapters, catalog, condition
+from imagegen_app.services.gateways import adapters
+from imagegen_app.services.monitoring import provider_status
+from imagegen_app.services.policy import catalog
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -226,7 +228,7 @@ class ProviderAdmin(CatalogAdmin):
     @admin.display(description=gettext_lazy("condition"))
     def condition(self, obj: Provider) -> str:
         """Say whether calls go through, are paused, or wait for a quiet time to end."""
-        return condition.told(obj)
+        return provider_status.told(obj)
 
 
 @admin.register(ImageModel)

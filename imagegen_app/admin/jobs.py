@@ -22,9 +22,14 @@ from imagegen_app.admin.pages.compliance import CompliancePages
 from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
 from imagegen_app.models import Asset, Job, LedgerEntry
-from imagegen_app.services import access, chains, control, doubt, phrases, reading
-from imagegen_app.services.access import Refused
-from imagegen_app.services.story import name_of
+from imagegen_app.services.audit import prompt_access
+from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library.summary import name_of
+from imagegen_app.services.monitoring import uncertain_jobs
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     import uuid
@@ -103,7 +108,7 @@ class JobAdmin(OwnRows):
         job = get_object_or_404(self.get_queryset(request), pk=pk)
         resolution = str(request.POST.get("resolution", ""))
         try:
-            control.resolve(actor=self.actor(request), job=job, resolution=resolution)
+            job_actions.resolve(actor=self.actor(request), job=job, resolution=resolution)
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -116,7 +121,7 @@ class JobAdmin(OwnRows):
         """Put what is known of an unknown outcome at the top of the page."""
         job = kwargs.get("obj")
         if job is not None:
-            context["doubt"] = doubt.of(self.actor(request), job)
+            context["doubt"] = uncertain_jobs.of(self.actor(request), job)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
@@ -139,7 +144,10 @@ class JobAdmin(OwnRows):
     @admin.display(description=gettext_lazy("what happened"))
     def what_happened(self, obj: Job) -> str:
         """Return the error and its mend."""
-        said = (phrases.translated(obj.error_message), phrases.translated(obj.error_remedy))
+        said = (
+            stored_messages.translated(obj.error_message),
+            stored_messages.translated(obj.error_remedy),
+        )
         return " ".join(said).strip() or EMPTY
 
     @admin.display(description=gettext_lazy("request"))
@@ -170,7 +178,7 @@ class JobAdmin(OwnRows):
         """Return the prompt, to who may read it."""
         if obj.prompt_erased_at is not None:
             return _("erased on %(day)s") % {"day": obj.prompt_erased_at.date().isoformat()}
-        prompt = reading.prompt_of(obj.reader, obj)
+        prompt = prompt_access.prompt_of(obj.reader, obj)
         if prompt is None:
             return _("You may not read other people's prompts.")
         values = facts((k.replace("_", " "), v) for k, v in obj.variables.items())
@@ -200,7 +208,7 @@ class JobAdmin(OwnRows):
                 (_("Cost"), self.cost(obj)),
                 (
                     _("With all passes"),
-                    amount(chains.spent_on(obj), obj.currency) if obj.step_count > 1 else "",
+                    amount(pass_chain.spent_on(obj), obj.currency) if obj.step_count > 1 else "",
                 ),
                 *entries,
             ]
@@ -232,7 +240,7 @@ class JobAdmin(OwnRows):
                         one.image_model.name,
                         chip(one.state, one.get_state_display()),
                     )
-                    for one in chains.whole(obj)
+                    for one in pass_chain.whole(obj)
                 ),
             ),
         )
@@ -301,7 +309,7 @@ class JobAdmin(OwnRows):
         self.each(
             request,
             queryset,
-            lambda actor, job: control.cancel(actor=actor, job=job),
+            lambda actor, job: job_actions.cancel(actor=actor, job=job),
             done=lambda n: (
                 ngettext("%(n)s job is being cancelled.", "%(n)s jobs are being cancelled.", n)
                 % {"n": n}
@@ -313,7 +321,7 @@ class JobAdmin(OwnRows):
         self.each(
             request,
             queryset,
-            lambda actor, job: control.request_again(actor=actor, job=job),
+            lambda actor, job: job_actions.request_again(actor=actor, job=job),
             done=lambda n: (
                 ngettext("%(n)s job was requested again.", "%(n)s jobs were requested again.", n)
                 % {"n": n}
@@ -342,12 +350,12 @@ class JobAdmin(OwnRows):
         self._resolve(request, queryset, "never_accepted")
 
     def _resolve(
-        self, request: HttpRequest, rows: QuerySet[Job], resolution: control.Resolution
+        self, request: HttpRequest, rows: QuerySet[Job], resolution: job_actions.Resolution
     ) -> None:
         self.each(
             request,
             rows,
-            lambda actor, job: control.resolve(actor=actor, job=job, resolution=resolution),
+            lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=resolution),
             done=lambda n: (
                 ngettext("%(n)s job was settled.", "%(n)s jobs were settled.", n) % {"n": n}
             ),

@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.base import RecordAdmin
-from imagegen_app.services import telling
+from imagegen_app.services.audit import descriptions
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -44,7 +44,7 @@ def timeline(job: Job) -> SafeString:
                     if told.place is not None
                     else _("not sealed yet"),
                 )
-                for told in telling.of_job(job)
+                for told in descriptions.of_job(job)
             ),
         ),
     )

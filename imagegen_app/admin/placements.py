@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagegen_app.admin.base import link
 from imagegen_app.admin.own import OwnRows
 from imagegen_app.models import Placement, Rendition
-from imagegen_app.services import placement
+from imagegen_app.services.library import placement
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

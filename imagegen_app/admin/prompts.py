@@ -15,7 +15,7 @@ from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import prompts
 from imagegen_app.core.passes import passes_from
 from imagegen_app.models import PromptTemplate, TemplateVersion
-from imagegen_app.services import templates, values
+from imagegen_app.services.job_requests import templates, values
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -16,8 +16,8 @@ from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.models.templates import SEED_STRATEGIES
-from imagegen_app.services import steps, templates
-from imagegen_app.services.catalog import NotValid
+from imagegen_app.services.job_requests import pass_planning, templates
+from imagegen_app.services.policy.catalog import NotValid
 
 #: Variables that the form offers; more can be written by code.
 VARIABLE_ROWS = 8
@@ -100,7 +100,7 @@ class TemplateForm(AnyModelForm):
     def _offer_passes(self, version: TemplateVersion | None) -> None:
         """Offer each pass that some model can do; what is stored stays on offer."""
         stored = [str(one) for one in passes_from(version.passes)] if version else []
-        offered = dict(steps.offered())
+        offered = dict(pass_planning.offered())
         choices = [("", _("Nothing more")), *offered.items()]
         choices += [(text, text) for text in dict.fromkeys(stored) if text not in offered]
         for number in range(MAX_PASSES):

@@ -10,8 +10,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.services import access, batches, selections, targets
-from imagegen_app.services.access import Refused
+from imagegen_app.services.batches import lifecycle, selections
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -29,7 +31,7 @@ class GenerateImagesAction:
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Add the action where the model has a target."""
         actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # a mixin
-        if targets.target_of(self.model) is None:
+        if content_fields.target_of(self.model) is None:
             actions.pop("generate_images", None)
         return actions
 
@@ -42,7 +44,7 @@ class GenerateImagesAction:
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponseRedirect | None:
         """Sign the selection and go to the batch's page."""
-        target = targets.target_of(self.model)
+        target = content_fields.target_of(self.model)
         if target is None:
             return None
         keys = queryset.order_by("pk").values_list("pk", flat=True)
@@ -50,7 +52,7 @@ class GenerateImagesAction:
             token = selections.pack(
                 actor=access.person(request.user),
                 target=target,
-                keys=keys[: batches.MAX_ROWS + 1],
+                keys=keys[: lifecycle.MAX_ROWS + 1],
             )
         except Refused as refusal:
             messages.error(request, str(refusal))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.forms.widgets import AssetSelect
 from imagegen_app.models import Asset
-from imagegen_app.services import chooser
+from imagegen_app.services.library import chooser
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person

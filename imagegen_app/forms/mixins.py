@@ -9,7 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from imagegen_app.forms.widgets import GeneratedImageWidget, GeneratedUpload, NotUsable
-from imagegen_app.services import access, placement, targets
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.library import placement
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -30,7 +32,7 @@ class GenerateImageMixin:
         """Use our widget for a target, where the person may request or place images."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
         target = (
-            targets.target_of(self.model, db_field.name)
+            content_fields.target_of(self.model, db_field.name)
             if isinstance(db_field, models.FileField)
             else None
         )

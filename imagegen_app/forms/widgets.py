@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services import access, chooser, delivery, storage
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import chooser, delivery
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

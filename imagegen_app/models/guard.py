@@ -1,7 +1,7 @@
 """Hold the write guard: our rows change only inside a use case.
 
 The services open a `Unit`; every guarded write reports to it. A unit that changed rows and left no
-audit event is refused when it closes (see `services.unit`).
+audit event is refused when it closes (see `services.foundation.unit`).
 """
 
 from __future__ import annotations

@@ -19,12 +19,12 @@ from django.utils.http import parse_etags
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
-from imagegen_app.services import delivery
+from imagegen_app.services.library import delivery
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from imagegen_app.services.delivery import Delivery
+    from imagegen_app.services.library.delivery import Delivery
 
 #: Holds for refusals too.
 _ALWAYS = {

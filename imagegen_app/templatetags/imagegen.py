@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import template
 
 from imagegen_app.models import Asset
-from imagegen_app.services import pictures
+from imagegen_app.services.library import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

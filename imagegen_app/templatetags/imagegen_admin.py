@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django import template
 
 from imagegen_app.models.amounts import shown
-from imagegen_app.services import access, dashboard, delivery, wakeups
+from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.library import delivery
+from imagegen_app.services.monitoring import dashboard
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from decimal import Decimal

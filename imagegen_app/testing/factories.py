@@ -33,8 +33,10 @@ from imagegen_app.models import (
     Rendition,
     TemplateVersion,
 )
-from imagegen_app.services import clock, roles, storage
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.policy import roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
-from imagegen_app.services import webhooks
+from imagegen_app.services.worker import webhook_inbox
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -34,14 +34,14 @@ class Receive(View):
             return HttpResponse(status=413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            webhooks.receive(token=token, headers=headers, body=request.body)
-        except webhooks.Unknown:
+            webhook_inbox.receive(token=token, headers=headers, body=request.body)
+        except webhook_inbox.Unknown:
             # Where addresses carry languages, Django would answer a 404 by a redirect to the same
             # address with a language before it; among our own addresses there are none.
             request.urlconf = "imagegen_app.urls"
             return HttpResponse(status=404)
-        except webhooks.Forged:
+        except webhook_inbox.Forged:
             return HttpResponse(status=401)
-        except (webhooks.TooLarge, RequestDataTooBig):
+        except (webhook_inbox.TooLarge, RequestDataTooBig):
             return HttpResponse(status=413)
         return HttpResponse(status=204)

@@ -13,8 +13,9 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.passes import passes_from
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import Budget, Grant, ImageModel, PromptTemplate, Provider
-from imagegen_app.services import catalog, roles, templates
-from imagegen_app.services.templates import Draft
+from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.policy import catalog, roles
 
 SEED = System("demo")
 #: The groups that may generate in the demo.

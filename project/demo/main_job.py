@@ -13,7 +13,8 @@ from imagegen_app import attach, generate
 from imagegen_app.contrib.djangocms.publishing import place_on_page
 from imagegen_app.core.states import FINAL
 from imagegen_app.models import Asset, Job
-from imagegen_app.services import access, inspection, review
+from imagegen_app.services.library import inspection, review
+from imagegen_app.services.policy import access
 from project.catalog.models import Product
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from django.conf import settings as django_settings
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget
-from imagegen_app.services import catalog, placement, roles, sealing
+from imagegen_app.services.audit import sealing
+from imagegen_app.services.library import placement
+from imagegen_app.services.policy import catalog, roles
 from imagegen_app.testing.factories import (
     make_asset,
     make_grant,

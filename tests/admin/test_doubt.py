@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent, BudgetPeriod, Job
-from imagegen_app.services import driver
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_user
 from tests.services.conftest import (  # noqa: F401 - fixtures
     Site,

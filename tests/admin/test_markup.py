@@ -8,7 +8,8 @@ from django.apps import apps
 from django.db import connection, models
 from django.urls import reverse
 
-from imagegen_app.services import access, asset_list
+from imagegen_app.services.library import asset_table
+from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_user
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ def test_the_exported_table_computes_nothing_and_keeps_the_text(rows: dict[str, 
     actor = access.person(make_user("exporter", permissions=["imagegen.export_audit"]))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE imagegen_asset SET title = %s, alt_text = %s", ["=1+1", " @SUM(A1)"])
-    text = asset_list.export(actor=actor, assets=type(rows["asset"]).objects.all())
+    text = asset_table.export(actor=actor, assets=type(rows["asset"]).objects.all())
 
     assert "'=1+1" in text
     assert "' @SUM(A1)" in text
-    assert asset_list.as_text("plain") == "plain"
-    assert asset_list.as_text("＋1") == "'＋1"  # noqa: RUF001 - the wide form on purpose
-    assert asset_list.as_text(None) == ""
+    assert asset_table.as_text("plain") == "plain"
+    assert asset_table.as_text("＋1") == "'＋1"  # noqa: RUF001 - the wide form on purpose
+    assert asset_table.as_text(None) == ""

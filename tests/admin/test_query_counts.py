@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Batch, Job
-from imagegen_app.services import placement, wakeups
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import placement
 from imagegen_app.testing.factories import make_asset, make_image_model, make_template, make_user
 from tests.admin import tables
 

@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, AuditEvent, Batch, ImageModel, Job, Placement
-from imagegen_app.services import catalog, driver
+from imagegen_app.services.policy import catalog
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_user
 from project import seed
 from project.catalog.models import Product
@@ -124,7 +125,8 @@ def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) ->
 
 
 def test_a_pick_of_another_person_is_not_taken_over(edda: Client, client: Client) -> None:
-    from imagegen_app.services import access, chooser  # noqa: PLC0415 - this test only
+    from imagegen_app.services.library import chooser  # noqa: PLC0415 - this test only
+    from imagegen_app.services.policy import access  # noqa: PLC0415
 
     asset = make_asset()
     stranger = access.person(make_user("stranger"))

@@ -22,7 +22,7 @@ from django.core.management import call_command  # noqa: E402 - the apps come fi
 
 from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
 from imagegen_app.models import Grant, ImageModel, Provider  # noqa: E402 - the apps come first
-from imagegen_app.services import catalog  # noqa: E402 - the apps come first
+from imagegen_app.services.policy import catalog  # noqa: E402 - the apps come first
 from project import seed  # noqa: E402 - the apps come first
 from project.demo import governance, main_job  # noqa: E402 - the apps come first
 

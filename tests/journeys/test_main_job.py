@@ -14,7 +14,7 @@ import pytest
 
 from imagegen_app.imaging.credentials import read_credentials
 from imagegen_app.imaging.metadata import read_xmp
-from imagegen_app.services.delivery import MEDIA_TYPES
+from imagegen_app.services.library.delivery import MEDIA_TYPES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

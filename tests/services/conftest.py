@@ -11,7 +11,8 @@ from django.conf import settings as django_settings
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget, ImageModel
-from imagegen_app.services import access, catalog, requests, values, wishes
+from imagegen_app.services.job_requests import composition, creation, values
+from imagegen_app.services.policy import access, catalog
 from imagegen_app.testing.factories import (
     make_grant,
     make_group,
@@ -42,11 +43,11 @@ class Site:
     def wish(self, **changes: Any) -> values.Wish:
         """Compose a wish for one small image."""
         values: dict[str, Any] = {"prompt": "A red mug", "model": self.model, "size": "64x64"}
-        return wishes.compose(actor=self.actor, **{**values, **changes})
+        return composition.compose(actor=self.actor, **{**values, **changes})
 
     def request(self, **changes: Any) -> Job:
         """Request one small image."""
-        return requests.request_images(actor=self.actor, wish=self.wish(**changes))
+        return creation.request_images(actor=self.actor, wish=self.wish(**changes))
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from django.db import connection
 from imagegen_app.core import translog
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, AuditTile
-from imagegen_app.services import audit, sealing
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.audit import sealing
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagegen_app.services.verification import Report
+    from imagegen_app.services.audit.verification import Report
 
 SYSTEM = System("test")
 _SWITCH = {
@@ -33,7 +34,7 @@ _SWITCH = {
 def append(count: int, *, actor: Any = SYSTEM, **options: Any) -> None:
     """Append events; each bears its number."""
     for number in range(count):
-        audit.record(actor, "log.verified", data={"size": number}, **options)
+        event_log.record(actor, "log.verified", data={"size": number}, **options)
 
 
 def execute(statement: str, *values: Any) -> int:

@@ -10,13 +10,15 @@ from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.models import AuditEvent, Grant, Job
-from imagegen_app.services import answers, control, driver, health, jobs, leases
-from imagegen_app.services.access import Decision
-from imagegen_app.services.breaker import demand_closed
-from imagegen_app.services.call_loop import CallLoop, Done
-from imagegen_app.services.doctor import broken_invariants
-from imagegen_app.services.rebuild import operation_of, size_of
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.jobs import leases, transitions
+from imagegen_app.services.jobs.breaker import demand_closed
+from imagegen_app.services.jobs.rebuilding import operation_of, size_of
+from imagegen_app.services.monitoring.doctor import broken_invariants
+from imagegen_app.services.policy.access import Decision
+from imagegen_app.services.worker import _answers, _health, driver
+from imagegen_app.services.worker._call_loop import CallLoop, Done
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt
@@ -31,8 +33,8 @@ def under_way(site: Site, number: int) -> list[tuple[Job, Attempt, str]]:
         site.request(prompt=f"A mug, number {n}")
     found: list[tuple[Job, Attempt, str]] = []
     for job in leases.claim(limit=number, owner="me"):
-        attempt = jobs.begin(job, digest=leases.digest_of(job))
-        jobs.mark_sent(job, attempt)
+        attempt = transitions.begin(job, digest=leases.digest_of(job))
+        transitions.mark_sent(job, attempt)
         found.append((job, attempt, f"req-{len(found)}"))
     return found
 
@@ -49,7 +51,7 @@ def stored(calls: list[tuple[Job, Attempt, str]]) -> list[tuple[str, str, str]]:
 def test_answers_are_noted_together_each_with_its_request_id_and_event(site: Site) -> None:
     calls = under_way(site, 3)
 
-    assert answers.noted(calls)
+    assert _answers.noted(calls)
 
     assert stored(calls) == [("ingesting", "answered", f"req-{n}") for n in range(3)]
     assert [job.state for job, _attempt, _request_id in calls] == ["ingesting"] * 3
@@ -61,9 +63,9 @@ def test_a_further_answer_costs_a_statement_and_not_a_transaction(site: Site) ->
     calls = under_way(site, 6)
 
     with CaptureQueriesContext(connection) as few:
-        answers.noted(calls[:2])
+        _answers.noted(calls[:2])
     with CaptureQueriesContext(connection) as many:
-        answers.noted(calls[2:])
+        _answers.noted(calls[2:])
 
     assert len(many) - len(few) == 2
 
@@ -75,13 +77,13 @@ def test_where_one_cannot_be_noted_none_is_and_each_is_looked_at_alone(
     calls = under_way(site, 3)
     job = calls[1][0]
     if trouble == "a wish to stop":
-        control.cancel(actor=site.actor, job=Job.objects.get(pk=job.pk))
+        job_actions.cancel(actor=site.actor, job=Job.objects.get(pk=job.pk))
     elif trouble == "a lost lease":
         job.lease_token -= 1
     else:
-        monkeypatch.setattr(jobs, "_note_answer", _away)
+        monkeypatch.setattr(transitions, "_note_answer", _away)
 
-    assert not answers.noted(calls)
+    assert not _answers.noted(calls)
 
     assert [states[:2] for states in stored(calls)] == [("submitting", "sent")] * 3
     # What is in our hands is as it was, so that each can be noted by itself.
@@ -103,7 +105,7 @@ def test_a_driver_keeps_the_others_where_one_was_to_stop(
         monkeypatch.setattr(worker, "_ingest", lambda job, _attempt: made.append(job))
         for job, attempt, _request_id in calls:
             worker.steps[job.pk] = driver.Step("submit", job, attempt)
-        control.cancel(actor=site.actor, job=Job.objects.get(pk=calls[0][0].pk))
+        job_actions.cancel(actor=site.actor, job=Job.objects.get(pk=calls[0][0].pk))
 
         worker._finish_all([Done(job.pk, result=ANSWERED) for job, _attempt, _request_id in calls])
 
@@ -128,14 +130,14 @@ def test_a_driver_keeps_the_others_where_one_was_to_stop(
 def test_only_an_answer_is_plain(site: Site, done: Done, plain: bool) -> None:
     job = under_way(site, 1)[0][0]
 
-    assert answers.is_plain(job, done) is plain
+    assert _answers.is_plain(job, done) is plain
 
 
 def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = under_way(site, 1)[0][0]
-    ear, good = health.Ear(), Done("x", result=ANSWERED)
+    ear, good = _health.Ear(), Done("x", result=ANSWERED)
 
     ear.heard(job, good, of_submit=True)
     with CaptureQueriesContext(connection) as second:
@@ -144,7 +146,7 @@ def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(
     with CaptureQueriesContext(connection) as after_trouble:
         ear.heard(job, good, of_submit=True)
 
-    monkeypatch.setattr(health, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(_health, "LOOK_SECONDS", 0.0)
     with CaptureQueriesContext(connection) as later:
         ear.heard(job, good, of_submit=True)
 

@@ -10,17 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, Job, LedgerEntry, Verdict
-from imagegen_app.services import (
-    batch_counts,
-    batch_making,
-    batches,
-    budgets,
-    driver,
-    leases,
-    targets,
-    values,
-)
-from imagegen_app.services.batches import Limits
+from imagegen_app.services.batches import lifecycle, row_jobs
+from imagegen_app.services.batches.lifecycle import Limits
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import values
+from imagegen_app.services.jobs import batch_counts, leases
+from imagegen_app.services.policy import budgets
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template
 from project.catalog.models import Category, Product
 
@@ -59,7 +55,7 @@ def products(number: int) -> list[str]:
 
 
 def start(site: Site, version: TemplateVersion, keys: list[str], **changes: Any) -> Batch:
-    target = targets.by_path(TARGET)
+    target = content_fields.by_path(TARGET)
     assert target is not None
     values: dict[str, Any] = {
         "actor": site.actor,
@@ -70,12 +66,12 @@ def start(site: Site, version: TemplateVersion, keys: list[str], **changes: Any)
         "mapping": {"product": "name"},
         "key": "spring",
     }
-    return batches.start(**{**values, **changes})
+    return lifecycle.start(**{**values, **changes})
 
 
 def prepare() -> int:
     chunks = 0
-    while batch_making.advance():
+    while row_jobs.advance():
         chunks += 1
     return chunks
 
@@ -130,9 +126,9 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_half_made(
     def die(_name: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch_making, "failpoint", die)
+    monkeypatch.setattr(row_jobs, "failpoint", die)
     with pytest.raises(KeyboardInterrupt):
-        batch_making.advance()
+        row_jobs.advance()
     half = Job.objects.count(), BudgetPeriod.objects.filter(reserved__gt=0).count()
     monkeypatch.undo()
     prepare()
@@ -164,7 +160,7 @@ def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
     piloted = counts(batch)
     batch.refresh_from_db()
     reason = batch.pause_reason
-    batches.resume(actor=site.actor, batch=batch)
+    lifecycle.resume(actor=site.actor, batch=batch)
     driver.drive(seconds=30)
 
     assert (piloted.prepared, piloted.made, reason) == (2, 2, "pilot")
@@ -178,10 +174,10 @@ def test_a_paused_batch_is_not_claimed_and_goes_on_where_it_was(
 ) -> None:
     batch = start(site, version, products(4))
     prepare()
-    batches.pause(actor=site.actor, batch=batch)
+    lifecycle.pause(actor=site.actor, batch=batch)
     held = leases.claim(limit=10, owner="w")
     batch.refresh_from_db()
-    batches.resume(actor=site.actor, batch=batch)
+    lifecycle.resume(actor=site.actor, batch=batch)
 
     assert held == []
     assert len(leases.claim(limit=10, owner="w")) == 4
@@ -207,9 +203,9 @@ def test_a_rule_pauses_a_batch(
     prepare()
     with_counters(batch, **columns)
     job = leases.claim(limit=1, owner="w")[0]
-    from imagegen_app.services import jobs  # noqa: PLC0415 - beside its only use
+    from imagegen_app.services.jobs import transitions  # noqa: PLC0415 - beside its only use
 
-    jobs.cancel(job, None, charge=None)
+    transitions.cancel(job, None, charge=None)
 
     batch.refresh_from_db()
     assert batch.pause_reason == reason
@@ -217,7 +213,7 @@ def test_a_rule_pauses_a_batch(
 
 
 def with_counters(batch: Batch, **columns: Any) -> None:
-    from imagegen_app.services.unit import use_case  # noqa: PLC0415 - beside its only use
+    from imagegen_app.services.foundation.unit import use_case  # noqa: PLC0415 - beside its only use
 
     use_case(silent=True)(lambda: Batch.objects.filter(pk=batch.pk).update(**columns))()
 
@@ -237,7 +233,7 @@ def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
 
 def with_budget(site: Site, limit: Decimal) -> None:
     from imagegen_app.core.actors import System  # noqa: PLC0415 - beside its only use
-    from imagegen_app.services import catalog  # noqa: PLC0415 - as above
+    from imagegen_app.services.policy import catalog  # noqa: PLC0415 - as above
 
     site.budget.limit = limit
     catalog.save(actor=System("test"), record=site.budget)
@@ -259,9 +255,9 @@ def test_cancelling_ends_what_waits_and_gives_the_money_back(
     site: Site, version: TemplateVersion
 ) -> None:
     batch = start(site, version, products(510))
-    batch_making.advance()
+    row_jobs.advance()
     with CaptureQueriesContext(connection) as asked:
-        batches.cancel(actor=site.actor, batch=batch)
+        lifecycle.cancel(actor=site.actor, batch=batch)
     driver.drive(seconds=60)
 
     found = counts(batch)
@@ -277,11 +273,11 @@ def test_failed_rows_are_requested_again_and_counted_once(
     batch = start(site, version, products(3))
     prepare()
     for job in leases.claim(limit=2, owner="w"):
-        from imagegen_app.services import jobs  # noqa: PLC0415 - beside its only use
+        from imagegen_app.services.jobs import transitions  # noqa: PLC0415 - beside its only use
 
-        jobs.cancel(job, None, charge=None)
+        transitions.cancel(job, None, charge=None)
     before = counts(batch)
-    number = batches.request_failed_again(actor=site.actor, batch=batch)
+    number = lifecycle.request_failed_again(actor=site.actor, batch=batch)
     driver.drive(seconds=30)
 
     after = counts(batch)
@@ -291,12 +287,17 @@ def test_failed_rows_are_requested_again_and_counted_once(
 
 
 def test_another_person_does_not_steer_a_batch(site: Site, version: TemplateVersion) -> None:
-    from imagegen_app.services import access  # noqa: PLC0415 - beside its only use
+    from imagegen_app.services.policy import access  # noqa: PLC0415 - beside its only use
     from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - as above
 
     batch = start(site, version, products(2))
     other = access.person(make_user("other", permissions=["imagegen.request_job"]))
-    for act in (batches.pause, batches.resume, batches.cancel, batches.request_failed_again):
+    for act in (
+        lifecycle.pause,
+        lifecycle.resume,
+        lifecycle.cancel,
+        lifecycle.request_failed_again,
+    ):
         with pytest.raises(access.NotPermitted):
             act(actor=other, batch=batch)
 
@@ -304,7 +305,8 @@ def test_another_person_does_not_steer_a_batch(site: Site, version: TemplateVers
 def test_requesters_take_turns_and_people_go_before_batches(
     site: Site, version: TemplateVersion
 ) -> None:
-    from imagegen_app.services import access, requests  # noqa: PLC0415 - beside their only use
+    from imagegen_app.services.job_requests import creation  # noqa: PLC0415 - beside their only use
+    from imagegen_app.services.policy import access  # noqa: PLC0415
     from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - as above
 
     start(site, version, products(20))
@@ -312,7 +314,7 @@ def test_requesters_take_turns_and_people_go_before_batches(
     other = access.person(make_user("other", groups=["Image editors"]))
     start(site, version, products(3), actor=other, key="other")
     prepare()
-    mine = requests.request_images(actor=site.actor, wish=site.wish(prompt="Now"))
+    mine = creation.request_images(actor=site.actor, wish=site.wish(prompt="Now"))
 
     claimed = leases.claim(limit=7, owner="w")
     assert claimed[0].pk == mine.pk

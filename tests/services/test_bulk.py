@@ -13,7 +13,7 @@ from django.utils import timezone
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models import AuditEvent, AuditPending, AuditSecret, Verdict, bulk
 from imagegen_app.models.guard import StrayWrite
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site

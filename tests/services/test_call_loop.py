@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagegen_app.services.call_loop import CallLoop
+from imagegen_app.services.worker._call_loop import CallLoop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

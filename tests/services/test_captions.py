@@ -14,19 +14,15 @@ from PIL import Image
 
 from imagegen_app.captioning.base import Caption, CaptionerFailed
 from imagegen_app.models import Asset, AuditEvent, BudgetPeriod, Job, LedgerEntry
-from imagegen_app.services import (
-    access,
-    batches,
-    doctor,
-    driver,
-    erasure,
-    ingest,
-    outcomes,
-    requests,
-    review,
-    storage,
-)
-from imagegen_app.services.storage import StorageFailed
+from imagegen_app.services.audit import erasure
+from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways.storage import StorageFailed
+from imagegen_app.services.job_requests import creation
+from imagegen_app.services.library import review
+from imagegen_app.services.monitoring import doctor
+from imagegen_app.services.policy import access
+from imagegen_app.services.worker import _ingest, _outcomes, driver
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
@@ -90,7 +86,7 @@ def spent() -> tuple[Decimal, Decimal]:
 
 def test_images_are_quoted_reserved_and_charged_with_their_captions(site: Site) -> None:
     wish = site.wish(count=2)
-    quoted = requests.offer(actor=site.actor, wish=wish).cost.amount
+    quoted = creation.offer(actor=site.actor, wish=wish).cost.amount
     job = made(site, count=2)
 
     assert quoted == job.estimated_cost == 2 * (PICTURE + CAPTION)
@@ -191,7 +187,7 @@ def test_a_fraction_of_a_hundredth_of_a_cent_is_rounded_up_everywhere(
 def test_a_slow_captioner_leaves_the_further_images_without_words(
     site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "_CAPTION_SECONDS", 0.0)
+    monkeypatch.setattr(_ingest, "_CAPTION_SECONDS", 0.0)
 
     job = made(site, count=2)
 
@@ -212,7 +208,7 @@ def test_words_that_may_repeat_a_prompt_are_erased_with_it(site: Site) -> None:
 def test_nothing_is_described_before_all_files_are_stored(
     site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcomes, "LONGEST_STORE_SECONDS", 2.0)
+    monkeypatch.setattr(_outcomes, "LONGEST_STORE_SECONDS", 2.0)
     put, fails = storage.put, [True]
 
     def sometimes(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
@@ -233,8 +229,8 @@ def test_nothing_is_described_before_all_files_are_stored(
 
 def test_only_the_last_pass_is_described(site: Site, describer: type[Describer]) -> None:
     wish = site.wish(passes=[f"upscale:2:{site.model.slug}"])
-    quoted = requests.offer(actor=site.actor, wish=wish).cost.amount
-    job = requests.request_images(actor=site.actor, wish=wish)
+    quoted = creation.offer(actor=site.actor, wish=wish).cost.amount
+    job = creation.request_images(actor=site.actor, wish=wish)
     driver.drive(seconds=30)
 
     passes = list(Job.objects.all())
@@ -250,7 +246,7 @@ def test_only_the_last_pass_is_described(site: Site, describer: type[Describer])
 def test_a_batchs_estimate_counts_its_captions(site: Site) -> None:
     version = make_template(width=64, height=64, image_model=site.model)
 
-    estimated = batches.estimated(version, site.model, rows=3)
+    estimated = lifecycle.estimated(version, site.model, rows=3)
 
     assert estimated == 3 * (PICTURE + CAPTION)
 

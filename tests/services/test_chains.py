@@ -16,28 +16,18 @@ from django.urls import reverse
 from imagegen_app.core.actors import System
 from imagegen_app.core.passes import passes_from
 from imagegen_app.models import Asset, AuditEvent, Batch, BudgetPeriod, Job, Lineage
-from imagegen_app.services import (
-    access,
-    batches,
-    budgets,
-    catalog,
-    chains,
-    control,
-    doctor,
-    driver,
-    erasure,
-    evidence,
-    leases,
-    progress,
-    requests,
-    story,
-    telling,
-    values,
-    worker_registry,
-)
-from imagegen_app.services.access import NotGranted
-from imagegen_app.services.unit import use_case
-from imagegen_app.services.values import InvalidWish
+from imagegen_app.services.audit import descriptions, erasure
+from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.foundation import worker_registry
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests import creation, job_actions, values
+from imagegen_app.services.job_requests.values import InvalidWish
+from imagegen_app.services.jobs import leases, pass_chain
+from imagegen_app.services.library import evidence, summary
+from imagegen_app.services.monitoring import doctor, progress
+from imagegen_app.services.policy import access, budgets, catalog
+from imagegen_app.services.policy.access import NotGranted
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import (
     make_grant,
     make_group,
@@ -75,14 +65,14 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
     site: Site, both: list[str]
 ) -> None:
     wish = site.wish(count=2, passes=both)
-    quote = requests.offer(actor=site.actor, wish=wish)
-    root = requests.request_images(actor=site.actor, wish=wish)
+    quote = creation.offer(actor=site.actor, wish=wish)
+    root = creation.request_images(actor=site.actor, wish=wish)
     reserved = period().reserved
 
     driver.drive(seconds=15)
 
     root.refresh_from_db()
-    whole = chains.whole(root)
+    whole = pass_chain.whole(root)
     final = list(Asset.objects.results_of(root))
     assert quote.cost.amount == reserved == 6 * EACH
     assert [job.state for job in whole] == ["succeeded"] * 5
@@ -106,8 +96,8 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
     last = Asset.objects.results_of(root)[1]
     reader = access.person(make_user("carl", groups=["Compliance"]))
 
-    told = " ".join(story.sentences(reader, last))
-    trail = telling.of_job(last.job)
+    told = " ".join(summary.sentences(reader, last))
+    trail = descriptions.of_job(last.job)
     with zipfile.ZipFile(io.BytesIO(evidence.pack(actor=reader, asset=last).data)) as pack:
         events = pack.read("events.jsonl").decode()
         facts = json.loads(pack.read("story.json"))
@@ -131,7 +121,7 @@ def test_erasing_the_prompt_of_a_pass_erases_that_of_its_wish(site: Site, both: 
     driver.drive(seconds=15)
     officer = access.person(make_user("carl", groups=["Compliance"]))
 
-    erasure.erase_prompt(officer, job=chains.whole(root)[2], reason="asked for")
+    erasure.erase_prompt(officer, job=pass_chain.whole(root)[2], reason="asked for")
 
     root.refresh_from_db()
     assert (root.prompt, root.prompt_erased_at is None) == ("", False)
@@ -170,10 +160,10 @@ def test_one_cancel_ends_the_whole_wish_whichever_job_is_named(
 ) -> None:
     root = site.request(passes=both)
 
-    ended = control.cancel(actor=site.actor, job=chains.whole(root)[named])
+    ended = job_actions.cancel(actor=site.actor, job=pass_chain.whole(root)[named])
 
     assert ended
-    assert {job.state for job in chains.whole(root)} == {"cancelled"}
+    assert {job.state for job in pass_chain.whole(root)} == {"cancelled"}
     assert (period().reserved, period().spent) == (0, 0)
     assert sound()
 
@@ -189,7 +179,7 @@ def test_passes_of_what_was_refused_end_and_cost_nothing(
 
     driver.drive(seconds=15)
 
-    states = [job.state for job in chains.whole(root)]
+    states = [job.state for job in pass_chain.whole(root)]
     assert states == ["blocked", "cancelled", "cancelled"]
     assert Job.objects.filter(error_code="step_missing").count() == 2
     assert (period().reserved, period().spent) == (0, 0)
@@ -208,7 +198,7 @@ def test_fewer_images_end_the_passes_that_have_none(
 
     driver.drive(seconds=20)
 
-    states = [job.state for job in chains.whole(root)]
+    states = [job.state for job in pass_chain.whole(root)]
     assert states == ["succeeded", "succeeded", "cancelled", "cancelled"]
     assert period().reserved == 0
     assert Asset.objects.results_of(root).count() == 1
@@ -223,19 +213,19 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     simulator.fail("status", status=400, on="jobs")
     root = site.request(passes=[f"upscale:2:{model.slug}", f"remove_background:{site.model.slug}"])
     driver.drive(seconds=15)
-    _root, upscale, cut_out = chains.whole(root)
+    _root, upscale, cut_out = pass_chain.whole(root)
     root.refresh_from_db()
     left = [a.job_id for a in Asset.objects.results_of(root)]
 
-    with pytest.raises(control.CannotSteer, match="step before"):
-        control.request_again(actor=site.actor, job=cut_out)
-    again = control.request_again(actor=site.actor, job=upscale)
+    with pytest.raises(job_actions.CannotSteer, match="step before"):
+        job_actions.request_again(actor=site.actor, job=cut_out)
+    again = job_actions.request_again(actor=site.actor, job=upscale)
     driver.drive(seconds=15)
 
     assert (upscale.state, cut_out.state) == ("failed", "cancelled")
     assert left == [root.pk]
     assert progress.of(root).phase == "Ready, but not every step could be made"
-    assert [job.state for job in chains.whole(again)] == ["succeeded", "succeeded"]
+    assert [job.state for job in pass_chain.whole(again)] == ["succeeded", "succeeded"]
     again.refresh_from_db()
     assert [a.job.operation for a in Asset.objects.results_of(again)] == ["remove_background"]
     assert sound()
@@ -277,7 +267,7 @@ def test_an_idempotency_key_stands_for_the_passes_too(site: Site, both: list[str
 
     assert one == two
     assert Job.objects.count() == 3
-    with pytest.raises(requests.IdempotencyConflict):
+    with pytest.raises(creation.IdempotencyConflict):
         site.request(idempotency_key="k")
 
 
@@ -287,13 +277,13 @@ def test_a_pass_is_not_begun_before_its_image_is_there(site: Site, both: list[st
 
     driver.drive(seconds=15)
 
-    assert [job.state for job in chains.whole(root)] == ["succeeded"] * 3
-    assert all(job.attempts.count() == 1 for job in chains.whole(root))
+    assert [job.state for job in pass_chain.whole(root)] == ["succeeded"] * 3
+    assert all(job.attempts.count() == 1 for job in pass_chain.whole(root))
 
 
 def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) -> None:
     root = site.request(passes=both)
-    upscale = chains.whole(root)[1]
+    upscale = pass_chain.whole(root)[1]
 
     worker_registry.worker_seen(name="w")
     waiting = progress.of(upscale)
@@ -332,7 +322,7 @@ def test_a_template_hands_its_passes_to_a_batch(site: Site, both: list[str]) -> 
         image_model=site.model,
         passes=[one.as_dict() for one in passes_from(both)],
     )
-    estimate = batches.estimated(version, site.model, rows=3)
+    estimate = lifecycle.estimated(version, site.model, rows=3)
     batch = start(site, version, products(3))
     prepare()
     reserved = period().reserved
@@ -355,7 +345,7 @@ def test_passes_in_several_currencies_are_refused(site: Site) -> None:
     governed_too(site, euros)
 
     with pytest.raises(values.BadStep, match="currencies"):
-        requests.offer(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
+        creation.offer(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
     with pytest.raises(values.BadStep, match="currencies"):
         site.request(passes=[f"upscale:2:{euros.slug}"])
 

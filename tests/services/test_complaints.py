@@ -20,8 +20,8 @@ from imagegen_app.core.types import (
 )
 from imagegen_app.core.words import Message
 from imagegen_app.providers.parameters import complaints
-from imagegen_app.services import prices, templates, values
-from imagegen_app.services.catalog import NotValid
+from imagegen_app.services.job_requests import prices, templates, values
+from imagegen_app.services.policy.catalog import NotValid
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site
@@ -100,7 +100,7 @@ def test_a_complaint_reads_in_english_in_a_log() -> None:
 def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
     site: Site, monkeypatch: pytest.MonkeyPatch, language: str, why: str
 ) -> None:
-    from imagegen_app.services import adapters  # noqa: PLC0415 - beside its only use
+    from imagegen_app.services.gateways import adapters  # noqa: PLC0415 - beside its only use
 
     able = adapters.capabilities(site.model)
     narrow = Capabilities(operations=able.operations, sizes=able.sizes)

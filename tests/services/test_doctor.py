@@ -16,8 +16,10 @@ from django.urls import reverse
 
 from imagegen_app.core.invariants import NEVER
 from imagegen_app.models import LedgerEntry, Pulse, Worker
-from imagegen_app.services import clock, doctor, driver, wakeups, worker_registry
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation import clock, wakeups, worker_registry
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.monitoring import doctor
+from imagegen_app.services.worker import driver
 from tests.services.conftest import Site
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ def test_a_credential_without_a_value_is_told_and_never_shown(
     provider = working.model.provider
     provider.credential = "away"
     from imagegen_app.core.actors import System  # noqa: PLC0415 - this test only
-    from imagegen_app.services import catalog  # noqa: PLC0415 - this test only
+    from imagegen_app.services.policy import catalog  # noqa: PLC0415 - this test only
 
     catalog.save(actor=System("test"), record=provider)
 

@@ -18,8 +18,12 @@ from imagegen_app.models import (
     Rendition,
 )
 from imagegen_app.providers.http import HttpClient, HttpLimits
-from imagegen_app.services import adapters, control, driver, inspection, leases, storage
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import adapters, storage
+from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.jobs import leases
+from imagegen_app.services.library import inspection
+from imagegen_app.services.worker import driver
 from tests.services.conftest import Site, at_simulator, governed
 
 if TYPE_CHECKING:
@@ -178,7 +182,7 @@ def test_a_grant_taken_back_stops_a_job_that_waits(site: Site) -> None:
 def test_a_waiting_job_is_cancelled_at_no_cost(site: Site) -> None:
     job = site.request()
 
-    ended = control.cancel(actor=site.actor, job=job)
+    ended = job_actions.cancel(actor=site.actor, job=job)
 
     job.refresh_from_db()
     assert (ended, job.state, job.actual_cost) == (True, "cancelled", 0)
@@ -200,7 +204,7 @@ def test_a_person_settles_an_unknown_outcome(
     job = drive(ask(openai))
     from imagegen_app.core.actors import System  # noqa: PLC0415 - stands for the person
 
-    control.resolve(actor=System("test"), job=job, resolution=resolution)
+    job_actions.resolve(actor=System("test"), job=job, resolution=resolution)
 
     job.refresh_from_db()
     assert job.state == state

@@ -7,8 +7,10 @@ import pytest
 
 from imagegen_app.core.states import JobState
 from imagegen_app.models import AuditEvent, AuditSecret, Job
-from imagegen_app.services import access, audit, erasure, sealing, verification
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.audit import erasure, sealing, verification
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_job, make_user
 from tests.services.log_tampering import SYSTEM, append
 
@@ -30,8 +32,8 @@ def officer() -> Person:
 
 @use_case()
 def record_prompt(actor: Person, job: Job, prompt: str) -> None:
-    audit.record(actor, "job.requested", subject=job, job=job, personal={"prompt": prompt})
-    audit.record(
+    event_log.record(actor, "job.requested", subject=job, job=job, personal={"prompt": prompt})
+    event_log.record(
         SYSTEM, "moderation.verdict", subject=job, job=job, personal={"text": f"about {prompt}"}
     )
 

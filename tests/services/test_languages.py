@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils.translation import gettext, override
 
-import imagegen_app.services.driver
-import imagegen_app.services.judging  # noqa: F401 - as above
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.event_table import ROWS
 from imagegen_app.imaging.faults import SENTENCES
 from imagegen_app.models import AuditEvent
 from imagegen_app.models.labels import LABELS
-from imagegen_app.services import phrases, telling
+from imagegen_app.services.audit import descriptions
+from imagegen_app.services.foundation import stored_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +56,13 @@ def test_every_stored_trouble_and_remedy_is_translated(language: str) -> None:
         for sentence in ((kind.__doc__ or "").split("\n", maxsplit=1)[0], kind.remedy)
     }
 
-    assert stored - set(phrases.STORED) == set()
+    assert stored - set(stored_messages.STORED) == set()
     with override(language):
-        same = [s for s in (*phrases.STORED, *SENTENCES.values()) if phrases.translated(s) == s]
+        same = [
+            s
+            for s in (*stored_messages.STORED, *SENTENCES.values())
+            if stored_messages.translated(s) == s
+        ]
     assert same == []
 
 
@@ -81,7 +84,7 @@ def test_every_value_of_our_enumerations_has_its_word(language: str) -> None:
 def test_a_request_is_told_in_german(site: Site) -> None:
     job = site.request()
     with override("de"):
-        told = telling.of_job(job)
+        told = descriptions.of_job(job)
         shown = job.get_state_display()
 
     assert "angefordert" in " ".join(t.sentence for t in told)

@@ -7,11 +7,17 @@ from django.db import DatabaseError, connection, transaction
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
-from imagegen_app.services import audit, erasure, sealing, telling, verification
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.audit import (
+    descriptions,
+    erasure,
+    sealing,
+    verification,
+)
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
-    from imagegen_app.services.verification import Report
+    from imagegen_app.services.audit.verification import Report
     from tests.services.conftest import Site
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +26,7 @@ SYSTEM = System("test")
 
 @use_case()
 def _note(number: int) -> None:
-    audit.record(SYSTEM, "log.verified", data={"size": number})
+    event_log.record(SYSTEM, "log.verified", data={"size": number})
 
 
 def note(count: int) -> None:
@@ -96,7 +102,7 @@ def test_a_deleted_event_is_a_gap(unguarded_log: None) -> None:
 
 def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
     job = site.request(prompt="Aunt Erika in her garden")
-    from imagegen_app.services import driver  # noqa: PLC0415 - this test only
+    from imagegen_app.services.worker import driver  # noqa: PLC0415 - this test only
 
     driver.drive(seconds=5)
     sealing.seal_everything()
@@ -110,13 +116,13 @@ def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
     assert not AuditSecret.objects.filter(value__contains="Erika").exists()
     assert report.ok
     assert report.erased >= 1
-    told = telling.tell(AuditEvent.objects.filter(job_id=job.pk, type="job.requested"))[0]
+    told = descriptions.tell(AuditEvent.objects.filter(job_id=job.pk, type="job.requested"))[0]
     assert "prompt" in told.erased
 
 
 def test_each_event_is_told_as_a_sentence(site: Site) -> None:
     job = site.request()
 
-    story = [told.sentence for told in telling.of_job(job)]
+    story = [told.sentence for told in descriptions.of_job(job)]
 
     assert any(sentence.startswith("edda asked for Generate with") for sentence in story)

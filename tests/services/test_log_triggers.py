@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from imagegen_app.models import AuditEvent, AuditLeaf
-from imagegen_app.services import sealing
+from imagegen_app.services.audit import sealing
 from imagegen_app.testing import plugin
 from tests.services.log_tampering import append, execute
 

@@ -14,7 +14,10 @@ from django.utils.translation import override
 import imagegen_app
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, BudgetPeriod, Job
-from imagegen_app.services import access, batches, budgets, catalog, driver, prices, requests
+from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.job_requests import creation, prices
+from imagegen_app.services.policy import access, budgets, catalog
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 from project.catalog.models import Product
 from tests.services.test_batches import products
@@ -31,7 +34,7 @@ def limit(site: Site, amount: str) -> None:
 def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site) -> None:
     events = AuditEvent.objects.count()
 
-    offer = requests.offer(actor=site.actor, wish=site.wish(count=2))
+    offer = creation.offer(actor=site.actor, wish=site.wish(count=2))
 
     assert offer.is_possible
     assert (offer.cost.amount, offer.cost.currency) == (Decimal("0.04"), "USD")
@@ -44,7 +47,7 @@ def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site)
 def test_an_offer_says_that_it_is_not_granted_and_whom_to_ask(site: Site) -> None:
     stranger = access.person(make_user("stan"))
 
-    offer = requests.offer(actor=stranger, wish=site.wish())
+    offer = creation.offer(actor=stranger, wish=site.wish())
 
     assert isinstance(offer.refusal, access.NotGranted)
     assert not offer.is_possible
@@ -66,7 +69,7 @@ def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
     limit(site, "0.01")
 
     with override(language):
-        offer = requests.offer(actor=site.actor, wish=site.wish())
+        offer = creation.offer(actor=site.actor, wish=site.wish())
 
     assert isinstance(offer.refusal, budgets.OverBudget)
     assert offer.refusal.why == why
@@ -75,7 +78,7 @@ def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
 def test_a_budget_in_another_currency_is_told_before_anything_is_asked_for(site: Site) -> None:
     site.model.price = {**site.model.price, "currency": "EUR"}
 
-    offer = requests.offer(actor=site.actor, wish=site.wish())
+    offer = creation.offer(actor=site.actor, wish=site.wish())
 
     assert isinstance(offer.refusal, budgets.CurrencyMismatch)
 
@@ -85,27 +88,27 @@ def test_what_was_made_before_is_free_even_with_an_empty_budget(site: Site) -> N
     driver.drive(seconds=5)
     limit(site, "0.02")
 
-    offer = requests.offer(actor=site.actor, wish=site.wish(seed=7))
+    offer = creation.offer(actor=site.actor, wish=site.wish(seed=7))
 
     assert (offer.is_cached, offer.is_possible) == (True, True)
-    assert not requests.offer(actor=site.actor, wish=site.wish(seed=8)).is_possible
+    assert not creation.offer(actor=site.actor, wish=site.wish(seed=8)).is_possible
 
 
 def test_without_a_price_there_is_no_offer(site: Site) -> None:
     site.model.price = {}
 
     with pytest.raises(prices.NoPrice):
-        requests.offer(actor=site.actor, wish=site.wish())
+        creation.offer(actor=site.actor, wish=site.wish())
 
 
 def test_many_offers_ask_once_for_what_is_the_same_for_all(
     site: Site, django_assert_max_num_queries: Any
 ) -> None:
     wishes = [site.wish(prompt=f"Mug {n}") for n in range(20)]
-    requests.offers(actor=site.actor, wishes=wishes[:1])
+    creation.offers(actor=site.actor, wishes=wishes[:1])
 
     with django_assert_max_num_queries(5):
-        offers = requests.offers(actor=site.actor, wishes=wishes)
+        offers = creation.offers(actor=site.actor, wishes=wishes)
 
     assert [offer.wish for offer in offers] == wishes
 
@@ -117,7 +120,7 @@ def test_estimate_of_the_public_functions_is_the_offer(site: Site) -> None:
         user=site.actor.account, prompt="A red mug", model=site.model, size="64x64"
     )
 
-    assert isinstance(offer, requests.Offer)
+    assert isinstance(offer, creation.Offer)
     assert not offer.is_possible
 
 
@@ -138,7 +141,7 @@ def test_the_command_tells_the_price_and_that_it_would_be_refused(site: Site) ->
     assert (told["cost"], told["refused"]) == ("0.0200", "over_budget")
 
 
-def plan(site: Site, number: int, **changes: Any) -> batches.Plan:
+def plan(site: Site, number: int, **changes: Any) -> lifecycle.Plan:
     products(number)
     version = make_template(
         body="A {{ product }}",
@@ -147,7 +150,7 @@ def plan(site: Site, number: int, **changes: Any) -> batches.Plan:
         height=64,
         image_model=site.model,
     )
-    return batches.plan(
+    return lifecycle.plan(
         **{
             "actor": site.actor,
             "version": version,

@@ -24,22 +24,20 @@ from imagegen_app.models import (
     Provider,
     Throttle,
 )
-from imagegen_app.services import (
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import (
     breaker,
-    catalog,
-    clock,
-    condition,
-    driver,
-    health,
-    jobs,
     leases,
-    outcomes,
-    throttle,
+    rate_limits,
+    transitions,
 )
-from imagegen_app.services.call_loop import Done
-from imagegen_app.services.catalog import NotValid
-from imagegen_app.services.throttle import NotNow
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.jobs.rate_limits import NotNow
+from imagegen_app.services.monitoring import provider_status
+from imagegen_app.services.policy import catalog
+from imagegen_app.services.policy.catalog import NotValid
+from imagegen_app.services.worker import _health, _outcomes, driver
+from imagegen_app.services.worker._call_loop import Done
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_provider
 from tests.services.conftest import Site, sent_at
 
@@ -58,7 +56,7 @@ def pace(site: Site, **changes: Any) -> None:
 
 def heard(job: Job, error: BaseException | None) -> None:
     """Say how a submit ended."""
-    health.Ear().heard(job, Done(job.pk, error=error), of_submit=True)
+    _health.Ear().heard(job, Done(job.pk, error=error), of_submit=True)
 
 
 @use_case(silent=True)
@@ -78,7 +76,7 @@ def claimed(site: Site, count: int = 1) -> list[Job]:
 
 
 def begin(job: Job) -> None:
-    jobs.mark_sent(job, jobs.begin(job, digest="0" * 64))
+    transitions.mark_sent(job, transitions.begin(job, digest="0" * 64))
 
 
 def test_a_burst_goes_through_and_the_next_call_waits_for_its_time(site: Site) -> None:
@@ -107,7 +105,7 @@ def test_no_more_calls_at_once_than_the_provider_takes(site: Site) -> None:
     with pytest.raises(NotNow):
         begin(third)
 
-    jobs.cancel(first, leases.live_attempt(first), charge=None)
+    transitions.cancel(first, leases.live_attempt(first), charge=None)
     begin(third)
 
 
@@ -118,8 +116,8 @@ def test_a_provider_that_asks_for_quiet_is_left_alone_by_all_and_probed_by_one(s
     with pytest.raises(NotNow) as refusal:
         begin(one)
     assert refusal.value.seconds >= 6.9
-    assert "slow down" in condition.why_waiting(one)
-    assert condition.told(Provider.objects.get()) == "left alone, as it asked for"
+    assert "slow down" in provider_status.why_waiting(one)
+    assert provider_status.told(Provider.objects.get()) == "left alone, as it asked for"
 
     time_passes(7.1)
     begin(two)
@@ -134,7 +132,7 @@ def test_a_probe_that_is_about_to_be_sent_counts_as_one(site: Site) -> None:
     heard(one, RateLimited(retry_after=7))
     time_passes(7.1)
 
-    jobs.begin(two, digest="0" * 64)
+    transitions.begin(two, digest="0" * 64)
 
     with pytest.raises(NotNow):
         begin(three)
@@ -143,11 +141,11 @@ def test_a_probe_that_is_about_to_be_sent_counts_as_one(site: Site) -> None:
 def test_quiet_without_a_time_doubles_until_a_call_is_answered(site: Site) -> None:
     provider = site.model.provider
 
-    waits = [throttle.told_to_slow_down(provider, named=None) for _ in range(3)]
-    throttle.was_answered(provider)
+    waits = [rate_limits.told_to_slow_down(provider, named=None) for _ in range(3)]
+    rate_limits.was_answered(provider)
 
     assert waits == [1, 2, 4]
-    assert throttle.told_to_slow_down(provider, named=None) == 1
+    assert rate_limits.told_to_slow_down(provider, named=None) == 1
 
 
 def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -> None:
@@ -158,8 +156,8 @@ def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -
     with pytest.raises(NotNow) as refusal:
         begin(several[0])
     assert (refusal.value.is_broken, refusal.value.image_model) == (True, site.model.pk)
-    assert "out of order" in condition.why_waiting(several[0])
-    assert condition.told(Provider.objects.get()) == "paused, because it keeps failing"
+    assert "out of order" in provider_status.why_waiting(several[0])
+    assert provider_status.told(Provider.objects.get()) == "paused, because it keeps failing"
     assert AuditEvent.objects.filter(type="provider.paused").count() == 1
 
     time_passes(16)
@@ -202,7 +200,7 @@ def test_a_job_outlives_an_outage_in_which_it_was_the_probe_again_and_again(site
         time_passes(31)
         begin(job)
         heard(job, ProviderUnavailable())
-        outcomes.refused(job, leases.live_attempt(job), ProviderUnavailable())
+        _outcomes.refused(job, leases.live_attempt(job), ProviderUnavailable())
 
     assert (job.state, job.tries) == ("queued", 0)
 
@@ -212,7 +210,7 @@ def test_a_probe_that_could_not_be_made_is_free_again(site: Site) -> None:
     for _ in range(5):
         heard(job, ProviderUnavailable())
     time_passes(16)
-    throttle.told_to_slow_down(site.model.provider, named=5)
+    rate_limits.told_to_slow_down(site.model.provider, named=5)
 
     with pytest.raises(NotNow):
         begin(job)

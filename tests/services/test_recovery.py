@@ -16,23 +16,15 @@ from imagegen_app import conf
 from imagegen_app.core.actors import System
 from imagegen_app.imaging.certificates import make_development_chain
 from imagegen_app.models import Attempt, AuditEvent, Budget, BudgetPeriod, Job
-from imagegen_app.services import (
-    adapters,
-    budgets,
-    catalog,
-    clock,
-    control,
-    driver,
-    jobs,
-    leases,
-    session,
-    signing,
-    spool,
-    unknown,
-)
-from imagegen_app.services.moves import WORKER
-from imagegen_app.services.rebuild import request_of
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation import clock, db_session
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import adapters, signing, spool
+from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
+from imagegen_app.services.jobs.rebuilding import request_of
+from imagegen_app.services.jobs.state_machine import WORKER
+from imagegen_app.services.policy import budgets, catalog
+from imagegen_app.services.worker import driver
 from tests.services.conftest import Site
 
 if TYPE_CHECKING:
@@ -50,8 +42,8 @@ def paused_before_its_first_byte(site: Site) -> tuple[Job, Attempt]:
     """A worker has marked a call as sent, and was paused before it sent anything."""
     site.request()
     (job,) = leases.claim(limit=1, owner="paused")
-    attempt = jobs.begin(job, digest=leases.digest_of(job))
-    jobs.mark_sent(job, attempt)
+    attempt = transitions.begin(job, digest=leases.digest_of(job))
+    transitions.mark_sent(job, attempt)
     lease_runs_out(job)
     return job, attempt
 
@@ -97,7 +89,7 @@ def test_a_call_that_nobody_wants_any_more_is_not_repeated(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
     job, _attempt = paused_before_its_first_byte(jobs_site)
-    control.cancel(actor=jobs_site.actor, job=job)
+    job_actions.cancel(actor=jobs_site.actor, job=job)
 
     driver.drive(seconds=10)
 
@@ -114,10 +106,10 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
     )
     catalog.save(actor=System("test"), record=own)
     job, attempt = paused_before_its_first_byte(site)
-    unknown.became_uncertain(job, attempt, look_again=None)
+    unknown_outcomes.became_uncertain(job, attempt, look_again=None)
 
     with pytest.raises(budgets.OverBudget):
-        unknown.send_again_at_risk(job, attempt, actor=WORKER)
+        unknown_outcomes.send_again_at_risk(job, attempt, actor=WORKER)
 
     assert BudgetPeriod.objects.get(budget=own).reserved == Decimal("0.02")
 
@@ -125,7 +117,7 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
 def test_a_workers_session_ends_transactions_that_nobody_goes_on_with(db: None) -> None:
     told = {"postgresql": "SHOW idle_in_transaction_session_timeout", "sqlite": "SELECT 'none'"}
     # Inside of a transaction, as every test here is, nothing may be changed.
-    session.bound_idle_transactions()
+    db_session.bound_idle_transactions()
     with connection.cursor() as cursor:
         cursor.execute(told.get(connection.vendor, "SELECT 'none'"))
         assert cursor.fetchone()[0] in {"0", "none"}
@@ -133,7 +125,7 @@ def test_a_workers_session_ends_transactions_that_nobody_goes_on_with(db: None) 
 
 @pytest.mark.django_db(transaction=True)
 def test_outside_of_a_transaction_the_bound_is_a_leases_time() -> None:
-    session.bound_idle_transactions()
+    db_session.bound_idle_transactions()
 
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -188,7 +180,7 @@ def test_a_call_that_the_provider_stops_costs_what_the_provider_bills(
     simulator.script(job_seconds=30, free_cancel=is_free)
     job = jobs_site.request()
     driver.drive(seconds=0.5)
-    control.cancel(actor=jobs_site.actor, job=job)
+    job_actions.cancel(actor=jobs_site.actor, job=job)
 
     driver.drive(seconds=10)
 

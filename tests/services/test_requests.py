@@ -7,7 +7,14 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, AuditEvent, AuditSecret, BudgetPeriod, Job, Verdict
-from imagegen_app.services import access, catalog, driver, prices, requests, values, wishes
+from imagegen_app.services.job_requests import (
+    composition,
+    creation,
+    prices,
+    values,
+)
+from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
@@ -37,7 +44,7 @@ def test_without_a_grant_nothing_is_requested_and_the_refusal_is_recorded(site: 
     stranger = access.person(make_user("stranger", permissions=["imagegen.request_job"]))
 
     with pytest.raises(access.NotGranted) as refusal:
-        requests.request_images(actor=stranger, wish=site.wish())
+        creation.request_images(actor=stranger, wish=site.wish())
 
     assert "not released for your groups" in refusal.value.why
     assert refusal.value.remedy.startswith("Ask ")
@@ -49,14 +56,14 @@ def test_a_superuser_needs_a_grant_too(site: Site) -> None:
     root = access.person(make_user("root", is_superuser=True))
 
     with pytest.raises(access.NotGranted):
-        requests.request_images(actor=root, wish=site.wish())
+        creation.request_images(actor=root, wish=site.wish())
 
 
 def test_the_bypass_lets_superusers_through_where_the_site_says_so(site: Site, small: Any) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "SUPERUSER_BYPASS": True}
     root = access.person(make_user("root", is_superuser=True))
 
-    job = requests.request_images(actor=root, wish=site.wish())
+    job = creation.request_images(actor=root, wish=site.wish())
 
     assert job.state == "queued"
 
@@ -96,14 +103,14 @@ def test_the_same_key_makes_one_job(site: Site) -> None:
 def test_the_same_key_for_another_wish_is_refused(site: Site) -> None:
     site.request(idempotency_key="k")
 
-    with pytest.raises(requests.IdempotencyConflict):
+    with pytest.raises(creation.IdempotencyConflict):
         site.request(idempotency_key="k", prompt="A blue mug")
 
     assert Job.objects.count() == 1
 
 
 def test_a_blocked_prompt_leaves_a_blocked_job_its_verdict_and_no_reservation(site: Site) -> None:
-    with pytest.raises(requests.PromptBlocked) as refusal:
+    with pytest.raises(creation.PromptBlocked) as refusal:
         site.request(prompt="revenge  pÖrn".replace("Ö", "o"))
 
     job = refusal.value.job
@@ -117,7 +124,7 @@ def test_a_screener_that_breaks_down_closes_the_gate(site: Site, small: Any) -> 
     broken = {"NAME": "broken", "BACKEND": "tests.services.test_requests.Broken"}
     small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [broken]}
 
-    with pytest.raises(requests.PromptBlocked):
+    with pytest.raises(creation.PromptBlocked):
         site.request()
 
 
@@ -179,7 +186,7 @@ def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
     version = make_template()
 
     with pytest.raises(values.InvalidWish) as refusal:
-        wishes.compose(
+        composition.compose(
             actor=site.actor, template=version, variables={"colour": "red"}, model=site.model
         )
 
@@ -198,7 +205,7 @@ def test_a_size_that_the_model_has_not_is_refused(site: Site, size: str) -> None
 def test_values_are_inserted_once_and_never_read_again(site: Site) -> None:
     version = make_template(body="A {{ product }}")
 
-    wish = wishes.compose(
+    wish = composition.compose(
         actor=site.actor,
         template=version,
         variables={"product": "{{ product }}{% if x %}"},

@@ -13,20 +13,13 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.states import Outcome
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, LedgerEntry, Verdict
 from imagegen_app.moderation.base import PASSED, Finding, ScreenerFailed
-from imagegen_app.services import (
-    access,
-    batch_making,
-    batches,
-    catalog,
-    control,
-    doctor,
-    driver,
-    outcomes,
-    requests,
-    storage,
-    targets,
-)
-from imagegen_app.services.storage import StorageFailed
+from imagegen_app.services.batches import lifecycle, row_jobs
+from imagegen_app.services.gateways import content_fields, storage
+from imagegen_app.services.gateways.storage import StorageFailed
+from imagegen_app.services.job_requests import creation, job_actions
+from imagegen_app.services.monitoring import doctor
+from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.worker import _outcomes, driver
 from imagegen_app.testing.factories import make_template
 from tests.services.test_batches import products
 
@@ -89,8 +82,8 @@ def spent() -> tuple[Decimal, Decimal]:
 
 def test_a_request_is_quoted_and_reserved_with_its_screening(site: Site) -> None:
     wish = site.wish(count=2)
-    quoted = requests.offer(actor=site.actor, wish=wish).cost.amount
-    job = requests.request_images(actor=site.actor, wish=wish)
+    quoted = creation.offer(actor=site.actor, wish=wish).cost.amount
+    job = creation.request_images(actor=site.actor, wish=wish)
 
     assert quoted == job.estimated_cost == Decimal("0.04") + TEXT + 2 * PICTURE
     assert lines() == [
@@ -124,7 +117,7 @@ def test_a_refused_prompt_costs_its_screening_and_nothing_else(
 ) -> None:
     watched.does = {1: "blocked"}
 
-    with pytest.raises(requests.PromptBlocked) as refusal:
+    with pytest.raises(creation.PromptBlocked) as refusal:
         site.request()
 
     assert refusal.value.job.actual_cost == TEXT
@@ -159,7 +152,7 @@ def test_screening_that_has_to_be_repeated_is_booked_each_time(
 
     job = site.request()
     monkeypatch.setattr(storage, "put", full_at_first)
-    monkeypatch.setattr(outcomes, "LONGEST_STORE_SECONDS", 2)
+    monkeypatch.setattr(_outcomes, "LONGEST_STORE_SECONDS", 2)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
@@ -175,7 +168,7 @@ def test_a_screener_that_names_its_cost_is_believed_and_a_failed_one_costs_nothi
     watched.names_cost = Decimal("0.0004")
     first = site.request()
     watched.does = {2: "breaks"}
-    with pytest.raises(requests.PromptBlocked) as refusal:
+    with pytest.raises(creation.PromptBlocked) as refusal:
         site.request(prompt="A blue mug")
 
     assert first.screening_cost == Decimal("0.0004")
@@ -217,7 +210,7 @@ def test_no_transaction_is_held_open_while_a_screener_thinks(
 
 def test_a_job_that_comes_to_nothing_keeps_only_what_screening_cost(site: Site) -> None:
     job = site.request()
-    control.cancel(actor=site.actor, job=job)
+    job_actions.cancel(actor=site.actor, job=job)
     driver.drive(seconds=5)
     job.refresh_from_db()
 
@@ -235,9 +228,9 @@ def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watch
         height=64,
         image_model=site.model,
     )
-    target = targets.by_path("catalog.Product.image")
+    target = content_fields.by_path("catalog.Product.image")
     assert target is not None
-    batch = batches.start(
+    batch = lifecycle.start(
         actor=site.actor,
         version=version,
         title="Cups",
@@ -246,14 +239,16 @@ def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watch
         mapping={"product": "name"},
         key="spring",
     )
-    while batch_making.advance():
+    while row_jobs.advance():
         pass
     driver.drive(seconds=20)
     batch = Batch.objects.get(pk=batch.pk)
 
     assert (batch.made, batch.blocked) == (2, 1)
     assert batch.spent == spent()[0] == Decimal("0.04") + 3 * TEXT + 2 * PICTURE
-    assert batches.estimated(version, site.model, rows=3) == 3 * (Decimal("0.02") + TEXT + PICTURE)
+    assert lifecycle.estimated(version, site.model, rows=3) == 3 * (
+        Decimal("0.02") + TEXT + PICTURE
+    )
     assert doctor.broken_invariants() == {}
 
 
@@ -278,7 +273,7 @@ def test_a_screener_that_names_a_price_that_is_none_fails_closed(
 ) -> None:
     watched.names_cost = cost
 
-    with pytest.raises(requests.PromptBlocked):
+    with pytest.raises(creation.PromptBlocked):
         site.request()
 
     assert lines() == []

@@ -23,7 +23,8 @@ from django.db import connection, connections
 
 from imagegen_app.core import notes, translog
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPending, AuditTile, Checkpoint
-from imagegen_app.services import clock, log_key, sealing, verification
+from imagegen_app.services.audit import log_key, sealing, verification
+from imagegen_app.services.foundation import clock
 from tests.services.log_tampering import SYSTEM, append, execute
 
 pytestmark = pytest.mark.django_db
@@ -120,7 +121,7 @@ def test_a_sealer_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> No
         "import django; django.setup()\n"
         "from django.db import connection\n"
         f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r}\n"
-        "from imagegen_app.services import sealing; sealing.seal()"
+        "from imagegen_app.services.audit import sealing; sealing.seal()"
     )
     died = subprocess.run(
         [sys.executable, "-c", script],

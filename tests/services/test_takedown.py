@@ -4,7 +4,7 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, Placement
-from imagegen_app.services import placement, takedown
+from imagegen_app.services.library import placement, takedown
 from imagegen_app.testing.factories import make_asset
 from project import seed
 from project.catalog.models import Product

@@ -7,8 +7,8 @@ import pytest
 from imagegen_app.core.actors import System
 from imagegen_app.models import Provider, Worker
 from imagegen_app.models.guard import StrayWrite
-from imagegen_app.services import audit, clock
-from imagegen_app.services.unit import NoAuditEvent, use_case
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation.unit import NoAuditEvent, use_case
 from imagegen_app.testing.factories import make_provider
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_a_change_without_an_event_is_rolled_back() -> None:
 def test_an_event_inside_a_nested_use_case_counts_for_the_outer_one() -> None:
     @use_case()
     def inner() -> None:
-        audit.record(SYSTEM, "provider.created")
+        event_log.record(SYSTEM, "provider.created")
 
     @use_case()
     def outer() -> None:

@@ -7,7 +7,7 @@ from django.conf import settings as django_settings
 
 from imagegen_app.core import notes
 from imagegen_app.models import AuditEvent, AuditSecret, AuditTile, Checkpoint
-from imagegen_app.services import log_key, sealing, verification
+from imagegen_app.services.audit import log_key, sealing, verification
 from tests.services.log_tampering import (
     SYSTEM,
     append,

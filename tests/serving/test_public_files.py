@@ -9,7 +9,8 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services import delivery, review, storage
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import delivery, review
 from imagegen_app.testing.factories import make_asset, make_user
 
 if TYPE_CHECKING:

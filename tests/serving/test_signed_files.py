@@ -11,7 +11,9 @@ from django.core import signing
 from django.test import override_settings
 
 from imagegen_app.models import AuditEvent
-from imagegen_app.services import access, delivery, storage
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import delivery
+from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from imagegen_app.core import source_types
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Lineage
-from imagegen_app.services import delivery, placement, review
+from imagegen_app.services.library import delivery, placement, review
 from imagegen_app.testing.factories import make_asset
 from project.catalog.models import Category, Product
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from imagegen_app.core.states import AttemptState, JobState, ReviewState
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.services import access, storage
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.policy import access
 from imagegen_app.testing import factories
 
 pytestmark = pytest.mark.django_db

@@ -48,9 +48,9 @@ from imagegen_app.models import (
 from imagegen_app.moderation.base import PASSED, Finding, Screener
 from imagegen_app.providers.answers import AnswerFile
 from imagegen_app.providers.base import CancelOutcome, Provider, WebhookNotice
-from imagegen_app.services.access import Refused
-from imagegen_app.services.budgets import Allowance
-from imagegen_app.services.requests import Offer
+from imagegen_app.services.job_requests.creation import Offer
+from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.budgets import Allowance
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
 from imagegen_app.testing.simulator.process import SimulatorProcess

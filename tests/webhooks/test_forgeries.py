@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent, Job, WebhookDelivery
-from imagegen_app.services.rebuild import attempt_token
+from imagegen_app.services.jobs.rebuilding import attempt_token
 from tests.webhooks.forgeries import FORGERIES, Delivery, genuine, mutated
 from tests.webhooks.test_receive import SECRET, attempt, body  # noqa: F401 - a fixture
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from imagegen_app.models import Attempt, AuditEvent, Job, WebhookDelivery
 from imagegen_app.providers.credentials import Secret
 from imagegen_app.providers.families import standard_webhooks
-from imagegen_app.services.rebuild import attempt_token, webhook_url
+from imagegen_app.services.jobs.rebuilding import attempt_token, webhook_url
 from imagegen_app.testing.factories import make_attempt, make_image_model, make_job, make_provider
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
-from imagegen_app.services import chooser, delivery, placement, targets
-from imagegen_app.services.access import NotPermitted, Refused
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.library import chooser, delivery, placement
+from imagegen_app.services.policy.access import NotPermitted, Refused
 
 if TYPE_CHECKING:
     import uuid
@@ -88,21 +89,21 @@ class AttachPage(Pages):
         status = 200 if refusal is None else 422
         return self.page(request, "imagegen_app/admin/records/attach.html", context, status=status)
 
-    def _admin(self, target: targets.Target) -> ModelAdmin[Any] | None:
+    def _admin(self, target: content_fields.Target) -> ModelAdmin[Any] | None:
         try:
             return self.site.get_model_admin(target.model)
         except NotRegistered:
             return None
 
-    def _targets(self, request: HttpRequest) -> list[targets.Target]:
+    def _targets(self, request: HttpRequest) -> list[content_fields.Target]:
         found = []
-        for target in targets.all_targets():
+        for target in content_fields.all_targets():
             model_admin = self._admin(target)
             if model_admin is not None and model_admin.has_change_permission(request):
                 found.append(target)
         return found
 
-    def _objects(self, request: HttpRequest, target: targets.Target, term: str) -> Any:
+    def _objects(self, request: HttpRequest, target: content_fields.Target, term: str) -> Any:
         """Return what the object's own admin shows this person, searched as it searches."""
         model_admin = self._admin(target)
         if model_admin is None:
@@ -114,7 +115,7 @@ class AttachPage(Pages):
         return rows.distinct() if may_repeat else rows
 
     def _done(
-        self, request: HttpRequest, target: targets.Target, chosen: Any, pk: uuid.UUID
+        self, request: HttpRequest, target: content_fields.Target, chosen: Any, pk: uuid.UUID
     ) -> HttpResponse:
         meta = target.model._meta  # noqa: SLF001 - Django's documented API
         address = reverse(
@@ -128,7 +129,7 @@ class AttachPage(Pages):
         return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
 
 
-def _key(target: targets.Target, request: HttpRequest) -> Any:
+def _key(target: content_fields.Target, request: HttpRequest) -> Any:
     column: Any = target.model._meta.pk  # noqa: SLF001 - Django's documented API
     try:
         return column.to_python(request.POST.get("object", "")) or None
@@ -136,7 +137,7 @@ def _key(target: targets.Target, request: HttpRequest) -> Any:
         return None
 
 
-def _name(target: targets.Target) -> str:
+def _name(target: content_fields.Target) -> str:
     meta = target.model._meta  # noqa: SLF001 - Django's documented API
     field = meta.get_field(target.field)
     label = str(getattr(field, "verbose_name", target.field))

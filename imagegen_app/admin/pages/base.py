@@ -14,15 +14,15 @@ from django.urls import URLPattern, path
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
-from imagegen_app.services import access
-from imagegen_app.services.access import NotPermitted
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import NotPermitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from django.http import HttpRequest
 
-    from imagegen_app.services.access import Refused
+    from imagegen_app.services.policy.access import Refused
 
     #: Takes the request, the person who acts, and what the address holds.
     PageView = Callable[..., HttpResponse]

@@ -16,25 +16,20 @@ from django.utils.translation import ngettext
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.plan import PlanForm
 from imagegen_app.models import Batch
-from imagegen_app.services import (
-    access,
-    batch_counts,
-    batches,
-    delivery,
-    phrases,
-    selections,
-    targets,
-    wakeups,
-    worker_registry,
-)
-from imagegen_app.services.access import Refused
+from imagegen_app.services.batches import lifecycle, selections
+from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.jobs import batch_counts
+from imagegen_app.services.library import delivery
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.selections import Selection
+    from imagegen_app.services.batches.selections import Selection
 
 #: Rows that are rendered for the preview; larger batches are priced by what these cost.
 PLANNED_ROWS = 200
@@ -123,7 +118,7 @@ class BatchPages(Pages):
         version: TemplateVersion,
     ) -> Batch:
         mapping, fixed = form.mapping()
-        return batches.start(
+        return lifecycle.start(
             actor=actor,
             version=version,
             title=f"{version.template.name}: {_subtitle(selection)}",
@@ -163,14 +158,14 @@ class BatchPages(Pages):
 
     def _steer(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         if "cancel" in request.POST:
-            batches.cancel(actor=actor, batch=batch)
+            lifecycle.cancel(actor=actor, batch=batch)
             messages.success(request, _("The batch is being cancelled."))
         elif "pause" in request.POST:
-            batches.pause(actor=actor, batch=batch)
+            lifecycle.pause(actor=actor, batch=batch)
         elif "resume" in request.POST:
-            batches.resume(actor=actor, batch=batch)
+            lifecycle.resume(actor=actor, batch=batch)
         elif "again" in request.POST:
-            number = batches.request_failed_again(actor=actor, batch=batch)
+            number = lifecycle.request_failed_again(actor=actor, batch=batch)
             messages.success(
                 request,
                 ngettext(
@@ -184,15 +179,15 @@ class BatchPages(Pages):
 
 def _version(request: HttpRequest, selection: Selection) -> TemplateVersion | None:
     slug = request.POST.get("template") or request.GET.get("template") or selection.target.template
-    return targets.published_version(str(slug))
+    return content_fields.published_version(str(slug))
 
 
 def _plan(
     actor: Person, form: PlanForm, selection: Selection, version: TemplateVersion
-) -> batches.Plan:
+) -> lifecycle.Plan:
     mapping, fixed = form.mapping()
     model = form.cleaned_data.get("image_model") if form.is_bound else None
-    return batches.plan(
+    return lifecycle.plan(
         actor=actor,
         version=version,
         objects=selection.objects()[:PLANNED_ROWS],
@@ -242,13 +237,13 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
         .prefetch_related("assets__renditions")
         .order_by("created_at", "pk")[:TILES]
     )
-    labels = batches.row_labels(batch, [job.row_key for job in jobs])
+    labels = lifecycle.row_labels(batch, [job.row_key for job in jobs])
     tiles = [
         {
             "job": job,
             "label": labels.get(job.row_key, ""),
             "state": job.state,
-            "trouble": phrases.translated(job.error_message),
+            "trouble": stored_messages.translated(job.error_message),
             "ratio": f"{job.width} / {job.height}",
             "asset": next(iter(job.assets.all()), None),
             "address": next((delivery.preview_address(a, width=320) for a in job.assets.all()), ""),

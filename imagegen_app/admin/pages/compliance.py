@@ -12,9 +12,11 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.models import Asset, Checkpoint
-from imagegen_app.services import audit_export, evidence, sealing, storage, verification
-from imagegen_app.services.access import Refused
-from imagegen_app.services.log_key import KeyUnreadable
+from imagegen_app.services.audit import log_export, sealing, verification
+from imagegen_app.services.audit.log_key import KeyUnreadable
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import evidence
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     import uuid
@@ -75,7 +77,7 @@ class CompliancePages(Pages):
         )
         try:
             pack = evidence.pack(actor=actor, asset=asset)
-        except (Refused, audit_export.CannotExport, storage.StorageFailed) as fault:
+        except (Refused, log_export.CannotExport, storage.StorageFailed) as fault:
             messages.error(request, str(fault))
             return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
         return HttpResponse(

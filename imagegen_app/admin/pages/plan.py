@@ -10,12 +10,14 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.core import prompts
 from imagegen_app.models import ImageModel, PromptTemplate
-from imagegen_app.services import access, batches, targets
+from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.selections import Selection
+    from imagegen_app.services.batches.selections import Selection
 
 
 #: Larger batches are offered a pilot of so many rows.
@@ -86,8 +88,11 @@ class PlanForm(forms.Form):
         return self.fields[name]
 
     def _add_variables(self, selection: Selection, version: TemplateVersion) -> None:
-        guesses = targets.guess_mapping(selection.target, version)
-        paths = [("", _("the same for all:")), *targets.mappable_fields(selection.target.model)]
+        guesses = content_fields.guess_mapping(selection.target, version)
+        paths = [
+            ("", _("the same for all:")),
+            *content_fields.mappable_fields(selection.target.model),
+        ]
         for variable in prompts.variables_from(version.variables):
             self.variable_names.append(variable.name)
             self.fields[f"map_{variable.name}"] = forms.ChoiceField(
@@ -122,10 +127,10 @@ class PlanForm(forms.Form):
         """The fields that say when the batch waits for a person."""
         return [self[name] for name in ("pilot", "cap", "stop_at_failures", "stop_at_blocks")]
 
-    def limits(self) -> batches.Limits:
+    def limits(self) -> lifecycle.Limits:
         """Return when the batch waits for a person, as a valid form says."""
         data = self.cleaned_data
-        return batches.Limits(
+        return lifecycle.Limits(
             pilot=data.get("pilot") or 0,
             cap=data.get("cap"),
             stop_at_failures=data.get("stop_at_failures") or 0,

@@ -15,8 +15,10 @@ from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_PROMPT_CHARS
 from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, ImageModel, PromptTemplate
-from imagegen_app.services import access, chooser, requests, wishes
-from imagegen_app.services.values import Upload
+from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.library import chooser
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.values import Wish
+    from imagegen_app.services.job_requests.values import Wish
 
 SIZES = [
     ("1024x1024", gettext_lazy("Square")),
@@ -195,7 +197,7 @@ class RecipeForm(forms.Form):
         :raises InvalidWish: if a part does not fit.
         """
         wish = self._compose(actor, self.cleaned_data)
-        return requests.once(wish, page=self.cleaned_data.get("nonce", ""))
+        return creation.once(wish, page=self.cleaned_data.get("nonce", ""))
 
     def draft_wish(self, actor: Person) -> Wish:
         """Return the wish of what the form holds by now, be it unfinished.
@@ -212,7 +214,7 @@ class RecipeForm(forms.Form):
 
     def _compose(self, actor: Person, data: Mapping[str, Any]) -> Wish:
         starts = _starts(data.get("asset"), data.get("starts") or ())
-        return wishes.compose(
+        return composition.compose(
             actor=actor,
             template=self.version,
             variables={v.name: data.get(f"v_{v.name}", "") for v in self.variables},

@@ -16,8 +16,9 @@ from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.batch import TILES, own_batch
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Batch, Placement
-from imagegen_app.services import batches, delivery, review
-from imagegen_app.services.access import Refused
+from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.library import delivery, review
+from imagegen_app.services.policy.access import Refused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -45,7 +46,7 @@ class ReviewPage(Pages):
         if shown in {s.value for s in ReviewState}:
             found = found.filter(review=shown)
         page = Paginator(found, TILES).get_page(request.GET.get("page"))
-        labels = batches.row_labels(batch, [a.job.row_key for a in page.object_list])
+        labels = lifecycle.row_labels(batch, [a.job.row_key for a in page.object_list])
         tiles = [
             {
                 "asset": asset,
@@ -111,7 +112,7 @@ class ReviewPage(Pages):
         self, request: HttpRequest, actor: Person, batch: Batch, chosen: list[Asset]
     ) -> None:
         try:
-            placed = batches.place_approved(actor=actor, batch=batch, assets=chosen)
+            placed = lifecycle.place_approved(actor=actor, batch=batch, assets=chosen)
         except Refused as refusal:
             messages.error(request, str(refusal))
             return

@@ -16,18 +16,13 @@ from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.recipe import RecipeForm
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
-from imagegen_app.services import (
-    access,
-    chooser,
-    control,
-    delivery,
-    progress,
-    requests,
-    review,
-    targets,
-    wakeups,
-)
-from imagegen_app.services.access import NotPermitted, Refused
+from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import creation, job_actions
+from imagegen_app.services.library import chooser, delivery, review
+from imagegen_app.services.monitoring import progress
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import NotPermitted, Refused
 
 if TYPE_CHECKING:
     import uuid
@@ -35,7 +30,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
-    from imagegen_app.services.values import Wish
+    from imagegen_app.services.job_requests.values import Wish
 
 RECENT = 24
 #: Kept from page to page: how the studio was opened, and for which field.
@@ -74,7 +69,7 @@ class StudioPages(Pages):
         refusal_shown = _moved_on(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
-                job = requests.request_images(actor=actor, wish=form.wish(actor))
+                job = creation.request_images(actor=actor, wish=form.wish(actor))
             except Refused as refusal:
                 refusal_shown = refusal
             else:
@@ -119,7 +114,7 @@ class StudioPages(Pages):
         job = _own_job(actor, pk)
         if request.method == "POST":
             try:
-                ended = control.cancel(actor=actor, job=job)
+                ended = job_actions.cancel(actor=actor, job=job)
             except Refused as refusal:
                 messages.error(request, str(refusal))
             else:
@@ -170,11 +165,11 @@ class StudioPages(Pages):
 
     def _form(self, request: HttpRequest, actor: Person) -> RecipeForm:
         source = request.POST if request.method == "POST" else request.GET
-        target = targets.by_path(str(request.GET.get("target", "")))
+        target = content_fields.by_path(str(request.GET.get("target", "")))
         slug = source.get("template")
         if slug is None:
             slug = target.template if target else ""
-        version = targets.published_version(str(slug)) if slug else None
+        version = content_fields.published_version(str(slug)) if slug else None
         initial: dict[str, str] = {}
         if target is not None and request.GET.get("object"):
             initial = _object_values(request, target)
@@ -198,7 +193,7 @@ class StudioPages(Pages):
         """Return the offer for what the form holds, or why it cannot be made yet."""
         try:
             wish = form.draft_wish(actor)
-            offer = requests.offer(actor=actor, wish=wish)
+            offer = creation.offer(actor=actor, wish=wish)
         except Refused as refusal:
             return {"hindrance": refusal}
         if not offer.is_possible:
@@ -295,7 +290,7 @@ def _again(request: HttpRequest, job: Job) -> str:
     return f"{reverse('admin:imagegen_studio')}?{'&'.join(p for p in (carried, query) if p)}"
 
 
-def _object_values(request: HttpRequest, target: targets.Target) -> dict[str, str]:
+def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:
     meta = target.model._meta  # noqa: SLF001 - Django's documented API
     may_see = any(
         request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
@@ -306,7 +301,7 @@ def _object_values(request: HttpRequest, target: targets.Target) -> dict[str, st
         if may_see and request.GET["object"].isalnum()
         else None
     )
-    return {} if instance is None else targets.values_for(target, instance)
+    return {} if instance is None else content_fields.values_for(target, instance)
 
 
 def _spans(wish: Wish) -> list[tuple[str, str]]:

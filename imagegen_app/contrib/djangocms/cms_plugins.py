@@ -12,7 +12,7 @@ from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.fields import AssetChoiceField
 from imagegen_app.models import Asset
-from imagegen_app.services import access
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from django.db.models import Field

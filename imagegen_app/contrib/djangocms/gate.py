@@ -16,7 +16,8 @@ from djangocms_versioning.signals import post_version_operation, pre_version_ope
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.actors import Actor, System
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services import access, placement
+from imagegen_app.services.library import placement
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from imagegen_app.contrib.djangocms.models import GeneratedImage
-from imagegen_app.services import access
-from imagegen_app.services.placement import CannotPlace
+from imagegen_app.services.library.placement import CannotPlace
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person

@@ -11,11 +11,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.core.actors import System
-from imagegen_app.services import audit_export, sealing, verification
-from imagegen_app.services.log_key import KeyUnreadable
+from imagegen_app.services.audit import log_export, sealing, verification
+from imagegen_app.services.audit.log_key import KeyUnreadable
 
 if TYPE_CHECKING:
-    from imagegen_app.services.verification import Report
+    from imagegen_app.services.audit.verification import Report
 
 SHELL = System("shell")
 
@@ -87,15 +87,15 @@ class Command(BaseCommand):
 
     def export(self, options: dict[str, Any]) -> None:
         """Write the selected events and their proofs."""
-        selection = audit_export.Selection(
+        selection = log_export.Selection(
             since=_moment(options["since"], "--from"),
             until=_moment(options["until"], "--to"),
             job=_key(options["job"], "--job"),
             asset=_key(options["asset"], "--asset"),
         )
         try:
-            made = audit_export.export(SHELL, out=Path(options["out"]), selection=selection)
-        except audit_export.CannotExport as fault:
+            made = log_export.export(SHELL, out=Path(options["out"]), selection=selection)
+        except log_export.CannotExport as fault:
             raise CommandError(str(fault)) from None
         if options["json"]:
             paths = {"bodies": str(made.bodies), "proofs": str(made.proofs)}

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.core.invariants import NEVER
-from imagegen_app.services import doctor
+from imagegen_app.services.monitoring import doctor
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "error": "error  "}
 

@@ -16,12 +16,16 @@ from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import shown
-from imagegen_app.services import access, driver, progress, requests, storage, wishes
-from imagegen_app.services.access import Refused
-from imagegen_app.services.values import Upload
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.monitoring import progress
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.worker import driver
 
 if TYPE_CHECKING:
-    from imagegen_app.services.values import Wish
+    from imagegen_app.services.job_requests.values import Wish
 
 _MEGABYTES_IN = 25
 
@@ -75,7 +79,7 @@ class Command(BaseCommand):
             if options["estimate"]:
                 self._estimate(actor, wish, options)
                 return
-            job = requests.request_images(actor=actor, wish=wish)
+            job = creation.request_images(actor=actor, wish=wish)
         except Refused as refusal:
             self._refuse(refusal, options)
             return
@@ -83,7 +87,7 @@ class Command(BaseCommand):
         self._report(job, options)
 
     def _estimate(self, actor: Person, wish: Wish, options: dict[str, Any]) -> None:
-        offer = requests.offer(actor=actor, wish=wish)
+        offer = creation.offer(actor=actor, wish=wish)
         left = None if offer.allowance is None else offer.allowance.left
         refusal = offer.refusal
         if options["json"]:
@@ -185,7 +189,7 @@ def _wish(actor: Person, options: dict[str, Any]) -> Wish:
     uploads = [Upload(data=_read(path)) for path in options["image"]]
     if options["mask"]:
         uploads.append(Upload(role=InputRole.MASK, data=_read(options["mask"])))
-    return wishes.compose(
+    return composition.compose(
         actor=actor,
         template=options["template"],
         variables=variables,

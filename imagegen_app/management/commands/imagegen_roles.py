@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from imagegen_app.services import roles
+from imagegen_app.services.policy import roles
 
 
 class Command(BaseCommand):

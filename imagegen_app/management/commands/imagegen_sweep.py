@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from imagegen_app.services import sweeping
+from imagegen_app.services.worker import sweep
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        due = sweeping.sweep()
+        due = sweep.sweep()
         if options["json"]:
             self.stdout.write(json.dumps({"due": due}))
         elif options["verbosity"] > 0:

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
 from imagegen_app import tasks
-from imagegen_app.services import driver, wakeups, worker_registry
+from imagegen_app.services.foundation import wakeups, worker_registry
+from imagegen_app.services.worker import driver
 
 logger = logging.getLogger("imagegen.worker")
 

@@ -13,8 +13,8 @@ from django.test import Client
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services import delivery, review
-from imagegen_app.services.unit import use_case
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import delivery, review
 from imagegen_app.testing.factories import make_asset, make_user
 from tests.contrib.djangocms.conftest import CMS_EDITOR, add_image, publish, version_of, visit
 

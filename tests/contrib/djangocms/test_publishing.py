@@ -12,8 +12,9 @@ from djangocms_versioning.models import Version
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.contrib.djangocms.publishing import place_on_page
 from imagegen_app.models import Placement
-from imagegen_app.services import access, delivery
-from imagegen_app.services.placement import CannotPlace
+from imagegen_app.services.library import delivery
+from imagegen_app.services.library.placement import CannotPlace
+from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
 from tests.contrib.djangocms.conftest import CMS_EDITOR, add_image, publish, version_of, visit
 

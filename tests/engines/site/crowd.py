@@ -28,9 +28,11 @@ from django.db import connection  # noqa: E402
 from imagegen_app import generate  # noqa: E402
 from imagegen_app.core.actors import System  # noqa: E402
 from imagegen_app.models import Budget, BudgetPeriod, Job  # noqa: E402
-from imagegen_app.services import access, catalog, control, doctor  # noqa: E402
-from imagegen_app.services.budgets import OverBudget  # noqa: E402
-from imagegen_app.services.requests import IdempotencyConflict  # noqa: E402
+from imagegen_app.services.job_requests import job_actions  # noqa: E402
+from imagegen_app.services.job_requests.creation import IdempotencyConflict  # noqa: E402
+from imagegen_app.services.monitoring import doctor  # noqa: E402
+from imagegen_app.services.policy import access, catalog  # noqa: E402
+from imagegen_app.services.policy.budgets import OverBudget  # noqa: E402
 
 EDITOR = get_user_model().objects.get(username="editor")
 ACTOR = access.person(EDITOR)
@@ -62,7 +64,7 @@ def spend(numbers: list[int]) -> tuple[Counter[str], list[float]]:
         else:
             told["made"] += 1
             if number % 4 == 0:
-                told["cancelled"] += control.cancel(actor=ACTOR, job=job)
+                told["cancelled"] += job_actions.cancel(actor=ACTOR, job=job)
         times.append((time.perf_counter() - began) * 1000)
     connection.close()
     return told, times

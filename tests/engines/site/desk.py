@@ -27,8 +27,13 @@ from imagegen_app import generate  # noqa: E402
 from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
 from imagegen_app.engines import base  # noqa: E402
 from imagegen_app.models import Budget, ImageModel, Job, TemplateVersion  # noqa: E402
-from imagegen_app.services import access, batches, catalog, control, targets, wakeups, webhooks  # noqa: E402
-from imagegen_app.services.access import Refused  # noqa: E402 - the apps come first
+from imagegen_app.services.batches import lifecycle  # noqa: E402
+from imagegen_app.services.foundation import wakeups  # noqa: E402
+from imagegen_app.services.gateways import content_fields  # noqa: E402
+from imagegen_app.services.job_requests import job_actions  # noqa: E402
+from imagegen_app.services.policy import access, catalog  # noqa: E402
+from imagegen_app.services.policy.access import Refused  # noqa: E402 - the apps come first
+from imagegen_app.services.worker import webhook_inbox  # noqa: E402
 from imagegen_app.testing import factories  # noqa: E402
 from project.catalog.models import Category, Product  # noqa: E402
 
@@ -100,7 +105,7 @@ def cancel(*, jobs: list[str]) -> dict[str, Any]:
     ended = 0
     for job in Job.objects.filter(pk__in=jobs):
         try:
-            ended += control.cancel(actor=actor, job=job)
+            ended += job_actions.cancel(actor=actor, job=job)
         except Refused:
             continue
     return {"ended": ended}
@@ -113,11 +118,11 @@ def batch(*, count: int) -> dict[str, Any]:
         Product(category=shelf, name=f"Mug {n}", slug=f"mug-{n}", sku=f"M-{n}", price=Decimal(9))
         for n in range(count)
     )
-    target = targets.by_path("catalog.Product.image")
+    target = content_fields.by_path("catalog.Product.image")
     version = TemplateVersion.objects.get(template__slug="plain")
     if target is None:
         raise RuntimeError("the site has no target")
-    made = batches.start(
+    made = lifecycle.start(
         actor=access.person(get_user_model().objects.get(username="editor")),
         version=version,
         title="Mugs",
@@ -132,7 +137,7 @@ def batch(*, count: int) -> dict[str, Any]:
 
 def deliver(*, token: str, headers: dict[str, str], body: str) -> dict[str, Any]:
     """Take a webhook in."""
-    return {"outcome": webhooks.receive(token=token, headers=headers, body=body.encode())}
+    return {"outcome": webhook_inbox.receive(token=token, headers=headers, body=body.encode())}
 
 
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -20,8 +20,9 @@ class Mutants(AppConfig):
 
 def send_again() -> None:
     """Send a call again whose answer never came, instead of asking what became of it."""
-    from imagegen_app.services import driver, spool  # noqa: PLC0415 - the apps come first
-    from imagegen_app.services.rebuild import request_of  # noqa: PLC0415 - as above
+    from imagegen_app.services.gateways import spool  # noqa: PLC0415 - the apps come first
+    from imagegen_app.services.jobs.rebuilding import request_of  # noqa: PLC0415 - as above
+    from imagegen_app.services.worker import driver  # noqa: PLC0415
 
     def recover(self: Any, job: Any, attempt: Any) -> None:
         adapter = self._adapter(job)
@@ -45,23 +46,23 @@ def lose_bookings() -> None:
 
 def lose_events() -> None:
     """End jobs without telling the log."""
-    from imagegen_app.services import audit  # noqa: PLC0415 - the apps come first
+    from imagegen_app.services.foundation import event_log  # noqa: PLC0415 - the apps come first
 
-    record = audit.record
+    record = event_log.record
 
     def some(actor: Any, kind: str, **facts: Any) -> Any:
         return None if kind == "job.succeeded" else record(actor, kind, **facts)
 
-    audit.record = some
+    event_log.record = some
 
 
 def lose_files() -> None:
     """Say that a master was stored, and do not store it."""
     from django.core.files.storage import storages  # noqa: PLC0415 - the apps come first
 
-    from imagegen_app.services import assets  # noqa: PLC0415 - as above
+    from imagegen_app.services.worker import _results  # noqa: PLC0415 - as above
 
-    keep = assets.keep
+    keep = _results.keep
 
     def forgetful(job: Any, attempt: Any, *, made: Any) -> Any:
         kept = keep(job, attempt, made=made)
@@ -69,7 +70,7 @@ def lose_files() -> None:
             storages["imagegen"].delete(image.master.key)
         return kept
 
-    assets.keep = forgetful
+    _results.keep = forgetful
 
 
 MUTATIONS = {

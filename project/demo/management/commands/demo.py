@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from imagegen_app.services.access import Refused
+from imagegen_app.services.policy.access import Refused
 from project import seed
 from project.demo import governance, main_job, processes
 

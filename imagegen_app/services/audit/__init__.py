@@ -1,0 +1,1 @@
+"""The audit log after an event was written: sealed, verified, exported, described and erased."""

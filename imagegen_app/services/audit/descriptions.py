@@ -1,0 +1,119 @@
+"""Tell audit events to people: as sentences, with the names that may still be read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext
+
+from imagegen_app.core import events
+from imagegen_app.core.states import Outcome
+from imagegen_app.core.types import Operation
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
+from imagegen_app.models.labels import choices
+from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.jobs import pass_chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from imagegen_app.models import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event, as a person reads it."""
+
+    event: AuditEvent
+    at: datetime
+    sentence: str
+    severity: str
+    #: Its place in the sealed log; None while it waits.
+    place: int | None
+    #: Facts by name, flattened to text.
+    facts: tuple[tuple[str, str], ...]
+    #: Personal texts that were erased.
+    erased: tuple[str, ...]
+
+
+def tell(rows: Iterable[AuditEvent]) -> list[Told]:
+    """Tell several events, in three queries."""
+    found = list(rows)
+    keys = [e.pk for e in found]
+    places = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
+    private: dict[int, dict[str, str]] = {}
+    for event_id, field, value in AuditSecret.objects.filter(event__in=keys).values_list(
+        "event_id", "field", "value"
+    ):
+        private.setdefault(event_id, {})[field] = value
+    return [_tell(e, places.get(e.pk), private.get(e.pk, {})) for e in found]
+
+
+def of_job(job: Job, *, most: int = 200) -> list[Told]:
+    """Tell a job's whole story with all steps of its wish, oldest first."""
+    rows = AuditEvent.objects.filter(job_id__in=pass_chain.trail(job))
+    return tell(rows.order_by("at", "pk")[:most])
+
+
+def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told:
+    body: dict[str, Any] = json.loads(event.body)
+    data: dict[str, Any] = _named(event.type, body.get("data", {}))
+    promised = set(body.get("commitments", {}))
+    kind = events.EVENTS.get(event.type)
+    values = {
+        **{k: _text(v) for k, v in data.items()},
+        "actor": private.get("actor_label") or f"{event.actor_kind} {event.actor_id}",
+        "object": f"{event.object_type} {event.object_id[-8:]}" if event.object_id else "",
+    }
+    sentence = (
+        event.type if kind is None else kind.describe(values, sentence=gettext(kind.sentence))
+    )
+    shown = [(k, _text(v)) for k, v in data.items()]
+    # Prompts are read on their own page, by right and recorded; not here.
+    shown += [
+        (k, v) for k, v in private.items() if k not in {"actor_label", "prompt", "negative_prompt"}
+    ]
+    return Told(
+        event=event,
+        at=event.at,
+        sentence=sentence,
+        severity=event.severity,
+        place=place,
+        facts=tuple((stored_messages.fact_name(k), v) for k, v in shown if v),
+        erased=tuple(sorted(promised - set(private))),
+    )
+
+
+def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of an event with its codes in the reader's words."""
+    named = dict(data)
+    names = dict(choices(Operation))
+    operation = str(data.get("operation", ""))
+    if operation in names:
+        named["operation"] = str(names[operation])
+    if kind == "moderation.verdict":
+        named["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
+    if "screened" in data:
+        outcomes = dict(choices(Outcome))
+        named["screened"] = [
+            f"{one['screener']}, {stored_messages.screened_part(one['part'])}: {outcomes[one['outcome']]}"
+            for one in data["screened"]
+        ]
+    return named
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, list):
+        return ", ".join(_text(v) for v in value)
+    if isinstance(value, dict):
+        if set(value) == {"before", "after"}:
+            return f"{_text(value['before']) or '–'} → {_text(value['after']) or '–'}"  # noqa: RUF001 - dashes for people
+        return "; ".join(f"{k.replace('_', ' ')}: {_text(v)}" for k, v in value.items())
+    return str(value)

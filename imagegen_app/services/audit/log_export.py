@@ -1,0 +1,166 @@
+"""Write parts of the log to files that anyone can verify without us."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imagegen_app.core import notes, translog
+from imagegen_app.models import AuditLeaf, Job
+from imagegen_app.services.audit import sealing
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.policy.access import demand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+    from uuid import UUID
+
+    from imagegen_app.core.actors import Actor
+
+FORMAT: Final = "imagegen-audit-proofs-1"
+_CHUNK: Final = 2000
+
+
+class CannotExport(Exception):
+    """The export is not possible; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which sealed events are exported; by default all."""
+
+    since: datetime | None = None
+    #: The first moment that is left out.
+    until: datetime | None = None
+    job: UUID | None = None
+    asset: UUID | None = None
+
+    def facts(self) -> dict[str, object]:
+        """Return what was asked for, as the event of the export tells it."""
+        named = {"since": self.since, "until": self.until, "job": self.job, "asset": self.asset}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    count: int
+    #: One body a line, byte for byte as it was hashed.
+    bodies: Path
+    #: A line with the signed checkpoint, then one line of proof for each body, in the same order.
+    proofs: Path
+
+
+def export(
+    actor: Actor,
+    *,
+    out: Path,
+    selection: Selection,
+    progress: Callable[[int], None] | None = None,
+) -> Exported:
+    """Seal and sign the log, and write the selected events with their proofs.
+
+    :raises NotPermitted: without the permission to export the log.
+    :raises CannotExport: if a file is there already or cannot be written, or the log is damaged.
+    """
+    demand(actor, "export_audit")
+    proofs = out.with_name(f"{out.name.removesuffix('.jsonl')}.proofs.jsonl")
+    for path in (out, proofs):
+        if path.exists():
+            raise CannotExport(f"{path} is there already; name another file.")
+    sealing.seal_everything()
+    checkpoint = sealing.make_checkpoint(actor, force=True)
+    if checkpoint is None:
+        raise CannotExport("The log is damaged and was not signed; verify it.")
+    try:
+        count = _write(out, proofs, note=checkpoint.note, selection=selection, progress=progress)
+    except OSError as error:
+        raise CannotExport(f"{out} cannot be written: {error.strerror}.") from None
+    except translog.TreeError as error:
+        raise CannotExport(f"The log is damaged ({error}); verify it.") from None
+    _tell(actor, count=count, selection=selection)
+    return Exported(count, out, proofs)
+
+
+@use_case()
+def _tell(actor: Actor, *, count: int, selection: Selection) -> None:
+    data = {"count": count, "kind": "audit events", **selection.facts()}
+    event_log.record(actor, "export.made", data=data)
+
+
+def _write(
+    out: Path,
+    proofs: Path,
+    *,
+    note: str,
+    selection: Selection,
+    progress: Callable[[int], None] | None,
+) -> int:
+    """Write both files under other names and give them theirs when they are whole."""
+    partial = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in (out, proofs)]
+    size = notes.parse_checkpoint(notes.parse_note(note).text).size
+    # The right edge grows while we read, but what is below this size never changes.
+    tiles = translog.TileReader(sealing.fetch_tile)
+    count = 0
+    try:
+        with ExitStack() as files:
+            bodies, beside = (
+                files.enter_context(path.open("x", encoding="utf-8", newline="\n"))
+                for path in partial
+            )
+            header = {"format": FORMAT, "vkey": sealing.vkey(), "checkpoint": note}
+            beside.write(_line(header))
+            for seq, leaf, body in _rows(size, selection):
+                proof = translog.inclusion_proof(tiles, index=seq, size=size)
+                bodies.write(f"{body}\n")
+                beside.write(
+                    _line({"seq": seq, "leaf": leaf.hex(), "proof": [h.hex() for h in proof]})
+                )
+                count += 1
+                if progress is not None and count % _CHUNK == 0:
+                    progress(count)
+        for path, name in zip(partial, (out, proofs), strict=True):
+            path.replace(name)
+    finally:
+        for path in partial:
+            path.unlink(missing_ok=True)
+    return count
+
+
+def _steps_of(job_id: UUID) -> list[UUID]:
+    """Return a job with the other steps of its wish; itself where there is no such job."""
+    job = Job.objects.filter(pk=job_id).first()
+    return [job_id] if job is None else pass_chain.trail(job)
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
+
+
+def _rows(size: int, selection: Selection) -> Iterator[tuple[int, bytes, str]]:
+    """Give the place, hash and body of the selected events, in order."""
+    wanted = {
+        "event__at__gte": selection.since,
+        "event__at__lt": selection.until,
+        "event__job_id__in": selection.job and _steps_of(selection.job),
+        "event__asset_id": selection.asset,
+    }
+    chosen = AuditLeaf.objects.filter(
+        seq__lt=size, **{name: value for name, value in wanted.items() if value is not None}
+    ).order_by("seq")
+    start = 0
+    # Page by page: MySQL's driver would hold the whole answer in memory.
+    while page := list(
+        chosen.filter(seq__gte=start).values_list("seq", "hash", "event__body")[:_CHUNK]
+    ):
+        for seq, digest, body in page:
+            yield seq, bytes(digest), body
+        start = page[-1][0] + 1

@@ -1,0 +1,377 @@
+"""Verify the log: read everything again, and name the first thing that is not as it was sealed.
+
+Three tellings of each event are compared: its body, its leaf and its tile. Where one differs it is
+named; where all were changed alike, the signed checkpoints still tell, and bound the place.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from imagegen_app.core import notes, translog
+from imagegen_app.models import AuditEvent, AuditPending, AuditTile, Checkpoint
+from imagegen_app.services.audit import (
+    _log_reading,
+    _published_checkpoints,
+    log_key,
+    sealing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from imagegen_app.services.audit._log_reading import Entry
+
+Kind = Literal[
+    "changed_body",
+    "changed_column",
+    "changed_leaf",
+    "changed_text",
+    "checkpoint",
+    "deleted_event",
+    "gap",
+    "missing_leaf",
+    "published",
+    "rollback",
+    "tile_mismatch",
+]
+
+#: Findings that a report names; more are only counted.
+MAX_FINDINGS: Final = 100
+#: Events read at once; whole tiles.
+CHUNK: Final = 16 * translog.TILE_WIDTH
+
+
+class NoSuchCheckpoint(ValueError):
+    """The log has no sound checkpoint of this size to start from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    kind: Kind
+    #: The place in the log; None where it is about no single place.
+    seq: int | None
+    #: The event's key; None where there is no event or it is unknown.
+    event_id: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What verifying gave."""
+
+    ok: bool
+    #: Sealed events.
+    size: int
+    #: Root hash over them, in hexadecimal.
+    root: str
+    #: Checkpoints whose signature and root were compared.
+    checkpoints: int
+    #: Events that wait for their place.
+    unsealed: int
+    findings: tuple[Finding, ...]
+    #: Findings, those beyond the named ones too.
+    faults: int
+    #: Personal texts that are no longer there; no fault.
+    erased: int
+    #: Personal texts of which erasure events tell.
+    erased_recorded: int
+    seconds: float
+
+    @property
+    def first(self) -> Finding | None:
+        """The finding at the lowest place in the log; where none has a place, the first one."""
+        placed = [finding for finding in self.findings if finding.seq is not None]
+        if placed:
+            return min(placed, key=lambda finding: finding.seq or 0)
+        return self.findings[0] if self.findings else None
+
+
+@dataclass(slots=True)
+class _Findings:
+    """Findings so far, capped."""
+
+    named: list[Finding] = field(default_factory=list)
+    count: int = 0
+
+    def add(
+        self, kind: Kind, sentence: str, *, seq: int | None = None, event_id: int | None = None
+    ) -> None:
+        self.count += 1
+        if len(self.named) < MAX_FINDINGS:
+            self.named.append(Finding(kind, seq, event_id, sentence))
+
+
+def verify(
+    *, since: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Report:
+    """Read the whole log and compare it with itself and with what was signed and published.
+
+    With `since`, the size of a sound checkpoint, the events it covers are believed and not read.
+
+    :raises NoSuchCheckpoint: if there is none of that size.
+    :raises KeyUnreadable: if the log's key cannot be read.
+    """
+    started = time.perf_counter()
+    findings = _Findings()
+    # What promises a size is read before the size: the log may grow meanwhile, never shrink.
+    promised, checkpoints = _promises(findings)
+    tiled = _tiled_size()
+    size = sealing.log_size()
+    begin = translog.Frontier() if since is None else _trusted(since, promised, findings)
+    walk = _Walk(findings, promised=promised, frontier=begin)
+    walk.run(size, progress=progress)
+    if tiled > size:
+        findings.add("gap", f"{_places(size, tiled)} missing at the end of the log.", seq=size)
+    if promised and max(promised) > size:
+        findings.add(
+            "rollback",
+            f"A checkpoint of {max(promised)} events is signed, but the log has {size}.",
+        )
+    _look_for_unplaced(findings)
+    return Report(
+        ok=not findings.count,
+        size=size,
+        root=walk.frontier.root().hex(),
+        checkpoints=checkpoints,
+        unsealed=AuditPending.objects.count(),
+        findings=tuple(findings.named),
+        faults=findings.count,
+        erased=walk.erased,
+        erased_recorded=walk.erased_recorded,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _promises(findings: _Findings) -> tuple[dict[int, set[bytes]], int]:
+    """Return the signed roots by size, published ones too, and the number of checkpoints."""
+    vkey = log_key.vkey()
+    promised: dict[int, set[bytes]] = {}
+    count = 0
+    rows = Checkpoint.objects.order_by("size", "pk").values_list("pk", "size", "root", "note")
+    for key, size, root, note in rows.iterator(chunk_size=1000):
+        count += 1
+        try:
+            stated = notes.verify_checkpoint(note, vkey)
+        except notes.NoteError as error:
+            findings.add("checkpoint", f"Checkpoint {key} of {size} events: {error}.")
+            continue
+        if (stated.size, stated.root.hex()) != (size, root):
+            findings.add("checkpoint", f"Checkpoint {key}: its columns differ from its note.")
+        promised.setdefault(stated.size, set()).add(stated.root)
+    _add_published(vkey, promised, findings)
+    return promised, count
+
+
+def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: _Findings) -> None:
+    try:
+        shown = _published_checkpoints.latest(vkey)
+    except (notes.NoteError, OSError) as error:
+        findings.add("published", f"The published checkpoint cannot be trusted: {error}.")
+        return
+    if shown is not None:
+        promised.setdefault(shown.size, set()).add(shown.root)
+        return
+    place = _published_checkpoints.folder()
+    if place is not None and Checkpoint.objects.filter(published_to=str(place)[:300]).exists():
+        findings.add(
+            "published", f"{place / _published_checkpoints.LATEST} was published and is gone."
+        )
+
+
+def _tiled_size() -> int:
+    """Return how many leaves the tiles promise."""
+    last = AuditTile.objects.filter(level=0).order_by("-index").first()
+    if last is None:
+        return 0
+    return last.index * translog.TILE_WIDTH + len(last.data) // translog.HASH_BYTES
+
+
+def _trusted(size: int, promised: dict[int, set[bytes]], findings: _Findings) -> translog.Frontier:
+    """Return the tree at a checkpoint, taken from the tiles; an empty one if they differ from it.
+
+    :raises NoSuchCheckpoint: if there is none of that size.
+    """
+    if size not in promised:
+        raise NoSuchCheckpoint(f"The log has no sound checkpoint of {size} events.")
+    tiles, stack, start = translog.TileReader(sealing.fetch_tile), [], 0
+    try:
+        for bit in reversed(range(size.bit_length())):
+            if size >> bit & 1:
+                stack.append(tiles.span(start, start + (1 << bit)))
+                start += 1 << bit
+    except translog.MissingTile:
+        stack = []
+    frontier = translog.Frontier(size, tuple(stack)) if stack or not size else None
+    if frontier is None or promised[size] != {frontier.root()}:
+        findings.add("tile_mismatch", f"The tiles do not give the signed root of {size} events.")
+        return translog.Frontier()
+    return frontier
+
+
+def _look_for_unplaced(findings: _Findings) -> None:
+    """Find events that neither stand in the log nor wait for it."""
+    lost = AuditEvent.objects.filter(leaf__isnull=True, pending__isnull=True).order_by("pk")
+    for key, kind, at in lost.values_list("pk", "type", "at")[: MAX_FINDINGS + 1]:
+        findings.add(
+            "missing_leaf",
+            f"Event {key} ({kind}, {at:%Y-%m-%d %H:%M:%S} UTC) has no place in the log.",
+            event_id=key,
+        )
+
+
+class _Walk:
+    """Reads the log from a known beginning to its end."""
+
+    def __init__(
+        self,
+        findings: _Findings,
+        *,
+        promised: dict[int, set[bytes]],
+        frontier: translog.Frontier,
+    ) -> None:
+        self.findings = findings
+        self.promised = promised
+        self.frontier = frontier
+        self.erased = 0
+        self.erased_recorded = 0
+        #: The last size at which the root was the signed one.
+        self._sound = frontier.size
+        #: Whether a root differed already: all later ones differ with it.
+        self._broken = False
+        self._edge: dict[translog.TileId, bytes] = {}
+
+    def run(self, size: int, *, progress: Callable[[int, int], None] | None) -> None:
+        """Read until the log has this size."""
+        self._compare_root()
+        while self.frontier.size < size:
+            first = self.frontier.size
+            # Chunks end where tiles end, so that only the very last tile is partial.
+            last = min(size, (first // CHUNK + 1) * CHUNK)
+            chunk = _log_reading.read(first, last)
+            if not chunk.leaves:
+                later = _log_reading.next_place(last)
+                self.findings.add("gap", f"{_places(first, later)} missing.", seq=first)
+                return
+            self._check(chunk, is_end=last == size)
+            if progress is not None:
+                progress(last, size)
+
+    def _check(self, chunk: _log_reading.Chunk, *, is_end: bool) -> None:
+        for index, lacking in chunk.short_tiles.items():
+            self.findings.add(
+                "tile_mismatch",
+                f"Tile {index} of level 0 is absent or too short.",
+                seq=lacking,
+            )
+        hashes: list[bytes] = []
+        missing_from: int | None = None
+        for entry in chunk.entries():
+            if entry.leaf is None:
+                missing_from = entry.seq if missing_from is None else missing_from
+            elif missing_from is not None:
+                self._report_gap(missing_from, entry.seq)
+                missing_from = None
+            if entry.is_sound:
+                hashes.append(entry.body_hash)
+            else:
+                hashes.append(self._judge(entry))
+            self.erased += entry.erased
+            self.erased_recorded += entry.erasures
+            if entry.faults:
+                self._tell_faults(entry)
+        if missing_from is not None:
+            self._report_gap(missing_from, chunk.last)
+        self._grow(hashes, is_end=is_end)
+
+    def _report_gap(self, first: int, end: int) -> None:
+        self.findings.add("gap", f"{_places(first, end)} missing.", seq=first)
+
+    def _judge(self, entry: Entry) -> bytes:
+        """Name what differs, and return the hash that most likely was sealed."""
+        body, leaf, tile = entry.body_hash, entry.leaf, entry.tile
+        if leaf is None:
+            return tile or body or bytes(translog.HASH_BYTES)
+        if not body:
+            self._tell("deleted_event", entry, "the event was deleted")
+            return tile or leaf
+        if leaf == tile or (not tile and leaf != body):
+            self._tell("changed_body", entry, "its body is not the one that was sealed")
+            return leaf
+        if body == tile:
+            self._tell("changed_leaf", entry, "its leaf is not the one that was sealed")
+            return body
+        if body == leaf:
+            what = "its body and its leaf differ from its tile"
+            self._tell("tile_mismatch", entry, f"{what}: either the tile or both were changed")
+            return body
+        self._tell("changed_body", entry, "its body, its leaf and its tile all differ")
+        return tile
+
+    def _tell_faults(self, entry: Entry) -> None:
+        for column in entry.faults.columns:
+            self._tell("changed_column", entry, f"its column {column} differs from its body")
+        for name in entry.faults.texts:
+            self._tell("changed_text", entry, f"the text beside it ({name}) is not the original")
+
+    def _tell(self, kind: Kind, entry: Entry, what: str) -> None:
+        self.findings.add(kind, f"{entry}: {what}.", seq=entry.seq, event_id=entry.event_id)
+
+    def _grow(self, hashes: Sequence[bytes], *, is_end: bool) -> None:
+        """Append to the tree; compare its upper tiles, and its root wherever one was signed."""
+        first = self.frontier.size
+        grown = translog.grow_tiles(size=first, leaves=hashes, fetch=self._fetch_edge)
+        for tile, data in grown.items():
+            is_full = len(data) == translog.TILE_WIDTH * translog.HASH_BYTES
+            # Level 0 was compared event by event; a partial tile counts once it is complete.
+            if tile.level and (is_full or is_end):
+                self._compare_tile(tile, data)
+        full = translog.TILE_WIDTH * translog.HASH_BYTES
+        self._edge |= grown
+        self._edge = {tile: data for tile, data in self._edge.items() if len(data) < full}
+        end, done = first + len(hashes), 0
+        for size in sorted(size for size in self.promised if first < size <= end):
+            self.frontier.extend(hashes[done : size - first])
+            done = size - first
+            self._compare_root()
+        self.frontier.extend(hashes[done:])
+
+    def _fetch_edge(self, tile: translog.TileId) -> bytes:
+        return self._edge.get(tile) or sealing.fetch_tile(tile)
+
+    def _compare_tile(self, tile: translog.TileId, data: bytes) -> None:
+        if not sealing.fetch_tile(tile).startswith(data):
+            self.findings.add(
+                "tile_mismatch",
+                f"Tile {tile.index} of level {tile.level} differs from the events below it.",
+            )
+
+    def _compare_root(self) -> None:
+        """Compare with what was signed at this size; only the first difference is told."""
+        size = self.frontier.size
+        signed = self.promised.get(size)
+        if signed is None or self._broken:
+            return
+        if signed == {self.frontier.root()}:
+            self._sound = size
+            return
+        self._broken = True
+        where = _places(self._sound, size).removesuffix(" are").removesuffix(" is")
+        self.findings.add(
+            "checkpoint",
+            f"The signed root of {size} events is another one: something in {where.lower()}"
+            " was changed, together with its leaf and its tile."
+            if size > self._sound
+            else f"The signed root of {size} events is another one.",
+        )
+
+
+def _places(first: int, end: int) -> str:
+    """Name the places from the first until before the end, as the start of a sentence."""
+    if end - first == 1:
+        return f"Entry {first} is"
+    return f"Entries {first} to {end - 1} are"

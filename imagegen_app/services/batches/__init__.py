@@ -1,0 +1,1 @@
+"""Many jobs from one template: planned, started, made row by row, paused and finished."""

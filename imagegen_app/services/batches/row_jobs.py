@@ -1,0 +1,222 @@
+"""Make a batch's jobs in chunks: rendered, screened, priced, reserved and logged, many at once.
+
+A worker does it between its other steps. The batch's cursor moves in the transaction of its chunk,
+so that a killed worker leaves no row out and makes none twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.actors import Person, System
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import JobState
+from imagegen_app.models import Batch, Job
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import composition, creation, from_job
+from imagegen_app.services.jobs import batch_counts, pass_chain
+from imagegen_app.services.policy import budgets
+from imagegen_app.services.policy.access import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from django.db.models import Model, QuerySet
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.services.job_requests.values import Wish
+
+logger = logging.getLogger("imagegen.batches")
+
+#: Rows of one transaction.
+CHUNK = 500
+#: Faulty rows that a batch remembers by name; the others are counted.
+MOST_FAULTS = 100
+
+
+class _AnotherWorker(RuntimeError):
+    """Another worker makes this batch's next rows."""
+
+
+def advance() -> bool:
+    """Make the next chunk of some batch; return whether there was one to make."""
+    batch = _next()
+    if batch is None:
+        return False
+    try:
+        _step(batch)
+    except _AnotherWorker:
+        return False
+    except budgets.OverBudget:
+        batch_counts.pause(batch, reason="budget", actor=batch_counts.RULES)
+    except Refused as refusal:
+        logger.warning("The batch %s was paused: %s", batch.pk, refusal.code)
+        batch_counts.pause(batch, reason="refused", actor=batch_counts.RULES)
+    return True
+
+
+def is_waiting() -> bool:
+    """Say whether rows of some batch wait to become jobs."""
+    return _next() is not None
+
+
+def values_for(
+    instance: Model, *, mapping: Mapping[str, str], fixed: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what a template's variables are for one object."""
+    values = {
+        name: content_fields.value_at(instance, path) for name, path in mapping.items() if path
+    }
+    return values | {name: value for name, value in fixed.items() if value}
+
+
+def failed_rows(batch: Batch, *, until: datetime) -> QuerySet[Job]:
+    """Return the jobs that ended without images by then and were not requested again.
+
+    A pass that had nothing to work on comes again with the job that failed before it.
+    """
+    found: QuerySet[Job] = Job.objects.filter(
+        batch=batch,
+        state__in=[JobState.FAILED.value, JobState.EXPIRED.value, JobState.CANCELLED.value],
+        finished_at__lte=until,
+        replacements__isnull=True,
+    ).exclude(error_code=pass_chain.STEP_MISSING)
+    return found
+
+
+def _next() -> Batch | None:
+    unprepared = Q(prepared__lt=F("row_count")) & (
+        Q(pilot=0) | Q(released_at__isnull=False) | Q(prepared__lt=F("pilot"))
+    )
+    found: Batch | None = (
+        Batch.objects.filter(
+            unprepared | Q(redo_at__isnull=False), cancelled_at__isnull=True, paused_at__isnull=True
+        )
+        .select_related("template_version__template", "image_model__provider", "requester")
+        .order_by("created_at")
+        .first()
+    )
+    return found
+
+
+def _step(batch: Batch) -> None:
+    actor = _actor(batch)
+    if batch.redo_at is not None:
+        _again(batch, actor)
+    else:
+        _prepare(batch, actor)
+
+
+@use_case()
+def _prepare(batch: Batch, actor: Actor) -> None:
+    end = batch.row_count
+    if batch.pilot and batch.released_at is None:
+        end = min(end, batch.pilot)
+    keys = batch.rows[batch.prepared : min(end, batch.prepared + CHUNK)]
+    # First of all, so that another worker waits here, and then finds the cursor moved.
+    moved = Batch.objects.filter(pk=batch.pk, prepared=batch.prepared, paused_at=None).update(
+        prepared=F("prepared") + len(keys)
+    )
+    if not moved:
+        raise _AnotherWorker
+    wanted, faults = _compose(batch, actor, keys)
+    checked = creation.check_requests(actor=actor, wishes=wanted)
+    creation.create_jobs(actor=actor, checked=checked, batch=batch)
+    failpoint("batch.create_mid_chunk")
+    room = max(0, MOST_FAULTS - len(batch.faults))
+    if faults[:room]:
+        Batch.objects.filter(pk=batch.pk).update(faults=[*batch.faults, *faults[:room]])
+    prepared = batch.prepared + len(keys)
+    if batch.pilot and batch.released_at is None and prepared >= batch.pilot:
+        # What was made of the pilot goes on; only the rest waits.
+        Batch.objects.filter(pk=batch.pk, paused_at=None).update(
+            paused_at=clock.now(), pause_reason="pilot"
+        )
+        event_log.record(
+            batch_counts.RULES, "batch.paused", subject=batch, data={"reason_code": "pilot"}
+        )
+
+
+def _compose(
+    batch: Batch, actor: Actor, keys: Sequence[str]
+) -> tuple[list[Wish], list[dict[str, str]]]:
+    """Return the requests of the rows that can become jobs, and why the others cannot."""
+    target = content_fields.by_path(str(batch.mapping.get("target", "")))
+    manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
+    found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
+    wanted: list[Wish] = []
+    faults: list[dict[str, str]] = []
+    for key in keys:
+        instance = found.get(key)
+        if instance is None:
+            faults.append({"row": key, "why": _("It is not there any more.")})
+            continue
+        try:
+            wish = _wish(batch, actor, instance, key)
+        except Refused as refusal:
+            faults.append({"row": str(instance)[:120], "why": refusal.why[:200]})
+        else:
+            wanted.append(wish)
+    return wanted, faults
+
+
+def _wish(batch: Batch, actor: Actor, instance: Model, key: str) -> Wish:
+    values = values_for(
+        instance,
+        mapping=batch.mapping.get("variables", {}),
+        fixed=batch.mapping.get("fixed", {}),
+    )
+    wish = composition.compose(
+        actor=actor,
+        template=batch.template_version,
+        variables=values,
+        model=batch.image_model,
+        row_key=key,
+        batch=batch,
+    )
+    return replace(wish, idempotency_key=f"{batch.pk}:{key}"[:128])
+
+
+def _again(batch: Batch, actor: Actor) -> None:
+    """Request the next failed rows again, each under the present rules and prices."""
+    if batch.redo_at is None:
+        return
+    jobs = list(
+        failed_rows(batch, until=batch.redo_at)
+        .select_related("template_version__template", "image_model__provider", "batch")
+        .order_by("pk")[: CHUNK // 10]
+    )
+    refused = 0
+    for job in jobs:
+        try:
+            creation.request_images(actor=actor, wish=from_job.compose(actor=actor, job=job))
+        except creation.PromptBlocked:
+            continue
+        except budgets.OverBudget:
+            _stop_redoing(batch)
+            raise
+        except Refused:
+            refused += 1
+    if refused == len(jobs):
+        _stop_redoing(batch)
+
+
+@use_case(silent=True)
+def _stop_redoing(batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(redo_at=None)
+
+
+def _actor(batch: Batch) -> Actor:
+    if batch.requester_id is None:
+        return System(batch.actor_id)
+    # Fresh, so that what was taken from the person since holds at once.
+    return Person(get_user_model().objects.get(pk=batch.requester_id))

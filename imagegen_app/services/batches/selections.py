@@ -1,0 +1,83 @@
+"""Sign which objects a person selected, so that a page can carry the choice along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core import signing
+from django.utils.translation import gettext as _
+
+from imagegen_app.services.batches.lifecycle import MAX_ROWS
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.services.gateways.content_fields import Target
+
+_SALT = "imagegen.selection"
+_SECONDS = 12 * 3600
+
+
+class BadSelection(Refused):
+    """The selection is forged, stale, empty or too large."""
+
+    code = "bad_selection"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Objects of one target that a person selected."""
+
+    target: Target
+    keys: tuple[str, ...]
+
+    def objects(self) -> QuerySet[Any]:
+        """Return the objects that still exist, in a stable order."""
+        return self.target.model._default_manager.filter(pk__in=self.keys).order_by("pk")  # noqa: SLF001 - Django's documented API
+
+
+def pack(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
+    """Sign a selection.
+
+    :raises BadSelection: if it is empty or too large.
+    """
+    chosen = [str(key) for key in keys]
+    if not chosen or len(chosen) > MAX_ROWS:
+        raise BadSelection(
+            _("No images were requested."),
+            why=_("Between 1 and %(most)s objects can be selected, not %(number)s.")
+            % {"most": MAX_ROWS, "number": len(chosen)},
+            remedy=_("Select fewer, or use a filter."),
+        )
+    data = {"target": target.path, "keys": chosen, "actor": f"{actor.kind}:{actor.id}"}
+    return signing.dumps(data, salt=_SALT, compress=True)
+
+
+def unpack(*, actor: Actor, token: str) -> Selection:
+    """Return a signed selection.
+
+    :raises NotPermitted: if the actor may not request images.
+    :raises BadSelection: if it is forged, stale, or another person's.
+    """
+    access.demand(actor, "request_job")
+    try:
+        data: Any = signing.loads(token, salt=_SALT, max_age=_SECONDS)
+        target = content_fields.by_path(str(data["target"]))
+        keys = tuple(str(key) for key in data["keys"])
+        owner = data["actor"]
+    except (signing.BadSignature, KeyError, TypeError, ValueError):
+        target, keys, owner = None, (), ""
+    if target is None or owner != f"{actor.kind}:{actor.id}":
+        raise BadSelection(
+            _("No images were requested."),
+            why=_("The selection is no longer good."),
+            remedy=_("Go back to the list and select the objects again."),
+        )
+    return Selection(target, keys)

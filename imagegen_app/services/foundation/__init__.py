@@ -1,0 +1,1 @@
+"""What every use case stands on: the transaction, the audit event, the clock and the wake-up."""

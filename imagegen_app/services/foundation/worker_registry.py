@@ -1,0 +1,35 @@
+"""Keep a list of the live workers: each reports itself, and the others see who is there."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+
+from imagegen_app.engines.base import current
+from imagegen_app.models import Worker
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
+
+#: A worker unseen for longer counts as gone.
+GONE_SECONDS = 45
+
+
+def worker_name() -> str:
+    """Name this process."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}"
+
+
+@use_case(silent=True)
+def worker_seen(*, name: str, stopped: bool = False) -> None:
+    """Note that a worker is there, or has gone."""
+    now = clock.now()
+    changes = {"seen_at": now, "stopped_at": now if stopped else None}
+    if not Worker.objects.filter(name=name).update(**changes):
+        Worker.objects.create(name=name, engine=current().label, started_at=now, **changes)
+        Worker.objects.filter(seen_at__lt=now - timedelta(days=7)).delete()
+
+
+def workers_alive(*, within: int = GONE_SECONDS) -> int:
+    """Count the workers seen within so many seconds."""
+    return Worker.objects.filter(seen_at__gte=clock.ago(within), stopped_at__isnull=True).count()

@@ -1,0 +1,1 @@
+"""The only hands that touch the outside world and the site's content: adapters, storage, screeners."""

@@ -1,0 +1,107 @@
+"""Build the jobs that follow a new one: each follow-up pass of each image is a job that waits.
+
+All of them are requested, priced and reserved with the job that they follow.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.core.passes import FACTORS, Pass
+from imagegen_app.core.states import JobState
+from imagegen_app.core.types import Operation
+from imagegen_app.models import Job
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.job_requests import pass_planning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagegen_app.services.job_requests.values import Step
+
+
+def build(root: Job, planned: Sequence[Step]) -> list[Job]:
+    """Return the jobs that follow each image of a job, in order; they are not stored."""
+    root.step_count = 1 + len(planned) * root.count
+    found: list[Job] = []
+    patience = timedelta(seconds=conf.get().job_deadline_seconds)
+    for number in range(root.count if planned else 0):
+        before, deadline = root, root.deadline_at
+        for step in planned:
+            estimate = pass_planning.price_of(step, is_last=step is planned[-1])
+            deadline += patience
+            job = Job(
+                state=JobState.QUEUED.value,
+                operation=step.operation.value,
+                image_model=step.image_model,
+                template_version=root.template_version,
+                batch=root.batch,
+                row_key=root.row_key,
+                root=root,
+                follows=before,
+                image_number=number,
+                requester=root.requester,
+                actor_kind=root.actor_kind,
+                actor_id=root.actor_id,
+                width=step.size.width,
+                height=step.size.height,
+                count=1,
+                output_format="png",
+                policy=root.policy,
+                # Nobody takes it up before it is released, or too late to be.
+                due_at=deadline,
+                deadline_at=deadline,
+                estimated_cost=estimate.total.amount,
+                extras_estimate=estimate.extras,
+                currency=estimate.images.currency,
+                priority=root.priority,
+                turn=root.turn,
+            )
+            found.append(job)
+            before = job
+    return found
+
+
+def entry(job: Job) -> event_log.Entry:
+    """Return the event that tells that a pass was requested with its job."""
+    return event_log.Entry(
+        "job.requested",
+        subject=job,
+        job=job,
+        data={
+            "operation": job.operation,
+            "model": job.image_model.slug,
+            "model_version": job.image_model.version,
+            "provider": job.image_model.provider.slug,
+            "count": job.count,
+            "size": f"{job.width}x{job.height}",
+            "follows": job.follows_id,
+            "estimated_cost": job.estimated_cost,
+            "currency": job.currency,
+        },
+    )
+
+
+def passes_after(job: Job) -> tuple[Pass, ...]:
+    """Return the passes that were to follow a job, as they were wished for."""
+    found: list[Pass] = []
+    before, number = job, job.image_number or 0
+    while True:
+        following = (
+            Job.objects.filter(follows=before, image_number=number)
+            .select_related("image_model")
+            .first()
+        )
+        if following is None:
+            return tuple(found)
+        factor = following.width // before.width
+        found.append(
+            Pass(
+                operation=Operation(following.operation),
+                model=following.image_model.slug,
+                factor=factor if factor in FACTORS else 1,
+            )
+        )
+        before = following

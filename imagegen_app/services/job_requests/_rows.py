@@ -1,0 +1,222 @@
+"""Build the rows of jobs of requests that were checked, and the events that tell of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.core.actors import Person
+from imagegen_app.core.states import JobState
+from imagegen_app.models import Job, JobInput
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.gateways import screening, storage
+from imagegen_app.services.job_requests import cache_hits, fair_share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.services.job_requests import prices
+    from imagegen_app.services.job_requests.values import Wish
+
+#: Who waits for an image goes before work that nobody watches.
+INTERACTIVE_PRIORITY = 10
+BATCH_PRIORITY = 0
+
+
+def priority_of(wish: Wish) -> int:
+    """Return how urgent the job of a wish is; higher goes first."""
+    return BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request that the rules cover, priced and screened: what a job is made of."""
+
+    wish: Wish
+    #: The rule that covers it, as the log names it.
+    rule: str
+    #: What it may cost, its follow-up passes left out.
+    estimate: prices.Estimate
+    screened: tuple[screening.Screened, ...] = ()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a screener refused it."""
+        return screening.is_blocked(self.screened)
+
+
+def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
+    """Return the jobs of checked requests; they are not stored."""
+    now = clock.now()
+    earlier = cache_hits.earlier_of([one.wish for one in checked if not one.is_blocked])
+    next_turns: dict[int, int] = {}
+    jobs: list[Job] = []
+    for one in checked:
+        priority = priority_of(one.wish)
+        if priority not in next_turns:
+            next_turns[priority] = fair_share.following(actor, priority=priority)
+        fingerprint = cache_hits.fingerprint_of(one.wish)
+        jobs.append(
+            _row(
+                actor,
+                one,
+                fingerprint=fingerprint,
+                now=now,
+                turn=next_turns[priority],
+                earlier=None if one.is_blocked else earlier.get(fingerprint),
+            )
+        )
+        next_turns[priority] += 1
+    return jobs
+
+
+def build_inputs(wish: Wish, job: Job) -> list[JobInput]:
+    """Store the images handed in, and return their rows."""
+    rows: list[JobInput] = []
+    pairs = zip(wish.request.inputs, wish.input_assets, strict=True)
+    for position, (picture, asset) in enumerate(pairs):
+        extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
+        key, sha256 = storage.put("inputs", picture.data, extension=extension)
+        rows.append(
+            JobInput(
+                job=job,
+                position=position,
+                role=picture.role.value,
+                asset=asset,
+                sha256=sha256,
+                key=key,
+                media_type=picture.media_type,
+                width=picture.width,
+                height=picture.height,
+            )
+        )
+    return rows
+
+
+def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.Entry]:
+    """Return the events that tell how one request became a job."""
+    request = one.wish.request
+    data = _facts(one.wish, job=job, rule=one.rule)
+    found: list[event_log.Entry] = []
+    if is_row:
+        # Ten thousand rows need no event each for what passed.
+        data["screened"] = _outcomes(one.screened)
+    else:
+        found += screening.entries(job, one.screened)
+    found.append(
+        event_log.Entry(
+            "job.requested",
+            subject=job,
+            job=job,
+            data=data,
+            personal={"prompt": request.prompt, "negative_prompt": request.negative_prompt},
+        )
+    )
+    if one.is_blocked:
+        categories = sorted({c for s in one.screened for c in s.finding.categories})
+        found.append(
+            event_log.Entry("job.blocked", subject=job, job=job, data={"categories": categories})
+        )
+    elif job.cached_from_id is not None:
+        found.append(
+            event_log.Entry(
+                "job.cached", subject=job, job=job, data={"earlier": job.cached_from_id}
+            )
+        )
+    return found
+
+
+def _outcomes(screened: Sequence[screening.Screened]) -> list[dict[str, str]]:
+    """Return what each screener decided about each part."""
+    return [
+        {"screener": one.screener, "part": one.where, "outcome": one.finding.outcome.value}
+        for one in screened
+    ]
+
+
+def _facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
+    """Return what the log keeps of a request."""
+    version = wish.template_version
+    return {
+        "operation": wish.request.operation,
+        "model": wish.image_model.slug,
+        "model_version": wish.image_model.version,
+        "provider": wish.image_model.provider.slug,
+        "count": wish.request.count,
+        "size": str(wish.request.size),
+        "seed": job.seed,
+        "template": "" if version is None else str(version.template.slug),
+        "template_version": None if version is None else version.number,
+        "rule": rule,
+        "estimated_cost": job.estimated_cost,
+        "currency": job.currency,
+    }
+
+
+def _row(
+    actor: Actor,
+    one: CheckedRequest,
+    *,
+    fingerprint: str,
+    now: datetime,
+    turn: int,
+    earlier: Job | None,
+) -> Job:
+    wish, request, estimate = one.wish, one.wish.request, one.estimate
+    state = JobState.QUEUED
+    ended: dict[str, object] = {}
+    screening_cost = screening.cost_of(one.screened)
+    if one.is_blocked:
+        state = JobState.BLOCKED
+        ended = {
+            "finished_at": now,
+            "actual_cost": screening_cost,
+            "error_code": "content_blocked",
+            "error_message": "The request was refused by screening.",
+            "error_remedy": "Change the wording or the input image, then try again.",
+        }
+    elif earlier is not None:
+        state = JobState.SUCCEEDED
+        ended = {"finished_at": now, "actual_cost": screening_cost}
+    return Job(
+        state=state.value,
+        operation=request.operation.value,
+        image_model=wish.image_model,
+        template_version=wish.template_version,
+        batch=wish.batch,
+        row_key=wish.row_key,
+        replaces=wish.replaces,
+        requester=actor.account if isinstance(actor, Person) else None,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        variables=dict(wish.variables),
+        width=request.size.width,
+        height=request.size.height,
+        count=request.count,
+        seed=request.seed,
+        quality=request.quality,
+        output_format=request.output_format,
+        background=request.background,
+        parameters={k: str(v) for k, v in request.parameters.items()},
+        fingerprint=fingerprint,
+        request_digest=cache_hits.digest_of(wish, fingerprint=fingerprint),
+        idempotency_key=wish.idempotency_key or None,
+        cached_from=earlier,
+        step_count=1 if earlier is None else earlier.step_count,
+        policy=wish.policy,
+        due_at=None if ended else now,
+        deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
+        estimated_cost=estimate.total.amount,
+        extras_estimate=estimate.extras,
+        screening_cost=screening_cost,
+        currency=estimate.images.currency,
+        priority=priority_of(wish),
+        turn=turn,
+        **ended,
+    )

@@ -1,0 +1,305 @@
+"""Compose a wish: turn names, values and uploads into one complete, checked request."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from imagegen_app import conf
+from imagegen_app.core import prompts
+from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
+from imagegen_app.core.types import GenerationRequest, ImageInput, Operation, Size
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.inspect import ImageLimits, inspect
+from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.providers.parameters import complaints
+from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.gateways import adapters, storage
+from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests.values import (
+    BadStep,
+    InvalidWish,
+    Wish,
+    describe_complaint,
+)
+from imagegen_app.services.policy.access import granted_models, whom_to_ask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.passes import Pass
+    from imagegen_app.models import Asset, Batch
+    from imagegen_app.services.job_requests.values import Step, Upload
+
+_LARGEST_SEED = 2**31 - 1
+_NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
+
+
+def compose(
+    *,
+    actor: Actor,
+    template: str | PromptTemplate | TemplateVersion | None = None,
+    variables: Mapping[str, Any] | None = None,
+    prompt: str = "",
+    negative_prompt: str = "",
+    model: str | ImageModel | None = None,
+    operation: str | Operation = "",
+    size: str | Size | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    quality: str = "",
+    output_format: str = "",
+    background: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    inputs: Sequence[Upload] = (),
+    idempotency_key: str = "",
+    batch: Batch | None = None,
+    row_key: str = "",
+    policy: str = "at_most_once",
+    passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
+) -> Wish:
+    """Put a wish together from a template and its values, or from a free prompt.
+
+    `passes` are the template's unless they are given: `upscale:2:model`, `remove_background:model`.
+
+    :raises InvalidWish: if a part is unknown, missing or does not fit.
+    """
+    version = _version(template)
+    values = {str(k): v for k, v in (variables or {}).items()}
+    rendered, negative = _text(version, values, prompt, negative_prompt)
+    image_model = _model(actor, model, version)
+    chosen = _operation(operation, version)
+    resolved = _size(size, version)
+    if len(idempotency_key) > MAX_KEY_CHARS:
+        raise InvalidWish(_("The idempotency key is too long."), field="idempotency_key")
+    if policy not in {"at_most_once", "at_least_once"}:
+        raise InvalidWish(_("Unknown policy."), field="policy")
+    pictures, assets = _pictures(inputs)
+    request = GenerationRequest(
+        operation=chosen,
+        model=image_model.wire_name,
+        prompt=rendered.text,
+        size=resolved,
+        count=count if count is not None else (version.count if version else 1),
+        negative_prompt=negative,
+        seed=_seed(seed, version, row_key),
+        quality=quality or (version.quality if version else ""),
+        output_format=output_format or "png",
+        background=background,
+        inputs=pictures,
+        parameters=dict(parameters or {}),
+    )
+    _demand_possible(image_model, request)
+    wanted = (version.passes if version else []) if passes is None else passes
+    return Wish(
+        image_model=image_model,
+        request=request,
+        template_version=version,
+        variables={k: str(v) for k, v in values.items()},
+        rendered=rendered,
+        input_assets=assets,
+        idempotency_key=idempotency_key,
+        batch=batch,
+        row_key=row_key,
+        steps=_steps(wanted, resolved),
+        policy=policy,
+    )
+
+
+def model_of(
+    actor: Actor, model: str | ImageModel | None, version: TemplateVersion | None
+) -> ImageModel:
+    """Return the model that a request is for: the one named, the template's, or the first granted.
+
+    :raises InvalidWish: if there is none.
+    """
+    return _model(actor, model, version)
+
+
+def random_seed() -> int:
+    """Return a seed that no one chose."""
+    return secrets.randbelow(_LARGEST_SEED)
+
+
+def image_limits() -> ImageLimits:
+    """Return the site's caps on images."""
+    caps = conf.get().images
+    return ImageLimits(max_bytes=caps.max_bytes, max_pixels=caps.max_pixels)
+
+
+def _version(template: str | PromptTemplate | TemplateVersion | None) -> TemplateVersion | None:
+    if template is None or template == "":
+        return None
+    if isinstance(template, TemplateVersion):
+        return template
+    if isinstance(template, str):
+        found = PromptTemplate.objects.filter(slug=template).select_related("current").first()
+        if found is None:
+            known = ", ".join(
+                PromptTemplate.objects.filter(is_archived=False)
+                .order_by("slug")
+                .values_list("slug", flat=True)[:10]
+            )
+            raise InvalidWish(
+                _("There is no template “%(name)s”.") % {"name": template[:60]},
+                field="template",
+                remedy=_("There are: %(known)s.") % {"known": known or _("none")},
+            )
+        template = found
+    if template.is_archived or template.current is None:
+        raise InvalidWish(
+            _("The template “%(name)s” is not published.") % {"name": template.name},
+            field="template",
+        )
+    return template.current
+
+
+def _text(
+    version: TemplateVersion | None, values: Mapping[str, Any], prompt: str, negative: str
+) -> tuple[prompts.Rendered, str]:
+    if version is None:
+        text = "".join(c for c in prompt if c in "\n\t" or ord(c) >= 32).strip()  # noqa: PLR2004 - control characters
+        if len(text) > MAX_PROMPT_CHARS:
+            raise InvalidWish(
+                _("The prompt has %(length)s characters; at most %(most)s are taken.")
+                % {"length": len(text), "most": MAX_PROMPT_CHARS},
+                field="prompt",
+                remedy=_("Shorten it."),
+            )
+        if values:
+            raise InvalidWish(_("Variables need a template."), field="variables")
+        return prompts.Rendered(text), negative.strip()[:MAX_PROMPT_CHARS]
+    if prompt:
+        raise InvalidWish(_("Give a template or a prompt, not both."), field="prompt")
+    try:
+        variables = prompts.variables_from(version.variables)
+        rendered = prompts.render(version.body, variables, values)
+    except prompts.TemplateFault as fault:
+        raise InvalidWish(
+            _(fault.message) % fault.values, field=fault.variable or "template"
+        ) from None
+    return rendered, negative.strip() or version.negative
+
+
+def _model(
+    actor: Actor, model: str | ImageModel | None, version: TemplateVersion | None
+) -> ImageModel:
+    if isinstance(model, ImageModel):
+        return model
+    if model:
+        found = ImageModel.objects.filter(slug=model).select_related("provider").first()
+        if found is None:
+            known = ", ".join(m.slug for m in granted_models(actor)) or _("none")
+            raise InvalidWish(
+                _("There is no model “%(name)s”.") % {"name": model[:60]},
+                field="model",
+                remedy=_("You may use: %(known)s.") % {"known": known},
+            )
+        return found
+    if version is not None and version.image_model is not None:
+        return version.image_model
+    granted = granted_models(actor)
+    if not granted:
+        raise InvalidWish(_("No model is released for you."), field="model", remedy=whom_to_ask())
+    return granted[0]
+
+
+def _operation(operation: str | Operation, version: TemplateVersion | None) -> Operation:
+    wanted = operation or (version.operation if version else Operation.GENERATE)
+    try:
+        return Operation(str(wanted))
+    except ValueError:
+        raise InvalidWish(
+            _("There is no operation “%(name)s”.") % {"name": str(wanted)[:40]},
+            field="operation",
+            remedy=_("There are: %(known)s.") % {"known": ", ".join(Operation)},
+        ) from None
+
+
+def _size(size: str | Size | None, version: TemplateVersion | None) -> Size:
+    if isinstance(size, Size):
+        return size
+    if size:
+        try:
+            return Size.parse(size)
+        except ValueError:
+            raise InvalidWish(
+                _("“%(size)s” is no size.") % {"size": size[:20]},
+                field="size",
+                remedy=_("Write it as 1024x768."),
+            ) from None
+    return Size(version.width, version.height) if version else Size(1024, 1024)
+
+
+def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> int | None:
+    if seed is not None:
+        if not 0 <= seed <= _LARGEST_SEED:
+            raise InvalidWish(
+                _("A seed lies between 0 and %(most)s.") % {"most": _LARGEST_SEED}, field="seed"
+            )
+        return seed
+    if version is None or version.seed_strategy == "random":
+        return None
+    if version.seed_strategy == "per_row" and row_key:
+        digest = hashlib.sha256(
+            f"{version.template_id}:{version.number}:{row_key}".encode()
+        ).digest()
+        return int.from_bytes(digest[:4], "big") % _LARGEST_SEED
+    return version.seed
+
+
+def _steps(wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size) -> tuple[Step, ...]:
+    try:
+        return pass_planning.planned(wanted, start=start)
+    except BadStep as fault:
+        raise InvalidWish(fault.why, field="passes", remedy=fault.remedy) from None
+
+
+def _pictures(
+    inputs: Sequence[Upload],
+) -> tuple[tuple[ImageInput, ...], tuple[Asset | None, ...]]:
+    if len(inputs) > MAX_INPUTS:
+        raise InvalidWish(
+            _("At most %(most)s input images.") % {"most": MAX_INPUTS}, field="inputs"
+        )
+    pictures = []
+    for upload in inputs:
+        data = storage.get(upload.asset.key) if upload.asset else upload.data
+        if len(data) > MAX_INPUT_BYTES:
+            raise InvalidWish(_("An input image is too large."), field="inputs")
+        try:
+            found = inspect(data, limits=image_limits())
+        except BadImage as fault:
+            raise InvalidWish(stored_messages.translated(str(fault)), field="inputs") from None
+        pictures.append(
+            ImageInput(
+                role=upload.role,
+                media_type=found.media_type,
+                sha256=hashlib.sha256(data).hexdigest(),
+                width=found.width,
+                height=found.height,
+                data=data,
+            )
+        )
+    return tuple(pictures), tuple(u.asset for u in inputs)
+
+
+def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> None:
+    if not request.prompt and request.operation not in _NEEDS_NO_PROMPT:
+        raise InvalidWish(
+            _("The prompt is empty."), field="prompt", remedy=_("Say what the image should show.")
+        )
+    try:
+        complaint = next(complaints(request, capabilities=adapters.capabilities(image_model)), None)
+    except adapters.NotConfigured as fault:
+        raise InvalidWish(str(fault), field="model", remedy=whom_to_ask()) from None
+    if complaint is not None:
+        raise InvalidWish(
+            describe_complaint(image_model, complaint),
+            field=complaint.part,
+            remedy=_("Choose another value or another model."),
+        )

@@ -1,0 +1,389 @@
+"""Turn requests into authorised, priced, screened and reserved jobs: one, or the many of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from imagegen_app.core import canonical
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import JobState
+from imagegen_app.engines.base import wake
+from imagegen_app.models import Batch, Job, JobInput, Verdict
+from imagegen_app.models.amounts import shown
+from imagegen_app.services.foundation import event_log, stored_messages, wakeups
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import screening
+from imagegen_app.services.job_requests import (
+    _follow_ups,
+    _rows,
+    cache_hits,
+    pass_planning,
+    prices,
+)
+from imagegen_app.services.job_requests._rows import CheckedRequest
+from imagegen_app.services.job_requests.values import BadStep
+from imagegen_app.services.jobs import batch_counts
+from imagegen_app.services.policy import access, budgets
+from imagegen_app.services.policy.access import Refused, whom_to_ask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.types import Cost
+    from imagegen_app.models import ImageModel
+    from imagegen_app.services.job_requests.values import Wish
+
+
+class IdempotencyConflict(Refused):
+    """The key was used before for another request."""
+
+    code = "idempotency_conflict"
+
+
+class PromptBlocked(Refused):
+    """A screener refused the wish; `job` holds the verdicts."""
+
+    code = "prompt_blocked"
+
+    def __init__(self, what: str, *, why: str, remedy: str, job: Job) -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        self.job = job
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a request would cost, and whether it would be refused as things stand."""
+
+    wish: Wish
+    #: With its screening and all its follow-up passes.
+    cost: Cost
+    #: None where no budget applies.
+    allowance: budgets.Allowance | None = None
+    #: It was answered before and costs nothing.
+    is_cached: bool = False
+    #: Why it would be refused, and whom to ask; None if it can be made.
+    refusal: Refused | None = None
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it can be made now, for all that is known before it is screened."""
+        return self.refusal is None
+
+
+def offer(*, actor: Actor, wish: Wish) -> Offer:
+    """Return what a request would cost and whether it would be refused, without making it.
+
+    :raises NoPrice: if the model's price list has no price for it.
+    :raises BadStep: if its parts are priced in several currencies.
+    """
+    return offers(actor=actor, wishes=[wish])[0]
+
+
+def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
+    """Return the offers of several requests, each as if it were the only one.
+
+    :raises NoPrice: if the model's price list has no price for one of them.
+    :raises BadStep: if the parts of one are priced in several currencies.
+    """
+    cached = cache_hits.earlier_of(wishes) if wishes else {}
+    allowances: dict[int, budgets.Allowance | None] = {}
+    refusals: dict[object, Refused | None] = {}
+    priced: dict[object, tuple[prices.Estimate, Cost]] = {}
+    found: list[Offer] = []
+    for wish in wishes:
+        model = wish.image_model
+        if model.pk not in allowances:
+            allowances[model.pk] = budgets.allowance(actor, model)
+        kind = _kind_of(wish)
+        if kind not in refusals:
+            refusals[kind] = _grant_refusal(actor, wish)
+        made = Offer(
+            wish=wish,
+            cost=_priced(wish, priced)[1],
+            allowance=allowances[model.pk],
+            is_cached=bool(cached) and cache_hits.fingerprint_of(wish) in cached,
+            refusal=refusals[kind],
+        )
+        if made.is_possible and not made.is_cached:
+            made = replace(made, refusal=budget_refusal(made.cost, made.allowance))
+        found.append(made)
+    return found
+
+
+def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> Refused | None:
+    """Return why an amount does not fit into what is left of a budget; None if it fits."""
+    if allowance is None:
+        return None
+    if allowance.currency != cost.currency:
+        return budgets.currency_mismatch(allowance.budget, allowance.currency, cost.currency)
+    if allowance.left >= cost.amount:
+        return None
+    return budgets.OverBudget(
+        _("This image does not fit into the budget."),
+        why=_("It would cost %(cost)s %(currency)s; %(left)s %(currency)s remain in the budget.")
+        % {
+            "cost": shown(cost.amount),
+            "currency": cost.currency,
+            "left": shown(max(allowance.left, Decimal(0))),
+        },
+        remedy=whom_to_ask(),
+    )
+
+
+def _grant_refusal(actor: Actor, wish: Wish) -> Refused | None:
+    try:
+        demand_granted(actor, wish)
+    except access.NotGranted as refusal:
+        return refusal
+    return None
+
+
+def total_of(wish: Wish) -> Cost:
+    """Return what a wish is estimated to cost with its screening and all its follow-up passes.
+
+    :raises NoPrice: if a part of it has no price.
+    :raises BadStep: if its parts are priced in several currencies.
+    """
+    return _priced(wish, {})[1]
+
+
+def _priced(
+    wish: Wish, known: dict[object, tuple[prices.Estimate, Cost]]
+) -> tuple[prices.Estimate, Cost]:
+    """Return what a wish may cost, its follow-up passes left out and with them.
+
+    The rows of a batch are alike but for their words: what costs the same is priced once.
+    """
+    request = wish.request
+    texts = (bool(request.prompt), bool(request.negative_prompt), len(request.inputs))
+    key = (_kind_of(wish), request.quality, texts)
+    if key not in known:
+        estimate = prices.price(wish)
+        total = estimate.total
+        more = pass_planning.cost_of(wish.steps, count=request.count)
+        if more is not None and more.currency != total.currency:
+            raise BadStep(_("The passes are priced in several currencies."))
+        if more is not None:
+            total = replace(total, amount=total.amount + more.amount)
+        known[key] = (estimate, total)
+    return known[key]
+
+
+def once(wish: Wish, *, page: str) -> Wish:
+    """Return the wish under a key made of the page it was sent from and of what it asks for.
+
+    Sent twice from one page, it is one request; changed on the same page, it is another one.
+    """
+    if not page:
+        return wish
+    return replace(
+        wish, idempotency_key=canonical.digest({"page": page, "wish": cache_hits.digest_of(wish)})
+    )
+
+
+def request_images(*, actor: Actor, wish: Wish) -> Job:
+    """Make a job of a wish, or return the one that its idempotency key made before.
+
+    It is held to the rules and screened first; then job, reservation and events are written in one
+    transaction. A refusal is recorded in a transaction of its own, since this one is rolled back.
+
+    :raises NotGranted: if the allowlist does not cover it.
+    :raises NoPrice: if it cannot be priced.
+    :raises OverBudget: if a budget has too little left.
+    :raises PromptBlocked: if a screener refuses it; the job exists, in the state `blocked`.
+    :raises IdempotencyConflict: if its key stands for another request.
+    """
+    known = _known(actor, wish)
+    if known is not None:
+        return known
+    try:
+        # In no transaction: a screener may be far away.
+        job = _create_one(actor=actor, checked=check_requests(actor=actor, wishes=[wish]))
+    except Refused as refusal:
+        _record_refusal(actor=actor, wish=wish, refusal=refusal)
+        raise
+    except IntegrityError:
+        # The same key arrived twice at once; the other one won.
+        known = _known(actor, wish)
+        if known is None:
+            raise
+        return known
+    failpoint("request.after_commit_before_ring")
+    if job.state == JobState.BLOCKED:
+        raise _blocked(job)
+    wakeups.ring_if_stale()
+    return job
+
+
+def demand_granted(actor: Actor, wish: Wish) -> access.Decision:
+    """Hold a wish and each of its follow-up passes to the allowlist; return the wish's own rule.
+
+    :raises NotGranted: if a part of it is not released for the actor.
+    """
+    decision = access.demand_grant(
+        actor,
+        image_model=wish.image_model,
+        operation=wish.request.operation,
+        size=wish.request.size,
+        count=wish.request.count,
+    )
+    pass_planning.demand_grants(actor, wish.steps)
+    return decision
+
+
+def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedRequest]:
+    """Hold requests to the rules, and then have each of them screened; nothing is written.
+
+    A grant that ends meanwhile is noticed by the worker, which asks for it again.
+
+    :raises NotGranted: if the allowlist does not cover one of them.
+    :raises NoPrice: if one cannot be priced.
+    :raises OverBudget: if screening costs, and all of them together do not fit into a budget.
+    """
+    rules: dict[object, str] = {}
+    needed: dict[ImageModel, Decimal] = {}
+    estimates: list[prices.Estimate] = []
+    priced: dict[object, tuple[prices.Estimate, Cost]] = {}
+    for wish in wishes:
+        kind = _kind_of(wish)
+        if kind not in rules:
+            rules[kind] = demand_granted(actor, wish).rule
+        estimate, total = _priced(wish, priced)
+        needed[wish.image_model] = needed.get(wish.image_model, Decimal(0)) + total.amount
+        estimates.append(estimate)
+    if any(estimate.screening for estimate in estimates):
+        # Screeners are not paid for requests that cannot be.
+        for model, amount in needed.items():
+            budgets.demand_room(actor, model, amount=amount)
+    return [
+        CheckedRequest(wish, rules[_kind_of(wish)], estimate, tuple(screen(wish)))
+        for wish, estimate in zip(wishes, estimates, strict=True)
+    ]
+
+
+def _kind_of(wish: Wish) -> object:
+    """Return what the allowlist looks at: requests of one kind are granted or refused together."""
+    request = wish.request
+    return (wish.image_model.pk, request.operation, request.size, request.count, wish.steps)
+
+
+@use_case()
+def _create_one(*, actor: Actor, checked: Sequence[CheckedRequest]) -> Job:
+    (job,) = create_jobs(actor=actor, checked=checked)
+    if not job.is_final:
+        wake("drive")
+    failpoint("request.before_commit")
+    return job
+
+
+def create_jobs(
+    *, actor: Actor, checked: Sequence[CheckedRequest], batch: Batch | None = None
+) -> list[Job]:
+    """Write the jobs of checked requests with all that belongs to them, in a dozen statements.
+
+    That is: their follow-up passes, input images, verdicts, events, reservations, what screening
+    cost, and the counts of their batch. Joins the caller's transaction. With `batch`, they are its
+    next rows: the money is told of once for all, and what screeners passed with each request.
+
+    :raises OverBudget: if they do not fit into a budget.
+    :raises CurrencyMismatch: if a budget counts in another currency.
+    :raises IntegrityError: if an idempotency key of the actor was used meanwhile.
+    """
+    if not checked:
+        return []
+    jobs = _rows.build_jobs(actor, checked)
+    rows: list[Job] = []
+    entries: list[event_log.Entry] = []
+    for one, job in zip(checked, jobs, strict=True):
+        following = [] if job.is_final else _follow_ups.build(job, one.wish.steps)
+        rows += [job, *following]
+        entries += _rows.entries(one, job, is_row=batch is not None)
+        entries += [_follow_ups.entry(later) for later in following]
+    Job.objects.bulk_create(rows, batch_size=1000)
+    pairs = list(zip(checked, jobs, strict=True))
+    Verdict.objects.bulk_create(
+        [row for one, job in pairs for row in screening.verdicts(job, one.screened)],
+        batch_size=1000,
+    )
+    JobInput.objects.bulk_create(
+        [row for one, job in pairs for row in _rows.build_inputs(one.wish, job)]
+    )
+    event_log.record_many(actor, entries)
+    unpaid = [job for job in rows if not job.is_final]
+    budgets.reserve_many(actor=actor, jobs=unpaid, batch=batch)
+    for job in jobs:
+        budgets.charge_extra(actor=actor, job=job, amount=job.screening_cost, purpose="screening")
+    batch_counts.count_new_jobs(rows)
+    return jobs
+
+
+def screen(wish: Wish) -> list[screening.Screened]:
+    """Have the site's screeners look at a wish's texts and input images."""
+    found = [
+        *screening.screen_text(wish.request.prompt, where="prompt"),
+        *screening.screen_text(wish.request.negative_prompt, where="negative_prompt"),
+    ]
+    for number, picture in enumerate(wish.request.inputs, start=1):
+        found += screening.screen_image(
+            picture.data,
+            media_type=picture.media_type,
+            stage="input",
+            where=f"input_image:{number}",
+        )
+    return found
+
+
+@use_case()
+def _record_refusal(*, actor: Actor, wish: Wish, refusal: Refused) -> None:
+    event_log.record(
+        actor,
+        "job.denied",
+        data={
+            "operation": wish.request.operation,
+            "model": wish.image_model.slug,
+            "count": wish.request.count,
+            "size": str(wish.request.size),
+            "rule": refusal.code,
+        },
+        personal={"prompt": wish.request.prompt, "reason": refusal.why},
+    )
+
+
+def _known(actor: Actor, wish: Wish) -> Job | None:
+    """Return the job that this actor's key made before.
+
+    :raises IdempotencyConflict: if it was made from another request.
+    """
+    if not wish.idempotency_key:
+        return None
+    job = Job.objects.filter(
+        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=wish.idempotency_key
+    ).first()
+    if job is None:
+        return None
+    if job.request_digest != cache_hits.digest_of(wish):
+        raise IdempotencyConflict(
+            _("This request was not made."),
+            why=_("Its idempotency key was used before for another request."),
+            remedy=_("Use a new key for a new request."),
+        )
+    return job
+
+
+def _blocked(job: Job) -> PromptBlocked:
+    verdict = job.verdicts.filter(outcome="blocked").order_by("pk").first()
+    where = stored_messages.screened_part(verdict.where) if verdict else ""
+    advice = verdict.advice if verdict else ""
+    return PromptBlocked(
+        _("This request was refused by screening."),
+        why=_("“%(screener)s” objects to the %(where)s.")
+        % {"screener": verdict.screener if verdict else "", "where": where},
+        remedy=f"{advice} {whom_to_ask()}".strip(),
+        job=job,
+    )

@@ -1,0 +1,56 @@
+"""Put the wish of an ended job together once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.types import InputRole, Size
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.job_requests import _follow_ups, composition
+from imagegen_app.services.job_requests.values import Upload
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Job
+    from imagegen_app.services.job_requests.values import Wish
+
+
+def compose(*, actor: Actor, job: Job) -> Wish:
+    """Put the wish of an ended job together again; a random seed stays random.
+
+    :raises InvalidWish: if a part no longer fits.
+    """
+    entries = job.inputs.select_related("asset").order_by("position")
+    uploads = [
+        Upload(
+            role=InputRole(entry.role),
+            asset=entry.asset,
+            data=b"" if entry.asset else storage.get(entry.key),
+        )
+        for entry in entries
+    ]
+    # A follow-up pass has no words of its own.
+    version = job.template_version if job.root_id is None else None
+    wish = composition.compose(
+        actor=actor,
+        template=version,
+        variables=job.variables if version else None,
+        prompt="" if version else job.prompt,
+        negative_prompt=job.negative_prompt,
+        model=job.image_model,
+        operation=job.operation,
+        size=Size(job.width, job.height),
+        count=job.count,
+        seed=job.seed,
+        quality=job.quality,
+        output_format=job.output_format,
+        background=job.background,
+        parameters=job.parameters,
+        inputs=uploads,
+        policy=job.policy,
+        batch=job.batch,
+        row_key=job.row_key,
+        passes=_follow_ups.passes_after(job),
+    )
+    return replace(wish, replaces=job, template_version=job.template_version)

@@ -1,0 +1,228 @@
+"""Write prompt templates: every change is a new version, and jobs keep pointing at theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from imagegen_app.core import canonical, passes, prompts
+from imagegen_app.core.actors import Person
+from imagegen_app.core.types import Operation, Size
+from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import adapters
+from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests.values import BadStep, complaint_reason
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.catalog import NotValid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagegen_app.core.actors import Actor
+
+
+_SQUARE = Size(1024, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The content of a version to be."""
+
+    body: str
+    negative: str = ""
+    variables: Sequence[dict[str, Any]] = field(default_factory=list)
+    operation: Operation = Operation.GENERATE
+    image_model: ImageModel | None = None
+    size: Size = _SQUARE
+    count: int = 1
+    quality: str = ""
+    seed_strategy: str = "random"
+    seed: int | None = None
+    #: What is done to each image afterwards, in order.
+    passes: Sequence[passes.Pass] = ()
+    note: str = ""
+
+
+@use_case()
+def create(
+    *, actor: Actor, name: str, slug: str, draft: Draft, purpose: str = ""
+) -> PromptTemplate:
+    """Make a template with its first version, published at once.
+
+    :raises NotPermitted: if the actor may not add templates.
+    :raises NotValid: if its text or variables do not fit.
+    """
+    access.demand(actor, "add_prompttemplate")
+    if PromptTemplate.objects.filter(slug=slug).exists():
+        raise NotValid(_("There is a template with this short name."), field="slug")
+    template = PromptTemplate.objects.create(name=name, slug=slug, purpose=purpose)
+    event_log.record(actor, "template.created", subject=template, data={"template": slug})
+    publish(actor=actor, template=template, draft=draft)
+    return template
+
+
+@use_case()
+def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> TemplateVersion:
+    """Add a version and make it the one that new requests use.
+
+    :raises NotPermitted: if the actor may not change templates.
+    :raises NotValid: if its text or variables do not fit.
+    """
+    if template.versions.exists():
+        access.demand(actor, "change_prompttemplate")
+    variables = check(draft)
+    PromptTemplate.objects.select_for_update().get(pk=template.pk)
+    last = template.versions.aggregate(last=Max("number"))["last"] or 0
+    version = TemplateVersion.objects.create(
+        template=template,
+        number=last + 1,
+        body=draft.body,
+        negative=draft.negative,
+        variables=[v.as_dict() for v in variables],
+        operation=draft.operation.value,
+        image_model=draft.image_model,
+        width=draft.size.width,
+        height=draft.size.height,
+        count=draft.count,
+        quality=draft.quality,
+        seed_strategy=draft.seed_strategy,
+        seed=draft.seed,
+        passes=[one.as_dict() for one in draft.passes],
+        note=draft.note[:200],
+        created_by=actor.account if isinstance(actor, Person) else None,
+    )
+    template.current = version
+    template.save(update_fields=["current"])
+    event_log.record(
+        actor,
+        "template.version_published",
+        subject=template,
+        data={
+            "template": template.slug,
+            "version": version.number,
+            "digest": canonical.digest({"body": draft.body, "negative": draft.negative}),
+        },
+        personal={"note": draft.note},
+    )
+    return version
+
+
+@use_case()
+def duplicate(*, actor: Actor, template: PromptTemplate) -> PromptTemplate:
+    """Copy a template's published version into a new template.
+
+    :raises NotPermitted: if the actor may not add templates.
+    :raises NotValid: if nothing is published yet.
+    """
+    if template.current is None:
+        raise NotValid(_("This template has no published version."))
+    number = 2
+    while PromptTemplate.objects.filter(slug=f"{template.slug[:54]}-{number}").exists():
+        number += 1
+    return create(
+        actor=actor,
+        name=f"{template.name[:72]} ({number})",
+        slug=f"{template.slug[:54]}-{number}",
+        purpose=template.purpose,
+        draft=draft_of(template.current),
+    )
+
+
+@use_case()
+def archive(*, actor: Actor, template: PromptTemplate, archived: bool = True) -> None:
+    """Take a template out of use, or back into it; its versions and jobs stay.
+
+    :raises NotPermitted: if the actor may not change templates.
+    """
+    access.demand(actor, "change_prompttemplate")
+    if template.is_archived == archived:
+        return
+    template.is_archived = archived
+    template.save(update_fields=["is_archived"])
+    kind = "template.archived" if archived else "template.restored"
+    event_log.record(actor, kind, subject=template, data={"template": template.slug})
+
+
+@use_case()
+def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -> None:
+    """Change what a template is called and said to be for.
+
+    :raises NotPermitted: if the actor may not change templates.
+    """
+    access.demand(actor, "change_prompttemplate")
+    if (template.name, template.purpose) == (name, purpose):
+        return
+    before = template.name
+    template.name, template.purpose = name, purpose
+    template.save(update_fields=["name", "purpose"])
+    event_log.record(
+        actor,
+        "template.changed",
+        subject=template,
+        data={"template": template.slug, "before": before, "after": name},
+    )
+
+
+def check(draft: Draft) -> tuple[prompts.Variable, ...]:
+    """Refuse a draft that could not be used, and return its variables.
+
+    :raises NotValid: with the part and the mend.
+    """
+    try:
+        variables = prompts.variables_from(draft.variables)
+        prompts.check(draft.body, variables)
+        prompts.check(draft.negative, variables)
+    except prompts.TemplateFault as fault:
+        raise NotValid(
+            _(fault.message) % fault.values, field="variables" if fault.variable else "body"
+        ) from None
+    if not draft.body.strip():
+        raise NotValid(_("The prompt is empty."), field="body")
+    if draft.seed_strategy == "fixed" and draft.seed is None:
+        raise NotValid(_("A fixed seed needs its number."), field="seed")
+    if draft.image_model is not None:
+        complaint = adapters.capabilities(draft.image_model).sizes.complaint(draft.size)
+        if complaint is not None:
+            raise NotValid(complaint_reason(complaint), field="width")
+    try:
+        pass_planning.planned(draft.passes, start=draft.size)
+    except BadStep as fault:
+        raise NotValid(fault.why, field="passes") from None
+    return variables
+
+
+def draft_of(version: TemplateVersion) -> Draft:
+    """Return a version's content as a draft."""
+    return Draft(
+        body=version.body,
+        negative=version.negative,
+        variables=list(version.variables),
+        operation=Operation(version.operation),
+        image_model=version.image_model,
+        size=Size(version.width, version.height),
+        count=version.count,
+        quality=version.quality,
+        seed_strategy=version.seed_strategy,
+        seed=version.seed,
+        passes=passes.passes_from(version.passes),
+        note=version.note,
+    )
+
+
+def is_same(one: Draft, other: Draft) -> bool:
+    """Say whether two drafts would make the same images; the note does not count."""
+    return _content(one) == _content(other)
+
+
+def _content(draft: Draft) -> tuple[Any, ...]:
+    variables = [v.as_dict() for v in prompts.variables_from(draft.variables)]
+    model = None if draft.image_model is None else draft.image_model.pk
+    rest = (draft.operation, model, draft.size, draft.count, draft.quality)
+    # Forms send line ends of their own.
+    texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
+    return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes))

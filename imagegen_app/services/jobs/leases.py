@@ -1,0 +1,237 @@
+"""Hold jobs for a while: claim due ones, prolong, postpone; and look at what is due.
+
+A lease carries a fencing token. Whoever writes for a job names it, and a stale one moves nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+from django.db.models import Case, F, Q, When
+
+from imagegen_app import conf
+from imagegen_app.core import canonical
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import JobState
+from imagegen_app.models import Attempt, Job
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+#: Keys in one statement.
+BATCH = 500
+
+
+class JobMoved(RuntimeError):
+    """The job's lease was taken by another worker, or its state changed; drop the work."""
+
+
+@use_case(silent=True)
+def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = None) -> list[Job]:
+    """Take the leases of up to `limit` due jobs and return them.
+
+    Queued jobs that fit `kept_back` stay where they are: their calls would have to wait.
+
+    A lease that ran out counts against the job: three times in a row, and it is given up by the
+    driver (`claims` says how often).
+    """
+    now = clock.now()
+    until = now + timedelta(seconds=conf.get().lease_seconds)
+    due = Job.objects.due(now)
+    if only is not None:
+        due = due.filter(pk=only)
+    if connection.vendor == "postgresql":
+        taken = _take_at_once(due, limit, kept_back, until=until, owner=owner)
+    else:
+        taken = _take_each(due, limit, kept_back, now=now, until=until, owner=owner)
+    failpoint("claim.before_commit")
+    if not taken:
+        return []
+    return _shared(
+        list(
+            Job.objects.filter(pk__in=taken)
+            .select_related("image_model__provider", "template_version__template", "requester")
+            .prefetch_related("inputs__asset")
+            .order_by("-priority", "turn", "due_at")
+        )
+    )
+
+
+def _take_at_once(
+    due: Any, limit: int, kept_back: Q | None, *, until: datetime, owner: str
+) -> list[Any]:
+    """Lock what nobody else is looking at, and take it in one statement."""
+    free = due.only("pk").select_for_update(skip_locked=True, of=("self",))
+    taken = [job.pk for job in _in_order(free, limit, kept_back)]
+    if taken:
+        ran_out = Case(When(lease_until__isnull=True, then=0), default=1)
+        Job.objects.filter(pk__in=taken).update(
+            lease_token=F("lease_token") + 1,
+            lease_until=until,
+            lease_owner=owner,
+            claims=F("claims") + ran_out,
+        )
+    return taken
+
+
+def _take_each(
+    due: Any, limit: int, kept_back: Q | None, *, now: datetime, until: datetime, owner: str
+) -> list[Any]:
+    """Take one by one, each by a conditional update instead of a row lock."""
+    taken: list[Any] = []
+    named = due.values_list("pk", "lease_token", "lease_until")
+    for job_id, token, lease_until in _in_order(named, limit, kept_back):
+        ran_out = 1 if lease_until is not None else 0
+        moved = (
+            Job.objects.filter(pk=job_id, lease_token=token)
+            .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
+            .update(
+                lease_token=token + 1,
+                lease_until=until,
+                lease_owner=owner,
+                claims=F("claims") + ran_out,
+            )
+        )
+        if moved:
+            taken.append(job_id)
+    return taken
+
+
+def _shared(jobs: list[Job]) -> list[Job]:
+    """Let jobs of one requester share the account, so that permissions are read once a round."""
+    accounts: dict[Any, Any] = {}
+    for job in jobs:
+        if job.requester is not None:
+            job.requester = accounts.setdefault(job.requester_id, job.requester)
+    return jobs
+
+
+def _in_order(due: Any, limit: int, kept_back: Q | None) -> list[Any]:
+    """Return the next steps: first of work begun, then new work by priority and turn."""
+    begun = due.exclude(state=JobState.QUEUED.value).order_by("due_at")
+    found = list(begun[:limit])
+    if len(found) < limit:
+        new = due.filter(state=JobState.QUEUED.value).order_by("-priority", "turn", "due_at")
+        if kept_back is not None:
+            new = new.exclude(kept_back)
+        found += new[: limit - len(found)]
+    return found
+
+
+@use_case(silent=True)
+def heartbeat(keys: list[Any], *, owner: str) -> None:
+    """Prolong the leases of jobs that this worker works on; what another one took stays its own."""
+    until = clock.now() + timedelta(seconds=conf.get().lease_seconds)
+    for start in range(0, len(keys), BATCH):
+        mine = Job.objects.filter(pk__in=keys[start : start + BATCH], lease_owner=owner)
+        mine.filter(lease_until__isnull=False).update(lease_until=until)
+
+
+@use_case(silent=True)
+def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None:
+    """Give the lease back and have the next step taken later; the state stays."""
+    changes: dict[str, Any] = later(seconds)
+    if progress is not None:
+        changes["progress"] = progress
+    moved = Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
+        claims=0, **changes
+    )
+    if not moved:
+        raise JobMoved(str(job.pk))
+
+
+@use_case(silent=True)
+def wait_until_deadline(job: Job) -> None:
+    """Give the lease of a follow-up pass back that is not released yet."""
+    Job.objects.filter(pk=job.pk, lease_token=job.lease_token, inputs__isnull=True).update(
+        due_at=F("deadline_at"), lease_until=None, lease_owner=""
+    )
+
+
+@use_case(silent=True)
+def give_back(jobs: list[Job]) -> None:
+    """Give the leases of jobs back untouched, in one statement; they keep their place."""
+    mine = Q(pk__in=[])
+    for job in jobs:
+        mine |= Q(pk=job.pk, lease_token=job.lease_token)
+    Job.objects.filter(mine).update(lease_until=None, lease_owner="")
+
+
+@use_case(silent=True)
+def change(job: Job, **changes: Any) -> None:
+    """Change columns of a job under its lease; its state stays.
+
+    :raises JobMoved: if the lease was lost.
+    """
+    if not Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
+        **changes
+    ):
+        raise JobMoved(str(job.pk))
+    for name, value in changes.items():
+        setattr(job, name, value)
+
+
+@use_case(silent=True)
+def cancel_came_too_late(job: Job) -> None:
+    """Note that the provider was asked to stop and could not; its answer is waited for."""
+    now = clock.now()
+    Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(provider_cancel_asked_at=now)
+    postpone(job, seconds=1)
+
+
+@use_case(silent=True)
+def polled(attempt: Attempt) -> None:
+    """Count one more question to the provider."""
+    Attempt.objects.filter(pk=attempt.pk).update(polls=F("polls") + 1)
+
+
+def is_cancel_wanted(job: Job) -> bool:
+    """Say whether somebody asked for the job's end, be it while its call was under way."""
+    return Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
+
+
+def live_attempt(job: Job) -> Attempt | None:
+    """Return the job's attempt that is under way, if there is one."""
+    return Attempt.objects.filter(live_job=job).select_related("image_model__provider").first()
+
+
+def next_due(now: datetime) -> datetime | None:
+    """Return when the next step of any job may be taken, if any waits."""
+    return (
+        Job.objects.unfinished()
+        .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now), is_held=False)
+        .order_by("due_at")
+        .values_list("due_at", flat=True)
+        .first()
+    )
+
+
+def is_due_within(seconds: float) -> bool:
+    """Say whether the next step of any job may be taken within so many seconds."""
+    now = clock.now()
+    due = next_due(now)
+    return due is not None and (due - now).total_seconds() < seconds
+
+
+def any_unfinished() -> bool:
+    """Say whether any job has not ended."""
+    return Job.objects.unfinished().exists()
+
+
+def digest_of(job: Job) -> str:
+    """Return the digest that an attempt's request is known by."""
+    return canonical.digest({"fingerprint": job.fingerprint, "job": job.pk})
+
+
+def later(seconds: float) -> dict[str, Any]:
+    """Return the changes that give a lease back and set the next step's time."""
+    return {
+        "due_at": clock.now() + timedelta(seconds=seconds),
+        "lease_until": None,
+        "lease_owner": "",
+    }

@@ -1,0 +1,166 @@
+"""Keep the jobs of one wish together: each follow-up pass of each image is a job that waits.
+
+A pass is released with the image that came out of the one before; where none came, it ends, and its
+money is given back.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q, Sum
+
+from imagegen_app.core import canonical
+from imagegen_app.core.fingerprint import fingerprint
+from imagegen_app.core.states import JobState
+from imagegen_app.core.types import InputRole
+from imagegen_app.models import Asset, Job, JobInput
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.jobs.rebuilding import request_to
+from imagegen_app.services.jobs.state_machine import WORKER, move
+from imagegen_app.services.policy import budgets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: The error of a pass whose image was not made.
+STEP_MISSING = "step_missing"
+
+
+def release(job: Job, assets: Sequence[Asset]) -> None:
+    """Let the passes that wait for these images begin; joins the transaction of their making."""
+    if job.step_count == 1 and job.root_id is None:
+        return
+    by_number: dict[int | None, Asset] = {asset.position: asset for asset in assets}
+    for following in _waiting_for(job):
+        asset = by_number.get(following.image_number)
+        if asset is None:
+            _drop(following)
+            continue
+        _begin(following, asset)
+        Asset.objects.filter(pk=asset.pk).update(is_step=True)
+        asset.is_step = True
+
+
+def drop(job: Job) -> None:
+    """End the passes that waited for a job which made nothing; joins the transaction of its end."""
+    if job.step_count == 1 and job.root_id is None:
+        return
+    for following in _waiting_for(job):
+        _drop(following)
+    # What was to be worked on is the best there is now.
+    Asset.objects.filter(used_as_input__job=job, is_step=True).update(is_step=False)
+
+
+def whole(job: Job) -> list[Job]:
+    """Return all jobs of the wish that a job belongs to, in the order of their passes."""
+    root = job.root_id or job.pk
+    found = list(
+        Job.objects.filter(Q(pk=root) | Q(root=root)).select_related("image_model__provider")
+    )
+    before = {one.pk: one.follows_id for one in found}
+    return sorted(found, key=lambda one: (_number_of(one), _depth(one.pk, before)))
+
+
+def first_of(job: Job) -> Job:
+    """Return the job that a person wished for: the one that holds the prompt."""
+    return job if job.root is None else job.root
+
+
+def trail(job: Job) -> list[Any]:
+    """Return the keys of the jobs that one image came through; of a wish, those of all its images."""
+    if job.root_id is None:
+        passes = Job.objects.filter(root=job) if job.step_count > 1 else Job.objects.none()
+        return [job.pk, *passes.order_by("pk").values_list("pk", flat=True)]
+    same = Job.objects.filter(root=job.root_id, image_number=job.image_number)
+    return [job.root_id, *same.order_by("pk").values_list("pk", flat=True)]
+
+
+def path_to(job: Job) -> list[Job]:
+    """Return the jobs that one image came through, first to last."""
+    found = [job]
+    while found[0].follows_id is not None:
+        before = Job.objects.select_related("image_model__provider").get(pk=found[0].follows_id)
+        found.insert(0, before)
+    return found
+
+
+def spent_on(job: Job) -> Decimal:
+    """Return what the whole wish has cost by now, with all passes of all images."""
+    if job.root_id is None and job.step_count == 1:
+        return job.actual_cost or Decimal(0)
+    root = job.root_id or job.pk
+    of_all = Job.objects.filter(Q(pk=root) | Q(root=root))
+    return of_all.aggregate(total=Sum("actual_cost"))["total"] or Decimal(0)
+
+
+def is_complete(job: Job) -> bool:
+    """Say whether every pass of a wish was made; asked of its first job."""
+    if job.step_count == 1:
+        return True
+    return not Job.objects.filter(root=job).exclude(state=JobState.SUCCEEDED.value).exists()
+
+
+def is_waiting(job: Job) -> bool:
+    """Say whether a job waits for the one that it follows."""
+    return job.follows_id is not None and not job.inputs.all()
+
+
+def _number_of(job: Job) -> int:
+    return -1 if job.image_number is None else job.image_number
+
+
+def _depth(key: Any, before: Mapping[Any, Any]) -> int:
+    depth = 0
+    while before.get(key) is not None:
+        key, depth = before[key], depth + 1
+    return depth
+
+
+def _waiting_for(job: Job) -> list[Job]:
+    rows = Job.objects.filter(follows=job, state=JobState.QUEUED.value, inputs__isnull=True)
+    return list(rows.select_related("image_model__provider", "requester").order_by("pk"))
+
+
+def _begin(job: Job, asset: Asset) -> None:
+    now = clock.now()
+    # Only while nobody ended it meanwhile.
+    if not Job.objects.filter(pk=job.pk, state=JobState.QUEUED.value).update(due_at=now):
+        return
+    JobInput.objects.create(
+        job=job,
+        position=0,
+        role=InputRole.IMAGE.value,
+        asset=asset,
+        sha256=asset.sha256,
+        key=asset.key,
+        media_type=asset.media_type,
+        width=asset.width,
+        height=asset.height,
+    )
+    model = job.image_model
+    key = fingerprint(
+        request_to(job, model, with_bytes=False),
+        provider=model.provider.slug,
+        model_version=model.version,
+    )
+    Job.objects.filter(pk=job.pk).update(
+        fingerprint=key, request_digest=canonical.digest({"fingerprint": key, "root": job.root_id})
+    )
+
+
+def _drop(job: Job) -> None:
+    move(
+        job,
+        JobState.CANCELLED,
+        error_code=STEP_MISSING,
+        error_message="The step before it made no image.",
+        error_remedy="Request the step before it again.",
+        actual_cost=0,
+    )
+    budgets.release(actor=WORKER, job=job)
+    event_log.record(
+        WORKER, "job.cancelled", subject=job, job=job, data={"was_billed": False, "because": "step"}
+    )
+    drop(job)

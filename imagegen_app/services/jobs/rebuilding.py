@@ -1,0 +1,100 @@
+"""Rebuild a job's request from its row, byte for byte the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from imagegen_app import conf
+from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
+from imagegen_app.services.gateways import storage
+
+if TYPE_CHECKING:
+    from imagegen_app.models import Attempt, ImageModel, Job, JobInput
+
+
+def operation_of(job: Job) -> Operation:
+    """Return the job's operation as a value."""
+    return Operation(job.operation)
+
+
+def size_of(job: Job) -> Size:
+    """Return the job's size as a value."""
+    return Size(job.width, job.height)
+
+
+def request_of(job: Job, attempt: Attempt) -> GenerationRequest:
+    """Return the request of one attempt.
+
+    :raises StorageFailed: if an input image cannot be read.
+    """
+    return replace(
+        request_to(job, attempt.image_model),
+        end_user=end_user(job),
+        idempotency_key=str(attempt.pk),
+        webhook_url=webhook_url(attempt),
+    )
+
+
+def request_to(job: Job, image_model: ImageModel, *, with_bytes: bool = True) -> GenerationRequest:
+    """Return what a job asks of a model, without the marks of a single call.
+
+    Without the bytes of its input images it can be named and checked, and not sent.
+
+    :raises StorageFailed: if an input image cannot be read.
+    """
+    return GenerationRequest(
+        operation=operation_of(job),
+        model=image_model.wire_name,
+        prompt=job.prompt,
+        size=size_of(job),
+        count=job.count,
+        negative_prompt=job.negative_prompt,
+        seed=job.seed,
+        quality=job.quality,
+        output_format=job.output_format,
+        background=job.background,
+        inputs=tuple(
+            ImageInput(
+                role=InputRole(entry.role),
+                media_type=entry.media_type,
+                sha256=entry.sha256,
+                width=entry.width,
+                height=entry.height,
+                data=storage.get(entry.key) if with_bytes else b"",
+            )
+            for entry in in_order(job)
+        ),
+        parameters=dict(job.parameters),
+    )
+
+
+def in_order(job: Job) -> list[JobInput]:
+    """Return the images handed in with a job; no query where they were fetched with it."""
+    return sorted(job.inputs.all(), key=lambda entry: entry.position)
+
+
+def end_user(job: Job) -> str:
+    """Return a keyed digest of the requester, the same for all requests of one person."""
+    key = conf.secret_key().encode()
+    message = f"imagegen.end_user:{job.actor_kind}:{job.actor_id}".encode()
+    return "h:" + hmac.new(key, message, hashlib.sha256).hexdigest()[:40]
+
+
+def webhook_url(attempt: Attempt) -> str:
+    """Return where the provider may tell us about this attempt, or nothing where it cannot."""
+    base = conf.get().public_url.rstrip("/")
+    if not base:
+        return ""
+    return base + reverse("imagegen:webhook", args=[attempt_token(attempt)])
+
+
+def attempt_token(attempt: Attempt) -> str:
+    """Return the signed name of an attempt that a webhook's address carries."""
+    key = conf.secret_key().encode()
+    mac = hmac.new(key, f"imagegen.webhook:{attempt.pk}".encode(), hashlib.sha256).hexdigest()
+    return f"{attempt.pk.hex}.{mac[:32]}"

@@ -1,0 +1,368 @@
+"""Move jobs and attempts through their states: one named function a move.
+
+What puts the outcome of a call in doubt, and what ends the doubt, is in `unknown`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.models import Attempt, Job
+from imagegen_app.services.foundation import clock, db_session, event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import (
+    breaker,
+    leases,
+    pass_chain,
+    rate_limits,
+)
+from imagegen_app.services.jobs.state_machine import (
+    WORKER,
+    close_unbilled,
+    hold,
+    keep_verdicts,
+    move,
+    move_attempt,
+    move_to_ingest,
+    settle,
+)
+from imagegen_app.services.policy import budgets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.errors import ProviderError
+    from imagegen_app.core.types import Cost
+    from imagegen_app.models import ImageModel
+    from imagegen_app.services.gateways.screening import Screened
+
+
+@use_case()
+def begin(job: Job, *, digest: str) -> Attempt:
+    """Take a queued job up: an attempt with its key is committed, nothing is sent yet.
+
+    :raises JobMoved: if the lease was lost.
+    :raises NotNow: if its provider is too busy or broken for another call; the job stays queued.
+    """
+    # Nothing was sent yet; `mark_sent` is flushed, and takes this along.
+    db_session.need_not_be_flushed()
+    breaker.demand_closed(job)
+    rate_limits.take(job.image_model.provider)
+    # Only a job that was begun before has attempts.
+    earlier = list(job.attempts.values_list("error_code", flat=True)) if job.started_at else []
+    move(job, JobState.SUBMITTING, started_at=job.started_at or clock.now(), tries=job.tries + 1)
+    attempt = Attempt.objects.create(
+        job=job,
+        live_job=job,
+        image_model=job.image_model,
+        number=len(earlier) + 1,
+        request_digest=digest,
+        reserved_cost=job.estimated_cost - job.extras_estimate,
+        is_accepted_risk="outcome_unknown" in earlier,
+    )
+    event_log.record(
+        WORKER,
+        "job.taken_up",
+        subject=job,
+        job=job,
+        data={"attempt": attempt.pk, "number": attempt.number},
+    )
+    return attempt
+
+
+@use_case()
+def mark_sent(job: Job, attempt: Attempt) -> None:
+    """Commit, alone and just before the first byte, that the call is on its way.
+
+    :raises JobMoved: if the lease was lost.
+    """
+    hold(job)
+    move_attempt(attempt, AttemptState.SENT, sent_at=clock.now())
+    record_sending(job, attempt)
+
+
+def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
+    """Record that a call goes out to the provider; joins the caller's transaction."""
+    event_log.record(
+        WORKER,
+        "job.submitted",
+        subject=job,
+        job=job,
+        data={
+            "attempt": attempt.pk,
+            "provider": job.image_model.provider.slug,
+            "model": job.image_model.slug,
+            **more,
+        },
+    )
+
+
+@use_case()
+def accepted(job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float) -> None:
+    """Note that the provider took the call on; it is asked again later."""
+    move(job, JobState.AWAITING, **leases.later(poll_after))
+    move_attempt(
+        attempt, AttemptState.ACCEPTED, provider_ref=ref[:200], provider_request_id=request_id[:200]
+    )
+    event_log.record(
+        WORKER,
+        "job.accepted",
+        subject=job,
+        job=job,
+        data={"attempt": attempt.pk, "provider": job.image_model.provider.slug, "ref": ref[:200]},
+    )
+
+
+@use_case()
+def answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
+    """Note that the answer's bytes are in the spool; the lease is kept, ingest comes next.
+
+    :raises JobMoved: if the lease was lost, or somebody asked for the job's end meanwhile.
+    """
+    # The answer lies in the spool, where recovery looks first.
+    db_session.need_not_be_flushed()
+    failpoint("answered.before_commit")
+    move_to_ingest([job])
+    _note_answer(job, attempt, request_id)
+
+
+@use_case()
+def answered_together(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
+    """Note several answers, each with its request id, in one transaction; see `answered`.
+
+    :raises JobMoved: if that holds for one of them; none is noted then.
+    """
+    db_session.need_not_be_flushed()
+    failpoint("answered.before_commit")
+    move_to_ingest([job for job, _attempt, _request_id in calls])
+    for job, attempt, request_id in calls:
+        _note_answer(job, attempt, request_id)
+
+
+def _note_answer(job: Job, attempt: Attempt, request_id: str) -> None:
+    move_attempt(
+        attempt,
+        AttemptState.ANSWERED,
+        answered_at=clock.now(),
+        provider_request_id=(request_id or attempt.provider_request_id)[:200],
+    )
+    event_log.record(WORKER, "job.answered", subject=job, job=job, data={"attempt": attempt.pk})
+
+
+@use_case()
+def retry(
+    job: Job, attempt: Attempt | None, *, error: ProviderError, delay: float, counts: bool = True
+) -> None:
+    """Put a job back after a failure that surely cost nothing.
+
+    One that does not count leaves the job's tries as they were: it only has to wait.
+    """
+    move(
+        job,
+        JobState.QUEUED,
+        tries=job.tries if counts else max(0, job.tries - 1),
+        error_code=error.code,
+        error_message=str(error)[:300],
+        error_remedy=error.remedy[:300],
+        **leases.later(delay),
+    )
+    close_unbilled(attempt, error)
+    event_log.record(
+        WORKER,
+        "job.retried",
+        subject=job,
+        job=job,
+        data={"error": error.code, "delay_seconds": int(delay), "tries": job.tries},
+    )
+
+
+@use_case()
+def fail_over(
+    job: Job,
+    attempt: Attempt | None,
+    *,
+    to: ImageModel,
+    cost: Cost,
+    fingerprint: str,
+    error: ProviderError,
+) -> None:
+    """Put a job back in the queue for another model; its money is set aside anew.
+
+    :raises OverBudget: if the other model's price does not fit into a budget.
+    :raises CurrencyMismatch: if a budget counts in another currency.
+    """
+    before = job.image_model
+    budgets.release(actor=WORKER, job=job)
+    changes: dict[str, Any] = {
+        "image_model": to,
+        "estimated_cost": cost.amount + job.extras_estimate,
+        "currency": cost.currency,
+        "fingerprint": fingerprint,
+        "tries": 0,
+        **leases.later(0),
+    }
+    # The money first: where it does not fit, the rows in our hands are still what they were.
+    budgets.reserve(
+        actor=WORKER,
+        job=Job(pk=job.pk, requester=job.requester, image_model=to, currency=cost.currency),
+        amount=cost.amount + job.extras_estimate,
+    )
+    if job.state == JobState.QUEUED:
+        leases.change(job, **changes)
+    else:
+        move(job, JobState.QUEUED, **changes)
+        if attempt is not None:
+            close_unbilled(attempt, error)
+    event_log.record(
+        WORKER,
+        "job.failed_over",
+        subject=job,
+        job=job,
+        data={
+            "from": before.slug,
+            "model": to.slug,
+            "provider": to.provider.slug,
+            "error": error.code,
+        },
+    )
+
+
+@use_case()
+def fail(
+    job: Job,
+    attempt: Attempt | None,
+    *,
+    error: ProviderError,
+    charge: Decimal | None = None,
+    actor: Actor = WORKER,
+    screened: Sequence[Screened] = (),
+) -> None:
+    """End a job that cannot be made; money is released, or kept where it is gone.
+
+    With `charge`, the attempt is settled at that amount; without, it was not billed. `screened` is
+    what screeners said of its images.
+    """
+    keep_verdicts(job, screened)
+    blocked = error.code == "content_blocked"
+    move(
+        job,
+        JobState.BLOCKED if blocked else JobState.FAILED,
+        error_code=error.code,
+        error_message=str(error)[:300],
+        error_remedy=error.remedy[:300],
+        actual_cost=charge or 0,
+    )
+    if charge is not None and attempt is not None:
+        settle(job, attempt, amount=charge, error=error)
+    else:
+        close_unbilled(attempt, error)
+    budgets.release(actor=actor, job=job)
+    data: dict[str, Any] = {"error": error.code, "detail": error.detail[:200]}
+    if blocked:
+        data |= {
+            "categories": list(getattr(error, "categories", ())),
+            "stage": getattr(error, "stage", ""),
+        }
+    event_log.record(
+        actor, "job.blocked" if blocked else "job.failed", subject=job, job=job, data=data
+    )
+    pass_chain.drop(job)
+
+
+@use_case()
+def _keep_screening(job: Job, screened: Sequence[Screened]) -> None:
+    hold(job)
+    keep_verdicts(job, screened)
+
+
+def note_screening(job: Job, screened: Sequence[Screened]) -> None:
+    """Book what screeners have cost whose images could not be stored yet.
+
+    :raises JobMoved: if the lease was lost.
+    """
+    if any(one.cost for one in screened):
+        _keep_screening(job, screened)
+
+
+@use_case()
+def cancel(
+    job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER
+) -> None:
+    """End a job by a person's wish; with `charge` the money is gone, and the job says so."""
+    message = (
+        "Cancelled; nothing was billed."
+        if charge is None
+        else "Cancelled; it was billed all the same."
+    )
+    move(
+        job,
+        JobState.CANCELLED,
+        error_code="",
+        error_message=message,
+        error_remedy="",
+        actual_cost=charge or 0,
+    )
+    if attempt is not None and charge is not None:
+        settle(job, attempt, amount=charge)
+    elif attempt is not None:
+        move_attempt(attempt, AttemptState.VOID)
+    budgets.release(actor=actor, job=job)
+    event_log.record(
+        actor, "job.cancelled", subject=job, job=job, data={"was_billed": charge is not None}
+    )
+    pass_chain.drop(job)
+
+
+@use_case()
+def expire(job: Job) -> None:
+    """End a job that was not begun before its deadline."""
+    move(
+        job,
+        JobState.EXPIRED,
+        error_code="expired",
+        error_message="The job was not made before its deadline.",
+        error_remedy="Request it again.",
+        actual_cost=0,
+    )
+    budgets.release(actor=WORKER, job=job)
+    event_log.record(WORKER, "job.expired", subject=job, job=job)
+    pass_chain.drop(job)
+
+
+@use_case(joins=True)
+def succeed(
+    job: Job,
+    attempt: Attempt,
+    *,
+    charge: Decimal,
+    made: int,
+    model_version: str,
+    revised_prompt: str = "",
+    note: ProviderError | None,
+) -> None:
+    """End a job with its assets; joins the transaction in which they are written."""
+    move(
+        job,
+        JobState.SUCCEEDED,
+        actual_cost=charge,
+        progress=1.0,
+        error_code="" if note is None else "fewer_images",
+        error_message="" if note is None else str(note)[:300],
+        error_remedy="" if note is None else note.remedy[:300],
+    )
+    left = settle(
+        job,
+        attempt,
+        amount=charge,
+        model_version=model_version,
+        revised_prompt=revised_prompt,
+    )
+    if left:
+        budgets.release(actor=WORKER, job=job)
+    event_log.record(
+        WORKER, "job.succeeded", subject=job, job=job, data={"count": made, "wanted": job.count}
+    )

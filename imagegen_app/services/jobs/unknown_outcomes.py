@@ -1,0 +1,114 @@
+"""Move jobs into and out of doubt: a call was sent, and nobody knows what became of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.core.errors import OutcomeUnknown
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import leases, rate_limits, transitions
+from imagegen_app.services.jobs.state_machine import (
+    WORKER,
+    hold,
+    move,
+    move_attempt,
+    settle,
+)
+from imagegen_app.services.policy import budgets
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Attempt, Job
+
+
+@use_case()
+def sent_again(job: Job, attempt: Attempt) -> None:
+    """Note, before its first byte, that an unanswered call is sent once more with the same key.
+
+    :raises JobMoved: if the lease was lost.
+    :raises NotNow: if its provider is too busy for another call.
+    """
+    rate_limits.take(job.image_model.provider, own=attempt)
+    hold(job)
+    transitions.record_sending(job, attempt, again=True)
+
+
+@use_case()
+def became_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> None:
+    """Say that the job may have been billed and that its outcome is not known."""
+    deadline = conf.get().uncertain_seconds
+    first = job.state != JobState.UNCERTAIN
+    changes = leases.later(deadline if look_again is None else look_again)
+    if first:
+        move(
+            job,
+            JobState.UNCERTAIN,
+            error_code="outcome_unknown",
+            error_message="The request was sent and no answer came: it may have been billed.",
+            error_remedy="Check the provider's bill, then close the job or let it be sent again.",
+            deadline_at=clock.now() + timedelta(seconds=deadline),
+            **changes,
+        )
+        if attempt.state != AttemptState.UNKNOWN:
+            move_attempt(attempt, AttemptState.UNKNOWN, error_code="outcome_unknown")
+        event_log.record(
+            WORKER, "job.became_uncertain", subject=job, job=job, data={"attempt": attempt.pk}
+        )
+    else:
+        leases.postpone(job, seconds=deadline if look_again is None else look_again)
+
+
+@use_case()
+def never_accepted(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None:
+    """Put a job back whose call provably never reached the provider."""
+    move(job, JobState.QUEUED, **leases.later(0))
+    move_attempt(attempt, AttemptState.VOID)
+    event_log.record(
+        actor,
+        "job.retried",
+        subject=job,
+        job=job,
+        data={"error": "never_accepted", "attempt": attempt.pk},
+    )
+
+
+@use_case()
+def send_again_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
+    """Give the unanswered call up as charged, and queue the job for another one.
+
+    :raises OverBudget: if the second call does not fit into a budget.
+    """
+    settle(job, attempt, amount=attempt.reserved_cost, error_code="outcome_unknown")
+    budgets.reserve_again(actor=actor, job=job, amount=job.estimated_cost)
+    move(
+        job,
+        JobState.QUEUED,
+        deadline_at=clock.now() + timedelta(seconds=conf.get().job_deadline_seconds),
+        **leases.later(0),
+    )
+    event_log.record(
+        actor,
+        "job.resolved",
+        subject=job,
+        job=job,
+        data={"outcome": "sent_again", "attempt": attempt.pk},
+    )
+
+
+@use_case()
+def close_unknown(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None:
+    """End a job of unknown outcome; the charge is kept, since it may have been billed."""
+    transitions.fail(
+        job, attempt, error=OutcomeUnknown(), charge=attempt.reserved_cost, actor=actor
+    )
+    event_log.record(
+        actor,
+        "job.resolved",
+        subject=job,
+        job=job,
+        data={"outcome": "closed", "attempt": attempt.pk},
+    )

@@ -1,0 +1,1 @@
+"""Assets that exist: found, decided about, placed, shown and taken down."""

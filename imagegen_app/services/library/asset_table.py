@@ -1,0 +1,132 @@
+"""Write a list of assets as a table that a spreadsheet opens, and nothing in it computes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset
+
+MOST_ROWS = 10_000
+COLUMNS = (
+    "asset",
+    "title",
+    "alt_text",
+    "review",
+    "sha256",
+    "original_sha256",
+    "width",
+    "height",
+    "media_type",
+    "provider",
+    "model",
+    "model_version",
+    "template",
+    "requested_by",
+    "created_at",
+    "reviewed_by",
+    "reviewed_at",
+    "request_cost",
+    "currency",
+    "placements",
+    "credentials",
+    "digital_source_type",
+)
+#: First characters that a spreadsheet takes for a formula; the wide forms count, too.
+_FORMULA = "=+-@\t\r\n\0＝＋－＠"  # noqa: RUF001 - wide forms on purpose
+
+
+class TooManyRows(Refused):
+    """More assets than one file takes."""
+
+    code = "too_many_rows"
+
+
+def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
+    """Return the assets as CSV, one a line, and record that it was made.
+
+    :raises NotPermitted: without the permission to export.
+    :raises TooManyRows: if there are more than `MOST_ROWS`.
+    """
+    access.demand(actor, "export_audit")
+    number = assets.count()
+    if number > MOST_ROWS:
+        raise TooManyRows(
+            _("Nothing was exported."),
+            why=_("%(number)s images are selected; one file takes %(most)s.")
+            % {"number": number, "most": MOST_ROWS},
+            remedy=_("Narrow the list with its filters and export in parts."),
+        )
+    shows_costs = access.may(actor, "view_costs")
+    out = io.StringIO()
+    out.write("\ufeff")  # so that spreadsheets read it as UTF-8
+    table = csv.writer(out)
+    table.writerow(COLUMNS)
+    rows = assets.select_related(
+        "job__requester",
+        "job__template_version__template",
+        "attempt__image_model__provider",
+        "reviewed_by",
+    ).prefetch_related("placements")
+    written = 0
+    for asset in rows.iterator(chunk_size=500):
+        table.writerow(as_text(cell) for cell in _row(asset, shows_costs=shows_costs))
+        written += 1
+    _tell(actor=actor, count=written)
+    return out.getvalue()
+
+
+@use_case()
+def _tell(*, actor: Actor, count: int) -> None:
+    event_log.record(actor, "export.made", data={"count": count, "kind": "images"})
+
+
+def as_text(value: object) -> str:
+    """Return a cell that is text for every spreadsheet: what looks like a formula gets an apostrophe."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _FORMULA else text
+
+
+def _row(asset: Asset, *, shows_costs: bool) -> Iterable[object]:
+    job, model = asset.job, asset.attempt.image_model
+    return (
+        asset.pk,
+        asset.title,
+        asset.alt_text,
+        asset.review,
+        asset.sha256,
+        asset.original_sha256,
+        asset.width,
+        asset.height,
+        asset.media_type,
+        model.provider.name,
+        model.name,
+        asset.attempt.model_version or model.version,
+        job.template_version or "",
+        job.requester or job.actor_id,
+        asset.created_at.isoformat(),
+        asset.reviewed_by or "",
+        asset.reviewed_at.isoformat() if asset.reviewed_at else "",
+        pass_chain.spent_on(job) if shows_costs else "",
+        job.currency if shows_costs else "",
+        "; ".join(
+            f"{p.object_label} ({p.field})" for p in asset.placements.all() if p.removed_at is None
+        ),
+        asset.credentials_state,
+        asset.digital_source_type,
+    )

@@ -1,0 +1,124 @@
+"""Hand a chosen asset to a form as a signed token, and take it back with all checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.core import signing
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.actors import Person
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Asset
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import review
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from imagegen_app.core.actors import Actor
+
+_SALT = "imagegen.chosen"
+#: A form may stay open that long.
+TOKEN_SECONDS = 12 * 3600
+
+
+class BadToken(Refused):
+    """The token is forged, stale, or another person's."""
+
+    code = "bad_token"
+
+
+@use_case()
+def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: bool = False) -> str:
+    """Accept one's pick: write its alternative text, approve it where one may, return its token.
+
+    Where the site wants a second person, the pick stays pending and cannot be placed before it
+    is approved.
+
+    :raises NotPermitted: if the actor may not place assets.
+    :raises CannotChoose: if the asset was rejected or withdrawn.
+    """
+    access.demand(actor, "place_asset")
+    demand_visible(actor, asset)
+    if asset.review in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
+        raise CannotChoose(
+            _("This image cannot be used."),
+            why=_("It was %(state)s.") % {"state": asset.get_review_display().lower()},
+            remedy=_("Choose another one."),
+        )
+    if alt_text or is_decorative:
+        review.describe(actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative)
+    if asset.review == ReviewState.PENDING and not review.why_not(
+        actor, asset, ReviewState.APPROVED
+    ):
+        review.approve(actor=actor, asset=asset)
+    return token(actor=actor, asset=asset)
+
+
+class CannotChoose(Refused):
+    """The asset is not to be used."""
+
+    code = "cannot_choose"
+
+
+def token(*, actor: Actor, asset: Asset) -> str:
+    """Return the signed name of an asset for this actor."""
+    return signing.dumps({"asset": str(asset.pk), "actor": f"{actor.kind}:{actor.id}"}, salt=_SALT)
+
+
+def chosen(*, actor: Actor, token: str) -> Asset:
+    """Return the asset that a token names.
+
+    :raises BadToken: if it is forged, stale, or another person's.
+    """
+    try:
+        data: Any = signing.loads(token, salt=_SALT, max_age=TOKEN_SECONDS)
+        key, owner = UUID(data["asset"]), data["actor"]
+    except (signing.BadSignature, KeyError, TypeError, ValueError):
+        raise _bad() from None
+    if owner != f"{actor.kind}:{actor.id}":
+        raise _bad()
+    asset = Asset.objects.select_related("job").filter(pk=key).first()
+    if asset is None:
+        raise _bad()
+    return asset
+
+
+def usable(actor: Person) -> QuerySet[Asset]:
+    """Return the assets that a person may use: approved ones one may see, and one's own pending ones."""
+    fits = Q(
+        job__requester=actor.account,
+        review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+    )
+    if access.may(actor, "view_asset"):
+        fits |= Q(review=ReviewState.APPROVED.value)
+    found: QuerySet[Asset] = Asset.objects.filter(fits)
+    return found
+
+
+def demand_visible(actor: Actor, asset: Asset) -> None:
+    """Let nobody use an asset that they may not see.
+
+    :raises NotPermitted: if it is another person's, and the actor may not view assets.
+    """
+    own = isinstance(actor, Person) and asset.job.requester_id == actor.account.pk
+    if not own:
+        access.demand(actor, "view_asset")
+
+
+def _bad() -> BadToken:
+    return BadToken(
+        _("The chosen image was not taken over."),
+        why=_("Its token is no longer good."),
+        remedy=_("Choose the image again."),
+    )
+
+
+def not_approved() -> str:
+    """Say that a pick waits for a second person."""
+    return _("The image is not approved yet; it can be used once a reviewer has approved it.")

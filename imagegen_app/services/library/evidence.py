@@ -1,0 +1,162 @@
+"""Pack all that proves one image's story into a file that needs neither this site nor us."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagegen_app.models import Verdict
+from imagegen_app.services.audit import log_export
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import inspection
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset
+
+_README = """Evidence for one image
+======================
+
+master.*          the published file, with its marks and signed Content Credentials
+original.*        the bytes as the provider gave them
+events.jsonl      every audit event about the image and the request behind it, one a line
+events.proofs.jsonl
+                  the log's signed checkpoint, and for each event its place and inclusion proof
+story.json        the facts in short: who, when, which model and version, cost, review, placements
+MANIFEST.json     the SHA-256 of every file here
+
+How to verify without the site
+------------------------------
+1. Compare each file's SHA-256 with MANIFEST.json.
+2. Read master.* with any C2PA reader: the signature must hold.
+3. For each line of events.jsonl: SHA-256 over the byte 0x00 followed by the line (without its end)
+   gives the leaf that events.proofs.jsonl names; the proof leads from it to the root in the
+   checkpoint (RFC 9162, section 2.1.3).
+4. Check the checkpoint's signature with the verifier key that stands beside it (C2SP signed note,
+   Ed25519), and compare that key with the one the site published elsewhere.
+
+Personal texts such as the prompt are not in the events: only salted commitments to them.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """An evidence file, ready to be sent."""
+
+    name: str
+    data: bytes
+
+
+def pack(*, actor: Actor, asset: Asset) -> Pack:
+    """Return the evidence for one asset as a ZIP file, and record that it was made.
+
+    :raises NotPermitted: without the permission to export the log.
+    :raises CannotExport: if the log is damaged.
+    :raises StorageFailed: if a file of the image cannot be read.
+    """
+    access.demand(actor, "export_audit")
+    files: dict[str, bytes] = {
+        f"master.{_extension(asset.key)}": storage.get(asset.key),
+        f"original.{_extension(asset.original_key)}": storage.get(asset.original_key),
+        "story.json": json.dumps(_story(asset), indent=2, ensure_ascii=False).encode(),
+        "README.txt": _README.encode(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        made = log_export.export(
+            actor,
+            out=Path(folder) / "events.jsonl",
+            selection=log_export.Selection(job=asset.job_id),
+        )
+        files["events.jsonl"] = made.bodies.read_bytes()
+        files["events.proofs.jsonl"] = made.proofs.read_bytes()
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    files["MANIFEST.json"] = json.dumps(hashes, indent=2).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            archive.writestr(name, data)
+    _tell(actor=actor, asset=asset, digest=hashlib.sha256(out.getvalue()).hexdigest())
+    return Pack(name=f"evidence-{asset.pk}.zip", data=out.getvalue())
+
+
+@use_case()
+def _tell(*, actor: Actor, asset: Asset, digest: str) -> None:
+    event_log.record(
+        actor,
+        "export.made",
+        subject=asset,
+        job=asset.job,
+        asset=asset,
+        data={"count": 1, "kind": "evidence pack", "sha256": digest},
+    )
+
+
+def _story(asset: Asset) -> dict[str, object]:
+    job, model = asset.job, asset.attempt.image_model
+    through = pass_chain.path_to(job)
+    version = job.template_version
+    found = inspection.inspect_stored(asset)
+    return {
+        "asset": str(asset.pk),
+        "job": str(job.pk),
+        "requested_by": f"{job.actor_kind}:{job.actor_id}",
+        "requested_at": job.created_at.isoformat(),
+        "provider": model.provider.name,
+        "model": model.wire_name,
+        "model_version": asset.attempt.model_version or model.version,
+        "provider_request_id": asset.attempt.provider_request_id,
+        "template": None if version is None else f"{version.template.slug} v{version.number}",
+        "operation": job.operation,
+        "steps": [
+            {
+                "job": str(one.pk),
+                "operation": one.operation,
+                "model": one.image_model.wire_name,
+                "model_version": one.image_model.version,
+                "cost": None if one.actual_cost is None else f"{one.actual_cost} {one.currency}",
+            }
+            for one in through
+        ],
+        "seed": asset.seed,
+        "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",
+        "sha256": asset.sha256,
+        "original_sha256": asset.original_sha256,
+        "digital_source_type": asset.digital_source_type,
+        "credentials": found.credentials.state,
+        "credentials_signer": found.credentials.signer,
+        "file_unchanged": found.is_unchanged,
+        "verdicts": [
+            {
+                "screener": v.screener,
+                "stage": v.stage,
+                "part": v.where,
+                "outcome": v.outcome,
+            }
+            for v in Verdict.objects.filter(job__in=through).order_by("pk")
+        ],
+        "review": asset.review,
+        "reviewed_at": None if asset.reviewed_at is None else asset.reviewed_at.isoformat(),
+        "placements": [
+            {
+                "content": f"{p.content_type.app_label}.{p.content_type.model}:{p.object_id}",
+                "field": p.field,
+                "since": p.placed_at.isoformat(),
+                "until": None if p.removed_at is None else p.removed_at.isoformat(),
+            }
+            for p in asset.placements.select_related("content_type").order_by("pk")
+        ],
+    }
+
+
+def _extension(key: str) -> str:
+    return key.rpartition(".")[2]

@@ -1,0 +1,70 @@
+"""Read stored files again and say what their marks tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from imagegen_app.imaging.credentials import read_credentials
+from imagegen_app.imaging.metadata import read_xmp
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways.signing import CertificateUnreadable, signing
+
+if TYPE_CHECKING:
+    from imagegen_app.imaging.credentials import Credentials
+    from imagegen_app.imaging.metadata import ReadMarks
+    from imagegen_app.models import Asset
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a file says about itself."""
+
+    credentials: Credentials
+    marks: ReadMarks
+    #: Whether the stored bytes still hash to what was recorded; None for a stranger's file.
+    is_unchanged: bool | None = None
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the file is as it was signed, and as we recorded it."""
+        return self.credentials.state in {"valid", "trusted"} and self.is_unchanged is not False
+
+    @property
+    def summary(self) -> str:
+        """The state of the credentials in a few plain words."""
+        signer = self.credentials.signer
+        if self.is_unchanged is False:
+            return _("the stored file was changed")
+        return {
+            "trusted": _("intact, signed by %(signer)s, on a trust list"),
+            "valid": _("intact, signed by %(signer)s, not on a trust list"),
+            "invalid": _("changed after %(signer)s signed it"),
+            "unreadable": _("unreadable"),
+            "none": _("none"),
+        }[self.credentials.state] % {"signer": signer}
+
+
+def inspect_bytes(data: bytes, media_type: str) -> Inspection:
+    """Read the marks of any file."""
+    try:
+        anchors = signing().trust_anchors
+    except CertificateUnreadable:
+        anchors = ""
+    return Inspection(
+        credentials=read_credentials(data, media_type, trust_anchors=anchors), marks=read_xmp(data)
+    )
+
+
+def inspect_stored(asset: Asset) -> Inspection:
+    """Read the marks of an asset's published master.
+
+    :raises StorageFailed: if the file cannot be read.
+    """
+    data = storage.get(asset.key)
+    found = inspect_bytes(data, asset.media_type)
+    return Inspection(
+        found.credentials, found.marks, is_unchanged=storage.file_hash(data) == asset.sha256
+    )

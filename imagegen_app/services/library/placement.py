@@ -1,0 +1,219 @@
+"""Put an asset into content, and take it out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import FieldDoesNotExist
+from django.core.files.base import ContentFile
+from django.db import models
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.actors import Person
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Asset, Placement
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation.announcements import placement_made
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import Refused
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+
+
+class CannotPlace(Refused):
+    """The asset cannot be placed there."""
+
+    code = "cannot_place"
+
+
+@use_case()
+def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> Placement:
+    """Put an approved asset into an image field, or a relation to assets, and remember it.
+
+    An image field gets a copy of the signed master under its own `upload_to` and storage.
+
+    :raises NotPermitted: if the actor may not place assets, or not change the content.
+    :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
+    """
+    access.demand(actor, "place_asset")
+    _demand_may_change(actor, target)
+    _demand_approved(asset)
+    column = _column(target, field)
+    previous = _value(target, field)
+    if isinstance(column, models.FileField):
+        extension = asset.key.rpartition(".")[2]
+        name = f"{asset.sha256[:16]}.{extension}"
+        file = getattr(target, field)
+        file.save(name, ContentFile(storage.get(asset.key)), save=False)
+        target.save(update_fields=[field])
+    else:
+        setattr(target, field, asset)
+        target.save(update_fields=[field])
+    return note(actor=actor, asset=asset, target=target, field=field, previous=previous)
+
+
+@use_case()
+def note(
+    *,
+    actor: Actor,
+    asset: Asset,
+    target: models.Model,
+    field: str,
+    previous: str = "",
+    value: str | None = None,
+) -> Placement:
+    """Remember a placement that a form or a plugin has made.
+
+    `value` says what stands there, where `field` is no field of the model but a place of a plugin.
+
+    :raises NotPermitted: if the actor may not place assets.
+    """
+    access.demand(actor, "place_asset")
+    kind = ContentType.objects.get_for_model(target)
+    held = _value(target, field) if value is None else value
+    standing = Placement.objects.standing().filter(
+        content_type=kind, object_id=str(target.pk), field=field
+    )
+    for old in standing:
+        if old.asset_id == asset.pk and old.placed_value == held:
+            return old
+        _remove(actor, old)
+    placement = Placement.objects.create(
+        asset=asset,
+        content_type=kind,
+        object_id=str(target.pk),
+        field=field,
+        object_label=str(target)[:200],
+        placed_by=actor.account if isinstance(actor, Person) else None,
+        previous_value=previous[:300],
+        placed_value=held[:300],
+    )
+    event_log.record(
+        actor,
+        "placement.made",
+        subject=asset,
+        job=asset.job,
+        asset=asset,
+        data={
+            "target": f"{kind.app_label}.{kind.model}:{target.pk}",
+            "field": field,
+            "placement": placement.pk,
+            "sha256": asset.sha256,
+        },
+        personal={"target_label": str(target)[:200]},
+    )
+    placement_made(placement)
+    return placement
+
+
+@use_case()
+def detach(*, actor: Actor, placement: Placement) -> None:
+    """Take an asset out of content and put back what the field held before.
+
+    :raises NotPermitted: if the actor may not place assets, or not change the content.
+    :raises CannotPlace: if the content was changed since.
+    """
+    access.demand(actor, "place_asset")
+    if placement.removed_at is not None:
+        raise CannotPlace(
+            _("Nothing was changed."), why=_("The image was taken out before."), remedy=""
+        )
+    target = placement.target
+    if target is not None:
+        _demand_may_change(actor, target)
+        if _value(target, placement.field) != placement.placed_value:
+            raise CannotPlace(
+                _("Nothing was changed."),
+                why=_("The field holds another value by now."),
+                remedy=_("Change it in the content itself."),
+            )
+        column = _column(target, placement.field)
+        if isinstance(column, models.FileField):
+            setattr(target, placement.field, placement.previous_value)
+        else:
+            setattr(target, column.attname, placement.previous_value or None)
+        target.save(update_fields=[placement.field])
+    _remove(actor, placement)
+
+
+@use_case()
+def content_gone(*, actor: Actor, target: models.Model) -> int:
+    """Note that content was deleted, and so are its placements; return how many."""
+    kind = ContentType.objects.get_for_model(target)
+    standing = Placement.objects.standing().filter(content_type=kind, object_id=str(target.pk))
+    found = list(standing.select_related("asset__job"))
+    for placement in found:
+        _remove(actor, placement)
+    return len(found)
+
+
+def _remove(actor: Actor, placement: Placement) -> None:
+    Placement.objects.filter(pk=placement.pk, removed_at__isnull=True).update(
+        removed_at=clock.now()
+    )
+    event_log.record(
+        actor,
+        "placement.removed",
+        subject=placement.asset,
+        job=placement.asset.job,
+        asset=placement.asset,
+        data={
+            "target": f"{placement.content_type.app_label}.{placement.content_type.model}:{placement.object_id}",
+            "field": placement.field,
+            "placement": placement.pk,
+        },
+        personal={"target_label": placement.object_label},
+    )
+
+
+def _demand_may_change(actor: Actor, target: models.Model) -> None:
+    if not isinstance(actor, Person):
+        return
+    meta = target._meta  # noqa: SLF001 - Django's documented API
+    permission = f"{meta.app_label}.change_{meta.model_name}"
+    if not actor.account.has_perm(permission):
+        raise access.NotPermitted(
+            _("You may not do this."),
+            why=_("You may not change “%(content)s”.") % {"content": str(target)[:80]},
+            remedy=access.whom_to_ask(),
+        )
+
+
+def _demand_approved(asset: Asset) -> None:
+    current = Asset.objects.filter(pk=asset.pk).values_list("review", flat=True).first()
+    if current != ReviewState.APPROVED.value:
+        raise CannotPlace(
+            _("The image was not placed."),
+            why=_("It is not approved."),
+            remedy=_("Ask a reviewer to approve it first."),
+        )
+
+
+def _column(target: models.Model, field: str) -> Any:
+    try:
+        column = target._meta.get_field(field)  # noqa: SLF001 - Django's documented API
+    except FieldDoesNotExist:
+        raise CannotPlace(
+            _("The image was not placed."),
+            why=_("There is no field “%(field)s”.") % {"field": field[:40]},
+            remedy=_("Name one of its image fields."),
+        ) from None
+    to_asset = isinstance(column, models.ForeignKey) and column.related_model is Asset
+    if not isinstance(column, models.FileField) and not to_asset:
+        raise CannotPlace(
+            _("The image was not placed."),
+            why=_("The field “%(field)s” holds no images.") % {"field": field[:40]},
+            remedy=_("Name one of its image fields."),
+        )
+    return column
+
+
+def _value(target: models.Model, field: str) -> str:
+    column = target._meta.get_field(field)  # noqa: SLF001 - Django's documented API
+    if isinstance(column, models.FileField):
+        return str(getattr(target, field).name or "")
+    return str(getattr(target, str(getattr(column, "attname", field))) or "")

@@ -1,0 +1,1 @@
+"""What people are told about a running site: checks, progress, provider status and uncertain jobs."""

@@ -1,0 +1,279 @@
+"""Examine a running site: what works, what does not, and the mend of each finding."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from django.core.checks import ERROR, WARNING, run_checks
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import connection
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from imagegen_app import conf
+from imagegen_app.core.invariants import NEVER
+from imagegen_app.models import ImageModel, Job, Provider, Pulse
+from imagegen_app.services.foundation import clock, wakeups, worker_registry
+from imagegen_app.services.gateways import adapters, captioning, signing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Level = Literal["ok", "warning", "error"]
+
+#: A worker or a sweep unseen for longer is told of.
+SILENT_SECONDS = 120
+FEW_BYTES = 1024**3
+TOO_FEW_BYTES = 100 * 1024**2
+LONGEST_SKEW_SECONDS = 2.0
+#: A due step that nobody takes for so long is told of.
+LATE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    part: str
+    level: Level
+    what: str
+    mend: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything; writes and removes one small file in the storage."""
+    parts: dict[str, Callable[[], Iterator[Finding]]] = {
+        "settings": _settings,
+        "engine": _engine,
+        "worker": _worker,
+        "queue": _queue,
+        "disk": _disk,
+        "storage": _storage,
+        "credentials": _credentials,
+        "models": _models,
+        "screeners": _screeners,
+        "captioner": _captioner,
+        "signing": _signing,
+        "clock": _clock,
+    }
+    found: list[Finding] = []
+    for part, look in parts.items():
+        try:
+            several = list(look())
+        except Exception as fault:  # noqa: BLE001 - the edge: what is examined may fail in any way
+            several = [
+                Finding(part, "error", _("It cannot be examined: %s.") % type(fault).__name__)
+            ]
+        found += several or [Finding(part, "ok", _("No complaints."))]
+    return found
+
+
+def urgent() -> list[Finding]:
+    """Look at what keeps every image from being made; cheap enough for a page."""
+    found: list[Finding] = []
+    for part, look in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
+        try:
+            found += look()
+        except Exception as fault:  # noqa: BLE001 - see `examine`
+            found.append(
+                Finding(part, "error", _("It cannot be examined: %s.") % type(fault).__name__)
+            )
+    return [finding for finding in found if finding.level == "error"]
+
+
+def broken_invariants() -> dict[str, list[str]]:
+    """Return what must never be and is there, with a few keys each; empty where all holds."""
+    found: dict[str, list[str]] = {}
+    quote = "`" if connection.vendor == "mysql" else '"'
+    with connection.cursor() as cursor:
+        for name, query in NEVER.items():
+            cursor.execute(query.replace('"', quote))
+            rows = cursor.fetchmany(5)
+            if rows:
+                found[name] = [str(row[0]) for row in rows]
+    return found
+
+
+def _settings() -> Iterator[Finding]:
+    for message in run_checks(tags=["imagegen"], include_deployment_checks=True):
+        if message.level >= WARNING:
+            level: Level = "error" if message.level >= ERROR else "warning"
+            yield Finding("settings", level, f"{message.id}: {message.msg}", message.hint or "")
+
+
+def _engine() -> Iterator[Finding]:
+    try:
+        engine = wakeups.engine()
+    except Exception as fault:  # noqa: BLE001 - see `examine`
+        yield Finding(
+            "engine",
+            "error",
+            _("The engine %(engine)s cannot be used: %(fault)s.")
+            % {"engine": conf.get().engine, "fault": type(fault).__name__},
+            _("Correct IMAGEGEN['ENGINE'], or install what it needs."),
+        )
+        return
+    try:
+        engine.reach()
+    except Exception as fault:  # noqa: BLE001 - see `examine`
+        yield Finding(
+            "engine",
+            "error",
+            _("The broker of the engine %(engine)s does not answer: %(fault)s.")
+            % {"engine": engine.label, "fault": type(fault).__name__},
+            _("Start the broker, or correct its address. Requests are kept and wait."),
+        )
+
+
+def _worker() -> Iterator[Finding]:
+    if not wakeups.engine().has_worker:
+        return
+    if not worker_registry.workers_alive(within=SILENT_SECONDS):
+        yield Finding(
+            "worker",
+            "error",
+            _("No worker has been seen for 2 minutes. Requests are kept and wait."),
+            _("Start one: manage.py imagegen_worker."),
+        )
+    elif not Pulse.objects.filter(pk="sweep", at__gte=clock.ago(SILENT_SECONDS)).exists():
+        yield Finding(
+            "worker",
+            "error",
+            _("Nothing was swept for 2 minutes, though a worker runs."),
+            _("Look at its log; restart it."),
+        )
+
+
+def _queue() -> Iterator[Finding]:
+    now = clock.now()
+    late = Job.objects.due(now - timedelta(seconds=LATE_SECONDS)).filter(is_held=False)
+    count = late.count()
+    if count:
+        yield Finding(
+            "queue",
+            "warning",
+            _("%(count)s steps are due for more than %(minutes)s minutes.")
+            % {"count": count, "minutes": LATE_SECONDS // 60},
+            _("Start more workers, or raise the provider's limits."),
+        )
+
+
+def _disk() -> Iterator[Finding]:
+    settings = conf.get()
+    folders: list[Any] = [conf.state_dir(), getattr(storages[settings.storage], "location", None)]
+    for folder in folders:
+        if folder is None:
+            continue
+        place = Path(str(folder))
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        if free < FEW_BYTES:
+            yield Finding(
+                "disk",
+                "error" if free < TOO_FEW_BYTES else "warning",
+                _("%(free)s MB are left where %(folder)s lies.")
+                % {"free": free // 1024**2, "folder": Path(str(folder)).name},
+                _("Make room: answers that were paid for are stored there."),
+            )
+
+
+def _storage() -> Iterator[Finding]:
+    storage = storages[conf.get().storage]
+    name = storage.save(f"doctor/{uuid4().hex}.txt", ContentFile(b"imagegen"))
+    try:
+        with storage.open(name) as file:
+            told = file.read()
+    finally:
+        storage.delete(name)
+    if told != b"imagegen":
+        yield Finding(
+            "storage",
+            "error",
+            _("The storage gave back other bytes than it was given."),
+            _("Check STORAGES['%s'].") % conf.get().storage,
+        )
+
+
+def _credentials() -> Iterator[Finding]:
+    for provider in Provider.objects.filter(is_enabled=True).order_by("slug"):
+        try:
+            adapters.check(provider)
+        except Exception as fault:  # noqa: BLE001 - see `examine`
+            yield Finding(
+                "credentials",
+                "error",
+                _("The provider %(provider)s cannot be called: %(fault)s")
+                % {"provider": provider.slug, "fault": fault},
+                _("Set the credential that it names, where the workers run."),
+            )
+
+
+def _models() -> Iterator[Finding]:
+    today = clock.now().date()
+    soon = today + timedelta(days=30)
+    usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
+    for model in usable.order_by("retires_on"):
+        yield Finding(
+            "models",
+            "warning",
+            _("The model %(model)s retires on %(day)s.")
+            % {"model": model.slug, "day": model.retires_on},
+            _("Register its successor, and grant it."),
+        )
+
+
+def _screeners() -> Iterator[Finding]:
+    for entry in conf.get().screeners:
+        try:
+            import_string(entry.backend)(**entry.options)
+        except Exception as fault:  # noqa: BLE001 - see `examine`
+            yield Finding(
+                "screeners",
+                "error",
+                _("The screener %(name)s cannot be made: %(fault)s.")
+                % {"name": entry.name, "fault": type(fault).__name__},
+                _("Requests are refused until it works; check its settings."),
+            )
+
+
+def _captioner() -> Iterator[Finding]:
+    try:
+        if captioning.is_wanted():
+            captioning.make(conf.get().captioner)
+    except Exception as fault:  # noqa: BLE001 - see `examine`
+        yield Finding(
+            "captioner",
+            "warning",
+            _("The captioner cannot be made: %(fault)s.") % {"fault": type(fault).__name__},
+            _(
+                "Images are made without suggestions for their alternative texts; check its settings."
+            ),
+        )
+
+
+def _signing() -> Iterator[Finding]:
+    try:
+        signing.signing()
+    except signing.CertificateUnreadable as fault:
+        yield Finding(
+            "signing", "error", str(fault), _("Name PEM files that the workers can read.")
+        )
+
+
+def _clock() -> Iterator[Finding]:
+    skew = abs((timezone.now() - clock.now()).total_seconds())
+    if skew > LONGEST_SKEW_SECONDS:
+        yield Finding(
+            "clock",
+            "warning",
+            _("This host's clock differs from the database's by %.0f seconds.") % skew,
+            _("Keep both with NTP. Leases are safe: they use the database's."),
+        )

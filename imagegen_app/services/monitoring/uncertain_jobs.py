@@ -1,0 +1,67 @@
+"""Say what is known of a job of unknown outcome, for the person who settles it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.states import JobState
+from imagegen_app.core.types import Recovery
+from imagegen_app.models import WebhookDelivery
+from imagegen_app.services.gateways import adapters
+from imagegen_app.services.jobs import leases
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Attempt, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a person needs to know before deciding."""
+
+    attempt: Attempt
+    #: What may have been billed.
+    at_stake: Decimal
+    currency: str
+    #: When the job is closed by itself, its charge kept.
+    closes_at: datetime
+    #: How the outcome is still being looked for; empty if nothing but a person can tell.
+    ways: tuple[str, ...]
+    may_settle: bool
+
+
+def of(actor: Actor, job: Job) -> Doubt | None:
+    """Return what is known of a job of unknown outcome, None for any other job."""
+    if job.state != JobState.UNCERTAIN:
+        return None
+    attempt = leases.live_attempt(job)
+    if attempt is None:
+        return None
+    return Doubt(
+        attempt=attempt,
+        at_stake=attempt.reserved_cost,
+        currency=job.currency,
+        closes_at=job.deadline_at,
+        ways=tuple(_ways(attempt)),
+        may_settle=access.may(actor, "resolve_job"),
+    )
+
+
+def _ways(attempt: Attempt) -> list[str]:
+    told = {
+        Recovery.IDEMPOTENCY_KEY: _("the provider knows the call by its key"),
+        Recovery.CLIENT_REFERENCE: _("the provider knows the call by our reference"),
+        Recovery.LOOKUP: _("the provider can be asked"),
+        Recovery.WEBHOOK: _("the provider may still tell us"),
+    }
+    found = [told[way] for way in Recovery if way in adapters.ways(attempt)]
+    if WebhookDelivery.objects.filter(attempt=attempt).exists():
+        found.append(_("a message of the provider has come"))
+    return found

@@ -1,0 +1,1 @@
+"""Who may do what, for how much: permissions, grants, budgets and the catalog of models."""

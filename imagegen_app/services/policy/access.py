@@ -1,0 +1,207 @@
+"""Decide who may do what: permissions, and the allowlist of models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
+
+from imagegen_app import conf
+from imagegen_app.core.actors import Actor, Person, System
+from imagegen_app.core.states import USABLE, Lifecycle
+from imagegen_app.models import Grant, ImageModel
+from imagegen_app.services.foundation import clock
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import Operation, Size
+
+
+class Refused(Exception):
+    """A person's wish was refused; the three texts are written for that person."""
+
+    code = "refused"
+
+    def __init__(self, what: str, *, why: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.why} {self.remedy}"
+
+
+class NotPermitted(Refused):
+    """The actor lacks a permission."""
+
+    code = "not_permitted"
+
+
+class NotGranted(Refused):
+    """No row of the allowlist lets the actor use the model so."""
+
+    code = "not_granted"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request is allowed, by which rule, and why not."""
+
+    allowed: bool
+    grant: Grant | None = None
+    rule: str = ""
+    why: str = ""
+
+
+def whom_to_ask() -> str:
+    """Name the people who can help, in a sentence."""
+    return _("Ask %(contact)s.") % {"contact": conf.get().contact}
+
+
+def may(actor: Actor, permission: str) -> bool:
+    """Say whether the actor holds one of our permissions, such as `approve_asset`."""
+    if isinstance(actor, System):
+        return True
+    account = actor.account
+    return bool(account.is_active and account.has_perm(f"imagegen.{permission}"))
+
+
+def demand(actor: Actor, permission: str) -> None:
+    """Let nobody pass who lacks the permission.
+
+    :raises NotPermitted: if the actor lacks it.
+    """
+    if may(actor, permission):
+        return
+    raise NotPermitted(
+        _("You may not do this."),
+        why=_("It needs the permission “%(permission)s”.")
+        % {"permission": permission.replace("_", " ")},
+        remedy=whom_to_ask(),
+    )
+
+
+def person(user: Any) -> Person:
+    """Return the actor for a logged-in user.
+
+    :raises NotPermitted: if nobody is logged in, or the account is not active.
+    """
+    if user is None or isinstance(user, AnonymousUser) or not user.is_active:
+        raise NotPermitted(
+            _("You may not do this."), why=_("You are not logged in."), remedy=_("Log in first.")
+        )
+    return Person(user)
+
+
+def decide(
+    actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
+) -> Decision:
+    """Look the request up in the allowlist; without a matching row the answer is no."""
+    closed = _closed(image_model)
+    if closed:
+        return Decision(allowed=False, why=closed)
+    if isinstance(actor, System):
+        return Decision(allowed=False, why=_("Only people request images."))
+    if not may(actor, "request_job"):
+        return Decision(allowed=False, why=_("Your account may not request images."))
+    if conf.get().superuser_bypass and getattr(actor.account, "is_superuser", False):
+        return Decision(allowed=True, rule="superuser_bypass")
+    why = _("“%(model)s” is not released for your groups.") % {"model": image_model.name}
+    for grant in _grants(actor).filter(image_model=image_model):
+        fault = _misfit(grant, operation=operation, size=size, count=count)
+        if not fault:
+            return Decision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
+        why = fault
+    return Decision(allowed=False, why=why)
+
+
+def demand_grant(
+    actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
+) -> Decision:
+    """Return the decision where it is yes.
+
+    :raises NotGranted: where it is no.
+    """
+    decision = decide(actor, image_model=image_model, operation=operation, size=size, count=count)
+    if not decision.allowed:
+        raise NotGranted(
+            _("This image cannot be requested."), why=decision.why, remedy=whom_to_ask()
+        )
+    return decision
+
+
+def granted_models(actor: Actor) -> list[ImageModel]:
+    """Return the models that the actor may request at all, by name."""
+    if isinstance(actor, System) or not may(actor, "request_job"):
+        return []
+    usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
+    if conf.get().superuser_bypass and getattr(actor.account, "is_superuser", False):
+        return list(usable)
+    now = clock.ago(0)
+    holds = _grants(actor).filter(
+        Q(starts_at__isnull=True) | Q(starts_at__lte=now),
+        Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+        image_model=OuterRef("pk"),
+    )
+    return list(usable.filter(Exists(holds)))
+
+
+def visible_jobs_owner(actor: Actor) -> Any | None:
+    """Return the user to whom lists of jobs must be narrowed, or None where all may be seen."""
+    if isinstance(actor, System) or may(actor, "view_job"):
+        return None
+    return actor.account
+
+
+def _grants(actor: Person) -> Any:
+    return Grant.objects.filter(group__in=actor.account.groups.all()).order_by("pk")
+
+
+def _closed(image_model: ImageModel) -> str:
+    if not image_model.provider.is_enabled:
+        return _("The provider “%(provider)s” is switched off.") % {
+            "provider": image_model.provider.name
+        }
+    if Lifecycle(image_model.lifecycle) not in USABLE:
+        return _("“%(model)s” is %(lifecycle)s.") % {
+            "model": image_model.name,
+            "lifecycle": image_model.get_lifecycle_display().lower(),
+        }
+    if image_model.retires_on is not None and image_model.retires_on <= clock.now().date():
+        return _("“%(model)s” was retired on %(day)s.") % {
+            "model": image_model.name,
+            "day": image_model.retires_on.isoformat(),
+        }
+    return ""
+
+
+def _out_of_time(grant: Grant) -> bool:
+    if grant.starts_at is None and grant.ends_at is None:
+        return False
+    now = clock.now()
+    too_early = grant.starts_at is not None and grant.starts_at > now
+    too_late = grant.ends_at is not None and grant.ends_at <= now
+    return too_early or too_late
+
+
+def _misfit(grant: Grant, *, operation: Operation, size: Size, count: int) -> str:
+    if _out_of_time(grant):
+        return _("Your grant for this model does not hold today.")
+    if operation not in grant.allowed_operations:
+        return _("Your grant for this model does not cover “%(operation)s”.") % {
+            "operation": operation.replace("_", " ")
+        }
+    if size.pixels > grant.max_pixels:
+        return _("Your grant allows %(most)s pixels an image, this would be %(wanted)s.") % {
+            "most": grant.max_pixels,
+            "wanted": size.pixels,
+        }
+    if count > grant.max_count:
+        return _("Your grant allows %(most)s images a request, not %(wanted)s.") % {
+            "most": grant.max_count,
+            "wanted": count,
+        }
+    return ""

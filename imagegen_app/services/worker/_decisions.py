@@ -1,0 +1,145 @@
+"""Judge a step: how long to wait, whose trouble an error is, whether the job may still be sent."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, TypeGuard
+
+from imagegen_app import conf
+from imagegen_app.core.errors import (
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+)
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.jobs import breaker
+from imagegen_app.services.jobs.rebuilding import operation_of, size_of
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from imagegen_app.core.types import Submission
+    from imagegen_app.models import Attempt, Job
+
+POLL_SECONDS = 2.0
+LONGEST_POLL_SECONDS = 30.0
+LONGEST_RETRY_SECONDS = 120.0
+LONGEST_WAIT_SECONDS = 900.0
+
+
+class WorkerLost(ProviderError):
+    """The worker died three times over this job."""
+
+    code = "worker_lost_repeatedly"
+    billed = "no"
+    remedy = "Tell an image administrator: this request or its images break the worker."
+
+
+class RequestGone(ProviderError):
+    """What the job needs is no longer there."""
+
+    code = "request_gone"
+    remedy = "Request the image again."
+
+
+class GrantGone(ProviderError):
+    """The requester may no longer use this model."""
+
+    code = "not_granted"
+    remedy = "Ask your image administrators for a grant."
+
+
+def demand_still_granted(job: Job, *, lately: dict[object, access.Decision]) -> None:
+    """Ask the allowlist again, as the requester, before money is spent.
+
+    `lately` holds what it said in this very round of claims, for jobs that are alike.
+
+    :raises GrantGone: if the requester is gone or may no longer use the model so.
+    """
+    if job.requester is None or not job.requester.is_active:
+        raise GrantGone(detail="the requester's account is gone")
+    operation, size = operation_of(job), size_of(job)
+    alike = (job.requester_id, job.image_model_id, operation, size, job.count)
+    decision = lately.get(alike)
+    if decision is None:
+        decision = lately[alike] = access.decide(
+            access.person(job.requester),
+            image_model=job.image_model,
+            operation=operation,
+            size=size,
+            count=job.count,
+        )
+    if not decision.allowed:
+        raise GrantGone(detail=decision.why)
+
+
+def at_stake(attempt: Attempt | None) -> Decimal | None:
+    """Return what may be gone for an attempt, None where nothing was sent."""
+    if attempt is None or attempt.state == AttemptState.CREATED:
+        return None
+    cost: Decimal = attempt.reserved_cost
+    return cost
+
+
+def is_our_trouble(error: ProviderError) -> bool:
+    """Say whether the question could not be asked, which tells nothing about the call."""
+    return error.retryable or error.code in {
+        "authentication_failed",
+        "permission_denied",
+        "quota_exhausted",
+        "outcome_unknown",
+    }
+
+
+def only_the_asking_failed(error: object) -> bool:
+    """Say whether an error tells nothing about the call that was asked about."""
+    return isinstance(error, ProviderError) and not error.is_verdict
+
+
+def is_worth_a_retry(job: Job, error: ProviderError) -> bool:
+    """Say whether the same call may be made once more."""
+    return error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
+
+
+def waits_for_the_provider(job: Job, error: ProviderError) -> bool:
+    """Say whether a job only has to wait until its provider works again; its deadline ends it."""
+    ill = isinstance(error, ProviderUnavailable | ProviderTimeout) and error.retryable
+    is_open = ill and breaker.is_open_for(job.image_model, job.operation)
+    return is_open and job.cancel_requested_at is None
+
+
+def is_to_be_handed_on(job: Job, error: ProviderError) -> bool:
+    """Say whether a stand-in should be asked: the model cannot help now, and nothing is under way."""
+    if job.image_model.fallback_id is None or not error.may_fail_over:
+        return False
+    if job.cancel_requested_at is not None or job.state == JobState.UNCERTAIN:
+        return False
+    return not is_worth_a_retry(job, error) or breaker.is_open_for(job.image_model, job.operation)
+
+
+def tells_nothing(error: object, job: Job) -> TypeGuard[ProviderError]:
+    """Say whether a repeated call has to be repeated once more: nobody refused it."""
+    return (
+        isinstance(error, ProviderError)
+        and error.billed == "no"
+        and is_our_trouble(error)
+        and job.deadline_at > clock.now()
+    )
+
+
+def poll_delay(attempt: Attempt, submission: Submission) -> float:
+    """Return the seconds until the next question: the provider's wish, or a growing wait."""
+    if submission.poll_after is not None:
+        return max(0.2, min(submission.poll_after, LONGEST_POLL_SECONDS))
+    grown = POLL_SECONDS * 1.3 ** min(attempt.polls, 12)
+    return min(grown, LONGEST_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+
+def retry_delay(tries: int, error: ProviderError) -> float:
+    """Return the seconds until the next try: what the provider asks, or full jitter."""
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        return min(error.retry_after, LONGEST_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
+    return random.uniform(0.5, min(LONGEST_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter

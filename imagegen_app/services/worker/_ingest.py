@@ -1,0 +1,386 @@
+"""Turn a spooled answer into assets: inspect, mark, sign, screen, store, and only then say so.
+
+`make` handles bytes and runs in the driver's pool; it reads and writes no rows. `keep` writes all
+rows of the outcome in one transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.core.errors import BadResponse, ProviderError
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.source_types import digital_source_type
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.imaging import metadata
+from imagegen_app.imaging.credentials import (
+    Parent,
+    SigningFailed,
+    SoftwareAgent,
+    read_credentials,
+    sign,
+)
+from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.inspect import ImageLimits
+from imagegen_app.imaging.isolation import DecoderPool
+from imagegen_app.imaging.metadata import Marks
+from imagegen_app.imaging.pipeline import MarkLost, Plan, prepare
+from imagegen_app.services.gateways import captioning, screening, storage
+from imagegen_app.services.gateways.signing import CertificateUnreadable, signing
+from imagegen_app.services.jobs.rebuilding import in_order, operation_of
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import GeneratedImage, ProviderResult
+    from imagegen_app.imaging.credentials import Credentials
+    from imagegen_app.imaging.pipeline import Encoded, Prepared
+    from imagegen_app.models import Attempt, Job
+    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.base import Provider
+
+
+class TryLater(Exception):
+    """Storage or signing is out of order; the answer stays in the spool."""
+
+    def __init__(self, detail: str, *, screened: tuple[screening.Screened, ...] = ()) -> None:
+        super().__init__(detail)
+        #: What screeners said before; it is asked for again with the next try.
+        self.screened = screened
+
+
+class OutputBlocked(Exception):
+    """Our own screening refused an image; it was made, and is paid for."""
+
+    def __init__(self, screened: tuple[screening.Screened, ...]) -> None:
+        super().__init__("the image was refused by screening")
+        #: What screeners said of all images so far.
+        self.screened = screened
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What `make` needs to know of a job, without its rows."""
+
+    title: str
+    operation: Operation
+    agent: SoftwareAgent
+    source_type: str
+    marks: Marks
+    limits: ImageLimits
+    widths: tuple[int, ...]
+    formats: tuple[str, ...]
+    #: What its images are described as wanted for, None where nobody is to describe them.
+    caption_purpose: str | None
+    #: (storage key, media type, relationship) of the inputs that count as parents.
+    parents: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that lies in the storage."""
+
+    key: str
+    sha256: str
+    format: str
+    media_type: str
+    width: int
+    height: int
+    byte_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeImage:
+    """One image of the answer, stored and marked."""
+
+    master: StoredFile
+    original: StoredFile
+    renditions: tuple[StoredFile, ...]
+    credentials: Credentials
+    phash: str
+    phash_wide: str
+    is_flat: bool
+    seed: int | None
+    #: What the provider said that the bytes are.
+    claimed_media_type: str = ""
+    screened: list[screening.Screened] = field(default_factory=list)
+    caption: captioning.Suggestion = captioning.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All that came of one answer."""
+
+    images: tuple[MadeImage, ...]
+    result: ProviderResult
+    #: Why images of the answer were left out.
+    faults: tuple[ProviderError, ...] = ()
+
+
+def order(job: Job, attempt: Attempt) -> Order:
+    """Collect what `make` needs, while rows may be read."""
+    settings = conf.get()
+    model = attempt.image_model
+    operation = operation_of(job)
+    source = source_type(job, operation)
+    return Order(
+        title=f"{job.operation} {job.pk}",
+        operation=operation,
+        agent=SoftwareAgent(name=f"{model.provider.name} {model.wire_name}", version=model.version),
+        source_type=source,
+        marks=Marks(
+            digital_source_type=source,
+            ai_system=f"{model.provider.name} {model.wire_name}",
+            ai_system_version=model.version,
+            prompt=job.prompt if settings.marks.include_prompt else "",
+            prompt_writer=_writer(job) if settings.marks.include_names else "",
+            credit=settings.marks.credit,
+            data_mining_prohibited=settings.marks.forbid_training,
+        ),
+        limits=ImageLimits(
+            max_bytes=settings.images.max_bytes, max_pixels=settings.images.max_pixels
+        ),
+        widths=tuple(settings.renditions.widths),
+        formats=tuple(settings.renditions.formats),
+        caption_purpose=_purpose(job) if captioning.is_wanted() and _is_last(job) else None,
+        parents=tuple(
+            (
+                entry.key,
+                entry.media_type,
+                "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
+            )
+            for entry in in_order(job)
+            if entry.role != InputRole.MASK
+        ),
+    )
+
+
+def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
+    """Decode an answer and make, mark, sign and store its files.
+
+    :raises OutputBlocked: if a screener refuses one of its images.
+    :raises ProviderError: if the answer is a refusal, or none of its images can be used.
+    :raises TryLater: if storage or signing is out of order.
+    """
+    result = adapter.read_answer(answer)
+    made: list[MadeImage] = []
+    faults: list[ProviderError] = []
+    screened: list[screening.Screened] = []
+    for position, image in enumerate(result.images):
+        try:
+            made.append(_make_one(order, image, position=position, screened=screened))
+        except BadImage as fault:
+            faults.append(fault)
+        except (
+            storage.StorageFailed,
+            SigningFailed,
+            MarkLost,
+            MarksUnreadable,
+            CertificateUnreadable,
+        ) as fault:
+            detail = f"{type(fault).__name__}: {fault}"
+            raise TryLater(detail, screened=tuple(screened)) from None
+    if not made:
+        raise faults[0] if faults else BadResponse(detail="the answer holds no image")
+    if order.caption_purpose is not None:
+        # Last of all, when nothing can fail that would have to be paid for again.
+        until = time.monotonic() + _CAPTION_SECONDS
+        made = [
+            _described(image, order.caption_purpose) if time.monotonic() < until else image
+            for image in made
+        ]
+    # The bytes are stored; dozens of outcomes may wait to be written down.
+    light = tuple(replace(image, data=b"") for image in result.images)
+    return Made(images=tuple(made), result=replace(result, images=light), faults=tuple(faults))
+
+
+class MarksUnreadable(Exception):
+    """What was written into a file does not read back."""
+
+
+def _make_one(
+    order: Order, image: GeneratedImage, *, position: int, screened: list[screening.Screened]
+) -> MadeImage:
+    """Make the files of one image; what screeners say of it is added to `screened`."""
+    plan = Plan(marks=order.marks, limits=order.limits, widths=order.widths, formats=order.formats)
+    prepared: Prepared = _pool().run(prepare, image.data, plan)
+    mine = screening.screen_image(
+        prepared.master.data,
+        media_type=prepared.master.media_type,
+        stage="output",
+        where=f"output_image:{position + 1}",
+    )
+    screened += mine
+    if screening.is_blocked(mine):
+        raise OutputBlocked(tuple(screened))
+    identity = signing()
+    parents = _parents(order)
+    master = sign(
+        prepared.master.data,
+        prepared.master.media_type,
+        signing=identity,
+        title=order.title,
+        operation=order.operation,
+        digital_source_type=order.source_type,
+        software_agent=order.agent,
+        parents=parents,
+    )
+    failpoint("sign.after")
+    credentials = read_credentials(
+        master, prepared.master.media_type, trust_anchors=identity.trust_anchors
+    )
+    if credentials.state not in {"valid", "trusted"}:
+        raise MarksUnreadable(f"the signature reads back as {credentials.state}")
+    marked = metadata.read_xmp(master)
+    if marked.digital_source_type != order.source_type:
+        raise MarksUnreadable("the written marks do not read back")
+    derived = tuple(
+        _store(
+            "renditions",
+            sign(
+                rendition.data,
+                rendition.media_type,
+                signing=identity,
+                title=order.title,
+                operation="rendition",
+                digital_source_type=order.source_type,
+                software_agent=order.agent,
+                parents=(
+                    Parent(data=master, media_type=prepared.master.media_type, title="master"),
+                ),
+            ),
+            rendition,
+        )
+        for rendition in prepared.renditions
+    )
+    failpoint("rendition.half")
+    inspected = prepared.inspected
+    key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
+    return MadeImage(
+        master=_store("assets", master, prepared.master),
+        original=StoredFile(
+            key=key,
+            sha256=sha256,
+            format=inspected.format,
+            media_type=inspected.media_type,
+            width=inspected.width,
+            height=inspected.height,
+            byte_size=len(image.data),
+        ),
+        renditions=derived,
+        credentials=credentials,
+        phash=prepared.fingerprint.phash64,
+        phash_wide=prepared.fingerprint.phash256,
+        is_flat=prepared.fingerprint.is_flat,
+        seed=image.seed,
+        claimed_media_type=_media_type(image.claimed_media_type),
+        screened=mine,
+    )
+
+
+def _media_type(claimed: str) -> str:
+    """Return a media type that a stranger named, as a short word in its usual spelling."""
+    name = metadata.clean(claimed, cap=40).strip().lower().partition(";")[0]
+    return "image/jpeg" if name == "image/jpg" else name
+
+
+#: What captioners can be expected to read, best first, and how wide it should be.
+_READABLE = ("image/jpeg", "image/png", "image/webp")
+_READABLE_WIDTH = 640
+#: Images of one answer are described within this time, the others are left without words.
+_CAPTION_SECONDS = 60.0
+
+
+def _described(image: MadeImage, purpose: str) -> MadeImage:
+    """Have an image described, by a file of it that is large enough and not larger."""
+    files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
+    if not files:
+        return image
+    enough = [f for f in files if f.width >= min(_READABLE_WIDTH, image.master.width)]
+    file = min(enough or files, key=lambda f: (f.width, _READABLE.index(f.media_type)))
+    try:
+        data = storage.get(file.key)
+    except storage.StorageFailed:
+        return image
+    found = captioning.suggest(data, media_type=file.media_type, purpose=purpose)
+    return replace(image, caption=found)
+
+
+def _purpose(job: Job) -> str:
+    """Return the prompt of the wish; a follow-up pass has none of its own."""
+    return str(job.prompt if job.root is None else job.root.prompt)
+
+
+def _is_last(job: Job) -> bool:
+    """Say whether no follow-up pass works on the job's images."""
+    alone = job.step_count == 1 and job.root_id is None
+    return alone or not job.followers.exists()
+
+
+_DECODERS = 2
+#: Each holds an image and waits for a screener or the captioner.
+_ASKING = 8
+_pools: dict[str, DecoderPool] = {}
+_pools_lock = threading.Lock()
+
+
+def _pool() -> DecoderPool:
+    """Return this process's decoders, started on first use."""
+    with _pools_lock:
+        if "decoder" not in _pools:
+            _pools["decoder"] = DecoderPool(
+                workers=_DECODERS, timeout=float(conf.get().images.max_seconds)
+            )
+        return _pools["decoder"]
+
+
+def byte_workers() -> int:
+    """Return how many images are made side by side: more where most of the time others are asked."""
+    asks = captioning.is_wanted() or any("output" in s.stages for s in conf.get().screeners)
+    return _ASKING if asks else _DECODERS
+
+
+def _store(prefix: str, data: bytes, encoded: Encoded) -> StoredFile:
+    key, sha256 = storage.put(prefix, data, extension=encoded.extension)
+    return StoredFile(
+        key=key,
+        sha256=sha256,
+        format=encoded.format,
+        media_type=encoded.media_type,
+        width=encoded.width,
+        height=encoded.height,
+        byte_size=len(data),
+    )
+
+
+def _parents(order: Order) -> tuple[Parent, ...]:
+    # One parent at most may be the one that was changed; the others were looked at.
+    parents: list[Parent] = []
+    for key, media_type, relationship in order.parents:
+        first = not any(p.relationship == "parentOf" for p in parents)
+        changed = relationship == "parentOf" and first and order.operation is not Operation.GENERATE
+        parents.append(
+            Parent(
+                data=storage.get(key),
+                media_type=media_type,
+                title="input",
+                relationship="parentOf" if changed else "inputTo",
+            )
+        )
+    return tuple(parents)
+
+
+def source_type(job: Job, operation: Operation) -> str:
+    """Return the digital source type by the operation and what it started from."""
+    parents = [
+        entry.asset.digital_source_type if entry.asset else ""
+        for entry in job.inputs.all()
+        if entry.role != InputRole.MASK.value
+    ]
+    return digital_source_type(operation, inputs=parents)
+
+
+def _writer(job: Job) -> str:
+    return "" if job.requester is None else str(job.requester.get_username())

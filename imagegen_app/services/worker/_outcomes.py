@@ -1,0 +1,147 @@
+"""Write down what came of a step that ended otherwise than hoped, by the class of its error."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.errors import (
+    BadResponse,
+    ContentBlocked,
+    NotFound,
+    ProviderError,
+    RateLimited,
+)
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.core.types import SubmissionStatus
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
+from imagegen_app.services.worker import (
+    _decisions,
+    _failover,
+    _ingest,
+    _recovery,
+    _results,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagegen_app.core.types import Submission
+    from imagegen_app.models import Attempt, Job
+    from imagegen_app.services.gateways.screening import Screened
+    from imagegen_app.services.worker._call_loop import Done
+
+#: A storage that fails is tried again within so many seconds.
+LONGEST_STORE_SECONDS = 15.0
+
+
+def cancelled(job: Job, attempt: Attempt, outcome: str) -> None:
+    """Write down what the provider said to a wish to stop."""
+    failpoint("cancel.after_provider_before_commit")
+    if outcome in {"cancelled", "cancelled_free"}:
+        call_was_stopped(job, attempt, is_free=outcome == "cancelled_free")
+    else:
+        leases.cancel_came_too_late(job)
+
+
+def call_was_stopped(job: Job, attempt: Attempt, *, is_free: bool) -> None:
+    """End a job whose call the provider has stopped; it may bill what was done until then."""
+    transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
+
+
+def refused(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
+    """Write down a failure by its class: retried, failed, or of unknown outcome."""
+    sent = attempt is not None and attempt.state != AttemptState.CREATED
+    if attempt is not None and sent and error.billed == "unknown":
+        _recovery.give_up_or_wait(job, attempt)
+    elif attempt is not None and sent and error.billed == "yes":
+        transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+    elif (
+        attempt is not None and job.state == JobState.UNCERTAIN and _decisions.is_our_trouble(error)
+    ):
+        _recovery.give_up_or_wait(job, attempt)
+    elif isinstance(error, RateLimited) and job.cancel_requested_at is None:
+        # Only its deadline ends a job that is merely asked to wait.
+        delay = _decisions.retry_delay(1, error)
+        transitions.retry(job, attempt, error=error, delay=delay, counts=False)
+    elif _decisions.is_to_be_handed_on(job, error) and _failover.hand_on(job, attempt, error=error):
+        return
+    elif _decisions.waits_for_the_provider(job, error):
+        # The breaker holds calls back; that this one was its probe says nothing about the job.
+        transitions.retry(
+            job, attempt, error=error, delay=_decisions.retry_delay(1, error), counts=False
+        )
+    elif _decisions.is_worth_a_retry(job, error):
+        transitions.retry(job, attempt, error=error, delay=_decisions.retry_delay(job.tries, error))
+    else:
+        transitions.fail(job, attempt, error=error)
+
+
+def poll_failed(job: Job, attempt: Attempt, error: ProviderError) -> None:
+    """Tell a question that failed from a call that failed."""
+    overdue = job.deadline_at <= clock.now()
+    if error.is_verdict:
+        refused(job, attempt, error)
+    elif isinstance(error, NotFound) or (overdue and _decisions.is_our_trouble(error)):
+        unknown_outcomes.became_uncertain(job, attempt, look_again=None)
+    elif _decisions.is_our_trouble(error):
+        leases.postpone(job, seconds=_decisions.retry_delay(max(1, min(attempt.polls, 6)), error))
+    else:
+        refused(job, attempt, error)
+
+
+def under_way(job: Job, attempt: Attempt, submission: Submission) -> None:
+    """Write down what the provider said of a call that has no answer yet, or never will have."""
+    if submission.status is SubmissionStatus.CANCELLED:
+        call_was_stopped(job, attempt, is_free=submission.is_free)
+    elif job.state != JobState.AWAITING:
+        transitions.accepted(
+            job,
+            attempt,
+            ref=submission.ref,
+            request_id=submission.request_id,
+            poll_after=_decisions.poll_delay(attempt, submission),
+        )
+    elif job.deadline_at <= clock.now():
+        unknown_outcomes.became_uncertain(job, attempt, look_again=None)
+    else:
+        delay = _decisions.poll_delay(attempt, submission)
+        leases.postpone(job, seconds=delay, progress=submission.progress)
+
+
+def ingested(job: Job, attempt: Attempt, done: Done) -> bool:
+    """Write down what was made of an answer: assets, or why there are none.
+
+    Returns whether the answer's bytes have served their turn.
+    """
+    if isinstance(done.error, _ingest.TryLater):
+        transitions.note_screening(job, done.error.screened)
+        if job.deadline_at <= clock.now():
+            error = BadResponse(detail=str(done.error))
+            transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+        else:
+            leases.postpone(job, seconds=random.uniform(2, LONGEST_STORE_SECONDS))  # noqa: S311 - jitter
+        return False
+    if done.error is None:
+        _results.keep(job, attempt, made=done.result)
+        failpoint("asset.after_commit_before_ring")
+    elif isinstance(done.error, _ingest.OutputBlocked):
+        _blocked(job, attempt, done.error.screened)
+    elif isinstance(done.error, ProviderError):
+        # A refusal in disguise came as an answer: the attempt is settled at nothing.
+        charge = attempt.reserved_cost * (done.error.billed != "no")
+        transitions.fail(job, attempt, error=done.error, charge=charge)
+    else:
+        raise done.error
+    return True
+
+
+def _blocked(job: Job, attempt: Attempt, screened: Sequence[Screened]) -> None:
+    """End a job whose images were made, and refused by our own screening."""
+    categories = tuple(c for one in screened for c in one.finding.categories)
+    error = ContentBlocked(
+        "The image was refused by screening.", stage="output", categories=categories
+    )
+    transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)

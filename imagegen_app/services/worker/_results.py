@@ -1,0 +1,160 @@
+"""Write the rows of an answer: assets, renditions, lineage, the charge, the job's end, the events."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.errors import ProviderError
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.states import ReviewState
+from imagegen_app.core.types import InputRole
+from imagegen_app.imaging.metadata import clean
+from imagegen_app.models import Asset, Lineage, Rendition
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation.announcements import asset_created
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import screening
+from imagegen_app.services.jobs import pass_chain, transitions
+from imagegen_app.services.jobs.rebuilding import operation_of, size_of
+from imagegen_app.services.jobs.state_machine import WORKER, charge_captions, charge_screening
+from imagegen_app.services.worker._ingest import source_type
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import ProviderResult
+    from imagegen_app.models import Attempt, Job
+    from imagegen_app.services.worker._ingest import Made
+
+
+class FewerImages(ProviderError):
+    """The provider made fewer usable images than were asked for."""
+
+    code = "fewer_images"
+    remedy = "Request the missing ones again."
+
+
+@use_case()
+def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
+    """Write all rows of an answer: assets, renditions, the charge, the job's end and the events.
+
+    :raises JobMoved: if the job is no longer ours; the files stay, and are found by their hash.
+    """
+    failpoint("asset.before_commit")
+    charge = _cost(job, attempt, made.result)
+    missing = job.count - len(made.images)
+    charge_screening(job, [one for image in made.images for one in image.screened])
+    charge_captions(job, sum((i.caption.cost for i in made.images), start=Decimal(0)))
+    note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
+    transitions.succeed(
+        job,
+        attempt,
+        charge=charge,
+        made=len(made.images),
+        model_version=made.result.model_version,
+        revised_prompt=_revised_prompt(job, made.result),
+        note=note,
+    )
+    now = clock.now()
+    assets = []
+    for position, image in enumerate(made.images):
+        asset = Asset.objects.create(
+            job=job,
+            attempt=attempt,
+            # Of a follow-up pass: the place of the image that it works on.
+            position=position + (job.image_number or 0),
+            title=_title(job),
+            alt_suggestion=image.caption.text,
+            sha256=image.master.sha256,
+            key=image.master.key,
+            media_type=image.master.media_type,
+            width=image.master.width,
+            height=image.master.height,
+            byte_size=image.master.byte_size,
+            original_sha256=image.original.sha256,
+            original_key=image.original.key,
+            original_media_type=image.original.media_type,
+            original_byte_size=image.original.byte_size,
+            seed=image.seed if image.seed is not None else job.seed,
+            phash=image.phash,
+            phash_wide=image.phash_wide,
+            is_flat=image.is_flat,
+            digital_source_type=source_type(job, operation_of(job)),
+            credentials_state=image.credentials.state,
+            credentials_signer=image.credentials.signer[:160],
+            marked_at=now,
+            review=ReviewState.PENDING.value,
+        )
+        Rendition.objects.bulk_create(
+            Rendition(
+                asset=asset,
+                format=file.format,
+                width=file.width,
+                height=file.height,
+                sha256=file.sha256,
+                key=file.key,
+                byte_size=file.byte_size,
+            )
+            for file in image.renditions
+        )
+        for entry in job.inputs.all():
+            if entry.asset_id is None or entry.role == InputRole.MASK.value:
+                continue
+            Lineage.objects.get_or_create(
+                child=asset,
+                parent=entry.asset,
+                defaults={
+                    "relationship": "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
+                },
+            )
+        event_log.record(
+            WORKER,
+            "asset.created",
+            subject=asset,
+            job=job,
+            asset=asset,
+            data={
+                "model": attempt.image_model.slug,
+                "model_version": made.result.model_version or attempt.image_model.version,
+                "sha256": asset.sha256,
+                "original_sha256": asset.original_sha256,
+                "digital_source_type": asset.digital_source_type,
+                "credentials": asset.credentials_state,
+                "renditions": len(image.renditions),
+                # What the bytes are was looked at; that a provider names them wrongly is worth knowing.
+                **(
+                    {"claimed_media_type": image.claimed_media_type}
+                    if image.claimed_media_type not in {"", image.original.media_type}
+                    else {}
+                ),
+                **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
+                "seed": asset.seed,
+            },
+        )
+        screening.keep(actor=WORKER, job=job, asset=asset, decisions=image.screened)
+        asset_created(asset)
+        assets.append(asset)
+    pass_chain.release(job, assets)
+    return assets
+
+
+def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
+    try:
+        price = Price.from_dict(attempt.image_model.price)
+        return price.charge(result, size=size_of(job), quality=job.quality).amount
+    except PriceUnknown:
+        reserved: Decimal = attempt.reserved_cost
+        return reserved
+
+
+def _revised_prompt(job: Job, result: ProviderResult) -> str:
+    """Return what the provider made of the prompt, each wording once; empty where it kept it."""
+    wordings = dict.fromkeys(image.revised_prompt.strip() for image in result.images)
+    text = "\n\n".join(one for one in wordings if one and one != job.prompt)
+    return clean(text, cap=MAX_PROMPT_CHARS)
+
+
+def _title(job: Job) -> str:
+    version = job.template_version
+    return "" if version is None else version.template.name[:120]

@@ -1,0 +1,79 @@
+"""Look regularly for what is due, abandoned or left over; every part may be repeated at will."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import timedelta
+from uuid import UUID
+
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import LIVE
+from imagegen_app.models import Attempt, Job, WebhookDelivery
+from imagegen_app.services.audit import sealing
+from imagegen_app.services.batches import row_jobs
+from imagegen_app.services.foundation import clock, db_session, wakeups
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.foundation.wakeups import ring
+from imagegen_app.services.gateways import spool
+from imagegen_app.services.jobs import leases
+from imagegen_app.services.jobs.state_machine import WORKER
+
+#: A due step further away than this is left to a later sweep.
+LATER_SECONDS = 60
+SPOOL_KEEP_SECONDS = 86_400
+WEBHOOK_KEEP_SECONDS = 72 * 3600
+BATCH = 500
+
+
+def sweep() -> int:
+    """Ring for due work, seal the log and clear what is left over; return the steps found due."""
+    db_session.bound_idle_transactions()
+    due = Job.objects.due(clock.now()).count()
+    if due or row_jobs.is_waiting():
+        ring("drive")
+    failpoint("sweep.mid_batch")
+    sealing.seal()
+    sealing.make_checkpoint(WORKER)
+    if wakeups.claim_slot("clearing", seconds=600):
+        clear_spool()
+        clear_webhooks()
+    wakeups.beat("sweep")
+    return due
+
+
+def ring_for_later() -> None:
+    """Ring for the next step that is due soon, where the engine can wait."""
+    now = clock.now()
+    due = leases.next_due(now)
+    if due is None:
+        return
+    seconds = (due - now).total_seconds()
+    if seconds <= 0:
+        ring("drive")
+    elif seconds < LATER_SECONDS:
+        ring("drive", delay=seconds)
+
+
+def clear_spool() -> int:
+    """Remove answers of attempts that ended more than a day ago, and folders of none."""
+    removed = 0
+    limit = time.time() - SPOOL_KEEP_SECONDS
+    for folder in sorted(spool.folder().iterdir())[:BATCH]:
+        if not folder.is_dir() or folder.stat().st_mtime > limit:
+            continue
+        try:
+            attempt = Attempt.objects.filter(pk=UUID(folder.name)).first()
+        except ValueError:
+            continue
+        if attempt is None or attempt.state not in LIVE:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+@use_case(silent=True)
+def clear_webhooks() -> int:
+    """Blank the bodies of deliveries older than any sender repeats them."""
+    limit = clock.now() - timedelta(seconds=WEBHOOK_KEEP_SECONDS)
+    return WebhookDelivery.objects.filter(received_at__lt=limit).exclude(body="").update(body="")

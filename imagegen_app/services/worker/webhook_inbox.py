@@ -1,0 +1,147 @@
+"""Take webhooks in: keep each delivery, and let it do no more than make us look.
+
+The address carries the attempt's signed token, and the body's signature is checked where the
+provider signs. Whatever a delivery says, the result is fetched by us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from imagegen_app.core.actors import System
+from imagegen_app.core.errors import AuthenticationFailed
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.engines.base import wake
+from imagegen_app.models import Attempt, Job, WebhookDelivery
+from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import adapters
+from imagegen_app.services.jobs.rebuilding import attempt_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.providers.base import WebhookNotice
+
+DOOR = System("webhook")
+_KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
+_WAITING = frozenset({JobState.SUBMITTING, JobState.AWAITING, JobState.UNCERTAIN})
+
+
+class Unknown(Exception):
+    """The address names no attempt of ours."""
+
+
+class Forged(Exception):
+    """The delivery is not the provider's."""
+
+
+class TooLarge(Exception):
+    """The body is larger than any provider's."""
+
+
+def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Keep a delivery and act on it once; return `applied`, `ignored` or `repeated`.
+
+    :raises Unknown: if the address is not one that we gave out.
+    :raises TooLarge: if the body is too large.
+    :raises Forged: if the signature is not the provider's.
+    """
+    if len(body) > MAX_WEBHOOK_BYTES:
+        raise TooLarge
+    attempt = _attempt(token)
+    try:
+        notice = adapters.verify_webhook(attempt.image_model.provider, headers=headers, body=body)
+    except (AuthenticationFailed, adapters.NotConfigured):
+        _refused(attempt=attempt)
+        raise Forged from None
+    try:
+        outcome = _take_in(attempt=attempt, notice=notice, headers=headers, body=body)
+    except IntegrityError:
+        return "repeated"
+    failpoint("webhook.after_inbox_commit")
+    return outcome
+
+
+@use_case()
+def _take_in(
+    *, attempt: Attempt, notice: WebhookNotice, headers: Mapping[str, str], body: bytes
+) -> str:
+    """Keep a delivery and act on it, both or neither: what is lost here, the sender repeats.
+
+    :raises IntegrityError: if it was taken in before.
+    """
+    looked = _have_it_looked_at(attempt, notice)
+    outcome = "applied" if looked else "ignored"
+    kept = {name: headers[name][:200] for name in _KEPT_HEADERS if name in headers}
+    delivery = WebhookDelivery.objects.create(
+        provider=attempt.image_model.provider,
+        delivery_id=notice.delivery_id[:120],
+        attempt=attempt,
+        headers=kept,
+        body_sha256=hashlib.sha256(body).hexdigest(),
+        body=body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+        outcome=outcome,
+        applied_at=clock.now(),
+    )
+    provider = attempt.image_model.provider.slug
+    event_log.record(
+        DOOR,
+        "webhook.received",
+        subject=delivery,
+        job=attempt.job,
+        data={"provider": provider, "status": notice.status[:40]},
+    )
+    event_log.record(
+        DOOR,
+        "webhook.applied",
+        subject=attempt.job,
+        job=attempt.job,
+        data={"provider": provider, "outcome": outcome, "delivery": delivery.pk},
+    )
+    if looked:
+        wake("drive")
+    return outcome
+
+
+def _have_it_looked_at(attempt: Attempt, notice: WebhookNotice) -> bool:
+    """Set the provider's reference where it came first, and make the job due if it waits."""
+    if notice.ref and not attempt.provider_ref:
+        unnamed = Attempt.objects.filter(pk=attempt.pk, provider_ref="")
+        unnamed.exclude(state=AttemptState.CREATED.value).update(provider_ref=notice.ref[:200])
+    waiting = Job.objects.filter(
+        pk=attempt.job_id, state__in=sorted(_WAITING), live_attempt=attempt
+    )
+    return bool(waiting.update(due_at=clock.now()))
+
+
+@use_case()
+def _refused(*, attempt: Attempt) -> None:
+    event_log.record(
+        DOOR,
+        "webhook.refused",
+        subject=attempt.job,
+        job=attempt.job,
+        data={"provider": attempt.image_model.provider.slug, "error": "forged"},
+    )
+
+
+def _attempt(token: str) -> Attempt:
+    name, _dot, _mac = token.partition(".")
+    try:
+        key = UUID(hex=name)
+    except ValueError:
+        raise Unknown from None
+    attempt = Attempt.objects.select_related("image_model__provider", "job").filter(pk=key).first()
+    if attempt is None or not hmac.compare_digest(
+        attempt_token(attempt).encode(), token.encode("utf-8", "replace")
+    ):
+        raise Unknown
+    return attempt

@@ -1,0 +1,47 @@
+"""The three functions that a site's own code needs; also `from imagegen_app import …`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.services.library import placement
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from django.db import models
+
+    from imagegen_app.models import Asset, Job, Placement
+
+
+def generate(*, user: Any, **wish: Any) -> Job:
+    """Request images for a user and return the job at once; a worker makes them.
+
+    Keywords are those of `services.job_requests.composition.compose`: `template` and `variables`, or `prompt`; and
+    `model`, `operation`, `size` ("1024x768"), `count`, `seed`, `quality`, `inputs`,
+    `idempotency_key` and so on.
+
+    :raises Refused: if it is not allowed, does not fit, or costs too much; the error says what,
+        why and whom to ask.
+    """
+    actor = access.person(user)
+    return creation.request_images(actor=actor, wish=composition.compose(actor=actor, **wish))
+
+
+def estimate(*, user: Any, **wish: Any) -> creation.Offer:
+    """Return what a request would cost this user, what is left, and whether it would be refused.
+
+    Takes the keywords of `generate`; makes nothing.
+
+    :raises Refused: if it does not fit or has no price.
+    """
+    actor = access.person(user)
+    return creation.offer(actor=actor, wish=composition.compose(actor=actor, **wish))
+
+
+def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Placement:
+    """Put an approved asset into an image field of any object, and remember it.
+
+    :raises Refused: if the user may not, the asset is not approved, or the field holds no images.
+    """
+    return placement.attach(actor=access.person(user), asset=asset, target=target, field=field)
