@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.urls import reverse
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import Asset, AuditEvent, Batch, ImageModel, Job, Placement
+from imagegen_app.models import Asset, AuditEvent, Batch, Budget, ImageModel, Job, Placement
 from imagegen_app.services.policy import catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_user
@@ -278,3 +279,32 @@ def test_the_dashboard_tells_what_waits_and_that_no_worker_runs(edda: Client) ->
 
     assert "Open the studio" in html
     assert "No worker runs" in html
+
+
+def test_a_plan_that_the_budget_does_not_hold_says_so_before_it_is_started(edda: Client) -> None:
+    for budget in Budget.objects.all():
+        budget.limit = Decimal("0.05")
+        catalog.save(actor=System("test"), record=budget)
+    went = edda.post(
+        reverse("admin:catalog_product_changelist"),
+        {
+            "action": "generate_images",
+            "_selected_action": [p.pk for p in Product.objects.order_by("pk")[:3]],
+        },
+    )
+
+    page = edda.get(went["Location"]).content.decode()
+
+    assert "It would cost 0.06 USD; 0.05 USD remain in the budget." in page
+    assert not Batch.objects.exists()
+
+
+def test_the_studio_names_the_amounts_of_a_refusal_with_their_currency(edda: Client) -> None:
+    for budget in Budget.objects.all():
+        budget.limit = Decimal("0.01")
+        catalog.save(actor=System("test"), record=budget)
+
+    promise = edda.post(reverse("admin:imagegen_studio_quote"), recipe()).content.decode()
+
+    assert "It would cost 0.04 USD; 0.01 USD remain in the budget." in promise
+    assert "Ask " in promise

@@ -1,0 +1,128 @@
+"""What a provider says beside the images: how it reworded the prompt, and what the bytes are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from django.urls import reverse
+
+from imagegen_app.core import source_types
+from imagegen_app.core.types import Operation
+from imagegen_app.models import Attempt, AuditEvent, Job
+from imagegen_app.providers.sandbox import Sandbox
+from imagegen_app.services.audit import erasure
+from imagegen_app.services.library import summary
+from imagegen_app.services.policy import access
+from imagegen_app.services.worker import driver
+from imagegen_app.testing.factories import make_image_model, make_provider, make_user
+from tests.services.conftest import Site, governed
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from imagegen_app.core.types import ProviderResult
+    from imagegen_app.providers.answers import AnswerFile
+
+
+class Rewording(Sandbox):
+    """A provider that makes something of the prompt, and is wrong about its own bytes."""
+
+    remote: ClassVar[bool] = False
+
+    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+        result = super().read_answer(answer)
+        images = tuple(
+            replace(
+                image,
+                revised_prompt=f"A \x00shiny red mug\ud800 {n // 2}",
+                claimed_media_type=("image/png", "image/JPG; q=1", "")[n % 3],
+            )
+            for n, image in enumerate(result.images)
+        )
+        return replace(result, images=images)
+
+
+@pytest.fixture
+def rewording(db: None, small: Any) -> Site:
+    small.IMAGEGEN = {
+        **small.IMAGEGEN,
+        "ADAPTERS": {"rewording": "tests.services.test_assets.Rewording"},
+    }
+    provider = make_provider(adapter="rewording")
+    return governed(make_image_model(provider=provider, wire_name="sandbox-1"))
+
+
+def made(site: Site, **changes: Any) -> Job:
+    job = site.request(**changes)
+    driver.drive(seconds=15)
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    return job
+
+
+def test_what_a_provider_made_of_the_prompt_stays_with_the_attempt(rewording: Site) -> None:
+    job = made(rewording, count=3)
+
+    assert Attempt.objects.get(job=job).revised_prompt == "A shiny red mug 0\n\nA shiny red mug 1"
+    lines = summary.sentences(rewording.actor, job.assets.first())
+    assert "The provider reworded the prompt before it made the image." in lines
+
+
+def test_a_prompt_that_was_kept_is_not_told_as_reworded(site: Site) -> None:
+    job = made(site)
+
+    assert Attempt.objects.get(job=job).revised_prompt == ""
+    assert not any("reworded" in line for line in summary.sentences(site.actor, job.assets.get()))
+
+
+def test_the_rewording_is_erased_with_the_prompt(rewording: Site) -> None:
+    job = made(rewording)
+    officer = access.person(make_user(permissions=["imagegen.erase_personal_data"]))
+
+    erasure.erase_prompt(officer, job=job, reason="asked for")
+
+    assert Attempt.objects.get(job=job).revised_prompt == ""
+
+
+def test_the_rewording_is_shown_to_who_may_read_the_prompt(rewording: Site, client: Client) -> None:
+    asset = made(rewording).assets.get()
+    page = reverse("admin:imagegen_asset_change", args=[asset.pk])
+    see = ["imagegen.view_asset", "imagegen.view_job"]
+    curious = make_user("cora", is_staff=True, permissions=see)
+    reader = make_user("rita", is_staff=True, permissions=[*see, "imagegen.view_prompt"])
+
+    client.force_login(curious)
+    assert "shiny red mug" not in client.get(page).content.decode()
+    client.force_login(reader)
+    assert "A shiny red mug 0" in client.get(page).content.decode()
+    assert AuditEvent.objects.filter(type="asset.prompt_viewed").count() == 1
+
+
+def test_a_media_type_that_is_named_wrongly_stands_in_the_images_event(rewording: Site) -> None:
+    job = made(rewording, count=3)
+
+    events = AuditEvent.objects.filter(type="asset.created", job_id=job.pk).order_by("pk")
+    claims = [json.loads(e.body)["data"].get("claimed_media_type") for e in events]
+    assert claims == [None, "image/jpeg", None]
+
+
+@pytest.mark.parametrize(
+    ("operation", "inputs", "expected"),
+    [
+        (Operation.GENERATE, [], source_types.GENERATED),
+        (Operation.CONTROL, [""], source_types.GENERATED),
+        (Operation.EDIT, [source_types.GENERATED], source_types.GENERATED),
+        (Operation.EDIT, [source_types.GENERATED, ""], source_types.COMPOSITE),
+        (Operation.EDIT, [], source_types.COMPOSITE),
+        (Operation.UPSCALE, [source_types.GENERATED], source_types.GENERATED),
+        (Operation.UPSCALE, [""], source_types.ENHANCED),
+        (Operation.REMOVE_BACKGROUND, [source_types.COMPOSITE], source_types.ENHANCED),
+    ],
+)
+def test_a_source_type_follows_from_the_operation_and_what_it_starts_from(
+    operation: Operation, inputs: list[str], expected: str
+) -> None:
+    assert source_types.digital_source_type(operation, inputs=inputs) == expected

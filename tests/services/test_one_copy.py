@@ -1,0 +1,228 @@
+"""One request and the many of a batch become jobs by the same use case."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils.translation import override
+
+from imagegen_app.core.types import Operation
+from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, Job, JobInput, LedgerEntry, Verdict
+from imagegen_app.services.audit import descriptions
+from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import screening
+from imagegen_app.services.job_requests import creation
+from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.library import evidence
+from imagegen_app.testing.factories import make_image, make_template
+from tests.services.test_batches import VARIABLES, prepare, products, start
+
+if TYPE_CHECKING:
+    from imagegen_app.models import TemplateVersion
+    from tests.services.conftest import Site
+
+#: What may differ between two jobs of the same request.
+OWN = {
+    "id",
+    "batch_id",
+    "row_key",
+    "priority",
+    "turn",
+    "idempotency_key",
+    "due_at",
+    "deadline_at",
+    "created_at",
+    "root_id",
+    "follows_id",
+}
+
+
+@pytest.fixture
+def version(site: Site) -> TemplateVersion:
+    return make_template(
+        body="A {{ product }}",
+        negative="chrome",
+        variables=VARIABLES,
+        width=64,
+        height=64,
+        image_model=site.model,
+        passes=[{"operation": "upscale", "model": site.model.slug, "factor": 2}],
+    )
+
+
+def content(job: Job) -> dict[str, object]:
+    fields = Job._meta.concrete_fields
+    return {f.attname: getattr(job, f.attname) for f in fields if f.attname not in OWN}
+
+
+def told(job: Job, kind: str) -> dict[str, object]:
+    body = json.loads(AuditEvent.objects.get(job_id=job.pk, type=kind).body)
+    data: dict[str, object] = body["data"]
+    data.pop("screened", None)
+    data.pop("follows", None)
+    return data
+
+
+def test_a_single_request_and_a_row_of_a_batch_are_the_same_job(
+    site: Site, version: TemplateVersion
+) -> None:
+    (key,) = products(1)
+    batch = start(site, version, [key])
+    prepare()
+    row = batch.jobs.get(root=None)
+    single = creation.request_images(
+        actor=site.actor,
+        wish=site.wish(prompt="", size=None, template=version, variables=row.variables),
+    )
+
+    assert content(row) == content(single)
+    assert content(row.chain.get()) == content(single.chain.get())
+    for one, other in ((row, single), (row.chain.get(), single.chain.get())):
+        assert told(one, "job.requested") == told(other, "job.requested")
+        lines = [LedgerEntry.objects.filter(job=j).values("kind", "amount") for j in (one, other)]
+        assert list(lines[0]) == list(lines[1])
+    decided = [j.verdicts.values_list("where", "outcome").order_by("pk") for j in (row, single)]
+    assert list(decided[0]) == list(decided[1])
+    assert BudgetPeriod.objects.get().reserved == Decimal("0.08")
+
+
+def test_many_requests_cost_no_more_statements_than_few(
+    site: Site, django_assert_max_num_queries: object
+) -> None:
+    from django.db import connection  # noqa: PLC0415 - beside its only use
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415 - as above
+
+    @use_case()
+    def create(number: int) -> list[Job]:
+        wishes = [site.wish(prompt=f"Mug {number} {n}") for n in range(number)]
+        checked = creation.check_requests(actor=site.actor, wishes=wishes)
+        return creation.create_jobs(actor=site.actor, checked=checked)
+
+    create(1)
+    asked = []
+    for number in (2, 20):
+        with CaptureQueriesContext(connection) as found:
+            assert len(create(number)) == number
+        asked.append(len(found))
+
+    # SQLite takes only so many values in one statement.
+    assert asked[1] <= asked[0] + 2
+    assert Job.objects.count() == 23
+    assert BudgetPeriod.objects.get().reserved == 23 * Decimal("0.02")
+
+
+def test_requests_of_several_kinds_are_each_held_to_their_own_price(site: Site) -> None:
+    @use_case()
+    def create() -> list[Job]:
+        wishes = [site.wish(), site.wish(count=2), site.wish(negative_prompt="chrome")]
+        checked = creation.check_requests(actor=site.actor, wishes=wishes)
+        return creation.create_jobs(actor=site.actor, checked=checked)
+
+    jobs = create()
+
+    assert [job.estimated_cost for job in jobs] == [
+        Decimal("0.02"),
+        Decimal("0.04"),
+        Decimal("0.02"),
+    ]
+    assert [job.turn for job in jobs] == sorted({job.turn for job in jobs})
+    reserved = AuditEvent.objects.filter(type="money.reserved")
+    assert {event.job_id for event in reserved} == {job.pk for job in jobs}
+
+
+def test_input_images_are_stored_with_their_rows_in_order(site: Site) -> None:
+    files = [make_image(size=(64, 64)), make_image(size=(64, 48))]
+    job = site.request(
+        operation=Operation.EDIT, inputs=[Upload(data=file) for file in files], size="64x64"
+    )
+
+    rows = JobInput.objects.filter(job=job).order_by("position")
+    assert [(row.position, row.height) for row in rows] == [(0, 64), (1, 48)]
+
+
+def test_a_row_that_is_requested_again_takes_the_others_place(
+    site: Site, version: TemplateVersion
+) -> None:
+    batch = start(site, version, products(1))
+    prepare()
+    before = Batch.objects.get(pk=batch.pk)
+
+    assert (before.total, before.estimated) == (2, Decimal("0.04"))
+
+
+def test_verdicts_and_events_name_the_part_by_a_code_in_every_language(site: Site) -> None:
+    with override("de"):
+        site.request(negative_prompt="chrome")
+
+    assert set(Verdict.objects.values_list("where", flat=True)) == {"prompt", "negative_prompt"}
+    bodies = [json.loads(e.body) for e in AuditEvent.objects.filter(type="moderation.verdict")]
+    assert {body["data"]["subject"] for body in bodies} == {"prompt", "negative_prompt"}
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("en", ["prompt", "negative prompt", "input image 2", "image 3"]),
+        ("de", ["Prompt", "negativer Prompt", "Eingabebild 2", "Bild 3"]),
+        ("fr", ["prompt", "prompt négatif", "image d", "image 3"]),
+    ],
+)
+def test_the_code_of_a_part_is_told_in_the_readers_language(
+    language: str, names: list[str]
+) -> None:
+    codes = ["prompt", "negative_prompt", "input_image:2", "output_image:3"]
+
+    with override(language):
+        found = [stored_messages.screened_part(code) for code in codes]
+
+    assert all(one.startswith(name) for one, name in zip(found, names, strict=True))
+    assert stored_messages.screened_part("something else") == "something else"
+
+
+def test_the_log_tells_parts_in_the_readers_language(site: Site, version: TemplateVersion) -> None:
+    start(site, version, products(1))
+    prepare()
+    site.request(negative_prompt="chrome")
+
+    with override("de"):
+        rows = AuditEvent.objects.filter(type__in=["job.requested", "moderation.verdict"])
+        facts = [text for one in descriptions.tell(rows) for _name, text in one.facts]
+        sentences = [one.sentence for one in descriptions.tell(rows)]
+
+    assert any("negativer Prompt: Bestanden" in text for text in facts) or any(
+        "negativer Prompt:" in text for text in facts
+    )
+    assert any("negativer Prompt" in sentence for sentence in sentences)
+
+
+def test_a_refusal_names_the_part_in_the_requesters_language(site: Site) -> None:
+    with override("de"), pytest.raises(creation.PromptBlocked) as refusal:
+        site.request(prompt="revenge  porn")
+
+    assert "Prompt" in refusal.value.why
+    assert refusal.value.job.verdicts.get(outcome="blocked").where == "prompt"
+
+
+def test_what_screeners_decide_can_be_told_before_it_is_stored(site: Site) -> None:
+    job = site.request()
+    screened = creation.screen(site.wish(negative_prompt="chrome"))
+
+    entries = screening.entries(job, screened)
+
+    assert [entry.data["subject"] for entry in entries] == ["prompt", "negative_prompt"]
+    assert {entry.kind for entry in entries} == {"moderation.verdict"}
+
+
+def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
+    from imagegen_app.services.worker import driver
+
+    job = site.request(negative_prompt="chrome")
+    driver.drive(seconds=10)
+
+    facts = evidence._story(job.assets.get())
+    parts = [verdict["part"] for verdict in facts["verdicts"]]  # type: ignore[index,attr-defined]
+    assert parts[:2] == ["prompt", "negative_prompt"]
