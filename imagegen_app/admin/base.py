@@ -55,7 +55,7 @@ class RecordAdmin(BaseAdmin):
     save_on_top = False
 
     class Media:
-        css = {"all": ["imagegen_app/css/records.css"]}
+        css = {"all": ["imagegen_app/css/tokens.css", "imagegen_app/css/records.css"]}
 
     def actor(self, request: HttpRequest) -> Person:
         """Return the person who acts."""

@@ -47,7 +47,13 @@ class NotUsable(GeneratedUpload):
 class Media:
     """What every widget of ours needs on its page."""
 
-    css = {"all": ["imagegen_app/css/batch.css", "imagegen_app/css/studio.css"]}
+    css = {
+        "all": [
+            "imagegen_app/css/tokens.css",
+            "imagegen_app/css/batch.css",
+            "imagegen_app/css/studio.css",
+        ]
+    }
     js = [Script("imagegen_app/js/elements/field.js", type="module")]
 
 
