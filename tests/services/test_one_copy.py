@@ -218,7 +218,7 @@ def test_what_screeners_decide_can_be_told_before_it_is_stored(site: Site) -> No
 
 
 def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
-    from imagegen_app.services.worker import driver
+    from imagegen_app.services.worker import driver  # noqa: PLC0415 - this test only
 
     job = site.request(negative_prompt="chrome")
     driver.drive(seconds=10)
