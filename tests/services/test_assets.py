@@ -67,7 +67,7 @@ def test_what_a_provider_made_of_the_prompt_stays_with_the_attempt(rewording: Si
     job = made(rewording, count=3)
 
     assert Attempt.objects.get(job=job).revised_prompt == "A shiny red mug 0\n\nA shiny red mug 1"
-    lines = summary.sentences(rewording.actor, job.assets.first())
+    lines = summary.sentences(rewording.actor, job.assets.earliest("pk"))
     assert "The provider reworded the prompt before it made the image." in lines
 
 

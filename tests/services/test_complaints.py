@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,10 +45,10 @@ def picture(role: InputRole, side: int) -> ImageInput:
 
 def every_complaint() -> list[Complaint]:
     """Return at least one complaint of each kind."""
-    base = {"model": "m", "prompt": "four", "size": Size(1, 1)}
+    asked_for = partial(GenerationRequest, model="m", prompt="four", size=Size(1, 1))
     asked = [
-        GenerationRequest(operation=Operation.GENERATE, **base),
-        GenerationRequest(
+        asked_for(operation=Operation.GENERATE),
+        asked_for(
             operation=Operation.INPAINT,
             count=9,
             quality="best",
@@ -57,9 +58,8 @@ def every_complaint() -> list[Complaint]:
             negative_prompt="x",
             inputs=(picture(InputRole.IMAGE, 8), *2 * (picture(InputRole.MASK, 9),)),
             parameters={"style": "dull", "note": "x" * 999, "other": 1},
-            **base,
         ),
-        GenerationRequest(operation=Operation.INPAINT, **base),
+        asked_for(operation=Operation.INPAINT),
     ]
     found = [one for request in asked for one in complaints(request, capabilities=NARROW)]
     sizes = [Size(17, 16), Size(16, 16), Size(1600, 1600), Size(1552, 512), Size(1024, 496)]

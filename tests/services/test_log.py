@@ -120,6 +120,17 @@ def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
     assert "prompt" in told.erased
 
 
+def test_the_same_text_is_committed_to_with_another_salt_each_time(site: Site) -> None:
+    site.request()
+    site.request()
+
+    texts = AuditSecret.objects.filter(field="prompt").values_list("salt", "value")
+    salts = [bytes(salt) for salt, _value in texts]
+    assert {value for _salt, value in texts} == {"A red mug"}
+    assert len(set(salts)) == len(salts) == 2
+    assert all(len(salt) == 16 for salt in salts)
+
+
 def test_each_event_is_told_as_a_sentence(site: Site) -> None:
     job = site.request()
 

@@ -224,5 +224,5 @@ def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
     driver.drive(seconds=10)
 
     facts = evidence._story(job.assets.get())
-    parts = [verdict["part"] for verdict in facts["verdicts"]]  # type: ignore[index,attr-defined]
+    parts = [verdict["part"] for verdict in facts["verdicts"]]  # type: ignore[attr-defined]
     assert parts[:2] == ["prompt", "negative_prompt"]

@@ -13,6 +13,7 @@ from imagegen_app.services.job_requests import (
     prices,
     values,
 )
+from imagegen_app.services.library import review
 from imagegen_app.services.policy import access, catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
@@ -147,6 +148,16 @@ def test_the_same_seed_is_answered_from_the_first_images_at_no_cost(site: Site) 
     assert (second.state, second.actual_cost, second.cached_from_id) == ("succeeded", 0, first.pk)
     assert list(Asset.objects.results_of(second)) == list(Asset.objects.results_of(first)) != []
     assert BudgetPeriod.objects.get().spent == Decimal("0.02")
+
+
+def test_an_image_that_was_rejected_answers_no_later_request(site: Site) -> None:
+    first = site.request(seed=7)
+    driver.drive(seconds=5)
+    review.reject(actor=System("reviewer"), asset=first.assets.get())
+
+    second = site.request(seed=7)
+
+    assert (second.state, second.cached_from_id) == ("queued", None)
 
 
 def test_without_a_seed_each_request_is_made_anew(site: Site) -> None:

@@ -1,0 +1,57 @@
+"""A listed term is found however it is dressed up, and no other word is taken for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagegen_app.core.states import Outcome
+from imagegen_app.moderation.base import PASSED, ScreenerFailed
+from imagegen_app.moderation.block_list import BlockList
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nudify",
+        "A photo to NUDIFY, please",
+        "nud1fy",
+        "nüdify",
+        "nu\u200bdify",
+        "nud\u0456fy",
+        "revenge   porn",
+        "revenge\nporn",
+        "p\N{LATIN SMALL LETTER E WITH ACUTE}dopornographie",
+        "pedopornographie",
+    ],
+)
+def test_a_listed_term_is_found_in_every_disguise(text: str) -> None:
+    assert BlockList().screen_text(text).outcome is Outcome.BLOCKED
+
+
+@pytest.mark.parametrize("text", ["A red mug", "nudifying", "revenge of the mugs", ""])
+def test_other_words_pass(text: str) -> None:
+    assert BlockList().screen_text(text) == PASSED
+
+
+def test_a_site_brings_terms_of_its_own_and_is_told_which_one_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "terms.txt"
+    file.write_text("# our rivals\nAcme Corp\n", encoding="utf-8")
+    screener = BlockList(terms=["Globex"], file=str(file), defaults=False)
+
+    assert screener.screen_text("A mug of ACME corp").matched == ("Acme Corp",)
+    assert screener.screen_text("A mug of globex").matched == ("Globex",)
+    assert screener.screen_text("nudify") == PASSED
+
+
+def test_a_list_that_cannot_be_read_decides_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ScreenerFailed):
+        BlockList(file=str(tmp_path / "gone.txt"))
+
+
+def test_a_list_of_words_sees_no_pictures() -> None:
+    assert BlockList().screen_image(b"", media_type="image/png") == PASSED

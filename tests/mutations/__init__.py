@@ -1,0 +1,1 @@
+"""Plant faults in a copy of the tree, one at a time, and see whether the tests notice."""

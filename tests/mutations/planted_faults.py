@@ -1,0 +1,329 @@
+"""List the planted faults: what is changed where, which tests notice, and why it matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedFault:
+    """One mistake that somebody could make, and that the suite must not let through."""
+
+    #: Unique; what `--only` takes.
+    name: str
+    #: Path of the module, relative to the package.
+    module: str
+    #: Source text that occurs exactly once in the module.
+    before: str
+    #: What stands there instead.
+    after: str
+    #: What pytest runs, relative to `tests/`: at least one of them fails.
+    tests: tuple[str, ...]
+    #: What would happen on a site.
+    why: str
+
+
+PLANTED_FAULTS: tuple[PlantedFault, ...] = (
+    # In services, worker
+    PlantedFault(
+        "grant_not_asked_again",
+        "services/worker/_decisions.py",
+        "if not decision.allowed:",
+        "if False:",
+        ("services/test_driver.py::test_a_grant_taken_back_stops_a_job_that_waits",),
+        "Money is spent for somebody whose grant was taken back while the job waited.",
+    ),
+    PlantedFault(
+        "cancelled_call_sent_again",
+        "services/worker/_recovery.py",
+        "job.cancel_requested_at is None and job.deadline_at",
+        "job.deadline_at",
+        ("services/test_recovery.py::test_a_call_that_nobody_wants_any_more_is_not_repeated",),
+        "A call that was cancelled is sent again, and billed.",
+    ),
+    PlantedFault(
+        "unknown_outcome_fails",
+        "services/worker/_outcomes.py",
+        'error.billed == "unknown"',
+        'error.billed == "never"',
+        ("services/test_outcomes.py",),
+        "A call whose answer was lost is retried or failed: billed twice, or paid for nothing.",
+    ),
+    # In services, batches
+    PlantedFault(
+        "cap_upside_down",
+        "services/batches/lifecycle.py",
+        "estimate > limits.cap",
+        "estimate < limits.cap",
+        ("services/test_batches.py::test_a_batch_over_its_cap_or_over_the_budget_is_not_started",),
+        "A batch of ten thousand rows starts over the limit that somebody set for it.",
+    ),
+    # In services, library
+    PlantedFault(
+        "unapproved_file_public",
+        "services/library/delivery.py",
+        "sha256=sha256, asset__review=ReviewState.APPROVED.value",
+        "sha256=sha256",
+        ("serving/test_public_files.py::test_no_file_of_an_unapproved_asset_is_there",),
+        "Images that nobody approved, or that were withdrawn, are served to everybody.",
+    ),
+    PlantedFault(
+        "own_image_approved",
+        "services/library/review.py",
+        "ReviewState.APPROVED and own and",
+        "ReviewState.APPROVED and not own and",
+        ("services/test_review.py::test_nobody_approves_an_image_of_their_own",),
+        "People approve their own images, and nobody can approve another's.",
+    ),
+    PlantedFault(
+        "copies_stay_after_takedown",
+        "services/library/takedown.py",
+        "if _holds_copy(standing):",
+        "if not _holds_copy(standing):",
+        ("services/test_takedown.py",),
+        "A withdrawn image stays on the products that hold a copy of it.",
+    ),
+    # In services, audit
+    PlantedFault(
+        "signed_root_not_compared",
+        "services/audit/verification.py",
+        "if signed == {self.frontier.root()}:",
+        "if signed:",
+        (
+            "services/test_verification.py::test_everything_changed_alike_still_breaks_the_signed_root_which_bounds_the_place",
+        ),
+        "Whoever changes bodies, leaves and tiles alike is not found.",
+    ),
+    PlantedFault(
+        "prompt_survives_erasure",
+        "services/audit/erasure.py",
+        'PROMPT_FIELDS: Final = ("prompt", ',
+        "PROMPT_FIELDS: Final = (",
+        (
+            "services/test_erasure.py::test_one_jobs_prompt_goes_everywhere_and_the_name_of_its_requester_stays",
+        ),
+        "A prompt that had to be erased is still legible beside the log.",
+    ),
+    # In services, job requests
+    PlantedFault(
+        "nothing_reserved",
+        "services/job_requests/creation.py",
+        "budgets.reserve(actor=actor, job=job, amount=estimate.total.amount)",
+        "pass",
+        ("services/test_requests.py::test_a_request_reserves_its_price_and_leaves_its_events",),
+        "Jobs run without money set aside: hard budgets hold no longer.",
+    ),
+    PlantedFault(
+        "rejected_image_reused",
+        "services/job_requests/cache_hits.py",
+        '.exclude(assets__review__in=["rejected", "withdrawn"])',
+        "",
+        ("services/test_requests.py::test_an_image_that_was_rejected_answers_no_later_request",),
+        "A new request is answered with an image that a reviewer rejected.",
+    ),
+    PlantedFault(
+        "anybody_cancels",
+        "services/job_requests/job_actions.py",
+        'if not _is_own(actor, job) and not access.may(actor, "cancel_any_job"):',
+        "if False:",
+        ("services/test_control.py::test_a_stranger_cancels_nothing",),
+        "Everybody can end everybody's jobs.",
+    ),
+    # In services, monitoring
+    PlantedFault(
+        "full_disk_unnoticed",
+        "services/monitoring/doctor.py",
+        "if free < FEW_BYTES:",
+        "if free > FEW_BYTES:",
+        ("services/test_doctor.py::test_a_full_disk_is_told",),
+        "The disk that answers are stored on runs full, and nobody is told.",
+    ),
+    # In services, jobs
+    PlantedFault(
+        "stale_lease_moves",
+        "services/jobs/state_machine.py",
+        "state=source.value, lease_token=job.lease_token).update(",
+        "state=source.value).update(",
+        ("services/test_driver.py::test_a_stale_lease_moves_nothing",),
+        "A worker that was paused writes over what its successor did.",
+    ),
+    PlantedFault(
+        "blocked_content_counts",
+        "services/jobs/breaker.py",
+        "_ILL = (ProviderUnavailable, ",
+        "_ILL = (ProviderError, ",
+        (
+            (
+                "services/test_pacing.py::test_refused_content_says_nothing_about_health"
+                "_and_a_refused_key_closes_the_account"
+            ),
+        ),
+        "One person's forbidden prompts stop the provider for everybody.",
+    ),
+    PlantedFault(
+        "one_call_too_many",
+        "services/jobs/rate_limits.py",
+        "others.count() >= provider.max_in_flight",
+        "others.count() > provider.max_in_flight",
+        ("services/test_pacing.py::test_no_more_calls_at_once_than_the_provider_takes",),
+        "More calls are under way than the provider allows, and it refuses them.",
+    ),
+    # In services, policy
+    PlantedFault(
+        "expired_grant_holds",
+        "services/policy/access.py",
+        "grant.ends_at <= now",
+        "grant.ends_at >= now",
+        ("services/test_access.py::test_a_grant_holds_between_its_start_and_its_end",),
+        "A grant that has ended still lets its group spend money.",
+    ),
+    PlantedFault(
+        "charged_twice_in_the_ledger",
+        "services/policy/budgets.py",
+        'booked = {"charge": fitting}',
+        'booked = {"charge": fitting + fitting}',
+        ("services/test_driver.py::test_the_ledger_adds_up_to_the_counters",),
+        "The ledger says twice what was spent.",
+    ),
+    # In services, gateways
+    PlantedFault(
+        "failed_screener_passes",
+        "services/gateways/screening.py",
+        'if entry.on_error == "pass"',
+        'if entry.on_error != "pass"',
+        ("services/test_requests.py::test_a_screener_that_breaks_down_closes_the_gate",),
+        "While the screener is down, everything is let through.",
+    ),
+    # In services, foundation
+    PlantedFault(
+        "change_without_event",
+        "services/foundation/unit.py",
+        "if unit.changed and not unit.events and not unit.silent:",
+        "if False:",
+        ("services/test_unit.py::test_a_change_without_an_event_is_rolled_back",),
+        "A use case that forgets its audit event works, and the log has a hole.",
+    ),
+    PlantedFault(
+        "same_salt_for_all",
+        "services/foundation/event_log.py",
+        "os.urandom(16)",
+        "bytes(16)",
+        ("services/test_log.py::test_the_same_text_is_committed_to_with_another_salt_each_time",),
+        "Erased texts can be guessed from their commitments in the log.",
+    ),
+    # The other packages
+    PlantedFault(
+        "consistency_not_proven",
+        "core/translog.py",
+        "return last == 0 and old_found == old_root and found == root",
+        "return last == 0 and found == root",
+        ("core/test_translog.py::test_a_consistency_proof_fits_its_two_logs_only",),
+        "A rewritten log passes for the continuation of the old one.",
+    ),
+    PlantedFault(
+        "breaker_opens_late",
+        "core/pacing.py",
+        "self.in_row >= FAILING_IN_A_ROW",
+        "self.in_row > FAILING_IN_A_ROW",
+        ("core/test_pacing.py::test_five_failures_in_a_row_or_half_of_ten_calls_are_enough",),
+        "A provider that is down is called more often than was promised.",
+    ),
+    PlantedFault(
+        "mask_upside_down",
+        "providers/families/canvas.py",
+        "hole.putalpha(ImageChops.invert(area))",
+        "hole.putalpha(area)",
+        ("providers/test_openai.py::test_our_mask_becomes_a_transparent_hole",),
+        "The model changes all but what was marked, at full price.",
+    ),
+    PlantedFault(
+        "idempotency_key_lost",
+        "providers/generic_jobs.py",
+        'headers={"Idempotency-Key": request.idempotency_key},',
+        "headers={},",
+        ("providers/test_generic_jobs.py::test_the_same_key_and_body_is_the_same_job_billed_once",),
+        "A repeated call is a second one, and is billed.",
+    ),
+    PlantedFault(
+        "key_shown_in_error",
+        "providers/redaction.py",
+        "return _KEY.sub(HIDDEN, text)",
+        "return text",
+        ("providers/test_redaction.py",),
+        "A provider's key stands in the job's error, and in the site's log files.",
+    ),
+    PlantedFault(
+        "xmp_skipped",
+        "imaging/pipeline.py",
+        'options["xmp"] = packet',
+        'options["xmp"] = b""',
+        ("imaging/test_metadata.py::test_every_mark_comes_back_from_every_format",),
+        "Files are published without the mark that they were made by AI.",
+    ),
+    PlantedFault(
+        "disguised_term_passes",
+        "moderation/block_list.py",
+        "(folded, folded.translate(_LEET))",
+        "(folded,)",
+        ("moderation/test_block_list.py::test_a_listed_term_is_found_in_every_disguise",),
+        "A forbidden word passes when a letter of it is written as a digit.",
+    ),
+    PlantedFault(
+        "held_job_claimed",
+        "models/jobs.py",
+        "            is_held=False,\n            state__in",
+        "            state__in",
+        ("services/test_batches.py::test_a_paused_batch_is_not_claimed_and_goes_on_where_it_was",),
+        "A paused batch goes on spending.",
+    ),
+    PlantedFault(
+        "second_worker_trap_unnoticed",
+        "engines/celery_traps.py",
+        "<= longest_drive():",
+        "> longest_drive():",
+        ("engines/test_checks.py::test_each_trap_of_celery_is_named",),
+        "Redis hands a task to a second worker while the first is at work.",
+    ),
+    PlantedFault(
+        "key_in_settings_unnoticed",
+        "checks.py",
+        "if looks_like_secret(source):",
+        "if False:",
+        ("checks/test_checks.py::test_a_mistake_is_named_with_its_mend",),
+        "A key that was pasted into the settings goes into the repository.",
+    ),
+    PlantedFault(
+        "list_filtered_by_anything",
+        "admin/base.py",
+        "return base in allowed or lookup in allowed",
+        "return True",
+        ("admin/test_roles.py::test_addresses_cannot_be_used_to_guess_values",),
+        "Other people's prompts are guessed letter by letter by the address of a list.",
+    ),
+    PlantedFault(
+        "etag_dropped",
+        "serving/views.py",
+        'response.headers["ETag"] = found.etag',
+        "pass",
+        ("serving/test_public_files.py::test_an_unchanged_file_is_not_sent_again",),
+        "Every visitor loads every image anew at every visit.",
+    ),
+    PlantedFault(
+        "webhook_of_any_size",
+        "webhooks/views.py",
+        "int(length) > MAX_WEBHOOK_BYTES",
+        "False",
+        ("webhooks/test_receive.py::test_a_body_past_the_cap_is_refused_unread",),
+        "Anybody on the Internet fills the server's memory.",
+    ),
+    PlantedFault(
+        "object_outside_the_list_unlabelled",
+        "templatetags/imagegen.py",
+        "return imagegen_label(imagegen_asset_for(target, field), css_class=css_class)",
+        "return imagegen_label(None, css_class=css_class)",
+        (
+            "templatetags/test_imagegen.py::test_an_object_outside_of_the_list_is_labelled_all_the_same",
+        ),
+        "An image made by AI is shown without its label.",
+    ),
+)

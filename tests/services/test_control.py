@@ -1,0 +1,36 @@
+"""A job is cancelled by whoever asked for it, or by whoever may cancel every job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.policy import access
+from imagegen_app.testing.factories import make_user
+
+if TYPE_CHECKING:
+    from tests.services.conftest import Site
+
+
+def test_a_stranger_cancels_nothing(site: Site) -> None:
+    job = site.request()
+    stranger = access.person(make_user("sven", groups=["Image editors"]))
+
+    with pytest.raises(job_actions.CannotSteer) as refusal:
+        job_actions.cancel(actor=stranger, job=job)
+
+    job.refresh_from_db()
+    assert (job.state, job.cancel_requested_at) == ("queued", None)
+    assert "not your job" in refusal.value.why
+
+
+def test_who_may_cancel_every_job_cancels_that_of_another(site: Site) -> None:
+    job = site.request()
+    keeper = access.person(make_user("kim", permissions=["imagegen.cancel_any_job"]))
+
+    assert job_actions.cancel(actor=keeper, job=job)
+
+    job.refresh_from_db()
+    assert job.state == "cancelled"
