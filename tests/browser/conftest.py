@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import Client
 
 from project import seed
 from project.demo import governance
+from tests import migrated
 from tests.browser import site as demo_site
 from tests.browser.site import ARGUMENTS
 
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
 
 # The synchronous Playwright runs an event loop in this thread; the ORM is used beside it, not in it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep all tests of the demo in one process: it is started once, not once in each."""
+    if "demo" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("demo"))
 
 
 @pytest.fixture
@@ -64,10 +73,17 @@ def page(shop: Any, live_server: Any, django_user_model: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo_site.Site]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> Iterator[demo_site.Site]:
     """The demo itself: a server and a worker, as `manage.py demo` starts them."""
     pytest.importorskip("playwright.sync_api")
-    yield from demo_site.serve(tmp_path_factory.mktemp("demo"))
+    folder = tmp_path_factory.mktemp("demo")
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock():
+            # The apps are the same, so are the tables; `tests/journeys` starts from nothing.
+            shutil.copyfile(migrated.sqlite_template(), folder / "demo.sqlite3")
+    yield from demo_site.serve(folder)
 
 
 @pytest.fixture

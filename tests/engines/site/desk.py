@@ -2,7 +2,7 @@
 
 Orders: {"do": "request", "count": 3}, {"do": "cancel", "jobs": ["…"]}, {"do": "ring", "delay": 2.0, "times": 200},
 {"do": "batch", "count": 20}, {"do": "deliver", "token": "…", "headers": {}, "body": "…"}.
-The first argument `prepare` makes the tables and one model that anybody may use.
+The first order, {"do": "prepare"}, makes the database and one model that anybody may use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 - the apps come first
 from django.contrib.auth import get_user_model  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+from django.db import connections  # noqa: E402
 
 from imagegen_app import generate  # noqa: E402
 from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
@@ -39,10 +39,12 @@ from imagegen_app.services import (  # noqa: E402
 from imagegen_app.services.access import Refused  # noqa: E402 - the apps come first
 from imagegen_app.testing import factories  # noqa: E402
 from project.catalog.models import Category, Product  # noqa: E402
+from tests import migrated  # noqa: E402
 
 
-def prepare() -> None:
-    call_command("migrate", verbosity=0, interactive=False)
+def prepare() -> dict[str, Any]:
+    """Make the database, and rows for requests; leave no connection that a test could cut."""
+    migrated.migrate()
     provider = factories.make_provider(
         slug="jobs",
         adapter=settings.ADAPTER,
@@ -60,6 +62,8 @@ def prepare() -> None:
     factories.make_template(slug="plain")
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(100_000))
     catalog.save(actor=System("test"), record=budget)
+    connections.close_all()
+    return {}
 
 
 def request(*, count: int, size: str = "256x256") -> dict[str, Any]:
@@ -143,6 +147,7 @@ ORDERS = {
     "batch": batch,
     "cancel": cancel,
     "deliver": deliver,
+    "prepare": prepare,
     "request": request,
     "ring": ring,
     "quiet": quiet,
@@ -150,9 +155,6 @@ ORDERS = {
 
 
 def main() -> None:
-    if sys.argv[1:] == ["prepare"]:
-        prepare()
-        return
     for line in sys.stdin:
         order = json.loads(line)
         sys.stdout.write(json.dumps(ORDERS[order.pop("do")](**order)) + "\n")
