@@ -12,7 +12,8 @@ import pytest
 
 from tests.architecture.tree import PACKAGE, ROOT, kept_files
 
-pytestmark = pytest.mark.slow
+#: One process for all that look at the same wheel.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 
 
 @pytest.fixture(scope="module")
