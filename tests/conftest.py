@@ -107,6 +107,16 @@ def django_db_modify_db_settings(
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def drives_that_end_at_once() -> Iterator[None]:
+    """Do not linger for more work where nobody else makes any; what is due later is still awaited."""
+    from imagegen_app.services import driver  # noqa: PLC0415 - after the settings are chosen
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "LINGER_SECONDS", 0.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def language_of_the_site() -> Iterator[None]:
     """Begin each test in the site's language: a page read at `/de/` stays the thread's language."""
