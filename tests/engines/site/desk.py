@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import django
@@ -66,12 +67,21 @@ def prepare() -> dict[str, Any]:
     return {}
 
 
+def _waited() -> float:
+    """Return the seconds that this thread waited for others: not for a processor, as on a busy machine."""
+    try:
+        computed, queued, _slices = Path("/proc/thread-self/schedstat").read_text().split()
+    except OSError:  # Linux only
+        return time.monotonic()
+    return time.monotonic() - (int(computed) + int(queued)) / 1e9
+
+
 def request(*, count: int, size: str = "256x256") -> dict[str, Any]:
     """Request images as an editor does; each request rings when it is committed."""
     editor = get_user_model().objects.get(username="editor")
     made, slowest = [], 0.0
     for _ in range(count):
-        began = time.monotonic()
+        began = _waited()
         job = generate(
             user=editor,
             template="plain",
@@ -79,7 +89,7 @@ def request(*, count: int, size: str = "256x256") -> dict[str, Any]:
             model="generic-1",
             size=size,
         )
-        slowest = max(slowest, time.monotonic() - began)
+        slowest = max(slowest, _waited() - began)
         made.append(str(job.pk))
     return {"jobs": made, "slowest": slowest}
 
@@ -88,12 +98,12 @@ def ring(*, name: str = "drive", delay: float = 0, times: int = 1) -> dict[str, 
     """Ring the engine and say how long the slowest ring took, and what it raised."""
     raised, slowest = "", 0.0
     for _ in range(times):
-        began = time.monotonic()
+        began = _waited()
         try:
             base.current().ring(name, delay=delay)
         except Exception as error:  # noqa: BLE001 - told to the test
             raised = type(error).__name__
-        slowest = max(slowest, time.monotonic() - began)
+        slowest = max(slowest, _waited() - began)
     return {"raised": raised, "slowest": slowest}
 
 
