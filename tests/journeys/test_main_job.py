@@ -37,7 +37,7 @@ def run(command: list[str], folder: Path, *, said: str = "") -> subprocess.Compl
         },
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
 
