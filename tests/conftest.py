@@ -125,8 +125,10 @@ def language_of_the_site() -> Iterator[None]:
     translation.deactivate()
 
 
-def pytest_xdist_auto_num_workers() -> int:
+def pytest_xdist_auto_num_workers() -> int | None:
     """Start two processes for each core: many tests wait for other processes."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # pytest-xdist reads it
     return 2 * (os.cpu_count() or 1)
 
 
