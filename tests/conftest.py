@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import translation
 
-from tests import migrated
+from tests import migrated, scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,11 +125,18 @@ def language_of_the_site() -> Iterator[None]:
     translation.deactivate()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
     """Start two processes for each core: many tests wait for other processes."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # pytest-xdist reads it
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests in one process that share a costly start."""
+    return scheduling.scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

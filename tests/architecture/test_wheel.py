@@ -12,8 +12,7 @@ import pytest
 
 from tests.architecture.tree import PACKAGE, ROOT, kept_files
 
-#: One process for all that look at the same wheel.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep all tests of the demo in one process: it is started once, not once in each."""
-    if "demo" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.xdist_group("demo"))
-
-
 @pytest.fixture
 def shop(transactional_db: None, settings: Any) -> Any:
     """The demo's shop, whose images are made at once."""

@@ -16,8 +16,6 @@ from imagegen_app.imaging.credentials import read_credentials
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.services.delivery import MEDIA_TYPES
 
-#: One process for all that look at the same demo.
-pytestmark = pytest.mark.xdist_group("main job")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
