@@ -11,13 +11,21 @@ import importlib.util
 import os
 import shutil
 import socket
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import translation
 
+from tests import migrated, scheduling
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# Hundreds of interpreters are started: each would compile our sources anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["imagegen_app.testing.plugin"]
 
@@ -73,12 +81,67 @@ def require_service() -> Callable[[str], None]:
     return require
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """Have the database of this test process begin as a copy, too."""
+    from django.db import connection  # noqa: PLC0415 - after the settings are chosen
+
+    with pytest.MonkeyPatch.context() as patch:
+        if connection.vendor == "sqlite":
+            creation: Any = connection.creation
+            create = creation._create_test_db
+
+            def create_as_copy(*arguments: Any, **options: Any) -> Any:
+                name = create(*arguments, **options)
+                if not Path(name).exists():  # unless it is reused
+                    shutil.copyfile(migrated.sqlite_template(), name)
+                return name
+
+            patch.setattr(creation, "_create_test_db", create_as_copy)
+        elif connection.vendor == "postgresql":
+            with django_db_blocker.unblock():
+                template = migrated.postgresql_template()
+            patch.setitem(connection.settings_dict["TEST"], "TEMPLATE", template)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drives_that_end_at_once() -> Iterator[None]:
+    """Do not linger for more work where nobody else makes any; what is due later is still awaited."""
+    from imagegen_app.services.worker import driver  # noqa: PLC0415 - after the settings are chosen
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "LINGER_SECONDS", 0.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def language_of_the_site() -> Iterator[None]:
     """Begin each test in the site's language: a page read at `/de/` stays the thread's language."""
     translation.deactivate()
     yield
     translation.deactivate()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Start two processes for each core: many tests wait for other processes."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # pytest-xdist reads it
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests in one process that share a costly start."""
+    return scheduling.scheduler(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that no process ends with one while the others have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -90,11 +90,14 @@ def test_the_index_and_the_studio_ask_little_for_an_editor(
         assert len(asked) <= MOST, "\n".join(q[:130] for q in asked)
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_a_list_asks_no_more_for_many_rows(admin: Client, busy: Any, name: str) -> None:
-    asked = _count(admin, reverse(f"admin:imagegen_{name}_changelist"))
+def test_a_list_asks_no_more_for_many_rows(admin: Client, busy: Any) -> None:
+    found = {}
+    for name in LISTS:
+        asked = _count(admin, reverse(f"admin:imagegen_{name}_changelist"))
+        if len(asked) > MOST:
+            found[name] = [q[:160] for q in asked]
 
-    assert len(asked) <= MOST, "\n".join(q[:160] for q in asked)
+    assert found == {}, "\n\n".join(f"{a} {len(q)}\n" + "\n".join(q) for a, q in found.items())
 
 
 def test_the_pages_of_our_own_ask_little(admin: Client, busy: Any) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import Client
 
 from project import seed
 from project.demo import governance
+from tests import migrated
 from tests.browser import site as demo_site
 from tests.browser.site import ARGUMENTS
 
@@ -64,10 +67,17 @@ def page(shop: Any, live_server: Any, django_user_model: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo_site.Site]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> Iterator[demo_site.Site]:
     """The demo itself: a server and a worker, as `manage.py demo` starts them."""
     pytest.importorskip("playwright.sync_api")
-    yield from demo_site.serve(tmp_path_factory.mktemp("demo"))
+    folder = tmp_path_factory.mktemp("demo")
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock():
+            # The apps are the same, so are the tables; `tests/journeys` starts from nothing.
+            shutil.copyfile(migrated.sqlite_template(), folder / "demo.sqlite3")
+    yield from demo_site.serve(folder)
 
 
 @pytest.fixture

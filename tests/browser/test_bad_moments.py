@@ -114,7 +114,8 @@ def test_a_poll_after_the_session_ended_says_so(demo: Site, visit: Callable[...,
         }"""
     )
 
-    assert page.locator("text=Sign in again").is_visible()
+    # The page's own poll may have met the end, too, and said so once more.
+    assert page.locator("text=Sign in again").first.is_visible()
 
 
 def test_a_budget_used_up_meanwhile_is_said_and_the_form_is_kept(

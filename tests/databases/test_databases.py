@@ -26,13 +26,26 @@ ROOMS = [
     ],
 )
 def test_the_spine_holds_on_another_database(database: str) -> None:
+    outer = os.environ.get("IMAGEGEN_TEST_DATABASE_NAME", "test_imagegen")
+
+    # One process: starting more, each with a database, costs more than these tests.
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *ROOMS],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-n0",
+            "-p",
+            "no:cacheprovider",
+            "--create-db",
+            *ROOMS,
+        ],
         cwd=ROOT,
         env={
             **os.environ,
             "IMAGEGEN_TEST_DATABASE": database,
-            "IMAGEGEN_TEST_DATABASE_NAME": "test_imagegen_inner",
+            "IMAGEGEN_TEST_DATABASE_NAME": f"{outer}_inner",
         },
         capture_output=True,
         text=True,

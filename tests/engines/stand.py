@@ -14,7 +14,9 @@ import uuid
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import pytest
 
 from imagegen_app.testing.simulator.server import DEFAULT_WEBHOOK_SECRET
 from tests.faults.invariants import broken
@@ -57,14 +59,14 @@ LANES = {
 class Desk:
     """A process that does what the site's web server would; one line of JSON an order."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], log: BinaryIO) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.engines.site.desk"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=log,
             text=True,
         )
         self._lock = threading.Lock()
@@ -121,17 +123,11 @@ class Site:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.lane.postgresql:
-            self._administer(f'CREATE DATABASE "{self.name}"')
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.engines.site.desk", "prepare"],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
+        try:
+            self.desk.order("prepare")
+        except json.JSONDecodeError:
+            self.__exit__()
+            pytest.fail((self.folder / "desk.log").read_text(errors="replace")[-2000:])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,7 +142,8 @@ class Site:
     @property
     def desk(self) -> Desk:
         if self._desk is None:
-            self._desk = Desk(self.environment)
+            with (self.folder / "desk.log").open("ab") as log:
+                self._desk = Desk(self.environment, log)
         return self._desk
 
     def forget_desk(self) -> None:

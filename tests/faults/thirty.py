@@ -18,18 +18,18 @@ import django
 django.setup()
 
 from django.contrib.auth.models import Group  # noqa: E402 - the apps come first
-from django.core.management import call_command  # noqa: E402 - the apps come first
 
 from imagegen_app.core.actors import System  # noqa: E402 - the apps come first
 from imagegen_app.models import Grant, ImageModel, Provider  # noqa: E402 - the apps come first
 from imagegen_app.services.policy import catalog  # noqa: E402 - the apps come first
 from project import seed  # noqa: E402 - the apps come first
 from project.demo import governance, main_job  # noqa: E402 - the apps come first
+from tests import migrated  # noqa: E402 - the apps come first
 
 
 def main(number: int) -> None:
     """Migrate, seed, govern and request."""
-    call_command("migrate", verbosity=0, interactive=False)
+    migrated.migrate()
     governance.setup()
     seed.users()
     seed.catalog()

@@ -119,6 +119,7 @@ class _Scene:
     def dies_asking(self, failpoint: str) -> None:
         """Have the web server die at a point of its first request, and come back."""
         token = self.site.folder / "token"
+        self.site.forget_desk()
         self.site.environment["IMAGEGEN_FAILPOINTS"] = f"{failpoint}@{token}"
         with contextlib.suppress(json.JSONDecodeError):
             self.site.desk.order("request", count=1)
@@ -249,6 +250,7 @@ def cancelled(scene: _Scene) -> None:
 def server_dies_of_a_webhook(scene: _Scene) -> None:
     """Kill the web server just after it has taken a webhook in; the provider tells again."""
     token = scene.site.folder / "token"
+    scene.site.forget_desk()
     scene.site.environment["IMAGEGEN_FAILPOINTS"] = f"webhook.after_inbox_commit@{token}"
     scene.request()
     scene.start()

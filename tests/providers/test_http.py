@@ -148,7 +148,8 @@ def test_what_breaks_after_sending_may_have_been_billed(
         assert caught.value.__suppress_context__
         assert "canary" not in str(caught.value) + caught.value.detail
 
-    talk(handler, use, read=0.2)
+    # A short limit only where nothing more comes: a busy machine is slow to answer, too.
+    talk(handler, use, read=5 if handler is hanging_up else 0.2)
 
     assert list(answer.parts()) == []
 
@@ -324,7 +325,6 @@ def test_a_download_follows_three_redirects_without_credentials(answer: AnswerFi
         (answering(http_answer(b"", status="503 Later")), ProviderUnavailable),
         (answering(http_answer(b"", status="429 Later")), ProviderUnavailable),
         (answering(http_answer(b"x" * 2000)), BadResponse),
-        (silent, ProviderTimeout),
         (hanging_up, ProviderUnavailable),
     ],
 )
@@ -337,7 +337,19 @@ def test_a_result_that_cannot_be_fetched_says_whether_to_come_again(
                 server.url + "/a", base_url=server.url, answer=answer, part="image-0"
             )
 
-    talk(handler, use, max_download=1000, download_total=0.4, download_first_byte=0.3)
+    talk(handler, use, max_download=1000)
+
+    assert list(answer.parts()) == []
+
+
+def test_a_result_that_never_begins_is_given_up(answer: AnswerFile) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(ProviderTimeout):
+            await http.download(
+                server.url + "/a", base_url=server.url, answer=answer, part="image-0"
+            )
+
+    talk(silent, use, download_first_byte=0.2)
 
     assert list(answer.parts()) == []
 

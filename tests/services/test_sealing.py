@@ -121,7 +121,7 @@ def test_a_sealer_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> No
         "import django; django.setup()\n"
         "from django.db import connection\n"
         f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r}\n"
-        "from imagegen_app.services.foundation.event_log import sealing; sealing.seal()"
+        "from imagegen_app.services.audit import sealing; sealing.seal()"
     )
     died = subprocess.run(
         [sys.executable, "-c", script],
