@@ -27,7 +27,7 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W033",
-                "Celery has no broker of its own: it looks for RabbitMQ on this host.",
+                "Celery has no broker configured: it tries RabbitMQ on this host.",
                 "Set CELERY_BROKER_URL, and load the site's Celery app in its __init__.py.",
             )
         )

@@ -180,7 +180,7 @@ def _compose(batch: Batch, actor: Actor, keys: Sequence[str]) -> _Chunk:
     for key in keys:
         instance = found.get(key)
         if instance is None:
-            chunk.faults.append({"row": key, "why": _("It is not there any more.")})
+            chunk.faults.append({"row": key, "why": _("It no longer exists.")})
             continue
         try:
             wish = _wish(batch, actor, instance, key)

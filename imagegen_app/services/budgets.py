@@ -144,7 +144,7 @@ def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> Bud
     if budget.currency != currency:
         raise CurrencyMismatch(
             _("This image cannot be requested."),
-            why=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
+            why=_("The budget “%(budget)s” is in %(ours)s, but the model is priced in %(theirs)s.")
             % {"budget": budget.name, "ours": budget.currency, "theirs": currency},
             remedy=whom_to_ask(),
         )
@@ -160,9 +160,10 @@ def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> Bud
 
 def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> OverBudget:
     return OverBudget(
-        _("This image does not fit into the budget."),
+        _("The remaining budget does not cover this job."),
         why=_(
-            "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”."
+            "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s remain in "
+            "“%(budget)s”."
         )
         % {
             "cost": shown(amount),

@@ -285,9 +285,7 @@ def cancel(
 ) -> None:
     """End a job by a person's wish; with `charge` the money is gone, and the job says so."""
     message = (
-        "Cancelled; nothing was billed."
-        if charge is None
-        else "Cancelled; it was billed all the same."
+        "Cancelled; nothing was billed." if charge is None else "Cancelled, but it was billed."
     )
     move(
         job,
@@ -315,7 +313,7 @@ def expire(job: Job) -> None:
         job,
         JobState.EXPIRED,
         error_code="expired",
-        error_message="The job was not made before its deadline.",
+        error_message="The job was not finished before its deadline.",
         error_remedy="Request it again.",
         actual_cost=0,
     )

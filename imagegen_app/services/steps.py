@@ -28,7 +28,7 @@ class BadStep(Refused):
     code = "bad_step"
 
     def __init__(self, why: str) -> None:
-        super().__init__(_("This request cannot be made."), why=why, remedy=whom_to_ask())
+        super().__init__(_("This request is not valid."), why=why, remedy=whom_to_ask())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def planned(
     for one in wanted:
         model = ImageModel.objects.filter(slug=one.model).select_related("provider").first()
         if model is None:
-            raise BadStep(_("There is no model “%(name)s”.") % {"name": one.model[:60]})
+            raise BadStep(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
         step = Step(model, one.operation, one.size_after(size), factor=one.factor)
         _demand_possible(step, start=size)
         found.append(step)
@@ -175,6 +175,6 @@ def _demand_possible(step: Step, *, start: Size) -> None:
     if complaint:
         part, _colon, why = complaint.partition(": ")
         raise BadStep(
-            _("“%(model)s” cannot do this (%(part)s): %(why)s.")
+            _("“%(model)s” does not support this (%(part)s): %(why)s.")
             % {"model": step.image_model.name, "part": part.replace("_", " "), "why": why}
         )

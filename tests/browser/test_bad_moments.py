@@ -203,7 +203,7 @@ def test_markup_stays_text_on_every_page(demo: Site, visit: Callable[..., Any]) 
     page.locator("a.imagegen-button:has-text('Use this image')").first.click()
     page.fill("#imagegen-alt", MARKUP)
     page.click("button:has-text('Use this image')")
-    address = page.locator("text=Its whole story").get_attribute("href")
+    address = page.locator("text=All details of the image").get_attribute("href")
     shown = 0
     for path in (
         address,

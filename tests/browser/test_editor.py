@@ -55,7 +55,7 @@ def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
     shown = image.evaluate("e => e.currentSrc")
     answer = visitor.request.get(shown)
 
-    assert re.search(r"\d+\.\d\d USD left of", left)
+    assert re.search(r"\d+\.\d\d USD remain in", left)
     assert shapes == {("1536", "864")}
     assert media == ["image/avif", "image/webp"]
     assert ".jpg" in image.get_attribute("src")

@@ -152,7 +152,7 @@ def test_rows_that_cannot_be_made_are_left_out_and_named(
     batch.refresh_from_db()
     found = counts(batch)
     assert (found.total, found.faults) == (2, 1)
-    assert batch.faults == [{"row": keys[1], "why": "It is not there any more."}]
+    assert batch.faults == [{"row": keys[1], "why": "It no longer exists."}]
 
 
 def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
@@ -226,7 +226,7 @@ def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
     site: Site, version: TemplateVersion
 ) -> None:
     keys = products(30)
-    with pytest.raises(wishes.InvalidWish, match="more than the"):
+    with pytest.raises(wishes.InvalidWish, match=r"above the spending limit of 0\.50 USD"):
         start(site, version, keys, limits=Limits(cap=Decimal("0.50")))
     with_budget(site, Decimal("0.50"))
     with pytest.raises(budgets.OverBudget):

@@ -267,7 +267,7 @@ def test_the_person_who_takes_the_words_is_told_whose_they_are(
     page = client.get(reverse("admin:imagegen_studio_choose", args=[asset.pk])).content.decode()
 
     assert "A red mug on a table</textarea>" in page
-    assert "A machine has looked at the image" in page
+    assert "This text was suggested automatically" in page
 
 
 @pytest.mark.parametrize(

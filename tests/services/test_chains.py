@@ -159,7 +159,7 @@ def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
         with pytest.raises(InvalidWish) as caught:
             site.wish(passes=[wrong])
         assert caught.value.field == "passes"
-    with pytest.raises(InvalidWish, match="cannot do this"):
+    with pytest.raises(InvalidWish, match="does not support this"):
         site.wish(size="1024x1024", passes=[f"upscale:4:{site.model.slug}"])
     assert Job.objects.count() == 0
 
@@ -227,14 +227,14 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     root.refresh_from_db()
     left = [a.job_id for a in root.results()]
 
-    with pytest.raises(control.CannotSteer, match="step before"):
+    with pytest.raises(control.CannotSteer, match="previous pass"):
         control.request_again(actor=site.actor, job=cut_out)
     again = control.request_again(actor=site.actor, job=upscale)
     driver.drive(seconds=15)
 
     assert (upscale.state, cut_out.state) == ("failed", "cancelled")
     assert left == [root.pk]
-    assert progress.of(root).phase == "Ready, but not every step could be made"
+    assert progress.of(root).phase == "Ready, but not every follow-up pass succeeded"
     assert [job.state for job in chains.whole(again)] == ["succeeded", "succeeded"]
     again.refresh_from_db()
     assert [a.job.operation for a in again.results()] == ["remove_background"]
@@ -303,7 +303,7 @@ def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) 
         root.refresh_from_db()
     shown = progress.of(root)
 
-    assert "step before" in waiting.phase
+    assert "previous pass" in waiting.phase
     assert shown.is_final or ("of 3" in shown.phase and not shown.is_final)
 
 

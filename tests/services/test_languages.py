@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LANGUAGES = ("de", "fr")
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 #: Words that are the same in both.
-ALIKE = {"Image", "Pilot"}
+ALIKE = {"Image", "Pilot", "Text"}
 
 
 def errors(kind: type[ProviderError] = ProviderError) -> Iterator[type[ProviderError]]:
@@ -85,5 +85,5 @@ def test_a_request_is_told_in_german(site: Site) -> None:
         shown = job.get_state_display()
 
     assert "angefordert" in " ".join(t.sentence for t in told)
-    assert shown == "Wartet"
+    assert shown == "In der Warteschlange"
     assert AuditEvent.objects.filter(job_id=job.pk).count() == len(told)

@@ -118,8 +118,8 @@ def test_a_provider_that_asks_for_quiet_is_left_alone_by_all_and_probed_by_one(s
     with pytest.raises(NotNow) as refusal:
         begin(one)
     assert refusal.value.seconds >= 6.9
-    assert "slow down" in condition.why_waiting(one)
-    assert condition.told(Provider.objects.get()) == "left alone, as it asked for"
+    assert "limits the number of requests" in condition.why_waiting(one)
+    assert condition.told(Provider.objects.get()) == "paused: rate limit reached"
 
     time_passes(7.1)
     begin(two)
@@ -159,7 +159,7 @@ def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -
         begin(several[0])
     assert (refusal.value.is_broken, refusal.value.image_model) == (True, site.model.pk)
     assert "out of order" in condition.why_waiting(several[0])
-    assert condition.told(Provider.objects.get()) == "paused, because it keeps failing"
+    assert condition.told(Provider.objects.get()) == "paused after repeated failures"
     assert AuditEvent.objects.filter(type="provider.paused").count() == 1
 
     time_passes(16)

@@ -39,7 +39,7 @@ def test_without_a_grant_nothing_is_requested_and_the_refusal_is_recorded(site: 
     with pytest.raises(access.NotGranted) as refusal:
         requests.request_images(actor=stranger, wish=site.wish())
 
-    assert "not released for your groups" in refusal.value.why
+    assert "have no grant for" in refusal.value.why
     assert refusal.value.remedy.startswith("Ask ")
     assert not Job.objects.exists()
     assert AuditEvent.objects.filter(type="job.denied", actor_id=stranger.id).count() == 1

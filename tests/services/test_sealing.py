@@ -352,7 +352,7 @@ def test_the_site_may_bring_its_own_key(settings: Any, place: Path) -> None:
     ("content", "words"),
     [
         (None, "cannot be read"),
-        (b"no key", "is no private key"),
+        (b"no key", "is not a private key"),
         (pem(generate_private_key(SECP256R1())), "not of the kind Ed25519"),
     ],
 )

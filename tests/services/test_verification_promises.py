@@ -69,7 +69,7 @@ def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
 
     report = verification.verify()
 
-    assert [f.sentence for f in report.findings] == ["The signed root of 0 events is another one."]
+    assert [f.sentence for f in report.findings] == ["The signed root of 0 events differs."]
 
 
 def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.cache import never_cache
 
 from imagegen_app.admin.pages.batch import TILES, own_batch
@@ -76,9 +76,9 @@ class ReviewPage:
             "tiles": tiles,
             "shown": shown,
             "states": [
-                ("pending", _("To decide")),
-                ("approved", _("Approved")),
-                ("rejected", _("Rejected")),
+                ("pending", _("To review")),
+                ("approved", pgettext("several images", "Approved")),
+                ("rejected", pgettext("several images", "Rejected")),
             ],
             "unplaced": _unplaced(batch),
         }
