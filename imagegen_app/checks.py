@@ -26,12 +26,12 @@ CHECKS = {
     "imagegen.E001": "IMAGEGEN holds an unknown key, or a value of the wrong type.",
     "imagegen.E002": "The engine cannot be imported.",
     "imagegen.E003": "The storage alias is missing from STORAGES.",
-    "imagegen.E004": "Private files lie where the web server serves everything.",
-    "imagegen.E005": "A credential names no hosts, an unknown source, or holds the key itself.",
-    "imagegen.E006": "The public address for webhooks is not https.",
-    "imagegen.E007": "Failpoints are armed in production.",
+    "imagegen.E004": "Private files are stored where the web server serves every file.",
+    "imagegen.E005": "A credential lists no hosts, has an unknown source, or contains the key itself.",
+    "imagegen.E006": "The public URL for webhooks is not https.",
+    "imagegen.E007": "Failpoints are enabled in production.",
     "imagegen.E008": "A content check cannot be imported, or is configured for an unknown stage.",
-    "imagegen.E009": "A signing file cannot be read, or its partner is missing.",
+    "imagegen.E009": "A signing file cannot be read, or the certificate or key is missing.",
     "imagegen.E010": "A target is not an image field, or lacks its template.",
     "imagegen.E011": "A trusted origin is not a valid origin.",
     "imagegen.E012": "Images are signed with the development certificate in production.",
@@ -41,15 +41,15 @@ CHECKS = {
     "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
     "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
     "imagegen.W028": "Superusers bypass the allowlist.",
-    "imagegen.E029": "Time zones are off.",
+    "imagegen.E029": "USE_TZ is off.",
     "imagegen.E030": "The engine cannot be used with its present settings.",
     "imagegen.W031": "Tasks and jobs are stored in different databases.",
-    "imagegen.W032": "The engine works in the request instead of in a worker.",
-    "imagegen.W033": "Celery has no broker of the site's own.",
-    "imagegen.W034": "Redis gives a Celery task to a second worker while the first is at work.",
-    "imagegen.W035": "Celery closes the database's connection round every task.",
-    "imagegen.W036": "A Celery worker takes tasks ahead and keeps them from idle ones.",
-    "imagegen.W037": "Celery ends a task before a drive may be over.",
+    "imagegen.W032": "The engine processes jobs in the web request instead of in a worker.",
+    "imagegen.W033": "Celery has no broker configured.",
+    "imagegen.W034": "Redis may deliver a Celery task to a second worker while the first still processes it.",
+    "imagegen.W035": "Celery closes the database connection after every task.",
+    "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
+    "imagegen.W037": "Celery may stop a task before the job loop is over.",
     "imagegen.E038": "The captioner cannot be loaded.",
 }
 _STAGES = {"prompt", "input", "output"}
@@ -181,7 +181,7 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
     if inside or getattr(chosen, "querystring_auth", True) is False:
         yield Error(
             f"Files of STORAGES[{settings.storage!r}] are public.",
-            hint="Give the alias a location outside of MEDIA_ROOT, or signed addresses.",
+            hint="Give the alias a location outside of MEDIA_ROOT, or signed URLs.",
             id="imagegen.E004",
         )
 
@@ -233,7 +233,7 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
         except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
             yield Error(
                 f"The content check {entry.name!r} cannot be loaded: {type(fault).__name__}.",
-                hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
+                hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
                 id="imagegen.E008",
             )
 
@@ -247,7 +247,7 @@ def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
     except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
         yield Error(
             f"The captioner cannot be loaded: {type(fault).__name__}.",
-            hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
+            hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
             id="imagegen.E038",
         )
 

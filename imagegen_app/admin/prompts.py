@@ -245,7 +245,7 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
-                *((_("Then"), steps.in_words(one)) for one in passes_from(obj.passes)),
+                *((_("Follow-up pass"), steps.in_words(one)) for one in passes_from(obj.passes)),
             ]
         )
 

@@ -64,9 +64,9 @@ class TemplateForm(AnyModelForm):
     quality = forms.CharField(label=gettext_lazy("Quality"), required=False, max_length=20)
     seed_strategy = forms.ChoiceField(label=gettext_lazy("Seed"), choices=SEED_STRATEGIES)
     seed = forms.IntegerField(label=gettext_lazy("Fixed seed"), required=False, min_value=0)
-    pass_0 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
-    pass_1 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
-    pass_2 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
+    pass_0 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
+    pass_1 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
+    pass_2 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
     version_note = forms.CharField(
         label=gettext_lazy("What changed"), required=False, max_length=200
     )

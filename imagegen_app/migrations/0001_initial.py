@@ -209,7 +209,7 @@ class Migration(migrations.Migration):
                 ('actor_id', models.CharField(max_length=64, verbose_name='actor')),
                 ('key', models.CharField(max_length=64, verbose_name='idempotency key')),
                 ('rows', models.JSONField(default=list, verbose_name='rows')),
-                ('row_count', models.PositiveIntegerField(default=0, verbose_name='rows in all')),
+                ('row_count', models.PositiveIntegerField(default=0, verbose_name='total rows')),
                 ('prepared', models.PositiveIntegerField(default=0, verbose_name='rows prepared')),
                 ('faults', models.JSONField(default=list, verbose_name='invalid rows')),
                 ('pilot', models.PositiveIntegerField(default=0, verbose_name='pilot')),

@@ -265,4 +265,4 @@ class Verdict(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.screener}: {self.outcome}"
+        return f"{self.screener}: {self.get_outcome_display()}"

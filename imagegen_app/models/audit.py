@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models.base import Record
@@ -164,4 +165,4 @@ class Checkpoint(Record):
         indexes = [models.Index(fields=["-size"], name="imagegen_checkpoint_largest")]
 
     def __str__(self) -> str:
-        return f"{self.size} events"
+        return ngettext("%(number)s entry", "%(number)s entries", self.size) % {"number": self.size}

@@ -46,7 +46,7 @@ class Batch(Record):
     )
     #: Keys of the objects, in the order in which their jobs are made.
     rows: models.JSONField[Any, Any] = models.JSONField(_("rows"), default=list)
-    row_count = models.PositiveIntegerField(_("rows in all"), default=0)
+    row_count = models.PositiveIntegerField(_("total rows"), default=0)
     #: Rows whose turn has come, whether a job was made of them or not.
     prepared = models.PositiveIntegerField(_("rows prepared"), default=0)
     #: The first rows that could not be made, and why.

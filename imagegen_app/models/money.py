@@ -171,4 +171,4 @@ class LedgerEntry(Record):
         indexes = [models.Index(fields=["period", "created_at"], name="imagegen_ledger_period")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()} {self.amount}"

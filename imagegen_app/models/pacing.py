@@ -32,7 +32,7 @@ class Throttle(Record):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"throttle of {self.provider_id}"
+        return f"rate limit of {self.provider_id}"
 
 
 class Breaker(Record):

@@ -139,7 +139,7 @@ def _demand_sound(record: Record) -> None:
         known = {o.value for o in Operation}
         unknown = [str(o) for o in record.operations if o not in known]
         if unknown or not record.operations:
-            raise NotValid(_("Choose at least one known operation."), field="operations")
+            raise NotValid(_("Choose at least one valid operation."), field="operations")
 
 
 def _move_limit(budget: Budget) -> None:
