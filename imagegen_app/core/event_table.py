@@ -52,10 +52,10 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row("access_review.closed", "notice", gettext_noop("{actor} closed an access review.")),
     # Providers, models and credentials
-    Row("provider.created", "notice", gettext_noop("{actor} added the provider {object}.")),
-    Row("provider.changed", "notice", gettext_noop("{actor} changed the provider {object}.")),
-    Row("provider.enabled", "notice", gettext_noop("{actor} enabled the provider {object}.")),
-    Row("provider.disabled", "warning", gettext_noop("{actor} disabled the provider {object}.")),
+    Row("provider.created", "notice", gettext_noop("{actor} added the provider {provider}.")),
+    Row("provider.changed", "notice", gettext_noop("{actor} changed the provider {provider}.")),
+    Row("provider.enabled", "notice", gettext_noop("{actor} enabled the provider {provider}.")),
+    Row("provider.disabled", "warning", gettext_noop("{actor} disabled the provider {provider}.")),
     Row(
         "provider.paused",
         "warning",
@@ -76,46 +76,50 @@ ROWS: Final[tuple[Row, ...]] = (
         "warning",
         gettext_noop("The provider {provider} does not accept the credential {credential}."),
     ),
-    Row("model.registered", "notice", gettext_noop("{actor} registered the model {object}.")),
-    Row("model.changed", "notice", gettext_noop("{actor} changed the model {object}.")),
+    Row("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
+    Row("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
     Row(
         "model.promoted",
         "notice",
-        gettext_noop("{actor} changed the status of the model {object} from {before} to {after}."),
+        gettext_noop("{actor} changed the status of the model {model} from {before} to {after}."),
     ),
     Row(
         "model.deprecated",
         "notice",
-        gettext_noop("{actor} marked the model {object} as deprecated."),
+        gettext_noop("{actor} marked the model {model} as deprecated."),
     ),
-    Row("model.retired", "warning", gettext_noop("{actor} retired the model {object}.")),
+    Row("model.retired", "warning", gettext_noop("{actor} retired the model {model}.")),
     Row(
         "model.price_changed",
         "notice",
         gettext_noop("{actor} changed the price of {object} from {before} to {after}."),
     ),
     # Prompt templates
-    Row("template.created", "info", gettext_noop("{actor} created the prompt template {object}.")),
-    Row("template.changed", "info", gettext_noop("{actor} changed the prompt template {object}.")),
+    Row(
+        "template.created", "info", gettext_noop("{actor} created the prompt template {template}.")
+    ),
+    Row(
+        "template.changed", "info", gettext_noop("{actor} changed the prompt template {template}.")
+    ),
     Row(
         "template.version_published",
         "notice",
-        gettext_noop("{actor} published version {version} of {object}."),
+        gettext_noop("{actor} published version {version} of {template}."),
     ),
     Row(
         "template.deprecated",
         "notice",
-        gettext_noop("{actor} marked the prompt template {object} as deprecated."),
+        gettext_noop("{actor} marked the prompt template {template} as deprecated."),
     ),
     Row(
         "template.archived",
         "notice",
-        gettext_noop("{actor} archived the prompt template {object}."),
+        gettext_noop("{actor} archived the prompt template {template}."),
     ),
     Row(
         "template.restored",
         "notice",
-        gettext_noop("{actor} restored the prompt template {object}."),
+        gettext_noop("{actor} restored the prompt template {template}."),
     ),
     # Budgets and money
     Row(

@@ -38,6 +38,9 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "fewer_images": _("fewer images than requested"),
         "forged": _("invalid signature"),
         "never_accepted": _("the call never reached the provider"),
+        "not_granted": _("The requester no longer has a grant for this model."),
+        "request_gone": _("Data that the job needs no longer exists."),
+        "worker_lost_repeatedly": _("The worker crashed three times on this job."),
     },
     "finding": {
         "tree_not_continued": _("it does not continue what was signed"),
@@ -89,15 +92,11 @@ def value_label(fact: str, value: str) -> str:
     """Return the words for a fact's value in the reader's language."""
     known = VALUES.get(fact, {})
     if value in known:
-        return str(known[value])
-    if fact == "error":
-        error = all_errors().get(value)
-        return (
-            gettext((error.__doc__ or "").split("\n", maxsplit=1)[0]).rstrip(".")
-            if error
-            else value
-        )
-    return value
+        return str(known[value]).rstrip(".")
+    error = all_errors().get(value) if fact == "error" else None
+    if error is None:
+        return value
+    return gettext((error.__doc__ or "").split("\n", maxsplit=1)[0]).rstrip(".")
 
 
 def object_label(kind: str, key: str) -> str:

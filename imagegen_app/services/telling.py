@@ -72,6 +72,9 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
         or event_labels.actor_label(event.actor_kind, event.actor_id),
         "object": event_labels.object_label(event.object_type, event.object_id),
     }
+    if values.get("group"):
+        # The log keeps a group's number, since its name may change.
+        values["group"] = f"{gettext('group')} {values['group']}"
     sentence = event.type
     if kind is not None:
         translated = gettext(kind.sentence)
