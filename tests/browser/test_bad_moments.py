@@ -87,7 +87,7 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(
     page.fill("#id_username", "editor")
     page.fill("#id_password", "editor-demo")
     page.click("input[type=submit]")
-    page.locator("text=This is what you had typed").wait_for()
+    page.locator("text=This is what you typed").wait_for()
     kept = (
         page.locator("[name=v_product]").input_value(),
         page.locator("[name=v_material]").input_value(),
@@ -171,7 +171,7 @@ def test_a_huge_reference_is_refused_with_and_without_script(
     told = plain.locator("[data-start-fault]").inner_text()
 
     assert page.locator("[name=starts]").evaluate("e => e.files.length") == 0
-    assert "100 MB; at most 25 MB" in told
+    assert "100 MB; the limit is 25 MB" in told
     assert plain.locator("[name=v_product]").input_value() == "cup from a huge file"
     assert _jobs(demo, "cup from a huge file") == 0
 

@@ -303,4 +303,4 @@ def test_a_price_that_is_none_is_refused(small: Any, price: str) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "CAPTIONER": {"BACKEND": "x.Y", "PRICE": price}}
 
     found = [one for one in run_checks(tags=["imagegen"]) if one.id == "imagegen.E001"]
-    assert "IMAGEGEN['CAPTIONER']['PRICE'] is no amount" in found[0].msg
+    assert "IMAGEGEN['CAPTIONER']['PRICE'] is not a valid amount" in found[0].msg

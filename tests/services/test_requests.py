@@ -71,7 +71,7 @@ def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
         site.request()
 
     assert refusal.value.code == "over_budget"
-    assert "0.01 USD are left" in refusal.value.why
+    assert "0.01 USD remain in" in refusal.value.why
     assert BudgetPeriod.objects.get().reserved == Decimal("0.04")
     assert Job.objects.count() == 2
 

@@ -371,5 +371,5 @@ def test_a_state_folder_that_cannot_be_made_is_told(settings: Any, place: Path) 
     (place / "file").write_text("")
     settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": place / "file" / "state"}
 
-    with pytest.raises(log_key.KeyUnreadable, match="cannot be made"):
+    with pytest.raises(log_key.KeyUnreadable, match="cannot be created"):
         sealing.vkey()
