@@ -141,11 +141,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("budget.exhausted", "warning", gettext_noop("The budget for {scope} is used up.")),
     Row("money.reserved", "info", gettext_noop("{amount} {currency} were reserved for {object}.")),
     Row("money.charged", "info", gettext_noop("{amount} {currency} were charged for {object}.")),
-    Row(
-        "money.released",
-        "info",
-        gettext_noop("{amount} {currency} reserved for {object} were released."),
-    ),
+    Row("money.released", "info", gettext_noop("{amount} {currency} for {object} were released.")),
     Row(
         "money.overage",
         "warning",
@@ -169,11 +165,7 @@ ROWS: Final[tuple[Row, ...]] = (
         gettext_noop("{actor} was refused {operation} with {model}: {rule}."),
         ("variables",),
     ),
-    Row(
-        "job.cached",
-        "info",
-        gettext_noop("{object} reused existing images at no cost."),
-    ),
+    Row("job.cached", "info", gettext_noop("{object} reused existing images at no cost.")),
     Row(
         "job.taken_up",
         "info",
@@ -266,11 +258,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("asset.marked", "info", gettext_noop("{object} was marked with {marks}.")),
     Row("asset.mark_failed", "alarm", gettext_noop("{object} could not be marked with {mark}.")),
     Row("asset.verified", "info", gettext_noop("The marks of {object} were checked: {result}.")),
-    Row(
-        "asset.renditions_made",
-        "info",
-        gettext_noop("{count} renditions of {object} were created."),
-    ),
+    Row("asset.renditions_made", "info", gettext_noop("Renditions of {object}: {count}.")),
     Row("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     Row("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
     Row(
@@ -278,12 +266,7 @@ ROWS: Final[tuple[Row, ...]] = (
         "notice",
         gettext_noop("{actor} viewed {object}, which is held for review."),
     ),
-    Row(
-        "asset.shared",
-        "notice",
-        gettext_noop("{actor} created a link to {object}."),
-        ("recipient",),
-    ),
+    Row("asset.shared", "notice", gettext_noop("{actor} shared {object}."), ("recipient",)),
     Row("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
     Row("asset.restored", "notice", gettext_noop("{actor} restored {object}.")),
     Row("asset.erased", "warning", gettext_noop("The files of {object} were erased.")),
@@ -331,11 +314,7 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     # Webhooks
     Row("webhook.received", "info", gettext_noop("A webhook from {provider} arrived.")),
-    Row(
-        "webhook.applied",
-        "info",
-        gettext_noop("The webhook from {provider} was applied to {object}."),
-    ),
+    Row("webhook.applied", "info", gettext_noop("A webhook from {provider} concerned {object}.")),
     Row(
         "webhook.refused",
         "warning",

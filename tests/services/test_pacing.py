@@ -158,7 +158,7 @@ def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -
     with pytest.raises(NotNow) as refusal:
         begin(several[0])
     assert (refusal.value.is_broken, refusal.value.image_model) == (True, site.model.pk)
-    assert "out of order" in condition.why_waiting(several[0])
+    assert "is unavailable" in condition.why_waiting(several[0])
     assert condition.told(Provider.objects.get()) == "paused after repeated failures"
     assert AuditEvent.objects.filter(type="provider.paused").count() == 1
 
