@@ -112,9 +112,9 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
         events = pack.read("events.jsonl").decode()
         facts = json.loads(pack.read("story.json"))
 
-    assert "generate with" in told
-    assert "upscale with" in told
-    assert "remove background with" in told
+    assert "Generate with" in told
+    assert "Upscale with" in told
+    assert "Remove background with" in told
     assert "0.12 USD for 2 image(s)" in told
     assert len({entry.event.job_id for entry in trail}) == 3
     assert [step["operation"] for step in facts["steps"]] == [
