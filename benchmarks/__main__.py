@@ -35,7 +35,7 @@ def main() -> int:
         return 0
     if options.name not in known:
         print(
-            f"There is no benchmark {options.name!r}; there are: {', '.join(sorted(known))}.",
+            f"{options.name!r} is not a known benchmark; available: {', '.join(sorted(known))}.",
             file=sys.stderr,
         )
         return 2

@@ -26,31 +26,31 @@ CHECKS = {
     "imagegen.E001": "IMAGEGEN holds an unknown key, or a value of the wrong type.",
     "imagegen.E002": "The engine cannot be imported.",
     "imagegen.E003": "The storage alias is missing from STORAGES.",
-    "imagegen.E004": "Private files lie where the web server serves everything.",
-    "imagegen.E005": "A credential names no hosts, an unknown source, or holds the key itself.",
-    "imagegen.E006": "The public address for webhooks is not https.",
-    "imagegen.E007": "Failpoints are armed in production.",
-    "imagegen.E008": "A screener cannot be imported, or looks at an unknown stage.",
-    "imagegen.E009": "A signing file cannot be read, or its partner is missing.",
-    "imagegen.E010": "A target is no image field, or lacks its template.",
-    "imagegen.E011": "A trusted origin is no origin.",
+    "imagegen.E004": "Private files are stored where the web server serves every file.",
+    "imagegen.E005": "A credential lists no hosts, has an unknown source, or contains the key itself.",
+    "imagegen.E006": "The public URL for webhooks is not https.",
+    "imagegen.E007": "Failpoints are enabled in production.",
+    "imagegen.E008": "A content check cannot be imported, or is configured for an unknown stage.",
+    "imagegen.E009": "A signing file cannot be read, or the certificate or key is missing.",
+    "imagegen.E010": "A target is not an image field, or lacks its template.",
+    "imagegen.E011": "A trusted origin is not a valid origin.",
     "imagegen.E012": "Images are signed with the development certificate in production.",
-    "imagegen.E013": "There is no state folder.",
+    "imagegen.E013": "No state folder is configured.",
     "imagegen.E014": "A rendition's width or format is unknown.",
     "imagegen.E015": "The queue is not among the engine's queues.",
     "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
     "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
     "imagegen.W028": "Superusers bypass the allowlist.",
-    "imagegen.E029": "Time zones are off.",
+    "imagegen.E029": "USE_TZ is off.",
     "imagegen.E030": "The engine cannot be used with its present settings.",
-    "imagegen.W031": "Tasks and jobs are kept in different databases.",
-    "imagegen.W032": "The engine works in the request instead of in a worker.",
-    "imagegen.W033": "Celery has no broker of the site's own.",
-    "imagegen.W034": "Redis gives a Celery task to a second worker while the first is at work.",
-    "imagegen.W035": "Celery closes the database's connection round every task.",
-    "imagegen.W036": "A Celery worker takes tasks ahead and keeps them from idle ones.",
-    "imagegen.W037": "Celery ends a task before a drive may be over.",
-    "imagegen.E038": "The captioner cannot be made.",
+    "imagegen.W031": "Tasks and jobs are stored in different databases.",
+    "imagegen.W032": "The engine processes jobs in the web request instead of in a worker.",
+    "imagegen.W033": "Celery has no broker configured.",
+    "imagegen.W034": "Redis may deliver a Celery task to a second worker while the first still processes it.",
+    "imagegen.W035": "Celery closes the database connection after every task.",
+    "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
+    "imagegen.W037": "Celery may stop a task before the job loop is over.",
+    "imagegen.E038": "The captioner cannot be loaded.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -181,7 +181,7 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
     if inside or getattr(chosen, "querystring_auth", True) is False:
         yield Error(
             f"Files of STORAGES[{settings.storage!r}] are public.",
-            hint="Give the alias a location outside of MEDIA_ROOT, or signed addresses.",
+            hint="Give the alias a location outside of MEDIA_ROOT, or signed URLs.",
             id="imagegen.E004",
         )
 
@@ -218,13 +218,13 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
         unknown = set(entry.stages) - _STAGES
         if unknown:
             yield Error(
-                f"The screener {entry.name!r} looks at an unknown stage {min(unknown)!r}.",
+                f"The content check {entry.name!r} is configured for an unknown stage {min(unknown)!r}.",
                 hint="Stages are prompt, input and output.",
                 id="imagegen.E008",
             )
         if entry.on_error not in {"block", "pass"}:
             yield Error(
-                f"The screener {entry.name!r} has an unknown ON_ERROR {entry.on_error!r}.",
+                f"The content check {entry.name!r} has an unknown ON_ERROR {entry.on_error!r}.",
                 hint="Use block (closed) or pass (open).",
                 id="imagegen.E008",
             )
@@ -232,8 +232,8 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
             import_string(entry.backend)(**entry.options)
         except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
             yield Error(
-                f"The screener {entry.name!r} cannot be made: {type(fault).__name__}.",
-                hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
+                f"The content check {entry.name!r} cannot be loaded: {type(fault).__name__}.",
+                hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
                 id="imagegen.E008",
             )
 
@@ -246,8 +246,8 @@ def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
         import_string(entry.backend)(**entry.options)
     except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
         yield Error(
-            f"The captioner cannot be made: {type(fault).__name__}.",
-            hint=f"Check that {entry.backend} exists and takes the OPTIONS.",
+            f"The captioner cannot be loaded: {type(fault).__name__}.",
+            hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
             id="imagegen.E038",
         )
 
@@ -283,7 +283,7 @@ def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
             field = None
         if not isinstance(field, models.FileField | models.ForeignKey):
             yield Error(
-                f"IMAGEGEN['TARGETS'][{path!r}] is no image field.",
+                f"IMAGEGEN['TARGETS'][{path!r}] is not an image field.",
                 hint="Write app_label.Model.field, such as catalog.Product.image.",
                 id="imagegen.E010",
             )
@@ -305,13 +305,13 @@ def _rest(settings: conf.Settings) -> Iterator[CheckMessage]:
     for origin in settings.trusted_origins:
         if not origin.startswith(("http://", "https://")) or origin.count("/") > 2:  # noqa: PLR2004 - scheme://host
             yield Error(
-                f"IMAGEGEN['TRUSTED_ORIGINS'] holds {origin!r}, which is no origin.",
+                f"IMAGEGEN['TRUSTED_ORIGINS'] contains {origin!r}, which is not a valid origin.",
                 hint="Write http://host:port without a path.",
                 id="imagegen.E011",
             )
     if not settings.state_dir and getattr(django_settings, "BASE_DIR", None) is None:
         yield Error(
-            "There is no folder for the spool and for keys.",
+            "No folder for the spool and for keys is configured.",
             hint="Set IMAGEGEN['STATE_DIR'] to a folder that all workers share.",
             id="imagegen.E013",
         )

@@ -228,7 +228,9 @@ def read(raw: Any) -> Settings:
     :raises SettingsFault: naming the key and the mend.
     """
     if not isinstance(raw, dict):
-        raise SettingsFault("IMAGEGEN is no dict", hint="Write IMAGEGEN = {...} in the settings.")
+        raise SettingsFault(
+            "IMAGEGEN is not a dict", hint="Write IMAGEGEN = {...} in the settings."
+        )
     values = _known(Settings, raw, "IMAGEGEN")
     values["credentials"] = {
         str(name): _nested(CredentialSettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
@@ -336,7 +338,9 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
             return str(value)
         wrong = not isinstance(value, _PLAIN[text]) or (text == "int" and isinstance(value, bool))
         if wrong:
-            raise SettingsFault(f"{place} is no {text}", hint=f"Give a value of type {text}.")
+            raise SettingsFault(
+                f"{place} is not a valid {text}", hint=f"Give a value of type {text}."
+            )
         if text == "int" and value < 0:
             raise SettingsFault(f"{place} is negative", hint="Give a positive number.")
         return value
@@ -357,17 +361,18 @@ def _demand_amount(text: str, place: str) -> None:
     # Money is kept to a hundredth of a cent: what is less would be booked as nothing.
     if not amount.is_finite() or amount < 0 or amount != round(amount, 4):
         raise SettingsFault(
-            f"{place} is no amount", hint='Write it as text with up to four decimals: "0.0015".'
+            f"{place} is not a valid amount",
+            hint='Write it as text with up to four decimals: "0.0015".',
         )
 
 
 def _mapping(value: Any, place: str) -> Mapping[Any, Any]:
     if not isinstance(value, dict):
-        raise SettingsFault(f"{place} is no dict", hint="Write it as a dict.")
+        raise SettingsFault(f"{place} is not a dict", hint="Write it as a dict.")
     return value
 
 
 def _sequence(value: Any, place: str) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise SettingsFault(f"{place} is no list", hint="Write it as a list.")
+        raise SettingsFault(f"{place} is not a list", hint="Write it as a list.")
     return value

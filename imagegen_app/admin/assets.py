@@ -53,17 +53,17 @@ class AssetAdmin(OwnRows):
     list_filter = ["review", "is_step", "credentials_state", "job__image_model"]
     list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
     search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
-    search_help_text = gettext_lazy("Title, alternative text, hash or number")
+    search_help_text = gettext_lazy("Title, alternative text, hash or ID")
     ordering = ["-created_at"]
     lookups = ["job", "job__batch", "job__template_version"]
     actions = ["approve", "reject", "withdraw", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [
         (None, {"fields": ["preview", "sentences", "prompt_text", "revised_prompt"]}),
-        (gettext_lazy("Marks"), {"fields": ["mark_facts"]}),
+        (gettext_lazy("AI marking"), {"fields": ["mark_facts"]}),
         (gettext_lazy("Shown"), {"fields": ["placement_lines", "alt", "rendition_table"]}),
-        (gettext_lazy("Where it comes from"), {"fields": ["origin_facts", "family"]}),
-        (gettext_lazy("Story"), {"fields": ["story"]}),
+        (gettext_lazy("Origin"), {"fields": ["origin_facts", "family"]}),
+        (gettext_lazy("Audit trail"), {"fields": ["story"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -123,7 +123,7 @@ class AssetAdmin(OwnRows):
             obj.height,
         )
 
-    @admin.display(description=gettext_lazy("in short"))
+    @admin.display(description=gettext_lazy("summary"))
     def sentences(self, obj: Any) -> SafeString:
         """Return the image's story in a few sentences."""
         lines = summary.sentences(obj.reader, obj)
@@ -140,7 +140,7 @@ class AssetAdmin(OwnRows):
             return _("erased on %(day)s") % {"day": asked.prompt_erased_at.date().isoformat()}
         prompt = prompt_access.prompt_of(obj.reader, asked)
         if prompt is None:
-            return _("You may not read other people's prompts.")
+            return _("You do not have permission to read other people's prompts.")
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
 
     @admin.display(description=gettext_lazy("prompt as the provider reworded it"))
@@ -175,7 +175,7 @@ class AssetAdmin(OwnRows):
             ]
         )
 
-    @admin.display(description=gettext_lazy("stands in"))
+    @admin.display(description=gettext_lazy("used in"))
     def placement_lines(self, obj: Asset) -> SafeString | str:
         """Return where it stands and stood."""
         rows = [
@@ -185,12 +185,12 @@ class AssetAdmin(OwnRows):
                 p.placed_at.strftime("%Y-%m-%d %H:%M"),
                 _("until %(day)s") % {"day": p.removed_at.strftime("%Y-%m-%d %H:%M")}
                 if p.removed_at
-                else _("still there"),
+                else _("still in use"),
             )
             for p in obj.placements.all()
         ]
         if not rows:
-            return _("nowhere yet")
+            return _("not used yet")
         return format_html(
             '<ul class="imagegen-story">{}</ul>',
             format_html_join("", '<li><a href="{}">{}</a>, {}, {}</li>', rows),
@@ -200,7 +200,7 @@ class AssetAdmin(OwnRows):
     def alt(self, obj: Asset) -> str:
         """Return the words for those who do not see it."""
         if obj.is_decorative:
-            return _("decorative: read out as nothing")
+            return _("decorative: skipped by screen readers")
         if not obj.alt_text and obj.alt_suggestion:
             return _("none yet; suggested: “%(text)s”") % {"text": obj.alt_suggestion}
         return obj.alt_text or _("none yet")
@@ -232,7 +232,7 @@ class AssetAdmin(OwnRows):
                         reverse("admin:imagegen_attempt_change", args=[obj.attempt_id]), obj.attempt
                     ),
                 ),
-                (_("Provider's request"), obj.attempt.provider_request_id),
+                (_("Provider's request ID"), obj.attempt.provider_request_id),
                 (_("Seed"), "" if obj.seed is None else obj.seed),
                 (
                     _("Original"),
@@ -241,7 +241,7 @@ class AssetAdmin(OwnRows):
             ]
         )
 
-    @admin.display(description=gettext_lazy("made from"))
+    @admin.display(description=gettext_lazy("generated from"))
     def family(self, obj: Asset) -> SafeString | str:
         """Return links to parents and children."""
         rows = (
@@ -255,14 +255,14 @@ class AssetAdmin(OwnRows):
             + [
                 (
                     reverse("admin:imagegen_asset_change", args=[l.child_id]),
-                    _("became %(image)s") % {"image": l.child},
+                    _("used for %(image)s") % {"image": l.child},
                 )
                 for l in obj.child_links.select_related("child")[:50]  # noqa: E741 - a short loop
             ]
         )
         return format_html_join(" · ", '<a href="{}">{}</a>', rows) or EMPTY
 
-    @admin.display(description=gettext_lazy("story"))
+    @admin.display(description=gettext_lazy("audit trail"))
     def story(self, obj: Asset) -> SafeString:
         """Return the audit trail as sentences."""
         return timeline(obj.job)

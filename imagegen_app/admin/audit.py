@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
 from imagegen_app.models import AuditEvent, Checkpoint
-from imagegen_app.services.audit import descriptions
+from imagegen_app.services.audit import descriptions, event_labels
+from imagegen_app.services.foundation import stored_messages
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 
 class Subject(admin.SimpleListFilter):
-    """Narrow the log to what it is about; the kinds are known, so no row is read for them."""
+    """Narrow the log to what it is about: the tables that have pages of their own; reads no row."""
 
     title = gettext_lazy("object")
     parameter_name = "object_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        models = apps.get_app_config("imagegen").get_models()
+        registered = model_admin.admin_site.is_registered
+        models = filter(registered, apps.get_app_config("imagegen").get_models())
         named = [(str(m._meta.model_name), str(m._meta.verbose_name).capitalize()) for m in models]  # noqa: SLF001 - Django's documented API
         return sorted(named, key=lambda entry: entry[1])
 
@@ -42,7 +44,7 @@ class AuditEventAdmin(RecordAdmin):
     list_display = ["at", "told_sentence", "severity", "actor_text", "object_text", "type"]
     list_filter = ["severity", "actor_kind", Subject]
     search_fields = ["type", "object_id", "actor_id"]
-    search_help_text = gettext_lazy("Kind of event, or number of an object or actor")
+    search_help_text = gettext_lazy("Event type, or ID of an object or actor")
     ordering = ["-at", "-pk"]
     lookups = ["job_id", "asset_id", "type"]
     fields = [
@@ -74,12 +76,12 @@ class AuditEventAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("actor"))
     def actor_text(self, obj: AuditEvent) -> str:
         """Return who acted, by pseudonym."""
-        return f"{obj.actor_kind} {obj.actor_id}"
+        return event_labels.actor_label(obj.actor_kind, obj.actor_id)
 
     @admin.display(description=gettext_lazy("object"))
     def object_text(self, obj: AuditEvent) -> str:
         """Return what it was about."""
-        return f"{obj.object_type} {obj.object_id[-8:]}" if obj.object_id else EMPTY
+        return event_labels.object_label(obj.object_type, obj.object_id) or EMPTY
 
     @admin.display(description=gettext_lazy("what happened"))
     def sentence(self, obj: AuditEvent) -> str:
@@ -95,7 +97,7 @@ class AuditEventAdmin(RecordAdmin):
             return self.object_text(obj)
         return link(address, self.object_text(obj))
 
-    @admin.display(description=gettext_lazy("facts"))
+    @admin.display(description=gettext_lazy("details"))
     def fact_list(self, obj: AuditEvent) -> SafeString:
         """Return the event's facts."""
         return facts(descriptions.tell([obj])[0].facts)
@@ -103,9 +105,10 @@ class AuditEventAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("erased"))
     def erased(self, obj: AuditEvent) -> str:
         """Return which personal texts were erased."""
-        return ", ".join(e.replace("_", " ") for e in descriptions.tell([obj])[0].erased) or EMPTY
+        erased = descriptions.tell([obj])[0].erased
+        return ", ".join(stored_messages.fact_name(name) for name in erased) or EMPTY
 
-    @admin.display(description=gettext_lazy("place in the sealed log"))
+    @admin.display(description=gettext_lazy("position in the sealed log"))
     def place(self, obj: AuditEvent) -> str:
         """Return the entry's place."""
         told = descriptions.tell([obj])[0]

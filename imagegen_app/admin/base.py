@@ -100,12 +100,12 @@ class RecordAdmin(BaseAdmin):
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Store a row through a use case; tables that can be written override this."""
         raise Refused(
-            _("Nothing was saved."), why=_("This table is not written by hand."), remedy=""
+            _("Nothing was saved."), why=_("These records cannot be edited by hand."), remedy=""
         )
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete a row through a use case; tables that can be deleted from override this."""
-        raise Refused(_("Nothing was deleted."), why=_("History is kept."), remedy="")
+        raise Refused(_("Nothing was deleted."), why=_("The history is kept."), remedy="")
 
     def changeform_view(
         self,
@@ -165,8 +165,8 @@ class RecordAdmin(BaseAdmin):
             messages.success(request, done(count))
         for why, number in refusals.items():
             text = ngettext(
-                "%(number)s was not changed: %(why)s",
-                "%(number)s were not changed: %(why)s",
+                "%(number)s record was not changed: %(why)s",
+                "%(number)s records were not changed: %(why)s",
                 number,
             )
             messages.warning(request, text % {"number": number, "why": why})

@@ -17,7 +17,7 @@ from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, words
 from imagegen_app.core.pricing import Price, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
-from imagegen_app.models import Grant, ImageModel, Provider
+from imagegen_app.models import Grant, ImageModel, Provider, labels
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.monitoring import provider_status
 from imagegen_app.services.policy import catalog
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 #: Rows of a price list that the form offers.
 PRICE_ROWS = 6
 _TOKENS = (
-    ("input_text", gettext_lazy("Text in, a million tokens")),
-    ("input_image", gettext_lazy("Images in, a million tokens")),
-    ("output_image", gettext_lazy("Images out, a million tokens")),
+    ("input_text", gettext_lazy("Input text, per million tokens")),
+    ("input_image", gettext_lazy("Input images, per million tokens")),
+    ("output_image", gettext_lazy("Output images, per million tokens")),
 )
 
 
@@ -97,7 +97,6 @@ class ModelForm(AnyModelForm):
             "retires_on",
             "replaced_by",
             "fallback",
-            "max_seconds",
             "notes",
         ]
 
@@ -117,13 +116,13 @@ class ModelForm(AnyModelForm):
                 initial=row.get("amount"),
             )
             self.fields[f"quality_{number}"] = forms.CharField(
-                label=_("for the quality"),
+                label=_("for quality"),
                 required=False,
                 max_length=20,
                 initial=row.get("quality", ""),
             )
             self.fields[f"max_pixels_{number}"] = forms.IntegerField(
-                label=_("up to pixels"),
+                label=_("up to (pixels)"),
                 required=False,
                 min_value=1,
                 initial=row.get("max_pixels") or None,
@@ -157,7 +156,7 @@ class ModelForm(AnyModelForm):
         try:
             Price.from_dict(price)
         except PriceUnknown:
-            self.add_error("amount_0", _("At least one price per image is needed."))
+            self.add_error("amount_0", _("At least one price per image is required."))
         self.instance.price = price
         return data
 
@@ -167,7 +166,7 @@ class GrantForm(AnyModelForm):
 
     operations = forms.MultipleChoiceField(
         label=gettext_lazy("operations"),
-        choices=[(o.value, o.value.replace("_", " ").capitalize()) for o in Operation],
+        choices=labels.choices(Operation),
         widget=forms.CheckboxSelectMultiple,
     )
 
@@ -225,7 +224,7 @@ class ProviderAdmin(CatalogAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("throttle").prefetch_related("breakers")
 
-    @admin.display(description=gettext_lazy("condition"))
+    @admin.display(description=gettext_lazy("status"))
     def condition(self, obj: Provider) -> str:
         """Say whether calls go through, are paused, or wait for a quiet time to end."""
         return provider_status.told(obj)
@@ -258,7 +257,6 @@ class ImageModelAdmin(CatalogAdmin):
             ("wire_name", "version"),
             ("lifecycle", "retires_on", "replaced_by"),
             "fallback",
-            "max_seconds",
             "notes",
         ]
         if not self.has_change_permission(request, obj):
@@ -271,7 +269,9 @@ class ImageModelAdmin(CatalogAdmin):
                 _("Prices"),
                 {
                     "fields": ["currency", *rows, *tokens],
-                    "description": _("The first row that fits counts. An empty quality fits all."),
+                    "description": _(
+                        "The first matching row applies. Leave the quality empty to match any."
+                    ),
                 },
             ),
         ]
@@ -316,9 +316,9 @@ class ImageModelAdmin(CatalogAdmin):
         )
         return format_html(
             '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
-            _("An image"),
+            _("Per image"),
             _("Quality"),
-            _("Up to pixels"),
+            _("Up to (pixels)"),
             rows,
         )
 
@@ -326,7 +326,7 @@ class ImageModelAdmin(CatalogAdmin):
         """Say whether the person may change models."""
         return bool(request.user.has_perm("imagegen.change_imagemodel"))
 
-    @admin.action(description=gettext_lazy("Make active"), permissions=["lifecycle"])
+    @admin.action(description=gettext_lazy("Activate"), permissions=["lifecycle"])
     def promote(self, request: HttpRequest, queryset: QuerySet[ImageModel]) -> None:
         self._set(request, queryset, Lifecycle.ACTIVE)
 

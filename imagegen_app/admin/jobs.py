@@ -68,7 +68,7 @@ class JobAdmin(OwnRows):
     list_filter = ["state", "operation", "image_model"]
     list_select_related = ["image_model", "template_version__template", "requester"]
     search_fields = ["id", "row_key", "error_code"]
-    search_help_text = gettext_lazy("Number of the job, row of a batch, or error")
+    search_help_text = gettext_lazy("Job ID, batch row or error code")
     ordering = ["-created_at"]
     lookups = ["batch", "template_version", "requester", "attempts"]
     change_form_template = "imagegen_app/admin/records/job.html"
@@ -87,10 +87,10 @@ class JobAdmin(OwnRows):
             },
         ),
         (
-            gettext_lazy("Came of it"),
+            gettext_lazy("Results"),
             {"fields": ["asset_links", "pass_links", "attempt_links", "verdict_lines", "links"]},
         ),
-        (gettext_lazy("Story"), {"fields": ["story"]}),
+        (gettext_lazy("Audit trail"), {"fields": ["story"]}),
     ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -112,7 +112,7 @@ class JobAdmin(OwnRows):
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, _("The job was settled."))
+            messages.success(request, _("The job was resolved."))
         return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))
 
     def render_change_form(
@@ -150,7 +150,7 @@ class JobAdmin(OwnRows):
         )
         return " ".join(said).strip() or EMPTY
 
-    @admin.display(description=gettext_lazy("request"))
+    @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:
         """Return what was asked for."""
         return facts(
@@ -180,10 +180,10 @@ class JobAdmin(OwnRows):
             return _("erased on %(day)s") % {"day": obj.prompt_erased_at.date().isoformat()}
         prompt = prompt_access.prompt_of(obj.reader, obj)
         if prompt is None:
-            return _("You may not read other people's prompts.")
+            return _("You do not have permission to read other people's prompts.")
         values = facts((k.replace("_", " "), v) for k, v in obj.variables.items())
         negative = (
-            format_html("<p>{} {}</p>", _("Not in it:"), obj.negative_prompt)
+            format_html("<p>{} {}</p>", _("Negative prompt:"), obj.negative_prompt)
             if obj.negative_prompt
             else ""
         )
@@ -198,7 +198,7 @@ class JobAdmin(OwnRows):
     def money_facts(self, obj: Any) -> SafeString | str:
         """Return the cost and its ledger, to who may see it."""
         if not access.may(obj.reader, "view_costs") and obj.requester_id != obj.reader.account.pk:
-            return _("You may not see costs.")
+            return _("You do not have permission to see costs.")
         entries = [
             (_booked(e), amount(e.amount, obj.currency)) for e in obj.ledger.order_by("pk")[:50]
         ]
@@ -207,7 +207,7 @@ class JobAdmin(OwnRows):
                 (_("Estimated"), amount(obj.estimated_cost, obj.currency)),
                 (_("Cost"), self.cost(obj)),
                 (
-                    _("With all passes"),
+                    _("Including follow-up passes"),
                     amount(pass_chain.spent_on(obj), obj.currency) if obj.step_count > 1 else "",
                 ),
                 *entries,
@@ -219,7 +219,7 @@ class JobAdmin(OwnRows):
         """Return links to the images."""
         return _links("asset", Asset.objects.results_of(obj)) or EMPTY
 
-    @admin.display(description=gettext_lazy("passes"))
+    @admin.display(description=gettext_lazy("follow-up passes"))
     def pass_links(self, obj: Job) -> SafeString | str:
         """Return the whole wish as a list of its jobs, in their order."""
         if obj.root_id is None and obj.step_count == 1:
@@ -276,15 +276,15 @@ class JobAdmin(OwnRows):
         if obj.batch_id:
             found.append(link(reverse("admin:imagegen_batch_run", args=[obj.batch_id]), _("Batch")))
         for other, text in (
-            (obj.replaces_id, _("Requested again for")),
-            (obj.cached_from_id, _("Answered from")),
-            (obj.follows_id, _("Works on the image of")),
+            (obj.replaces_id, _("Re-run of")),
+            (obj.cached_from_id, _("Reused from")),
+            (obj.follows_id, _("Processes the image of")),
         ):
             if other:
                 found.append(link(reverse("admin:imagegen_job_change", args=[other]), text))
         return format_html_join(" · ", "{}", ((f,) for f in found)) or EMPTY
 
-    @admin.display(description=gettext_lazy("story"))
+    @admin.display(description=gettext_lazy("audit trail"))
     def story(self, obj: Job) -> SafeString:
         """Return the audit trail as sentences."""
         return timeline(obj)
@@ -329,21 +329,21 @@ class JobAdmin(OwnRows):
         )
 
     @admin.action(
-        description=gettext_lazy("Unknown outcome: close, and keep the charge"),
+        description=gettext_lazy("Outcome unknown: close, count as billed"),
         permissions=["resolve"],
     )
     def close_unknown(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         self._resolve(request, queryset, "close")
 
     @admin.action(
-        description=gettext_lazy("Unknown outcome: send again, it may be billed twice"),
+        description=gettext_lazy("Outcome unknown: send again, may be billed twice"),
         permissions=["resolve"],
     )
     def send_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         self._resolve(request, queryset, "send_again")
 
     @admin.action(
-        description=gettext_lazy("Unknown outcome: the provider never had it, send anew"),
+        description=gettext_lazy("Outcome unknown: provider never received it, send again"),
         permissions=["resolve"],
     )
     def never_accepted(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
@@ -357,7 +357,7 @@ class JobAdmin(OwnRows):
             rows,
             lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=resolution),
             done=lambda n: (
-                ngettext("%(n)s job was settled.", "%(n)s jobs were settled.", n) % {"n": n}
+                ngettext("%(n)s job was resolved.", "%(n)s jobs were resolved.", n) % {"n": n}
             ),
         )
 
@@ -382,4 +382,4 @@ def _links(kind: str, rows: Any) -> SafeString:
 
 def _state(row: Any) -> str:
     display = getattr(row, "get_review_display", None) or row.get_state_display
-    return str(display()).lower()
+    return str(display())

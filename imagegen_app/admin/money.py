@@ -41,9 +41,9 @@ class BudgetForm(AnyModelForm):
         data = super().clean() or {}
         for part in ("group", "user", "provider"):
             if data.get("scope") == part and not data.get(part):
-                self.add_error(part, _("This scope needs it."))
+                self.add_error(part, _("This scope requires it."))
             elif data.get("scope") != part and data.get(part):
-                self.add_error(part, _("Leave it empty for this scope."))
+                self.add_error(part, _("Leave this empty for this scope."))
         return data
 
 
@@ -63,7 +63,7 @@ class BudgetAdmin(CatalogAdmin):
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).prefetch_related("periods")
 
-    @admin.display(description=gettext_lazy("for"))
+    @admin.display(description=gettext_lazy("applies to"))
     def who(self, obj: Budget) -> str:
         """Return whom it is for."""
         return str(obj.group or obj.user or obj.provider or EMPTY)
@@ -73,7 +73,7 @@ class BudgetAdmin(CatalogAdmin):
         """Return the limit with its currency."""
         return amount(obj.limit, obj.currency)
 
-    @admin.display(description=gettext_lazy("left of the last period"))
+    @admin.display(description=gettext_lazy("remaining in the last period"))
     def left(self, obj: Budget) -> str:
         """Return what is left of the period that was used last."""
         last = max(obj.periods.all(), key=lambda p: p.starts_on, default=None)

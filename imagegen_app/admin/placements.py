@@ -64,13 +64,13 @@ class PlacementAdmin(OwnRows):
         """Say whether the person may place images."""
         return bool(request.user.has_perm("imagegen.place_asset"))
 
-    @admin.action(description=gettext_lazy("Take out of the content"), permissions=["place"])
+    @admin.action(description=gettext_lazy("Remove from content"), permissions=["place"])
     def take_out(self, request: HttpRequest, queryset: QuerySet[Placement]) -> None:
         self.each(
             request,
             queryset,
             lambda actor, row: placement.detach(actor=actor, placement=row),
             done=lambda n: (
-                ngettext("%(n)s image was taken out.", "%(n)s images were taken out.", n) % {"n": n}
+                ngettext("%(n)s image was removed.", "%(n)s images were removed.", n) % {"n": n}
             ),
         )

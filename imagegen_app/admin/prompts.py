@@ -47,7 +47,7 @@ class PromptTemplateAdmin(RecordAdmin):
             (_("Prompt"), {"fields": ["body", "negative"]}),
             (_("Variables"), {"fields": rows}),
             (
-                _("Request"),
+                _("Settings"),
                 {
                     "fields": [
                         "operation",
@@ -143,14 +143,14 @@ class PromptTemplateAdmin(RecordAdmin):
             ),
         )
 
-    @admin.action(description=gettext_lazy("Take back into use"), permissions=["write"])
+    @admin.action(description=gettext_lazy("Restore"), permissions=["write"])
     def restore(self, request: HttpRequest, queryset: QuerySet[PromptTemplate]) -> None:
         self.each(
             request,
             queryset,
             lambda actor, row: templates.archive(actor=actor, template=row, archived=False),
             done=lambda n: (
-                ngettext("%(n)s template is in use again.", "%(n)s templates are in use again.", n)
+                ngettext("%(n)s template was restored.", "%(n)s templates were restored.", n)
                 % {"n": n}
             ),
         )
@@ -218,7 +218,14 @@ class TemplateVersionAdmin(RecordAdmin):
             "<th>{}</th>",
             (
                 (h,)
-                for h in (_("Label"), _("Name"), _("Kind"), _("Choices"), _("Default"), _("Needed"))
+                for h in (
+                    _("Label"),
+                    _("Name"),
+                    _("Kind"),
+                    _("Choices"),
+                    _("Default"),
+                    _("Required"),
+                )
             ),
         )
         body = format_html_join(
@@ -226,7 +233,7 @@ class TemplateVersionAdmin(RecordAdmin):
         )
         return format_html('<table class="imagegen-small"><tr>{}</tr>{}</table>', head, body)
 
-    @admin.display(description=gettext_lazy("request"))
+    @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: TemplateVersion) -> SafeString:
         """Return what the version fixes."""
         return facts(
@@ -238,7 +245,7 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
-                *((_("Then"), values.in_words(one)) for one in passes_from(obj.passes)),
+                *((_("Follow-up pass"), values.in_words(one)) for one in passes_from(obj.passes)),
             ]
         )
 

@@ -14,7 +14,7 @@ from imagegen_app.core.limits import MAX_COUNT, MAX_TEMPLATE_CHARS
 from imagegen_app.core.passes import MAX_PASSES, passes_from
 from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates
 from imagegen_app.services.policy.catalog import NotValid
@@ -33,7 +33,7 @@ class TemplateForm(AnyModelForm):
         max_length=MAX_TEMPLATE_CHARS,
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text=gettext_lazy(
-            "Variables stand in double braces: {{ product }}. There is also {% if %}."
+            "Write variables in double braces: {{ product }}. {% if %} is available, too."
         ),
     )
     negative = forms.CharField(
@@ -43,7 +43,7 @@ class TemplateForm(AnyModelForm):
     )
     operation = forms.ChoiceField(
         label=gettext_lazy("Operation"),
-        choices=[(o.value, o.value.replace("_", " ").capitalize()) for o in Operation],
+        choices=labels.choices(Operation),
     )
     image_model = forms.ModelChoiceField(
         label=gettext_lazy("Image model"),
@@ -53,7 +53,7 @@ class TemplateForm(AnyModelForm):
     )
     size = forms.CharField(
         label=gettext_lazy("Size"),
-        help_text=gettext_lazy("Such as 1024x1024."),
+        help_text=gettext_lazy("For example 1024x1024."),
         initial="1024x1024",
     )
     count = forms.IntegerField(
@@ -64,9 +64,9 @@ class TemplateForm(AnyModelForm):
     quality = forms.CharField(label=gettext_lazy("Quality"), required=False, max_length=20)
     seed_strategy = forms.ChoiceField(label=gettext_lazy("Seed"), choices=SEED_STRATEGIES)
     seed = forms.IntegerField(label=gettext_lazy("Fixed seed"), required=False, min_value=0)
-    pass_0 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
-    pass_1 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
-    pass_2 = forms.ChoiceField(label=gettext_lazy("Then"), required=False)
+    pass_0 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
+    pass_1 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
+    pass_2 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
     version_note = forms.CharField(
         label=gettext_lazy("What changed"), required=False, max_length=200
     )
@@ -101,7 +101,7 @@ class TemplateForm(AnyModelForm):
         """Offer each pass that some model can do; what is stored stays on offer."""
         stored = [str(one) for one in passes_from(version.passes)] if version else []
         offered = dict(pass_planning.offered())
-        choices = [("", _("Nothing more")), *offered.items()]
+        choices = [("", _("No follow-up pass")), *offered.items()]
         choices += [(text, text) for text in dict.fromkeys(stored) if text not in offered]
         for number in range(MAX_PASSES):
             field = self.fields[f"pass_{number}"]
@@ -118,7 +118,9 @@ class TemplateForm(AnyModelForm):
             required=False,
             initial=row.get("kind", "text"),
             choices=[
-                (k.value, k.value.capitalize()) for k in VariableKind if k is not VariableKind.IMAGE
+                (value, label)
+                for value, label in labels.choices(VariableKind)
+                if value != VariableKind.IMAGE.value
             ],
         )
         self.fields[f"label_{number}"] = forms.CharField(
@@ -128,13 +130,13 @@ class TemplateForm(AnyModelForm):
             label=_("default"), required=False, max_length=200, initial=row.get("default", "")
         )
         self.fields[f"choices_{number}"] = forms.CharField(
-            label=_("choices, by commas"),
+            label=_("choices, separated by commas"),
             required=False,
             max_length=500,
             initial=", ".join(row.get("choices", [])),
         )
         self.fields[f"required_{number}"] = forms.BooleanField(
-            label=_("needed"), required=False, initial=row.get("required", True)
+            label=_("required"), required=False, initial=row.get("required", True)
         )
 
     def clean(self) -> dict[str, Any] | None:

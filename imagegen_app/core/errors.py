@@ -27,7 +27,7 @@ Billed = Literal["no", "yes", "unknown"]
 
 
 class ProviderError(Exception):
-    """The provider could not make the image."""
+    """The provider could not generate the image."""
 
     #: The stable name of the class, stored on jobs and attempts.
     code: ClassVar[str] = "provider_error"
@@ -59,14 +59,14 @@ class ProviderError(Exception):
 
 
 class InvalidRequest(ProviderError):
-    """The provider refused the request as malformed."""
+    """The provider refused the request as invalid."""
 
     code = "invalid_request"
     remedy = "Change the size, count or parameters and try again."
 
 
 class UnsupportedParameter(InvalidRequest):
-    """The model does not offer what was asked; nothing was sent."""
+    """The model does not support what was requested; nothing was sent."""
 
     code = "unsupported_parameter"
     remedy = "Choose another value or another model."
@@ -81,7 +81,7 @@ class AuthenticationFailed(ProviderError):
 
 
 class PermissionDenied(ProviderError):
-    """The provider does not let our account use this model."""
+    """The provider does not allow our account to use this model."""
 
     code = "permission_denied"
     may_fail_over = True
@@ -89,7 +89,7 @@ class PermissionDenied(ProviderError):
 
 
 class NotFound(ProviderError):
-    """The provider does not know this model or address; it may be retired."""
+    """The provider does not know this model or address; the model may have been retired."""
 
     code = "not_found"
     may_fail_over = True
@@ -97,12 +97,12 @@ class NotFound(ProviderError):
 
 
 class RateLimited(ProviderError):
-    """The provider asks us to slow down."""
+    """The provider's rate limit is reached."""
 
     code = "rate_limited"
     retryable = True
     may_fail_over = True
-    remedy = "Wait; the job continues by itself."
+    remedy = "Wait; the job continues automatically."
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class ContentBlocked(ProviderError):
     """The provider's safety system refused the request."""
 
     code = "content_blocked"
-    remedy = "Change the wording or the input image, then try again."
+    remedy = "Change the prompt or the input image, then try again."
 
     def __init__(
         self,
@@ -148,29 +148,29 @@ class QuotaExhausted(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider is out of order."""
+    """The provider's service is unavailable."""
 
     code = "provider_unavailable"
     retryable = True
     may_fail_over = True
-    remedy = "Wait; the job continues by itself."
+    remedy = "Wait; the job continues automatically."
 
 
 class ProviderTimeout(ProviderError):
-    """The provider could not be reached in time; nothing was begun."""
+    """The provider could not be reached in time; nothing was started."""
 
     code = "provider_timeout"
     retryable = True
     may_fail_over = True
-    remedy = "Wait; the job continues by itself."
+    remedy = "Wait; the job continues automatically."
 
 
 class OutcomeUnknown(ProviderError):
-    """The request was sent and no answer came: it may have been billed."""
+    """The request was sent, but no answer arrived: it may have been billed."""
 
     code = "outcome_unknown"
     billed = "unknown"
-    remedy = "Check the provider's bill, then close the job or let it be sent again."
+    remedy = "Check the provider's bill, then close the job or have it sent again."
 
 
 class BadResponse(ProviderError):
@@ -178,7 +178,7 @@ class BadResponse(ProviderError):
 
     code = "bad_response"
     billed = "yes"
-    remedy = "Try again, or choose another model; tell an image administrator if it repeats."
+    remedy = "Try again, or choose another model; tell an image administrator if it happens again."
 
 
 def all_errors() -> dict[str, type[ProviderError]]:

@@ -23,24 +23,26 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "auth.permission_denied",
         "warning",
-        gettext_noop("{actor} was refused {action} on {object}."),
+        gettext_noop("{actor} was denied {action} on {object}."),
     ),
     Row("auth.logged_in", "info", gettext_noop("{actor} signed in.")),
     Row("auth.login_failed", "warning", gettext_noop("A sign-in failed."), ("login",)),
-    Row("auth.impersonated", "warning", gettext_noop("{actor} began to act as {subject}.")),
+    Row("auth.impersonated", "warning", gettext_noop("{actor} started to act as {subject}.")),
     Row(
         "token.created",
         "notice",
-        gettext_noop("{actor} made an access token with the scopes {scopes}."),
+        gettext_noop("{actor} created an access token with the scopes {scopes}."),
         ("name",),
     ),
     Row("token.revoked", "notice", gettext_noop("{actor} revoked the access token {object}.")),
-    Row("grant.created", "notice", gettext_noop("{actor} allowed {group} to use {model}.")),
+    Row("grant.created", "notice", gettext_noop("{actor} granted {model} to {group}.")),
     Row(
         "grant.changed", "notice", gettext_noop("{actor} changed the grant of {group} for {model}.")
     ),
-    Row("grant.revoked", "notice", gettext_noop("{actor} took {model} away from {group}.")),
-    Row("grant.expired", "info", gettext_noop("The grant of {group} for {model} ran out.")),
+    Row(
+        "grant.revoked", "notice", gettext_noop("{actor} revoked the grant of {group} for {model}.")
+    ),
+    Row("grant.expired", "info", gettext_noop("The grant of {group} for {model} expired.")),
     Row("policy.changed", "notice", gettext_noop("{actor} changed the policy {policy}.")),
     Row("access_review.opened", "info", gettext_noop("{actor} opened an access review.")),
     Row(
@@ -50,18 +52,16 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row("access_review.closed", "notice", gettext_noop("{actor} closed an access review.")),
     # Providers, models and credentials
-    Row("provider.created", "notice", gettext_noop("{actor} added the provider {object}.")),
-    Row("provider.changed", "notice", gettext_noop("{actor} changed the provider {object}.")),
-    Row("provider.enabled", "notice", gettext_noop("{actor} switched the provider {object} on.")),
-    Row(
-        "provider.disabled", "warning", gettext_noop("{actor} switched the provider {object} off.")
-    ),
+    Row("provider.created", "notice", gettext_noop("{actor} added the provider {provider}.")),
+    Row("provider.changed", "notice", gettext_noop("{actor} changed the provider {provider}.")),
+    Row("provider.enabled", "notice", gettext_noop("{actor} enabled the provider {provider}.")),
+    Row("provider.disabled", "warning", gettext_noop("{actor} disabled the provider {provider}.")),
     Row(
         "provider.paused",
         "warning",
-        gettext_noop("Calls to {object} pause, because it keeps failing."),
+        gettext_noop("Calls to {object} were paused after repeated failures."),
     ),
-    Row("provider.resumed", "info", gettext_noop("Calls to {object} go on.")),
+    Row("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
     Row(
         "credential.used_first",
         "notice",
@@ -76,46 +76,50 @@ ROWS: Final[tuple[Row, ...]] = (
         "warning",
         gettext_noop("The provider {provider} does not accept the credential {credential}."),
     ),
-    Row("model.registered", "notice", gettext_noop("{actor} registered the model {object}.")),
-    Row("model.changed", "notice", gettext_noop("{actor} changed the model {object}.")),
+    Row("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
+    Row("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
     Row(
         "model.promoted",
         "notice",
-        gettext_noop("{actor} moved the model {object} from {before} to {after}."),
+        gettext_noop("{actor} changed the status of the model {model} from {before} to {after}."),
     ),
     Row(
         "model.deprecated",
         "notice",
-        gettext_noop("{actor} marked the model {object} as deprecated."),
+        gettext_noop("{actor} marked the model {model} as deprecated."),
     ),
-    Row("model.retired", "warning", gettext_noop("{actor} retired the model {object}.")),
+    Row("model.retired", "warning", gettext_noop("{actor} retired the model {model}.")),
     Row(
         "model.price_changed",
         "notice",
         gettext_noop("{actor} changed the price of {object} from {before} to {after}."),
     ),
     # Prompt templates
-    Row("template.created", "info", gettext_noop("{actor} created the prompt template {object}.")),
-    Row("template.changed", "info", gettext_noop("{actor} changed the prompt template {object}.")),
+    Row(
+        "template.created", "info", gettext_noop("{actor} created the prompt template {template}.")
+    ),
+    Row(
+        "template.changed", "info", gettext_noop("{actor} changed the prompt template {template}.")
+    ),
     Row(
         "template.version_published",
         "notice",
-        gettext_noop("{actor} published version {version} of {object}."),
+        gettext_noop("{actor} published version {version} of {template}."),
     ),
     Row(
         "template.deprecated",
         "notice",
-        gettext_noop("{actor} marked the prompt template {object} as deprecated."),
+        gettext_noop("{actor} marked the prompt template {template} as deprecated."),
     ),
     Row(
         "template.archived",
         "notice",
-        gettext_noop("{actor} archived the prompt template {object}."),
+        gettext_noop("{actor} archived the prompt template {template}."),
     ),
     Row(
         "template.restored",
         "notice",
-        gettext_noop("{actor} took the prompt template {object} back into use."),
+        gettext_noop("{actor} restored the prompt template {template}."),
     ),
     # Budgets and money
     Row(
@@ -137,7 +141,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("budget.exhausted", "warning", gettext_noop("The budget for {scope} is used up.")),
     Row("money.reserved", "info", gettext_noop("{amount} {currency} were reserved for {object}.")),
     Row("money.charged", "info", gettext_noop("{amount} {currency} were charged for {object}.")),
-    Row("money.released", "info", gettext_noop("{amount} {currency} were released from {object}.")),
+    Row("money.released", "info", gettext_noop("{amount} {currency} for {object} were released.")),
     Row(
         "money.overage",
         "warning",
@@ -152,30 +156,30 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "job.requested",
         "info",
-        gettext_noop("{actor} asked for {operation} with {model}; images: {count}."),
+        gettext_noop("{actor} requested {operation} with {model}; images: {count}."),
         ("variables",),
     ),
     Row(
         "job.denied",
         "warning",
-        gettext_noop("{actor} may not have {operation} with {model}: {rule}."),
+        gettext_noop("{actor} was refused {operation} with {model}: {rule}."),
         ("variables",),
     ),
+    Row("job.cached", "info", gettext_noop("{object} reused existing images at no cost.")),
     Row(
-        "job.cached",
+        "job.taken_up",
         "info",
-        gettext_noop("{object} was answered from images already made, at no cost."),
+        gettext_noop("A worker started {object}; nothing has been sent yet."),
     ),
-    Row("job.taken_up", "info", gettext_noop("A worker took {object} up; nothing is sent yet.")),
     Row("job.submitted", "info", gettext_noop("{object} was sent to {provider}.")),
-    Row("job.accepted", "info", gettext_noop("{provider} took {object} on.")),
+    Row("job.accepted", "info", gettext_noop("{provider} accepted {object}.")),
     Row("job.answered", "info", gettext_noop("The answer to {object} arrived.")),
-    Row("job.retried", "notice", gettext_noop("{object} is tried again: {error}.")),
-    Row("job.failed_over", "notice", gettext_noop("{object} goes on with {model} instead.")),
-    Row("job.succeeded", "info", gettext_noop("{object} is done; images: {count}.")),
+    Row("job.retried", "notice", gettext_noop("{object} is being retried: {error}.")),
+    Row("job.failed_over", "notice", gettext_noop("{object} continues with {model} instead.")),
+    Row("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
     Row("job.failed", "warning", gettext_noop("{object} failed: {error}.")),
     Row("job.blocked", "warning", gettext_noop("{object} was blocked: {categories}.")),
-    Row("job.cancel_requested", "info", gettext_noop("{actor} asked to cancel {object}.")),
+    Row("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
     Row("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
     Row("job.expired", "warning", gettext_noop("{object} was not finished in time.")),
     Row(
@@ -186,29 +190,29 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "job.resolved",
         "notice",
-        gettext_noop("{actor} settled the outcome of {object}: {outcome}."),
+        gettext_noop("{actor} resolved the outcome of {object}: {outcome}."),
     ),
     Row(
         "batch.created",
         "info",
-        gettext_noop("{actor} made a batch of {count} jobs from {template}."),
+        gettext_noop("{actor} created a batch of {count} jobs from {template}."),
         ("name", "file_name"),
     ),
     Row("batch.started", "info", gettext_noop("{actor} started {object}.")),
     Row("batch.paused", "notice", gettext_noop("{object} was paused.")),
-    Row("batch.resumed", "notice", gettext_noop("{object} goes on.")),
+    Row("batch.resumed", "notice", gettext_noop("{object} continues.")),
     Row("batch.retried", "notice", gettext_noop("{actor} ran {count} rows of {object} again.")),
     Row(
         "batch.finished",
         "info",
-        gettext_noop("{object} is finished: {succeeded} made, {failed} failed."),
+        gettext_noop("{object} is finished: {succeeded} completed, {failed} failed."),
     ),
     Row("batch.cancelled", "notice", gettext_noop("{actor} cancelled {object}.")),
     # Moderation and review
     Row(
         "moderation.verdict",
         "info",
-        gettext_noop("{screener} decided {decision} about {subject} of {object}."),
+        gettext_noop("{screener} decided about {object} ({subject}): {decision}."),
         ("text",),
     ),
     Row(
@@ -219,7 +223,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "moderation.screener_failed",
         "warning",
-        gettext_noop("{screener} failed, so {object} was held back."),
+        gettext_noop("{screener} failed, so {object} was held for review."),
     ),
     Row(
         "moderation.rule_changed",
@@ -227,18 +231,20 @@ ROWS: Final[tuple[Row, ...]] = (
         gettext_noop("{actor} changed the moderation rule {object}."),
         ("terms",),
     ),
-    Row("review.assigned", "info", gettext_noop("{object} was given to {reviewer} for review.")),
+    Row("review.assigned", "info", gettext_noop("{object} was assigned to {reviewer} for review.")),
     Row("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
     Row("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
     Row(
-        "review.escalated", "notice", gettext_noop("{actor} passed {object} on for a second look.")
+        "review.escalated",
+        "notice",
+        gettext_noop("{actor} forwarded {object} for a second opinion."),
     ),
-    Row("review.reopened", "notice", gettext_noop("{actor} opened the review of {object} again.")),
+    Row("review.reopened", "notice", gettext_noop("{actor} reopened the review of {object}.")),
     # Images and where they stand
     Row(
         "asset.created",
         "info",
-        gettext_noop("{object} was made by {model}."),
+        gettext_noop("{object} was generated by {model}."),
         ("title", "alt_text"),
     ),
     Row(
@@ -247,21 +253,21 @@ ROWS: Final[tuple[Row, ...]] = (
         gettext_noop("{actor} changed the description of {object}."),
         ("title", "alt_text", "caption", "credit"),
     ),
-    Row("asset.marked", "info", gettext_noop("{object} bears {marks}.")),
+    Row("asset.marked", "info", gettext_noop("{object} was marked with {marks}.")),
     Row("asset.mark_failed", "alarm", gettext_noop("{object} could not be marked with {mark}.")),
     Row("asset.verified", "info", gettext_noop("The marks of {object} were checked: {result}.")),
-    Row("asset.renditions_made", "info", gettext_noop("{count} renditions of {object} were made.")),
+    Row("asset.renditions_made", "info", gettext_noop("Renditions of {object}: {count}.")),
     Row("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     Row("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
     Row(
         "asset.viewed_sensitive",
         "notice",
-        gettext_noop("{actor} looked at {object}, which is held back."),
+        gettext_noop("{actor} viewed {object}, which is held for review."),
     ),
-    Row("asset.shared", "notice", gettext_noop("{actor} made a link to {object}."), ("recipient",)),
+    Row("asset.shared", "notice", gettext_noop("{actor} shared {object}."), ("recipient",)),
     Row("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
-    Row("asset.restored", "notice", gettext_noop("{actor} put {object} back.")),
-    Row("asset.erased", "warning", gettext_noop("The bytes of {object} were erased.")),
+    Row("asset.restored", "notice", gettext_noop("{actor} restored {object}.")),
+    Row("asset.erased", "warning", gettext_noop("The files of {object} were erased.")),
     Row(
         "placement.made",
         "info",
@@ -277,23 +283,25 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "placement.removed",
         "info",
-        gettext_noop("{actor} took {object} out of {target}."),
+        gettext_noop("{actor} removed {object} from {target}."),
         ("target_label",),
     ),
     Row(
         "placement.label_exempted",
         "warning",
-        gettext_noop("{actor} exempted {object} in {target} from the label."),
+        gettext_noop("{actor} exempted {object} in {target} from the AI label."),
         ("target_label",),
     ),
     Row(
         "report.received",
         "warning",
-        gettext_noop("A report about {object} came in."),
+        gettext_noop("A report about {object} was received."),
         ("reporter", "message"),
     ),
     Row(
-        "report.triaged", "notice", gettext_noop("{actor} judged the report {object}: {decision}.")
+        "report.triaged",
+        "notice",
+        gettext_noop("{actor} decided about the report {object}: {decision}."),
     ),
     Row("report.closed", "notice", gettext_noop("{actor} closed the report {object}.")),
     Row(
@@ -303,14 +311,12 @@ ROWS: Final[tuple[Row, ...]] = (
         ("file_name", "url"),
     ),
     # Webhooks
-    Row("webhook.received", "info", gettext_noop("{provider} told us about a call.")),
-    Row(
-        "webhook.applied", "info", gettext_noop("What {provider} told us was applied to {object}.")
-    ),
+    Row("webhook.received", "info", gettext_noop("A webhook from {provider} arrived.")),
+    Row("webhook.applied", "info", gettext_noop("A webhook from {provider} concerned {object}.")),
     Row(
         "webhook.refused",
         "warning",
-        gettext_noop("A message in the name of {provider} was refused: {error}."),
+        gettext_noop("A webhook in the name of {provider} was rejected: {error}."),
     ),
     # The log, privacy and the site itself
     Row("log.checkpoint_made", "info", gettext_noop("The log was signed at {size} entries.")),
@@ -322,12 +328,14 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "log.verified", "info", gettext_noop("{actor} verified the log: {size} entries, unaltered.")
     ),
-    Row("log.verification_failed", "alarm", gettext_noop("The log does not verify: {finding}.")),
+    Row(
+        "log.verification_failed", "alarm", gettext_noop("The log failed verification: {finding}.")
+    ),
     Row("log.sealed_gap", "alarm", gettext_noop("The log has a gap at entry {entry}.")),
     Row(
         "log.sealing_stalled",
         "alarm",
-        gettext_noop("Events wait for their place in the log since {since}."),
+        gettext_noop("Events have been waiting to be added to the log since {since}."),
     ),
     Row(
         "log.rollback_detected",
@@ -337,13 +345,13 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "privacy.access_exported",
         "notice",
-        gettext_noop("{actor} exported what is stored about a person."),
+        gettext_noop("{actor} exported the data stored about a person."),
         ("subject_name",),
     ),
     Row(
         "privacy.erasure_requested",
         "notice",
-        gettext_noop("The erasure of a person's data was asked for."),
+        gettext_noop("The erasure of a person's data was requested."),
         ("subject_name",),
     ),
     Row(
@@ -355,7 +363,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "privacy.blocked_by_hold",
         "warning",
-        gettext_noop("An erasure waits, because {hold} forbids it."),
+        gettext_noop("An erasure is postponed because of {hold}."),
         ("subject_name",),
     ),
     Row(

@@ -104,7 +104,7 @@ class Checkpoint:
         root = base64.b64encode(self.root).decode()
         text = "".join(f"{line}\n" for line in (self.origin, self.size, root, *self.extensions))
         if parse_checkpoint(text) != self:
-            raise MalformedNote("the checkpoint's parts do not fit its format")
+            raise MalformedNote("the checkpoint's parts do not match its format")
         return text
 
 
@@ -131,7 +131,7 @@ def parse_vkey(line: str) -> VerifierKey:
     hex_id, _, encoded = rest.partition("+")
     data = _base64(encoded)
     if not _KEY_ID.match(hex_id) or not data.startswith(_ED25519):
-        raise MalformedNote("this is no Ed25519 verifier key")
+        raise MalformedNote("this is not a valid Ed25519 verifier key")
     key = _verifier_key(name, data[1:])
     if key.key_id.hex() != hex_id:
         raise MalformedNote("the verifier key's id belongs to another key")
@@ -189,13 +189,13 @@ def verify_note(note: str, vkey: str) -> Note:
         if signature.name == key.name and hmac.compare_digest(signature.key_id, key.key_id)
     ]
     if not ours:
-        raise NotSigned("the note bears no signature of this key")
+        raise NotSigned("the note has no signature of this key")
     public_key = Ed25519PublicKey.from_public_bytes(key.public_key)
     for signature in ours:
         try:
             public_key.verify(signature.data, parsed.text.encode())
         except InvalidSignature:
-            raise NotSigned("the signature does not fit the text") from None
+            raise NotSigned("the signature does not match the text") from None
     return parsed
 
 
@@ -210,10 +210,10 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise MalformedNote("a checkpoint has an origin, a size and a root")
     origin, size, encoded, *extensions = lines
     if not _SIZE.match(size) or int(size) > MAX_SIZE:
-        raise MalformedNote("the checkpoint's size is no whole number")
+        raise MalformedNote("the checkpoint's size is not a valid whole number")
     root = _base64(encoded)
     if len(root) != HASH_BYTES:
-        raise MalformedNote("the checkpoint's root is no hash")
+        raise MalformedNote("the checkpoint's root is not a valid hash")
     return Checkpoint(origin, int(size), root, tuple(extensions))
 
 
@@ -261,7 +261,7 @@ def _base64(text: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise MalformedNote("base64 is damaged") from None
+        raise MalformedNote("base64 is not valid") from None
     if base64.b64encode(data).decode() != text:
         raise MalformedNote("base64 is not in its canonical spelling")
     return data

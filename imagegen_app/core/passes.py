@@ -63,7 +63,9 @@ def passes_from(rows: Sequence[Mapping[str, Any] | Pass | str]) -> tuple[Pass, .
     :raises PassFault: if one of them is none, or there are too many.
     """
     if len(rows) > MAX_PASSES:
-        raise PassFault(gettext_noop("At most %(most)s passes can follow."), most=MAX_PASSES)
+        raise PassFault(
+            gettext_noop("At most %(most)s follow-up passes are possible."), most=MAX_PASSES
+        )
     return tuple(_pass_from(row) for row in rows)
 
 
@@ -80,18 +82,18 @@ def _pass_from(row: Mapping[str, Any] | Pass | str) -> Pass:
 def _checked(operation: str, model: str, factor: str) -> Pass:
     if operation not in {o.value for o in FOLLOWING}:
         raise PassFault(
-            gettext_noop("“%(operation)s” cannot follow; there are: %(known)s."),
+            gettext_noop("“%(operation)s” is not a valid follow-up pass; available: %(known)s."),
             operation=operation[:40],
             known=", ".join(FOLLOWING),
         )
     if not model:
         raise PassFault(
-            gettext_noop("The pass “%(operation)s” needs a model."), operation=operation
+            gettext_noop("The follow-up pass “%(operation)s” needs a model."), operation=operation
         )
     allowed = FACTORS if operation == Operation.UPSCALE else (1,)
     if factor not in {str(f) for f in allowed}:
         raise PassFault(
-            gettext_noop("The pass “%(operation)s” takes one of these factors: %(known)s."),
+            gettext_noop("The follow-up pass “%(operation)s” supports these factors: %(known)s."),
             operation=operation,
             known=", ".join(str(f) for f in allowed),
         )

@@ -45,7 +45,7 @@ def amount_of(value: object) -> Decimal:
     :raises PriceUnknown: if it is no `Decimal` from 0 up to a million.
     """
     if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _MILLION:
-        raise PriceUnknown(gettext_noop("the cost of a call is no Decimal from 0 on"))
+        raise PriceUnknown(gettext_noop("the cost of a call must be a Decimal of at least 0"))
     return value.quantize(QUANTUM, rounding=ROUND_UP)
 
 

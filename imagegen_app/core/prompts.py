@@ -136,7 +136,7 @@ class _Writer:
         self.length += len(text)
         if self.length > MAX_RENDERED_CHARS:
             raise TemplateFault(
-                gettext_noop("the prompt grows past %(most)s characters"), most=MAX_RENDERED_CHARS
+                gettext_noop("the prompt would exceed %(most)s characters"), most=MAX_RENDERED_CHARS
             )
         self.parts.append(text)
 
@@ -203,7 +203,7 @@ def _allow_value(node: nodes.Node) -> None:
         allowed = ", ".join([*sorted(_FILTERS), "default('…')"])
         raise TemplateFault(
             gettext_noop(
-                "line %(number)s: the filter “%(name)s” is not allowed here; there are %(known)s"
+                "line %(number)s: the filter “%(name)s” is not allowed here; available: %(known)s"
             ),
             line=node.lineno,
             number=node.lineno,
@@ -235,8 +235,8 @@ def _forbidden(node: nodes.Node) -> TemplateFault:
     kind = type(node).__name__
     return TemplateFault(
         gettext_noop(
-            "line %(number)s: %(kind)s is not allowed; a template has text, variables, "
-            "a few filters and if"
+            "line %(number)s: %(kind)s is not allowed; a template can hold text, variables, a few "
+            "filters and if"
         ),
         line=node.lineno,
         number=node.lineno,

@@ -75,7 +75,8 @@ class Variable:
         if not _NAME.match(name):
             raise TemplateFault(
                 gettext_noop(
-                    "“%(name)s” is no variable name: use lower-case letters, digits and underscores"
+                    "“%(name)s” is not a valid variable name: use lower-case letters, digits and "
+                    "underscores"
                 ),
                 variable=name,
                 name=name,
@@ -91,7 +92,9 @@ class Variable:
             ) from None
         choices = tuple(str(c) for c in data.get("choices", ()))
         if kind is VariableKind.CHOICE and not choices:
-            raise TemplateFault(gettext_noop("a choice needs its choices"), variable=name)
+            raise TemplateFault(
+                gettext_noop("a choice variable needs at least one choice"), variable=name
+            )
         return cls(
             name=name,
             kind=kind,
@@ -127,7 +130,7 @@ class Variable:
         if not text:
             if self.required:
                 raise TemplateFault(
-                    gettext_noop("%(label)s: a value is needed"),
+                    gettext_noop("%(label)s: a value is required"),
                     variable=self.name,
                     label=self.label or self.name,
                 )
@@ -153,13 +156,13 @@ class Variable:
             )
         if self.kind is VariableKind.COLOUR and not _COLOUR.match(text):
             raise TemplateFault(
-                gettext_noop("%(label)s: a colour name or #rrggbb is needed"),
+                gettext_noop("%(label)s: a colour name or #rrggbb is required"),
                 variable=self.name,
                 label=label,
             )
         if self.kind is VariableKind.NUMBER:
             no_number = TemplateFault(
-                gettext_noop("%(label)s: a number is needed"), variable=self.name, label=label
+                gettext_noop("%(label)s: a number is required"), variable=self.name, label=label
             )
             try:
                 number = Decimal(text)
@@ -196,7 +199,7 @@ def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
     for name in (names := [v.name for v in variables]):
         if names.count(name) > 1:
             raise TemplateFault(
-                gettext_noop("the variable “%(name)s” stands twice"), variable=name, name=name
+                gettext_noop("the variable “%(name)s” is defined twice"), variable=name, name=name
             )
     return variables
 
@@ -210,7 +213,7 @@ def clean_values(variables: Sequence[Variable], values: Mapping[str, Any]) -> di
         if name not in {v.name for v in variables}:
             known = ", ".join(v.name for v in variables) or "none"
             raise TemplateFault(
-                gettext_noop("unknown variable “%(name)s”; this template has: %(known)s"),
+                gettext_noop("unknown variable “%(name)s”; available in this template: %(known)s"),
                 variable=name,
                 name=name,
                 known=known,
@@ -222,4 +225,4 @@ def _bound(value: Any, name: str) -> Decimal | None:
     try:
         return None if value in (None, "") else Decimal(str(value))
     except InvalidOperation:
-        raise TemplateFault(gettext_noop("a bound must be a number"), variable=name) from None
+        raise TemplateFault(gettext_noop("a limit must be a number"), variable=name) from None

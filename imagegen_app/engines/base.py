@@ -107,4 +107,6 @@ def ring_now(name: str = "drive", *, delay: float = 0) -> None:
     try:
         current().ring(name, delay=delay)
     except Exception:
-        logger.warning("The engine could not be rung; the next sweep will.", exc_info=True)
+        logger.warning(
+            "The engine could not be woken; the next sweep will try again.", exc_info=True
+        )

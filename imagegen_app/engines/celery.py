@@ -112,7 +112,7 @@ class CeleryEngine:
             quiet=True,
         ).start()
         if not told.is_set():
-            raise EngineStopped("Celery's worker ended by itself; its log says why.")
+            raise EngineStopped("Celery's worker ended unexpectedly; see its log for the reason.")
 
 
 def _ask(producer: Any) -> None:

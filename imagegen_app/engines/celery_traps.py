@@ -19,7 +19,7 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W032",
-                "CELERY_TASK_ALWAYS_EAGER makes requests do the work themselves.",
+                "CELERY_TASK_ALWAYS_EAGER processes jobs in the web request.",
                 "Remove it, and run imagegen_worker; for tests there is the immediate engine.",
             )
         )
@@ -27,7 +27,7 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W033",
-                "Celery has no broker of its own: it looks for RabbitMQ on this host.",
+                "Celery has no broker configured: it tries RabbitMQ on this host.",
                 "Set CELERY_BROKER_URL, and load the site's Celery app in its __init__.py.",
             )
         )
@@ -37,7 +37,7 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W034",
-                "Redis gives a task to a second worker while the first may still be at work.",
+                "Redis may deliver a task to a second worker while the first still processes it.",
                 "Set CELERY_BROKER_TRANSPORT_OPTIONS['visibility_timeout'] to more than "
                 f"{longest_drive()} seconds; its default is 3600.",
             )
@@ -47,7 +47,7 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W035",
-                "Celery closes the database's connection round every task.",
+                "Celery closes the database connection after every task.",
                 "Set CELERY_DB_REUSE_MAX for processes, or a connection pool "
                 "(DATABASES['default']['OPTIONS']['pool']) for threads.",
             )
@@ -56,8 +56,8 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W036",
-                f"A worker takes {conf.worker_prefetch_multiplier} tasks a slot ahead, and keeps "
-                "them from idle ones.",
+                f"A worker prefetches {conf.worker_prefetch_multiplier} tasks per slot, so that idle "
+                "workers do not get them.",
                 "Set CELERY_WORKER_PREFETCH_MULTIPLIER = 1.",
             )
         )
@@ -65,8 +65,8 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         found.append(
             Complaint(
                 "W037",
-                f"CELERY_TASK_TIME_LIMIT ends a task after {limit} seconds.",
-                f"A drive may take {longest_drive()}; raise the limit, or leave the app's own.",
+                f"CELERY_TASK_TIME_LIMIT stops a task after {limit} seconds.",
+                f"A task may take {longest_drive()} seconds; raise the limit, or remove it.",
             )
         )
     return found

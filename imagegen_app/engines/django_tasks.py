@@ -72,8 +72,9 @@ class DjangoTasksEngine:
             found.append(
                 Complaint(
                     "W031",
-                    "Tasks and jobs are kept in different databases.",
-                    "Route both to one database, so that a bell is never rung before its job is there.",
+                    "Tasks and jobs are stored in different databases.",
+                    "Route both to one database, so that a task never runs before its job is "
+                    "committed.",
                 )
             )
         return found

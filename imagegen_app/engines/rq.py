@@ -118,7 +118,7 @@ class RqEngine:
         worker.work(with_scheduler=True, logging_level="WARNING")
         stopping()
         if not worker.was_told:
-            raise EngineStopped("RQ's worker ended by itself; its log says why.")
+            raise EngineStopped("RQ's worker ended unexpectedly; see its log for the reason.")
 
     @cached_property
     def _connection(self) -> Any:

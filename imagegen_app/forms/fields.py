@@ -46,5 +46,5 @@ class AssetChoiceField(AnyModelChoice):
             return super().to_python(value)
         except ValidationError:
             raise ValidationError(
-                _("This image is not there for you; choose another one."), code="invalid_choice"
+                _("This image is not available to you; choose another one."), code="invalid_choice"
             ) from None

@@ -214,11 +214,11 @@ def _actions(
     opened = [label for label, parent in pairs if parent.relationship == "parentOf"]
     looked_at = [label for label, parent in pairs if parent.relationship == "inputTo"]
     if len(opened) > 1:
-        raise ValueError("a file has one parent at most; hand in the others as inputTo")
+        raise ValueError("a file has at most one parent; pass the others as inputTo")
     first: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": opened}}
     if operation == RENDITION:
         if not opened:
-            raise ValueError("a rendition needs the master that it was made from")
+            raise ValueError("a rendition needs the master that it was derived from")
         # The two need no source type: the picture is what it was.
         return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
     made: dict[str, Any] = {

@@ -36,24 +36,25 @@ PILLOW_FAULTS: tuple[type[BaseException], ...] = (
 SENTENCES: dict[str, str] = {
     "empty": gettext_noop("The file is empty."),
     "too_large": gettext_noop("The file is larger than allowed."),
-    "too_many_pixels": gettext_noop("The picture has more pixels than allowed."),
-    "ratio": gettext_noop("The picture is too long and narrow."),
-    "animated": gettext_noop("Animated pictures are not accepted; hand in a single picture."),
-    "truncated": gettext_noop("The picture is incomplete: its end is missing."),
-    "damaged": gettext_noop("The picture is damaged and cannot be decoded."),
-    "too_much_memory": gettext_noop("Decoding the picture needs more memory than allowed."),
-    "not_encodable": gettext_noop("The picture could not be written anew within the limits."),
-    "decoder_died": gettext_noop("The picture made the decoder stop; it is not accepted."),
-    "decoder_timeout": gettext_noop("Decoding the picture took longer than allowed."),
-    "not_an_image": gettext_noop("This is not a picture in a known format."),
+    "too_many_pixels": gettext_noop("The image has more pixels than allowed."),
+    "ratio": gettext_noop("The image is too long and narrow."),
+    "animated": gettext_noop("Animated images are not accepted; upload a single image."),
+    "truncated": gettext_noop("The image is incomplete: its end is missing."),
+    "damaged": gettext_noop("The image is damaged and cannot be decoded."),
+    "too_much_memory": gettext_noop("Decoding the image needs more memory than allowed."),
+    "not_encodable": gettext_noop("The image could not be re-encoded within the limits."),
+    "decoder_died": gettext_noop("The image crashed the decoder; it is not accepted."),
+    "decoder_timeout": gettext_noop("Decoding the image took longer than allowed."),
+    "not_an_image": gettext_noop("This is not an image in a known format."),
     "svg": gettext_noop(
-        "SVG drawings are not accepted, as they can carry scripts; use PNG, JPEG, WebP or AVIF."
+        "SVG drawings are not accepted because they can contain scripts; use PNG, JPEG, WebP or "
+        "AVIF."
     ),
-    "html": gettext_noop("This is a web page, not a picture."),
-    "xml": gettext_noop("This is an XML document, not a picture."),
-    "json": gettext_noop("This is a JSON document, not a picture."),
-    "script": gettext_noop("This is program code, not a picture."),
-    "program": gettext_noop("This is a program, not a picture."),
+    "html": gettext_noop("This is a web page, not an image."),
+    "xml": gettext_noop("This is an XML document, not an image."),
+    "json": gettext_noop("This is a JSON document, not an image."),
+    "script": gettext_noop("This is program code, not an image."),
+    "program": gettext_noop("This is a program, not an image."),
     "gif": gettext_noop("GIF is not accepted; use PNG, JPEG, WebP or AVIF."),
     "tiff": gettext_noop("TIFF is not accepted; use PNG, JPEG, WebP or AVIF."),
     "bmp": gettext_noop("BMP is not accepted; use PNG, JPEG, WebP or AVIF."),
@@ -61,20 +62,20 @@ SENTENCES: dict[str, str] = {
     "psd": gettext_noop("Photoshop documents are not accepted; use PNG, JPEG, WebP or AVIF."),
     "eps": gettext_noop("PostScript is not accepted; use PNG, JPEG, WebP or AVIF."),
     "pdf": gettext_noop("This is a PDF document; use PNG, JPEG, WebP or AVIF."),
-    "archive": gettext_noop("This is an archive, not a picture."),
+    "archive": gettext_noop("This is an archive, not an image."),
     "jpeg2000": gettext_noop("JPEG 2000 is not accepted; use PNG, JPEG, WebP or AVIF."),
     "jxl": gettext_noop("JPEG XL is not accepted; use PNG, JPEG, WebP or AVIF."),
     "heic": gettext_noop("HEIC is not accepted; use PNG, JPEG, WebP or AVIF."),
-    "video": gettext_noop("This is a video, not a picture."),
-    "mpo": gettext_noop("This JPEG holds several pictures (MPO); hand in a single picture."),
+    "video": gettext_noop("This is a video, not an image."),
+    "mpo": gettext_noop("This JPEG contains several images (MPO); upload a single image."),
 }
 
 
 class BadImage(BadResponse):
-    """The bytes are no picture that we accept."""
+    """The file is not an image that we accept."""
 
     code = "bad_image"
-    remedy = "Use a single PNG, JPEG, WebP or AVIF picture within the limits."
+    remedy = "Use a single PNG, JPEG, WebP or AVIF image within the limits."
 
     def __init__(self, reason: str, *, detail: str = "") -> None:
         super().__init__(SENTENCES.get(reason, SENTENCES["damaged"]), detail=detail or reason)

@@ -43,7 +43,9 @@ class MoneyField(_Integer):
         try:
             return Decimal(str(value)).quantize(_UNIT)
         except InvalidOperation:
-            raise ValidationError(_("“%(value)s” is no amount."), params={"value": value}) from None
+            raise ValidationError(
+                _("“%(value)s” is not a valid amount."), params={"value": value}
+            ) from None
 
     def from_db_value(self, value: int | None, *_args: Any) -> Decimal | None:
         return None if value is None else Decimal(int(value)).scaleb(-PLACES)

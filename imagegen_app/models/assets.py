@@ -9,6 +9,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.ids import uuid7
@@ -80,7 +81,7 @@ class Asset(Record):
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
 
     #: A follow-up pass works on it: what comes out of that counts, not this.
-    is_step = models.BooleanField(_("worked on further"), default=False)
+    is_step = models.BooleanField(_("intermediate result"), default=False)
     review = models.CharField(
         _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
     )
@@ -121,7 +122,7 @@ class Asset(Record):
         ]
 
     def __str__(self) -> str:
-        return self.title or f"image {str(self.id)[-8:]}"
+        return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 
 class Lineage(Record):
@@ -235,7 +236,7 @@ class Verdict(Record):
         verbose_name=_("asset"),
     )
     stage = models.CharField(
-        _("stage"),
+        _("checked content"),
         max_length=8,
         choices=[
             ("prompt", _("Prompt")),
@@ -243,7 +244,7 @@ class Verdict(Record):
             ("output", _("Output image")),
         ],
     )
-    screener = models.CharField(_("screener"), max_length=80)
+    screener = models.CharField(_("content check"), max_length=80)
     outcome = models.CharField(_("outcome"), max_length=8, choices=choices(Outcome))
     categories: models.JSONField[Any, Any] = models.JSONField(
         _("categories"), default=list, blank=True
@@ -251,8 +252,8 @@ class Verdict(Record):
     #: Scores as text by category, since the log knows no floats.
     scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
     #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
-    where = models.CharField(_("where"), max_length=80, blank=True)
-    advice = models.CharField(_("advice"), max_length=300, blank=True)
+    where = models.CharField(_("checked part"), max_length=80, blank=True)
+    advice = models.CharField(_("what to do"), max_length=300, blank=True)
     #: What the screener's call cost, in the currency of the job.
     cost = money(verbose_name=_("cost"), default=0)
     decided_by = models.ForeignKey(
@@ -275,4 +276,4 @@ class Verdict(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.screener}: {self.outcome}"
+        return f"{self.screener}: {self.get_outcome_display()}"

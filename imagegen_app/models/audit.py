@@ -6,9 +6,20 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models.base import Record
+
+#: From the mildest to the gravest.
+SEVERITIES = [
+    ("info", _("Info")),
+    ("notice", _("Notice")),
+    ("warning", _("Warning")),
+    ("alarm", _("Alarm")),
+]
+#: Who can act.
+ACTOR_KINDS = [("person", _("person")), ("system", _("system"))]
 
 
 class AuditEvent(Record):
@@ -21,16 +32,16 @@ class AuditEvent(Record):
     of_the_log: ClassVar[bool] = True
 
     uid = models.UUIDField(_("identifier"), unique=True, default=uuid7, editable=False)
-    at = models.DateTimeField(_("at"), db_index=True)
+    at = models.DateTimeField(_("time"), db_index=True)
     type = models.CharField(_("event"), max_length=60)
-    severity = models.CharField(_("severity"), max_length=8)
-    actor_kind = models.CharField(_("kind of actor"), max_length=10)
+    severity = models.CharField(_("severity"), max_length=8, choices=SEVERITIES)
+    actor_kind = models.CharField(_("kind of actor"), max_length=10, choices=ACTOR_KINDS)
     actor_id = models.CharField(_("actor"), max_length=64)
     object_type = models.CharField(_("kind of object"), max_length=40, blank=True)
     object_id = models.CharField(_("object"), max_length=64, blank=True)
     job_id = models.UUIDField(_("job"), null=True, blank=True, db_index=True)
     asset_id = models.UUIDField(_("asset"), null=True, blank=True, db_index=True)
-    request_id = models.CharField(_("request"), max_length=64, blank=True)
+    request_id = models.CharField(_("request ID"), max_length=64, blank=True)
     body = models.TextField(_("body"))
 
     class Meta:
@@ -144,7 +155,7 @@ class Checkpoint(Record):
     size = models.PositiveBigIntegerField(_("events"))
     root = models.CharField(_("root hash"), max_length=64)
     note = models.TextField(_("signed note"))
-    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    created_at = models.DateTimeField(_("signed at"), auto_now_add=True)
     published_to = models.CharField(_("published to"), max_length=300, blank=True)
 
     class Meta:
@@ -154,4 +165,4 @@ class Checkpoint(Record):
         indexes = [models.Index(fields=["-size"], name="imagegen_checkpoint_largest")]
 
     def __str__(self) -> str:
-        return f"{self.size} events"
+        return ngettext("%(number)s entry", "%(number)s entries", self.size) % {"number": self.size}

@@ -46,27 +46,29 @@ class Batch(Record):
     )
     #: Keys of the objects, in the order in which their jobs are made.
     rows: models.JSONField[Any, Any] = models.JSONField(_("rows"), default=list)
-    row_count = models.PositiveIntegerField(_("rows in all"), default=0)
+    row_count = models.PositiveIntegerField(_("total rows"), default=0)
     #: Rows whose turn has come, whether a job was made of them or not.
     prepared = models.PositiveIntegerField(_("rows prepared"), default=0)
     #: The first rows that could not be made, and why.
-    faults: models.JSONField[Any, Any] = models.JSONField(_("faulty rows"), default=list)
+    faults: models.JSONField[Any, Any] = models.JSONField(_("invalid rows"), default=list)
     #: How many rows are made before a person releases the rest; 0 for all.
     pilot = models.PositiveIntegerField(_("pilot"), default=0)
-    released_at = models.DateTimeField(_("released"), null=True, blank=True)
+    released_at = models.DateTimeField(_("rest started"), null=True, blank=True)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
-    pause_reason = models.CharField(_("why it is paused"), max_length=20, blank=True)
-    cap = money(verbose_name=_("at most spent"), null=True, blank=True)
+    pause_reason = models.CharField(_("reason for the pause"), max_length=20, blank=True)
+    cap = money(verbose_name=_("spending limit"), null=True, blank=True)
     #: Paused at more than this share of failures among twenty and more ended jobs; 0 for never.
-    stop_at_failures = models.PositiveSmallIntegerField(_("stop at failures (%)"), default=0)
+    stop_at_failures = models.PositiveSmallIntegerField(
+        _("pause above this failure rate (%)"), default=0
+    )
     #: Paused at this many jobs that screening refused; 0 for never.
-    stop_at_blocks = models.PositiveIntegerField(_("stop at refusals"), default=0)
-    redo_at = models.DateTimeField(_("failed rows requested again"), null=True, blank=True)
+    stop_at_blocks = models.PositiveIntegerField(_("pause after this many blocked rows"), default=0)
+    redo_at = models.DateTimeField(_("failed rows re-run"), null=True, blank=True)
     #: Counters, moved in the transaction of each job's own move.
     total = models.PositiveIntegerField(_("jobs"), default=0)
-    made = models.PositiveIntegerField(_("made"), default=0)
+    made = models.PositiveIntegerField(_("completed"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
-    blocked = models.PositiveIntegerField(_("refused by screening"), default=0)
+    blocked = models.PositiveIntegerField(_("blocked by content check"), default=0)
     cancelled = models.PositiveIntegerField(_("cancelled jobs"), default=0)
     spent = money(verbose_name=_("spent"), default=0)
     estimated = money(verbose_name=_("estimated"), default=0)

@@ -32,20 +32,20 @@ class Provider(Record):
         ),
     )
     max_in_flight = models.PositiveIntegerField(
-        _("calls at once"), default=8, validators=[MinValueValidator(1)]
+        _("concurrent calls"), default=8, validators=[MinValueValidator(1)]
     )
     calls_per_minute = models.PositiveIntegerField(
-        _("calls a minute"),
+        _("calls per minute"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Over all workers together; empty: no limit of ours."),
+        help_text=_("Shared by all workers. Leave empty for no limit."),
     )
     burst = models.PositiveIntegerField(
         _("burst"),
         default=5,
         validators=[MinValueValidator(1)],
-        help_text=_("So many calls may follow at once after a quiet time."),
+        help_text=_("How many calls may be sent at once after an idle period."),
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -85,13 +85,15 @@ class ImageModel(Record):
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=80, unique=True)
     wire_name = models.CharField(
-        _("name on the wire"), max_length=120, help_text=_("What the provider calls the model.")
+        _("model name at the provider"),
+        max_length=120,
+        help_text=_("The name or ID that the provider's API expects."),
     )
     version = models.CharField(_("version"), max_length=80)
     lifecycle = models.CharField(
         _("lifecycle"), max_length=12, choices=choices(Lifecycle), default=Lifecycle.DRAFT.value
     )
-    retires_on = models.DateField(_("retires on"), null=True, blank=True)
+    retires_on = models.DateField(_("retirement date"), null=True, blank=True)
     replaced_by = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -106,16 +108,15 @@ class ImageModel(Record):
         null=True,
         blank=True,
         related_name="stands_in_for",
-        verbose_name=_("fall-back"),
-        help_text=_("Asked instead while this one fails, for people who may use it."),
+        verbose_name=_("fallback model"),
+        help_text=_("Used while this model fails, for people who hold a grant for it."),
     )
     price = models.JSONField(
         _("price list"),
         default=dict,
-        help_text=_("Currency, price per image, and tokens where the provider counts them."),
-    )
-    max_seconds = models.PositiveIntegerField(
-        _("longest call in seconds"), default=600, validators=[MinValueValidator(5)]
+        help_text=_(
+            "Currency, price per image, and token prices where the provider counts tokens."
+        ),
     )
     notes = models.TextField(_("notes"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -149,13 +150,13 @@ class Grant(Record):
         ImageModel, on_delete=models.PROTECT, related_name="grants", verbose_name=_("image model")
     )
     operations: models.JSONField[Any, Any] = models.JSONField(
-        _("operations"), default=list, help_text=_("Which operations the group may ask for.")
+        _("operations"), default=list, help_text=_("Operations that the group may request.")
     )
     max_pixels = models.PositiveIntegerField(
-        _("pixels an image"), default=4_194_304, validators=[MinValueValidator(1)]
+        _("max. pixels per image"), default=4_194_304, validators=[MinValueValidator(1)]
     )
     max_count = models.PositiveSmallIntegerField(
-        _("images a job"), default=4, validators=[MinValueValidator(1)]
+        _("max. images per job"), default=4, validators=[MinValueValidator(1)]
     )
     starts_at = models.DateTimeField(_("from"), null=True, blank=True)
     ends_at = models.DateTimeField(_("until"), null=True, blank=True)

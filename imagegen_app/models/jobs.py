@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
@@ -86,7 +87,7 @@ class Job(Record):
         null=True,
         blank=True,
         related_name="replacements",
-        verbose_name=_("requested again for"),
+        verbose_name=_("re-run of"),
     )
     #: The job that a person wished for, where this one is a follow-up pass of it.
     root = models.ForeignKey(
@@ -95,7 +96,7 @@ class Job(Record):
         null=True,
         blank=True,
         related_name="chain",
-        verbose_name=_("pass of"),
+        verbose_name=_("follow-up pass of"),
     )
     #: The job whose image it works on.
     follows = models.ForeignKey(
@@ -104,12 +105,12 @@ class Job(Record):
         null=True,
         blank=True,
         related_name="followers",
-        verbose_name=_("follows"),
+        verbose_name=_("continues from"),
     )
     #: Which image of the wish it works on, from 0.
     image_number = models.PositiveSmallIntegerField(_("image"), null=True, blank=True)
     #: Jobs of the wish, with its passes: 1 where nothing follows.
-    step_count = models.PositiveSmallIntegerField(_("steps"), default=1)
+    step_count = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
     row_key = models.CharField(_("row"), max_length=120, blank=True)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -143,8 +144,8 @@ class Job(Record):
         _("parameters"), default=dict, blank=True
     )
 
-    fingerprint = models.CharField(_("fingerprint"), max_length=64)
-    request_digest = models.CharField(_("digest of the request"), max_length=64)
+    fingerprint = models.CharField(_("cache key"), max_length=64)
+    request_digest = models.CharField(_("request digest"), max_length=64)
     # Null, not empty: a unique key lets any number of rows have none.
     idempotency_key = models.CharField(  # noqa: DJ001 - see above
         _("idempotency key"), max_length=MAX_KEY_CHARS, null=True, blank=True
@@ -155,7 +156,7 @@ class Job(Record):
         null=True,
         blank=True,
         related_name="cached_jobs",
-        verbose_name=_("answered from"),
+        verbose_name=_("reused from"),
     )
 
     policy = models.CharField(
@@ -163,17 +164,17 @@ class Job(Record):
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
     #: Place in the round of all requesters: who has asked for much waits behind who has not.
-    turn = models.PositiveBigIntegerField(_("turn"), default=0)
+    turn = models.PositiveBigIntegerField(_("queue order"), default=0)
     #: Its batch is paused.
-    is_held = models.BooleanField(_("held"), default=False)
-    due_at = models.DateTimeField(_("next step at"), null=True, blank=True)
+    is_held = models.BooleanField(_("held (batch paused)"), default=False)
+    due_at = models.DateTimeField(_("next step due"), null=True, blank=True)
     deadline_at = models.DateTimeField(_("deadline"))
     lease_token = models.PositiveBigIntegerField(default=0)
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     #: Leases that ran out without progress; reset by every move.
     claims = models.PositiveSmallIntegerField(default=0)
-    tries = models.PositiveSmallIntegerField(_("attempts made"), default=0)
+    tries = models.PositiveSmallIntegerField(_("attempts so far"), default=0)
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     provider_cancel_asked_at = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(_("progress"), null=True, blank=True)
@@ -181,10 +182,12 @@ class Job(Record):
     #: Of the images, of their screening and of their captions.
     estimated_cost = money(verbose_name=_("estimated cost"), default=0)
     #: The part of the estimate that is for screening and captions.
-    extras_estimate = money(verbose_name=_("estimated cost of screening and captions"), default=0)
+    extras_estimate = money(
+        verbose_name=_("estimated cost of content checks and alternative texts"), default=0
+    )
     #: What screening has cost by now; part of the cost once the job has ended.
-    screening_cost = money(verbose_name=_("cost of screening"), default=0)
-    captioning_cost = money(verbose_name=_("cost of captions"), default=0)
+    screening_cost = money(verbose_name=_("cost of content checks"), default=0)
+    captioning_cost = money(verbose_name=_("cost of alternative texts"), default=0)
     actual_cost = money(verbose_name=_("cost"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default="USD")
 
@@ -293,25 +296,27 @@ class Attempt(Record):
     image_model = models.ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
     )
-    number = models.PositiveSmallIntegerField(_("number"))
+    number = models.PositiveSmallIntegerField(pgettext_lazy("of an attempt", "number"))
     state = models.CharField(
         _("state"), max_length=10, choices=choices(AttemptState), default=AttemptState.CREATED.value
     )
-    request_digest = models.CharField(_("digest of the request"), max_length=64)
+    request_digest = models.CharField(_("request digest"), max_length=64)
     provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
-    provider_request_id = models.CharField(_("provider's request id"), max_length=200, blank=True)
+    provider_request_id = models.CharField(_("provider's request ID"), max_length=200, blank=True)
     model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
     #: Goes with the prompt when that is erased.
     revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)
     actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
-    is_accepted_risk = models.BooleanField(_("sent again at a person's risk"), default=False)
+    is_accepted_risk = models.BooleanField(
+        _("resent although it may be billed twice"), default=False
+    )
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.CharField(_("detail"), max_length=300, blank=True)
-    polls = models.PositiveIntegerField(_("times asked"), default=0)
+    polls = models.PositiveIntegerField(_("status polls"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    answered_at = models.DateTimeField(_("answered"), null=True, blank=True)
+    answered_at = models.DateTimeField(_("answer received"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
     class Meta:

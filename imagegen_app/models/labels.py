@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.states import AttemptState, JobState, Lifecycle, Outcome, ReviewState
 from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.variables import VariableKind
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -18,58 +20,66 @@ if TYPE_CHECKING:
 LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
     JobState: {
         JobState.QUEUED: _("Queued"),
-        JobState.SUBMITTING: _("Submitting"),
-        JobState.AWAITING: _("Awaiting"),
-        JobState.INGESTING: _("Ingesting"),
-        JobState.UNCERTAIN: _("Uncertain"),
-        JobState.SUCCEEDED: _("Succeeded"),
+        JobState.SUBMITTING: _("Sending to provider"),
+        JobState.AWAITING: _("Generating"),
+        JobState.INGESTING: _("Preparing images"),
+        JobState.UNCERTAIN: _("Outcome unknown"),
+        JobState.SUCCEEDED: pgettext_lazy("state of a job", "Completed"),
         JobState.FAILED: _("Failed"),
-        JobState.BLOCKED: _("Blocked"),
+        JobState.BLOCKED: pgettext_lazy("state of a job", "Blocked by content check"),
         JobState.CANCELLED: _("Cancelled"),
-        JobState.EXPIRED: _("Expired"),
+        JobState.EXPIRED: _("Not finished in time"),
     },
     AttemptState: {
-        AttemptState.CREATED: _("Created"),
+        AttemptState.CREATED: _("Not sent yet"),
         AttemptState.SENT: _("Sent"),
         AttemptState.ACCEPTED: _("Accepted"),
-        AttemptState.ANSWERED: _("Answered"),
-        AttemptState.SETTLED: _("Settled"),
-        AttemptState.REFUSED: _("Refused"),
-        AttemptState.UNKNOWN: _("Unknown"),
-        AttemptState.VOID: _("Void"),
+        AttemptState.ANSWERED: _("Answer received"),
+        AttemptState.SETTLED: _("Cost booked"),
+        AttemptState.REFUSED: _("Failed, not billed"),
+        AttemptState.UNKNOWN: _("Outcome unknown"),
+        AttemptState.VOID: _("Discarded, not billed"),
     },
     ReviewState: {
-        ReviewState.PENDING: _("Pending"),
-        ReviewState.APPROVED: _("Approved"),
-        ReviewState.REJECTED: _("Rejected"),
+        ReviewState.PENDING: _("Waiting for review"),
+        ReviewState.APPROVED: pgettext_lazy("state of an image", "Approved"),
+        ReviewState.REJECTED: pgettext_lazy("state of an image", "Rejected"),
         ReviewState.WITHDRAWN: _("Withdrawn"),
     },
     Lifecycle: {
         Lifecycle.DRAFT: _("Draft"),
-        Lifecycle.CANARY: _("Canary"),
+        Lifecycle.CANARY: _("On trial"),
         Lifecycle.ACTIVE: _("Active"),
         Lifecycle.DEPRECATED: _("Deprecated"),
         Lifecycle.RETIRED: _("Retired"),
     },
     Outcome: {
         Outcome.PASSED: _("Passed"),
-        Outcome.HELD: _("Held"),
-        Outcome.BLOCKED: _("Blocked"),
+        Outcome.HELD: _("Held for review"),
+        Outcome.BLOCKED: pgettext_lazy("verdict", "Blocked"),
     },
     Operation: {
         Operation.GENERATE: _("Generate"),
         Operation.EDIT: _("Edit"),
-        Operation.INPAINT: _("Inpaint"),
-        Operation.OUTPAINT: _("Outpaint"),
-        Operation.VARY: _("Vary"),
+        Operation.INPAINT: _("Retouch an area"),
+        Operation.OUTPAINT: _("Extend the image"),
+        Operation.VARY: _("Create a variation"),
         Operation.UPSCALE: _("Upscale"),
         Operation.REMOVE_BACKGROUND: _("Remove background"),
-        Operation.CONTROL: _("Control"),
+        Operation.CONTROL: _("Follow a guide image"),
     },
     InputRole: {
         InputRole.IMAGE: _("Image"),
         InputRole.MASK: _("Mask"),
         InputRole.REFERENCE: _("Reference"),
+    },
+    VariableKind: {
+        VariableKind.TEXT: _("Text"),
+        VariableKind.CHOICE: _("Choice"),
+        VariableKind.COLOUR: _("Colour"),
+        VariableKind.NUMBER: _("Number"),
+        VariableKind.SWITCH: _("Yes or no"),
+        VariableKind.IMAGE: _("Image"),
     },
 }
 

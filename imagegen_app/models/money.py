@@ -21,7 +21,7 @@ SCOPES = [
     ("user", _("One person")),
     ("provider", _("One provider")),
 ]
-PERIODS = [("total", _("In total")), ("month", _("A month")), ("day", _("A day"))]
+PERIODS = [("total", _("In total")), ("month", _("Per month")), ("day", _("Per day"))]
 ENTRY_KINDS = [
     ("reservation", _("Reservation")),
     ("charge", _("Charge")),
@@ -32,8 +32,8 @@ ENTRY_KINDS = [
 
 PURPOSES = [
     ("images", _("Images")),
-    ("screening", _("Screening")),
-    ("captioning", _("Captioning")),
+    ("screening", _("Content checks")),
+    ("captioning", _("Alternative texts")),
 ]
 
 
@@ -41,7 +41,7 @@ class Budget(Record):
     """A limit for a scope and a period."""
 
     name = models.CharField(_("name"), max_length=80)
-    scope = models.CharField(_("for"), max_length=10, choices=SCOPES)
+    scope = models.CharField(_("applies to"), max_length=10, choices=SCOPES)
     group = models.ForeignKey(
         Group,
         on_delete=models.PROTECT,
@@ -70,7 +70,9 @@ class Budget(Record):
     limit = money(verbose_name=_("limit"), validators=[MinValueValidator(Decimal(0))])
     currency = models.CharField(_("currency"), max_length=3, default="USD")
     warn_percent = models.PositiveSmallIntegerField(
-        _("warn at percent"), default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
+        _("warning threshold (%)"),
+        default=80,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -169,4 +171,4 @@ class LedgerEntry(Record):
         indexes = [models.Index(fields=["period", "created_at"], name="imagegen_ledger_period")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()} {self.amount}"

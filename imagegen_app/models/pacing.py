@@ -22,17 +22,17 @@ class Throttle(Record):
     #: The theoretical arrival time: when the next call would come if all kept to the rate.
     next_at = models.DateTimeField(_("next call"))
     #: No call before this moment, since the provider has asked for quiet.
-    closed_until = models.DateTimeField(_("quiet until"))
+    closed_until = models.DateTimeField(_("paused until"))
     #: Refusals for being too fast, in a row.
-    strikes = models.PositiveIntegerField(_("refusals in a row"), default=0)
+    strikes = models.PositiveIntegerField(_("consecutive refusals"), default=0)
 
     class Meta:
-        verbose_name = _("throttle")
-        verbose_name_plural = _("throttles")
+        verbose_name = _("rate limit")
+        verbose_name_plural = _("rate limits")
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"throttle of {self.provider_id}"
+        return f"rate limit of {self.provider_id}"
 
 
 class Breaker(Record):
@@ -46,15 +46,15 @@ class Breaker(Record):
     window_at = models.DateTimeField(_("counted since"))
     calls = models.PositiveIntegerField(_("calls"), default=0)
     failures = models.PositiveIntegerField(_("failures"), default=0)
-    in_row = models.PositiveIntegerField(_("failures in a row"), default=0)
+    in_row = models.PositiveIntegerField(_("consecutive failures"), default=0)
     #: Open until then; empty while closed. After it, one probe is let through.
     open_until = models.DateTimeField(_("open until"), null=True, blank=True)
     #: Since when it has not been closed; the longer, the rarer it is probed.
     opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
     #: The probe under way is believed lost then.
-    probe_until = models.DateTimeField(_("probed until"), null=True, blank=True)
+    probe_until = models.DateTimeField(_("probe running until"), null=True, blank=True)
     #: Calls at once that are let through after it has closed; 0 for all.
-    ramp = models.PositiveIntegerField(_("calls at once for now"), default=0)
+    ramp = models.PositiveIntegerField(_("concurrent calls for now"), default=0)
 
     class Meta:
         verbose_name = _("circuit breaker")

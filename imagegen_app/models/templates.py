@@ -19,7 +19,7 @@ from imagegen_app.models.labels import choices
 SEED_STRATEGIES = [
     ("random", _("A new seed each time")),
     ("fixed", _("Always the same seed")),
-    ("per_row", _("Derived from the row, so that a re-run matches")),
+    ("per_row", _("Derived from the row: a re-run gives the same image")),
 ]
 
 
@@ -73,7 +73,7 @@ class TemplateVersion(Record):
         blank=True,
         related_name="template_versions",
         verbose_name=_("image model"),
-        help_text=_("Empty: the requester chooses among the granted ones."),
+        help_text=_("Leave empty to let the requester choose among the granted models."),
     )
     width = models.PositiveIntegerField(_("width"), default=1024)
     height = models.PositiveIntegerField(_("height"), default=1024)

@@ -84,8 +84,8 @@ class Pulse(Record):
     slot = models.BigIntegerField(default=0)
 
     class Meta:
-        verbose_name = _("pulse")
-        verbose_name_plural = _("pulses")
+        verbose_name = _("periodic run")
+        verbose_name_plural = _("periodic runs")
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -24,8 +24,6 @@ class Finding:
     categories: tuple[str, ...] = ()
     #: By category, 0 to 1 as text.
     scores: Mapping[str, str] = field(default_factory=dict)
-    #: The words that decided, shown to the requester only.
-    matched: tuple[str, ...] = ()
     #: What the requester can do.
     advice: str = ""
     #: What the call cost, where the screener knows; otherwise the price in the settings counts.

@@ -52,7 +52,7 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 _OURS = frozenset({"anchor"})
 #: 2026-11: the multipart form of edits has no `moderation`.
 _JSON_ONLY = frozenset({"moderation"})
-_VARY = "Make a variation of this picture: same subject and style, another composition."
+_VARY = "Make a variation of this image: same subject and style, another composition."
 _CUT_OUT = "Remove the background. Keep the subject exactly as it is."
 
 

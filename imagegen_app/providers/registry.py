@@ -40,7 +40,7 @@ _ADAPTERS = (
     Adapter(
         name="sandbox",
         path=_PLACE + "sandbox:Sandbox",
-        label="Sandbox (draws by itself, no key, no cost)",
+        label="Sandbox (draws locally, no key, no cost)",
         needs_credential=False,
         remote=False,
         recovery=frozenset({Recovery.IDEMPOTENCY_KEY}),

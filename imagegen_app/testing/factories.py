@@ -78,7 +78,7 @@ def make_user(
         app_label, _dot, codename = name.partition(".")
         found = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
         if not found:
-            raise LookupError(f"there is no permission {name}")
+            raise LookupError(f"{name} is not a known permission")
         user.user_permissions.add(*found)
     return user
 

@@ -47,7 +47,7 @@ class Product(models.Model):
         _("image description"),
         max_length=250,
         blank=True,
-        help_text=_("What the picture shows, for people who cannot see it."),
+        help_text=_("What the image shows, for people who cannot see it."),
     )
     is_published = models.BooleanField(_("published"), default=True)
 

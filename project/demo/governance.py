@@ -52,7 +52,7 @@ def setup() -> None:
         "Sandbox 1",
         version="1",
         price={"currency": "USD", "per_image": [{"amount": "0.02"}]},
-        notes="Draws by itself. Its prices are for practice: no money is spent.",
+        notes="Draws images locally. Its prices are for practice: no money is spent.",
     )
     _grants(practice)
     if os.environ.get("OPENAI_API_KEY"):
@@ -169,7 +169,7 @@ def _templates() -> None:
         ),
         "page-hero": (
             "Page hero",
-            "A wide picture for the top of a page.",
+            "A wide image for the top of a page.",
             Draft(
                 body=(
                     "A wide, airy interior scene for a page about {{ topic }}, {{ mood }} mood, "

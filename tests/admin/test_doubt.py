@@ -65,12 +65,12 @@ def test_the_page_says_what_is_known_and_what_is_at_stake(
     shown = client.get(page_of(lost)).content.decode()
 
     for part in (
-        "Nobody knows what became of this call",
-        "0.02 USD stay set aside",
+        "The outcome of this call is unknown",
+        "0.02 USD remain reserved",
         str(lost.attempts.get().pk),
-        "this provider cannot be asked",
+        "not possible with this provider",
         "0.02 USD may be billed twice",
-        "the charge is kept",
+        "counted as billed",
     ):
         assert part in shown, part
 
@@ -109,10 +109,10 @@ def test_each_button_settles_it(
     shown = press(client, lost, resolution).content.decode()
 
     lost.refresh_from_db()
-    assert "The job was settled." in shown
+    assert "The job was resolved." in shown
     assert lost.state == state
     assert str(BudgetPeriod.objects.get().spent.normalize()) == spent
-    assert "Nobody knows" not in shown
+    assert "The outcome of this call is unknown" not in shown
     kind = "job.retried" if resolution == "never_accepted" else "job.resolved"
     assert AuditEvent.objects.filter(type=kind, actor_id=str(decider.pk)).count() == 1
 
@@ -126,7 +126,7 @@ def test_what_is_no_decision_changes_nothing(
     shown = press(client, lost, resolution).content.decode()
 
     lost.refresh_from_db()
-    assert "There is no such decision" in shown
+    assert "This is not a valid decision" in shown
     assert lost.state == "uncertain"
 
 
@@ -136,5 +136,5 @@ def test_a_decision_comes_once(client: Client, lost: Job, decider: Any) -> None:
 
     shown = press(client, lost, "send_again").content.decode()
 
-    assert "Its outcome is not in doubt" in shown
+    assert "Its outcome is already known" in shown
     assert client.get(reverse("admin:imagegen_job_settle", args=[lost.pk])).status_code == 405

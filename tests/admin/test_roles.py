@@ -302,7 +302,7 @@ def test_a_template_keeps_its_passes_and_refuses_those_that_cannot_be(
 
     version = PromptTemplate.objects.get(slug="cut-out").current
     assert version is not None
-    assert "cannot do this" in refused.content.decode()
+    assert "does not support this" in refused.content.decode()
     assert [one["operation"] for one in version.passes] == ["upscale", "remove_background"]
     page = reverse("admin:imagegen_prompttemplate_change", args=[version.template_id])
     client.post(page, {**sent, "purpose": "Shop"})

@@ -87,7 +87,7 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(
     page.fill("#id_username", "editor")
     page.fill("#id_password", "editor-demo")
     page.click("input[type=submit]")
-    page.locator("text=This is what you had typed").wait_for()
+    page.locator("text=This is what you typed").wait_for()
     kept = (
         page.locator("[name=v_product]").input_value(),
         page.locator("[name=v_material]").input_value(),
@@ -172,7 +172,7 @@ def test_a_huge_reference_is_refused_with_and_without_script(
     told = plain.locator("[data-start-fault]").inner_text()
 
     assert page.locator("[name=starts]").evaluate("e => e.files.length") == 0
-    assert "100 MB; at most 25 MB" in told
+    assert "100 MB; the limit is 25 MB" in told
     assert plain.locator("[name=v_product]").input_value() == "cup from a huge file"
     assert _jobs(demo, "cup from a huge file") == 0
 
@@ -209,7 +209,7 @@ def test_markup_stays_text_on_every_page(demo: Site, visit: Callable[..., Any]) 
     page.locator("a.imagegen-button:has-text('Use this image')").first.click()
     page.fill("#imagegen-alt", MARKUP)
     page.click("button:has-text('Use this image')")
-    address = page.locator("text=Its whole story").get_attribute("href")
+    address = page.locator("text=All details of the image").get_attribute("href")
     shown = 0
     for path in (
         address,

@@ -29,7 +29,7 @@ def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
     studio.locator("[name=v_topic]").fill("pottery and slow mornings")
     promise = studio.locator(".imagegen-generate")
     promise.filter(has_text="about 0.08 USD").wait_for()
-    left = studio.locator("text=left of").inner_text()
+    left = studio.locator("text=remain in").inner_text()
     promise.click()
     studio.locator(".imagegen-tile").nth(3).wait_for()
     studio.locator("text=Use this image").first.wait_for()
@@ -55,7 +55,7 @@ def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
     shown = image.evaluate("e => e.currentSrc")
     answer = visitor.request.get(shown)
 
-    assert re.search(r"\d+\.\d\d USD left of", left)
+    assert re.search(r"\d+\.\d\d USD remain in", left)
     assert shapes == {("1536", "864")}
     assert media == ["image/avif", "image/webp"]
     assert ".jpg" in image.get_attribute("src")

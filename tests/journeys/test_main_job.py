@@ -119,8 +119,8 @@ def test_a_second_run_seeds_nothing_twice(made: tuple[Path, dict[str, Any]]) -> 
 WRONG = {
     ("demo", "--json"): "--json goes with --once",
     ("demo", "--once", "--images", "0"): "--images lies between",
-    ("demo", "--once", "--model", "nosuch"): "There is no model",
-    ("imagegen_generate", "--user", "nobody"): "There is no user",
+    ("demo", "--once", "--model", "nosuch"): "is not a valid model",
+    ("imagegen_generate", "--user", "nobody"): "is not a known user",
     ("imagegen_generate", "--user", "editor", "--var", "x"): "write NAME=VALUE",
     ("imagegen_generate", "--user", "editor", "--prompt", ""): "The prompt is empty",
     ("imagegen_generate", "--user", "editor", "--image", "/nosuch"): "cannot be read",

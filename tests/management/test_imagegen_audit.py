@@ -180,10 +180,13 @@ def test_an_export_may_be_narrowed(tmp_path: Path, arguments: tuple[str, ...], c
         (("prove",), "invalid choice"),
         (("export",), "required: --out"),
         (("verify", "--since", "7"), "no sound checkpoint of 7 events"),
-        (("export", "--out", "{folder}/a.jsonl", "--from", "soon"), "--from 'soon' is no moment"),
-        (("export", "--out", "{folder}/a.jsonl", "--job", "7"), "--job '7' is no"),
+        (
+            ("export", "--out", "{folder}/a.jsonl", "--from", "soon"),
+            "--from 'soon' is not a date or time",
+        ),
+        (("export", "--out", "{folder}/a.jsonl", "--job", "7"), "--job '7' is not a valid ID"),
         (("export", "--out", "{folder}/none/a.jsonl"), "cannot be written"),
-        (("export", "--out", "{folder}/there.jsonl"), "is there already"),
+        (("export", "--out", "{folder}/there.jsonl"), "already exists"),
     ],
 )
 def test_a_wrong_argument_gets_one_clear_sentence(
@@ -222,5 +225,5 @@ def test_a_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / log_key.FILE_NAME).write_text("no key")
 
-    with pytest.raises(CommandError, match="no private key"):
+    with pytest.raises(CommandError, match="not a private key"):
         run("verify")

@@ -14,7 +14,7 @@ from imagegen_app.services.batches import lifecycle, row_jobs
 from imagegen_app.services.batches.lifecycle import Limits
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import values
-from imagegen_app.services.jobs import batch_counts, leases
+from imagegen_app.services.jobs import batch_counts, leases, transitions
 from imagegen_app.services.policy import budgets
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template
@@ -148,7 +148,7 @@ def test_rows_that_cannot_be_made_are_left_out_and_named(
     batch.refresh_from_db()
     found = counts(batch)
     assert (found.total, found.faults) == (2, 1)
-    assert batch.faults == [{"row": keys[1], "why": "It is not there any more."}]
+    assert batch.faults == [{"row": keys[1], "why": "It no longer exists."}]
 
 
 def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
@@ -203,8 +203,6 @@ def test_a_rule_pauses_a_batch(
     prepare()
     with_counters(batch, **columns)
     job = leases.claim(limit=1, owner="w")[0]
-    from imagegen_app.services.jobs import transitions  # noqa: PLC0415 - beside its only use
-
     transitions.cancel(job, None, charge=None)
 
     batch.refresh_from_db()
@@ -222,7 +220,7 @@ def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
     site: Site, version: TemplateVersion
 ) -> None:
     keys = products(30)
-    with pytest.raises(values.InvalidWish, match="more than the"):
+    with pytest.raises(values.InvalidWish, match=r"above the spending limit of 0\.50 USD"):
         start(site, version, keys, limits=Limits(cap=Decimal("0.50")))
     with_budget(site, Decimal("0.50"))
     with pytest.raises(budgets.OverBudget):
@@ -273,8 +271,6 @@ def test_failed_rows_are_requested_again_and_counted_once(
     batch = start(site, version, products(3))
     prepare()
     for job in leases.claim(limit=2, owner="w"):
-        from imagegen_app.services.jobs import transitions  # noqa: PLC0415 - beside its only use
-
         transitions.cancel(job, None, charge=None)
     before = counts(batch)
     number = lifecycle.request_failed_again(actor=site.actor, batch=batch)

@@ -263,7 +263,7 @@ def test_the_person_who_takes_the_words_is_told_whose_they_are(
     page = client.get(reverse("admin:imagegen_studio_choose", args=[asset.pk])).content.decode()
 
     assert "A red mug on a table</textarea>" in page
-    assert "A machine has looked at the image" in page
+    assert "This text was suggested automatically" in page
 
 
 @pytest.mark.parametrize(
@@ -299,4 +299,4 @@ def test_a_price_that_is_none_is_refused(small: Any, price: str) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "CAPTIONER": {"BACKEND": "x.Y", "PRICE": price}}
 
     found = [one for one in run_checks(tags=["imagegen"]) if one.id == "imagegen.E001"]
-    assert "IMAGEGEN['CAPTIONER']['PRICE'] is no amount" in found[0].msg
+    assert "IMAGEGEN['CAPTIONER']['PRICE'] is not a valid amount" in found[0].msg

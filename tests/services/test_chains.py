@@ -102,9 +102,9 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
         events = pack.read("events.jsonl").decode()
         facts = json.loads(pack.read("story.json"))
 
-    assert "generate with" in told
-    assert "upscale with" in told
-    assert "remove background with" in told
+    assert "Generate with" in told
+    assert "Upscale with" in told
+    assert "Remove background with" in told
     assert "0.12 USD for 2 image(s)" in told
     assert len({entry.event.job_id for entry in trail}) == 3
     assert [step["operation"] for step in facts["steps"]] == [
@@ -149,7 +149,7 @@ def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
         with pytest.raises(InvalidWish) as caught:
             site.wish(passes=[wrong])
         assert caught.value.field == "passes"
-    with pytest.raises(InvalidWish, match="cannot do this"):
+    with pytest.raises(InvalidWish, match="does not support this"):
         site.wish(size="1024x1024", passes=[f"upscale:4:{site.model.slug}"])
     assert Job.objects.count() == 0
 
@@ -217,14 +217,14 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     root.refresh_from_db()
     left = [a.job_id for a in Asset.objects.results_of(root)]
 
-    with pytest.raises(job_actions.CannotSteer, match="step before"):
+    with pytest.raises(job_actions.CannotSteer, match="previous pass"):
         job_actions.request_again(actor=site.actor, job=cut_out)
     again = job_actions.request_again(actor=site.actor, job=upscale)
     driver.drive(seconds=15)
 
     assert (upscale.state, cut_out.state) == ("failed", "cancelled")
     assert left == [root.pk]
-    assert progress.of(root).phase == "Ready, but not every step could be made"
+    assert progress.of(root).phase == "Ready, but not every follow-up pass succeeded"
     assert [job.state for job in pass_chain.whole(again)] == ["succeeded", "succeeded"]
     again.refresh_from_db()
     assert [a.job.operation for a in Asset.objects.results_of(again)] == ["remove_background"]
@@ -293,7 +293,7 @@ def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) 
         root.refresh_from_db()
     shown = progress.of(root)
 
-    assert "step before" in waiting.phase
+    assert "previous pass" in waiting.phase
     assert shown.is_final or ("of 3" in shown.phase and not shown.is_final)
 
 

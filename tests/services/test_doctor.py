@@ -72,7 +72,7 @@ def test_a_sweep_that_stands_still_is_missed(working: Site, settings: Any) -> No
     }
     silence(Pulse, at=clock.now() - timedelta(seconds=130))
 
-    assert "swept" in parts("error")["worker"]
+    assert "sweep" in parts("error")["worker"]
 
 
 def test_an_unknown_engine_is_named(working: Site, settings: Any) -> None:

@@ -154,7 +154,7 @@ def test_an_erasure_needs_a_reason(ada: Person, officer: Person, reason: str) ->
 def test_what_names_no_person_is_refused(officer: Person, subject: str) -> None:
     append(1, actor=officer)
 
-    with pytest.raises(erasure.CannotErase, match="names no person"):
+    with pytest.raises(erasure.CannotErase, match="does not identify a person"):
         erasure.erase_person(officer, subject=subject, reason="asked")
 
     assert AuditSecret.objects.exists()

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from gettext import GNUTranslations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.utils.translation import gettext, override
+from django.utils.translation import gettext, override, pgettext
 
-from imagegen_app.core.errors import ProviderError
+import imagegen_app
+import imagegen_app.services.worker._decisions
+import imagegen_app.services.worker.driver
+from imagegen_app.core.actors import System
+from imagegen_app.core.errors import ProviderError, all_errors
 from imagegen_app.core.event_table import ROWS
+from imagegen_app.core.states import JobState, Outcome, ReviewState
+from imagegen_app.core.types import Operation, Size
 from imagegen_app.imaging.faults import SENTENCES
-from imagegen_app.models import AuditEvent
+from imagegen_app.models import AuditEvent, Grant
 from imagegen_app.models.labels import LABELS
-from imagegen_app.services.audit import descriptions
+from imagegen_app.services.audit import descriptions, event_labels
+from imagegen_app.services.audit._log_findings import Findings
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.policy import access, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +33,10 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("de", "fr")
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+VALUE = re.compile(r"%\(\w+\)s|\{\w*\}|%s")
+LOCALE = Path(imagegen_app.__file__).parent / "locale"
 #: Words that are the same in both.
-ALIKE = {"Image", "Pilot"}
+ALIKE = {"Image", "Pilot", "Text"}
 
 
 def errors(kind: type[ProviderError] = ProviderError) -> Iterator[type[ProviderError]]:
@@ -88,5 +100,97 @@ def test_a_request_is_told_in_german(site: Site) -> None:
         shown = job.get_state_display()
 
     assert "angefordert" in " ".join(t.sentence for t in told)
-    assert shown == "Wartet"
+    assert shown == "In der Warteschlange"
     assert AuditEvent.objects.filter(job_id=job.pk).count() == len(told)
+
+
+def catalogue(language: str) -> dict[str, str]:
+    """Return the app's own messages: text with its context to translation."""
+    with (LOCALE / language / "LC_MESSAGES" / "django.mo").open("rb") as file:
+        messages: dict[Any, str] = vars(GNUTranslations(file))["_catalog"]
+    return {key if isinstance(key, str) else key[0]: text for key, text in messages.items() if key}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_translation_loses_or_adds_a_value(language: str) -> None:
+    wrong = {
+        message: text
+        for message, text in catalogue(language).items()
+        if set(VALUE.findall(message)) != set(VALUE.findall(text))
+    }
+
+    assert wrong == {}
+
+
+def test_french_is_written_with_typographic_apostrophes() -> None:
+    straight = re.compile(r"[^\W\d_]'[^\W\d_]")
+
+    assert [text for text in catalogue("fr").values() if straight.search(text)] == []
+
+
+def test_a_word_with_two_meanings_has_two_translations() -> None:
+    with override("fr"):
+        assert str(LABELS[ReviewState][ReviewState.APPROVED]) == "Approuvée"
+        assert pgettext("several images", "Approved") == "Approuvées"
+        assert str(LABELS[JobState][JobState.BLOCKED]) == "Bloquée par le filtre de contenu"
+        assert str(LABELS[Outcome][Outcome.BLOCKED]) == "Bloqué"
+
+
+def test_an_event_is_told_with_labels_instead_of_stored_values() -> None:
+    with override("de"):
+        assert event_labels.object_label("imagemodel", "12") == "Bildmodell 12"
+        assert event_labels.object_label("nothing_of_ours", "12") == "nothing_of_ours 12"
+        assert event_labels.actor_label("person", "7") == "Person 7"
+        assert event_labels.value_label("outcome", "sent_again") == "erneut gesendet"
+        assert event_labels.value_label("lifecycle", "canary") == "In Erprobung"
+        assert event_labels.value_label("operations", "vary") == "Variante erzeugen"
+        assert event_labels.value_label("reason_code", "pilot") == "der Pilotlauf ist fertig"
+        assert (
+            event_labels.value_label("error", "rate_limited")
+            == "Das Anfragelimit des Anbieters ist erreicht"
+        )
+        assert event_labels.value_label("error", "a_code_of_the_site") == "a_code_of_the_site"
+
+
+def test_each_error_of_ours_is_told_in_words() -> None:
+    with override("de"):
+        raw = [code for code in all_errors() if event_labels.value_label("error", code) == code]
+
+    assert raw == []
+
+
+def test_the_findings_of_the_log_are_told_in_german_and_printed_in_english() -> None:
+    findings = Findings()
+    findings.add_gap(3, 4)
+    findings.add_gap(3, 6, at_end=True)
+
+    with override("de"):
+        told = [finding.translated for finding in findings.named]
+        printed = [finding.sentence for finding in findings.named]
+
+    assert told == [
+        "Eintrag 3 fehlt.",
+        "Die Einträge 3 bis 5 fehlen am Ende des Protokolls.",
+    ]
+    assert printed == [
+        "Entry 3 is missing.",
+        "Entries 3 to 5 are missing at the end of the log.",
+    ]
+
+
+def test_a_refusal_names_the_operation_and_the_status_by_their_labels(site: Site) -> None:
+    wanted: dict[str, Any] = {"size": Size(64, 64), "count": 1}
+    grant = Grant.objects.get()
+    grant.operations = ["generate"]
+    catalog.save(actor=System("test"), record=grant)
+    with override("de"):
+        misfit = access.decide(
+            site.actor, image_model=site.model, operation=Operation.VARY, **wanted
+        ).why
+        site.model.lifecycle = "draft"
+        closed = access.decide(
+            site.actor, image_model=site.model, operation=Operation.GENERATE, **wanted
+        ).why
+
+    assert "„Variante erzeugen“" in misfit
+    assert closed.endswith("(Status: Entwurf).")

@@ -26,12 +26,7 @@ from imagegen_app.models import (
 )
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import (
-    breaker,
-    leases,
-    rate_limits,
-    transitions,
-)
+from imagegen_app.services.jobs import breaker, leases, rate_limits, transitions
 from imagegen_app.services.jobs.rate_limits import NotNow
 from imagegen_app.services.monitoring import provider_status
 from imagegen_app.services.policy import catalog
@@ -116,8 +111,8 @@ def test_a_provider_that_asks_for_quiet_is_left_alone_by_all_and_probed_by_one(s
     with pytest.raises(NotNow) as refusal:
         begin(one)
     assert refusal.value.seconds >= 6.9
-    assert "slow down" in provider_status.why_waiting(one)
-    assert provider_status.told(Provider.objects.get()) == "left alone, as it asked for"
+    assert "limits the number of requests" in provider_status.why_waiting(one)
+    assert provider_status.told(Provider.objects.get()) == "paused: rate limit reached"
 
     time_passes(7.1)
     begin(two)
@@ -156,8 +151,8 @@ def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -
     with pytest.raises(NotNow) as refusal:
         begin(several[0])
     assert (refusal.value.is_broken, refusal.value.image_model) == (True, site.model.pk)
-    assert "out of order" in provider_status.why_waiting(several[0])
-    assert provider_status.told(Provider.objects.get()) == "paused, because it keeps failing"
+    assert "is unavailable" in provider_status.why_waiting(several[0])
+    assert provider_status.told(Provider.objects.get()) == "paused after repeated failures"
     assert AuditEvent.objects.filter(type="provider.paused").count() == 1
 
     time_passes(16)

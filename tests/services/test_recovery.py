@@ -187,7 +187,7 @@ def test_a_call_that_the_provider_stops_costs_what_the_provider_bills(
     job.refresh_from_db()
     period = BudgetPeriod.objects.get()
     assert (job.state, job.actual_cost) == ("cancelled", cost)
-    assert ("billed all the same" in job.error_message) is not is_free
+    assert ("but it was billed" in job.error_message) is not is_free
     assert (period.spent, period.reserved) == (cost, 0)
     assert Decimal(simulator.bill()["images"]) * Decimal("0.02") == cost
 

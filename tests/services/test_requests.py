@@ -47,7 +47,7 @@ def test_without_a_grant_nothing_is_requested_and_the_refusal_is_recorded(site: 
     with pytest.raises(access.NotGranted) as refusal:
         creation.request_images(actor=stranger, wish=site.wish())
 
-    assert "not released for your groups" in refusal.value.why
+    assert "have no grant for" in refusal.value.why
     assert refusal.value.remedy.startswith("Ask ")
     assert not Job.objects.exists()
     assert AuditEvent.objects.filter(type="job.denied", actor_id=stranger.id).count() == 1
@@ -79,7 +79,7 @@ def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
         site.request()
 
     assert refusal.value.code == "over_budget"
-    assert "0.01 USD are left" in refusal.value.why
+    assert "0.01 USD remain in" in refusal.value.why
     assert BudgetPeriod.objects.get().reserved == Decimal("0.04")
     assert Job.objects.count() == 2
 

@@ -353,7 +353,7 @@ def test_the_site_may_bring_its_own_key(settings: Any, place: Path) -> None:
     ("content", "words"),
     [
         (None, "cannot be read"),
-        (b"no key", "is no private key"),
+        (b"no key", "is not a private key"),
         (pem(generate_private_key(SECP256R1())), "not of the kind Ed25519"),
     ],
 )
@@ -372,5 +372,5 @@ def test_a_state_folder_that_cannot_be_made_is_told(settings: Any, place: Path) 
     (place / "file").write_text("")
     settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": place / "file" / "state"}
 
-    with pytest.raises(log_key.KeyUnreadable, match="cannot be made"):
+    with pytest.raises(log_key.KeyUnreadable, match="cannot be created"):
         sealing.vkey()

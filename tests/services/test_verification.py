@@ -281,6 +281,6 @@ def test_a_missing_tile_is_named_once_and_the_upper_ones_are_compared() -> None:
 
     sentences = [f.sentence for f in report.findings if f.kind == "tile_mismatch"]
     assert sentences == [
-        *(f"Tile {index} of level 0 is absent or too short." for index in range(3)),
+        *(f"Tile {index} of level 0 is missing or too short." for index in range(3)),
         "Tile 0 of level 1 differs from the events below it.",
     ]

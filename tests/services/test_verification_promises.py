@@ -7,7 +7,7 @@ from django.conf import settings as django_settings
 
 from imagegen_app.core import notes
 from imagegen_app.models import AuditEvent, AuditSecret, AuditTile, Checkpoint
-from imagegen_app.services.audit import log_key, sealing, verification
+from imagegen_app.services.audit import _log_findings, log_key, sealing, verification
 from tests.services.log_tampering import (
     SYSTEM,
     append,
@@ -69,7 +69,7 @@ def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
 
     report = verification.verify()
 
-    assert [f.sentence for f in report.findings] == ["The signed root of 0 events is another one."]
+    assert [f.sentence for f in report.findings] == ["The signed root of 0 events differs."]
 
 
 def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
@@ -147,7 +147,7 @@ def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
 
     report = verification.verify()
 
-    assert len(report.findings) == verification.MAX_FINDINGS
+    assert len(report.findings) == _log_findings.MAX_FINDINGS
     assert report.faults == 130
 
 

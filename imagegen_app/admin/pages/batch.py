@@ -169,8 +169,8 @@ class BatchPages(Pages):
             messages.success(
                 request,
                 ngettext(
-                    "%(count)s job is requested again.",
-                    "%(count)s jobs are requested again.",
+                    "%(count)s job was requested again.",
+                    "%(count)s jobs were requested again.",
                     number,
                 )
                 % {"count": number},
@@ -207,15 +207,21 @@ def _subtitle(selection: Selection) -> str:
 def _why_paused(batch: Batch) -> str:
     """Say why a batch is paused and what helps."""
     sentences = {
-        "person": _("Paused. What was under way is finished; the rest waits for you."),
-        "pilot": _("The pilot is made. Look at its images, then release the rest."),
-        "cap": _("Paused: as much was spent as it may cost."),
-        "failures": _("Paused: too many rows have failed. Look at why before you go on."),
-        "blocks": _(
-            "Paused: screening has refused too many. Look at the prompts before you go on."
+        "person": _(
+            "Paused. Jobs that have started are finished; the rest wait until you continue."
         ),
-        "budget": _("Paused: the budget has too little left for the next rows."),
-        "refused": _("Paused: the next rows may not be requested any more. Ask whom it concerns."),
+        "pilot": _("The pilot is complete. Review its images, then start the rest."),
+        "cap": _("Paused: the spending limit is reached."),
+        "failures": _("Paused: too many rows have failed. Find out why before you continue."),
+        "blocks": _(
+            "Paused: the content check has blocked too many rows. Check the prompts before you "
+            "continue."
+        ),
+        "budget": _("Paused: the remaining budget does not cover the next rows."),
+        "refused": _(
+            "Paused: the next rows were refused (permission, grant or price). Ask an image "
+            "administrator."
+        ),
     }
     return sentences.get(batch.pause_reason, "") if batch.paused_at is not None else ""
 

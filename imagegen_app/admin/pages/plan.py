@@ -36,7 +36,7 @@ class PlanForm(forms.Form):
         to_field_name="slug",
         label=gettext_lazy("Image model"),
         required=False,
-        empty_label=gettext_lazy("As the template says"),
+        empty_label=gettext_lazy("As set in the template"),
     )
 
     def __init__(
@@ -62,20 +62,22 @@ class PlanForm(forms.Form):
             min_value=0,
             max_value=1000,
             initial=PILOT if len(selection.keys) > PILOT_FROM else 0,
-            help_text=_("So many are made first; you look at them, then release the rest. 0: all."),
+            help_text=_(
+                "Rows to generate first, for review before the rest starts. 0 = all at once."
+            ),
         )
         self.fields["cap"] = forms.DecimalField(
-            label=_("Spend at most"), required=False, min_value=0, max_digits=12, decimal_places=2
+            label=_("Spending limit"), required=False, min_value=0, max_digits=12, decimal_places=2
         )
         self.fields["stop_at_failures"] = forms.IntegerField(
-            label=_("Pause when more than so many percent fail"),
+            label=_("Pause above this failure rate (%)"),
             required=False,
             min_value=0,
             max_value=100,
             initial=50,
         )
         self.fields["stop_at_blocks"] = forms.IntegerField(
-            label=_("Pause when screening has refused so many"),
+            label=_("Pause after this many rows are blocked by the content check"),
             required=False,
             min_value=0,
             max_value=10_000,
@@ -89,10 +91,7 @@ class PlanForm(forms.Form):
 
     def _add_variables(self, selection: Selection, version: TemplateVersion) -> None:
         guesses = content_fields.guess_mapping(selection.target, version)
-        paths = [
-            ("", _("the same for all:")),
-            *content_fields.mappable_fields(selection.target.model),
-        ]
+        paths = [("", _("fixed value:")), *content_fields.mappable_fields(selection.target.model)]
         for variable in prompts.variables_from(version.variables):
             self.variable_names.append(variable.name)
             self.fields[f"map_{variable.name}"] = forms.ChoiceField(
@@ -106,7 +105,7 @@ class PlanForm(forms.Form):
                 required=False,
                 max_length=variable.max_chars,
                 initial=variable.default,
-                label=_("%(variable)s, the same for all") % {"variable": variable.label},
+                label=_("%(variable)s, fixed value") % {"variable": variable.label},
             )
             if variable.choices:
                 fixed = forms.ChoiceField(

@@ -54,12 +54,12 @@ class StartImagesField(forms.FileField):
         files = data if isinstance(data, list | tuple) else [data] if data else []
         if len(files) > MAX_STARTS:
             raise ValidationError(
-                _("At most %(most)s images can be started from.") % {"most": MAX_STARTS}
+                _("At most %(most)s source images can be used.") % {"most": MAX_STARTS}
             )
         for file in files:
             if file.size > MAX_INPUT_BYTES:
                 raise ValidationError(
-                    _("“%(name)s” has %(size)s MB; at most %(most)s MB are taken. Make it smaller.")
+                    _("“%(name)s” is %(size)s MB; the limit is %(most)s MB. Choose a smaller file.")
                     % {
                         "name": file.name[:80],
                         "size": file.size // _MEGABYTE,
@@ -77,7 +77,7 @@ class RecipeForm(forms.Form):
         to_field_name="slug",
         required=False,
         label=gettext_lazy("Template"),
-        empty_label=gettext_lazy("No template: a free prompt"),
+        empty_label=gettext_lazy("No template: free prompt"),
     )
     #: One page shown: what is sent twice from it is one request.
     nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
@@ -115,7 +115,7 @@ class RecipeForm(forms.Form):
                 label=_("Prompt"),
                 max_length=MAX_PROMPT_CHARS,
                 widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
-                help_text=_("Say what the image should show."),
+                help_text=_("Describe what the image should show."),
                 initial=values.get("prompt", ""),
             )
         else:
@@ -140,7 +140,7 @@ class RecipeForm(forms.Form):
         )
         size = f"{version.width}x{version.height}" if version else SIZES[0][0]
         known = [value for value, _label in SIZES]
-        sizes = SIZES if size in known else [(size, _("As the template says")), *SIZES]
+        sizes = SIZES if size in known else [(size, _("As set in the template")), *SIZES]
         self.fields["size"] = forms.ChoiceField(
             label=_("Size"), choices=sizes, initial=size, widget=forms.RadioSelect
         )
@@ -154,21 +154,28 @@ class RecipeForm(forms.Form):
             label=_("Seed"),
             required=False,
             min_value=0,
-            help_text=_("The same seed gives the same image. Empty: a new one each time."),
+            help_text=_(
+                "The same seed and settings give the same image. Leave empty for a new image each "
+                "time."
+            ),
         )
         self.fields["negative"] = forms.CharField(
-            label=_("Not in the image"), required=False, max_length=1000
+            label=_("Negative prompt (what to leave out)"), required=False, max_length=1000
         )
         self.fields["starts"] = StartImagesField(
-            label=_("Start from images"),
+            label=_("Source images"),
             required=False,
-            help_text=_("PNG, JPEG or WebP, at most %(most)s MB each. They are changed as you say.")
+            help_text=_(
+                "PNG, JPEG or WebP, at most %(most)s MB each. They are edited as the prompt says."
+            )
             % {"most": MAX_INPUT_BYTES // _MEGABYTE},
             widget=_SeveralFiles(
                 attrs={
                     "accept": "image/png,image/jpeg,image/webp",
                     "data-most-bytes": MAX_INPUT_BYTES,
-                    "data-too-large": _("“%(name)s” is too large: at most %(most)s MB are taken.")
+                    "data-too-large": _(
+                        "“%(name)s” is too large: at most %(most)s MB are accepted."
+                    )
                     % {"name": "{name}", "most": MAX_INPUT_BYTES // _MEGABYTE},
                 }
             ),

@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.batch import TILES, own_batch
@@ -64,9 +64,9 @@ class ReviewPage(Pages):
             "tiles": tiles,
             "shown": shown,
             "states": [
-                ("pending", _("To decide")),
-                ("approved", _("Approved")),
-                ("rejected", _("Rejected")),
+                ("pending", _("To review")),
+                ("approved", pgettext("several images", "Approved")),
+                ("rejected", pgettext("several images", "Rejected")),
             ],
             "unplaced": _unplaced(batch),
         }

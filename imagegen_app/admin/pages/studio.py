@@ -121,7 +121,7 @@ class StudioPages(Pages):
                 text = (
                     _("Cancelled at no cost.")
                     if ended
-                    else _("Cancelling; it may be billed all the same.")
+                    else _("Cancelling. The provider may still bill it.")
                 )
                 messages.info(request, text)
         address = reverse("admin:imagegen_studio_job", args=[pk])
@@ -151,7 +151,7 @@ class StudioPages(Pages):
             decorative = "decorative" in request.POST
             alt = str(request.POST.get("alt", "")).strip()
             if not alt and not decorative:
-                context["problem"] = _("Say what the image shows, or tick that it is decorative.")
+                context["problem"] = _("Describe the image, or mark it as decorative.")
             else:
                 try:
                     token = chooser.choose(
@@ -251,7 +251,7 @@ def _moved_on(request: HttpRequest, form: RecipeForm) -> Refused | None:
         return Refused(
             _("Nothing was requested yet."),
             why=_("The template was changed meanwhile; this is its new version."),
-            remedy=_("Look at the final prompt, then press Generate again."),
+            remedy=_("Check the final prompt, then press Generate again."),
         )
     return None
 

@@ -58,7 +58,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
             field.queryset = field.queryset | Asset.objects.filter(pk=obj.asset_id)
         if not access.may(access.person(request.user), "place_asset"):
             field.disabled = True
-            field.help_text = _("You may not place images. %(contact)s") % {
+            field.help_text = _("You do not have permission to place images. %(contact)s") % {
                 "contact": access.whom_to_ask()
             }
         return form

@@ -26,18 +26,19 @@ class GeneratedImage(CMSPlugin):  # type: ignore[misc]  # the CMS has no types
         max_length=MAX_ALT_CHARS,
         blank=True,
         help_text=_(
-            "Empty: the image's own. It says what the image shows to those who do not see it."
+            "Leave empty to use the image's own text. It describes the image for people who "
+            "cannot see it."
         ),
     )
     is_decorative = models.BooleanField(
         _("decorative"),
         default=False,
-        help_text=_("The image says nothing that the text does not."),
+        help_text=_("The image adds nothing to the text."),
     )
     caption = models.CharField(_("caption"), max_length=300, blank=True)
     is_wide = models.BooleanField(_("full width"), default=False)
     loads_first = models.BooleanField(
-        _("load at once"), default=False, help_text=_("For an image at the top of the page.")
+        _("load immediately"), default=False, help_text=_("For an image at the top of the page.")
     )
 
     class Meta:

@@ -39,8 +39,8 @@ def place_on_page(
     access.demand(actor, "place_asset")
     if not actor.account.has_perm("cms.change_page"):
         raise access.NotPermitted(
-            _("You may not do this."),
-            why=_("You may not change pages."),
+            _("You do not have permission to do this."),
+            why=_("You do not have permission to change pages."),
             remedy=access.whom_to_ask(),
         )
     content, version = _draft(page_content, actor.account)
@@ -48,8 +48,8 @@ def place_on_page(
     if slot not in slots:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("The page has no place named “%(slot)s”.") % {"slot": slot[:40]},
-            remedy=_("It has: %(known)s.") % {"known": ", ".join(sorted(slots))},
+            why=_("The page has no placeholder named “%(slot)s”.") % {"slot": slot[:40]},
+            remedy=_("Available: %(known)s.") % {"known": ", ".join(sorted(slots))},
         )
     standing = GeneratedImage.objects.filter(placeholder=slots[slot]).first()
     if standing is not None:
@@ -87,6 +87,6 @@ def _draft(content: Any, user: Any) -> tuple[Any, Any]:
         return fresh.content, fresh
     raise CannotPlace(
         _("The image was not placed."),
-        why=_("This version of the page is no longer edited."),
-        remedy=_("Name its draft or its published version."),
+        why=_("This version of the page can no longer be edited."),
+        remedy=_("Use its draft or its published version."),
     )

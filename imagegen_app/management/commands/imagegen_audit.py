@@ -29,17 +29,19 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(
             dest="verb", required=True, metavar="verify|checkpoint|export"
         )
-        verify = verbs.add_parser("verify", help="Prove the log; exits with 1 if it was altered.")
+        verify = verbs.add_parser("verify", help="Verify the log; exits with 1 if it was altered.")
         verify.add_argument(
-            "--since", type=int, help="Trust the checkpoint of this size and go on."
+            "--since", type=int, help="Trust the checkpoint of this size and verify from there."
         )
         verify.add_argument("--json", action="store_true", help="Print one JSON object.")
         checkpoint = verbs.add_parser("checkpoint", help="Seal and sign the log now.")
         checkpoint.add_argument("--json", action="store_true", help="Print one JSON object.")
         export = verbs.add_parser("export", help="Write events and proofs that anyone can verify.")
-        export.add_argument("--out", required=True, metavar="FILE.jsonl", help="Where to.")
-        export.add_argument("--from", dest="since", help="First moment, such as 2026-11-01.")
-        export.add_argument("--to", dest="until", help="First moment that is left out.")
+        export.add_argument("--out", required=True, metavar="FILE.jsonl", help="File to write.")
+        export.add_argument(
+            "--from", dest="since", help="Start of the period (inclusive), such as 2026-11-01."
+        )
+        export.add_argument("--to", dest="until", help="End of the period (exclusive).")
         export.add_argument("--job", help="Only events of this job.")
         export.add_argument("--asset", help="Only events of this asset.")
         export.add_argument("--json", action="store_true", help="Print one JSON object.")
@@ -62,14 +64,14 @@ class Command(BaseCommand):
         else:
             self._tell(report)
         if not report.ok:
-            raise CommandError("The log does not verify.", returncode=1)
+            raise CommandError("The log failed verification.", returncode=1)
 
     def checkpoint(self, options: dict[str, Any]) -> None:
         """Seal and sign the log now."""
         sealing.seal_everything()
         made = sealing.make_checkpoint(SHELL, force=True)
         if made is None:
-            raise CommandError("The log was not signed: it is empty or does not verify.")
+            raise CommandError("The log was not signed: it is empty or failed verification.")
         if options["json"]:
             self.stdout.write(
                 json.dumps(
@@ -141,7 +143,7 @@ def _moment(text: str | None, option: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CommandError(
-            f"{option} {text!r} is no moment; write 2026-11-01 or 2026-11-01T12:00."
+            f"{option} {text!r} is not a date or time; write 2026-11-01 or 2026-11-01T12:00."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -152,4 +154,4 @@ def _key(text: str | None, option: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        raise CommandError(f"{option} {text!r} is no number of a row.") from None
+        raise CommandError(f"{option} {text!r} is not a valid ID.") from None

@@ -17,9 +17,7 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "error": "error  "}
 class Command(BaseCommand):
     """Print what works, what does not, and the mend of each finding; fail if anything is wrong."""
 
-    help = (
-        "Examine settings, engine, workers, storage and credentials; with --invariants, the data."
-    )
+    help = "Check settings, engine, workers, storage and credentials; with --invariants, also the data."
     # It has to run where the checks fail, for it tells of them.
     requires_system_checks: list[str] = []
 
@@ -27,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--invariants",
             action="store_true",
-            help="Also prove from the rows that no job is in limbo and the money adds up.",
+            help="Also check the stored data: no job is stuck, and the amounts add up.",
         )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
@@ -47,7 +45,7 @@ class Command(BaseCommand):
             self._print(findings, broken, proved=options["invariants"])
         errors = sum(finding.level == "error" for finding in findings) + len(broken)
         if errors:
-            raise CommandError(f"{errors} found wrong.", returncode=1)
+            raise CommandError(f"{errors} problem(s) found.", returncode=1)
 
     def _print(
         self, findings: list[doctor.Finding], broken: dict[str, list[str]], *, proved: bool

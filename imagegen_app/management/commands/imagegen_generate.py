@@ -42,10 +42,10 @@ class Command(BaseCommand):
         parser.add_argument("--user", required=True, help="User name of the requester.")
         parser.add_argument("--template", default="", help="Short name of a template.")
         parser.add_argument(
-            "--var", action="append", default=[], metavar="NAME=VALUE", help="A variable's value."
+            "--var", action="append", default=[], metavar="NAME=VALUE", help="Value of a variable."
         )
         parser.add_argument("--prompt", default="", help="A free prompt, instead of a template.")
-        parser.add_argument("--negative", default="", help="What should not be in the image.")
+        parser.add_argument("--negative", default="", help="Negative prompt: what to leave out.")
         parser.add_argument("--model", default="", help="Short name of an image model.")
         parser.add_argument("--operation", default="", help="generate, edit, vary, upscale …")
         parser.add_argument(
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--mask", default="", metavar="FILE", help="A mask for inpaint.")
         parser.add_argument("--size", default="", help="WIDTHxHEIGHT.")
-        parser.add_argument("--count", type=int, default=None, help="Images.")
+        parser.add_argument("--count", type=int, default=None, help="Number of images.")
         parser.add_argument("--seed", type=int, default=None, help="Seed.")
         parser.add_argument(
             "--then",
@@ -62,13 +62,19 @@ class Command(BaseCommand):
             metavar="PASS",
             help="A follow-up pass: upscale:2:MODEL or remove_background:MODEL; none: the template's.",
         )
-        parser.add_argument("--quality", default="", help="The model's quality.")
+        parser.add_argument("--quality", default="", help="Quality, as the model names it.")
         parser.add_argument(
             "--key", default="", help="Idempotency key: the same key, the same job."
         )
         parser.add_argument("--out", default="", metavar="FOLDER", help="Copy the images there.")
-        parser.add_argument("--estimate", action="store_true", help="Print the price and end.")
-        parser.add_argument("--here", action="store_true", help="Work in this process.")
+        parser.add_argument(
+            "--estimate", action="store_true", help="Print the estimated cost and exit."
+        )
+        parser.add_argument(
+            "--here",
+            action="store_true",
+            help="Process the job in this process instead of waiting for a worker.",
+        )
         parser.add_argument("--timeout", type=float, default=600, help="Seconds to wait (600).")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
@@ -104,7 +110,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"About {shown(offer.cost.amount)} {offer.cost.currency}.")
         if left is not None:
-            self.stdout.write(f"{shown(left)} {offer.cost.currency} are left.")
+            self.stdout.write(f"{shown(left)} {offer.cost.currency} remain in the budget.")
         if refusal is not None:
             self.stdout.write(f"It would be refused: {refusal.why} {refusal.remedy}")
 
@@ -175,7 +181,7 @@ def _actor(name: str) -> Person:
     users = get_user_model()
     user = users.objects.filter(**{users.USERNAME_FIELD: name}).first()
     if user is None:
-        raise CommandError(f"There is no user {name!r}.")
+        raise CommandError(f"{name!r} is not a known user.")
     return access.person(user)
 
 

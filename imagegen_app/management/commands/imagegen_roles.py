@@ -12,7 +12,7 @@ from imagegen_app.services.policy import roles
 class Command(BaseCommand):
     """Make the shipped groups, or give them the permissions they lack; what a site added stays."""
 
-    help = "Make the groups Image editors, Template authors, Image reviewers, Compliance, Image administrators."
+    help = "Create the groups Image editors, Template authors, Image reviewers, Compliance, Image administrators."
 
     def handle(self, *_args: Any, **options: Any) -> None:
         roles.install()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     """Serve the simulator until interrupted."""
 
-    help = "Run the provider simulator: real HTTP, drawn pictures, failures on demand, a bill."
+    help = "Run the provider simulator: real HTTP, drawn images, failures on demand, a bill."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from imagegen_app.services.worker import sweep
 class Command(BaseCommand):
     """Ring for due and abandoned work, seal the audit log and clear what is left over."""
 
-    help = "Sweep once: due and abandoned work, the audit log's seal, left-over files."
+    help = "Sweep once: wake a worker for due and abandoned jobs, seal the audit log, remove left-over files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
@@ -24,5 +24,5 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"due": due}))
         elif options["verbosity"] > 0:
             self.stdout.write(
-                f"{due} steps were due; the engine was rung." if due else "Nothing was due."
+                f"{due} jobs are due; a worker was woken." if due else "No jobs are due."
             )

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     On the first signal nothing new is begun and what is under way is finished.
     """
 
-    help = "Run the chosen engine's worker, and sweep for due and abandoned work beside it."
+    help = "Run the configured engine's worker, and sweep for due and abandoned jobs periodically."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=int,
-            help="Drives side by side in this process, where the engine has threads (Celery: 2).",
+            help="Job loops run in parallel in this process, where the engine has threads (Celery: 2).",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError("--concurrency must be 1 or more.")
         if engine.drives == 1 < drives:
             raise CommandError(
-                f"The engine {engine.label!r} runs one drive in a process; start more workers."
+                f"The engine {engine.label!r} runs one job loop per process; start more workers."
             )
         name = worker_registry.worker_name()
         stopping = threading.Event()
@@ -76,7 +76,7 @@ def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
         try:
             worker_registry.worker_seen(name=name)
         except Exception as fault:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
-            logger.warning("The worker could not be noted: %s", str(fault).partition("\n")[0])
+            logger.warning("The worker could not be registered: %s", str(fault).partition("\n")[0])
             close_old_connections()
         tasks.run_sweep()
         if stopping.wait(seconds):

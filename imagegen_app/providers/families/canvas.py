@@ -76,7 +76,7 @@ def place(inner: Size, *, size: Size, anchor: str) -> tuple[int, int]:
     :raises InvalidRequest: if the canvas is smaller.
     """
     if inner.width > size.width or inner.height > size.height:
-        raise InvalidRequest(detail="the new size is smaller than the picture")
+        raise InvalidRequest(detail="the new size is smaller than the image")
     across, down = size.width - inner.width, size.height - inner.height
     left = {"left": 0, "right": across}.get(anchor, across // 2)
     top = {"top": 0, "bottom": down}.get(anchor, down // 2)

@@ -80,12 +80,6 @@ class Entry:
         """Whether body and leaf agree, and the tile where there is one."""
         return bool(self.body_hash) and self.body_hash == self.leaf == (self.tile or self.leaf)
 
-    def __str__(self) -> str:
-        if self.event_id is None:
-            return f"Entry {self.seq}"
-        title = f", {self.title}" if self.title else ""
-        return f"Entry {self.seq} (event {self.event_id}{title})"
-
 
 @dataclass(slots=True)
 class Chunk:

@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from imagegen_app.core import events
 from imagegen_app.core.states import Outcome
-from imagegen_app.core.types import Operation
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
 from imagegen_app.models.labels import choices
+from imagegen_app.services.audit import event_labels
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.jobs import pass_chain
 
@@ -60,18 +61,32 @@ def of_job(job: Job, *, most: int = 200) -> list[Told]:
 
 def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told:
     body: dict[str, Any] = json.loads(event.body)
-    data: dict[str, Any] = _named(event.type, body.get("data", {}))
+    named = _named(event.type, body.get("data", {}))
+    data: dict[str, str] = {k: _text(v, k) for k, v in named.items()}
+    if event.type == "model.promoted":
+        data |= {
+            k: event_labels.value_label("lifecycle", data[k])
+            for k in ("before", "after")
+            if k in data
+        }
     promised = set(body.get("commitments", {}))
     kind = events.EVENTS.get(event.type)
     values = {
-        **{k: _text(v) for k, v in data.items()},
-        "actor": private.get("actor_label") or f"{event.actor_kind} {event.actor_id}",
-        "object": f"{event.object_type} {event.object_id[-8:]}" if event.object_id else "",
+        **data,
+        "actor": private.get("actor_label")
+        or event_labels.actor_label(event.actor_kind, event.actor_id),
+        "object": event_labels.object_label(event.object_type, event.object_id),
     }
-    sentence = (
-        event.type if kind is None else kind.describe(values, sentence=gettext(kind.sentence))
-    )
-    shown = [(k, _text(v)) for k, v in data.items()]
+    if values.get("group"):
+        # The log keeps a group's number, since its name may change.
+        values["group"] = f"{gettext('group')} {values['group']}"
+    sentence = event.type
+    if kind is not None:
+        translated = gettext(kind.sentence)
+        sentence = kind.describe(values, sentence=translated)
+        if translated.startswith("{object}"):
+            sentence = capfirst(sentence)
+    shown = list(data.items())
     # Prompts are read on their own page, by right and recorded; not here.
     shown += [
         (k, v) for k, v in private.items() if k not in {"actor_label", "prompt", "negative_prompt"}
@@ -88,12 +103,8 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
 
 
 def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts of an event with its codes in the reader's words."""
+    """Return the facts of an event with the parts that were screened in the reader's words."""
     named = dict(data)
-    names = dict(choices(Operation))
-    operation = str(data.get("operation", ""))
-    if operation in names:
-        named["operation"] = str(names[operation])
     if kind == "moderation.verdict":
         named["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
     if "screened" in data:
@@ -105,15 +116,16 @@ def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, fact: str = "") -> str:
+    """Return a fact's value as text, with codes and states in the reader's words."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, list):
-        return ", ".join(_text(v) for v in value)
+        return ", ".join(_text(v, fact) for v in value)
     if isinstance(value, dict):
         if set(value) == {"before", "after"}:
-            return f"{_text(value['before']) or '–'} → {_text(value['after']) or '–'}"  # noqa: RUF001 - dashes for people
-        return "; ".join(f"{k.replace('_', ' ')}: {_text(v)}" for k, v in value.items())
-    return str(value)
+            return f"{_text(value['before'], fact) or '–'} → {_text(value['after'], fact) or '–'}"  # noqa: RUF001 - dashes for people
+        return "; ".join(f"{stored_messages.fact_name(k)}: {_text(v, k)}" for k, v in value.items())
+    return event_labels.value_label(fact, str(value))

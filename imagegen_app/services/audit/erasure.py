@@ -47,8 +47,8 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     if not subject.startswith(_PERSON) or not number:
         raise CannotErase(
             _("Nothing was erased."),
-            why=_("“%(subject)s” names no person.") % {"subject": subject[:80]},
-            remedy=_("Give the name that events use, such as person:42."),
+            why=_("“%(subject)s” does not identify a person.") % {"subject": subject[:80]},
+            remedy=_("Give the identifier that events use, such as person:42."),
         )
     theirs = Job.objects.filter(actor_kind="person", actor_id=number)
     _demand_ended(theirs)
@@ -95,7 +95,7 @@ def _demand_reason(reason: str) -> None:
     if not reason.strip():
         raise CannotErase(
             _("Nothing was erased."),
-            why=_("An erasure cannot be undone, so the log must say why it was done."),
+            why=_("An erasure cannot be undone, so the log must record its reason."),
             remedy=_("Give a reason."),
         )
 
@@ -105,8 +105,8 @@ def _demand_ended(jobs: QuerySet[Job]) -> None:
     if jobs.exclude(state__in=sorted(FINAL)).exists():
         raise CannotErase(
             _("Nothing was erased."),
-            why=_("A job with such a prompt is not finished."),
-            remedy=_("Cancel it or wait for its end, then try again."),
+            why=_("A job with such a prompt has not finished yet."),
+            remedy=_("Cancel it or wait until it ends, then try again."),
         )
 
 

@@ -75,7 +75,7 @@ def export(
     proofs = out.with_name(f"{out.name.removesuffix('.jsonl')}.proofs.jsonl")
     for path in (out, proofs):
         if path.exists():
-            raise CannotExport(f"{path} is there already; name another file.")
+            raise CannotExport(f"{path} already exists; choose another file.")
     sealing.seal_everything()
     checkpoint = sealing.make_checkpoint(actor, force=True)
     if checkpoint is None:

@@ -41,7 +41,7 @@ def private_key() -> Ed25519PrivateKey:
     except OSError:
         raise KeyUnreadable(f"The log's key {path} cannot be read.") from None
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise KeyUnreadable(f"{path} is no private key in PEM without a password.") from None
+        raise KeyUnreadable(f"{path} is not a private key in PEM without a password.") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyUnreadable(f"The key in {path} is not of the kind Ed25519.")
     return key
@@ -70,7 +70,7 @@ def _own_file() -> Path:
         except FileExistsError:
             return path
         except OSError:
-            raise KeyUnreadable(f"The log's key {path} cannot be made.") from None
+            raise KeyUnreadable(f"The log's key {path} cannot be created.") from None
     return path
 
 

@@ -7,57 +7,27 @@ named; where all were changed alike, the signed checkpoints still tell, and boun
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from imagegen_app.core import notes, translog
+from imagegen_app.core.words import gettext_noop
 from imagegen_app.models import AuditEvent, AuditPending, AuditTile, Checkpoint
-from imagegen_app.services.audit import (
-    _log_reading,
-    _published_checkpoints,
-    log_key,
-    sealing,
-)
+from imagegen_app.services.audit import _log_reading, _published_checkpoints, log_key, sealing
+from imagegen_app.services.audit._log_findings import MAX_FINDINGS, Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from imagegen_app.services.audit._log_findings import Finding, Kind
     from imagegen_app.services.audit._log_reading import Entry
 
-Kind = Literal[
-    "changed_body",
-    "changed_column",
-    "changed_leaf",
-    "changed_text",
-    "checkpoint",
-    "deleted_event",
-    "gap",
-    "missing_leaf",
-    "published",
-    "rollback",
-    "tile_mismatch",
-]
-
-#: Findings that a report names; more are only counted.
-MAX_FINDINGS: Final = 100
 #: Events read at once; whole tiles.
 CHUNK: Final = 16 * translog.TILE_WIDTH
 
 
 class NoSuchCheckpoint(ValueError):
     """The log has no sound checkpoint of this size to start from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be."""
-
-    kind: Kind
-    #: The place in the log; None where it is about no single place.
-    seq: int | None
-    #: The event's key; None where there is no event or it is unknown.
-    event_id: int | None
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +61,6 @@ class Report:
         return self.findings[0] if self.findings else None
 
 
-@dataclass(slots=True)
-class _Findings:
-    """Findings so far, capped."""
-
-    named: list[Finding] = field(default_factory=list)
-    count: int = 0
-
-    def add(
-        self, kind: Kind, sentence: str, *, seq: int | None = None, event_id: int | None = None
-    ) -> None:
-        self.count += 1
-        if len(self.named) < MAX_FINDINGS:
-            self.named.append(Finding(kind, seq, event_id, sentence))
-
-
 def verify(
     *, since: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Report:
@@ -117,7 +72,7 @@ def verify(
     :raises KeyUnreadable: if the log's key cannot be read.
     """
     started = time.perf_counter()
-    findings = _Findings()
+    findings = Findings()
     # What promises a size is read before the size: the log may grow meanwhile, never shrink.
     promised, checkpoints = _promises(findings)
     tiled = _tiled_size()
@@ -126,11 +81,13 @@ def verify(
     walk = _Walk(findings, promised=promised, frontier=begin)
     walk.run(size, progress=progress)
     if tiled > size:
-        findings.add("gap", f"{_places(size, tiled)} missing at the end of the log.", seq=size)
+        findings.add_gap(size, tiled, at_end=True)
     if promised and max(promised) > size:
         findings.add(
             "rollback",
-            f"A checkpoint of {max(promised)} events is signed, but the log has {size}.",
+            gettext_noop("A checkpoint of %(signed)s events is signed, but the log has %(size)s."),
+            signed=max(promised),
+            size=size,
         )
     _look_for_unplaced(findings)
     return Report(
@@ -147,7 +104,7 @@ def verify(
     )
 
 
-def _promises(findings: _Findings) -> tuple[dict[int, set[bytes]], int]:
+def _promises(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
     """Return the signed roots by size, published ones too, and the number of checkpoints."""
     vkey = log_key.vkey()
     promised: dict[int, set[bytes]] = {}
@@ -158,20 +115,34 @@ def _promises(findings: _Findings) -> tuple[dict[int, set[bytes]], int]:
         try:
             stated = notes.verify_checkpoint(note, vkey)
         except notes.NoteError as error:
-            findings.add("checkpoint", f"Checkpoint {key} of {size} events: {error}.")
+            findings.add(
+                "checkpoint",
+                gettext_noop("Checkpoint %(key)s of %(size)s events: %(error)s."),
+                key=key,
+                size=size,
+                error=error,
+            )
             continue
         if (stated.size, stated.root.hex()) != (size, root):
-            findings.add("checkpoint", f"Checkpoint {key}: its columns differ from its note.")
+            findings.add(
+                "checkpoint",
+                gettext_noop("Checkpoint %(key)s: its columns differ from its note."),
+                key=key,
+            )
         promised.setdefault(stated.size, set()).add(stated.root)
     _add_published(vkey, promised, findings)
     return promised, count
 
 
-def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: _Findings) -> None:
+def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: Findings) -> None:
     try:
         shown = _published_checkpoints.latest(vkey)
     except (notes.NoteError, OSError) as error:
-        findings.add("published", f"The published checkpoint cannot be trusted: {error}.")
+        findings.add(
+            "published",
+            gettext_noop("The published checkpoint cannot be trusted: %(error)s."),
+            error=error,
+        )
         return
     if shown is not None:
         promised.setdefault(shown.size, set()).add(shown.root)
@@ -179,7 +150,9 @@ def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: _Findin
     place = _published_checkpoints.folder()
     if place is not None and Checkpoint.objects.filter(published_to=str(place)[:300]).exists():
         findings.add(
-            "published", f"{place / _published_checkpoints.LATEST} was published and is gone."
+            "published",
+            gettext_noop("%(file)s was published and no longer exists."),
+            file=place / _published_checkpoints.LATEST,
         )
 
 
@@ -191,7 +164,7 @@ def _tiled_size() -> int:
     return last.index * translog.TILE_WIDTH + len(last.data) // translog.HASH_BYTES
 
 
-def _trusted(size: int, promised: dict[int, set[bytes]], findings: _Findings) -> translog.Frontier:
+def _trusted(size: int, promised: dict[int, set[bytes]], findings: Findings) -> translog.Frontier:
     """Return the tree at a checkpoint, taken from the tiles; an empty one if they differ from it.
 
     :raises NoSuchCheckpoint: if there is none of that size.
@@ -208,19 +181,26 @@ def _trusted(size: int, promised: dict[int, set[bytes]], findings: _Findings) ->
         stack = []
     frontier = translog.Frontier(size, tuple(stack)) if stack or not size else None
     if frontier is None or promised[size] != {frontier.root()}:
-        findings.add("tile_mismatch", f"The tiles do not give the signed root of {size} events.")
+        findings.add(
+            "tile_mismatch",
+            gettext_noop("The tiles do not give the signed root of %(size)s events."),
+            size=size,
+        )
         return translog.Frontier()
     return frontier
 
 
-def _look_for_unplaced(findings: _Findings) -> None:
+def _look_for_unplaced(findings: Findings) -> None:
     """Find events that neither stand in the log nor wait for it."""
     lost = AuditEvent.objects.filter(leaf__isnull=True, pending__isnull=True).order_by("pk")
     for key, kind, at in lost.values_list("pk", "type", "at")[: MAX_FINDINGS + 1]:
         findings.add(
             "missing_leaf",
-            f"Event {key} ({kind}, {at:%Y-%m-%d %H:%M:%S} UTC) has no place in the log.",
+            gettext_noop("Event %(event)s (%(type)s, %(at)s UTC) has no position in the log."),
             event_id=key,
+            event=key,
+            type=kind,
+            at=f"{at:%Y-%m-%d %H:%M:%S}",
         )
 
 
@@ -229,7 +209,7 @@ class _Walk:
 
     def __init__(
         self,
-        findings: _Findings,
+        findings: Findings,
         *,
         promised: dict[int, set[bytes]],
         frontier: translog.Frontier,
@@ -255,7 +235,7 @@ class _Walk:
             chunk = _log_reading.read(first, last)
             if not chunk.leaves:
                 later = _log_reading.next_place(last)
-                self.findings.add("gap", f"{_places(first, later)} missing.", seq=first)
+                self.findings.add_gap(first, later)
                 return
             self._check(chunk, is_end=last == size)
             if progress is not None:
@@ -265,8 +245,10 @@ class _Walk:
         for index, lacking in chunk.short_tiles.items():
             self.findings.add(
                 "tile_mismatch",
-                f"Tile {index} of level 0 is absent or too short.",
+                gettext_noop("Tile %(index)s of level %(level)s is missing or too short."),
                 seq=lacking,
+                index=index,
+                level=0,
             )
         hashes: list[bytes] = []
         missing_from: int | None = None
@@ -274,7 +256,7 @@ class _Walk:
             if entry.leaf is None:
                 missing_from = entry.seq if missing_from is None else missing_from
             elif missing_from is not None:
-                self._report_gap(missing_from, entry.seq)
+                self.findings.add_gap(missing_from, entry.seq)
                 missing_from = None
             if entry.is_sound:
                 hashes.append(entry.body_hash)
@@ -285,11 +267,8 @@ class _Walk:
             if entry.faults:
                 self._tell_faults(entry)
         if missing_from is not None:
-            self._report_gap(missing_from, chunk.last)
+            self.findings.add_gap(missing_from, chunk.last)
         self._grow(hashes, is_end=is_end)
-
-    def _report_gap(self, first: int, end: int) -> None:
-        self.findings.add("gap", f"{_places(first, end)} missing.", seq=first)
 
     def _judge(self, entry: Entry) -> bytes:
         """Name what differs, and return the hash that most likely was sealed."""
@@ -297,29 +276,63 @@ class _Walk:
         if leaf is None:
             return tile or body or bytes(translog.HASH_BYTES)
         if not body:
-            self._tell("deleted_event", entry, "the event was deleted")
+            template = gettext_noop("Entry %(entry)s (event %(event)s): the event was deleted.")
+            self._tell("deleted_event", entry, template)
             return tile or leaf
         if leaf == tile or (not tile and leaf != body):
-            self._tell("changed_body", entry, "its body is not the one that was sealed")
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its body is not the one that was "
+                "sealed."
+            )
+            self._tell("changed_body", entry, template)
             return leaf
         if body == tile:
-            self._tell("changed_leaf", entry, "its leaf is not the one that was sealed")
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its leaf is not the one that was "
+                "sealed."
+            )
+            self._tell("changed_leaf", entry, template)
             return body
         if body == leaf:
-            what = "its body and its leaf differ from its tile"
-            self._tell("tile_mismatch", entry, f"{what}: either the tile or both were changed")
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its body and its leaf differ from "
+                "its tile: either the tile or both "
+                "were changed."
+            )
+            self._tell("tile_mismatch", entry, template)
             return body
-        self._tell("changed_body", entry, "its body, its leaf and its tile all differ")
+        template = gettext_noop(
+            "Entry %(entry)s (event %(event)s, %(title)s): its body, its leaf and its tile all "
+            "differ."
+        )
+        self._tell("changed_body", entry, template)
         return tile
 
     def _tell_faults(self, entry: Entry) -> None:
         for column in entry.faults.columns:
-            self._tell("changed_column", entry, f"its column {column} differs from its body")
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its column %(name)s differs from "
+                "its body."
+            )
+            self._tell("changed_column", entry, template, name=column)
         for name in entry.faults.texts:
-            self._tell("changed_text", entry, f"the text beside it ({name}) is not the original")
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its personal text (%(name)s) is "
+                "not the original."
+            )
+            self._tell("changed_text", entry, template, name=name)
 
-    def _tell(self, kind: Kind, entry: Entry, what: str) -> None:
-        self.findings.add(kind, f"{entry}: {what}.", seq=entry.seq, event_id=entry.event_id)
+    def _tell(self, kind: Kind, entry: Entry, template: str, **values: object) -> None:
+        self.findings.add(
+            kind,
+            template,
+            seq=entry.seq,
+            event_id=entry.event_id,
+            entry=entry.seq,
+            event=entry.event_id,
+            title=entry.title,
+            **values,
+        )
 
     def _grow(self, hashes: Sequence[bytes], *, is_end: bool) -> None:
         """Append to the tree; compare its upper tiles, and its root wherever one was signed."""
@@ -347,7 +360,9 @@ class _Walk:
         if not sealing.fetch_tile(tile).startswith(data):
             self.findings.add(
                 "tile_mismatch",
-                f"Tile {tile.index} of level {tile.level} differs from the events below it.",
+                gettext_noop("Tile %(index)s of level %(level)s differs from the events below it."),
+                index=tile.index,
+                level=tile.level,
             )
 
     def _compare_root(self) -> None:
@@ -360,18 +375,16 @@ class _Walk:
             self._sound = size
             return
         self._broken = True
-        where = _places(self._sound, size).removesuffix(" are").removesuffix(" is")
-        self.findings.add(
-            "checkpoint",
-            f"The signed root of {size} events is another one: something in {where.lower()}"
-            " was changed, together with its leaf and its tile."
-            if size > self._sound
-            else f"The signed root of {size} events is another one.",
-        )
-
-
-def _places(first: int, end: int) -> str:
-    """Name the places from the first until before the end, as the start of a sentence."""
-    if end - first == 1:
-        return f"Entry {first} is"
-    return f"Entries {first} to {end - 1} are"
+        if size == self._sound:
+            template = gettext_noop("The signed root of %(size)s events differs.")
+        elif size - self._sound == 1:
+            template = gettext_noop(
+                "The signed root of %(size)s events differs: entry %(first)s was changed, together "
+                "with its leaf and its tile."
+            )
+        else:
+            template = gettext_noop(
+                "The signed root of %(size)s events differs: something in entries %(first)s to "
+                "%(last)s was changed, together with its leaf and its tile."
+            )
+        self.findings.add("checkpoint", template, size=size, first=self._sound, last=size - 1)

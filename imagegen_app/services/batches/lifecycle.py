@@ -211,8 +211,15 @@ def start(
     estimate = estimated(version, model, rows=len(keys))
     if limits.cap is not None and estimate > limits.cap:
         raise InvalidWish(
-            _("It is estimated at %(cost)s, more than the %(cap)s that it may cost.")
-            % {"cost": shown(estimate), "cap": shown(limits.cap)},
+            _(
+                "The estimated cost is %(cost)s %(currency)s, above the spending limit of %(cap)s "
+                "%(currency)s."
+            )
+            % {
+                "cost": shown(estimate),
+                "cap": shown(limits.cap),
+                "currency": str(model.price.get("currency", "USD")),
+            },
             field="cap",
             remedy=_("Select fewer rows, or raise the limit."),
         )

@@ -158,7 +158,7 @@ def _compose(
     for key in keys:
         instance = found.get(key)
         if instance is None:
-            faults.append({"row": key, "why": _("It is not there any more.")})
+            faults.append({"row": key, "why": _("It no longer exists.")})
             continue
         try:
             wish = _wish(batch, actor, instance, key)

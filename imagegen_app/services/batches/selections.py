@@ -54,7 +54,7 @@ def pack(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
             _("No images were requested."),
             why=_("Between 1 and %(most)s objects can be selected, not %(number)s.")
             % {"most": MAX_ROWS, "number": len(chosen)},
-            remedy=_("Select fewer, or use a filter."),
+            remedy=_("Select fewer objects, or use a filter."),
         )
     data = {"target": target.path, "keys": chosen, "actor": f"{actor.kind}:{actor.id}"}
     return signing.dumps(data, salt=_SALT, compress=True)
@@ -77,7 +77,7 @@ def unpack(*, actor: Actor, token: str) -> Selection:
     if target is None or owner != f"{actor.kind}:{actor.id}":
         raise BadSelection(
             _("No images were requested."),
-            why=_("The selection is no longer good."),
+            why=_("The selection is no longer valid."),
             remedy=_("Go back to the list and select the objects again."),
         )
     return Selection(target, keys)

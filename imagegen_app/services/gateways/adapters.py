@@ -120,7 +120,7 @@ def _path(provider: ProviderRow) -> str:
 
 def _unknown(provider: ProviderRow) -> str:
     known = ", ".join([*registry.adapter_names(), *conf.get().adapters])
-    return f"There is no adapter {provider.adapter!r}; there are: {known}."
+    return f"{provider.adapter!r} is not a known adapter; available: {known}."
 
 
 def verify_webhook(

@@ -149,7 +149,7 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str)
     except ScreenerFailed:
         found = _failed(entry)
     except Exception:
-        logger.exception("The screener %s broke down.", entry.name)
+        logger.exception("The content check %s failed.", entry.name)
         found = _failed(entry)
     return Screened(entry.name, stage, where, found, cost)
 
@@ -159,5 +159,5 @@ def _failed(entry: conf.ScreenerSettings) -> Finding:
     return Finding(
         outcome=outcome,
         categories=("screener_failed",),
-        advice="The screener could not decide; try again in a few minutes.",
+        advice="The content check could not decide; try again in a few minutes.",
     )

@@ -176,8 +176,8 @@ def _row(
             "finished_at": now,
             "actual_cost": screening_cost,
             "error_code": "content_blocked",
-            "error_message": "The request was refused by screening.",
-            "error_remedy": "Change the wording or the input image, then try again.",
+            "error_message": "The content check blocked the request.",
+            "error_remedy": "Change the prompt or the input image, then try again.",
         }
     elif earlier is not None:
         state = JobState.SUCCEEDED

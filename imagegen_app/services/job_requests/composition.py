@@ -145,9 +145,9 @@ def _version(template: str | PromptTemplate | TemplateVersion | None) -> Templat
                 .values_list("slug", flat=True)[:10]
             )
             raise InvalidWish(
-                _("There is no template “%(name)s”.") % {"name": template[:60]},
+                _("“%(name)s” is not a valid template.") % {"name": template[:60]},
                 field="template",
-                remedy=_("There are: %(known)s.") % {"known": known or _("none")},
+                remedy=_("Available: %(known)s.") % {"known": known or _("none")},
             )
         template = found
     if template.is_archived or template.current is None:
@@ -165,13 +165,13 @@ def _text(
         text = "".join(c for c in prompt if c in "\n\t" or ord(c) >= 32).strip()  # noqa: PLR2004 - control characters
         if len(text) > MAX_PROMPT_CHARS:
             raise InvalidWish(
-                _("The prompt has %(length)s characters; at most %(most)s are taken.")
+                _("The prompt has %(length)s characters; at most %(most)s are accepted.")
                 % {"length": len(text), "most": MAX_PROMPT_CHARS},
                 field="prompt",
                 remedy=_("Shorten it."),
             )
         if values:
-            raise InvalidWish(_("Variables need a template."), field="variables")
+            raise InvalidWish(_("Variables can only be used with a template."), field="variables")
         return prompts.Rendered(text), negative.strip()[:MAX_PROMPT_CHARS]
     if prompt:
         raise InvalidWish(_("Give a template or a prompt, not both."), field="prompt")
@@ -195,16 +195,18 @@ def _model(
         if found is None:
             known = ", ".join(m.slug for m in granted_models(actor)) or _("none")
             raise InvalidWish(
-                _("There is no model “%(name)s”.") % {"name": model[:60]},
+                _("“%(name)s” is not a valid model.") % {"name": model[:60]},
                 field="model",
-                remedy=_("You may use: %(known)s.") % {"known": known},
+                remedy=_("You can use: %(known)s.") % {"known": known},
             )
         return found
     if version is not None and version.image_model is not None:
         return version.image_model
     granted = granted_models(actor)
     if not granted:
-        raise InvalidWish(_("No model is released for you."), field="model", remedy=whom_to_ask())
+        raise InvalidWish(
+            _("You have no grant for any model."), field="model", remedy=whom_to_ask()
+        )
     return granted[0]
 
 
@@ -214,9 +216,9 @@ def _operation(operation: str | Operation, version: TemplateVersion | None) -> O
         return Operation(str(wanted))
     except ValueError:
         raise InvalidWish(
-            _("There is no operation “%(name)s”.") % {"name": str(wanted)[:40]},
+            _("“%(name)s” is not a valid operation.") % {"name": str(wanted)[:40]},
             field="operation",
-            remedy=_("There are: %(known)s.") % {"known": ", ".join(Operation)},
+            remedy=_("Available: %(known)s.") % {"known": ", ".join(Operation)},
         ) from None
 
 
@@ -228,7 +230,7 @@ def _size(size: str | Size | None, version: TemplateVersion | None) -> Size:
             return Size.parse(size)
         except ValueError:
             raise InvalidWish(
-                _("“%(size)s” is no size.") % {"size": size[:20]},
+                _("“%(size)s” is not a valid size.") % {"size": size[:20]},
                 field="size",
                 remedy=_("Write it as 1024x768."),
             ) from None
@@ -239,7 +241,7 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
     if seed is not None:
         if not 0 <= seed <= _LARGEST_SEED:
             raise InvalidWish(
-                _("A seed lies between 0 and %(most)s.") % {"most": _LARGEST_SEED}, field="seed"
+                _("A seed must be between 0 and %(most)s.") % {"most": _LARGEST_SEED}, field="seed"
             )
         return seed
     if version is None or version.seed_strategy == "random":
@@ -264,7 +266,7 @@ def _pictures(
 ) -> tuple[tuple[ImageInput, ...], tuple[Asset | None, ...]]:
     if len(inputs) > MAX_INPUTS:
         raise InvalidWish(
-            _("At most %(most)s input images.") % {"most": MAX_INPUTS}, field="inputs"
+            _("At most %(most)s input images are accepted.") % {"most": MAX_INPUTS}, field="inputs"
         )
     pictures = []
     for upload in inputs:
@@ -291,7 +293,9 @@ def _pictures(
 def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> None:
     if not request.prompt and request.operation not in _NEEDS_NO_PROMPT:
         raise InvalidWish(
-            _("The prompt is empty."), field="prompt", remedy=_("Say what the image should show.")
+            _("The prompt is empty."),
+            field="prompt",
+            remedy=_("Describe what the image should show."),
         )
     try:
         complaint = next(complaints(request, capabilities=adapters.capabilities(image_model)), None)

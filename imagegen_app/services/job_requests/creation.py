@@ -369,9 +369,9 @@ def _known(actor: Actor, wish: Wish) -> Job | None:
         return None
     if job.request_digest != cache_hits.digest_of(wish):
         raise IdempotencyConflict(
-            _("This request was not made."),
-            why=_("Its idempotency key was used before for another request."),
-            remedy=_("Use a new key for a new request."),
+            _("The job was not created."),
+            why=_("Its idempotency key was already used for another job."),
+            remedy=_("Use a new key for a new job."),
         )
     return job
 
@@ -381,8 +381,8 @@ def _blocked(job: Job) -> PromptBlocked:
     where = stored_messages.screened_part(verdict.where) if verdict else ""
     advice = verdict.advice if verdict else ""
     return PromptBlocked(
-        _("This request was refused by screening."),
-        why=_("“%(screener)s” objects to the %(where)s.")
+        _("The content check blocked this request."),
+        why=_("“%(screener)s” blocked this part: %(where)s.")
         % {"screener": verdict.screener if verdict else "", "where": where},
         remedy=f"{advice} {whom_to_ask()}".strip(),
         job=job,

@@ -14,12 +14,7 @@ from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.worker_registry import worker_name
 from imagegen_app.services.job_requests import creation, from_job
-from imagegen_app.services.jobs import (
-    leases,
-    pass_chain,
-    transitions,
-    unknown_outcomes,
-)
+from imagegen_app.services.jobs import leases, pass_chain, transitions, unknown_outcomes
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import Refused, whom_to_ask
 
@@ -40,7 +35,7 @@ def why_not_cancel(actor: Actor, job: Job) -> str:
     if job.is_final:
         return _("The job has ended.")
     if job.cancel_requested_at is not None:
-        return _("It is being cancelled already.")
+        return _("It is already being cancelled.")
     if not _is_own(actor, job) and not access.may(actor, "cancel_any_job"):
         return _("It is not your job.")
     return ""
@@ -91,15 +86,15 @@ def _cancel_one(actor: Actor, job: Job) -> bool:
 def why_not_again(actor: Actor, job: Job) -> str:
     """Say why the job cannot be requested again, or return an empty string."""
     if not job.is_final or job.state == JobState.SUCCEEDED:
-        return _("Only a job that ended without its images can be requested again.")
+        return _("Only a job that ended without all of its images can be requested again.")
     if job.replacements.exists():
-        return _("It was requested again already.")
+        return _("It has already been requested again.")
     if job.prompt_erased_at is not None:
         return _("Its prompt was erased.")
     if pass_chain.is_waiting(job):
-        return _("It had no image to work on; request the step before it again.")
+        return _("It had no image to process; request the previous pass again.")
     if not access.may(actor, "request_job"):
-        return _("Your account may not request images.")
+        return _("Your account does not have permission to request images.")
     return ""
 
 
@@ -131,11 +126,11 @@ def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
     access.demand(actor, "resolve_job")
     if resolution not in get_args(Resolution):
         raise CannotSteer(
-            _("The job was not changed."), why=_("There is no such decision."), remedy=""
+            _("The job was not changed."), why=_("This is not a valid decision."), remedy=""
         )
     if job.state != JobState.UNCERTAIN:
         raise CannotSteer(
-            _("The job was not changed."), why=_("Its outcome is not in doubt."), remedy=""
+            _("The job was not changed."), why=_("Its outcome is already known."), remedy=""
         )
     Job.objects.filter(pk=job.pk, state=JobState.UNCERTAIN.value).update(due_at=clock.now())
     taken = leases.claim(limit=1, owner=worker_name(), only=job.pk)
@@ -143,7 +138,7 @@ def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
     if not taken or attempt is None:
         raise CannotSteer(
             _("The job was not changed."),
-            why=_("A worker looks after it just now."),
+            why=_("A worker is processing it right now."),
             remedy=_("Try again in a minute."),
         )
     if resolution == "close":

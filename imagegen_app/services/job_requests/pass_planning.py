@@ -44,7 +44,7 @@ def planned(
     for one in wanted:
         model = ImageModel.objects.filter(slug=one.model).select_related("provider").first()
         if model is None:
-            raise BadStep(_("There is no model “%(name)s”.") % {"name": one.model[:60]})
+            raise BadStep(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
         step = Step(model, one.operation, one.size_after(size), factor=one.factor)
         _demand_possible(step, start=size)
         found.append(step)

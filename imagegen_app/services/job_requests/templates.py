@@ -59,7 +59,7 @@ def create(
     """
     access.demand(actor, "add_prompttemplate")
     if PromptTemplate.objects.filter(slug=slug).exists():
-        raise NotValid(_("There is a template with this short name."), field="slug")
+        raise NotValid(_("A template with this short name already exists."), field="slug")
     template = PromptTemplate.objects.create(name=name, slug=slug, purpose=purpose)
     event_log.record(actor, "template.created", subject=template, data={"template": slug})
     publish(actor=actor, template=template, draft=draft)
@@ -184,7 +184,7 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     if not draft.body.strip():
         raise NotValid(_("The prompt is empty."), field="body")
     if draft.seed_strategy == "fixed" and draft.seed is None:
-        raise NotValid(_("A fixed seed needs its number."), field="seed")
+        raise NotValid(_("A fixed seed needs a number."), field="seed")
     if draft.image_model is not None:
         complaint = adapters.capabilities(draft.image_model).sizes.complaint(draft.size)
         if complaint is not None:

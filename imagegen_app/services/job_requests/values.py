@@ -150,7 +150,7 @@ def complaint_reason(complaint: Complaint) -> str:
 
 def describe_complaint(image_model: ImageModel, complaint: Complaint) -> str:
     """Say that a model cannot do what is asked of it, in which part, and why."""
-    return _("“%(model)s” cannot do this (%(part)s): %(why)s.") % {
+    return _("“%(model)s” does not support this (%(part)s): %(why)s.") % {
         "model": image_model.name,
         "part": describe_part(complaint.part),
         "why": complaint_reason(complaint),

@@ -155,8 +155,8 @@ def _drop(job: Job) -> None:
         job,
         JobState.CANCELLED,
         error_code=STEP_MISSING,
-        error_message="The step before it made no image.",
-        error_remedy="Request the step before it again.",
+        error_message="The previous pass produced no image.",
+        error_remedy="Request the previous pass again.",
         actual_cost=0,
     )
     budgets.release(actor=WORKER, job=job)

@@ -12,12 +12,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.foundation import clock, db_session, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import (
-    breaker,
-    leases,
-    pass_chain,
-    rate_limits,
-)
+from imagegen_app.services.jobs import breaker, leases, pass_chain, rate_limits
 from imagegen_app.services.jobs.state_machine import (
     WORKER,
     close_unbilled,
@@ -294,9 +289,7 @@ def cancel(
 ) -> None:
     """End a job by a person's wish; with `charge` the money is gone, and the job says so."""
     message = (
-        "Cancelled; nothing was billed."
-        if charge is None
-        else "Cancelled; it was billed all the same."
+        "Cancelled; nothing was billed." if charge is None else "Cancelled, but it was billed."
     )
     move(
         job,
@@ -324,7 +317,7 @@ def expire(job: Job) -> None:
         job,
         JobState.EXPIRED,
         error_code="expired",
-        error_message="The job was not made before its deadline.",
+        error_message="The job was not finished before its deadline.",
         error_remedy="Request it again.",
         actual_cost=0,
     )

@@ -48,8 +48,8 @@ def became_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) ->
             job,
             JobState.UNCERTAIN,
             error_code="outcome_unknown",
-            error_message="The request was sent and no answer came: it may have been billed.",
-            error_remedy="Check the provider's bill, then close the job or let it be sent again.",
+            error_message="The request was sent, but no answer arrived: it may have been billed.",
+            error_remedy="Check the provider's bill, then close the job or have it sent again.",
             deadline_at=clock.now() + timedelta(seconds=deadline),
             **changes,
         )

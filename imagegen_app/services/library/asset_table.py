@@ -68,7 +68,7 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
     if number > MOST_ROWS:
         raise TooManyRows(
             _("Nothing was exported."),
-            why=_("%(number)s images are selected; one file takes %(most)s.")
+            why=_("%(number)s images are selected; one file can hold %(most)s.")
             % {"number": number, "most": MOST_ROWS},
             remedy=_("Narrow the list with its filters and export in parts."),
         )

@@ -48,7 +48,7 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
     if asset.review in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
         raise CannotChoose(
             _("This image cannot be used."),
-            why=_("It was %(state)s.") % {"state": asset.get_review_display().lower()},
+            why=_("Its review state: %(state)s.") % {"state": asset.get_review_display()},
             remedy=_("Choose another one."),
         )
     if alt_text or is_decorative:
@@ -113,8 +113,8 @@ def demand_visible(actor: Actor, asset: Asset) -> None:
 
 def _bad() -> BadToken:
     return BadToken(
-        _("The chosen image was not taken over."),
-        why=_("Its token is no longer good."),
+        _("The selected image could not be used."),
+        why=_("The selection is no longer valid."),
         remedy=_("Choose the image again."),
     )
 

@@ -120,7 +120,7 @@ def detach(*, actor: Actor, placement: Placement) -> None:
     access.demand(actor, "place_asset")
     if placement.removed_at is not None:
         raise CannotPlace(
-            _("Nothing was changed."), why=_("The image was taken out before."), remedy=""
+            _("Nothing was changed."), why=_("The image has already been removed."), remedy=""
         )
     target = placement.target
     if target is not None:
@@ -128,7 +128,7 @@ def detach(*, actor: Actor, placement: Placement) -> None:
         if _value(target, placement.field) != placement.placed_value:
             raise CannotPlace(
                 _("Nothing was changed."),
-                why=_("The field holds another value by now."),
+                why=_("The field holds another value now."),
                 remedy=_("Change it in the content itself."),
             )
         column = _column(target, placement.field)
@@ -177,8 +177,9 @@ def _demand_may_change(actor: Actor, target: models.Model) -> None:
     permission = f"{meta.app_label}.change_{meta.model_name}"
     if not actor.account.has_perm(permission):
         raise access.NotPermitted(
-            _("You may not do this."),
-            why=_("You may not change “%(content)s”.") % {"content": str(target)[:80]},
+            _("You do not have permission to do this."),
+            why=_("You do not have permission to change “%(content)s”.")
+            % {"content": str(target)[:80]},
             remedy=access.whom_to_ask(),
         )
 
@@ -199,14 +200,14 @@ def _column(target: models.Model, field: str) -> Any:
     except FieldDoesNotExist:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("There is no field “%(field)s”.") % {"field": field[:40]},
+            why=_("“%(field)s” is not a valid field.") % {"field": field[:40]},
             remedy=_("Name one of its image fields."),
         ) from None
     to_asset = isinstance(column, models.ForeignKey) and column.related_model is Asset
     if not isinstance(column, models.FileField) and not to_asset:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("The field “%(field)s” holds no images.") % {"field": field[:40]},
+            why=_("“%(field)s” is not an image field.") % {"field": field[:40]},
             remedy=_("Name one of its image fields."),
         )
     return column

@@ -102,9 +102,9 @@ def why_not(actor: Actor, asset: Asset, target: ReviewState) -> str:
     own = _is_own(actor, asset)
     alone = own and not conf.get().four_eyes and access.may(actor, "approve_own_asset")
     if not access.may(actor, "approve_asset") and not alone:
-        return _("You may not review images.")
+        return _("You do not have permission to review images.")
     if target not in REVIEW_MOVES[ReviewState(asset.review)]:
-        return _("The image is %(state)s.") % {"state": asset.get_review_display().lower()}
+        return _("The image's review state: %(state)s.") % {"state": asset.get_review_display()}
     if target is ReviewState.APPROVED and own and conf.get().four_eyes:
         return _("You requested this image; another person must approve it.")
     return ""

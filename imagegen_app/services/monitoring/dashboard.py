@@ -29,7 +29,6 @@ class Dashboard:
     to_review: int
     uncertain: int
     workers: int
-    shows_workers: bool
     allowance: budgets.Allowance | None
     may_request: bool
     may_review: bool
@@ -65,7 +64,6 @@ def panel(actor: Actor) -> Dashboard | None:
         else 0,
         uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if may_resolve else 0,
         workers=worker_registry.workers_alive(),
-        shows_workers=True,
         allowance=budgets.allowance(actor, models[0]) if models else None,
         may_request=may_request,
         may_review=may_review,

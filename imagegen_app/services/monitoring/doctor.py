@@ -69,9 +69,9 @@ def examine() -> list[Finding]:
             several = list(look())
         except Exception as fault:  # noqa: BLE001 - the edge: what is examined may fail in any way
             several = [
-                Finding(part, "error", _("It cannot be examined: %s.") % type(fault).__name__)
+                Finding(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
             ]
-        found += several or [Finding(part, "ok", _("No complaints."))]
+        found += several or [Finding(part, "ok", _("No problems found."))]
     return found
 
 
@@ -83,7 +83,7 @@ def urgent() -> list[Finding]:
             found += look()
         except Exception as fault:  # noqa: BLE001 - see `examine`
             found.append(
-                Finding(part, "error", _("It cannot be examined: %s.") % type(fault).__name__)
+                Finding(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
             )
     return [finding for finding in found if finding.level == "error"]
 
@@ -128,7 +128,7 @@ def _engine() -> Iterator[Finding]:
             "error",
             _("The broker of the engine %(engine)s does not answer: %(fault)s.")
             % {"engine": engine.label, "fault": type(fault).__name__},
-            _("Start the broker, or correct its address. Requests are kept and wait."),
+            _("Start the broker, or correct its address. Jobs are kept and wait."),
         )
 
 
@@ -139,15 +139,15 @@ def _worker() -> Iterator[Finding]:
         yield Finding(
             "worker",
             "error",
-            _("No worker has been seen for 2 minutes. Requests are kept and wait."),
-            _("Start one: manage.py imagegen_worker."),
+            _("No worker has been seen for 2 minutes. Jobs are kept and wait."),
+            _("Start a worker: manage.py imagegen_worker."),
         )
     elif not Pulse.objects.filter(pk="sweep", at__gte=clock.ago(SILENT_SECONDS)).exists():
         yield Finding(
             "worker",
             "error",
-            _("Nothing was swept for 2 minutes, though a worker runs."),
-            _("Look at its log; restart it."),
+            _("The periodic sweep has not run for 2 minutes, although a worker is running."),
+            _("Check the worker's log file, and restart it."),
         )
 
 
@@ -159,7 +159,7 @@ def _queue() -> Iterator[Finding]:
         yield Finding(
             "queue",
             "warning",
-            _("%(count)s steps are due for more than %(minutes)s minutes.")
+            _("%(count)s jobs have been due for more than %(minutes)s minutes.")
             % {"count": count, "minutes": LATE_SECONDS // 60},
             _("Start more workers, or raise the provider's limits."),
         )
@@ -179,9 +179,9 @@ def _disk() -> Iterator[Finding]:
             yield Finding(
                 "disk",
                 "error" if free < TOO_FEW_BYTES else "warning",
-                _("%(free)s MB are left where %(folder)s lies.")
+                _("Only %(free)s MB are free on the disk of %(folder)s.")
                 % {"free": free // 1024**2, "folder": Path(str(folder)).name},
-                _("Make room: answers that were paid for are stored there."),
+                _("Free disk space: answers that are paid for are stored there."),
             )
 
 
@@ -197,7 +197,7 @@ def _storage() -> Iterator[Finding]:
         yield Finding(
             "storage",
             "error",
-            _("The storage gave back other bytes than it was given."),
+            _("The storage returned other bytes than were written to it."),
             _("Check STORAGES['%s'].") % conf.get().storage,
         )
 
@@ -212,7 +212,7 @@ def _credentials() -> Iterator[Finding]:
                 "error",
                 _("The provider %(provider)s cannot be called: %(fault)s")
                 % {"provider": provider.slug, "fault": fault},
-                _("Set the credential that it names, where the workers run."),
+                _("Set its credential in the environment of the workers."),
             )
 
 
@@ -226,7 +226,7 @@ def _models() -> Iterator[Finding]:
             "warning",
             _("The model %(model)s retires on %(day)s.")
             % {"model": model.slug, "day": model.retires_on},
-            _("Register its successor, and grant it."),
+            _("Register its successor, and grant groups the use of it."),
         )
 
 
@@ -238,9 +238,9 @@ def _screeners() -> Iterator[Finding]:
             yield Finding(
                 "screeners",
                 "error",
-                _("The screener %(name)s cannot be made: %(fault)s.")
+                _("The content check %(name)s cannot be loaded: %(fault)s.")
                 % {"name": entry.name, "fault": type(fault).__name__},
-                _("Requests are refused until it works; check its settings."),
+                _("Jobs are refused until it works; check its settings."),
             )
 
 
@@ -252,10 +252,8 @@ def _captioner() -> Iterator[Finding]:
         yield Finding(
             "captioner",
             "warning",
-            _("The captioner cannot be made: %(fault)s.") % {"fault": type(fault).__name__},
-            _(
-                "Images are made without suggestions for their alternative texts; check its settings."
-            ),
+            _("The captioner cannot be loaded: %(fault)s.") % {"fault": type(fault).__name__},
+            _("Images are generated without suggested alternative texts; check its settings."),
         )
 
 
@@ -264,7 +262,7 @@ def _signing() -> Iterator[Finding]:
         signing.signing()
     except signing.CertificateUnreadable as fault:
         yield Finding(
-            "signing", "error", str(fault), _("Name PEM files that the workers can read.")
+            "signing", "error", str(fault), _("Configure PEM files that the workers can read.")
         )
 
 
@@ -275,5 +273,8 @@ def _clock() -> Iterator[Finding]:
             "clock",
             "warning",
             _("This host's clock differs from the database's by %.0f seconds.") % skew,
-            _("Keep both with NTP. Leases are safe: they use the database's."),
+            _(
+                "Synchronize both clocks with NTP. Leases are not affected: they use the "
+                "database's clock."
+            ),
         )

@@ -89,7 +89,7 @@ def _of_pass(job: Job, *, now: datetime) -> Progress:
     found = of(job)
     of_all = Job.objects.filter(root=job.root_id)
     ended = of_all.filter(state__in=sorted(FINAL)).count()
-    text = _("%(operation)s (step %(step)s of %(all)s): %(phase)s") % {
+    text = _("%(operation)s (pass %(step)s of %(all)s): %(phase)s") % {
         "operation": job.get_operation_display(),
         # The job itself is the first.
         "step": ended + 2,
@@ -122,9 +122,9 @@ def typical_seconds(model_id: int) -> int | None:
 
 def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
     if job.cancel_requested_at is not None and state not in FINAL:
-        return _("Cancelling; it may be billed all the same.")
+        return _("Cancelling. The provider may still bill it.")
     if stuck:
-        return _("Waiting: no worker runs at present. Your request is kept.")
+        return _("Waiting: no worker is running. Your job is kept.")
     if state is JobState.QUEUED:
         return _waiting(job, now)
     sentences = {
@@ -133,10 +133,10 @@ def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
         JobState.INGESTING: _("Checking, marking and signing the images"),
         JobState.UNCERTAIN: _("The outcome is unknown: it may have been billed"),
         JobState.SUCCEEDED: _("Ready"),
-        JobState.EXPIRED: _("Not made in time"),
+        JobState.EXPIRED: _("Not finished in time"),
     }
     if state is JobState.SUCCEEDED and not pass_chain.is_complete(job):
-        return _("Ready, but not every step could be made")
+        return _("Ready, but not every follow-up pass succeeded")
     if state in sentences:
         return sentences[state] % {"model": job.image_model.name}
     return stored_messages.translated(job.error_message) or job.get_state_display()
@@ -144,7 +144,7 @@ def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
 
 def _waiting(job: Job, now: datetime) -> str:
     if pass_chain.is_waiting(job):
-        return _("Waits for the step before it")
+        return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:
         wait = max(1, int((job.due_at - now).total_seconds()))
         # In steps, so that the page is not told every second anew.
@@ -160,5 +160,5 @@ def _waiting(job: Job, now: datetime) -> str:
     if not ahead:
         return _("Queued, next in line")
     return ngettext(
-        "Queued, %(count)s request before yours", "Queued, %(count)s requests before yours", ahead
+        "Queued, %(count)s job before yours", "Queued, %(count)s jobs before yours", ahead
     ) % {"count": ahead}

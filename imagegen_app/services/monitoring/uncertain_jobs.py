@@ -56,12 +56,12 @@ def of(actor: Actor, job: Job) -> Doubt | None:
 
 def _ways(attempt: Attempt) -> list[str]:
     told = {
-        Recovery.IDEMPOTENCY_KEY: _("the provider knows the call by its key"),
-        Recovery.CLIENT_REFERENCE: _("the provider knows the call by our reference"),
-        Recovery.LOOKUP: _("the provider can be asked"),
-        Recovery.WEBHOOK: _("the provider may still tell us"),
+        Recovery.IDEMPOTENCY_KEY: _("the provider can look the call up by its idempotency key"),
+        Recovery.CLIENT_REFERENCE: _("the provider can look the call up by our reference"),
+        Recovery.LOOKUP: _("the provider can be queried"),
+        Recovery.WEBHOOK: _("the provider may still send a webhook"),
     }
     found = [told[way] for way in Recovery if way in adapters.ways(attempt)]
     if WebhookDelivery.objects.filter(attempt=attempt).exists():
-        found.append(_("a message of the provider has come"))
+        found.append(_("a webhook from the provider has arrived"))
     return found

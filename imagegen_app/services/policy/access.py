@@ -12,11 +12,13 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.actors import Actor, Person, System
 from imagegen_app.core.states import USABLE, Lifecycle
+from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel
+from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import Operation, Size
+    from imagegen_app.core.types import Size
 
 
 class Refused(Exception):
@@ -77,8 +79,8 @@ def demand(actor: Actor, permission: str) -> None:
     if may(actor, permission):
         return
     raise NotPermitted(
-        _("You may not do this."),
-        why=_("It needs the permission “%(permission)s”.")
+        _("You do not have permission to do this."),
+        why=_("The permission “%(permission)s” is required.")
         % {"permission": permission.replace("_", " ")},
         remedy=whom_to_ask(),
     )
@@ -91,7 +93,9 @@ def person(user: Any) -> Person:
     """
     if user is None or isinstance(user, AnonymousUser) or not user.is_active:
         raise NotPermitted(
-            _("You may not do this."), why=_("You are not logged in."), remedy=_("Log in first.")
+            _("You do not have permission to do this."),
+            why=_("You are not logged in."),
+            remedy=_("Log in first."),
         )
     return Person(user)
 
@@ -104,12 +108,14 @@ def decide(
     if closed:
         return Decision(allowed=False, why=closed)
     if isinstance(actor, System):
-        return Decision(allowed=False, why=_("Only people request images."))
+        return Decision(allowed=False, why=_("Only people can request images."))
     if not may(actor, "request_job"):
-        return Decision(allowed=False, why=_("Your account may not request images."))
+        return Decision(
+            allowed=False, why=_("Your account does not have permission to request images.")
+        )
     if conf.get().superuser_bypass and getattr(actor.account, "is_superuser", False):
         return Decision(allowed=True, rule="superuser_bypass")
-    why = _("“%(model)s” is not released for your groups.") % {"model": image_model.name}
+    why = _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
     for grant in _grants(actor).filter(image_model=image_model):
         fault = _misfit(grant, operation=operation, size=size, count=count)
         if not fault:
@@ -162,13 +168,13 @@ def _grants(actor: Person) -> Any:
 
 def _closed(image_model: ImageModel) -> str:
     if not image_model.provider.is_enabled:
-        return _("The provider “%(provider)s” is switched off.") % {
+        return _("The provider “%(provider)s” is disabled.") % {
             "provider": image_model.provider.name
         }
     if Lifecycle(image_model.lifecycle) not in USABLE:
-        return _("“%(model)s” is %(lifecycle)s.") % {
+        return _("“%(model)s” is not available (status: %(lifecycle)s).") % {
             "model": image_model.name,
-            "lifecycle": image_model.get_lifecycle_display().lower(),
+            "lifecycle": image_model.get_lifecycle_display(),
         }
     if image_model.retires_on is not None and image_model.retires_on <= clock.now().date():
         return _("“%(model)s” was retired on %(day)s.") % {
@@ -189,18 +195,18 @@ def _out_of_time(grant: Grant) -> bool:
 
 def _misfit(grant: Grant, *, operation: Operation, size: Size, count: int) -> str:
     if _out_of_time(grant):
-        return _("Your grant for this model does not hold today.")
+        return _("Your grant for this model is not valid today.")
     if operation not in grant.allowed_operations:
         return _("Your grant for this model does not cover “%(operation)s”.") % {
-            "operation": operation.replace("_", " ")
+            "operation": LABELS[Operation][operation]
         }
     if size.pixels > grant.max_pixels:
-        return _("Your grant allows %(most)s pixels an image, this would be %(wanted)s.") % {
+        return _("Your grant allows %(most)s pixels per image; this would be %(wanted)s.") % {
             "most": grant.max_pixels,
             "wanted": size.pixels,
         }
     if count > grant.max_count:
-        return _("Your grant allows %(most)s images a request, not %(wanted)s.") % {
+        return _("Your grant allows %(most)s images per job, not %(wanted)s.") % {
             "most": grant.max_count,
             "wanted": count,
         }

@@ -181,9 +181,10 @@ def currency_mismatch(budget: str, ours: str, theirs: str) -> CurrencyMismatch:
 
 def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> OverBudget:
     return OverBudget(
-        _("This image does not fit into the budget."),
+        _("The remaining budget does not cover this job."),
         why=_(
-            "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s are left of “%(budget)s”."
+            "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s remain in "
+            "“%(budget)s”."
         )
         % {
             "cost": shown(amount),

@@ -96,10 +96,12 @@ def revoke(*, actor: Actor, record: Record) -> None:
     """
     kind = _KINDS.get(type(record))
     if kind is None or not kind.deleted:
-        raise NotValid(_("This is kept, since history points at it; switch it off instead."))
+        raise NotValid(
+            _("This cannot be deleted, because past records refer to it. Disable it instead.")
+        )
     access.demand(actor, f"delete_{type(record).__name__.lower()}")
     if isinstance(record, Budget) and record.periods.exists():
-        raise NotValid(_("This budget was used; switch it off instead."))
+        raise NotValid(_("This budget has been used. Disable it instead."))
     event_log.record(actor, kind.deleted, subject=record, data=_facts(record))
     record.delete()
 
@@ -133,12 +135,12 @@ def _demand_sound(record: Record) -> None:
         except PriceUnknown as fault:
             raise NotValid(_(fault.why.text) % fault.why.values, field="price") from None
         if record.fallback is not None and record.fallback.pk == record.pk:
-            raise NotValid(_("A model cannot stand in for itself."), field="fallback")
+            raise NotValid(_("A model cannot be its own fallback."), field="fallback")
     if isinstance(record, Grant):
         known = {o.value for o in Operation}
         unknown = [str(o) for o in record.operations if o not in known]
         if unknown or not record.operations:
-            raise NotValid(_("Choose at least one known operation."), field="operations")
+            raise NotValid(_("Choose at least one valid operation."), field="operations")
 
 
 def _move_limit(budget: Budget) -> None:
@@ -149,8 +151,8 @@ def _move_limit(budget: Budget) -> None:
         ).update(limit=budget.limit)
         if not fits:
             raise NotValid(
-                _("%(used)s are already spent or reserved; the limit cannot be lower.")
-                % {"used": shown(period.spent + period.reserved)},
+                _("%(used)s %(currency)s are already spent or reserved; the limit cannot be lower.")
+                % {"used": shown(period.spent + period.reserved), "currency": budget.currency},
                 field="limit",
             )
 

@@ -31,25 +31,25 @@ LONGEST_WAIT_SECONDS = 900.0
 
 
 class WorkerLost(ProviderError):
-    """The worker died three times over this job."""
+    """The worker crashed three times on this job."""
 
     code = "worker_lost_repeatedly"
     billed = "no"
-    remedy = "Tell an image administrator: this request or its images break the worker."
+    remedy = "Tell an image administrator: this job or its images crash the worker."
 
 
 class RequestGone(ProviderError):
-    """What the job needs is no longer there."""
+    """Data that the job needs no longer exists."""
 
     code = "request_gone"
     remedy = "Request the image again."
 
 
 class GrantGone(ProviderError):
-    """The requester may no longer use this model."""
+    """The requester no longer has a grant for this model."""
 
     code = "not_granted"
-    remedy = "Ask your image administrators for a grant."
+    remedy = "Ask an image administrator for a grant."
 
 
 def demand_still_granted(job: Job, *, lately: dict[object, access.Decision]) -> None:

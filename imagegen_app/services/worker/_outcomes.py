@@ -142,6 +142,6 @@ def _blocked(job: Job, attempt: Attempt, screened: Sequence[Screened]) -> None:
     """End a job whose images were made, and refused by our own screening."""
     categories = tuple(c for one in screened for c in one.finding.categories)
     error = ContentBlocked(
-        "The image was refused by screening.", stage="output", categories=categories
+        "The content check blocked the image.", stage="output", categories=categories
     )
     transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class FewerImages(ProviderError):
-    """The provider made fewer usable images than were asked for."""
+    """The provider generated fewer usable images than requested."""
 
     code = "fewer_images"
-    remedy = "Request the missing ones again."
+    remedy = "Request the missing images again."
 
 
 @use_case()

@@ -184,7 +184,7 @@ class Driver:
         try:
             work()
         except JobMoved:
-            logger.info("The job %s is no longer ours; its step was dropped.", job.pk)
+            logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
         except NotNow as why:
             self._not_now(job, why)
         except ProviderError as error:

@@ -37,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8123, help="0 takes a free port")
     parser.add_argument("--key", action="append", help="an API key that is accepted; repeatable")
     parser.add_argument("--webhook-secret", default=DEFAULT_WEBHOOK_SECRET)
-    parser.add_argument("--bill", type=Path, help="the file that the bill is kept in")
+    parser.add_argument("--bill", type=Path, help="the file that stores the bill")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--fail-rate", type=float, default=0.0, help="share of calls that fail")
     parser.add_argument("--fail-status", type=int, default=503, help="how they fail")
     parser.add_argument("--seed", type=int, default=0, help="of the dice for --fail-rate")
-    parser.add_argument("--quick", action="store_true", help="plain pictures, for load tests")
+    parser.add_argument("--quick", action="store_true", help="plain images, for load tests")
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
 
 

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('material', models.CharField(blank=True, max_length=120, verbose_name='material')),
                 ('price', models.DecimalField(decimal_places=2, max_digits=8, verbose_name='price')),
                 ('image', models.ImageField(blank=True, upload_to='products/', verbose_name='image')),
-                ('image_alt', models.CharField(blank=True, help_text='What the picture shows, for people who cannot see it.', max_length=250, verbose_name='image description')),
+                ('image_alt', models.CharField(blank=True, help_text='What the image shows, for people who cannot see it.', max_length=250, verbose_name='image description')),
                 ('is_published', models.BooleanField(default=True, verbose_name='published')),
                 ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='products', to='catalog.category', verbose_name='category')),
             ],

@@ -142,11 +142,11 @@ def test_an_empty_plugin_says_so_to_editors_only(
 ) -> None:
     add_image(page, None)
     client.force_login(editor)
-    assert "No image is chosen yet." in client.get(get_object_edit_url(page)).content.decode()
+    assert "No image has been chosen yet." in client.get(get_object_edit_url(page)).content.decode()
 
     publish(page, editor)
 
-    assert "No image is chosen yet." not in visit(page)
+    assert "No image has been chosen yet." not in visit(page)
 
 
 def test_the_form_offers_own_images_and_no_strangers_pending_ones(

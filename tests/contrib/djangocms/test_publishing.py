@@ -104,7 +104,7 @@ def test_an_old_version_is_refused(page: PageContent, editor: Any) -> None:
     publish(page, editor)
     version_of(page).unpublish(editor)
 
-    with pytest.raises(CannotPlace, match="no longer edited"):
+    with pytest.raises(CannotPlace, match="no longer be edited"):
         place_on_page(
             actor=access.person(editor), page_content=page, asset=make_asset(), slot="hero"
         )

@@ -18,11 +18,11 @@ class Migration(migrations.Migration):
             name='GeneratedImage',
             fields=[
                 ('cmsplugin_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, related_name='%(app_label)s_%(class)s', serialize=False, to='cms.cmsplugin')),
-                ('alt_text', models.CharField(blank=True, help_text="Empty: the image's own. It says what the image shows to those who do not see it.", max_length=500, verbose_name='alternative text')),
-                ('is_decorative', models.BooleanField(default=False, help_text='The image says nothing that the text does not.', verbose_name='decorative')),
+                ('alt_text', models.CharField(blank=True, help_text="Leave empty to use the image's own text. It describes the image for people who cannot see it.", max_length=500, verbose_name='alternative text')),
+                ('is_decorative', models.BooleanField(default=False, help_text='The image adds nothing to the text.', verbose_name='decorative')),
                 ('caption', models.CharField(blank=True, max_length=300, verbose_name='caption')),
                 ('is_wide', models.BooleanField(default=False, verbose_name='full width')),
-                ('loads_first', models.BooleanField(default=False, help_text='For an image at the top of the page.', verbose_name='load at once')),
+                ('loads_first', models.BooleanField(default=False, help_text='For an image at the top of the page.', verbose_name='load immediately')),
                 ('asset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='imagegen.asset', verbose_name='image')),
             ],
             options={

@@ -1,0 +1,115 @@
+"""Label the raw values that audit events hold: what they are about, who acted, codes and states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.errors import all_errors
+from imagegen_app.core.states import Lifecycle, Outcome
+from imagegen_app.core.types import Operation
+from imagegen_app.models.audit import ACTOR_KINDS
+from imagegen_app.models.labels import choices
+from imagegen_app.models.money import PURPOSES, SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.utils.functional import _StrPromise
+
+_ACTOR_KINDS = dict(ACTOR_KINDS)
+_LIFECYCLES = dict(choices(Lifecycle))
+_OPERATIONS = dict(choices(Operation))
+#: The words for the values of facts, by fact; a value that is not listed is shown as it is.
+VALUES: dict[str, Mapping[str, _StrPromise]] = {
+    "decision": dict(choices(Outcome)),
+    "lifecycle": _LIFECYCLES,
+    "operation": _OPERATIONS,
+    "operations": _OPERATIONS,
+    "purpose": dict(PURPOSES),
+    "scope": dict(SCOPES),
+    "because": {
+        "step": _("the previous pass produced no image"),
+    },
+    "error": {
+        "fewer_images": _("fewer images than requested"),
+        "forged": _("invalid signature"),
+        "never_accepted": _("the call never reached the provider"),
+        "not_granted": _("The requester no longer has a grant for this model."),
+        "request_gone": _("Data that the job needs no longer exists."),
+        "worker_lost_repeatedly": _("The worker crashed three times on this job."),
+    },
+    "finding": {
+        "tree_not_continued": _("it does not continue what was signed"),
+    },
+    "ground": {
+        "all of one person": _("all texts of one person"),
+        "the prompt of one job": _("the prompt of one job"),
+    },
+    "kind": {
+        "audit events": _("audit events"),
+        "evidence pack": _("evidence pack"),
+        "images": _("images"),
+        "original": _("original"),
+    },
+    "outcome": {
+        "applied": _("applied"),
+        "closed": _("closed, counted as billed"),
+        "ignored": _("nothing to do"),
+        "sent_again": _("sent again"),
+    },
+    "reason_code": {
+        "blocks": _("too many rows blocked by the content check"),
+        "budget": _("the remaining budget does not cover the next rows"),
+        "cap": _("the spending limit is reached"),
+        "failures": _("too many rows failed"),
+        "person": _("paused by a person"),
+        "pilot": _("the pilot is complete"),
+        "refused": _("the next rows were refused"),
+    },
+    "rule": {
+        "bad_step": _("invalid follow-up pass"),
+        "currency_mismatch": _("the budget has another currency"),
+        "invalid_wish": _("invalid request"),
+        "no_price": _("no price"),
+        "not_granted": _("no valid grant"),
+        "not_permitted": _("no permission"),
+        "over_budget": _("over budget"),
+    },
+    "stage": {
+        "input": _("input image"),
+        "output": _("output image"),
+        "prompt": _("prompt"),
+        "unknown": _("unknown"),
+    },
+}
+
+
+def value_label(fact: str, value: str) -> str:
+    """Return the words for a fact's value in the reader's language."""
+    known = VALUES.get(fact, {})
+    if value in known:
+        return str(known[value]).rstrip(".")
+    error = all_errors().get(value) if fact == "error" else None
+    if error is None:
+        return value
+    return gettext((error.__doc__ or "").split("\n", maxsplit=1)[0]).rstrip(".")
+
+
+def object_label(kind: str, key: str) -> str:
+    """Return what an event is about: the name of its table for people, and the end of its key."""
+    if not key:
+        return ""
+    try:
+        name = str(apps.get_app_config("imagegen").get_model(kind)._meta.verbose_name)  # noqa: SLF001 - Django's documented API
+    except LookupError:
+        name = kind
+    return f"{name} {key[-8:]}"
+
+
+def actor_label(kind: str, key: str) -> str:
+    """Return who acted, by pseudonym."""
+    return f"{_ACTOR_KINDS.get(kind, kind)} {key}"

@@ -1,0 +1,38 @@
+"""Pages show the labels of stored values, and only what people know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+
+from imagegen_app.models import AuditEvent
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+
+def test_the_log_is_narrowed_by_tables_that_people_know(
+    client: Client, people: dict[str, Any], rows: dict[str, Any]
+) -> None:
+    client.force_login(people["superuser"])
+
+    page = client.get(reverse("admin:imagegen_auditevent_changelist")).content.decode()
+
+    assert rows
+    assert AuditEvent.objects.exists()
+    assert "?object_type=job" in page
+    assert "?object_type=imagemodel" in page
+    for internal in ("auditleaf", "audittile", "pulse", "throttle", "breaker"):
+        assert f"?object_type={internal}" not in page
+
+
+def test_forms_offer_labels_of_operations_and_kinds(client: Client, people: dict[str, Any]) -> None:
+    client.force_login(people["superuser"])
+
+    grant = client.get(reverse("admin:imagegen_grant_add")).content.decode()
+    template = client.get(reverse("admin:imagegen_prompttemplate_add")).content.decode()
+
+    assert "Retouch an area" in grant
+    assert "Retouch an area" in template
+    assert "Yes or no" in template
