@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.report import Report, Row, median
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.families import base64_json
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(*, rounds: int) -> Report:
     ratios = {}
     for name, size in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
-            answer = AnswerFile(Path(folder))
+            answer = SpooledAnswer(Path(folder))
             text = base64.b64encode(os.urandom(size)).decode()
             body = json.dumps({"created": 1, "data": [{"b64_json": text}], "usage": {}})
             answer.body_path.write_text(body, encoding="ascii")
@@ -57,7 +57,7 @@ def run(*, rounds: int) -> Report:
     )
 
 
-def _both(answer: AnswerFile, *, size: int) -> tuple[tuple[float, float], tuple[float, float]]:
+def _both(answer: SpooledAnswer, *, size: int) -> tuple[tuple[float, float], tuple[float, float]]:
     def ours() -> None:
         base64_json.load(answer)
 

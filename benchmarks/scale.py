@@ -28,7 +28,7 @@ ENDED = {
 QUEUED = {
     "id": "gen_random_uuid()",
     "due_at": "now() - interval '1 second'",
-    "turn": "n",
+    "queue_order": "n",
     "created_at": "now() - n * interval '1 second'",
     "priority": "case when n % 50 = 0 then 10 else 0 end",
 }

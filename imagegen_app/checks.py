@@ -61,7 +61,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """Check `IMAGEGEN` and what it leans on."""
     try:
         settings = conf.get()
-    except conf.SettingsFault as fault:
+    except conf.InvalidSettings as fault:
         return [Error(str(fault), hint=fault.hint, id="imagegen.E001")]
     found: list[CheckMessage] = []
     for part in (
@@ -83,7 +83,7 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
     """Check what matters in production only."""
     try:
         settings = conf.get()
-    except conf.SettingsFault:
+    except conf.InvalidSettings:
         return []
     found: list[CheckMessage] = []
     if os.environ.get("IMAGEGEN_FAILPOINTS"):
@@ -146,7 +146,7 @@ def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
         )
         return
     try:
-        complaints = wakeups.engine().examine(django_settings)
+        complaints = wakeups.engine().check_settings(django_settings)
     except Exception as fault:  # noqa: BLE001 - the edge: the engine's library may raise anything
         yield Error(
             f"The engine {settings.engine!r} cannot be used: {type(fault).__name__}: {fault}",
@@ -156,7 +156,7 @@ def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
         return
     for complaint in complaints:
         kind = Error if complaint.check.startswith("E") else CheckWarning
-        yield kind(complaint.what, hint=complaint.mend, id=f"imagegen.{complaint.check}")
+        yield kind(complaint.message, hint=complaint.hint, id=f"imagegen.{complaint.check}")
 
 
 def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class SettingsFault(ValueError):
+class InvalidSettings(ValueError):
     """`IMAGEGEN` holds something that it may not; the message says the mend."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -101,7 +101,7 @@ class MarksSettings:
     #: `photoshop:Credit`, such as the site's name.
     credit: str = ""
     #: State that the image must not be used to train models.
-    forbid_training: bool = True
+    forbid_ai_training: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Settings:
     #: Whether superusers may generate without a grant.
     superuser_bypass: bool = False
     #: Whether a person may not approve an image that the same person requested.
-    four_eyes: bool = True
+    require_second_reviewer: bool = True
     #: Whom a refusal names.
     contact: str = "your image administrators"
     #: Screeners, in order.
@@ -181,7 +181,7 @@ class Settings:
     #: Provider calls in flight in one worker.
     max_in_flight: int = 64
     #: Seconds that one drive task works before it hands over.
-    slice_seconds: int = 300
+    drive_seconds: int = 300
     #: Seconds after which a silent worker's job is taken from it.
     lease_seconds: int = 15
     #: Seconds that a job may take from request to end.
@@ -189,9 +189,9 @@ class Settings:
     #: Attempts that surely cost nothing, at most.
     max_tries: int = 5
     #: Seconds that a job of unknown outcome waits for a person.
-    uncertain_seconds: int = 7 * 86_400
+    uncertain_deadline_seconds: int = 7 * 86_400
     #: Seconds that a signed file address holds.
-    url_seconds: int = 900
+    signed_url_seconds: int = 900
     #: The site's public https address, for webhooks; empty: providers are polled.
     public_url: str = ""
     #: Fields that images may be placed on: `app.Model.field` to template and variables.
@@ -201,7 +201,7 @@ class Settings:
 def get() -> Settings:
     """Return the settings as they are now.
 
-    :raises SettingsFault: if `IMAGEGEN` is wrong.
+    :raises InvalidSettings: if `IMAGEGEN` is wrong.
     """
     global _cached  # noqa: PLW0603 - one cache, cleared when a setting changes
     raw = getattr(django_settings, "IMAGEGEN", {})
@@ -225,10 +225,10 @@ setting_changed.connect(_forget, dispatch_uid="imagegen.conf")
 def read(raw: Any) -> Settings:
     """Turn the site's dict into settings.
 
-    :raises SettingsFault: naming the key and the mend.
+    :raises InvalidSettings: naming the key and the mend.
     """
     if not isinstance(raw, dict):
-        raise SettingsFault(
+        raise InvalidSettings(
             "IMAGEGEN is not a dict", hint="Write IMAGEGEN = {...} in the settings."
         )
     values = _known(Settings, raw, "IMAGEGEN")
@@ -257,14 +257,14 @@ def read(raw: Any) -> Settings:
 def state_dir() -> Path:
     """Return the folder for the spool and for keys made on first use.
 
-    :raises SettingsFault: if neither `STATE_DIR` nor the site's `BASE_DIR` says where.
+    :raises InvalidSettings: if neither `STATE_DIR` nor the site's `BASE_DIR` says where.
     """
     chosen = get().state_dir
     if chosen:
         return Path(chosen)
     base = getattr(django_settings, "BASE_DIR", None)
     if base is None:
-        raise SettingsFault(
+        raise InvalidSettings(
             "IMAGEGEN['STATE_DIR'] is not set", hint="Name a folder that all workers share."
         )
     return Path(base) / "var" / "imagegen-state"
@@ -308,7 +308,7 @@ def _known(kind: type[Any], raw: Mapping[Any, Any], where: str) -> dict[str, Any
                 if near
                 else "Known are: " + ", ".join(sorted(names)) + "."
             )
-            raise SettingsFault(f"{where} has an unknown key {key!r}", hint=hint)
+            raise InvalidSettings(f"{where} has an unknown key {key!r}", hint=hint)
         found[names[upper]] = value
     return found
 
@@ -325,7 +325,7 @@ def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
         place = f"{where}[{entry.name.upper()!r}]"
         if entry.name not in values:
             if entry.default is MISSING and entry.default_factory is MISSING:
-                raise SettingsFault(f"{place} is missing", hint=f"Add {entry.name.upper()!r}.")
+                raise InvalidSettings(f"{place} is missing", hint=f"Add {entry.name.upper()!r}.")
             continue
         values[entry.name] = _typed(values[entry.name], hints[entry.name], place)
     return kind(**values)
@@ -338,11 +338,11 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
             return str(value)
         wrong = not isinstance(value, _PLAIN[text]) or (text == "int" and isinstance(value, bool))
         if wrong:
-            raise SettingsFault(
+            raise InvalidSettings(
                 f"{place} is not a valid {text}", hint=f"Give a value of type {text}."
             )
         if text == "int" and value < 0:
-            raise SettingsFault(f"{place} is negative", hint="Give a positive number.")
+            raise InvalidSettings(f"{place} is negative", hint="Give a positive number.")
         return value
     if str(hint).startswith("tuple["):
         return tuple(_sequence(value, place))
@@ -360,7 +360,7 @@ def _demand_amount(text: str, place: str) -> None:
         amount = Decimal(-1)
     # Money is kept to a hundredth of a cent: what is less would be booked as nothing.
     if not amount.is_finite() or amount < 0 or amount != round(amount, 4):
-        raise SettingsFault(
+        raise InvalidSettings(
             f"{place} is not a valid amount",
             hint='Write it as text with up to four decimals: "0.0015".',
         )
@@ -368,11 +368,11 @@ def _demand_amount(text: str, place: str) -> None:
 
 def _mapping(value: Any, place: str) -> Mapping[Any, Any]:
     if not isinstance(value, dict):
-        raise SettingsFault(f"{place} is not a dict", hint="Write it as a dict.")
+        raise InvalidSettings(f"{place} is not a dict", hint="Write it as a dict.")
     return value
 
 
 def _sequence(value: Any, place: str) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise SettingsFault(f"{place} is not a list", hint="Write it as a list.")
+        raise InvalidSettings(f"{place} is not a list", hint="Write it as a list.")
     return value

@@ -21,10 +21,10 @@ def generate(*, user: Any, **wish: Any) -> Job:
     `model`, `operation`, `size` ("1024x768"), `count`, `seed`, `quality`, `inputs`,
     `idempotency_key` and so on.
 
-    :raises Refused: if it is not allowed, does not fit, or costs too much; the error says what,
+    :raises ActionRefused: if it is not allowed, does not fit, or costs too much; the error says what,
         why and whom to ask.
     """
-    actor = access.person(user)
+    actor = access.actor_for(user)
     return creation.request_images(actor=actor, wish=composition.compose(actor=actor, **wish))
 
 
@@ -33,15 +33,15 @@ def estimate(*, user: Any, **wish: Any) -> creation.Offer:
 
     Takes the keywords of `generate`; makes nothing.
 
-    :raises Refused: if it does not fit or has no price.
+    :raises ActionRefused: if it does not fit or has no price.
     """
-    actor = access.person(user)
+    actor = access.actor_for(user)
     return creation.offer(actor=actor, wish=composition.compose(actor=actor, **wish))
 
 
 def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Placement:
     """Put an approved asset into an image field of any object, and remember it.
 
-    :raises Refused: if the user may not, the asset is not approved, or the field holds no images.
+    :raises ActionRefused: if the user may not, the asset is not approved, or the field holds no images.
     """
-    return placement.attach(actor=access.person(user), asset=asset, target=target, field=field)
+    return placement.attach(actor=access.actor_for(user), asset=asset, target=target, field=field)

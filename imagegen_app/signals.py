@@ -14,4 +14,4 @@ asset_created = Signal()
 #: A person decided about an asset. Arguments: `asset_id` (UUID), `review` (str).
 asset_reviewed = Signal()
 #: An asset was placed in content. Arguments: `placement_id` (int), `asset_id` (UUID).
-placement_made = Signal()
+placement_created = Signal()

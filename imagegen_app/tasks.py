@@ -12,10 +12,10 @@ from django_tasks import task, task_backends
 from imagegen_app import conf
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation import wakeups
-from imagegen_app.services.foundation.wakeups import ring
+from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.jobs import leases
 from imagegen_app.services.worker import driver
-from imagegen_app.services.worker.sweep import ring_for_later
+from imagegen_app.services.worker.sweep import schedule_next_wakeup
 from imagegen_app.services.worker.sweep import sweep as sweep_once
 
 logger = logging.getLogger("imagegen.tasks")
@@ -24,13 +24,13 @@ logger = logging.getLogger("imagegen.tasks")
 def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice rung first."""
     try:
-        seconds = conf.get().slice_seconds
-        if (leases.any_unfinished() or row_jobs.is_waiting()) and wakeups.claim_slot(
+        seconds = conf.get().drive_seconds
+        if (leases.any_unfinished() or row_jobs.has_pending_rows()) and wakeups.claim_slot(
             "drive", seconds=seconds
         ):
-            ring("drive", delay=seconds)
+            wake_now("drive", delay=seconds)
         driver.drive()
-        ring_for_later()
+        schedule_next_wakeup()
     except Exception as fault:  # noqa: BLE001 - the edge: an engine would store or repeat what we raise
         # The sweep rings again.
         _broke_down("drive", fault)
@@ -78,5 +78,5 @@ def sweep() -> None:
 
 # An engine with tasks of its own registers them when it is imported; Celery looks for them here.
 # What is wrong with the engine's name, the system checks say.
-with suppress(ImportError, ImproperlyConfigured, conf.SettingsFault):
+with suppress(ImportError, ImproperlyConfigured, conf.InvalidSettings):
     wakeups.engine()

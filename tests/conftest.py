@@ -113,7 +113,7 @@ def drives_that_end_at_once() -> Iterator[None]:
     from imagegen_app.services.worker import driver  # noqa: PLC0415 - after the settings are chosen
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "LINGER_SECONDS", 0.0)
+        patch.setattr(driver, "IDLE_SECONDS", 0.0)
         yield
 
 

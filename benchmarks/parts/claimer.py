@@ -29,7 +29,7 @@ def main(times: int) -> None:
         spent.append((time.perf_counter() - began) * 1000)
         if len(jobs) != BATCH:
             raise RuntimeError(f"{len(jobs)} jobs were claimed")
-        leases.give_back(jobs)
+        leases.release(jobs)
     print(json.dumps(spent))
 
 

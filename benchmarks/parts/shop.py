@@ -48,7 +48,7 @@ def _fresh_database() -> None:
 
 
 _fresh_database()
-EDITOR = access.person(get_user_model().objects.get(username="editor"))
+EDITOR = access.actor_for(get_user_model().objects.get(username="editor"))
 
 
 def products(number: int) -> list[str]:
@@ -69,7 +69,10 @@ def products(number: int) -> list[str]:
 
 def start(keys: Sequence[str]) -> Batch:
     """Request a batch, as the admin's page does."""
-    version, target = content_fields.published_version(TEMPLATE), content_fields.by_path(TARGET)
+    version, target = (
+        content_fields.published_version(TEMPLATE),
+        content_fields.target_by_path(TARGET),
+    )
     if version is None or target is None:
         raise RuntimeError("the demo's template or target is not there")
     return lifecycle.start(
@@ -85,7 +88,7 @@ def start(keys: Sequence[str]) -> Batch:
 
 def prepare() -> None:
     """Make all waiting jobs, as a worker does between its other steps."""
-    while row_jobs.advance():
+    while row_jobs.create_next_jobs():
         pass
 
 

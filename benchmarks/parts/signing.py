@@ -8,8 +8,13 @@ import time
 from PIL import Image
 
 from benchmarks.parts.far_end import picture
-from imagegen_app.imaging.credentials import Parent, SoftwareAgent, read_credentials, sign
-from imagegen_app.services.gateways.signing import signing
+from imagegen_app.imaging.content_credentials import (
+    Parent,
+    SoftwareAgent,
+    read_content_credentials,
+    sign,
+)
+from imagegen_app.services.gateways.signing import signing_identity
 
 TIMES = 40
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -17,7 +22,7 @@ SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia
 
 def milliseconds() -> float:
     """Return the CPU milliseconds that it takes for one image."""
-    identity = signing()
+    identity = signing_identity()
     png = picture(256)
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png)).resize((64, 64)).save(buffer, "WEBP")
@@ -28,7 +33,7 @@ def milliseconds() -> float:
             png, "image/png", signing=identity, title="x", operation="generate",
             digital_source_type=SOURCE, software_agent=agent,
         )  # fmt: skip
-        read_credentials(master, "image/png", trust_anchors=identity.trust_anchors)
+        read_content_credentials(master, "image/png", trust_anchors=identity.trust_anchors)
         parent = Parent(data=master, media_type="image/png", title="master")
         sign(
             buffer.getvalue(), "image/webp", signing=identity, title="x", operation="rendition",

@@ -28,8 +28,8 @@ def main(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            rate_limits.take(provider)
-        except rate_limits.NotNow as why:
+            rate_limits.acquire(provider)
+        except rate_limits.CallDeferred as why:
             time.sleep(min(why.seconds, 0.1))
         else:
             taken.append(time.time())

@@ -15,8 +15,8 @@ from imagegen_app import checks, conf, signals
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import states
-from imagegen_app.core.types import Operation, Recovery
-from imagegen_app.engines import celery_traps, django_tasks, rq
+from imagegen_app.core.types import Operation, RecoveryMethod
+from imagegen_app.engines import celery_checks, django_tasks, rq
 from imagegen_app.providers import registry
 
 if TYPE_CHECKING:
@@ -178,17 +178,17 @@ def _states(kind: type[StrEnum], moves: dict[Any, frozenset[Any]]) -> str:
 
 def job_states() -> str:
     """List the states of a job and every move."""
-    return _states(states.JobState, states.MOVES)
+    return _states(states.JobState, states.JOB_TRANSITIONS)
 
 
 def attempt_states() -> str:
     """List the states of an attempt and every move."""
-    return _states(states.AttemptState, states.ATTEMPT_MOVES)
+    return _states(states.AttemptState, states.ATTEMPT_TRANSITIONS)
 
 
 def review_states() -> str:
     """List the states of an asset's review and every move."""
-    return _states(states.ReviewState, states.REVIEW_MOVES)
+    return _states(states.ReviewState, states.REVIEW_TRANSITIONS)
 
 
 def public_signals() -> str:
@@ -238,8 +238,8 @@ def commands() -> str:
 
 
 def _sizes(rule: SizeRule) -> str:
-    if rule.listed:
-        return ", ".join(str(size) for size in rule.listed)
+    if rule.allowed:
+        return ", ".join(str(size) for size in rule.allowed)
     said = [f"multiples of {rule.step}"] if rule.step > 1 else []
     said += [f"up to {rule.max_side} pixels a side"] if rule.max_side else []
     said += [f"up to {rule.max_pixels / 1e6:g} megapixels"] if rule.max_pixels else []
@@ -259,7 +259,7 @@ def providers() -> str:
         (
             "a lost call's fate is learnt by",
             *(
-                ", ".join(way.value for way in Recovery if way in entry.recovery)
+                ", ".join(way.value for way in RecoveryMethod if way in entry.recovery)
                 or "nothing: the job becomes `uncertain`"
                 for entry in adapters
             ),
@@ -272,9 +272,9 @@ def providers() -> str:
         ("images a request", *(offer.max_count for offer in offers)),
         ("characters a prompt", *(offer.max_prompt_chars for offer in offers)),
         ("images handed in", *(offer.max_inputs for offer in offers)),
-        ("mask", *(yes_no[offer.takes_mask] for offer in offers)),
-        ("seed", *(yes_no[offer.takes_seed] for offer in offers)),
-        ("negative prompt", *(yes_no[offer.takes_negative_prompt] for offer in offers)),
+        ("mask", *(yes_no[offer.supports_mask] for offer in offers)),
+        ("seed", *(yes_no[offer.supports_seed] for offer in offers)),
+        ("negative prompt", *(yes_no[offer.supports_negative_prompt] for offer in offers)),
         ("qualities", *(", ".join(offer.qualities) or NONE for offer in offers)),
         ("formats", *(", ".join(offer.output_formats) for offer in offers)),
     ]
@@ -307,7 +307,7 @@ def _words(node: ast.expr | None) -> str:
 
 
 #: Where checks are made, and where engines name what is wrong with their own settings.
-_CHECKED = (checks, celery_traps, django_tasks, rq)
+_CHECKED = (checks, celery_checks, django_tasks, rq)
 
 
 def found_checks() -> list[tuple[str, str, str, str]]:
@@ -317,7 +317,7 @@ def found_checks() -> list[tuple[str, str, str, str]]:
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Call):
                 continue
-            if isinstance(node.func, ast.Name) and node.func.id == "Complaint":
+            if isinstance(node.func, ast.Name) and node.func.id == "SettingsIssue":
                 number, text, hint = (_words(part) for part in node.args)
                 severity = "error" if number.startswith("E") else "warning"
                 found.append((f"imagegen.{number}", severity, text, hint))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from html import escape
 
-from imagegen_app.core.states import FINAL, MOVES, JobState
+from imagegen_app.core.states import FINAL_STATES, JOB_TRANSITIONS, JobState
 
 BOX = (116, 34)
 STEP = 168
 LEFT = 20
 ROWS = {"way": 130, "aside": 250, "ends": 350}
 #: The ends that are not the goal, drawn as one box; the table beside it tells them apart.
-UNHAPPY = tuple(state for state in JobState if state in FINAL and state != JobState.SUCCEEDED)
+UNHAPPY = tuple(
+    state for state in JobState if state in FINAL_STATES and state != JobState.SUCCEEDED
+)
 ENDS = "ends"
 
 _SVG = (
@@ -42,7 +44,7 @@ def places() -> dict[str, tuple[int, int]]:
 def edges() -> list[tuple[str, str, str]]:
     """Return the arrows: from, to, and what a reader is told."""
     found: list[tuple[str, str, str]] = []
-    for source, targets in MOVES.items():
+    for source, targets in JOB_TRANSITIONS.items():
         found += [
             (source.value, target.value, f"{source.value} to {target.value}")
             for target in JobState

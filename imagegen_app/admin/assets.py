@@ -12,8 +12,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin.base import EMPTY, facts, link
-from imagegen_app.admin.own import OwnRows, chip, timeline
+from imagegen_app.admin.base import EMPTY, definition_list, link
+from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import storage
@@ -26,8 +26,8 @@ from imagegen_app.services.library import (
     summary,
     takedown,
 )
-from imagegen_app.services.library.summary import name_of
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.library.summary import display_name
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Asset)
-class AssetAdmin(OwnRows):
+class AssetAdmin(OwnedRecordAdmin):
     """Images, and the whole story of each."""
 
     owner = "job__requester"
@@ -50,12 +50,12 @@ class AssetAdmin(OwnRows):
         "created_at",
     ]
     list_display_links = ["thumbnail", "title_or_number"]
-    list_filter = ["review", "is_step", "credentials_state", "job__image_model"]
+    list_filter = ["review_state", "is_intermediate", "c2pa_state", "job__image_model"]
     list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
     search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
     search_help_text = gettext_lazy("Title, alternative text, hash or ID")
     ordering = ["-created_at"]
-    lookups = ["job", "job__batch", "job__template_version"]
+    allowed_lookups = ["job", "job__batch", "job__template_version"]
     actions = ["approve", "reject", "withdraw", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [
@@ -63,7 +63,7 @@ class AssetAdmin(OwnRows):
         (gettext_lazy("AI marking"), {"fields": ["mark_facts"]}),
         (gettext_lazy("Shown"), {"fields": ["placement_lines", "alt", "rendition_table"]}),
         (gettext_lazy("Origin"), {"fields": ["origin_facts", "family"]}),
-        (gettext_lazy("Audit trail"), {"fields": ["story"]}),
+        (gettext_lazy("Audit trail"), {"fields": ["audit_trail"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -80,7 +80,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
         """Return a small preview."""
-        address = delivery.preview_address(obj, width=160)
+        address = delivery.preview_url(obj, width=160)
         return format_html(
             '<img class="imagegen-thumb" src="{}" alt="{}" width="64" height="64" loading="lazy">',
             address,
@@ -92,10 +92,10 @@ class AssetAdmin(OwnRows):
         """Return what to call it."""
         return str(obj)
 
-    @admin.display(description=gettext_lazy("review"), ordering="review")
+    @admin.display(description=gettext_lazy("review"), ordering="review_state")
     def review_chip(self, obj: Asset) -> SafeString:
         """Return the review's state as a chip."""
-        return chip(obj.review, obj.get_review_display())
+        return state_badge(obj.review_state, obj.get_review_state_display())
 
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, obj: Asset) -> str:
@@ -105,7 +105,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("requested by"))
     def requester(self, obj: Asset) -> str:
         """Return who asked for it."""
-        return name_of(obj.job.requester, EMPTY)
+        return display_name(obj.job.requester, EMPTY)
 
     @admin.display(description=gettext_lazy("shown in"))
     def places(self, obj: Asset) -> int:
@@ -117,7 +117,7 @@ class AssetAdmin(OwnRows):
         """Return a large preview."""
         return format_html(
             '<img class="imagegen-large-preview" src="{}" alt="{}" width="{}" height="{}">',
-            delivery.preview_address(obj, width=960),
+            delivery.preview_url(obj, width=960),
             obj.alt_text,
             obj.width,
             obj.height,
@@ -126,7 +126,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("summary"))
     def sentences(self, obj: Any) -> SafeString:
         """Return the image's story in a few sentences."""
-        lines = summary.sentences(obj.reader, obj)
+        lines = summary.summarize(obj.reader, obj)
         return format_html(
             '<ul class="imagegen-story">{}</ul>',
             format_html_join("", "<li>{}</li>", ((line,) for line in lines)),
@@ -135,10 +135,10 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("prompt"))
     def prompt_text(self, obj: Any) -> SafeString | str:
         """Return the prompt, to who may read it."""
-        asked = pass_chain.first_of(obj.job)
+        asked = pass_chain.root_job(obj.job)
         if asked.prompt_erased_at is not None:
             return _("erased on %(day)s") % {"day": asked.prompt_erased_at.date().isoformat()}
-        prompt = prompt_access.prompt_of(obj.reader, asked)
+        prompt = prompt_access.read_prompt(obj.reader, asked)
         if prompt is None:
             return _("You do not have permission to read other people's prompts.")
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
@@ -148,7 +148,7 @@ class AssetAdmin(OwnRows):
         """Return what the provider made of the prompt, to who may read that."""
         if not obj.attempt.revised_prompt:
             return EMPTY
-        if prompt_access.prompt_of(obj.reader, pass_chain.first_of(obj.job)) is None:
+        if prompt_access.read_prompt(obj.reader, pass_chain.root_job(obj.job)) is None:
             return _("You may not read other people's prompts.")
         text = obj.attempt.revised_prompt
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', text)
@@ -160,7 +160,7 @@ class AssetAdmin(OwnRows):
             found = inspection.inspect_stored(obj)
         except storage.StorageFailed:
             return _("The file cannot be read at present.")
-        return facts(
+        return definition_list(
             [
                 (_("Content Credentials"), found.summary),
                 (_("Stored file"), _("unchanged") if found.is_unchanged else _("changed")),
@@ -223,7 +223,7 @@ class AssetAdmin(OwnRows):
     @admin.display(description=gettext_lazy("origin"))
     def origin_facts(self, obj: Asset) -> SafeString:
         """Return the request and the provider's own file."""
-        return facts(
+        return definition_list(
             [
                 (_("Job"), link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)),
                 (
@@ -263,7 +263,7 @@ class AssetAdmin(OwnRows):
         return format_html_join(" · ", '<a href="{}">{}</a>', rows) or EMPTY
 
     @admin.display(description=gettext_lazy("audit trail"))
-    def story(self, obj: Asset) -> SafeString:
+    def audit_trail(self, obj: Asset) -> SafeString:
         """Return the audit trail as sentences."""
         return timeline(obj.job)
 
@@ -276,7 +276,7 @@ class AssetAdmin(OwnRows):
 
     @admin.action(description=gettext_lazy("Approve"), permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, asset: review.approve(actor=actor, asset=asset),
@@ -313,7 +313,7 @@ class AssetAdmin(OwnRows):
     def export(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         try:
             text = asset_table.export(actor=self.actor(request), assets=queryset)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             messages.error(request, str(refusal))
             return None
         return HttpResponse(
@@ -339,7 +339,7 @@ class AssetAdmin(OwnRows):
             return TemplateResponse(request, "imagegen_app/admin/records/decide.html", context)
         note = str(request.POST.get("note", ""))[:300]
         decide: Any = review.reject if name == "reject" else takedown.withdraw
-        self.each(
+        self.apply_to_each(
             request,
             rows,
             lambda actor, asset: decide(actor=actor, asset=asset, note=note),

@@ -10,8 +10,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.base import EMPTY, amount, facts, link, words
-from imagegen_app.admin.own import OwnRows, chip
+from imagegen_app.admin.base import (
+    EMPTY,
+    amount,
+    definition_list,
+    join_words,
+    link,
+)
+from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge
 from imagegen_app.models import Attempt, Batch, Verdict
 from imagegen_app.services.foundation import stored_messages
 
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Attempt)
-class AttemptAdmin(OwnRows):
+class AttemptAdmin(OwnedRecordAdmin):
     """Billable calls."""
 
     owner = "job__requester"
@@ -39,7 +45,7 @@ class AttemptAdmin(OwnRows):
     list_select_related = ["job", "image_model"]
     search_fields = ["id", "provider_ref", "provider_request_id"]
     ordering = ["-created_at"]
-    lookups = ["job"]
+    allowed_lookups = ["job"]
     fields = [
         "state_chip",
         "job_link",
@@ -51,8 +57,8 @@ class AttemptAdmin(OwnRows):
         "charged",
         "error_code",
         "error_detail",
-        "is_accepted_risk",
-        "polls",
+        "is_resent_at_risk",
+        "poll_count",
         "created_at",
         "sent_at",
         "answered_at",
@@ -62,7 +68,7 @@ class AttemptAdmin(OwnRows):
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Attempt) -> SafeString:
         """Return the state as a chip."""
-        return chip(obj.state, obj.get_state_display())
+        return state_badge(obj.state, obj.get_state_display())
 
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: Attempt) -> SafeString:
@@ -76,7 +82,7 @@ class AttemptAdmin(OwnRows):
 
 
 @admin.register(Batch)
-class BatchAdmin(OwnRows):
+class BatchAdmin(OwnedRecordAdmin):
     """Many jobs from one template."""
 
     list_display = [
@@ -85,7 +91,7 @@ class BatchAdmin(OwnRows):
         "template_version",
         "requester",
         "row_count",
-        "made",
+        "succeeded",
         "pages",
     ]
     list_select_related = ["template_version__template", "requester"]
@@ -97,7 +103,7 @@ class BatchAdmin(OwnRows):
         "requester",
         "mapped",
         "row_count",
-        "made",
+        "succeeded",
         "failed",
         "blocked",
         "cancelled",
@@ -109,7 +115,7 @@ class BatchAdmin(OwnRows):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Thousands of keys that no page of this table shows.
-        return super().get_queryset(request).defer("rows", "faults")
+        return super().get_queryset(request).defer("rows", "invalid_rows")
 
     @admin.display(description=gettext_lazy("pages"))
     def pages(self, obj: Batch) -> SafeString:
@@ -128,7 +134,7 @@ class BatchAdmin(OwnRows):
     @admin.display(description=gettext_lazy("variables"))
     def mapped(self, obj: Batch) -> SafeString:
         """Return what each variable was taken from."""
-        return facts(
+        return definition_list(
             (
                 name.removeprefix("=").replace("_", " "),
                 f"“{path}”" if name.startswith("=") else path,
@@ -141,7 +147,7 @@ class BatchAdmin(OwnRows):
 
 
 @admin.register(Verdict)
-class VerdictAdmin(OwnRows):
+class VerdictAdmin(OwnedRecordAdmin):
     """What screeners and people decided."""
 
     owner = "job__requester"
@@ -150,7 +156,7 @@ class VerdictAdmin(OwnRows):
     list_select_related = ["job"]
     search_fields = ["screener"]
     ordering = ["-created_at"]
-    lookups = ["job", "asset"]
+    allowed_lookups = ["job", "asset"]
     fields = [
         "outcome_chip",
         "stage",
@@ -158,7 +164,7 @@ class VerdictAdmin(OwnRows):
         "part",
         "category_words",
         "score_facts",
-        "advice",
+        "remedy",
         "job_link",
         "decided_by",
         "created_at",
@@ -167,22 +173,22 @@ class VerdictAdmin(OwnRows):
     @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
     def outcome_chip(self, obj: Verdict) -> SafeString:
         """Return the outcome as a chip."""
-        return chip(obj.outcome, obj.get_outcome_display())
+        return state_badge(obj.outcome, obj.get_outcome_display())
 
     @admin.display(description=gettext_lazy("where"))
     def part(self, obj: Verdict) -> str:
         """Return which part of the request or the answer it is about."""
-        return stored_messages.screened_part(obj.where) or EMPTY
+        return stored_messages.screened_part(obj.part) or EMPTY
 
     @admin.display(description=gettext_lazy("categories"))
     def category_words(self, obj: Verdict) -> str:
         """Return the categories as words."""
-        return words(obj.categories) if obj.categories else EMPTY
+        return join_words(obj.categories) if obj.categories else EMPTY
 
     @admin.display(description=gettext_lazy("scores"))
     def score_facts(self, obj: Verdict) -> SafeString:
         """Return the scores by category."""
-        return facts((k.replace("_", " "), v) for k, v in obj.scores.items())
+        return definition_list((k.replace("_", " "), v) for k, v in obj.scores.items())
 
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: Verdict) -> SafeString:

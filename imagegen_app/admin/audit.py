@@ -10,7 +10,12 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
+from imagegen_app.admin.base import (
+    EMPTY,
+    RecordAdmin,
+    definition_list,
+    link,
+)
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions, event_labels
 from imagegen_app.services.foundation import stored_messages
@@ -41,12 +46,12 @@ class Subject(admin.SimpleListFilter):
 class AuditEventAdmin(RecordAdmin):
     """Entries of the log."""
 
-    list_display = ["at", "told_sentence", "severity", "actor_text", "object_text", "type"]
+    list_display = ["at", "description", "severity", "actor_text", "object_text", "type"]
     list_filter = ["severity", "actor_kind", Subject]
     search_fields = ["type", "object_id", "actor_id"]
     search_help_text = gettext_lazy("Event type, or ID of an object or actor")
     ordering = ["-at", "-pk"]
-    lookups = ["job_id", "asset_id", "type"]
+    allowed_lookups = ["job_id", "asset_id", "type"]
     fields = [
         "sentence",
         "at",
@@ -63,13 +68,13 @@ class AuditEventAdmin(RecordAdmin):
         """Tell all rows of the page at once, instead of each by queries of its own."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        for row, told in zip(rows, descriptions.tell(rows), strict=True):
+        for row, told in zip(rows, descriptions.describe_events(rows), strict=True):
             row.told = told.sentence
         changelist.result_list = rows
         return changelist
 
     @admin.display(description=gettext_lazy("what happened"))
-    def told_sentence(self, obj: Any) -> str:
+    def description(self, obj: Any) -> str:
         """Return the event as a sentence, told beforehand with the others of its page."""
         return str(obj.told)
 
@@ -86,7 +91,7 @@ class AuditEventAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("what happened"))
     def sentence(self, obj: AuditEvent) -> str:
         """Return the event as a sentence."""
-        return descriptions.tell([obj])[0].sentence
+        return descriptions.describe_events([obj])[0].sentence
 
     @admin.display(description=gettext_lazy("object"))
     def object_link(self, obj: AuditEvent) -> SafeString | str:
@@ -100,19 +105,19 @@ class AuditEventAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("details"))
     def fact_list(self, obj: AuditEvent) -> SafeString:
         """Return the event's facts."""
-        return facts(descriptions.tell([obj])[0].facts)
+        return definition_list(descriptions.describe_events([obj])[0].facts)
 
     @admin.display(description=gettext_lazy("erased"))
     def erased(self, obj: AuditEvent) -> str:
         """Return which personal texts were erased."""
-        erased = descriptions.tell([obj])[0].erased
-        return ", ".join(stored_messages.fact_name(name) for name in erased) or EMPTY
+        erased = descriptions.describe_events([obj])[0].erased
+        return ", ".join(stored_messages.fact_label(name) for name in erased) or EMPTY
 
     @admin.display(description=gettext_lazy("position in the sealed log"))
     def place(self, obj: AuditEvent) -> str:
         """Return the entry's place."""
-        told = descriptions.tell([obj])[0]
-        return _("not sealed yet") if told.place is None else str(told.place)
+        told = descriptions.describe_events([obj])[0]
+        return _("not sealed yet") if told.seq is None else str(told.seq)
 
 
 @admin.register(Checkpoint)

@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.core.actors import Person
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +43,7 @@ class RecordAdmin(BaseAdmin):
     """A table that people read here, and write only where a use case lets them."""
 
     #: Fields that the address of a list may filter by, beside those of `list_filter`.
-    lookups: Sequence[str] = ()
+    allowed_lookups: Sequence[str] = ()
     #: Whether rows may be added or changed; deleting is decided apart.
     is_writable = False
     is_deletable = False
@@ -59,7 +59,7 @@ class RecordAdmin(BaseAdmin):
 
     def actor(self, request: HttpRequest) -> Person:
         """Return the person who acts."""
-        return access.person(request.user)
+        return access.actor_for(request.user)
 
     # What may be done
 
@@ -81,7 +81,7 @@ class RecordAdmin(BaseAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only look-ups that were named; any other could be used to guess values."""
         named = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
-        allowed = {*self.lookups, *(str(n) for n in named if isinstance(n, str))}
+        allowed = {*self.allowed_lookups, *(str(n) for n in named if isinstance(n, str))}
         base = lookup.removesuffix("__exact").removesuffix("__id").removesuffix("__isnull")
         return base in allowed or lookup in allowed
 
@@ -99,13 +99,13 @@ class RecordAdmin(BaseAdmin):
 
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Store a row through a use case; tables that can be written override this."""
-        raise Refused(
-            _("Nothing was saved."), why=_("These records cannot be edited by hand."), remedy=""
+        raise ActionRefused(
+            _("Nothing was saved."), reason=_("These records cannot be edited by hand."), remedy=""
         )
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete a row through a use case; tables that can be deleted from override this."""
-        raise Refused(_("Nothing was deleted."), why=_("The history is kept."), remedy="")
+        raise ActionRefused(_("Nothing was deleted."), reason=_("The history is kept."), remedy="")
 
     def changeform_view(
         self,
@@ -116,7 +116,7 @@ class RecordAdmin(BaseAdmin):
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(request.get_full_path())
 
@@ -125,7 +125,7 @@ class RecordAdmin(BaseAdmin):
     ) -> HttpResponse:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(request.get_full_path())
 
@@ -141,7 +141,7 @@ class RecordAdmin(BaseAdmin):
 
     # Acting on several
 
-    def each(
+    def apply_to_each(
         self,
         request: HttpRequest,
         rows: Iterable[Any],
@@ -156,8 +156,8 @@ class RecordAdmin(BaseAdmin):
         for row in rows:
             try:
                 act(actor, row)
-            except Refused as refusal:
-                why = f"{refusal.why} {refusal.remedy}".strip()
+            except ActionRefused as refusal:
+                why = f"{refusal.reason} {refusal.remedy}".strip()
                 refusals[why] = refusals.get(why, 0) + 1
             else:
                 count += 1
@@ -177,7 +177,7 @@ def link(address: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', address, text)
 
 
-def facts(rows: Iterable[tuple[object, object]]) -> SafeString:
+def definition_list(rows: Iterable[tuple[object, object]]) -> SafeString:
     """Return a definition list of what is not empty."""
     shown = [(k, v) for k, v in rows if v not in ("", None)]
     if not shown:
@@ -186,11 +186,11 @@ def facts(rows: Iterable[tuple[object, object]]) -> SafeString:
     return format_html('<dl class="imagegen-facts-list">{}</dl>', inside)
 
 
-def words(values: Iterable[object]) -> str:
+def join_words(values: Iterable[object]) -> str:
     """Return several words as one text."""
     return ", ".join(str(v).replace("_", " ") for v in values) or EMPTY
 
 
 def amount(value: Any, currency: str) -> str:
     """Return money for people."""
-    return EMPTY if value is None else f"{shown(value)} {currency}"
+    return EMPTY if value is None else f"{format_amount(value)} {currency}"

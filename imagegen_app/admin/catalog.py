@@ -13,8 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app import conf
-from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, words
-from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.admin.base import (
+    EMPTY,
+    AnyModelForm,
+    RecordAdmin,
+    join_words,
+)
+from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
@@ -75,7 +80,7 @@ class ProviderForm(AnyModelForm):
         super().__init__(*args, **kwargs)
         for name in ("adapter", "credential"):
             self.fields[name].label = capfirst(str(self.fields[name].label))
-        self.fields["adapter"].choices = adapters.choices()  # type: ignore[attr-defined]  # a choice field
+        self.fields["adapter"].choices = adapters.adapter_choices()  # type: ignore[attr-defined]  # a choice field
         names = sorted(conf.get().credentials)
         self.fields["credential"].choices = [("", "–"), *((n, n) for n in names)]  # type: ignore[attr-defined]  # noqa: RUF001 - a dash for people
 
@@ -91,7 +96,7 @@ class ModelForm(AnyModelForm):
             "provider",
             "name",
             "slug",
-            "wire_name",
+            "provider_model_name",
             "version",
             "lifecycle",
             "retires_on",
@@ -102,7 +107,7 @@ class ModelForm(AnyModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        price = self.instance.price or {}
+        price = self.instance.price_list or {}
         rows = list(price.get("per_image", []))
         self.fields["currency"].initial = price.get("currency", "USD")
         for number in range(PRICE_ROWS):
@@ -154,10 +159,10 @@ class ModelForm(AnyModelForm):
         if rates:
             price["per_million_tokens"] = rates
         try:
-            Price.from_dict(price)
+            PriceList.from_dict(price)
         except PriceUnknown:
             self.add_error("amount_0", _("At least one price per image is required."))
-        self.instance.price = price
+        self.instance.price_list = price
         return data
 
 
@@ -195,7 +200,7 @@ class CatalogAdmin(RecordAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete the row as a use case of the catalogue."""
-        catalog.revoke(actor=self.actor(request), record=obj)
+        catalog.delete(actor=self.actor(request), record=obj)
 
 
 @admin.register(Provider)
@@ -227,7 +232,7 @@ class ProviderAdmin(CatalogAdmin):
     @admin.display(description=gettext_lazy("status"))
     def condition(self, obj: Provider) -> str:
         """Say whether calls go through, are paused, or wait for a quiet time to end."""
-        return provider_status.told(obj)
+        return provider_status.provider_status(obj)
 
 
 @admin.register(ImageModel)
@@ -238,7 +243,7 @@ class ImageModelAdmin(CatalogAdmin):
     list_display = [
         "name",
         "provider",
-        "wire_name",
+        "provider_model_name",
         "version",
         "lifecycle",
         "price_from",
@@ -246,7 +251,7 @@ class ImageModelAdmin(CatalogAdmin):
     ]
     list_filter = ["lifecycle", "provider"]
     list_select_related = ["provider"]
-    search_fields = ["name", "slug", "wire_name"]
+    search_fields = ["name", "slug", "provider_model_name"]
     ordering = ["name"]
     actions = ["promote", "deprecate", "retire"]
 
@@ -254,7 +259,7 @@ class ImageModelAdmin(CatalogAdmin):
         """Put the three cells of a price row beside each other."""
         main = [
             ("provider", "name", "slug"),
-            ("wire_name", "version"),
+            ("provider_model_name", "version"),
             ("lifecycle", "retires_on", "replaced_by"),
             "fallback",
             "notes",
@@ -291,7 +296,7 @@ class ImageModelAdmin(CatalogAdmin):
     def price_from(self, obj: ImageModel) -> str:
         """Return the lowest price of one image."""
         try:
-            price = Price.from_dict(obj.price)
+            price = PriceList.from_dict(obj.price_list)
         except PriceUnknown:
             return EMPTY
         return _("from %(amount)s %(currency)s") % {
@@ -303,7 +308,7 @@ class ImageModelAdmin(CatalogAdmin):
     def price_table(self, obj: ImageModel) -> SafeString | str:
         """Return the price list as a table."""
         try:
-            price = Price.from_dict(obj.price)
+            price = PriceList.from_dict(obj.price_list)
         except PriceUnknown:
             return EMPTY
         rows = format_html_join(
@@ -339,7 +344,7 @@ class ImageModelAdmin(CatalogAdmin):
         self._set(request, queryset, Lifecycle.RETIRED)
 
     def _set(self, request: HttpRequest, rows: QuerySet[ImageModel], lifecycle: Lifecycle) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             rows,
             lambda actor, row: catalog.set_lifecycle(
@@ -374,4 +379,4 @@ class GrantAdmin(CatalogAdmin):
     @admin.display(description=gettext_lazy("operations"))
     def operation_words(self, obj: Grant) -> str:
         """Return the operations as words."""
-        return words(sorted(obj.allowed_operations))
+        return join_words(sorted(obj.allowed_operations))

@@ -14,8 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from imagegen_app.admin.base import EMPTY, amount, facts, link, words
-from imagegen_app.admin.own import OwnRows, chip, timeline
+from imagegen_app.admin.base import (
+    EMPTY,
+    amount,
+    definition_list,
+    join_words,
+    link,
+)
+from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
 from imagegen_app.admin.pages.attach import AttachPage
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
@@ -26,10 +32,10 @@ from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import pass_chain
-from imagegen_app.services.library.summary import name_of
+from imagegen_app.services.library.summary import display_name
 from imagegen_app.services.monitoring import uncertain_jobs
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     import uuid
@@ -52,7 +58,7 @@ PAGES: tuple[type[Pages], ...] = (
 
 
 @admin.register(Job)
-class JobAdmin(OwnRows):
+class JobAdmin(OwnedRecordAdmin):
     """Requests, and where they stand."""
 
     list_display = [
@@ -70,7 +76,7 @@ class JobAdmin(OwnRows):
     search_fields = ["id", "row_key", "error_code"]
     search_help_text = gettext_lazy("Job ID, batch row or error code")
     ordering = ["-created_at"]
-    lookups = ["batch", "template_version", "requester", "attempts"]
+    allowed_lookups = ["batch", "template_version", "requester", "attempts"]
     change_form_template = "imagegen_app/admin/records/job.html"
     actions = ["cancel", "request_again", "close_unknown", "send_again", "never_accepted"]
     fieldsets = [
@@ -90,7 +96,7 @@ class JobAdmin(OwnRows):
             gettext_lazy("Results"),
             {"fields": ["asset_links", "pass_links", "attempt_links", "verdict_lines", "links"]},
         ),
-        (gettext_lazy("Audit trail"), {"fields": ["story"]}),
+        (gettext_lazy("Audit trail"), {"fields": ["audit_trail"]}),
     ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -109,7 +115,7 @@ class JobAdmin(OwnRows):
         resolution = str(request.POST.get("resolution", ""))
         try:
             job_actions.resolve(actor=self.actor(request), job=job, resolution=resolution)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             messages.error(request, str(refusal))
         else:
             messages.success(request, _("The job was resolved."))
@@ -121,13 +127,13 @@ class JobAdmin(OwnRows):
         """Put what is known of an unknown outcome at the top of the page."""
         job = kwargs.get("obj")
         if job is not None:
-            context["doubt"] = uncertain_jobs.of(self.actor(request), job)
+            context["uncertain"] = uncertain_jobs.describe_uncertain_job(self.actor(request), job)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Job) -> SafeString:
         """Return the state as a chip."""
-        return chip(obj.state, obj.get_state_display())
+        return state_badge(obj.state, obj.get_state_display())
 
     @admin.display(description=gettext_lazy("images"))
     def images(self, obj: Job) -> int:
@@ -145,15 +151,15 @@ class JobAdmin(OwnRows):
     def what_happened(self, obj: Job) -> str:
         """Return the error and its mend."""
         said = (
-            stored_messages.translated(obj.error_message),
-            stored_messages.translated(obj.error_remedy),
+            stored_messages.translate_stored(obj.error_message),
+            stored_messages.translate_stored(obj.error_remedy),
         )
         return " ".join(said).strip() or EMPTY
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:
         """Return what was asked for."""
-        return facts(
+        return definition_list(
             [
                 (_("Operation"), obj.get_operation_display()),
                 (_("Model"), f"{obj.image_model} ({obj.image_model.version})"),
@@ -164,7 +170,7 @@ class JobAdmin(OwnRows):
                 (_("Quality"), obj.quality),
                 (_("Format"), obj.output_format),
                 *((k.replace("_", " "), v) for k, v in obj.parameters.items()),
-                (_("Requested by"), name_of(obj.requester, obj.actor_id)),
+                (_("Requested by"), display_name(obj.requester, obj.actor_id)),
                 (_("Requested"), obj.created_at.strftime("%Y-%m-%d %H:%M:%S")),
                 (
                     _("Finished"),
@@ -178,10 +184,10 @@ class JobAdmin(OwnRows):
         """Return the prompt, to who may read it."""
         if obj.prompt_erased_at is not None:
             return _("erased on %(day)s") % {"day": obj.prompt_erased_at.date().isoformat()}
-        prompt = prompt_access.prompt_of(obj.reader, obj)
+        prompt = prompt_access.read_prompt(obj.reader, obj)
         if prompt is None:
             return _("You do not have permission to read other people's prompts.")
-        values = facts((k.replace("_", " "), v) for k, v in obj.variables.items())
+        values = definition_list((k.replace("_", " "), v) for k, v in obj.variables.items())
         negative = (
             format_html("<p>{} {}</p>", _("Negative prompt:"), obj.negative_prompt)
             if obj.negative_prompt
@@ -197,18 +203,23 @@ class JobAdmin(OwnRows):
     @admin.display(description=gettext_lazy("money"))
     def money_facts(self, obj: Any) -> SafeString | str:
         """Return the cost and its ledger, to who may see it."""
-        if not access.may(obj.reader, "view_costs") and obj.requester_id != obj.reader.account.pk:
+        if (
+            not access.has_permission(obj.reader, "view_costs")
+            and obj.requester_id != obj.reader.user.pk
+        ):
             return _("You do not have permission to see costs.")
         entries = [
             (_booked(e), amount(e.amount, obj.currency)) for e in obj.ledger.order_by("pk")[:50]
         ]
-        return facts(
+        return definition_list(
             [
                 (_("Estimated"), amount(obj.estimated_cost, obj.currency)),
                 (_("Cost"), self.cost(obj)),
                 (
                     _("Including follow-up passes"),
-                    amount(pass_chain.spent_on(obj), obj.currency) if obj.step_count > 1 else "",
+                    amount(pass_chain.total_spent(obj), obj.currency)
+                    if obj.chain_length > 1
+                    else "",
                 ),
                 *entries,
             ]
@@ -222,7 +233,7 @@ class JobAdmin(OwnRows):
     @admin.display(description=gettext_lazy("follow-up passes"))
     def pass_links(self, obj: Job) -> SafeString | str:
         """Return the whole wish as a list of its jobs, in their order."""
-        if obj.root_id is None and obj.step_count == 1:
+        if obj.root_id is None and obj.chain_length == 1:
             return EMPTY
         return format_html(
             '<ol class="imagegen-story">{}</ol>',
@@ -238,9 +249,9 @@ class JobAdmin(OwnRows):
                         mark_safe(' aria-current="page"') if one.pk == obj.pk else "",
                         one.get_operation_display(),
                         one.image_model.name,
-                        chip(one.state, one.get_state_display()),
+                        state_badge(one.state, one.get_state_display()),
                     )
-                    for one in pass_chain.whole(obj)
+                    for one in pass_chain.all_jobs(obj)
                 ),
             ),
         )
@@ -258,7 +269,7 @@ class JobAdmin(OwnRows):
                 v.get_stage_display(),
                 v.screener,
                 v.get_outcome_display(),
-                words(v.categories) if v.categories else "",
+                join_words(v.categories) if v.categories else "",
             )
             for v in obj.verdicts.order_by("pk")
         ]
@@ -285,7 +296,7 @@ class JobAdmin(OwnRows):
         return format_html_join(" · ", "{}", ((f,) for f in found)) or EMPTY
 
     @admin.display(description=gettext_lazy("audit trail"))
-    def story(self, obj: Job) -> SafeString:
+    def audit_trail(self, obj: Job) -> SafeString:
         """Return the audit trail as sentences."""
         return timeline(obj)
 
@@ -306,7 +317,7 @@ class JobAdmin(OwnRows):
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, job: job_actions.cancel(actor=actor, job=job),
@@ -318,7 +329,7 @@ class JobAdmin(OwnRows):
 
     @admin.action(description=gettext_lazy("Request again"), permissions=["request"])
     def request_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, job: job_actions.request_again(actor=actor, job=job),
@@ -352,7 +363,7 @@ class JobAdmin(OwnRows):
     def _resolve(
         self, request: HttpRequest, rows: QuerySet[Job], resolution: job_actions.Resolution
     ) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             rows,
             lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=resolution),
@@ -381,5 +392,5 @@ def _links(kind: str, rows: Any) -> SafeString:
 
 
 def _state(row: Any) -> str:
-    display = getattr(row, "get_review_display", None) or row.get_state_display
+    display = getattr(row, "get_review_state_display", None) or row.get_state_display
     return str(display())

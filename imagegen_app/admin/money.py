@@ -77,7 +77,7 @@ class BudgetAdmin(CatalogAdmin):
     def left(self, obj: Budget) -> str:
         """Return what is left of the period that was used last."""
         last = max(obj.periods.all(), key=lambda p: p.starts_on, default=None)
-        return amount(obj.limit if last is None else last.left, obj.currency)
+        return amount(obj.limit if last is None else last.remaining, obj.currency)
 
 
 @admin.register(BudgetPeriod)
@@ -99,7 +99,7 @@ class LedgerEntryAdmin(RecordAdmin):
     list_filter = ["kind", "purpose", "period__budget"]
     list_select_related = ["period__budget", "job"]
     ordering = ["-created_at", "-pk"]
-    lookups = ["job", "period"]
+    allowed_lookups = ["job", "period"]
     fields = ["created_at", "kind", "purpose", "amount_text", "period", "job_link", "attempt"]
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")

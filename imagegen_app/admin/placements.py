@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.base import link
-from imagegen_app.admin.own import OwnRows
+from imagegen_app.admin.owned import OwnedRecordAdmin
 from imagegen_app.models import Placement, Rendition
 from imagegen_app.services.library import placement
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Rendition)
-class RenditionAdmin(OwnRows):
+class RenditionAdmin(OwnedRecordAdmin):
     """Derived files."""
 
     owner = "asset__job__requester"
@@ -29,12 +29,12 @@ class RenditionAdmin(OwnRows):
     list_select_related = ["asset"]
     search_fields = ["sha256"]
     ordering = ["-pk"]
-    lookups = ["asset"]
+    allowed_lookups = ["asset"]
     fields = ["asset", "format", "width", "height", "byte_size", "sha256", "created_at"]
 
 
 @admin.register(Placement)
-class PlacementAdmin(OwnRows):
+class PlacementAdmin(OwnedRecordAdmin):
     """Where images stand."""
 
     owner = "asset__job__requester"
@@ -43,7 +43,7 @@ class PlacementAdmin(OwnRows):
     list_select_related = ["asset", "placed_by", "content_type"]
     search_fields = ["object_label", "object_id"]
     ordering = ["-placed_at"]
-    lookups = ["asset"]
+    allowed_lookups = ["asset"]
     actions = ["take_out"]
     fields = [
         "object_label",
@@ -66,7 +66,7 @@ class PlacementAdmin(OwnRows):
 
     @admin.action(description=gettext_lazy("Remove from content"), permissions=["place"])
     def take_out(self, request: HttpRequest, queryset: QuerySet[Placement]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, row: placement.detach(actor=actor, placement=row),

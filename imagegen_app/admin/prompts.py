@@ -10,7 +10,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
+from imagegen_app.admin.base import (
+    EMPTY,
+    RecordAdmin,
+    definition_list,
+    link,
+)
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import prompts
 from imagegen_app.core.passes import passes_from
@@ -122,7 +127,7 @@ class PromptTemplateAdmin(RecordAdmin):
 
     @admin.action(description=gettext_lazy("Duplicate"), permissions=["add"])
     def duplicate(self, request: HttpRequest, queryset: QuerySet[PromptTemplate]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, row: templates.duplicate(actor=actor, template=row),
@@ -133,7 +138,7 @@ class PromptTemplateAdmin(RecordAdmin):
 
     @admin.action(description=gettext_lazy("Archive"), permissions=["write"])
     def archive(self, request: HttpRequest, queryset: QuerySet[PromptTemplate]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, row: templates.archive(actor=actor, template=row),
@@ -145,7 +150,7 @@ class PromptTemplateAdmin(RecordAdmin):
 
     @admin.action(description=gettext_lazy("Restore"), permissions=["write"])
     def restore(self, request: HttpRequest, queryset: QuerySet[PromptTemplate]) -> None:
-        self.each(
+        self.apply_to_each(
             request,
             queryset,
             lambda actor, row: templates.archive(actor=actor, template=row, archived=False),
@@ -236,7 +241,7 @@ class TemplateVersionAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: TemplateVersion) -> SafeString:
         """Return what the version fixes."""
-        return facts(
+        return definition_list(
             [
                 (_("Operation"), obj.get_operation_display()),
                 (_("Model"), obj.image_model or _("the requester chooses")),

@@ -17,7 +17,7 @@ from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates
-from imagegen_app.services.policy.catalog import NotValid
+from imagegen_app.services.policy.catalog import InvalidRecord
 
 #: Variables that the form offers; more can be written by code.
 VARIABLE_ROWS = 8
@@ -100,7 +100,7 @@ class TemplateForm(AnyModelForm):
     def _offer_passes(self, version: TemplateVersion | None) -> None:
         """Offer each pass that some model can do; what is stored stays on offer."""
         stored = [str(one) for one in passes_from(version.passes)] if version else []
-        offered = dict(pass_planning.offered())
+        offered = dict(pass_planning.available_passes())
         choices = [("", _("No follow-up pass")), *offered.items()]
         choices += [(text, text) for text in dict.fromkeys(stored) if text not in offered]
         for number in range(MAX_PASSES):
@@ -164,9 +164,9 @@ class TemplateForm(AnyModelForm):
         )
         try:
             templates.check(draft)
-        except NotValid as fault:
+        except InvalidRecord as fault:
             field = "pass_0" if fault.field == "passes" else fault.field
-            self.add_error(field if field in self.fields else None, fault.why)
+            self.add_error(field if field in self.fields else None, fault.reason)
         self.draft = draft
         return data
 

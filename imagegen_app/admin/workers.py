@@ -8,7 +8,12 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.base import EMPTY, RecordAdmin, facts, link
+from imagegen_app.admin.base import (
+    EMPTY,
+    RecordAdmin,
+    definition_list,
+    link,
+)
 from imagegen_app.models import WebhookDelivery, Worker
 
 if TYPE_CHECKING:
@@ -19,9 +24,9 @@ if TYPE_CHECKING:
 class WorkerAdmin(RecordAdmin):
     """Worker processes that showed themselves."""
 
-    list_display = ["name", "engine", "started_at", "seen_at", "stopped_at"]
-    ordering = ["-seen_at"]
-    fields = ["name", "engine", "started_at", "seen_at", "stopped_at"]
+    list_display = ["name", "engine", "started_at", "last_seen_at", "stopped_at"]
+    ordering = ["-last_seen_at"]
+    fields = ["name", "engine", "started_at", "last_seen_at", "stopped_at"]
 
 
 @admin.register(WebhookDelivery)
@@ -33,7 +38,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
     list_select_related = ["provider", "attempt__job"]
     search_fields = ["delivery_id"]
     ordering = ["-received_at"]
-    lookups = ["attempt"]
+    allowed_lookups = ["attempt"]
     fields = [
         "received_at",
         "provider",
@@ -57,4 +62,4 @@ class WebhookDeliveryAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("headers"))
     def header_facts(self, obj: WebhookDelivery) -> SafeString:
         """Return the headers that were kept."""
-        return facts(obj.headers.items())
+        return definition_list(obj.headers.items())

@@ -11,7 +11,7 @@ class Person:
     """A user who acts in person."""
 
     #: The site's user object, of whatever class.
-    account: Any = field(repr=False)
+    user: Any = field(repr=False)
 
     @property
     def kind(self) -> str:
@@ -19,12 +19,12 @@ class Person:
 
     @property
     def id(self) -> str:
-        return str(self.account.pk)
+        return str(self.user.pk)
 
     @property
     def label(self) -> str:
         """The user name; personal, so it goes where personal text goes."""
-        return str(self.account.get_username())
+        return str(self.user.get_username())
 
 
 @dataclass(frozen=True, slots=True)

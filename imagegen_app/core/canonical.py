@@ -69,7 +69,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(dumps(value).encode()).hexdigest()
 
 
-def moment(value: datetime) -> str:
+def format_timestamp(value: datetime) -> str:
     """Return a point in time as RFC 3339 in UTC, to the microsecond.
 
     :raises NotCanonical: if the time has no zone, or no place in UTC's calendar.
@@ -83,7 +83,7 @@ def moment(value: datetime) -> str:
     return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def number(value: Decimal) -> str:
+def format_decimal(value: Decimal) -> str:
     """Return a decimal number in plain notation, without needless zeros.
 
     :raises NotCanonical: if it is not finite or too long.
@@ -164,10 +164,10 @@ def _scalar(value: object) -> str | int | bool | None:
             raise NotCanonical("a whole number may take 64 bits; write a longer one as text")
         return int(value)
     if isinstance(value, Decimal):
-        return number(value)
+        return format_decimal(value)
     # A datetime is a date too, so it comes first.
     if isinstance(value, datetime):
-        return moment(value)
+        return format_timestamp(value)
     if isinstance(value, date | UUID):
         return str(value)
     if isinstance(value, float):

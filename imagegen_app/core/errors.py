@@ -55,7 +55,7 @@ class ProviderError(Exception):
         self.request_id = request_id
         #: The provider says that the call itself ended so; else, when asked about a call, only the
         #: asking failed, and nothing is known of the call.
-        self.is_verdict = False
+        self.is_call_outcome = False
 
 
 class InvalidRequest(ProviderError):

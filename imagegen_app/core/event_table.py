@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from imagegen_app.core.words import gettext_noop
+from imagegen_app.core.i18n import gettext_noop
 
 
-class Row(NamedTuple):
+class EventRow(NamedTuple):
     """One kind of event, as it is listed."""
 
     name: str
@@ -18,371 +18,407 @@ class Row(NamedTuple):
     personal: tuple[str, ...] = ()
 
 
-ROWS: Final[tuple[Row, ...]] = (
+ROWS: Final[tuple[EventRow, ...]] = (
     # Who may do what
-    Row(
+    EventRow(
         "auth.permission_denied",
         "warning",
         gettext_noop("{actor} was denied {action} on {object}."),
     ),
-    Row("auth.logged_in", "info", gettext_noop("{actor} signed in.")),
-    Row("auth.login_failed", "warning", gettext_noop("A sign-in failed."), ("login",)),
-    Row("auth.impersonated", "warning", gettext_noop("{actor} started to act as {subject}.")),
-    Row(
+    EventRow("auth.logged_in", "info", gettext_noop("{actor} signed in.")),
+    EventRow("auth.login_failed", "warning", gettext_noop("A sign-in failed."), ("login",)),
+    EventRow("auth.impersonated", "warning", gettext_noop("{actor} started to act as {subject}.")),
+    EventRow(
         "token.created",
         "notice",
         gettext_noop("{actor} created an access token with the scopes {scopes}."),
         ("name",),
     ),
-    Row("token.revoked", "notice", gettext_noop("{actor} revoked the access token {object}.")),
-    Row("grant.created", "notice", gettext_noop("{actor} granted {model} to {group}.")),
-    Row(
+    EventRow("token.revoked", "notice", gettext_noop("{actor} revoked the access token {object}.")),
+    EventRow("grant.created", "notice", gettext_noop("{actor} granted {model} to {group}.")),
+    EventRow(
         "grant.changed", "notice", gettext_noop("{actor} changed the grant of {group} for {model}.")
     ),
-    Row(
+    EventRow(
         "grant.revoked", "notice", gettext_noop("{actor} revoked the grant of {group} for {model}.")
     ),
-    Row("grant.expired", "info", gettext_noop("The grant of {group} for {model} expired.")),
-    Row("policy.changed", "notice", gettext_noop("{actor} changed the policy {policy}.")),
-    Row("access_review.opened", "info", gettext_noop("{actor} opened an access review.")),
-    Row(
+    EventRow("grant.expired", "info", gettext_noop("The grant of {group} for {model} expired.")),
+    EventRow("policy.changed", "notice", gettext_noop("{actor} changed the policy {policy}.")),
+    EventRow("access_review.opened", "info", gettext_noop("{actor} opened an access review.")),
+    EventRow(
         "access_review.decided",
         "notice",
         gettext_noop("{actor} decided to {decision} the grant of {group} for {model}."),
     ),
-    Row("access_review.closed", "notice", gettext_noop("{actor} closed an access review.")),
+    EventRow("access_review.closed", "notice", gettext_noop("{actor} closed an access review.")),
     # Providers, models and credentials
-    Row("provider.created", "notice", gettext_noop("{actor} added the provider {provider}.")),
-    Row("provider.changed", "notice", gettext_noop("{actor} changed the provider {provider}.")),
-    Row("provider.enabled", "notice", gettext_noop("{actor} enabled the provider {provider}.")),
-    Row("provider.disabled", "warning", gettext_noop("{actor} disabled the provider {provider}.")),
-    Row(
+    EventRow("provider.created", "notice", gettext_noop("{actor} added the provider {provider}.")),
+    EventRow(
+        "provider.changed", "notice", gettext_noop("{actor} changed the provider {provider}.")
+    ),
+    EventRow(
+        "provider.enabled", "notice", gettext_noop("{actor} enabled the provider {provider}.")
+    ),
+    EventRow(
+        "provider.disabled", "warning", gettext_noop("{actor} disabled the provider {provider}.")
+    ),
+    EventRow(
         "provider.paused",
         "warning",
         gettext_noop("Calls to {object} were paused after repeated failures."),
     ),
-    Row("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
-    Row(
-        "credential.used_first",
+    EventRow("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
+    EventRow(
+        "credential.first_used",
         "notice",
         gettext_noop("The credential {credential} was used for the first time."),
     ),
-    Row("credential.rotated", "notice", gettext_noop("The credential {credential} was renewed.")),
-    Row(
+    EventRow(
+        "credential.rotated", "notice", gettext_noop("The credential {credential} was renewed.")
+    ),
+    EventRow(
         "credential.revoked", "warning", gettext_noop("The credential {credential} was withdrawn.")
     ),
-    Row(
+    EventRow(
         "credential.refused",
         "warning",
         gettext_noop("The provider {provider} does not accept the credential {credential}."),
     ),
-    Row("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
-    Row("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
-    Row(
+    EventRow("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
+    EventRow("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
+    EventRow(
         "model.promoted",
         "notice",
         gettext_noop("{actor} changed the status of the model {model} from {before} to {after}."),
     ),
-    Row(
+    EventRow(
         "model.deprecated",
         "notice",
         gettext_noop("{actor} marked the model {model} as deprecated."),
     ),
-    Row("model.retired", "warning", gettext_noop("{actor} retired the model {model}.")),
-    Row(
+    EventRow("model.retired", "warning", gettext_noop("{actor} retired the model {model}.")),
+    EventRow(
         "model.price_changed",
         "notice",
         gettext_noop("{actor} changed the price of {object} from {before} to {after}."),
     ),
     # Prompt templates
-    Row(
+    EventRow(
         "template.created", "info", gettext_noop("{actor} created the prompt template {template}.")
     ),
-    Row(
+    EventRow(
         "template.changed", "info", gettext_noop("{actor} changed the prompt template {template}.")
     ),
-    Row(
+    EventRow(
         "template.version_published",
         "notice",
         gettext_noop("{actor} published version {version} of {template}."),
     ),
-    Row(
+    EventRow(
         "template.deprecated",
         "notice",
         gettext_noop("{actor} marked the prompt template {template} as deprecated."),
     ),
-    Row(
+    EventRow(
         "template.archived",
         "notice",
         gettext_noop("{actor} archived the prompt template {template}."),
     ),
-    Row(
+    EventRow(
         "template.restored",
         "notice",
         gettext_noop("{actor} restored the prompt template {template}."),
     ),
     # Budgets and money
-    Row(
+    EventRow(
         "budget.created",
         "notice",
         gettext_noop("{actor} set a budget of {limit} {currency} for {scope}."),
     ),
-    Row(
+    EventRow(
         "budget.changed",
         "notice",
         gettext_noop("{actor} changed the budget for {scope} from {before} to {after} {currency}."),
     ),
-    Row("budget.closed", "notice", gettext_noop("{actor} closed the budget for {scope}.")),
-    Row(
+    EventRow("budget.closed", "notice", gettext_noop("{actor} closed the budget for {scope}.")),
+    EventRow(
         "budget.threshold_reached",
         "warning",
         gettext_noop("{percent} % of the budget for {scope} are used."),
     ),
-    Row("budget.exhausted", "warning", gettext_noop("The budget for {scope} is used up.")),
-    Row("money.reserved", "info", gettext_noop("{amount} {currency} were reserved for {object}.")),
-    Row("money.charged", "info", gettext_noop("{amount} {currency} were charged for {object}.")),
-    Row("money.released", "info", gettext_noop("{amount} {currency} for {object} were released.")),
-    Row(
+    EventRow("budget.exhausted", "warning", gettext_noop("The budget for {scope} is used up.")),
+    EventRow(
+        "money.reserved", "info", gettext_noop("{amount} {currency} were reserved for {object}.")
+    ),
+    EventRow(
+        "money.charged", "info", gettext_noop("{amount} {currency} were charged for {object}.")
+    ),
+    EventRow(
+        "money.released", "info", gettext_noop("{amount} {currency} for {object} were released.")
+    ),
+    EventRow(
         "money.overage",
         "warning",
         gettext_noop("{object} cost {amount} {currency} more than was reserved."),
     ),
-    Row(
+    EventRow(
         "money.reconciled",
         "notice",
         gettext_noop("{actor} corrected the cost of {object} by {amount} {currency}."),
     ),
     # Jobs and batches
-    Row(
+    EventRow(
         "job.requested",
         "info",
         gettext_noop("{actor} requested {operation} with {model}; images: {count}."),
         ("variables",),
     ),
-    Row(
+    EventRow(
         "job.denied",
         "warning",
         gettext_noop("{actor} was refused {operation} with {model}: {rule}."),
         ("variables",),
     ),
-    Row("job.cached", "info", gettext_noop("{object} reused existing images at no cost.")),
-    Row(
-        "job.taken_up",
+    EventRow("job.cached", "info", gettext_noop("{object} reused existing images at no cost.")),
+    EventRow(
+        "job.attempt_started",
         "info",
         gettext_noop("A worker started {object}; nothing has been sent yet."),
     ),
-    Row("job.submitted", "info", gettext_noop("{object} was sent to {provider}.")),
-    Row("job.accepted", "info", gettext_noop("{provider} accepted {object}.")),
-    Row("job.answered", "info", gettext_noop("The answer to {object} arrived.")),
-    Row("job.retried", "notice", gettext_noop("{object} is being retried: {error}.")),
-    Row("job.failed_over", "notice", gettext_noop("{object} continues with {model} instead.")),
-    Row("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
-    Row("job.failed", "warning", gettext_noop("{object} failed: {error}.")),
-    Row("job.blocked", "warning", gettext_noop("{object} was blocked: {categories}.")),
-    Row("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
-    Row("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
-    Row("job.expired", "warning", gettext_noop("{object} was not finished in time.")),
-    Row(
+    EventRow("job.submitted", "info", gettext_noop("{object} was sent to {provider}.")),
+    EventRow("job.accepted", "info", gettext_noop("{provider} accepted {object}.")),
+    EventRow("job.answered", "info", gettext_noop("The answer to {object} arrived.")),
+    EventRow("job.retried", "notice", gettext_noop("{object} is being retried: {error}.")),
+    EventRow("job.failed_over", "notice", gettext_noop("{object} continues with {model} instead.")),
+    EventRow("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
+    EventRow("job.failed", "warning", gettext_noop("{object} failed: {error}.")),
+    EventRow("job.blocked", "warning", gettext_noop("{object} was blocked: {categories}.")),
+    EventRow("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
+    EventRow("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
+    EventRow("job.expired", "warning", gettext_noop("{object} was not finished in time.")),
+    EventRow(
         "job.became_uncertain",
         "warning",
         gettext_noop("{object} may have been billed; its outcome is not known yet."),
     ),
-    Row(
+    EventRow(
         "job.resolved",
         "notice",
         gettext_noop("{actor} resolved the outcome of {object}: {outcome}."),
     ),
-    Row(
+    EventRow(
         "batch.created",
         "info",
         gettext_noop("{actor} created a batch of {count} jobs from {template}."),
         ("name", "file_name"),
     ),
-    Row("batch.started", "info", gettext_noop("{actor} started {object}.")),
-    Row("batch.paused", "notice", gettext_noop("{object} was paused.")),
-    Row("batch.resumed", "notice", gettext_noop("{object} continues.")),
-    Row("batch.retried", "notice", gettext_noop("{actor} ran {count} rows of {object} again.")),
-    Row(
+    EventRow("batch.started", "info", gettext_noop("{actor} started {object}.")),
+    EventRow("batch.paused", "notice", gettext_noop("{object} was paused.")),
+    EventRow("batch.resumed", "notice", gettext_noop("{object} continues.")),
+    EventRow(
+        "batch.retried", "notice", gettext_noop("{actor} ran {count} rows of {object} again.")
+    ),
+    EventRow(
         "batch.finished",
         "info",
         gettext_noop("{object} is finished: {succeeded} completed, {failed} failed."),
     ),
-    Row("batch.cancelled", "notice", gettext_noop("{actor} cancelled {object}.")),
+    EventRow("batch.cancelled", "notice", gettext_noop("{actor} cancelled {object}.")),
     # Moderation and review
-    Row(
-        "moderation.verdict",
+    EventRow(
+        "moderation.decided",
         "info",
         gettext_noop("{screener} decided about {object} ({subject}): {decision}."),
         ("text",),
     ),
-    Row(
+    EventRow(
         "moderation.overridden",
         "warning",
         gettext_noop("{actor} overrode the verdict of {screener} on {object}."),
     ),
-    Row(
+    EventRow(
         "moderation.screener_failed",
         "warning",
         gettext_noop("{screener} failed, so {object} was held for review."),
     ),
-    Row(
+    EventRow(
         "moderation.rule_changed",
         "notice",
         gettext_noop("{actor} changed the moderation rule {object}."),
         ("terms",),
     ),
-    Row("review.assigned", "info", gettext_noop("{object} was assigned to {reviewer} for review.")),
-    Row("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
-    Row("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
-    Row(
+    EventRow(
+        "review.assigned", "info", gettext_noop("{object} was assigned to {reviewer} for review.")
+    ),
+    EventRow("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
+    EventRow("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
+    EventRow(
         "review.escalated",
         "notice",
         gettext_noop("{actor} forwarded {object} for a second opinion."),
     ),
-    Row("review.reopened", "notice", gettext_noop("{actor} reopened the review of {object}.")),
+    EventRow("review.reopened", "notice", gettext_noop("{actor} reopened the review of {object}.")),
     # Images and where they stand
-    Row(
+    EventRow(
         "asset.created",
         "info",
         gettext_noop("{object} was generated by {model}."),
         ("title", "alt_text"),
     ),
-    Row(
+    EventRow(
         "asset.changed",
         "info",
         gettext_noop("{actor} changed the description of {object}."),
         ("title", "alt_text", "caption", "credit"),
     ),
-    Row("asset.marked", "info", gettext_noop("{object} was marked with {marks}.")),
-    Row("asset.mark_failed", "alarm", gettext_noop("{object} could not be marked with {mark}.")),
-    Row("asset.verified", "info", gettext_noop("The marks of {object} were checked: {result}.")),
-    Row("asset.renditions_made", "info", gettext_noop("Renditions of {object}: {count}.")),
-    Row("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
-    Row("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
-    Row(
+    EventRow("asset.marked", "info", gettext_noop("{object} was marked with {marks}.")),
+    EventRow(
+        "asset.mark_failed", "alarm", gettext_noop("{object} could not be marked with {mark}.")
+    ),
+    EventRow(
+        "asset.verified", "info", gettext_noop("The marks of {object} were checked: {result}.")
+    ),
+    EventRow("asset.renditions_created", "info", gettext_noop("Renditions of {object}: {count}.")),
+    EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
+    EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
+    EventRow(
         "asset.viewed_sensitive",
         "notice",
         gettext_noop("{actor} viewed {object}, which is held for review."),
     ),
-    Row("asset.shared", "notice", gettext_noop("{actor} shared {object}."), ("recipient",)),
-    Row("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
-    Row("asset.restored", "notice", gettext_noop("{actor} restored {object}.")),
-    Row("asset.erased", "warning", gettext_noop("The files of {object} were erased.")),
-    Row(
-        "placement.made",
+    EventRow("asset.shared", "notice", gettext_noop("{actor} shared {object}."), ("recipient",)),
+    EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
+    EventRow("asset.restored", "notice", gettext_noop("{actor} restored {object}.")),
+    EventRow("asset.erased", "warning", gettext_noop("The files of {object} were erased.")),
+    EventRow(
+        "placement.created",
         "info",
         gettext_noop("{actor} placed {object} in {target}."),
         ("alt_text", "target_label"),
     ),
-    Row(
+    EventRow(
         "placement.changed",
         "info",
         gettext_noop("{actor} changed {object} in {target}."),
         ("alt_text", "target_label"),
     ),
-    Row(
+    EventRow(
         "placement.removed",
         "info",
         gettext_noop("{actor} removed {object} from {target}."),
         ("target_label",),
     ),
-    Row(
+    EventRow(
         "placement.label_exempted",
         "warning",
         gettext_noop("{actor} exempted {object} in {target} from the AI label."),
         ("target_label",),
     ),
-    Row(
+    EventRow(
         "report.received",
         "warning",
         gettext_noop("A report about {object} was received."),
         ("reporter", "message"),
     ),
-    Row(
+    EventRow(
         "report.triaged",
         "notice",
         gettext_noop("{actor} decided about the report {object}: {decision}."),
     ),
-    Row("report.closed", "notice", gettext_noop("{actor} closed the report {object}.")),
-    Row(
-        "inspect.queried",
+    EventRow("report.closed", "notice", gettext_noop("{actor} closed the report {object}.")),
+    EventRow(
+        "image.inspected",
         "info",
         gettext_noop("An image was inspected: {result}."),
         ("file_name", "url"),
     ),
     # Webhooks
-    Row("webhook.received", "info", gettext_noop("A webhook from {provider} arrived.")),
-    Row("webhook.applied", "info", gettext_noop("A webhook from {provider} concerned {object}.")),
-    Row(
+    EventRow("webhook.received", "info", gettext_noop("A webhook from {provider} arrived.")),
+    EventRow(
+        "webhook.applied", "info", gettext_noop("A webhook from {provider} concerned {object}.")
+    ),
+    EventRow(
         "webhook.refused",
         "warning",
         gettext_noop("A webhook in the name of {provider} was rejected: {error}."),
     ),
     # The log, privacy and the site itself
-    Row("log.checkpoint_made", "info", gettext_noop("The log was signed at {size} entries.")),
-    Row(
+    EventRow(
+        "log.checkpoint_created", "info", gettext_noop("The log was signed at {size} entries.")
+    ),
+    EventRow(
         "log.checkpoint_published",
         "info",
         gettext_noop("The checkpoint of {size} entries was published to {target}."),
     ),
-    Row(
+    EventRow(
         "log.verified", "info", gettext_noop("{actor} verified the log: {size} entries, unaltered.")
     ),
-    Row(
+    EventRow(
         "log.verification_failed", "alarm", gettext_noop("The log failed verification: {finding}.")
     ),
-    Row("log.sealed_gap", "alarm", gettext_noop("The log has a gap at entry {entry}.")),
-    Row(
+    EventRow("log.gap_detected", "alarm", gettext_noop("The log has a gap at entry {entry}.")),
+    EventRow(
         "log.sealing_stalled",
         "alarm",
         gettext_noop("Events have been waiting to be added to the log since {since}."),
     ),
-    Row(
+    EventRow(
         "log.rollback_detected",
         "alarm",
         gettext_noop("The log is shorter than its published checkpoint of {size} entries."),
     ),
-    Row(
+    EventRow(
         "privacy.access_exported",
         "notice",
         gettext_noop("{actor} exported the data stored about a person."),
         ("subject_name",),
     ),
-    Row(
+    EventRow(
         "privacy.erasure_requested",
         "notice",
         gettext_noop("The erasure of a person's data was requested."),
         ("subject_name",),
     ),
-    Row(
+    EventRow(
         "privacy.erased",
         "warning",
         gettext_noop("{actor} erased {count} personal texts ({ground})."),
         ("subject_name",),
     ),
-    Row(
-        "privacy.blocked_by_hold",
+    EventRow(
+        "privacy.erasure_blocked",
         "warning",
         gettext_noop("An erasure is postponed because of {hold}."),
         ("subject_name",),
     ),
-    Row(
+    EventRow(
         "hold.placed", "warning", gettext_noop("{actor} placed a legal hold on {scope}."), ("name",)
     ),
-    Row("hold.lifted", "warning", gettext_noop("{actor} lifted the legal hold {object}.")),
-    Row("retention.applied", "notice", gettext_noop("The retention rules removed {count} {kind}.")),
-    Row("export.made", "notice", gettext_noop("{actor} exported {count} {kind}."), ("query",)),
-    Row("export.downloaded", "notice", gettext_noop("{actor} downloaded the export {object}.")),
-    Row("evaluation.started", "info", gettext_noop("{actor} started an evaluation of {model}.")),
-    Row(
+    EventRow("hold.lifted", "warning", gettext_noop("{actor} lifted the legal hold {object}.")),
+    EventRow(
+        "retention.applied", "notice", gettext_noop("The retention rules removed {count} {kind}.")
+    ),
+    EventRow(
+        "export.created", "notice", gettext_noop("{actor} exported {count} {kind}."), ("query",)
+    ),
+    EventRow(
+        "export.downloaded", "notice", gettext_noop("{actor} downloaded the export {object}.")
+    ),
+    EventRow(
+        "evaluation.started", "info", gettext_noop("{actor} started an evaluation of {model}.")
+    ),
+    EventRow(
         "evaluation.finished",
         "info",
         gettext_noop("The evaluation of {model} is finished: {result}."),
     ),
-    Row(
-        "config.started",
+    EventRow(
+        "site.started",
         "info",
         gettext_noop("The site started with the settings {settings_hash}."),
     ),
-    Row("config.changed", "notice", gettext_noop("The settings changed from {before} to {after}.")),
+    EventRow(
+        "config.changed", "notice", gettext_noop("The settings changed from {before} to {after}.")
+    ),
 )

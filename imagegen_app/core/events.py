@@ -76,7 +76,7 @@ class UnknownEvent(EventError):
         self.name = name
 
 
-class PersonalInClear(EventError):
+class PersonalDataInClear(EventError):
     """A personal field was about to enter the log in clear."""
 
 
@@ -136,7 +136,7 @@ class Party(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ref:
+class ObjectRef:
     """A thing that an event is about, such as `Ref("job", "42")`."""
 
     kind: str
@@ -168,7 +168,7 @@ def event_type(name: str) -> EventType:
         raise UnknownEvent(name) from None
 
 
-def commit(value: str, salt: bytes) -> dict[str, str | int]:
+def make_commitment(value: str, salt: bytes) -> dict[str, str | int]:
     """Return a commitment to personal text: a salted hash, and the length in characters.
 
     :raises BadCommitment: if the salt is too short.
@@ -178,13 +178,13 @@ def commit(value: str, salt: bytes) -> dict[str, str | int]:
     return {"c": hashlib.sha256(salt + value.encode()).hexdigest(), "n": len(value)}
 
 
-def is_committed(value: str, *, salt: bytes, commitment: Mapping[str, object]) -> bool:
+def matches_commitment(value: str, *, salt: bytes, commitment: Mapping[str, object]) -> bool:
     """Say whether the commitment was made to this text with this salt.
 
     :raises BadCommitment: if the salt is too short, or it is no commitment.
     """
     _check_commitment("value", commitment)
-    expected = commit(value, salt)
+    expected = make_commitment(value, salt)
     return expected["n"] == commitment["n"] and hmac.compare_digest(
         str(expected["c"]), str(commitment["c"])
     )
@@ -205,7 +205,7 @@ def build_body(
     """Return an event's canonical text: what is stored, hashed and exported, byte for byte.
 
     :raises UnknownEvent: if no event has this name.
-    :raises PersonalInClear: if the data hold a personal field of the event, at any depth.
+    :raises PersonalDataInClear: if the data hold a personal field of the event, at any depth.
     :raises BadCommitment: if a commitment is malformed, or its field is not personal.
     :raises BadParty: if an actor's id is no pseudonym, or a kind or id is unusable.
     :raises NotCanonical: if the data have no canonical text, or are too long.
@@ -235,7 +235,7 @@ def build_body(
     )
     # After writing: what has a canonical text is finite, so this search of the data ends.
     for path in _personal_fields(fields, event.personal):
-        raise PersonalInClear(f"{event.name}: {path} is personal; commit to it instead")
+        raise PersonalDataInClear(f"{event.name}: {path} is personal; commit to it instead")
     return text
 
 

@@ -26,7 +26,7 @@ _NEVER_CHARGED = (
 )
 
 #: What must never be found, by name.
-NEVER: Final[dict[str, str]] = {
+VIOLATION_QUERIES: Final[dict[str, str]] = {
     "a job in limbo": (
         f"select id from imagegen_job where state not in {_ENDS} and due_at is null"
     ),

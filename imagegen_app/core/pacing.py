@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 #: The longest that one answer of a provider may keep us quiet.
-LONGEST_QUIET_SECONDS: Final = 900.0
+MAX_COOLDOWN_SECONDS: Final = 900.0
 #: Quiet after refusals that name no time: doubles with each one in a row.
 FIRST_QUIET_SECONDS: Final = 1.0
 LONGEST_UNNAMED_QUIET_SECONDS: Final = 120.0
 
 WINDOW_SECONDS: Final = 60.0
 #: A share of failures says something from so many calls on.
-FEW_CALLS: Final = 10
+MIN_CALLS: Final = 10
 FAILING_SHARE: Final = 0.5
-FAILING_IN_A_ROW: Final = 5
+MAX_CONSECUTIVE_FAILURES: Final = 5
 FIRST_OPEN_SECONDS: Final = 15
 NEXT_OPEN_SECONDS: Final = 30
 LONGEST_OPEN_SECONDS: Final = 300
@@ -43,31 +43,31 @@ def wait_seconds(next_at: datetime, *, now: datetime, ahead: timedelta) -> float
     return max(0.0, (next_at - ahead - now).total_seconds())
 
 
-def quiet_seconds(strikes: int, *, named: float | None) -> float:
+def cooldown_seconds(refusals: int, *, named: float | None) -> float:
     """Return how long a provider is left alone after it has refused a call for being too fast."""
     if named is not None:
-        return min(max(named, 0.0), LONGEST_QUIET_SECONDS)
-    grown = FIRST_QUIET_SECONDS * 2.0 ** min(strikes, 10)
+        return min(max(named, 0.0), MAX_COOLDOWN_SECONDS)
+    grown = FIRST_QUIET_SECONDS * 2.0 ** min(refusals, 10)
     return min(grown, LONGEST_UNNAMED_QUIET_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CallWindow:
     """The calls of one window."""
 
     calls: int
     failures: int
-    in_row: int
+    consecutive_failures: int
 
-    def failed(self) -> Tally:
+    def failed(self) -> CallWindow:
         """Return the tally with one more failure."""
-        return Tally(self.calls + 1, self.failures + 1, self.in_row + 1)
+        return CallWindow(self.calls + 1, self.failures + 1, self.consecutive_failures + 1)
 
     @property
-    def is_broken(self) -> bool:
+    def should_open(self) -> bool:
         """Whether it is no longer worth calling."""
-        often = self.calls >= FEW_CALLS and self.failures >= FAILING_SHARE * self.calls
-        return often or self.in_row >= FAILING_IN_A_ROW
+        often = self.calls >= MIN_CALLS and self.failures >= FAILING_SHARE * self.calls
+        return often or self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES
 
 
 def open_seconds(outage: float | None) -> int:

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.core.words import gettext_noop
 
 #: Operations that take one image and need no words.
-FOLLOWING = (Operation.UPSCALE, Operation.REMOVE_BACKGROUND)
+FOLLOW_UP_OPERATIONS = (Operation.UPSCALE, Operation.REMOVE_BACKGROUND)
 FACTORS = (2, 3, 4)
 MAX_PASSES = 3
 
 
-class PassFault(ValueError):
+class PassError(ValueError):
     """A pass that cannot be; the message is to be translated, then filled with the values."""
 
     def __init__(self, message: str, **values: object) -> None:
@@ -50,7 +50,7 @@ class Pass:
 def parse(text: str) -> Pass:
     """Read a pass as people write it: `upscale:2:model` or `remove_background:model`.
 
-    :raises PassFault: if it is neither.
+    :raises PassError: if it is neither.
     """
     operation, _colon, rest = text.strip().partition(":")
     factor, _colon, model = rest.rpartition(":")
@@ -60,10 +60,10 @@ def parse(text: str) -> Pass:
 def passes_from(rows: Sequence[Mapping[str, Any] | Pass | str]) -> tuple[Pass, ...]:
     """Read several passes: stored ones, written ones, or values.
 
-    :raises PassFault: if one of them is none, or there are too many.
+    :raises PassError: if one of them is none, or there are too many.
     """
     if len(rows) > MAX_PASSES:
-        raise PassFault(
+        raise PassError(
             gettext_noop("At most %(most)s follow-up passes are possible."), most=MAX_PASSES
         )
     return tuple(_pass_from(row) for row in rows)
@@ -80,19 +80,19 @@ def _pass_from(row: Mapping[str, Any] | Pass | str) -> Pass:
 
 
 def _checked(operation: str, model: str, factor: str) -> Pass:
-    if operation not in {o.value for o in FOLLOWING}:
-        raise PassFault(
+    if operation not in {o.value for o in FOLLOW_UP_OPERATIONS}:
+        raise PassError(
             gettext_noop("“%(operation)s” is not a valid follow-up pass; available: %(known)s."),
             operation=operation[:40],
-            known=", ".join(FOLLOWING),
+            known=", ".join(FOLLOW_UP_OPERATIONS),
         )
     if not model:
-        raise PassFault(
+        raise PassError(
             gettext_noop("The follow-up pass “%(operation)s” needs a model."), operation=operation
         )
     allowed = FACTORS if operation == Operation.UPSCALE else (1,)
     if factor not in {str(f) for f in allowed}:
-        raise PassFault(
+        raise PassError(
             gettext_noop("The follow-up pass “%(operation)s” supports these factors: %(known)s."),
             operation=operation,
             known=", ".join(str(f) for f in allowed),

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.types import Cost, ProviderResult, Size
-from imagegen_app.core.words import Message, gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class PriceUnknown(ValueError):
         super().__init__(str(self.why))
 
 
-def amount_of(value: object) -> Decimal:
+def parse_cost(value: object) -> Decimal:
     """Return what a site's own class says a call cost, rounded up to a hundredth of a cent.
 
     :raises PriceUnknown: if it is no `Decimal` from 0 up to a million.
@@ -59,7 +59,7 @@ class PriceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class PriceList:
     """The price list of one image model."""
 
     currency: str
@@ -67,7 +67,7 @@ class Price:
     per_million_tokens: tuple[tuple[str, Decimal], ...] = ()
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Price:
+    def from_dict(cls, data: Mapping[str, Any]) -> PriceList:
         """Read a price list.
 
         :raises PriceUnknown: if it is empty or malformed.
@@ -90,7 +90,7 @@ class Price:
             raise PriceUnknown(gettext_noop("the price list names no price per image"))
         return cls(currency=currency, per_image=rows, per_million_tokens=rates)
 
-    def per_picture(self, *, size: Size, quality: str) -> Cost:
+    def image_price(self, *, size: Size, quality: str) -> Cost:
         """Return what one image costs.
 
         :raises PriceUnknown: if no row fits.
@@ -114,7 +114,7 @@ class Price:
 
         :raises PriceUnknown: if no row fits.
         """
-        one = self.per_picture(size=size, quality=quality)
+        one = self.image_price(size=size, quality=quality)
         return Cost(_round(one.amount * count), self.currency)
 
     def charge(self, result: ProviderResult, *, size: Size, quality: str) -> Cost:
@@ -136,7 +136,7 @@ class Price:
             )
             return Cost(_round(total / _MILLION), self.currency)
         images = max(len(result.images), usage.images)
-        one = self.per_picture(size=size, quality=result.resolved.get("quality", "") or quality)
+        one = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)
         return Cost(_round(one.amount * images), self.currency)
 
 

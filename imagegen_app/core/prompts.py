@@ -13,31 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.limits import (
     MAX_RENDERED_CHARS,
     MAX_TEMPLATE_CHARS,
 )
 from imagegen_app.core.variables import (
-    TemplateFault,
+    PromptTemplateError,
     Value,
     Variable,
     VariableKind,
     clean_values,
     variables_from,
 )
-from imagegen_app.core.words import gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 #: The variables' own names are found here, too: who renders a template needs both.
 __all__ = [
-    "Rendered",
-    "TemplateFault",
+    "PromptTemplateError",
+    "RenderedPrompt",
     "Value",
     "Variable",
     "VariableKind",
-    "check",
+    "check_template",
     "clean_values",
     "render",
     "variables_from",
@@ -54,7 +54,7 @@ _FILTERS: dict[str, Callable[[str], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedPrompt:
     """A rendered prompt, and which parts of it came from which variable."""
 
     text: str
@@ -62,10 +62,10 @@ class Rendered:
     spans: tuple[tuple[int, int, str], ...] = ()
 
 
-def check(source: str, variables: Sequence[Variable]) -> None:
+def check_template(source: str, variables: Sequence[Variable]) -> None:
     """Refuse a template that uses syntax or variables it may not.
 
-    :raises TemplateFault: with the line and the mend.
+    :raises PromptTemplateError: with the line and the mend.
     """
     _checked(source, frozenset(v.name for v in variables))
 
@@ -76,7 +76,7 @@ def _checked(source: str, known: frozenset[str]) -> nodes.Template:
     tree = _parse(source)
     for node in tree.find_all(nodes.Name):
         if node.name not in known:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("line %(number)s: unknown variable “%(name)s”"),
                 variable=node.name,
                 line=node.lineno,
@@ -87,10 +87,10 @@ def _checked(source: str, known: frozenset[str]) -> nodes.Template:
     return tree
 
 
-def render(source: str, variables: Sequence[Variable], values: Mapping[str, Any]) -> Rendered:
+def render(source: str, variables: Sequence[Variable], values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a template.
 
-    :raises TemplateFault: if the template or a value does not fit, or the result is too long.
+    :raises PromptTemplateError: if the template or a value does not fit, or the result is too long.
     """
     tree = _checked(source, frozenset(v.name for v in variables))
     writer = _Writer(clean_values(variables, values))
@@ -135,24 +135,24 @@ class _Writer:
     def write(self, text: str) -> None:
         self.length += len(text)
         if self.length > MAX_RENDERED_CHARS:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("the prompt would exceed %(most)s characters"), most=MAX_RENDERED_CHARS
             )
         self.parts.append(text)
 
-    def result(self) -> Rendered:
+    def result(self) -> RenderedPrompt:
         text = "".join(self.parts)
         lead, stripped = len(text) - len(text.lstrip()), text.strip()
         spans = (
             (max(0, start - lead), min(len(stripped), end - lead), name)
             for start, end, name in self.spans
         )
-        return Rendered(stripped, tuple(span for span in spans if span[0] < span[1]))
+        return RenderedPrompt(stripped, tuple(span for span in spans if span[0] < span[1]))
 
 
 def _parse(source: str) -> nodes.Template:
     if len(source) > MAX_TEMPLATE_CHARS:
-        raise TemplateFault(
+        raise PromptTemplateError(
             gettext_noop("at most %(most)s characters, not %(number)s"),
             most=MAX_TEMPLATE_CHARS,
             number=len(source),
@@ -160,14 +160,14 @@ def _parse(source: str) -> nodes.Template:
     try:
         return _PARSER.parse(source)
     except TemplateSyntaxError as error:
-        raise TemplateFault(
+        raise PromptTemplateError(
             gettext_noop("line %(number)s: %(trouble)s"),
             line=error.lineno,
             number=error.lineno,
             trouble=error.message,
         ) from None
     except RecursionError:
-        raise TemplateFault(gettext_noop("the template is nested too deeply")) from None
+        raise PromptTemplateError(gettext_noop("the template is nested too deeply")) from None
 
 
 def _allow_block(body: Sequence[nodes.Node]) -> None:
@@ -201,7 +201,7 @@ def _allow_value(node: nodes.Node) -> None:
             _allow_value(node.node)
             return
         allowed = ", ".join([*sorted(_FILTERS), "default('…')"])
-        raise TemplateFault(
+        raise PromptTemplateError(
             gettext_noop(
                 "line %(number)s: the filter “%(name)s” is not allowed here; available: %(known)s"
             ),
@@ -231,9 +231,9 @@ def _allow_test(node: nodes.Node) -> None:
     raise _forbidden(node)
 
 
-def _forbidden(node: nodes.Node) -> TemplateFault:
+def _forbidden(node: nodes.Node) -> PromptTemplateError:
     kind = type(node).__name__
-    return TemplateFault(
+    return PromptTemplateError(
         gettext_noop(
             "line %(number)s: %(kind)s is not allowed; a template can hold text, variables, a few "
             "filters and if"

@@ -33,7 +33,7 @@ _ENDS = frozenset(
 )
 
 #: From each state, where a job may go.
-MOVES: dict[JobState, frozenset[JobState]] = {
+JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.SUBMITTING}) | _ENDS,
     JobState.SUBMITTING: frozenset(
         {JobState.AWAITING, JobState.INGESTING, JobState.QUEUED, JobState.UNCERTAIN}
@@ -59,7 +59,7 @@ MOVES: dict[JobState, frozenset[JobState]] = {
 }
 
 #: States that never change again.
-FINAL = frozenset(state for state, targets in MOVES.items() if not targets)
+FINAL_STATES = frozenset(state for state, targets in JOB_TRANSITIONS.items() if not targets)
 
 #: States in which a job may be born: wanted, answered from the cache, or refused by a screener.
 INITIAL = frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.BLOCKED})
@@ -86,7 +86,7 @@ class AttemptState(StrEnum):
     VOID = "void"
 
 
-ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
+ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.CREATED: frozenset({AttemptState.SENT, AttemptState.VOID}),
     AttemptState.SENT: frozenset(
         {
@@ -123,7 +123,7 @@ ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
 }
 
 #: A job has at most one attempt in these states.
-LIVE = frozenset(
+LIVE_ATTEMPT_STATES = frozenset(
     {
         AttemptState.CREATED,
         AttemptState.SENT,
@@ -144,7 +144,7 @@ class ReviewState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-REVIEW_MOVES: dict[ReviewState, frozenset[ReviewState]] = {
+REVIEW_TRANSITIONS: dict[ReviewState, frozenset[ReviewState]] = {
     ReviewState.PENDING: frozenset({ReviewState.APPROVED, ReviewState.REJECTED}),
     ReviewState.APPROVED: frozenset({ReviewState.WITHDRAWN}),
     ReviewState.REJECTED: frozenset({ReviewState.APPROVED}),
@@ -163,10 +163,10 @@ class Lifecycle(StrEnum):
 
 
 #: Lifecycles in which new requests are taken.
-USABLE = frozenset({Lifecycle.CANARY, Lifecycle.ACTIVE, Lifecycle.DEPRECATED})
+USABLE_LIFECYCLES = frozenset({Lifecycle.CANARY, Lifecycle.ACTIVE, Lifecycle.DEPRECATED})
 
 
-class Outcome(StrEnum):
+class VerdictOutcome(StrEnum):
     """What a screener or a person decided."""
 
     PASSED = "passed"
@@ -174,6 +174,6 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
 
 
-def can_move(source: JobState, target: JobState) -> bool:
+def can_transition(source: JobState, target: JobState) -> bool:
     """Say whether a job may go from one state to another."""
-    return target in MOVES[source]
+    return target in JOB_TRANSITIONS[source]

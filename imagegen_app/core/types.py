@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.words import Message, gettext_noop
+from imagegen_app.core.i18n import Message, gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Operation(StrEnum):
 
 
 #: Operations that start from an image the requester hands in.
-NEEDS_IMAGE = frozenset(Operation) - {Operation.GENERATE}
+IMAGE_INPUT_OPERATIONS = frozenset(Operation) - {Operation.GENERATE}
 
 
 class InputRole(StrEnum):
@@ -38,7 +38,7 @@ class InputRole(StrEnum):
     REFERENCE = "reference"
 
 
-class Recovery(StrEnum):
+class RecoveryMethod(StrEnum):
     """A way to learn the fate of a call whose answer never came."""
 
     #: The provider returns the same result for the same key and identical body.
@@ -125,11 +125,11 @@ class Complaint:
 
     #: The parameter's name.
     part: str
-    why: Message
+    reason: Message
 
     def __str__(self) -> str:
         """Return it in English, as a log keeps it."""
-        return f"{self.part}: {self.why}"
+        return f"{self.part}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class SizeRule:
     """Which sizes a model draws: a list, or a range with a step."""
 
     #: The only sizes, where the model knows a fixed list.
-    listed: tuple[Size, ...] = ()
+    allowed: tuple[Size, ...] = ()
     #: Both sides must be divisible by this.
     step: int = 1
     min_pixels: int = 1
@@ -146,12 +146,12 @@ class SizeRule:
     #: The longer side divided by the shorter one, at most.
     max_ratio: float = 0.0
 
-    def complaint(self, size: Size) -> Complaint | None:
+    def error_for(self, size: Size) -> Complaint | None:
         """Return what does not fit about the size, None if it fits."""
-        if self.listed:
-            known = ", ".join(str(s) for s in self.listed)
+        if self.allowed:
+            known = ", ".join(str(s) for s in self.allowed)
             choose = Message(gettext_noop("choose one of %(known)s"), {"known": known})
-            return None if size in self.listed else Complaint("size", choose)
+            return None if size in self.allowed else Complaint("size", choose)
         longer, shorter = max(size.width, size.height), min(size.width, size.height)
         faults: tuple[tuple[object, str, object], ...] = (
             (
@@ -196,9 +196,9 @@ class Capabilities:
     output_formats: tuple[str, ...] = ("png",)
     backgrounds: tuple[str, ...] = ()
     max_inputs: int = 0
-    takes_mask: bool = False
-    takes_seed: bool = False
-    takes_negative_prompt: bool = False
+    supports_mask: bool = False
+    supports_seed: bool = False
+    supports_negative_prompt: bool = False
     #: Further parameters by name, each with its allowed values (empty: any short scalar).
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -228,9 +228,9 @@ class Submission:
     #: Seconds until it is worth asking again, where the provider tells.
     poll_after: float | None = None
     #: A cancelled call cost nothing, as the provider itself says.
-    is_free: bool = False
+    is_unbilled: bool = False
     #: Seconds for which the provider takes no further call, where it says that none is left.
-    full_for: float | None = None
+    rate_limited_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratedImage:
+class ProviderImage:
     """One image of an answer, still unchecked: treat the bytes as a stranger's."""
 
     data: bytes = field(repr=False)
@@ -271,7 +271,7 @@ class GeneratedImage:
 class ProviderResult:
     """A provider's whole answer, read from the spool."""
 
-    images: tuple[GeneratedImage, ...]
+    images: tuple[ProviderImage, ...]
     usage: Usage = Usage()
     #: The model version that the provider says it used.
     model_version: str = ""

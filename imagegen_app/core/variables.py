@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.limits import MAX_VARIABLE_CHARS, MAX_VARIABLES
-from imagegen_app.core.words import gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _COLOUR = re.compile(r"^(#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z \-]{0,39})$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class TemplateFault(ValueError):
+class PromptTemplateError(ValueError):
     """The template or a value does not fit; the message is written for its author."""
 
     def __init__(
@@ -64,16 +64,16 @@ class Variable:
     def from_dict(cls, data: Mapping[str, Any]) -> Variable:
         """Read a variable from its stored form.
 
-        :raises TemplateFault: if a field is missing, unknown or of the wrong kind.
+        :raises PromptTemplateError: if a field is missing, unknown or of the wrong kind.
         """
         unknown = set(data) - set(cls.__slots__)
         if unknown:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("unknown field “%(field)s” in a variable"), field=min(unknown)
             )
         name = str(data.get("name", ""))
         if not _NAME.match(name):
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop(
                     "“%(name)s” is not a valid variable name: use lower-case letters, digits and "
                     "underscores"
@@ -84,7 +84,7 @@ class Variable:
         try:
             kind = VariableKind(str(data.get("kind", "text")))
         except ValueError:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("unknown kind “%(kind)s”: use %(known)s"),
                 variable=name,
                 kind=data.get("kind"),
@@ -92,7 +92,7 @@ class Variable:
             ) from None
         choices = tuple(str(c) for c in data.get("choices", ()))
         if kind is VariableKind.CHOICE and not choices:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("a choice variable needs at least one choice"), variable=name
             )
         return cls(
@@ -116,7 +116,7 @@ class Variable:
     def clean(self, value: Any) -> Value:
         """Turn what came from a form, a file or the API into this variable's value.
 
-        :raises TemplateFault: if the value does not fit.
+        :raises PromptTemplateError: if the value does not fit.
         """
         if self.kind is VariableKind.SWITCH:
             return (
@@ -129,14 +129,14 @@ class Variable:
             text = self.default
         if not text:
             if self.required:
-                raise TemplateFault(
+                raise PromptTemplateError(
                     gettext_noop("%(label)s: a value is required"),
                     variable=self.name,
                     label=self.label or self.name,
                 )
             return ""
         if len(text) > self.max_chars:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("%(label)s: at most %(most)s characters, not %(number)s"),
                 variable=self.name,
                 label=self.label or self.name,
@@ -148,20 +148,20 @@ class Variable:
     def _typed(self, text: str) -> Value:
         label = self.label or self.name
         if self.kind is VariableKind.CHOICE and text not in self.choices:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("%(label)s: choose one of %(known)s"),
                 variable=self.name,
                 label=label,
                 known=", ".join(self.choices),
             )
         if self.kind is VariableKind.COLOUR and not _COLOUR.match(text):
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("%(label)s: a colour name or #rrggbb is required"),
                 variable=self.name,
                 label=label,
             )
         if self.kind is VariableKind.NUMBER:
-            no_number = TemplateFault(
+            no_number = PromptTemplateError(
                 gettext_noop("%(label)s: a number is required"), variable=self.name, label=label
             )
             try:
@@ -171,14 +171,14 @@ class Variable:
             if not number.is_finite():
                 raise no_number
             if self.minimum is not None and number < self.minimum:
-                raise TemplateFault(
+                raise PromptTemplateError(
                     gettext_noop("%(label)s: at least %(bound)s"),
                     variable=self.name,
                     label=label,
                     bound=self.minimum,
                 )
             if self.maximum is not None and number > self.maximum:
-                raise TemplateFault(
+                raise PromptTemplateError(
                     gettext_noop("%(label)s: at most %(bound)s"),
                     variable=self.name,
                     label=label,
@@ -191,14 +191,14 @@ class Variable:
 def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
     """Read a template's list of variables.
 
-    :raises TemplateFault: if one is wrong, or a name stands twice.
+    :raises PromptTemplateError: if one is wrong, or a name stands twice.
     """
     if len(data) > MAX_VARIABLES:
-        raise TemplateFault(gettext_noop("at most %(most)s variables"), most=MAX_VARIABLES)
+        raise PromptTemplateError(gettext_noop("at most %(most)s variables"), most=MAX_VARIABLES)
     variables = tuple(Variable.from_dict(entry) for entry in data)
     for name in (names := [v.name for v in variables]):
         if names.count(name) > 1:
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("the variable “%(name)s” is defined twice"), variable=name, name=name
             )
     return variables
@@ -207,12 +207,12 @@ def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
 def clean_values(variables: Sequence[Variable], values: Mapping[str, Any]) -> dict[str, Value]:
     """Check all values against their variables.
 
-    :raises TemplateFault: if one is missing, unknown or does not fit.
+    :raises PromptTemplateError: if one is missing, unknown or does not fit.
     """
     for name in values:
         if name not in {v.name for v in variables}:
             known = ", ".join(v.name for v in variables) or "none"
-            raise TemplateFault(
+            raise PromptTemplateError(
                 gettext_noop("unknown variable “%(name)s”; available in this template: %(known)s"),
                 variable=name,
                 name=name,
@@ -225,4 +225,4 @@ def _bound(value: Any, name: str) -> Decimal | None:
     try:
         return None if value in (None, "") else Decimal(str(value))
     except InvalidOperation:
-        raise TemplateFault(gettext_noop("a limit must be a number"), variable=name) from None
+        raise PromptTemplateError(gettext_noop("a limit must be a number"), variable=name) from None

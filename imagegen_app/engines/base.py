@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("imagegen.engines")
 
 #: What a bell may wake, by name: dotted paths of argument-free functions that never raise.
-BELLS = {
+TASK_PATHS = {
     "drive": "imagegen_app.tasks.run_drive",
     "sweep": "imagegen_app.tasks.run_sweep",
 }
@@ -29,7 +29,7 @@ LONGEST_CALL_SECONDS = 960
 #: Seconds beyond the longest drive before an engine ends it by force.
 GRACE_SECONDS = 30
 #: Seconds that one conversation with a broker may take, so that a dead one never holds a request.
-RING_SECONDS = 0.12
+BROKER_TIMEOUT_SECONDS = 0.12
 #: Seconds between two sweeps that a scheduler rings for; each worker of ours sweeps beside it.
 SWEEP_SECONDS = 30
 
@@ -39,18 +39,18 @@ class EngineStopped(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class SettingsIssue:
     """One setting of the engine's own that works against the app, and its mend."""
 
     #: The part after `imagegen.` of the system check's id.
     check: str
-    what: str
-    mend: str
+    message: str
+    hint: str
 
 
-def longest_drive() -> int:
+def max_drive_seconds() -> int:
     """Return the seconds that a drive may take: its slice, its last call, and some grace."""
-    return conf.get().slice_seconds + LONGEST_CALL_SECONDS + GRACE_SECONDS
+    return conf.get().drive_seconds + LONGEST_CALL_SECONDS + GRACE_SECONDS
 
 
 class Engine(Protocol):
@@ -61,22 +61,22 @@ class Engine(Protocol):
     #: Whether a bell can be rung for a later moment.
     can_delay: ClassVar[bool]
 
-    def ring(self, name: str, *, delay: float = 0) -> None:
+    def enqueue(self, name: str, *, delay: float = 0) -> None:
         """Ask that the named bell be answered after `delay` seconds."""
         ...
 
-    def examine(self, site: Any) -> list[Complaint]:
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         """Return what is wrong with the site's settings for the engine; asks nobody."""
         ...
 
-    def reach(self) -> None:
+    def ping(self) -> None:
         """Ask the broker whether it is there, with every wait bounded; raises whatever it raises."""
         ...
 
     #: Whether a worker runs apart.
     has_worker: ClassVar[bool]
     #: How many drives one worker process runs side by side if nothing else is said; 1: never more.
-    drives: ClassVar[int]
+    default_concurrency: ClassVar[int]
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:
         """Run a worker in this process until it is told to stop, and call `stopping` then.
@@ -99,13 +99,13 @@ def current() -> Engine:
 
 def wake(name: str = "drive", *, delay: float = 0) -> None:
     """Ring when the running transaction commits; a dead engine never fails the request."""
-    transaction.on_commit(lambda: ring_now(name, delay=delay), robust=True)
+    transaction.on_commit(lambda: wake_now(name, delay=delay), robust=True)
 
 
-def ring_now(name: str = "drive", *, delay: float = 0) -> None:
+def wake_now(name: str = "drive", *, delay: float = 0) -> None:
     """Ring at once; whatever the engine throws is noted, and another ringer will do."""
     try:
-        current().ring(name, delay=delay)
+        current().enqueue(name, delay=delay)
     except Exception:
         logger.warning(
             "The engine could not be woken; the next sweep will try again.", exc_info=True

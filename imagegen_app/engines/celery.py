@@ -16,16 +16,16 @@ from celery import current_app, signals
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
-from imagegen_app.engines import celery_traps
+from imagegen_app.engines import celery_checks
 from imagegen_app.engines.base import (
     DRAIN,
     GRACE_SECONDS,
-    Complaint,
     EngineStopped,
-    longest_drive,
+    SettingsIssue,
+    max_drive_seconds,
 )
-from imagegen_app.engines.broker_line import BrokerLine, kind_of
-from imagegen_app.engines.celery_tasks import beat_schedule, later_queue
+from imagegen_app.engines.celery_producer import BoundedProducer, kind_of
+from imagegen_app.engines.celery_tasks import beat_schedule, delayed_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,25 +44,28 @@ class CeleryEngine:
     label: ClassVar[str] = "celery"
     can_delay: ClassVar[bool] = True
     has_worker: ClassVar[bool] = True
-    drives: ClassVar[int] = 2
+    default_concurrency: ClassVar[int] = 2
 
     def __init__(self) -> None:
-        self._line = BrokerLine()
+        self._line = BoundedProducer()
         self._later: dict[str, float] = {}
 
-    def ring(self, name: str, *, delay: float = 0) -> None:
+    def enqueue(self, name: str, *, delay: float = 0) -> None:
         """Send the bell's task, with every wait bounded."""
         app: Any = current_app
         now = time.monotonic()
         if delay and now < self._later.get(name, 0.0) <= now + delay:
             return  # One that was sent rings sooner, and whoever answers it looks further.
         queue = conf.get().queue
-        options: dict[str, Any] = {"queue": later_queue(queue), "expires": delay + EXPIRES_SECONDS}
+        options: dict[str, Any] = {
+            "queue": delayed_queue(queue),
+            "expires": delay + EXPIRES_SECONDS,
+        }
         alone = name == "drive" and not delay and queue != app.conf.task_default_queue
         if alone:
             # It must not expire: while it waits no other is sent.
             options = {"queue": queue}
-        limit = longest_drive()
+        limit = max_drive_seconds()
         options |= {"soft_time_limit": limit, "time_limit": limit + GRACE_SECONDS, "retry": False}
 
         def send(producer: Any) -> None:
@@ -76,11 +79,11 @@ class CeleryEngine:
         if delay:
             self._later[name] = now + delay
 
-    def examine(self, site: Any) -> list[Complaint]:
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         """Name the traps that the site's Celery settings hold."""
-        return celery_traps.complaints(current_app, settings=site)
+        return celery_checks.check_settings(current_app, settings=site)
 
-    def reach(self) -> None:
+    def ping(self) -> None:
         """Ask the broker whether it is there."""
         self._line.use(current_app, _ask)
 
@@ -105,7 +108,7 @@ class CeleryEngine:
             pool="threads",
             concurrency=drives,
             prefetch_multiplier=1,
-            queues=[queue, later_queue(queue)],
+            queues=[queue, delayed_queue(queue)],
             redirect_stdouts=False,
             without_mingle=True,
             without_gossip=True,

@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 from django.utils.module_loading import import_string
 
-from imagegen_app.engines.base import BELLS, SWEEP_SECONDS
+from imagegen_app.engines.base import SWEEP_SECONDS, TASK_PATHS
 
 #: Late acknowledgement, and no second delivery by Celery: the next ringer is sooner, the database knows.
 _OPTIONS: dict[str, Any] = {
@@ -21,22 +21,22 @@ _OPTIONS: dict[str, Any] = {
 @shared_task(name="imagegen.drive", **_OPTIONS)  # type: ignore[untyped-decorator]  # Celery's
 def drive() -> None:
     """Work on due jobs for a time slice."""
-    import_string(BELLS["drive"])()
+    import_string(TASK_PATHS["drive"])()
 
 
 @shared_task(name="imagegen.sweep", **_OPTIONS)  # type: ignore[untyped-decorator]  # Celery's
 def sweep() -> None:
     """Look for what is due, abandoned or expired."""
-    import_string(BELLS["sweep"])()
+    import_string(TASK_PATHS["sweep"])()
 
 
-def later_queue(queue: str) -> str:
+def delayed_queue(queue: str) -> str:
     """Return the queue that bells for later and sweeps take."""
     return f"{queue}.later"
 
 
 def beat_schedule(*, queue: str = "imagegen") -> dict[str, Any]:
     """Return what `CELERY_BEAT_SCHEDULE` needs; give the queue if `IMAGEGEN["QUEUE"]` is another."""
-    options = {"queue": later_queue(queue), "expires": SWEEP_SECONDS}
+    options = {"queue": delayed_queue(queue), "expires": SWEEP_SECONDS}
     entry = {"task": "imagegen.sweep", "schedule": float(SWEEP_SECONDS), "options": options}
     return {"imagegen-sweep": entry}

@@ -14,7 +14,7 @@ from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
-from imagegen_app.engines.base import Complaint
+from imagegen_app.engines.base import SettingsIssue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +42,9 @@ class DjangoTasksEngine:
     label: ClassVar[str] = "django_tasks"
     can_delay: ClassVar[bool] = True
     has_worker: ClassVar[bool] = True
-    drives: ClassVar[int] = 1
+    default_concurrency: ClassVar[int] = 1
 
-    def ring(self, name: str, *, delay: float = 0) -> None:
+    def enqueue(self, name: str, *, delay: float = 0) -> None:
         """Enqueue the bell's task on the site's queue."""
         task: Any = import_string(_TASKS[name])
         if not delay and self._waits(task):
@@ -54,13 +54,13 @@ class DjangoTasksEngine:
             options["run_after"] = timezone.now() + timedelta(seconds=delay)
         task.using(**options).enqueue()
 
-    def examine(self, site: Any) -> list[Complaint]:  # noqa: ARG002 - the port's
+    def check_settings(self, site: Any) -> list[SettingsIssue]:  # noqa: ARG002 - the port's
         """Look whether the task backend knows the queue and shares our database."""
         backend = import_string(_TASKS["drive"]).get_backend()
         queue, found = conf.get().queue, []
         if backend.queues and queue not in backend.queues:
             found.append(
-                Complaint(
+                SettingsIssue(
                     "E015",
                     f"The queue {queue!r} is not among TASKS['default']['QUEUES'].",
                     f"Add {queue!r} to the list.",
@@ -70,7 +70,7 @@ class DjangoTasksEngine:
             import_string("django_tasks_db.models.DBTaskResult")
         ) != router.db_for_write(apps.get_model("imagegen", "Job")):
             found.append(
-                Complaint(
+                SettingsIssue(
                     "W031",
                     "Tasks and jobs are stored in different databases.",
                     "Route both to one database, so that a task never runs before its job is "
@@ -79,7 +79,7 @@ class DjangoTasksEngine:
             )
         return found
 
-    def reach(self) -> None:
+    def ping(self) -> None:
         """Ask the database for the queue."""
         self._waits(import_string(_TASKS["drive"]))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.module_loading import import_string
 
-from imagegen_app.engines.base import BELLS, Complaint
+from imagegen_app.engines.base import TASK_PATHS, SettingsIssue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,26 +18,26 @@ class ImmediateEngine:
     label: ClassVar[str] = "immediate"
     can_delay: ClassVar[bool] = False
     has_worker: ClassVar[bool] = False
-    drives: ClassVar[int] = 1
+    default_concurrency: ClassVar[int] = 1
 
     def __init__(self) -> None:
         self._busy = False
 
-    def ring(self, name: str, *, delay: float = 0) -> None:
+    def enqueue(self, name: str, *, delay: float = 0) -> None:
         """Run the bell's function; a ring for later, or from inside a run, is left to the sweep."""
         if self._busy or delay:
             return
         self._busy = True
         try:
-            import_string(BELLS[name])()
+            import_string(TASK_PATHS[name])()
         finally:
             self._busy = False
 
-    def examine(self, site: Any) -> list[Complaint]:  # noqa: ARG002 - the port's
+    def check_settings(self, site: Any) -> list[SettingsIssue]:  # noqa: ARG002 - the port's
         """Find nothing: there is nothing to set."""
         return []
 
-    def reach(self) -> None:
+    def ping(self) -> None:
         """Do nothing: there is nobody to reach."""
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's

@@ -22,12 +22,12 @@ from rq.utils import as_text
 
 from imagegen_app import conf
 from imagegen_app.engines.base import (
-    BELLS,
+    BROKER_TIMEOUT_SECONDS,
     DRAIN,
-    RING_SECONDS,
-    Complaint,
+    TASK_PATHS,
     EngineStopped,
-    longest_drive,
+    SettingsIssue,
+    max_drive_seconds,
 )
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class RqEngine:
     label: ClassVar[str] = "rq"
     can_delay: ClassVar[bool] = True
     has_worker: ClassVar[bool] = True
-    drives: ClassVar[int] = 1
+    default_concurrency: ClassVar[int] = 1
 
-    def ring(self, name: str, *, delay: float = 0) -> None:
+    def enqueue(self, name: str, *, delay: float = 0) -> None:
         """Enqueue the bell's job, with every wait bounded."""
         queue = django_rq.get_queue(
             conf.get().queue, commit_mode="auto", connection=self._connection
@@ -73,25 +73,25 @@ class RqEngine:
         prefix = f"imagegen-{name}-"
         options: dict[str, Any] = {
             "job_id": prefix + get_random_string(16),
-            "job_timeout": longest_drive(),
+            "job_timeout": max_drive_seconds(),
             "result_ttl": 0,
             "failure_ttl": FAILURE_SECONDS,
         }
         if delay:
             due = time.time() + delay
             if not _is_scheduled(queue, prefix, due):
-                queue.enqueue_at(datetime.fromtimestamp(due, UTC), BELLS[name], **options)
+                queue.enqueue_at(datetime.fromtimestamp(due, UTC), TASK_PATHS[name], **options)
         # Waiting now, it is answered later than whatever was committed before this ring.
         elif not any(known.startswith(prefix) for known in queue.get_job_ids(-_GLANCE)):
-            queue.enqueue(BELLS[name], **options)
+            queue.enqueue(TASK_PATHS[name], **options)
 
-    def examine(self, site: Any) -> list[Complaint]:
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         """Look whether django-rq knows the queue and leaves a drive the time that it may take."""
         name, found = conf.get().queue, []
         queues = getattr(site, "RQ_QUEUES", {})
         if name not in queues:
             return [
-                Complaint(
+                SettingsIssue(
                     "E015",
                     f"RQ_QUEUES has no queue {name!r}.",
                     f"Add RQ_QUEUES[{name!r}] = {{'URL': 'redis://…'}}, or set IMAGEGEN['QUEUE'].",
@@ -99,7 +99,7 @@ class RqEngine:
             ]
         if queues[name].get("ASYNC") is False:
             found.append(
-                Complaint(
+                SettingsIssue(
                     "W032",
                     f"RQ_QUEUES[{name!r}] is not asynchronous: requests do the work themselves.",
                     "Remove ASYNC, and run imagegen_worker.",
@@ -107,7 +107,7 @@ class RqEngine:
             )
         return found
 
-    def reach(self) -> None:
+    def ping(self) -> None:
         """Ask Redis whether it is there."""
         self._connection.ping()
 
@@ -127,8 +127,8 @@ class RqEngine:
             django_rq.get_connection(conf.get().queue)
         )
         bounds = {
-            "socket_connect_timeout": RING_SECONDS,
-            "socket_timeout": RING_SECONDS,
+            "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+            "socket_timeout": BROKER_TIMEOUT_SECONDS,
             "retry": Retry(NoBackoff(), 0),
         }
         return kind(

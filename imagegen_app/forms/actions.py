@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.services.batches import lifecycle, selections
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -31,7 +31,7 @@ class GenerateImagesAction:
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Add the action where the model has a target."""
         actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # a mixin
-        if content_fields.target_of(self.model) is None:
+        if content_fields.target_for_field(self.model) is None:
             actions.pop("generate_images", None)
         return actions
 
@@ -44,17 +44,17 @@ class GenerateImagesAction:
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponseRedirect | None:
         """Sign the selection and go to the batch's page."""
-        target = content_fields.target_of(self.model)
+        target = content_fields.target_for_field(self.model)
         if target is None:
             return None
         keys = queryset.order_by("pk").values_list("pk", flat=True)
         try:
-            token = selections.pack(
-                actor=access.person(request.user),
+            token = selections.dumps(
+                actor=access.actor_for(request.user),
                 target=target,
                 keys=keys[: lifecycle.MAX_ROWS + 1],
             )
-        except Refused as refusal:
+        except ActionRefused as refusal:
             messages.error(request, str(refusal))
             return None
         # Sessions, not addresses, carry long selections.

@@ -28,14 +28,12 @@ class AssetChoiceField(AnyModelChoice):
         super().__init__(queryset=self._visible(), widget=AssetSelect, **kwargs)
 
     def _visible(self) -> Any:
-        found = chooser.usable(self.actor)
+        found = chooser.usable_assets(self.actor)
         return found.select_related("job__template_version__template").order_by("-created_at")
 
     def label_from_instance(self, obj: Any) -> str:
         """Name an asset by what it is for, its state and its day."""
-        return (
-            f"{obj.alt_text or obj} · {obj.get_review_display()} · {obj.created_at:%Y-%m-%d %H:%M}"
-        )
+        return f"{obj.alt_text or obj} · {obj.get_review_state_display()} · {obj.created_at:%Y-%m-%d %H:%M}"
 
     def to_python(self, value: Any) -> Any:
         """Return the asset of a key, or of nothing.

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from imagegen_app.forms.widgets import GeneratedImageWidget, GeneratedUpload, NotUsable
+from imagegen_app.forms.widgets import GeneratedImageWidget, GeneratedUpload, RejectedUpload
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
@@ -32,14 +32,14 @@ class GenerateImageMixin:
         """Use our widget for a target, where the person may request or place images."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
         target = (
-            content_fields.target_of(self.model, db_field.name)
+            content_fields.target_for_field(self.model, db_field.name)
             if isinstance(db_field, models.FileField)
             else None
         )
         if target is None or not isinstance(field, forms.FileField):
             return field
-        actor = access.person(request.user)
-        if not access.may(actor, "place_asset"):
+        actor = access.actor_for(request.user)
+        if not access.has_permission(actor, "place_asset"):
             return field
         match = request.resolver_match
         field.widget = GeneratedImageWidget(
@@ -48,7 +48,7 @@ class GenerateImageMixin:
             object_id=str(match.kwargs.get("object_id", "")) if match else "",
             variables=target.variables,
         )
-        field.validators = [*field.validators, demand_usable]
+        field.validators = [*field.validators, require_usable]
         clean = field.clean
         # Refused picks must not reach Pillow, whose complaint would hide the reason.
         field.clean = lambda data, initial=None: _clean(clean, data, initial)  # type: ignore[method-assign]  # one field of one form
@@ -57,33 +57,33 @@ class GenerateImageMixin:
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save as the host does, then note the placements."""
         super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
-        note_placements(access.person(request.user), form)
+        record_placements(access.actor_for(request.user), form)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the inlines as the host does, then note their placements."""
         super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
         for inner in formset.forms:
             if inner.instance.pk is not None and hasattr(inner, "cleaned_data"):
-                note_placements(access.person(request.user), inner)
+                record_placements(access.actor_for(request.user), inner)
 
 
-def demand_usable(value: Any) -> None:
+def require_usable(value: Any) -> None:
     """Refuse a pick that may not be used.
 
     :raises ValidationError: with the reason.
     """
-    if isinstance(value, NotUsable):
+    if isinstance(value, RejectedUpload):
         raise ValidationError(value.why, code="not_usable")
 
 
-def note_placements(actor: Person, form: Any) -> None:
+def record_placements(actor: Person, form: Any) -> None:
     """Remember each generated upload of a saved form as placed."""
     for name, value in form.cleaned_data.items():
         file = getattr(value, "file", value)
         upload = value if isinstance(value, GeneratedUpload) else file
-        if isinstance(upload, GeneratedUpload) and not isinstance(upload, NotUsable):
+        if isinstance(upload, GeneratedUpload) and not isinstance(upload, RejectedUpload):
             previous = form.initial.get(name)
-            placement.note(
+            placement.record_placement(
                 actor=actor,
                 asset=upload.asset,
                 target=form.instance,
@@ -93,5 +93,5 @@ def note_placements(actor: Person, form: Any) -> None:
 
 
 def _clean(clean: Any, data: Any, initial: Any) -> Any:
-    demand_usable(data)
+    require_usable(data)
     return clean(data, initial)

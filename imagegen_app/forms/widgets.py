@@ -27,16 +27,16 @@ class GeneratedUpload(SimpleUploadedFile):
     """An approved asset on its way into a file field, as if it had been uploaded."""
 
     def __init__(self, asset: Asset) -> None:
-        extension = asset.key.rpartition(".")[2]
+        extension = asset.storage_key.rpartition(".")[2]
         super().__init__(
             f"{asset.sha256[:16]}.{extension}",
-            storage.get(asset.key),
+            storage.get(asset.storage_key),
             content_type=asset.media_type,
         )
         self.asset = asset
 
 
-class NotUsable(GeneratedUpload):
+class RejectedUpload(GeneratedUpload):
     """Stands for a pick that may not be used; the form says why."""
 
     def __init__(self, why: str) -> None:
@@ -98,7 +98,7 @@ class GeneratedImageWidget(AdminFileWidget):
             "token_name": token_name(name),
             "studio": f"{reverse('admin:imagegen_studio')}?{urlencode(query)}",
             "variables": ",".join(f"{k}:{v}" for k, v in self.variables.items() if "." not in v),
-            "may_generate": access.may(self.actor, "request_job"),
+            "may_generate": access.has_permission(self.actor, "request_job"),
         }
         return context
 
@@ -109,12 +109,12 @@ class GeneratedImageWidget(AdminFileWidget):
         if uploaded or not token:
             return uploaded
         try:
-            access.demand(self.actor, "place_asset")
-            asset = chooser.chosen(actor=self.actor, token=token)
-        except access.Refused as refusal:
-            return NotUsable(str(refusal))
-        if asset.review != ReviewState.APPROVED.value:
-            return NotUsable(chooser.not_approved())
+            access.require_permission(self.actor, "place_asset")
+            asset = chooser.asset_from_token(actor=self.actor, token=token)
+        except access.ActionRefused as refusal:
+            return RejectedUpload(str(refusal))
+        if asset.review_state != ReviewState.APPROVED.value:
+            return RejectedUpload(chooser.pending_message())
         return GeneratedUpload(asset)
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
@@ -137,9 +137,9 @@ class AssetSelect(forms.Select):
             chosen = choices.queryset.filter(pk=value).first()
         context["widget"] |= {
             "studio": reverse("admin:imagegen_studio"),
-            "preview": "" if chosen is None else delivery.preview_address(chosen),
+            "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
-            "waits": chosen is not None and chosen.review != ReviewState.APPROVED.value,
+            "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,
         }
         return context
 

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageCms
 
-from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
+from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
 
 _PROFILE_FAULTS: tuple[type[BaseException], ...] = (ImageCms.PyCMSError, *PILLOW_FAULTS)
 _MAX_PROFILE = 4 * 1024 * 1024
@@ -24,7 +24,7 @@ _TURNS = {
 def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
     """Return the picture upright, as RGB or RGBA in sRGB, and free of all that came with it.
 
-    :raises BadImage: if the pixels cannot be converted.
+    :raises InvalidImage: if the pixels cannot be converted.
     """
     profile = image.info.get("icc_profile", b"")
     try:
@@ -33,9 +33,9 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
         if turn is not None:
             plain = plain.transpose(turn)
     except MemoryError as fault:
-        raise BadImage("too_much_memory", detail="MemoryError") from fault
+        raise InvalidImage("too_much_memory", detail="MemoryError") from fault
     except PILLOW_FAULTS as fault:
-        raise BadImage("damaged", detail=type(fault).__name__) from fault
+        raise InvalidImage("damaged", detail=type(fault).__name__) from fault
     if plain.mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):
         plain = plain.convert("RGB")
     # Encoders write what they find here: nothing foreign may remain.

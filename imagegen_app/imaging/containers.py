@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,21 +22,21 @@ _PNG_HEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class ContainerInfo:
     """What a container says about itself."""
 
     #: 0 where only the decoder can tell.
     width: int = 0
     height: int = 0
     #: Whether the container ends before it says it does.
-    is_cut: bool = False
+    is_truncated: bool = False
     has_credentials: bool = False
 
 
-def survey(data: bytes, name: str) -> Survey:
+def read_container(data: bytes, name: str) -> ContainerInfo:
     """Read the container of a file whose format is known.
 
-    :raises BadImage: if it has an absurd number of parts.
+    :raises InvalidImage: if it has an absurd number of parts.
     """
     if name == "png":
         return _survey_png(data)
@@ -45,13 +45,13 @@ def survey(data: bytes, name: str) -> Survey:
     if name == "avif":
         return _survey_avif(data)
     # JPEG: Pillow reads the head alone and notices a missing end by itself.
-    return Survey(has_credentials=b"jumb" in data and b"c2pa" in data)
+    return ContainerInfo(has_credentials=b"jumb" in data and b"c2pa" in data)
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield each complete chunk of a PNG, to IEND at most.
 
-    :raises BadImage: if there are more chunks than any honest file has.
+    :raises InvalidImage: if there are more chunks than any honest file has.
     """
     at = _PNG_HEAD
     for _ in range(_MAX_PARTS):
@@ -63,13 +63,13 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
         at += 12 + length
-    raise BadImage("damaged", detail="too many chunks")
+    raise InvalidImage("damaged", detail="too many chunks")
 
 
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield each complete chunk of a WebP.
 
-    :raises BadImage: if there are more chunks than any honest file has.
+    :raises InvalidImage: if there are more chunks than any honest file has.
     """
     at, end = 12, min(len(data), int.from_bytes(data[4:8], "little") + 8)
     for _ in range(_MAX_PARTS):
@@ -78,7 +78,7 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield data[at : at + 4], data[at + 8 : at + 8 + length]
         at += 8 + length + (length & 1)
-    raise BadImage("damaged", detail="too many chunks")
+    raise InvalidImage("damaged", detail="too many chunks")
 
 
 def is_lossless_webp(data: bytes) -> bool:
@@ -105,7 +105,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _survey_png(data: bytes) -> Survey:
+def _survey_png(data: bytes) -> ContainerInfo:
     width = height = 0
     ended = credentials = False
     for kind, body in png_chunks(data):
@@ -113,10 +113,10 @@ def _survey_png(data: bytes) -> Survey:
             width, height = int.from_bytes(body[:4]), int.from_bytes(body[4:8])
         credentials = credentials or kind == b"caBX"
         ended = kind == b"IEND"
-    return Survey(width, height, is_cut=not ended, has_credentials=credentials)
+    return ContainerInfo(width, height, is_truncated=not ended, has_credentials=credentials)
 
 
-def _survey_webp(data: bytes) -> Survey:
+def _survey_webp(data: bytes) -> ContainerInfo:
     width = height = 0
     credentials = False
     # The head of the first chunk is enough, whether or not the chunk is complete.
@@ -133,10 +133,10 @@ def _survey_webp(data: bytes) -> Survey:
     for kind, _ in riff_chunks(data):
         credentials = credentials or kind == b"C2PA"
     is_cut = int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return Survey(width, height, is_cut=is_cut, has_credentials=credentials)
+    return ContainerInfo(width, height, is_truncated=is_cut, has_credentials=credentials)
 
 
-def _survey_avif(data: bytes) -> Survey:
+def _survey_avif(data: bytes) -> ContainerInfo:
     at, is_cut = 0, False
     for _ in range(_MAX_PARTS):
         if at >= len(data):
@@ -152,13 +152,13 @@ def _survey_avif(data: bytes) -> Survey:
             is_cut = data[at + 4 : at + 8] in {b"ftyp", b"meta", b"mdat", b"moov", b"uuid"}
             break
         at += length
-    return Survey(is_cut=is_cut, has_credentials=_C2PA_UUID in data)
+    return ContainerInfo(is_truncated=is_cut, has_credentials=_C2PA_UUID in data)
 
 
 def xmp_packet(data: bytes, name: str, *, cap: int) -> bytes:
     """Return the XMP packet of a PNG, JPEG or WebP; empty where there is none or it is too long.
 
-    :raises BadImage: if the container has an absurd number of parts.
+    :raises InvalidImage: if the container has an absurd number of parts.
     """
     found = b""
     if name == "png":

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from imagegen_app.imaging import pipeline
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 
 _MAX_OPEN_FILES = 64
 _NICENESS = 10
@@ -47,18 +47,18 @@ def _work(task: bytes) -> bytes:
     try:
         function = getattr(import_module(module), name)
         return pickle.dumps((False, function(*args, **kwargs)))
-    except BadImage as fault:
+    except InvalidImage as fault:
         return pickle.dumps((True, fault))
     except MemoryError:
-        return pickle.dumps((True, BadImage("too_much_memory", detail="MemoryError")))
-    except pipeline.MarkLost as fault:
+        return pickle.dumps((True, InvalidImage("too_much_memory", detail="MemoryError")))
+    except pipeline.MarkMissing as fault:
         return pickle.dumps((True, fault))
     except Exception as fault:  # noqa: BLE001 - the edge of the loop; the parent records it
         detail = type(fault).__name__
         # Where the parent's errors go to a file, we may not write.
         with contextlib.suppress(OSError):
             sys.stderr.write(f"imagegen decoder: {module}.{name}: {detail}: {fault}\n")
-        return pickle.dumps((True, BadImage("damaged", detail=detail)))
+        return pickle.dumps((True, InvalidImage("damaged", detail=detail)))
 
 
 def _read(line: socket.socket, length: int) -> bytes:

@@ -2,7 +2,7 @@
 
 Nothing of the file is believed: not its name, not the media type that came with it. The magic
 bytes choose the one decoder that may look, our own caps are checked before a pixel is decoded,
-and everything that a decoder lets out becomes one error, `BadImage`.
+and everything that a decoder lets out becomes one error, `InvalidImage`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from PIL import Image
 
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.imaging import containers
-from imagegen_app.imaging.faults import PILLOW_FAULTS, SENTENCES, BadImage
+from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
 
-__all__ = ["SENTENCES", "BadImage", "ImageLimits", "Inspected", "inspect", "open_checked", "sniff"]
+__all__ = ["ImageLimits", "Inspected", "InvalidImage", "inspect", "open_checked", "sniff"]
 
 _HEAD = 4096
 _EXIF_ORIENTATION = 0x0112
@@ -112,7 +112,7 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
 def sniff(data: bytes) -> str:
     """Return the name of the format that the magic bytes show.
 
-    :raises BadImage: if it is none of the four, with the name of what it is where known.
+    :raises InvalidImage: if it is none of the four, with the name of what it is where known.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
@@ -124,20 +124,20 @@ def sniff(data: bytes) -> str:
         return _sniff_brands(data)
     for magic, reason in _REFUSED:
         if data.startswith(magic):
-            raise BadImage(reason)
-    raise BadImage(_sniff_text(data[:_HEAD]))
+            raise InvalidImage(reason)
+    raise InvalidImage(_sniff_text(data[:_HEAD]))
 
 
 def _sniff_brands(data: bytes) -> str:
     length = min(int.from_bytes(data[:4]), 256)
     brands = {data[8:12]} | {data[i : i + 4] for i in range(16, max(length, 16), 4)}
     if data[8:12] == b"avis":
-        raise BadImage("animated")
+        raise InvalidImage("animated")
     if b"avif" in brands:
         return "avif"
     if brands & {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}:
-        raise BadImage("heic")
-    raise BadImage("video")
+        raise InvalidImage("heic")
+    raise InvalidImage("video")
 
 
 def _sniff_text(head: bytes) -> str:
@@ -170,7 +170,7 @@ def _sniff_text(head: bytes) -> str:
 def inspect(data: bytes, *, limits: ImageLimits) -> Inspected:
     """Decode the picture fully and say what it is.
 
-    :raises BadImage: if it is not a picture that we accept, with the reason.
+    :raises InvalidImage: if it is not a picture that we accept, with the reason.
     """
     return open_checked(data, limits=limits)[1]
 
@@ -178,19 +178,19 @@ def inspect(data: bytes, *, limits: ImageLimits) -> Inspected:
 def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Inspected]:
     """Decode the picture fully and return it beside what it is.
 
-    :raises BadImage: if it is not a picture that we accept, with the reason.
+    :raises InvalidImage: if it is not a picture that we accept, with the reason.
     """
     if not data:
-        raise BadImage("empty")
+        raise InvalidImage("empty")
     if len(data) > limits.max_bytes:
-        raise BadImage("too_large", detail=f"{len(data)} bytes, {limits.max_bytes} allowed")
+        raise InvalidImage("too_large", detail=f"{len(data)} bytes, {limits.max_bytes} allowed")
     kind = FORMATS[sniff(data)]
-    facts = containers.survey(data, kind.name)
+    facts = containers.read_container(data, kind.name)
     if facts.width and facts.height:
         # Before Pillow looks: its WebP decoder makes room for the canvas when it opens.
         _check_size(facts.width, facts.height, limits)
-    if facts.is_cut:
-        raise BadImage("truncated")
+    if facts.is_truncated:
+        raise InvalidImage("truncated")
     try:
         image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
     except PILLOW_FAULTS as fault:
@@ -222,25 +222,27 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
 
 def _check_opened(image: Image.Image, kind: Format, limits: ImageLimits) -> None:
     if image.format == "MPO":
-        raise BadImage("mpo")
+        raise InvalidImage("mpo")
     if image.format != kind.pillow:
-        raise BadImage("damaged", detail="the decoder found another format than the magic bytes")
+        raise InvalidImage(
+            "damaged", detail="the decoder found another format than the magic bytes"
+        )
     _check_size(image.width, image.height, limits)
     try:
         frames = int(getattr(image, "n_frames", 1))
     except PILLOW_FAULTS as fault:
         raise _translate(fault) from fault
     if frames > limits.max_frames:
-        raise BadImage("animated", detail=f"{frames} frames")
+        raise InvalidImage("animated", detail=f"{frames} frames")
 
 
 def _check_size(width: int, height: int, limits: ImageLimits) -> None:
     if width < 1 or height < 1:
-        raise BadImage("damaged", detail="a side is zero")
+        raise InvalidImage("damaged", detail="a side is zero")
     if width * height > limits.max_pixels:
-        raise BadImage("too_many_pixels", detail=f"{width}x{height}")
+        raise InvalidImage("too_many_pixels", detail=f"{width}x{height}")
     if max(width, height) > limits.max_ratio * min(width, height):
-        raise BadImage("ratio", detail=f"{width}x{height}")
+        raise InvalidImage("ratio", detail=f"{width}x{height}")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -252,14 +254,14 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - the EXIF range
 
 
-def _translate(fault: BaseException) -> BadImage:
+def _translate(fault: BaseException) -> InvalidImage:
     """Turn what a decoder let out into our one error."""
     detail = type(fault).__name__
     if isinstance(fault, MemoryError):
-        return BadImage("too_much_memory", detail=detail)
+        return InvalidImage("too_much_memory", detail=detail)
     if isinstance(fault, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return BadImage("too_many_pixels", detail=detail)
+        return InvalidImage("too_many_pixels", detail=detail)
     # Pillow has no class of its own for this; the text is the library's, not the file's.
     if isinstance(fault, EOFError) or "truncated" in str(fault).lower():
-        return BadImage("truncated", detail=detail)
-    return BadImage("damaged", detail=detail)
+        return InvalidImage("truncated", detail=detail)
+    return InvalidImage("damaged", detail=detail)

@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +187,7 @@ class DecoderPool:
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the module-level function returns, having run it in a worker.
 
-        :raises BadImage: if the function says so, the worker dies twice, or takes too long.
+        :raises InvalidImage: if the function says so, the worker dies twice, or takes too long.
         :raises PoolClosed: if the pool was closed.
         """
         task = pickle.dumps((function.__module__, function.__qualname__, args, kwargs))
@@ -195,12 +195,12 @@ class DecoderPool:
             return cast("T", self._ask(task))
         except _Lost as fault:
             if fault.reason != "decoder_died":
-                raise BadImage(fault.reason) from fault
+                raise InvalidImage(fault.reason) from fault
         # Perhaps it was not the picture's fault: its successor is asked once more.
         try:
             return cast("T", self._ask(task))
         except _Lost as fault:
-            raise BadImage(fault.reason) from fault
+            raise InvalidImage(fault.reason) from fault
 
     def _ask(self, task: bytes) -> object:
         """Have one worker do a task.
@@ -253,7 +253,7 @@ class DecoderPool:
         worker.stop()
         self._hired.discard(worker)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Start with no workers in a forked child; the parent keeps its own."""
         for worker in self._hired:
             worker.forget()
@@ -266,7 +266,7 @@ _POOLS: weakref.WeakSet[DecoderPool] = weakref.WeakSet()
 
 def _begin_anew() -> None:
     for pool in list(_POOLS):
-        pool.begin_anew()
+        pool.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -277,10 +277,10 @@ def _open(answer: bytes) -> object:
     try:
         is_error, value = _Answers(io.BytesIO(answer)).load()
     except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError) as fault:
-        raise BadImage("decoder_died", detail=type(fault).__name__) from fault
+        raise InvalidImage("decoder_died", detail=type(fault).__name__) from fault
     if not is_error:
         return value
-    raise value if isinstance(value, Exception) else BadImage("decoder_died")
+    raise value if isinstance(value, Exception) else InvalidImage("decoder_died")
 
 
 def _interpreter() -> str:

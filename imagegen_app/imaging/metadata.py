@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from PIL import Image
 
 from imagegen_app.imaging import containers
-from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
+from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
 from imagegen_app.imaging.inspect import sniff
 
 #: The vocabulary of digital source types; http, as IPTC defines it.
@@ -65,7 +65,7 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufff
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class XmpFields:
     """What a picture's metadata says about its making."""
 
     #: A full address of IPTC's vocabulary.
@@ -87,14 +87,14 @@ class Marks:
     #: When it was made, as ISO 8601 in UTC.
     created: str = ""
 
-    def for_derived(self, name: str) -> Marks:
+    def for_derived(self, name: str) -> XmpFields:
         """Return the marks of a file derived from this one: same document, own instance."""
         space = uuid.uuid5(uuid.NAMESPACE_URL, self.document_id + "#" + self.instance_id)
         return replace(self, instance_id=f"xmp.iid:{uuid.uuid5(space, name)}")
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMarks:
+class ReadXmpFields:
     """What a file's metadata claims; text from a stranger, cleaned and capped."""
 
     digital_source_type: str = ""
@@ -123,7 +123,7 @@ def clean(text: str, *, cap: int = _MAX_FIELD) -> str:
     return kept if len(kept) <= cap else kept[: cap - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def build_xmp(marks: Marks) -> bytes:
+def build_xmp(marks: XmpFields) -> bytes:
     """Return the XMP packet for the marks, shortening the prompt where it would not fit."""
     values = {name: clean(str(getattr(marks, name, ""))) for name in _PROPERTIES}
     values["prompt"] = clean(marks.prompt, cap=_MAX_PROMPT)
@@ -152,15 +152,15 @@ def _packet(values: dict[str, str]) -> bytes:
     ).encode()
 
 
-def read_xmp(data: bytes) -> ReadMarks:
+def read_xmp(data: bytes) -> ReadXmpFields:
     """Return what the metadata of a PNG, JPEG, WebP or AVIF claims.
 
-    :raises BadImage: if the bytes are none of the four formats.
+    :raises InvalidImage: if the bytes are none of the four formats.
     """
     name = sniff(data)
     packet = _avif_packet(data) if name == "avif" else b""
     packet = packet or containers.xmp_packet(data, name, cap=MAX_READ)
-    return parse_xmp(packet) if packet else ReadMarks()
+    return parse_xmp(packet) if packet else ReadXmpFields()
 
 
 def _avif_packet(data: bytes) -> bytes:
@@ -169,7 +169,7 @@ def _avif_packet(data: bytes) -> bytes:
         with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
             packet = image.info.get("xmp", b"")
     except PILLOW_FAULTS as fault:
-        raise BadImage("damaged", detail=type(fault).__name__) from fault
+        raise InvalidImage("damaged", detail=type(fault).__name__) from fault
     return packet if isinstance(packet, bytes) and len(packet) <= MAX_READ else b""
 
 
@@ -218,10 +218,10 @@ class _Collector:
             self.found.setdefault(name, value)
 
 
-def parse_xmp(packet: bytes) -> ReadMarks:
+def parse_xmp(packet: bytes) -> ReadXmpFields:
     """Read a packet from a stranger: no document type, no entities, bounded depth and size."""
     if len(packet) > MAX_READ:
-        return ReadMarks(problem="The metadata is too long.")
+        return ReadXmpFields(problem="The metadata is too long.")
     collector = _Collector()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = collector.start
@@ -234,5 +234,5 @@ def parse_xmp(packet: bytes) -> ReadMarks:
         parser.Parse(packet.strip(b"\0 \t\r\n"), True)
     except (expat.ExpatError, _Refused, ValueError) as fault:
         detail = str(fault) if isinstance(fault, _Refused) else "is not well-formed"
-        return ReadMarks(problem=f"The metadata {detail}.")
-    return ReadMarks(**collector.found)
+        return ReadXmpFields(problem=f"The metadata {detail}.")
+    return ReadXmpFields(**collector.found)

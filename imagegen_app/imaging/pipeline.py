@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from imagegen_app.imaging import colour, containers, metadata, similarity
-from imagegen_app.imaging.faults import PILLOW_FAULTS, BadImage
+from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, Format, ImageLimits, Inspected, open_checked
-from imagegen_app.imaging.metadata import Marks
-from imagegen_app.imaging.similarity import Fingerprint
+from imagegen_app.imaging.metadata import XmpFields
+from imagegen_app.imaging.similarity import PerceptualHashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ _FEW_COLOURS = 4096
 _RUNS, _SEARCH = 3, 0
 
 
-class MarkLost(Exception):
+class MarkMissing(Exception):
     """A written mark could not be read back from the encoded file."""
 
 
@@ -56,10 +56,10 @@ class Qualities:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProcessingOptions:
     """What is to be made of a picture."""
 
-    marks: Marks
+    marks: XmpFields
     limits: ImageLimits = field(default_factory=ImageLimits)
     #: The widths of the renditions; none is made larger than the picture.
     widths: tuple[int, ...] = (320, 640, 960, 1280, 1920)
@@ -68,7 +68,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedFile:
     """One file that we made, and its facts."""
 
     data: bytes = field(repr=False)
@@ -83,20 +83,20 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class ProcessedImage:
     """All that is made of a picture, not yet signed."""
 
     inspected: Inspected
-    master: Encoded
-    renditions: tuple[Encoded, ...]
-    fingerprint: Fingerprint
+    master: EncodedFile
+    renditions: tuple[EncodedFile, ...]
+    fingerprint: PerceptualHashes
 
 
-def prepare(data: bytes, plan: Plan) -> Prepared:
+def prepare(data: bytes, plan: ProcessingOptions) -> ProcessedImage:
     """Inspect the bytes and make the master, the renditions and the fingerprint.
 
-    :raises BadImage: if the bytes are no picture that we accept.
-    :raises MarkLost: if a mark cannot be read back from a file that was written.
+    :raises InvalidImage: if the bytes are no picture that we accept.
+    :raises MarkMissing: if a mark cannot be read back from a file that was written.
     """
     raw, inspected = open_checked(data, limits=plan.limits)
     is_lossless = inspected.format == "webp" and containers.is_lossless_webp(data)
@@ -110,8 +110,8 @@ def prepare(data: bytes, plan: Plan) -> Prepared:
         is_master=True,
         is_lossless=is_lossless,
     )
-    seen = similarity.fingerprint(picture)
-    return Prepared(inspected, master, tuple(_renditions(picture, plan)), seen)
+    seen = similarity.perceptual_hashes(picture)
+    return ProcessedImage(inspected, master, tuple(_renditions(picture, plan)), seen)
 
 
 def rendition_sizes(width: int, height: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -124,7 +124,7 @@ def rendition_sizes(width: int, height: int, widths: tuple[int, ...]) -> list[tu
     return sorted(sizes, reverse=True)
 
 
-def _renditions(picture: Image.Image, plan: Plan) -> Iterator[Encoded]:
+def _renditions(picture: Image.Image, plan: ProcessingOptions) -> Iterator[EncodedFile]:
     for size in rendition_sizes(picture.width, picture.height, plan.widths):
         if size != picture.size:
             # Each from the one before it: a third of the work, and 53 dB from the long way.
@@ -138,15 +138,15 @@ def encode(
     picture: Image.Image,
     name: str,
     *,
-    marks: Marks,
+    marks: XmpFields,
     qualities: Qualities,
     is_master: bool = False,
     is_lossless: bool = False,
-) -> Encoded:
+) -> EncodedFile:
     """Write the picture with its marks, and read the marks back.
 
-    :raises BadImage: if the encoder refuses the picture.
-    :raises MarkLost: if the marks cannot be read back.
+    :raises InvalidImage: if the encoder refuses the picture.
+    :raises MarkMissing: if the marks cannot be read back.
     """
     kind = FORMATS[name]
     packet = metadata.build_xmp(marks)
@@ -174,8 +174,8 @@ def encode(
         picture = colour.flatten(picture)
     data = _write(picture, kind, options)
     if metadata.read_xmp(data) != metadata.parse_xmp(packet):
-        raise MarkLost(f"The marks written into a {kind.media_type} could not be read back.")
-    return Encoded(
+        raise MarkMissing(f"The marks written into a {kind.media_type} could not be read back.")
+    return EncodedFile(
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
         format=name,
@@ -200,12 +200,12 @@ def _write(picture: Image.Image, kind: Format, options: dict[str, Any]) -> bytes
         try:
             picture.save(out, kind.pillow, **attempt)
         except MemoryError as error:
-            raise BadImage("too_much_memory", detail=f"writing {kind.name}") from error
+            raise InvalidImage("too_much_memory", detail=f"writing {kind.name}") from error
         except PILLOW_FAULTS as error:
             fault = error
         else:
             return out.getvalue()
-    raise BadImage("not_encodable", detail=f"{kind.name}: {type(fault).__name__}") from fault
+    raise InvalidImage("not_encodable", detail=f"{kind.name}: {type(fault).__name__}") from fault
 
 
 def _options(

@@ -15,7 +15,7 @@ from statistics import median, pstdev
 from PIL import Image
 
 #: Up to this distance of the 64-bit hash it is the same picture.
-SAME = 8
+SAME_MAX_DISTANCE = 8
 #: Up to this distance of the 64-bit hash it is likely the same picture.
 LIKELY = 14
 
@@ -24,7 +24,7 @@ _FLAT_BELOW = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprint:
+class PerceptualHashes:
     """How a picture looks, in a form that can be compared."""
 
     #: 64 bits as 16 hexadecimal digits.
@@ -41,12 +41,12 @@ class Fingerprint:
     is_flat: bool
 
 
-def fingerprint(image: Image.Image) -> Fingerprint:
+def perceptual_hashes(image: Image.Image) -> PerceptualHashes:
     """Return how the picture looks; one with alpha is seen on white."""
     small = _grey(image)
     coefficients = _dct(small, side=32, keep=8)
     mirrored = [[-c if u % 2 else c for u, c in enumerate(row)] for row in coefficients]
-    return Fingerprint(
+    return PerceptualHashes(
         phash64=_bits(coefficients),
         phash256=_bits(_dct(small, side=64, keep=16)),
         mirrored=_bits(mirrored),

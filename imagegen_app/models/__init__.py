@@ -7,7 +7,7 @@ from imagegen_app.models.audit import (
     AuditEvent,
     AuditLeaf,
     AuditPending,
-    AuditSecret,
+    AuditPersonalText,
     AuditTile,
     Checkpoint,
 )
@@ -16,9 +16,9 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.jobs import Attempt, Job, JobInput
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
-from imagegen_app.models.pacing import Breaker, Throttle
+from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
-from imagegen_app.models.workers import Pulse, WebhookDelivery, Worker
+from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 
 __all__ = [
     "Asset",
@@ -26,28 +26,28 @@ __all__ = [
     "AuditEvent",
     "AuditLeaf",
     "AuditPending",
-    "AuditSecret",
+    "AuditPersonalText",
     "AuditTile",
     "Batch",
-    "Breaker",
     "Budget",
     "BudgetPeriod",
     "Checkpoint",
+    "CircuitBreaker",
     "Grant",
     "ImageModel",
     "Job",
     "JobInput",
     "LedgerEntry",
     "Lineage",
+    "PeriodicRun",
     "Placement",
     "PromptTemplate",
     "Provider",
-    "Pulse",
+    "RateLimitState",
     "Record",
     "RecordQuerySet",
     "Rendition",
     "TemplateVersion",
-    "Throttle",
     "Verdict",
     "WebhookDelivery",
     "Worker",

@@ -68,7 +68,7 @@ class MoneyField(_Integer):
         return models.Field.formfield(self, **options | kwargs)
 
 
-def shown(value: Decimal) -> str:
+def format_amount(value: Decimal) -> str:
     """Return an amount for people: two decimals, or more where it has them, in their notation."""
     exact = Decimal(value).quantize(_UNIT)
     cents = exact == exact.quantize(Decimal("0.01"))
@@ -76,6 +76,6 @@ def shown(value: Decimal) -> str:
     return text if cents else text.rstrip("0")
 
 
-def amount(value: Decimal) -> Value:
+def amount_expression(value: Decimal) -> Value:
     """Return an amount for arithmetic in the database, beside `F("reserved")` and the like."""
     return Value(value, output_field=MoneyField())

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import Outcome, ReviewState
+from imagegen_app.core.states import ReviewState, VerdictOutcome
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.jobs import Attempt, Job
 from imagegen_app.models.labels import choices
@@ -25,7 +25,7 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
 
     def showable(self) -> AssetQuerySet:
         """Keep assets that the public may see."""
-        return self.filter(review=ReviewState.APPROVED.value)
+        return self.filter(review_state=ReviewState.APPROVED.value)
 
     def results_of(self, job: Job) -> AssetQuerySet:
         """Keep the images that answer a job: its own, or those of the one it was answered from.
@@ -34,8 +34,8 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
         """
         made_by = job.cached_from_id or job.pk
         mine = Q(job=made_by)
-        if job.step_count > 1:
-            mine = (mine | Q(job__root=made_by)) & Q(is_step=False)
+        if job.chain_length > 1:
+            mine = (mine | Q(job__root=made_by)) & Q(is_intermediate=False)
         return self.filter(mine).order_by("position")
 
 
@@ -59,14 +59,14 @@ class Asset(Record):
     is_decorative = models.BooleanField(_("decorative"), default=False)
 
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
-    key = models.CharField(_("storage key"), max_length=200)
+    storage_key = models.CharField(_("storage key"), max_length=200)
     media_type = models.CharField(_("media type"), max_length=40)
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
     byte_size = models.PositiveBigIntegerField(_("bytes"))
     #: The provider's bytes, unchanged and never served inline.
     original_sha256 = models.CharField(_("SHA-256 of the original"), max_length=64)
-    original_key = models.CharField(max_length=200)
+    original_storage_key = models.CharField(max_length=200)
     original_media_type = models.CharField(max_length=40)
     original_byte_size = models.PositiveBigIntegerField()
     seed = models.BigIntegerField(_("seed"), null=True, blank=True)
@@ -76,13 +76,13 @@ class Asset(Record):
     is_flat = models.BooleanField(default=False)
 
     digital_source_type = models.CharField(_("digital source type"), max_length=120)
-    credentials_state = models.CharField(_("content credentials"), max_length=12)
-    credentials_signer = models.CharField(_("signed by"), max_length=160, blank=True)
+    c2pa_state = models.CharField(_("content credentials"), max_length=12)
+    c2pa_signer = models.CharField(_("signed by"), max_length=160, blank=True)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
 
     #: A follow-up pass works on it: what comes out of that counts, not this.
-    is_step = models.BooleanField(_("intermediate result"), default=False)
-    review = models.CharField(
+    is_intermediate = models.BooleanField(_("intermediate result"), default=False)
+    review_state = models.CharField(
         _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
     )
     reviewed_by = models.ForeignKey(
@@ -107,12 +107,15 @@ class Asset(Record):
                 fields=["attempt", "position"], name="imagegen_asset_position_once"
             ),
             models.CheckConstraint(
-                condition=Q(review__in=[s.value for s in ReviewState]), name="imagegen_asset_review"
+                condition=Q(review_state__in=[s.value for s in ReviewState]),
+                name="imagegen_asset_review",
             ),
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
-            models.Index(fields=["review", "-created_at"], name="imagegen_asset_review_queue"),
+            models.Index(
+                fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
+            ),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
@@ -158,7 +161,7 @@ class Rendition(Record):
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
-    key = models.CharField(_("storage key"), max_length=200)
+    storage_key = models.CharField(_("storage key"), max_length=200)
     byte_size = models.PositiveBigIntegerField(_("bytes"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -178,7 +181,7 @@ class Rendition(Record):
 class PlacementQuerySet(RecordQuerySet["Placement"]):
     """Placements by whether they stand."""
 
-    def standing(self) -> PlacementQuerySet:
+    def active(self) -> PlacementQuerySet:
         """Keep placements that were not taken back."""
         return self.filter(removed_at__isnull=True)
 
@@ -245,15 +248,15 @@ class Verdict(Record):
         ],
     )
     screener = models.CharField(_("content check"), max_length=80)
-    outcome = models.CharField(_("outcome"), max_length=8, choices=choices(Outcome))
+    outcome = models.CharField(_("outcome"), max_length=8, choices=choices(VerdictOutcome))
     categories: models.JSONField[Any, Any] = models.JSONField(
         _("categories"), default=list, blank=True
     )
     #: Scores as text by category, since the log knows no floats.
     scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
     #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
-    where = models.CharField(_("checked part"), max_length=80, blank=True)
-    advice = models.CharField(_("what to do"), max_length=300, blank=True)
+    part = models.CharField(_("checked part"), max_length=80, blank=True)
+    remedy = models.CharField(_("what to do"), max_length=300, blank=True)
     #: What the screener's call cost, in the currency of the job.
     cost = money(verbose_name=_("cost"), default=0)
     decided_by = models.ForeignKey(
@@ -271,7 +274,8 @@ class Verdict(Record):
         verbose_name_plural = _("verdicts")
         constraints = [
             models.CheckConstraint(
-                condition=Q(outcome__in=[o.value for o in Outcome]), name="imagegen_verdict_outcome"
+                condition=Q(outcome__in=[o.value for o in VerdictOutcome]),
+                name="imagegen_verdict_outcome",
             ),
         ]
 

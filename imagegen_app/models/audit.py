@@ -29,7 +29,7 @@ class AuditEvent(Record):
     verifier compares them with it. Plain columns instead of foreign keys: the log outlives its objects.
     """
 
-    of_the_log: ClassVar[bool] = True
+    is_audit_table: ClassVar[bool] = True
 
     uid = models.UUIDField(_("identifier"), unique=True, default=uuid7, editable=False)
     at = models.DateTimeField(_("time"), db_index=True)
@@ -63,10 +63,10 @@ class AuditEvent(Record):
         return self.type
 
 
-class AuditSecret(Record):
+class AuditPersonalText(Record):
     """Personal text of an event, and the salt of its commitment; deleting it is erasure."""
 
-    of_the_log: ClassVar[bool] = True
+    is_audit_table: ClassVar[bool] = True
 
     # The unique key below begins with it.
     event = models.ForeignKey(
@@ -93,7 +93,7 @@ class AuditSecret(Record):
 class AuditPending(Record):
     """An event that waits for its place in the log."""
 
-    of_the_log: ClassVar[bool] = True
+    is_audit_table: ClassVar[bool] = True
 
     event = models.OneToOneField(
         AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="pending"
@@ -111,7 +111,7 @@ class AuditPending(Record):
 class AuditLeaf(Record):
     """An event's place in the log, given by the sealer; dense from zero, insert only."""
 
-    of_the_log: ClassVar[bool] = True
+    is_audit_table: ClassVar[bool] = True
 
     seq = models.PositiveBigIntegerField(primary_key=True)
     event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="leaf")
@@ -129,7 +129,7 @@ class AuditLeaf(Record):
 class AuditTile(Record):
     """256 hashes of one level of the tree; the partial right edge is rewritten as it grows."""
 
-    of_the_log: ClassVar[bool] = True
+    is_audit_table: ClassVar[bool] = True
 
     level = models.PositiveSmallIntegerField()
     index = models.PositiveBigIntegerField()
@@ -150,7 +150,7 @@ class AuditTile(Record):
 class Checkpoint(Record):
     """A signed statement of the log's size and root hash."""
 
-    of_the_log: ClassVar[bool] = True
+    is_audit_table: ClassVar[bool] = True
 
     size = models.PositiveBigIntegerField(_("events"))
     root = models.CharField(_("root hash"), max_length=64)

@@ -19,8 +19,8 @@ class RecordQuerySet(models.QuerySet[M]):
     """A queryset whose bulk writes need a use case, like the model's own."""
 
     def _report(self) -> None:
-        of_the_log = bool(getattr(self.model, "of_the_log", False))
-        guard.report(self.model._meta.db_table, of_the_log=of_the_log)  # noqa: SLF001 - Django's documented API
+        is_audit_table = bool(getattr(self.model, "is_audit_table", False))
+        guard.record_write(self.model._meta.db_table, is_audit_table=is_audit_table)  # noqa: SLF001 - Django's documented API
 
     def update(self, **kwargs: Any) -> int:
         self._report()
@@ -36,8 +36,8 @@ class RecordQuerySet(models.QuerySet[M]):
         asked = kwargs.keys() - {"batch_size"}
         # As Django's own does: a router may read elsewhere than it writes.
         self._for_write = True
-        if not args and not asked and bulk.suits(self.model, rows, using=self.db):
-            bulk.copy(self.model, rows, using=self.db)
+        if not args and not asked and bulk.can_copy(self.model, rows, using=self.db):
+            bulk.copy_rows(self.model, rows, using=self.db)
             return rows
         return super().bulk_create(rows, *args, **kwargs)
 
@@ -52,7 +52,7 @@ class Record(models.Model):
     """A row that only a use case may write."""
 
     #: Tables of the audit log itself need no event about their own rows.
-    of_the_log: ClassVar[bool] = False
+    is_audit_table: ClassVar[bool] = False
 
     objects: ClassVar[Any] = RecordQuerySet.as_manager()
 
@@ -60,13 +60,13 @@ class Record(models.Model):
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        guard.report(self._meta.db_table, of_the_log=self.of_the_log)
+        guard.record_write(self._meta.db_table, is_audit_table=self.is_audit_table)
         super().save(*args, **kwargs)
 
     def delete(
         self, using: str | None = None, keep_parents: bool = False
     ) -> tuple[int, dict[str, int]]:
-        guard.report(self._meta.db_table, of_the_log=self.of_the_log)
+        guard.record_write(self._meta.db_table, is_audit_table=self.is_audit_table)
         return super().delete(using=using, keep_parents=keep_parents)
 
     def changes_since(self, stored: Record, names: Collection[str]) -> dict[str, tuple[Any, Any]]:

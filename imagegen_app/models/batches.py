@@ -37,7 +37,7 @@ class Batch(Record):
     #: Who started it and under which key: the same two give the same batch.
     actor_kind = models.CharField(_("kind of actor"), max_length=10)
     actor_id = models.CharField(_("actor"), max_length=64)
-    key = models.CharField(_("idempotency key"), max_length=64)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=64)
     image_model = models.ForeignKey(
         ImageModel,
         on_delete=models.PROTECT,
@@ -48,30 +48,30 @@ class Batch(Record):
     rows: models.JSONField[Any, Any] = models.JSONField(_("rows"), default=list)
     row_count = models.PositiveIntegerField(_("total rows"), default=0)
     #: Rows whose turn has come, whether a job was made of them or not.
-    prepared = models.PositiveIntegerField(_("rows prepared"), default=0)
+    prepared_rows = models.PositiveIntegerField(_("rows prepared"), default=0)
     #: The first rows that could not be made, and why.
-    faults: models.JSONField[Any, Any] = models.JSONField(_("invalid rows"), default=list)
+    invalid_rows: models.JSONField[Any, Any] = models.JSONField(_("invalid rows"), default=list)
     #: How many rows are made before a person releases the rest; 0 for all.
-    pilot = models.PositiveIntegerField(_("pilot"), default=0)
+    pilot_rows = models.PositiveIntegerField(_("pilot"), default=0)
     released_at = models.DateTimeField(_("rest started"), null=True, blank=True)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
     pause_reason = models.CharField(_("reason for the pause"), max_length=20, blank=True)
-    cap = money(verbose_name=_("spending limit"), null=True, blank=True)
+    spending_limit = money(verbose_name=_("spending limit"), null=True, blank=True)
     #: Paused at more than this share of failures among twenty and more ended jobs; 0 for never.
-    stop_at_failures = models.PositiveSmallIntegerField(
+    max_failure_percent = models.PositiveSmallIntegerField(
         _("pause above this failure rate (%)"), default=0
     )
     #: Paused at this many jobs that screening refused; 0 for never.
-    stop_at_blocks = models.PositiveIntegerField(_("pause after this many blocked rows"), default=0)
-    redo_at = models.DateTimeField(_("failed rows re-run"), null=True, blank=True)
+    max_blocked = models.PositiveIntegerField(_("pause after this many blocked rows"), default=0)
+    rerun_requested_at = models.DateTimeField(_("failed rows re-run"), null=True, blank=True)
     #: Counters, moved in the transaction of each job's own move.
-    total = models.PositiveIntegerField(_("jobs"), default=0)
-    made = models.PositiveIntegerField(_("completed"), default=0)
+    job_count = models.PositiveIntegerField(_("jobs"), default=0)
+    succeeded = models.PositiveIntegerField(_("completed"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
     blocked = models.PositiveIntegerField(_("blocked by content check"), default=0)
     cancelled = models.PositiveIntegerField(_("cancelled jobs"), default=0)
     spent = money(verbose_name=_("spent"), default=0)
-    estimated = money(verbose_name=_("estimated"), default=0)
+    reserved = money(verbose_name=_("estimated"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default="USD")
     cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -81,7 +81,7 @@ class Batch(Record):
         verbose_name_plural = _("batches")
         constraints = [
             models.UniqueConstraint(
-                fields=["actor_kind", "actor_id", "key"], name="imagegen_batch_key_once"
+                fields=["actor_kind", "actor_id", "idempotency_key"], name="imagegen_batch_key_once"
             ),
         ]
         indexes = [models.Index(fields=["-created_at"], name="imagegen_batch_newest")]

@@ -19,7 +19,7 @@ FEWEST = 50
 _COUNTED = (AutoField, BigAutoField, SmallAutoField)
 
 
-def suits(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
+def can_copy(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
     """Say whether the rows can be copied: enough of them, PostgreSQL, psycopg 3, plain values."""
     if len(rows) < FEWEST:
         return False
@@ -36,7 +36,7 @@ def suits(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
     )
 
 
-def copy(model: type[Model], rows: Sequence[Model], *, using: str) -> None:
+def copy_rows(model: type[Model], rows: Sequence[Model], *, using: str) -> None:
     """Insert the rows, and give each the key that the database counted for it.
 
     As with Django's `bulk_create`, no signals are sent and `save` is not called. Triggers and

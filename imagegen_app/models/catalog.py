@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.states import USABLE, Lifecycle
+from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.labels import choices
@@ -73,7 +73,9 @@ class ImageModelQuerySet(RecordQuerySet["ImageModel"]):
 
     def usable(self) -> ImageModelQuerySet:
         """Keep models that take new requests."""
-        return self.filter(lifecycle__in=sorted(s.value for s in USABLE), provider__is_enabled=True)
+        return self.filter(
+            lifecycle__in=sorted(s.value for s in USABLE_LIFECYCLES), provider__is_enabled=True
+        )
 
 
 class ImageModel(Record):
@@ -84,7 +86,7 @@ class ImageModel(Record):
     )
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=80, unique=True)
-    wire_name = models.CharField(
+    provider_model_name = models.CharField(
         _("model name at the provider"),
         max_length=120,
         help_text=_("The name or ID that the provider's API expects."),
@@ -111,7 +113,7 @@ class ImageModel(Record):
         verbose_name=_("fallback model"),
         help_text=_("Used while this model fails, for people who hold a grant for it."),
     )
-    price = models.JSONField(
+    price_list = models.JSONField(
         _("price list"),
         default=dict,
         help_text=_(
@@ -128,7 +130,8 @@ class ImageModel(Record):
         verbose_name_plural = _("image models")
         constraints = [
             models.UniqueConstraint(
-                fields=["provider", "wire_name", "version"], name="imagegen_model_pinned_once"
+                fields=["provider", "provider_model_name", "version"],
+                name="imagegen_model_pinned_once",
             ),
             models.CheckConstraint(
                 condition=Q(lifecycle__in=[s.value for s in Lifecycle]),

@@ -13,7 +13,12 @@ from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
-from imagegen_app.core.states import FINAL, LIVE, AttemptState, JobState
+from imagegen_app.core.states import (
+    FINAL_STATES,
+    LIVE_ATTEMPT_STATES,
+    AttemptState,
+    JobState,
+)
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.batches import Batch
@@ -21,8 +26,8 @@ from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
 from imagegen_app.models.templates import TemplateVersion
 
-_FINAL = sorted(s.value for s in FINAL)
-_LIVE = sorted(s.value for s in LIVE)
+_FINAL = sorted(s.value for s in FINAL_STATES)
+_LIVE = sorted(s.value for s in LIVE_ATTEMPT_STATES)
 POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
@@ -110,7 +115,7 @@ class Job(Record):
     #: Which image of the wish it works on, from 0.
     image_number = models.PositiveSmallIntegerField(_("image"), null=True, blank=True)
     #: Jobs of the wish, with its passes: 1 where nothing follows.
-    step_count = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
+    chain_length = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
     row_key = models.CharField(_("row"), max_length=120, blank=True)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -159,12 +164,12 @@ class Job(Record):
         verbose_name=_("reused from"),
     )
 
-    policy = models.CharField(
+    unknown_outcome_policy = models.CharField(
         _("when the outcome is unknown"), max_length=14, choices=POLICIES, default="at_most_once"
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
     #: Place in the round of all requesters: who has asked for much waits behind who has not.
-    turn = models.PositiveBigIntegerField(_("queue order"), default=0)
+    queue_order = models.PositiveBigIntegerField(_("queue order"), default=0)
     #: Its batch is paused.
     is_held = models.BooleanField(_("held (batch paused)"), default=False)
     due_at = models.DateTimeField(_("next step due"), null=True, blank=True)
@@ -173,16 +178,16 @@ class Job(Record):
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     #: Leases that ran out without progress; reset by every move.
-    claims = models.PositiveSmallIntegerField(default=0)
+    expired_leases = models.PositiveSmallIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(_("attempts so far"), default=0)
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
-    provider_cancel_asked_at = models.DateTimeField(null=True, blank=True)
+    provider_cancel_requested_at = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(_("progress"), null=True, blank=True)
 
     #: Of the images, of their screening and of their captions.
     estimated_cost = money(verbose_name=_("estimated cost"), default=0)
     #: The part of the estimate that is for screening and captions.
-    extras_estimate = money(
+    estimated_extras = money(
         verbose_name=_("estimated cost of content checks and alternative texts"), default=0
     )
     #: What screening has cost by now; part of the cost once the job has ended.
@@ -226,8 +231,10 @@ class Job(Record):
         ]
         indexes = [
             models.Index(fields=["state", "due_at"], name="imagegen_job_due"),
-            models.Index(fields=["state", "-priority", "turn"], name="imagegen_job_turn"),
-            models.Index(fields=["requester", "state", "turn"], name="imagegen_job_own_turn"),
+            models.Index(fields=["state", "-priority", "queue_order"], name="imagegen_job_turn"),
+            models.Index(
+                fields=["requester", "state", "queue_order"], name="imagegen_job_own_turn"
+            ),
             models.Index(fields=["batch", "state"], name="imagegen_job_of_batch"),
             models.Index(fields=["-created_at"], name="imagegen_job_newest"),
             models.Index(fields=["requester", "-created_at"], name="imagegen_job_by_requester"),
@@ -246,7 +253,7 @@ class Job(Record):
 
     @property
     def is_final(self) -> bool:
-        return JobState(self.state) in FINAL
+        return JobState(self.state) in FINAL_STATES
 
 
 class JobInput(Record):
@@ -259,7 +266,7 @@ class JobInput(Record):
         "Asset", on_delete=models.PROTECT, null=True, blank=True, related_name="used_as_input"
     )
     sha256 = models.CharField(max_length=64)
-    key = models.CharField(max_length=200)
+    storage_key = models.CharField(max_length=200)
     media_type = models.CharField(max_length=40)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
@@ -308,12 +315,12 @@ class Attempt(Record):
     revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)
     actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
-    is_accepted_risk = models.BooleanField(
+    is_resent_at_risk = models.BooleanField(
         _("resent although it may be billed twice"), default=False
     )
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.CharField(_("detail"), max_length=300, blank=True)
-    polls = models.PositiveIntegerField(_("status polls"), default=0)
+    poll_count = models.PositiveIntegerField(_("status polls"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     answered_at = models.DateTimeField(_("answer received"), null=True, blank=True)

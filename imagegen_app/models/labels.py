@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from imagegen_app.core.states import AttemptState, JobState, Lifecycle, Outcome, ReviewState
+from imagegen_app.core.states import (
+    AttemptState,
+    JobState,
+    Lifecycle,
+    ReviewState,
+    VerdictOutcome,
+)
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.core.variables import VariableKind
 
@@ -53,10 +59,10 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         Lifecycle.DEPRECATED: _("Deprecated"),
         Lifecycle.RETIRED: _("Retired"),
     },
-    Outcome: {
-        Outcome.PASSED: _("Passed"),
-        Outcome.HELD: _("Held for review"),
-        Outcome.BLOCKED: pgettext_lazy("verdict", "Blocked"),
+    VerdictOutcome: {
+        VerdictOutcome.PASSED: _("Passed"),
+        VerdictOutcome.HELD: _("Held for review"),
+        VerdictOutcome.BLOCKED: pgettext_lazy("verdict", "Blocked"),
     },
     Operation: {
         Operation.GENERATE: _("Generate"),

@@ -128,7 +128,7 @@ class BudgetPeriod(Record):
         return f"{self.budget} {self.starts_on}"
 
     @property
-    def left(self) -> Decimal:
+    def remaining(self) -> Decimal:
         """What can still be reserved."""
         return Decimal(self.limit - self.reserved - self.spent)
 

@@ -9,7 +9,7 @@ from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import Provider
 
 
-class Throttle(Record):
+class RateLimitState(Record):
     """One provider account's place in time, shared by all workers (GCRA)."""
 
     provider = models.OneToOneField(
@@ -20,11 +20,11 @@ class Throttle(Record):
         verbose_name=_("provider"),
     )
     #: The theoretical arrival time: when the next call would come if all kept to the rate.
-    next_at = models.DateTimeField(_("next call"))
+    next_call_at = models.DateTimeField(_("next call"))
     #: No call before this moment, since the provider has asked for quiet.
-    closed_until = models.DateTimeField(_("paused until"))
+    cooldown_until = models.DateTimeField(_("paused until"))
     #: Refusals for being too fast, in a row.
-    strikes = models.PositiveIntegerField(_("consecutive refusals"), default=0)
+    consecutive_refusals = models.PositiveIntegerField(_("consecutive refusals"), default=0)
 
     class Meta:
         verbose_name = _("rate limit")
@@ -35,7 +35,7 @@ class Throttle(Record):
         return f"rate limit of {self.provider_id}"
 
 
-class Breaker(Record):
+class CircuitBreaker(Record):
     """Whether a provider, a model and an operation work at present; made with the first failure."""
 
     #: `provider` or `provider:model:operation`, by their keys.
@@ -43,10 +43,10 @@ class Breaker(Record):
     provider = models.ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="breakers", verbose_name=_("provider")
     )
-    window_at = models.DateTimeField(_("counted since"))
+    window_started_at = models.DateTimeField(_("counted since"))
     calls = models.PositiveIntegerField(_("calls"), default=0)
     failures = models.PositiveIntegerField(_("failures"), default=0)
-    in_row = models.PositiveIntegerField(_("consecutive failures"), default=0)
+    consecutive_failures = models.PositiveIntegerField(_("consecutive failures"), default=0)
     #: Open until then; empty while closed. After it, one probe is let through.
     open_until = models.DateTimeField(_("open until"), null=True, blank=True)
     #: Since when it has not been closed; the longer, the rarer it is probed.
@@ -54,7 +54,7 @@ class Breaker(Record):
     #: The probe under way is believed lost then.
     probe_until = models.DateTimeField(_("probe running until"), null=True, blank=True)
     #: Calls at once that are let through after it has closed; 0 for all.
-    ramp = models.PositiveIntegerField(_("concurrent calls for now"), default=0)
+    recovery_concurrency = models.PositiveIntegerField(_("concurrent calls for now"), default=0)
 
     class Meta:
         verbose_name = _("circuit breaker")

@@ -64,7 +64,7 @@ class Worker(Record):
     name = models.CharField(_("name"), max_length=80, unique=True)
     engine = models.CharField(_("engine"), max_length=80)
     started_at = models.DateTimeField(_("started"))
-    seen_at = models.DateTimeField(_("last seen"))
+    last_seen_at = models.DateTimeField(_("last seen"))
     stopped_at = models.DateTimeField(_("stopped"), null=True, blank=True)
 
     class Meta:
@@ -76,11 +76,11 @@ class Worker(Record):
         return self.name
 
 
-class Pulse(Record):
+class PeriodicRun(Record):
     """When something regular last happened, and which time slot it claimed."""
 
     name = models.CharField(max_length=40, primary_key=True)
-    at = models.DateTimeField()
+    last_run_at = models.DateTimeField()
     slot = models.BigIntegerField(default=0)
 
     class Meta:

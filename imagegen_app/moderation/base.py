@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from imagegen_app.core.states import Outcome
+from imagegen_app.core.states import VerdictOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +17,10 @@ class ScreenerFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ScreenerDecision:
     """What a screener decided about one text or picture."""
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     categories: tuple[str, ...] = ()
     #: By category, 0 to 1 as text.
     scores: Mapping[str, str] = field(default_factory=dict)
@@ -30,20 +30,20 @@ class Finding:
     cost: Decimal | None = None
 
 
-PASSED = Finding(outcome=Outcome.PASSED)
+PASSED = ScreenerDecision(outcome=VerdictOutcome.PASSED)
 
 
 class Screener(Protocol):
     """Something that looks at what goes in or comes out."""
 
-    def screen_text(self, text: str) -> Finding:
+    def screen_text(self, text: str) -> ScreenerDecision:
         """Decide about a prompt.
 
         :raises ScreenerFailed: if it cannot.
         """
         ...
 
-    def screen_image(self, data: bytes, *, media_type: str) -> Finding:
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
         """Decide about a picture.
 
         :raises ScreenerFailed: if it cannot.

@@ -7,8 +7,8 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagegen_app.core.states import Outcome
-from imagegen_app.moderation.base import PASSED, Finding, ScreenerFailed
+from imagegen_app.core.states import VerdictOutcome
+from imagegen_app.moderation.base import PASSED, ScreenerDecision, ScreenerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,20 +57,20 @@ class BlockList:
         )
         self._pattern = re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
 
-    def screen_text(self, text: str) -> Finding:
+    def screen_text(self, text: str) -> ScreenerDecision:
         """Look for the terms in the text."""
         if self._pattern is None:
             return PASSED
         folded = fold(text)
         if not any(map(self._pattern.search, (folded, folded.translate(_LEET)))):
             return PASSED
-        return Finding(
-            outcome=Outcome.BLOCKED,
+        return ScreenerDecision(
+            outcome=VerdictOutcome.BLOCKED,
             categories=("block_list",),
             advice="Reword the prompt: it contains a blocked term.",
         )
 
-    def screen_image(self, data: bytes, *, media_type: str) -> Finding:  # noqa: ARG002 - a list of words sees no pictures
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - a list of words sees no pictures
         """Let every picture pass: this screener reads text."""
         return PASSED
 

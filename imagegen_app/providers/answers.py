@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class AnswerFile:
+class SpooledAnswer:
     """The place of one attempt's answer: a body, and a small note about it.
 
     The body is written beside its place, flushed to the disk and renamed, so that a file that
@@ -74,7 +74,7 @@ class AnswerFile:
         self._sync_folder()
         failpoint("spool.after_rename")
 
-    def note(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the note of a complete answer."""
         loaded: dict[str, Any] = json.loads((self.folder / "note.json").read_text("utf-8"))
         return loaded

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
         Capabilities,
         GenerationRequest,
         ProviderResult,
-        Recovery,
+        RecoveryMethod,
         Submission,
     )
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
 
 #: `cancelled_free` only where the provider says that it bills nothing for it.
 CancelOutcome = Literal["cancelled", "cancelled_free", "too_late", "not_offered"]
@@ -30,7 +30,7 @@ class WebhookNotice:
     status: str
 
 
-class Provider(Protocol):
+class ProviderAdapter(Protocol):
     """An account at an image API, ready to be called.
 
     Adapters are built by `registry.build` with values only: base URL, secret, HTTP client, limits.
@@ -39,13 +39,13 @@ class Provider(Protocol):
     #: The adapter's name in the registry.
     name: ClassVar[str]
     #: How the fate of an unanswered call can be learnt; empty where it cannot.
-    recovery: ClassVar[frozenset[Recovery]]
+    recovery: ClassVar[frozenset[RecoveryMethod]]
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what the model can do."""
         ...
 
-    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+    async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         """Make the billable call; a synchronous answer's bytes go to `answer` and are durable
         there before this returns `ANSWERED`.
 
@@ -53,7 +53,7 @@ class Provider(Protocol):
         """
         ...
 
-    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
         """Ask how the call stands, and fetch the result into `answer` when it is there.
 
         :raises ProviderError: if the call failed at the provider or cannot be asked about.
@@ -65,7 +65,7 @@ class Provider(Protocol):
         ...
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: AnswerFile
+        self, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         """Learn the fate of a call that was sent and never answered, at no further cost.
 
@@ -77,7 +77,7 @@ class Provider(Protocol):
         """
         ...
 
-    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         """Decode a spooled answer; no network, so it can be repeated.
 
         :raises BadResponse: if the bytes cannot be used.

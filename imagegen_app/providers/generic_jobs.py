@@ -27,10 +27,10 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.core.types import (
     Capabilities,
-    GeneratedImage,
     Operation,
+    ProviderImage,
     ProviderResult,
-    Recovery,
+    RecoveryMethod,
     SizeRule,
     Submission,
     SubmissionStatus,
@@ -39,14 +39,14 @@ from imagegen_app.providers.base import WebhookNotice
 from imagegen_app.providers.families import base64_json, openai_like, standard_webhooks, submit_poll
 from imagegen_app.providers.http import Auth
 from imagegen_app.providers.parameters import check_request
-from imagegen_app.providers.rate_headers import full_for
+from imagegen_app.providers.rate_headers import rate_limited_for
 from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from imagegen_app.core.types import GenerationRequest
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import CancelOutcome
     from imagegen_app.providers.credentials import Credential, Secret
     from imagegen_app.providers.http import HttpClient, Reply
@@ -59,9 +59,9 @@ _DEFAULT = Capabilities(
     output_formats=openai_like.RASTER_FORMATS,
     backgrounds=("auto", "opaque", "transparent"),
     max_inputs=8,
-    takes_mask=True,
-    takes_seed=True,
-    takes_negative_prompt=True,
+    supports_mask=True,
+    supports_seed=True,
+    supports_negative_prompt=True,
     parameters={"strength": (), "steps": (), "guidance": (), "style": ()},
 )
 _MAX_POLL_BYTES = 96 * 1024 * 1024
@@ -72,8 +72,8 @@ class GenericJobs:
     """An account at a server that speaks the generic job protocol."""
 
     name: ClassVar[str] = "generic_jobs"
-    recovery: ClassVar[frozenset[Recovery]] = frozenset(
-        {Recovery.IDEMPOTENCY_KEY, Recovery.LOOKUP, Recovery.WEBHOOK}
+    recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset(
+        {RecoveryMethod.IDEMPOTENCY_KEY, RecoveryMethod.LOOKUP, RecoveryMethod.WEBHOOK}
     )
 
     def __init__(
@@ -95,7 +95,7 @@ class GenericJobs:
     def capabilities(self, model: str) -> Capabilities:
         return self._matrix.get(model, _DEFAULT)
 
-    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+    async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         check_request(request, capabilities=self.capabilities(request.model))
         del answer  # The result comes later, by `poll`.
         reply = await self._http.post_json(
@@ -116,10 +116,10 @@ class GenericJobs:
             ref=job.ref,
             request_id=reply.request_id,
             poll_after=job.poll_after or retry_after(reply.headers),
-            full_for=full_for(reply.headers),
+            rate_limited_for=rate_limited_for(reply.headers),
         )
 
-    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
         reply, document = await self._ask(f"/v1/jobs/{quote(ref, safe='')}")
         return await self._follow(document, reply=reply, answer=answer)
 
@@ -140,7 +140,7 @@ class GenericJobs:
         return "cancelled_free" if job.is_free else "cancelled"
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: AnswerFile
+        self, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         key = quote(request.idempotency_key, safe="")
         reply, document = await self._ask(f"/v1/jobs?idempotency_key={key}")
@@ -151,7 +151,7 @@ class GenericJobs:
             raise NotFound(detail="the provider never had this call", request_id=reply.request_id)
         return await self._follow(jobs[0], reply=reply, answer=answer)
 
-    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         read = base64_json.load(answer)
         job = submit_poll.read_job(read.content)
         images = tuple(
@@ -192,7 +192,7 @@ class GenericJobs:
                 detail=error.detail, status=error.status, request_id=error.request_id
             ) from None
 
-    async def _follow(self, document: object, *, reply: Reply, answer: AnswerFile) -> Submission:
+    async def _follow(self, document: object, *, reply: Reply, answer: SpooledAnswer) -> Submission:
         job = submit_poll.read_job(document, request_id=reply.request_id)
         if job.status != "succeeded":
             return submit_poll.under_way(job, request_id=reply.request_id)
@@ -244,8 +244,8 @@ def encoded(request: GenerationRequest) -> bytes:
 
 
 def _image(
-    item: Mapping[str, Any], *, read: base64_json.Document, answer: AnswerFile, part: str
-) -> GeneratedImage:
+    item: Mapping[str, Any], *, read: base64_json.Document, answer: SpooledAnswer, part: str
+) -> ProviderImage:
     if "url" not in item:
         return openai_like.image_of(item, read=read)
     try:
@@ -253,7 +253,7 @@ def _image(
     except FileNotFoundError:
         raise BadResponse(detail="an item without an image") from None
     seed, claimed = item.get("seed"), item.get("mime_type")
-    return GeneratedImage(
+    return ProviderImage(
         data=data,
         claimed_media_type=claimed if isinstance(claimed, str) else "",
         seed=seed if isinstance(seed, int) else None,

@@ -16,23 +16,23 @@ from imagegen_app.core.types import (
     Capabilities,
     InputRole,
     Operation,
-    Recovery,
+    RecoveryMethod,
     Size,
     SizeRule,
     Submission,
     SubmissionStatus,
 )
-from imagegen_app.providers.families import canvas, multipart, openai_like
+from imagegen_app.providers.families import masks, multipart, openai_like
 from imagegen_app.providers.families.synchronous import Synchronous
 from imagegen_app.providers.http import Auth
 from imagegen_app.providers.parameters import check_request
-from imagegen_app.providers.rate_headers import full_for
+from imagegen_app.providers.rate_headers import rate_limited_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.core.types import GenerationRequest, ProviderResult
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.credentials import Credential
     from imagegen_app.providers.http import HttpClient, Reply
 
@@ -40,7 +40,7 @@ BASE_URL = "https://api.openai.com/v1"
 
 _MAX_COMPRESSION = 100
 _OPERATIONS = frozenset(Operation) - {Operation.UPSCALE, Operation.CONTROL}
-_LISTED = SizeRule(listed=(Size(1024, 1024), Size(1536, 1024), Size(1024, 1536)))
+_LISTED = SizeRule(allowed=(Size(1024, 1024), Size(1536, 1024), Size(1024, 1536)))
 _FREE = SizeRule(step=16, min_pixels=655_360, max_pixels=3840 * 2160, max_side=3840, max_ratio=3.0)
 _QUALITIES = ("auto", "low", "medium", "high")
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
@@ -66,7 +66,7 @@ def _matrix(**changes: Any) -> Capabilities:
         "output_formats": openai_like.RASTER_FORMATS,
         "backgrounds": ("auto", "opaque", "transparent"),
         "max_inputs": 16,
-        "takes_mask": True,
+        "supports_mask": True,
         "parameters": _PARAMETERS,
     }
     return Capabilities(**values | changes)
@@ -97,7 +97,7 @@ class OpenAI(Synchronous):
     """An account at OpenAI, or at a server that copies its Images API."""
 
     name: ClassVar[str] = "openai"
-    recovery: ClassVar[frozenset[Recovery]] = frozenset()
+    recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset()
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class OpenAI(Synchronous):
                 return capabilities
         return _GPT_IMAGE_2
 
-    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+    async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         check_request(request, capabilities=self.capabilities(request.model))
         fields = _fields(request)
         if request.operation is Operation.GENERATE and not request.inputs:
@@ -152,11 +152,13 @@ class OpenAI(Synchronous):
             )
         return await _answered(reply, request=request, answer=answer)
 
-    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         return openai_like.read_images(answer)
 
 
-async def _answered(reply: Reply, *, request: GenerationRequest, answer: AnswerFile) -> Submission:
+async def _answered(
+    reply: Reply, *, request: GenerationRequest, answer: SpooledAnswer
+) -> Submission:
     if not reply.ok:
         raise openai_like.classify(reply)
     note = {
@@ -170,7 +172,7 @@ async def _answered(reply: Reply, *, request: GenerationRequest, answer: AnswerF
     return Submission(
         SubmissionStatus.ANSWERED,
         request_id=reply.request_id,
-        full_for=full_for(reply.headers),
+        rate_limited_for=rate_limited_for(reply.headers),
     )
 
 
@@ -208,19 +210,19 @@ def _compression(value: object, request: GenerationRequest) -> int:
 
 def _form(request: GenerationRequest, fields: Mapping[str, str | int]) -> multipart.Form:
     images = [i for i in request.inputs if i.role is not InputRole.MASK]
-    masks = [canvas.alpha_mask(i.data) for i in request.inputs if i.role is InputRole.MASK]
+    alpha = [masks.alpha_mask(i.data) for i in request.inputs if i.role is InputRole.MASK]
     sources = [(image.media_type, image.data) for image in images]
     if request.operation is Operation.OUTPAINT:
         anchor = str(request.parameters.get("anchor", "center"))
-        wide, mask = canvas.padded(images[0].data, size=request.size, anchor=anchor)
-        sources[0], masks = ("image/png", wide), [mask]
+        wide, mask = masks.padded(images[0].data, size=request.size, anchor=anchor)
+        sources[0], alpha = ("image/png", wide), [mask]
     # One file goes as `image`, several as a repeated `image[]`: what the official client sends.
     name = "image" if len(sources) == 1 else "image[]"
     files = [
         multipart.FormFile(name, f"image-{n}.{kind.removeprefix('image/')}", kind, data)
         for n, (kind, data) in enumerate(sources)
     ]
-    files += [multipart.FormFile("mask", "mask.png", "image/png", mask) for mask in masks]
+    files += [multipart.FormFile("mask", "mask.png", "image/png", mask) for mask in alpha]
     return multipart.encode(
         fields=[(key, str(value)) for key, value in fields.items() if key not in _JSON_ONLY],
         files=files,

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import UnsupportedParameter
-from imagegen_app.core.types import NEEDS_IMAGE, Complaint, InputRole, Operation
-from imagegen_app.core.words import Message, gettext_noop
+from imagegen_app.core.i18n import Message, gettext_noop
+from imagegen_app.core.types import (
+    IMAGE_INPUT_OPERATIONS,
+    Complaint,
+    InputRole,
+    Operation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +32,13 @@ def check_request(request: GenerationRequest, *, capabilities: Capabilities) -> 
 
     :raises UnsupportedParameter: with the first complaint as its detail.
     """
-    for complaint in complaints(request, capabilities=capabilities):
+    for complaint in validation_errors(request, capabilities=capabilities):
         raise UnsupportedParameter(detail=str(complaint))
 
 
-def complaints(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
+def validation_errors(
+    request: GenerationRequest, *, capabilities: Capabilities
+) -> Iterator[Complaint]:
     """Return what does not fit: the parameter, and why in a few words."""
     if request.operation not in capabilities.operations:
         yield _complaint(
@@ -53,7 +60,7 @@ def complaints(request: GenerationRequest, *, capabilities: Capabilities) -> Ite
             most=capabilities.max_prompt_chars,
         )
     if request.operation is not Operation.REMOVE_BACKGROUND:
-        size = capabilities.sizes.complaint(request.size)
+        size = capabilities.sizes.error_for(request.size)
         if size is not None:
             yield size
     yield from _choices(request, capabilities=capabilities)
@@ -79,20 +86,20 @@ def _choices(request: GenerationRequest, *, capabilities: Capabilities) -> Itera
     cut_out = request.operation is Operation.REMOVE_BACKGROUND
     if (cut_out or request.background == "transparent") and request.output_format == "jpeg":
         yield _complaint("background", gettext_noop("a JPEG cannot be transparent"))
-    if request.seed is not None and not capabilities.takes_seed:
+    if request.seed is not None and not capabilities.supports_seed:
         yield Complaint("seed", _NOT_OFFERED)
-    if request.negative_prompt and not capabilities.takes_negative_prompt:
+    if request.negative_prompt and not capabilities.supports_negative_prompt:
         yield Complaint("negative_prompt", _NOT_OFFERED)
 
 
 def _inputs(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
     masks = [i for i in request.inputs if i.role is InputRole.MASK]
     images = [i for i in request.inputs if i.role is not InputRole.MASK]
-    if request.operation in NEEDS_IMAGE and not images:
+    if request.operation in IMAGE_INPUT_OPERATIONS and not images:
         yield _complaint("inputs", gettext_noop("this operation needs an image"))
     if len(images) > capabilities.max_inputs:
         yield _complaint("inputs", _MOST_IMAGES, most=capabilities.max_inputs)
-    if masks and not capabilities.takes_mask:
+    if masks and not capabilities.supports_mask:
         yield Complaint("mask", _NOT_OFFERED)
     if len(masks) > 1:
         yield _complaint("mask", gettext_noop("only one is possible"))

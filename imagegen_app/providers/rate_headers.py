@@ -25,7 +25,7 @@ _RESET = re.compile(r"(?:^|[;,\s])(?:t|reset)\s*=\s*(\d+)")
 _UNIX_TIMES = 1_000_000_000
 
 
-def full_for(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+def rate_limited_for(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
     """Return the seconds until the provider takes another call, None where it takes one now.
 
     The headers are keyed in lower case; `now` is a Unix time.

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.types import Recovery
+from imagegen_app.core.types import RecoveryMethod
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import Capabilities
-    from imagegen_app.providers.base import Provider
+    from imagegen_app.providers.base import ProviderAdapter
     from imagegen_app.providers.credentials import Credential
     from imagegen_app.providers.http import HttpClient
 
@@ -29,8 +29,8 @@ class Adapter:
     #: Where the API is, unless the account says otherwise; empty where it must say.
     base_url: str = ""
     #: Whether it makes network calls at all.
-    remote: bool = True
-    recovery: frozenset[Recovery] = frozenset()
+    is_remote: bool = True
+    recovery: frozenset[RecoveryMethod] = frozenset()
     #: A model's name on the wire that shows what the adapter can do.
     example_model: str = ""
 
@@ -42,8 +42,8 @@ _ADAPTERS = (
         path=_PLACE + "sandbox:Sandbox",
         label="Sandbox (draws locally, no key, no cost)",
         needs_credential=False,
-        remote=False,
-        recovery=frozenset({Recovery.IDEMPOTENCY_KEY}),
+        is_remote=False,
+        recovery=frozenset({RecoveryMethod.IDEMPOTENCY_KEY}),
         example_model="sandbox-1",
     ),
     Adapter(
@@ -59,7 +59,9 @@ _ADAPTERS = (
         path=_PLACE + "generic_jobs:GenericJobs",
         label="Generic job protocol (your own gateway)",
         needs_credential=True,
-        recovery=frozenset({Recovery.IDEMPOTENCY_KEY, Recovery.LOOKUP, Recovery.WEBHOOK}),
+        recovery=frozenset(
+            {RecoveryMethod.IDEMPOTENCY_KEY, RecoveryMethod.LOOKUP, RecoveryMethod.WEBHOOK}
+        ),
         example_model="generic-1",
     ),
 )
@@ -89,7 +91,7 @@ def describe(name: str) -> Adapter:
         label=str(getattr(kind, "label", name)),
         needs_credential=bool(getattr(kind, "needs_credential", False)),
         base_url=str(getattr(kind, "base_url", "")),
-        remote=bool(getattr(kind, "remote", True)),
+        is_remote=bool(getattr(kind, "is_remote", True)),
         recovery=frozenset(kind.recovery),
         example_model=str(getattr(kind, "example_model", "")),
     )
@@ -107,7 +109,7 @@ def build(
     credential: Credential | None = None,
     http: HttpClient | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Provider:
+) -> ProviderAdapter:
     """Build an adapter by its name, or by the dotted path (`module:Class`) of your own.
 
     Options that all adapters know: `capabilities`, a mapping of model name to `Capabilities`
@@ -119,17 +121,17 @@ def build(
     """
     adapter = describe(name)
     base_url = base_url or adapter.base_url
-    if adapter.remote:
+    if adapter.is_remote:
         if not base_url or http is None:
             raise ValueError(f"the adapter {name!r} needs a base URL and an HTTP client")
         if not http.may_call(base_url):
             raise ValueError("the base URL must be https or a trusted origin")
     if adapter.needs_credential and credential is None:
         raise ValueError(f"the adapter {name!r} needs a credential")
-    if adapter.remote and credential is not None and not credential.allows(base_url):
+    if adapter.is_remote and credential is not None and not credential.allows(base_url):
         raise ValueError(f"the credential {credential.name!r} is not meant for the base URL")
     kind = _load(adapter.path)
-    built: Provider = kind(
+    built: ProviderAdapter = kind(
         base_url=base_url, credential=credential, http=http, options=options or {}
     )
     return built
@@ -143,7 +145,7 @@ def capabilities(
     :raises UnknownAdapter: if there is none.
     """
     kind = _load(describe(name).path)
-    built: Provider = kind(base_url="", credential=None, http=None, options=options or {})
+    built: ProviderAdapter = kind(base_url="", credential=None, http=None, options=options or {})
     return built.capabilities(model)
 
 

@@ -13,16 +13,16 @@ from imagegen_app.core.errors import BadResponse
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.types import (
     Capabilities,
-    GeneratedImage,
     Operation,
+    ProviderImage,
     ProviderResult,
-    Recovery,
+    RecoveryMethod,
     SizeRule,
     Submission,
     SubmissionStatus,
     Usage,
 )
-from imagegen_app.providers.drawing import studio
+from imagegen_app.providers.drawing import rendering
 from imagegen_app.providers.families.synchronous import Synchronous
 from imagegen_app.providers.parameters import check_request
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from imagegen_app.core.types import GenerationRequest
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.credentials import Credential
     from imagegen_app.providers.http import HttpClient
 
@@ -43,9 +43,9 @@ CAPABILITIES = Capabilities(
     output_formats=("png", "jpeg", "webp"),
     backgrounds=("auto", "opaque", "transparent"),
     max_inputs=8,
-    takes_mask=True,
-    takes_seed=True,
-    takes_negative_prompt=True,
+    supports_mask=True,
+    supports_seed=True,
+    supports_negative_prompt=True,
     parameters={
         "anchor": ("center", "left", "right", "top", "bottom"),
         "style": (),
@@ -60,7 +60,7 @@ class Sandbox(Synchronous):
 
     name: ClassVar[str] = "sandbox"
     #: Repeating a call costs nothing and gives the same pictures.
-    recovery: ClassVar[frozenset[Recovery]] = frozenset({Recovery.IDEMPOTENCY_KEY})
+    recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.IDEMPOTENCY_KEY})
 
     def __init__(
         self,
@@ -78,15 +78,15 @@ class Sandbox(Synchronous):
     def capabilities(self, model: str) -> Capabilities:
         return self._matrix.get(model, CAPABILITIES)
 
-    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+    async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         check_request(request, capabilities=self.capabilities(request.model))
         failpoint("submit.half_body")
         if self._latency:
             await asyncio.sleep(self._latency)
-        seed = studio.first_seed(request)
+        seed = rendering.first_seed(request)
         items = []
         for n in range(request.count):
-            data = await asyncio.to_thread(studio.picture, request, seed=seed + n)
+            data = await asyncio.to_thread(rendering.picture, request, seed=seed + n)
             part = f"image-{n}"
             await answer.write(_once(data), limit=_MAX_IMAGE_BYTES, part=part)
             items.append({"part": part, "seed": seed + n})
@@ -96,11 +96,11 @@ class Sandbox(Synchronous):
         await asyncio.to_thread(answer.finish, {"asked": request.count, "request_id": ""})
         return Submission(SubmissionStatus.ANSWERED)
 
-    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         try:
             body = json.loads(answer.read())
             images = tuple(
-                GeneratedImage(
+                ProviderImage(
                     data=answer.read(part=item["part"]),
                     claimed_media_type=f"image/{body['format']}",
                     seed=item["seed"],

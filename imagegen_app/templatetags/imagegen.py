@@ -32,7 +32,11 @@ def imagegen_picture(
 
     An asset that is not approved shows nothing, or a neutral box with `placeholder=True`.
     """
-    shown = pictures.picture(asset, alt=alt, preview=preview) if isinstance(asset, Asset) else None
+    shown = (
+        pictures.build_picture(asset, alt=alt, preview=preview)
+        if isinstance(asset, Asset)
+        else None
+    )
     return {
         "picture": shown,
         "sizes": sizes,
@@ -47,13 +51,13 @@ def imagegen_url(asset: Asset | None, width: int = 1280, format: str = "jpeg") -
     """Return a rendition's public address; nothing for an asset that is not approved."""
     if not isinstance(asset, Asset):
         return ""
-    return pictures.address(asset, width=int(width), format=format)
+    return pictures.image_url(asset, width=int(width), format=format)
 
 
 @register.inclusion_tag("imagegen_app/public/_label.html")
 def imagegen_label(asset: Asset | None, css_class: str = "") -> dict[str, Any]:
     """Show the visible label that an image was made or changed by AI."""
-    text = pictures.label(asset) if isinstance(asset, Asset) else ""
+    text = pictures.label_text(asset) if isinstance(asset, Asset) else ""
     return {"label": text, "css_class": css_class}
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.library import delivery
 from imagegen_app.services.monitoring import dashboard
@@ -27,18 +27,18 @@ def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_staff:
         return {"panel": None}
-    wakeups.ring_if_stale()
-    panel = dashboard.panel(access.person(user))
+    wakeups.wake_if_stale()
+    panel = dashboard.panel(access.actor_for(user))
     return {"panel": panel, "request": request}
 
 
 @register.simple_tag
 def imagegen_preview(asset: Asset, width: int = 320) -> str:
     """Return the signed address of a preview, for people who may see the asset."""
-    return delivery.preview_address(asset, width=width)
+    return delivery.preview_url(asset, width=width)
 
 
 @register.filter
 def imagegen_money(value: Decimal | None) -> str:
     """Return an amount for people, with as many decimals as it needs."""
-    return "" if value is None else shown(value)
+    return "" if value is None else format_amount(value)

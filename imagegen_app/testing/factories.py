@@ -20,7 +20,13 @@ from django.contrib.auth.models import Group, Permission
 from PIL import Image
 
 from imagegen_app.core.source_types import GENERATED
-from imagegen_app.core.states import FINAL, LIVE, AttemptState, JobState, ReviewState
+from imagegen_app.core.states import (
+    FINAL_STATES,
+    LIVE_ATTEMPT_STATES,
+    AttemptState,
+    JobState,
+    ReviewState,
+)
 from imagegen_app.core.types import Operation
 from imagegen_app.models import (
     Asset,
@@ -91,7 +97,7 @@ def make_group(name: str) -> Group:
     return group
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_provider(**fields: Any) -> Provider:
     """Make an enabled provider; without further words, one that draws by itself."""
     number = next(_numbers)
@@ -99,31 +105,31 @@ def make_provider(**fields: Any) -> Provider:
     return Provider.objects.create(**{**values, **fields})
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_image_model(*, provider: Provider | None = None, **fields: Any) -> ImageModel:
     """Make an active image model at two cents an image."""
     number = next(_numbers)
     values: dict[str, Any] = {
         "slug": f"model-{number}",
         "name": f"Model {number}",
-        "wire_name": f"model-{number}",
+        "provider_model_name": f"model-{number}",
         "version": "1",
         "lifecycle": "active",
-        "price": {"currency": "USD", "per_image": [{"amount": "0.02"}]},
+        "price_list": {"currency": "USD", "per_image": [{"amount": "0.02"}]},
         "provider": provider or make_provider(),
     }
     made: ImageModel = ImageModel.objects.create(**{**values, **fields})
     return made
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_grant(*, group: Group, image_model: ImageModel, **fields: Any) -> Grant:
     """Let a group use a model for every operation."""
     values: dict[str, Any] = {"operations": [o.value for o in Operation], "reason": "Test"}
     return Grant.objects.create(group=group, image_model=image_model, **{**values, **fields})
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_template(
     *,
     slug: str = "",
@@ -144,7 +150,7 @@ def make_template(
     return version
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_job(
     *,
     requester: Any = None,
@@ -155,7 +161,7 @@ def make_job(
     """Make a job in a state, as the requester's own or a stranger's."""
     owner = requester or make_user()
     now = clock.now()
-    is_over = JobState(state) in FINAL
+    is_over = JobState(state) in FINAL_STATES
     digest = hashlib.sha256(os.urandom(16)).hexdigest()
     values: dict[str, Any] = {
         "operation": Operation.GENERATE.value,
@@ -180,7 +186,7 @@ def make_job(
     )
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_attempt(
     *,
     job: Job | None = None,
@@ -199,17 +205,17 @@ def make_attempt(
     }
     return Attempt.objects.create(
         job=owner,
-        live_job=owner if AttemptState(state) in LIVE else None,
+        live_job=owner if AttemptState(state) in LIVE_ATTEMPT_STATES else None,
         image_model=owner.image_model,
         state=AttemptState(state).value,
         **{**values, **fields},
     )
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_asset(
     *,
-    review: ReviewState | str = ReviewState.APPROVED,
+    review_state: ReviewState | str = ReviewState.APPROVED,
     requester: Any = None,
     job: Job | None = None,
     attempt: Attempt | None = None,
@@ -230,21 +236,24 @@ def make_asset(
         "title": "A mug",
         "alt_text": "A mug on a table",
         "sha256": sha256,
-        "key": key,
+        "storage_key": key,
         "media_type": "image/png",
         "width": size[0],
         "height": size[1],
         "byte_size": len(master),
         "original_sha256": original_sha256,
-        "original_key": original_key,
+        "original_storage_key": original_key,
         "original_media_type": "image/png",
         "original_byte_size": len(original),
         "digital_source_type": GENERATED,
-        "credentials_state": "none",
-        "reviewed_at": None if review == ReviewState.PENDING else clock.now(),
+        "c2pa_state": "none",
+        "reviewed_at": None if review_state == ReviewState.PENDING else clock.now(),
     }
     asset: Asset = Asset.objects.create(
-        job=made_for, attempt=attempt, review=ReviewState(review).value, **{**values, **fields}
+        job=made_for,
+        attempt=attempt,
+        review_state=ReviewState(review_state).value,
+        **{**values, **fields},
     )
     for name in formats:
         for width in widths:
@@ -252,7 +261,7 @@ def make_asset(
     return asset
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def make_rendition(*, asset: Asset, format: str, width: int) -> Rendition:  # noqa: A002 - the word of the tables
     """Make a derived file of an asset, in its own shape."""
     height = max(1, round(asset.height * width / asset.width))
@@ -264,7 +273,7 @@ def make_rendition(*, asset: Asset, format: str, width: int) -> Rendition:  # no
         width=width,
         height=height,
         sha256=sha256,
-        key=key,
+        storage_key=key,
         byte_size=len(data),
     )
     return made

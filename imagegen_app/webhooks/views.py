@@ -35,13 +35,13 @@ class Receive(View):
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             webhook_inbox.receive(token=token, headers=headers, body=request.body)
-        except webhook_inbox.Unknown:
+        except webhook_inbox.UnknownWebhookToken:
             # Where addresses carry languages, Django would answer a 404 by a redirect to the same
             # address with a language before it; among our own addresses there are none.
             request.urlconf = "imagegen_app.urls"
             return HttpResponse(status=404)
-        except webhook_inbox.Forged:
+        except webhook_inbox.InvalidWebhookSignature:
             return HttpResponse(status=401)
-        except (webhook_inbox.TooLarge, RequestDataTooBig):
+        except (webhook_inbox.WebhookTooLarge, RequestDataTooBig):
             return HttpResponse(status=413)
         return HttpResponse(status=204)

@@ -51,7 +51,7 @@ def setup() -> None:
         "sandbox-1",
         "Sandbox 1",
         version="1",
-        price={"currency": "USD", "per_image": [{"amount": "0.02"}]},
+        price_list={"currency": "USD", "per_image": [{"amount": "0.02"}]},
         notes="Draws images locally. Its prices are for practice: no money is spent.",
     )
     _grants(practice)
@@ -89,7 +89,7 @@ def _openai() -> None:
             name,
             wire=wire,
             version=wire,
-            price={
+            price_list={
                 "currency": "USD",
                 "per_image": _OPENAI_ESTIMATES,
                 "per_million_tokens": _OPENAI_TOKENS,
@@ -117,7 +117,7 @@ def _model(
         provider=provider,
         slug=slug,
         name=name,
-        wire_name=wire or slug,
+        provider_model_name=wire or slug,
         version=version,
         lifecycle="active",
         **fields,

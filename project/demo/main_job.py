@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 
 from imagegen_app import attach, generate
 from imagegen_app.contrib.djangocms.publishing import place_on_page
-from imagegen_app.core.states import FINAL
+from imagegen_app.core.states import FINAL_STATES
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.library import inspection, review
 from imagegen_app.services.policy import access
@@ -84,7 +84,7 @@ def wait(
     until = time.monotonic() + seconds
     while True:
         ended = Job.objects.filter(
-            pk__in=[j.pk for j in jobs], state__in=sorted(FINAL | {"uncertain"})
+            pk__in=[j.pk for j in jobs], state__in=sorted(FINAL_STATES | {"uncertain"})
         ).count()
         progress(ended, len(jobs))
         if ended == len(jobs):
@@ -108,10 +108,10 @@ def finish(jobs: list[Job]) -> list[Row]:
             rows.append(_row(job, None, ()))
             continue
         product = Product.objects.get(sku=job.row_key)
-        if asset.review == "pending":
-            review.approve(actor=access.person(reviewer), asset=asset, note="Demo")
+        if asset.review_state == "pending":
+            review.approve(actor=access.actor_for(reviewer), asset=asset, note="Demo")
         alt = f"{product.name}, {product.colour}"
-        review.describe(actor=access.person(editor), asset=asset, alt_text=alt)
+        review.describe(actor=access.actor_for(editor), asset=asset, alt_text=alt)
         attach(asset, product, "image", user=editor)
         placed = [f"product “{product.name}”"]
         if number == 0:
@@ -130,10 +130,10 @@ def _on_home_page(asset: Asset, editor: object, alt: str) -> str:
     if content is None:
         raise MainJobFailed("there is no home page to place an image on")
     place_on_page(
-        actor=access.person(editor),
+        actor=access.actor_for(editor),
         page_content=content,
         asset=asset,
-        slot="hero",
+        placeholder="hero",
         alt_text=alt,
         publish=True,
     )
@@ -148,7 +148,7 @@ def _row(job: Job, asset: Asset | None, placed: tuple[str, ...]) -> Row:
         model=job.image_model.slug,
         cost=f"{job.actual_cost or 0:.4f} {job.currency}",
         asset="" if asset is None else str(asset.pk),
-        file="" if asset is None else asset.key,
+        file="" if asset is None else asset.storage_key,
         placed=placed,
         credentials_valid=found is not None and found.is_intact,
         credentials="none" if found is None else found.summary,

@@ -144,7 +144,7 @@ IMAGEGEN: dict[str, Any] = {
         else []
     ),
     # A small shop: editors may approve what they made themselves; reviewers look at the rest.
-    "FOUR_EYES": False,
+    "REQUIRE_SECOND_REVIEWER": False,
     "AUDIT": {"ORIGIN": "demo.example/imagegen"},
     "C2PA": {"ORGANIZATION": "Haus & Hain demo"},
     "MARKS": {"CREDIT": "Haus & Hain"},

@@ -59,14 +59,16 @@ def people(db: None) -> dict[str, Any]:
 def rows(people: dict[str, Any]) -> dict[str, Any]:
     """Return one row of each table that the admin shows, requested by a stranger."""
     owner = make_user("owner")
-    model = make_image_model(wire_name="sandbox-1")
+    model = make_image_model(provider_model_name="sandbox-1")
     version = make_template()
     grant = make_grant(group=make_group("Image editors"), image_model=model)
     asset = make_asset(requester=owner)
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
     catalog.save(actor=System("test"), record=budget)
-    placement.note(actor=System("test"), asset=asset, target=version.template, field="x", value="y")
-    sealing.seal_everything()
+    placement.record_placement(
+        actor=System("test"), asset=asset, target=version.template, field="x", value="y"
+    )
+    sealing.seal_all()
     checkpoint = sealing.make_checkpoint(System("test"), force=True)
     return {
         "provider": model.provider,

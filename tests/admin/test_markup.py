@@ -19,10 +19,10 @@ RAW = "<img src=x onerror=alert(1)>"
 #: Columns whose values are chosen by us, never typed.
 NOT_TYPED = {
     "state", "operation", "review", "lifecycle", "kind", "role", "stage", "outcome", "policy",
-    "scope", "period", "seed_strategy", "currency", "key", "original_key", "sha256", "severity",
+    "scope", "period", "seed_strategy", "currency", "key", "original_storage_key", "sha256", "severity",
     "original_sha256", "media_type", "original_media_type", "format", "slug", "type", "body",
     "adapter", "base_url", "note", "root", "actor_kind", "actor_id", "object_type", "object_id",
-    "fingerprint", "request_digest", "idempotency_key", "credentials_state", "watermark_state",
+    "fingerprint", "request_digest", "idempotency_key", "c2pa_state", "watermark_state",
     "digital_source_type", "delivery_id", "published_to", "lease_owner", "output_format", "hash",
     "pause_reason", "subject", "limit_behaviour", "request_id",
 }  # fmt: skip
@@ -87,13 +87,13 @@ def test_no_page_of_the_admin_shows_markup_as_markup(
 
 
 def test_the_exported_table_computes_nothing_and_keeps_the_text(rows: dict[str, Any]) -> None:
-    actor = access.person(make_user("exporter", permissions=["imagegen.export_audit"]))
+    actor = access.actor_for(make_user("exporter", permissions=["imagegen.export_audit"]))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE imagegen_asset SET title = %s, alt_text = %s", ["=1+1", " @SUM(A1)"])
     text = asset_table.export(actor=actor, assets=type(rows["asset"]).objects.all())
 
     assert "'=1+1" in text
     assert "' @SUM(A1)" in text
-    assert asset_table.as_text("plain") == "plain"
-    assert asset_table.as_text("＋1") == "'＋1"  # noqa: RUF001 - the wide form on purpose
-    assert asset_table.as_text(None) == ""
+    assert asset_table.escape_formula("plain") == "plain"
+    assert asset_table.escape_formula("＋1") == "'＋1"  # noqa: RUF001 - the wide form on purpose
+    assert asset_table.escape_formula(None) == ""

@@ -67,7 +67,7 @@ def test_a_page_refuses_in_words_and_says_whom_to_ask(plain: Client) -> None:
     page = answer.content.decode()
 
     assert answer.status_code == 403
-    assert "It needs the permission “request job”." in page
+    assert "The permission “request job” is required." in page
     assert answer.context["refusal"].remedy in page
     assert 'class="breadcrumbs"' in page
     assert "no-store" in answer["Cache-Control"]

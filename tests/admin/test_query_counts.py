@@ -33,14 +33,14 @@ def busy(rows: dict[str, Any], people: dict[str, Any]) -> dict[str, Any]:
     batch = _batch(version, owner)
     for number in range(12):
         asset = make_asset(requester=owner)
-        placement.note(
+        placement.record_placement(
             actor=System("test"), asset=asset, target=owner, field=f"f{number}", value="y"
         )
         _into(batch, asset.job)
     return {**rows, "batch": batch}
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def _batch(version: Any, owner: Any) -> Batch:
     batch: Batch = Batch.objects.create(
         title="Many",
@@ -49,21 +49,21 @@ def _batch(version: Any, owner: Any) -> Batch:
         requester=owner,
         actor_kind="person",
         actor_id=str(owner.pk),
-        key="many",
+        idempotency_key="many",
         row_count=12,
-        prepared=12,
-        total=12,
+        prepared_rows=12,
+        job_count=12,
     )
     return batch
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def _into(batch: Batch, job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(batch=batch, row_key="1")
 
 
 def _count(client: Client, address: str) -> list[str]:
-    wakeups.beat("sweep")
+    wakeups.record_run("sweep")
     client.get(address)
     with CaptureQueriesContext(
         connection,

@@ -283,7 +283,7 @@ def test_a_template_keeps_its_passes_and_refuses_those_that_cannot_be(
     client: Client, people: dict[str, Any], rows: dict[str, Any]
 ) -> None:
     client.force_login(people["Template authors"])
-    model = make_image_model(wire_name="sandbox-1")
+    model = make_image_model(provider_model_name="sandbox-1")
     sent = {
         "name": "Cut out",
         "slug": "cut-out",

@@ -150,11 +150,13 @@ def test_every_move_is_in_the_reference_and_in_the_drawing() -> None:
     page = reference_pages().job_states()
     drawing = from_docs("state_drawing")
 
-    for source, targets in states.MOVES.items():
+    for source, targets in states.JOB_TRANSITIONS.items():
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{source}` |")]
         assert all(f"`{target}`" in row.split("|")[3] for target in targets)
     drawn = {(source, end) for source, _, words in drawing.edges() for end in _ends(words)}
-    assert drawn == {(s.value, t.value) for s, targets in states.MOVES.items() for t in targets}
+    assert drawn == {
+        (s.value, t.value) for s, targets in states.JOB_TRANSITIONS.items() for t in targets
+    }
 
 
 def _ends(words: str) -> list[str]:

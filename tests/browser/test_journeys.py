@@ -34,7 +34,7 @@ def test_an_editor_generates_beside_a_products_image_field(page: Any, live_serve
     product.refresh_from_db()
     assert filled == product.name
     assert Placement.objects.get().placed_value == product.image.name
-    assert Asset.objects.get(review="approved").alt_text == "A small cup"
+    assert Asset.objects.get(review_state="approved").alt_text == "A small cup"
     assert real(page.complaints) == []
 
 
@@ -55,7 +55,7 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     page.keyboard.press("Control+Enter")
     page.locator(".messagelist").wait_for()
 
-    reviews = sorted(Asset.objects.values_list("review", flat=True))
+    reviews = sorted(Asset.objects.values_list("review_state", flat=True))
     assert reviews.count("approved") == 2
     assert reviews.count("rejected") == 0
     assert Product.objects.exclude(image="").count() == 2

@@ -33,7 +33,7 @@ def test_an_editor_generates_and_a_reviewer_approves_without_script(
     listed = page.locator("#result_list tbody tr").count()
 
     reviewer = visit("reviewer", java_script_enabled=False)
-    reviewer.goto(f"{demo.url}/en/admin/imagegen/asset/?review__exact=pending")
+    reviewer.goto(f"{demo.url}/en/admin/imagegen/asset/?review_state__exact=pending")
     reviewer.check(f"input.action-select[value='{asset}']")
     reviewer.select_option("select[name=action]", "approve")
     reviewer.click("button[name=index]")

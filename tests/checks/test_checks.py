@@ -68,7 +68,7 @@ def test_a_mistake_is_named_with_its_mend(
 def test_the_nearest_known_key_is_proposed(settings: Any) -> None:
     settings.IMAGEGEN = {"SUPERUSER_BYPAS": True}
 
-    with pytest.raises(conf.SettingsFault) as fault:
+    with pytest.raises(conf.InvalidSettings) as fault:
         conf.get()
 
     assert "SUPERUSER_BYPASS" in fault.value.hint

@@ -197,5 +197,5 @@ def test_one_moment_is_one_text_in_every_zone(at: datetime, zone: object) -> Non
 def test_decimals_share_a_text_just_when_they_are_equal(one: Decimal, other: Decimal) -> None:
     assert (dumps(one) == dumps(other)) == (one == other)
     assert dumps(one) == dumps(one.normalize()) == dumps(one.quantize(Decimal("1E-9")))
-    assert Decimal(canonical.number(one)) == one
-    assert "E" not in canonical.number(one)
+    assert Decimal(canonical.format_decimal(one)) == one
+    assert "E" not in canonical.format_decimal(one)

@@ -23,13 +23,13 @@ from imagegen_app.core.events import (
     BadCommitment,
     BadParty,
     EventType,
-    PersonalInClear,
-    Ref,
+    ObjectRef,
+    PersonalDataInClear,
     UnknownEvent,
     build_body,
-    commit,
     event_type,
-    is_committed,
+    make_commitment,
+    matches_commitment,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ NEEDED = {
     "money.charged",
     "money.released",
     "money.overage",
-    "moderation.verdict",
+    "moderation.decided",
     "moderation.overridden",
     "review.approved",
     "review.rejected",
@@ -88,20 +88,20 @@ NEEDED = {
     "asset.withdrawn",
     "asset.downloaded",
     "asset.prompt_viewed",
-    "placement.made",
+    "placement.created",
     "placement.removed",
     "webhook.received",
     "webhook.applied",
     "webhook.refused",
-    "log.checkpoint_made",
+    "log.checkpoint_created",
     "log.verified",
     "log.verification_failed",
     "privacy.erased",
     "batch.created",
     "batch.finished",
     "batch.cancelled",
-    "export.made",
-    "config.started",
+    "export.created",
+    "site.started",
 }
 
 
@@ -111,8 +111,8 @@ def body(**changes: Any) -> str:
         "uid": UID,
         "at": AT,
         "type": "job.requested",
-        "actor": Ref("person", "7"),
-        "object": Ref("job", "42"),
+        "actor": ObjectRef("person", "7"),
+        "object": ObjectRef("job", "42"),
         "request_id": "req-1",
         "data": {"model": "painter-1", "count": 2, "price": Decimal("0.040")},
     }
@@ -148,13 +148,15 @@ def test_every_personal_field_is_named_once(event: EventType) -> None:
 @each_event
 def test_no_event_lets_a_personal_field_into_the_clear(event: EventType) -> None:
     for field in event.personal:
-        with pytest.raises(PersonalInClear, match=field):
+        with pytest.raises(PersonalDataInClear, match=field):
             body(type=event.name, data={field: "Ada"})
-        assert "Ada" not in body(type=event.name, data={}, commitments={field: commit("Ada", SALT)})
+        assert "Ada" not in body(
+            type=event.name, data={}, commitments={field: make_commitment("Ada", SALT)}
+        )
 
 
 def test_an_event_knows_its_noun() -> None:
-    assert event_type("log.sealed_gap").noun == "log"
+    assert event_type("log.gap_detected").noun == "log"
 
 
 def test_an_unknown_event_names_the_nearest() -> None:
@@ -212,22 +214,22 @@ def test_neither_a_value_nor_a_translation_reaches_further(value: str) -> None:
 def test_a_commitment_is_the_salted_hash_and_the_length() -> None:
     digest = hashlib.sha256(SALT + "Größe".encode()).hexdigest()
 
-    assert commit("Größe", SALT) == {"c": digest, "n": 5}
+    assert make_commitment("Größe", SALT) == {"c": digest, "n": 5}
 
 
 def test_a_short_salt_is_refused() -> None:
     with pytest.raises(BadCommitment, match="16 bytes"):
-        commit("a cat", SALT[:15])
+        make_commitment("a cat", SALT[:15])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.binary(min_size=16, max_size=32))
 def test_a_commitment_opens_with_its_own_text_and_salt_only(text: str, salt: bytes) -> None:
-    commitment = commit(text, salt)
+    commitment = make_commitment(text, salt)
 
-    assert is_committed(text, salt=salt, commitment=commitment)
-    assert not is_committed(text + "x", salt=salt, commitment=commitment)
-    assert not is_committed(text, salt=salt + b"x", commitment=commitment)
-    assert not is_committed(text, salt=salt, commitment=commitment | {"n": len(text) + 1})
+    assert matches_commitment(text, salt=salt, commitment=commitment)
+    assert not matches_commitment(text + "x", salt=salt, commitment=commitment)
+    assert not matches_commitment(text, salt=salt + b"x", commitment=commitment)
+    assert not matches_commitment(text, salt=salt, commitment=commitment | {"n": len(text) + 1})
 
 
 MALFORMED: list[dict[str, object]] = [
@@ -245,21 +247,24 @@ MALFORMED: list[dict[str, object]] = [
 @pytest.mark.parametrize("commitment", MALFORMED)
 def test_a_malformed_commitment_is_refused(commitment: Mapping[str, object]) -> None:
     with pytest.raises(BadCommitment, match="malformed"):
-        is_committed("a cat", salt=SALT, commitment=commitment)
+        matches_commitment("a cat", salt=SALT, commitment=commitment)
     with pytest.raises(BadCommitment, match="malformed"):
         body(commitments={"prompt": commitment})
 
 
 def test_a_commitment_to_what_is_not_personal_is_refused() -> None:
     with pytest.raises(BadCommitment, match="not among"):
-        body(commitments={"model": commit("painter-1", SALT)})
+        body(commitments={"model": make_commitment("painter-1", SALT)})
 
 
 # Bodies
 
 
 def test_a_body_is_canonical_and_complete() -> None:
-    text = body(on_behalf_of=Ref("person", "u_7f3a"), commitments={"prompt": commit("cat", SALT)})
+    text = body(
+        on_behalf_of=ObjectRef("person", "u_7f3a"),
+        commitments={"prompt": make_commitment("cat", SALT)},
+    )
 
     assert text == canonical.dumps(json.loads(text))
     assert json.loads(text) == {
@@ -273,7 +278,7 @@ def test_a_body_is_canonical_and_complete() -> None:
         "object": {"kind": "job", "id": "42"},
         "request_id": "req-1",
         "data": {"model": "painter-1", "count": 2, "price": "0.04"},
-        "commitments": {"prompt": commit("cat", SALT)},
+        "commitments": {"prompt": make_commitment("cat", SALT)},
     }
 
 
@@ -289,7 +294,7 @@ def test_the_form_of_a_body_is_pinned() -> None:
 
 
 def test_a_bare_event_has_a_body_too() -> None:
-    read = json.loads(build_body(uid=UID, at=AT, type="config.started", actor=System("worker")))
+    read = json.loads(build_body(uid=UID, at=AT, type="site.started", actor=System("worker")))
 
     assert read["actor"] == {"kind": "system", "id": "worker"}
     assert (read["object"], read["on_behalf_of"]) == (None, None)
@@ -306,7 +311,7 @@ def test_a_bare_event_has_a_body_too() -> None:
     ],
 )
 def test_personal_fields_are_found_at_any_depth(data: dict[str, object], path: str) -> None:
-    with pytest.raises(PersonalInClear) as caught:
+    with pytest.raises(PersonalDataInClear) as caught:
         body(data=data)
 
     assert f" {path} " in str(caught.value)
@@ -317,21 +322,27 @@ def test_personal_fields_are_found_at_any_depth(data: dict[str, object], path: s
 @pytest.mark.parametrize("actor_id", ["ada@site.example", "Ada Lovelace", "", "x" * 101, "a\nb"])
 def test_an_actor_stands_there_under_a_pseudonym(actor_id: str) -> None:
     with pytest.raises(BadParty, match="pseudonym"):
-        body(actor=Ref("person", actor_id))
+        body(actor=ObjectRef("person", actor_id))
     with pytest.raises(BadParty, match="pseudonym"):
-        body(on_behalf_of=Ref("person", actor_id))
+        body(on_behalf_of=ObjectRef("person", actor_id))
 
 
 @pytest.mark.parametrize(
-    "thing", [Ref("", "1"), Ref("a kind", "1"), Ref("page", "1\n2"), Ref("page", "x" * 256)]
+    "thing",
+    [
+        ObjectRef("", "1"),
+        ObjectRef("a kind", "1"),
+        ObjectRef("page", "1\n2"),
+        ObjectRef("page", "x" * 256),
+    ],
 )
-def test_an_object_has_a_plain_kind_and_a_short_id(thing: Ref) -> None:
+def test_an_object_has_a_plain_kind_and_a_short_id(thing: ObjectRef) -> None:
     with pytest.raises(BadParty):
         body(object=thing)
 
 
 def test_a_site_may_name_its_own_things_as_it_likes() -> None:
-    read = json.loads(body(object=Ref("shop.Product", "SKU 12/b é")))
+    read = json.loads(body(object=ObjectRef("shop.Product", "SKU 12/b é")))
 
     assert read["object"] == {"kind": "shop.Product", "id": "SKU 12/b é"}
 

@@ -108,7 +108,7 @@ def test_a_signature_under_our_key_id_by_another_key_is_refused() -> None:
     parsed = parse_note(NOTE)
     line = base64.b64encode(parse_vkey(VKEY).key_id + STRANGER.sign(parsed.text.encode()))
 
-    with pytest.raises(NotSigned, match="does not fit"):
+    with pytest.raises(NotSigned, match="does not match"):
         verify_note(f"{parsed.text}\n\u2014 {ORIGIN} {line.decode()}\n", VKEY)
 
 

@@ -34,15 +34,15 @@ def test_no_window_ever_sees_more_than_a_burst_and_its_share(
 
 
 def test_quiet_is_as_long_as_asked_and_grows_where_nothing_is_said() -> None:
-    assert pacing.quiet_seconds(3, named=7.5) == 7.5
-    assert pacing.quiet_seconds(0, named=1e9) == pacing.LONGEST_QUIET_SECONDS
-    assert [pacing.quiet_seconds(n, named=None) for n in (0, 1, 2, 99)] == [1, 2, 4, 120]
+    assert pacing.cooldown_seconds(3, named=7.5) == 7.5
+    assert pacing.cooldown_seconds(0, named=1e9) == pacing.MAX_COOLDOWN_SECONDS
+    assert [pacing.cooldown_seconds(n, named=None) for n in (0, 1, 2, 99)] == [1, 2, 4, 120]
 
 
 def test_five_failures_in_a_row_or_half_of_ten_calls_are_enough() -> None:
-    assert pacing.Tally(4, 4, 4).failed().is_broken
-    assert pacing.Tally(9, 4, 0).failed().is_broken
-    assert not pacing.Tally(8, 3, 0).failed().is_broken
+    assert pacing.CallWindow(4, 4, 4).failed().should_open
+    assert pacing.CallWindow(9, 4, 0).failed().should_open
+    assert not pacing.CallWindow(8, 3, 0).failed().should_open
 
 
 def test_a_breaker_opens_longer_each_time_and_closes_step_by_step() -> None:

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from imagegen_app.core.passes import Pass, PassFault, parse, passes_from
+from imagegen_app.core.passes import (
+    Pass,
+    PassError,
+    parse,
+    passes_from,
+)
 from imagegen_app.core.types import Operation, Size
 
 
@@ -39,7 +44,7 @@ def test_a_pass_is_written_and_read(text: str, one: Pass) -> None:
     ],
 )
 def test_what_is_no_pass_is_refused(rows: list[Any]) -> None:
-    with pytest.raises(PassFault):
+    with pytest.raises(PassError):
         passes_from(rows)
 
 

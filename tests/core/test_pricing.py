@@ -4,9 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from imagegen_app.core.pricing import Price, PriceUnknown
-from imagegen_app.core.states import FINAL, MOVES, can_move
-from imagegen_app.core.types import GeneratedImage, ProviderResult, Size, Usage
+from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core.states import FINAL_STATES, JOB_TRANSITIONS, can_transition
+from imagegen_app.core.types import (
+    ProviderImage,
+    ProviderResult,
+    Size,
+    Usage,
+)
 
 LIST = {
     "currency": "USD",
@@ -22,24 +27,24 @@ LIST = {
 )  # fmt: skip
 def test_a_list_without_a_sound_price_is_no_list(data: dict[str, object]) -> None:
     with pytest.raises(PriceUnknown):
-        Price.from_dict(data)
+        PriceList.from_dict(data)
 
 
 @pytest.mark.parametrize(("size", "quality"), [(Size(2048, 2048), "low"), (Size(64, 64), "high")])
 def test_what_no_row_fits_has_no_price(size: Size, quality: str) -> None:
     with pytest.raises(PriceUnknown):
-        Price.from_dict(LIST).estimate(size=size, quality=quality, count=1)
+        PriceList.from_dict(LIST).estimate(size=size, quality=quality, count=1)
 
 
 def test_counted_tokens_go_before_the_list() -> None:
     usage = Usage(input_text_tokens=50, output_image_tokens=1100, images=1)
-    result = ProviderResult(images=(GeneratedImage(b"x"),), usage=usage)
+    result = ProviderResult(images=(ProviderImage(b"x"),), usage=usage)
 
-    cost = Price.from_dict(LIST).charge(result, size=Size(64, 64), quality="low")
+    cost = PriceList.from_dict(LIST).charge(result, size=Size(64, 64), quality="low")
 
     assert cost.amount == Decimal("0.0333")
 
 
 def test_no_move_leads_out_of_an_end() -> None:
-    assert {"succeeded", "failed", "blocked", "cancelled", "expired"} == FINAL
-    assert not any(can_move(end, state) for end in FINAL for state in MOVES)
+    assert {"succeeded", "failed", "blocked", "cancelled", "expired"} == FINAL_STATES
+    assert not any(can_transition(end, state) for end in FINAL_STATES for state in JOB_TRANSITIONS)

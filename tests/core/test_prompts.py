@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen_app.core.prompts import TemplateFault, render, variables_from
+from imagegen_app.core.prompts import PromptTemplateError, render, variables_from
 
 PRODUCT = variables_from([{"name": "product"}])
 
@@ -28,7 +28,7 @@ PRODUCT = variables_from([{"name": "product"}])
     ],
 )
 def test_a_template_that_reaches_beyond_text_and_variables_is_refused(source: str) -> None:
-    with pytest.raises(TemplateFault):
+    with pytest.raises(PromptTemplateError):
         render(source, PRODUCT, {"product": "mug"})
 
 
@@ -62,7 +62,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(
     variables = variables_from([variable])
     name = str(variable["name"])
 
-    with pytest.raises(TemplateFault) as fault:
+    with pytest.raises(PromptTemplateError) as fault:
         render(f"{{{{ {name} }}}}", variables, {name: value})
 
     assert fault.value.variable == name

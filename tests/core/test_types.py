@@ -5,13 +5,13 @@ from decimal import Decimal
 import pytest
 
 from imagegen_app.core.types import (
-    NEEDS_IMAGE,
+    IMAGE_INPUT_OPERATIONS,
     Cost,
-    GeneratedImage,
     GenerationRequest,
     ImageInput,
     InputRole,
     Operation,
+    ProviderImage,
     Size,
     SizeRule,
 )
@@ -46,9 +46,9 @@ RANGE = SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536
     [
         (SizeRule(), Size(1, 1), ""),
         (SizeRule(), Size(99_999, 1), ""),
-        (SizeRule(listed=(Size(1, 2), Size(3, 4))), Size(3, 4), ""),
-        (SizeRule(listed=(Size(1, 2), Size(3, 4))), Size(4, 3), "choose one of 1x2, 3x4"),
-        (SizeRule(listed=(Size(3, 5),), step=2), Size(3, 5), ""),
+        (SizeRule(allowed=(Size(1, 2), Size(3, 4))), Size(3, 4), ""),
+        (SizeRule(allowed=(Size(1, 2), Size(3, 4))), Size(4, 3), "choose one of 1x2, 3x4"),
+        (SizeRule(allowed=(Size(3, 5),), step=2), Size(3, 5), ""),
         (RANGE, Size(1024, 1024), ""),
         (RANGE, Size(256, 256), ""),
         (RANGE, Size(1536, 512), ""),
@@ -66,15 +66,15 @@ RANGE = SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536
 def test_a_size_rule_says_why_a_size_does_not_fit(
     rule: SizeRule, size: Size, complaint: str
 ) -> None:
-    found = rule.complaint(size)
+    found = rule.error_for(size)
 
     assert (found is None) == (not complaint)
     if found is not None:
-        assert (found.part, str(found.why)) == ("size", complaint)
+        assert (found.part, str(found.reason)) == ("size", complaint)
 
 
 def test_only_generation_starts_from_nothing() -> None:
-    assert set(Operation) - NEEDS_IMAGE == {Operation.GENERATE}
+    assert set(Operation) - IMAGE_INPUT_OPERATIONS == {Operation.GENERATE}
 
 
 def test_costs_of_one_currency_add_up_exactly() -> None:
@@ -105,7 +105,7 @@ def test_a_request_prints_neither_its_words_nor_its_bytes_nor_its_address() -> N
             ),
         ),
     )
-    image = GeneratedImage(data=b"SECRET-BYTES", revised_prompt="SECRET-REVISED")
+    image = ProviderImage(data=b"SECRET-BYTES", revised_prompt="SECRET-REVISED")
 
     printed = f"{request!r}{request.inputs[0]!r}{request.inputs[0]}{image!r}"
 

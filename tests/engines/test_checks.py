@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from imagegen_app.engines import celery_traps
-from imagegen_app.engines.base import longest_drive
+from imagegen_app.engines import celery_checks
+from imagegen_app.engines.base import max_drive_seconds
 from imagegen_app.engines.django_tasks import DjangoTasksEngine
 from imagegen_app.engines.rq import RqEngine
 
@@ -32,7 +32,7 @@ def found(settings: Any = None, **changes: Any) -> list[str]:
     app = Celery("traps", set_as_current=False)
     app.conf.update({**SOUND, **changes})
     site = settings or SimpleNamespace(DATABASES={"default": {}})
-    return [complaint.check for complaint in celery_traps.complaints(app, settings=site)]
+    return [complaint.check for complaint in celery_checks.check_settings(app, settings=site)]
 
 
 def test_sound_settings_of_celery_give_no_complaint() -> None:
@@ -51,7 +51,7 @@ def test_a_connection_pool_is_as_good_as_reuse() -> None:
 
 
 def test_a_longer_visibility_than_any_drive_is_sound() -> None:
-    options = {"visibility_timeout": longest_drive() + 1}
+    options = {"visibility_timeout": max_drive_seconds() + 1}
 
     assert found(broker_transport_options=options) == []
 
@@ -59,10 +59,10 @@ def test_a_longer_visibility_than_any_drive_is_sound() -> None:
 def test_rq_needs_its_queue_and_a_worker(settings: Any) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "QUEUE": "images"}
     settings.RQ_QUEUES = {}
-    assert [c.check for c in RqEngine().examine(settings)] == ["E015"]
+    assert [c.check for c in RqEngine().check_settings(settings)] == ["E015"]
 
     settings.RQ_QUEUES = {"images": {"URL": "redis://127.0.0.1:6379/9", "ASYNC": False}}
-    assert [c.check for c in RqEngine().examine(settings)] == ["W032"]
+    assert [c.check for c in RqEngine().check_settings(settings)] == ["W032"]
 
 
 def test_the_embedded_engine_needs_its_queue(settings: Any) -> None:
@@ -71,4 +71,4 @@ def test_the_embedded_engine_needs_its_queue(settings: Any) -> None:
         "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["other"]}
     }
 
-    assert "E015" in [c.check for c in DjangoTasksEngine().examine(settings)]
+    assert "E015" in [c.check for c in DjangoTasksEngine().check_settings(settings)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from imagegen_app.core.invariants import NEVER
+from imagegen_app.core.invariants import VIOLATION_QUERIES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def broken(database: sqlite3.Connection, files: Path) -> list[str]:
     """Return the names of the invariants that do not hold."""
-    found = [name for name, query in NEVER.items() if database.execute(query).fetchall()]
+    found = [
+        name for name, query in VIOLATION_QUERIES.items() if database.execute(query).fetchall()
+    ]
     for key, sha256 in database.execute("select key, sha256 from imagegen_asset").fetchall():
         path = files / key
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:

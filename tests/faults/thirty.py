@@ -47,10 +47,10 @@ def main(number: int) -> None:
         provider=provider,
         slug="generic-1",
         name="Generic",
-        wire_name="generic-1",
+        provider_model_name="generic-1",
         version="1",
         lifecycle="active",
-        price={"currency": "USD", "per_image": [{"amount": "0.02"}]},
+        price_list={"currency": "USD", "per_image": [{"amount": "0.02"}]},
     )
     catalog.save(actor=actor, record=model)
     group = Group.objects.get(name="Image editors")

@@ -12,8 +12,8 @@ from typing import Any
 from PIL import Image, ImageCms, ImageDraw
 
 from imagegen_app.core.source_types import GENERATED
-from imagegen_app.imaging.metadata import Marks
-from imagegen_app.imaging.pipeline import Plan, Qualities
+from imagegen_app.imaging.metadata import XmpFields
+from imagegen_app.imaging.pipeline import ProcessingOptions, Qualities
 
 PILLOW = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 MEDIA_TYPES = {name: f"image/{name}" for name in PILLOW}
@@ -21,7 +21,7 @@ FORMATS = tuple(PILLOW)
 SENTINEL = b"<script>alert('sentinel-7f3a')</script>"
 NASTY = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
 
-MARKS = Marks(
+MARKS = XmpFields(
     digital_source_type=GENERATED,
     ai_system='gpt-image <1> & "co"',
     ai_system_version="2026-10-01",
@@ -35,7 +35,9 @@ MARKS = Marks(
     created="2026-11-20T10:00:00Z",
 )
 #: Small and fast: what is proven does not depend on the sizes.
-PLAN = Plan(marks=MARKS, widths=(32, 64, 128), qualities=Qualities(avif_speed=10, webp_method=0))
+PLAN = ProcessingOptions(
+    marks=MARKS, widths=(32, 64, 128), qualities=Qualities(avif_speed=10, webp_method=0)
+)
 
 
 def dice_of(seed: int) -> random.Random:
@@ -43,7 +45,7 @@ def dice_of(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - repeatable on purpose
 
 
-def with_formats(*names: str) -> Plan:
+def with_formats(*names: str) -> ProcessingOptions:
     """Return the plan with these rendition formats only."""
     return replace(PLAN, formats=names)
 

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def eat(mebibytes: int) -> int:
 
 
 def refuse() -> None:
-    raise BadImage("svg", detail="as told")
+    raise InvalidImage("svg", detail="as told")
 
 
 def stumble() -> None:

@@ -23,13 +23,13 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
 
 from imagegen_app.core.source_types import COMPOSITE, ENHANCED, GENERATED
 from imagegen_app.core.types import Operation
-from imagegen_app.imaging.credentials import (
+from imagegen_app.imaging.content_credentials import (
     Parent,
-    Signing,
     SigningFailed,
+    SigningIdentity,
     SoftwareAgent,
     make_development_chain,
-    read_credentials,
+    read_content_credentials,
     sign,
 )
 from imagegen_app.imaging.inspect import ImageLimits, inspect
@@ -44,18 +44,18 @@ AGENT = SoftwareAgent("gpt-image", "1.5")
 
 
 @pytest.fixture(scope="module")
-def signing() -> Signing:
+def signing() -> SigningIdentity:
     chain, key = make_development_chain("Beispiel GmbH")
-    return Signing(chain_pem=chain, key_pem=key, generator_version="0.1.0")
+    return SigningIdentity(chain_pem=chain, key_pem=key, generator_version="0.1.0")
 
 
 @pytest.fixture(scope="module")
-def anchor(signing: Signing) -> str:
+def anchor(signing: SigningIdentity) -> str:
     return "-----BEGIN CERTIFICATE-----" + signing.chain_pem.split("-----BEGIN CERTIFICATE-----")[2]
 
 
 def generated(
-    name: str, signing: Signing, *, data: bytes = b"", parents: tuple[Parent, ...] = ()
+    name: str, signing: SigningIdentity, *, data: bytes = b"", parents: tuple[Parent, ...] = ()
 ) -> bytes:
     return sign(
         data or encoded(picture(), name),
@@ -71,13 +71,13 @@ def generated(
 
 @pytest.mark.parametrize("name", pictures.FORMATS)
 def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
-    name: str, signing: Signing, anchor: str
+    name: str, signing: SigningIdentity, anchor: str
 ) -> None:
     master = prepare(encoded(picture(), name), PLAN).master
 
     signed = generated(name, signing, data=master.data)
 
-    read = read_credentials(signed, MEDIA_TYPES[name])
+    read = read_content_credentials(signed, MEDIA_TYPES[name])
     assert (read.state, read.failures) == ("valid", ("signingCredential.untrusted",))
     assert read.actions == ("c2pa.created",)
     assert read.digital_source_type == GENERATED
@@ -86,7 +86,7 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     assert read.issuer == "DEVELOPMENT ONLY Beispiel GmbH"
     assert read.generator == "imagegen_app 0.1.0"
     assert read.title == "A hero"
-    trusted = read_credentials(signed, MEDIA_TYPES[name], trust_anchors=anchor)
+    trusted = read_content_credentials(signed, MEDIA_TYPES[name], trust_anchors=anchor)
     assert (trusted.state, trusted.failures) == ("trusted", ())
     assert len(signed) - len(master.data) <= 15_000
     assert read_xmp(signed).digital_source_type == MARKS.digital_source_type
@@ -97,7 +97,7 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
 @pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])
 @pytest.mark.parametrize("of", pictures.FORMATS)
 def test_a_rendition_has_the_signed_master_as_its_parent(
-    name: str, of: str, signing: Signing, anchor: str
+    name: str, of: str, signing: SigningIdentity, anchor: str
 ) -> None:
     prepared = prepare(encoded(picture(), of), PLAN)
     master = generated(of, signing, data=prepared.master.data)
@@ -114,7 +114,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
         parents=(Parent(master, MEDIA_TYPES[of], "A hero"),),
     )
 
-    read = read_credentials(signed, rendition.media_type, trust_anchors=anchor)
+    read = read_content_credentials(signed, rendition.media_type, trust_anchors=anchor)
     assert (read.state, read.failures, read.ingredients) == ("trusted", (), 1)
     assert read.actions == ("c2pa.opened", "c2pa.resized.proportional", "c2pa.transcoded")
     assert read.digital_source_type == GENERATED
@@ -134,7 +134,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
     ],
 )
 def test_a_changed_picture_opens_its_parent_and_says_how_it_was_changed(
-    operation: Operation, source_type: str, verb: str, signing: Signing, anchor: str
+    operation: Operation, source_type: str, verb: str, signing: SigningIdentity, anchor: str
 ) -> None:
     parent = Parent(generated("png", signing), "image/png", "before")
     mask = Parent(encoded(picture(mode="L"), "png"), "image/png", "mask", "inputTo")
@@ -150,20 +150,20 @@ def test_a_changed_picture_opens_its_parent_and_says_how_it_was_changed(
         parents=(parent, mask),
     )
 
-    read = read_credentials(signed, "image/webp", trust_anchors=anchor)
+    read = read_content_credentials(signed, "image/webp", trust_anchors=anchor)
     assert (read.state, read.actions) == ("trusted", ("c2pa.opened", verb))
     assert (read.digital_source_type, read.ingredients) == (source_type, 2)
 
 
-def test_references_are_inputs_of_a_creation(signing: Signing) -> None:
+def test_references_are_inputs_of_a_creation(signing: SigningIdentity) -> None:
     reference = Parent(encoded(picture(), "jpeg"), "image/jpeg", relationship="inputTo")
 
-    read = read_credentials(generated("png", signing, parents=(reference,)), "image/png")
+    read = read_content_credentials(generated("png", signing, parents=(reference,)), "image/png")
 
     assert (read.state, read.actions, read.ingredients) == ("valid", ("c2pa.created",), 1)
 
 
-def test_an_edit_whose_original_is_not_there_is_a_creation(signing: Signing) -> None:
+def test_an_edit_whose_original_is_not_there_is_a_creation(signing: SigningIdentity) -> None:
     signed = sign(
         encoded(picture(), "png"),
         "image/png",
@@ -174,11 +174,11 @@ def test_an_edit_whose_original_is_not_there_is_a_creation(signing: Signing) -> 
         software_agent=SoftwareAgent("m"),
     )
 
-    read = read_credentials(signed, "image/png")
+    read = read_content_credentials(signed, "image/png")
     assert (read.actions, read.digital_source_type) == (("c2pa.created",), COMPOSITE)
 
 
-def test_what_cannot_be_told_truthfully_is_refused(signing: Signing) -> None:
+def test_what_cannot_be_told_truthfully_is_refused(signing: SigningIdentity) -> None:
     parent = Parent(encoded(picture(), "png"), "image/png")
     with pytest.raises(ValueError, match="one parent"):
         generated("png", signing, parents=(parent, parent))
@@ -195,20 +195,22 @@ def test_what_cannot_be_told_truthfully_is_refused(signing: Signing) -> None:
 
 
 @pytest.mark.parametrize("name", pictures.FORMATS)
-def test_a_flipped_bit_in_the_pixels_is_seen(name: str, signing: Signing, anchor: str) -> None:
+def test_a_flipped_bit_in_the_pixels_is_seen(
+    name: str, signing: SigningIdentity, anchor: str
+) -> None:
     signed = bytearray(generated(name, signing))
     # The last fifth is pixels in all four, save PNG's closing chunk and WebP's credentials.
     at = signed.index(b"C2PA") - 40 if name == "webp" else len(signed) - 60
     signed[at] ^= 1
 
-    read = read_credentials(bytes(signed), MEDIA_TYPES[name], trust_anchors=anchor)
+    read = read_content_credentials(bytes(signed), MEDIA_TYPES[name], trust_anchors=anchor)
 
     assert read.state == "invalid"
     assert set(read.failures) & {"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"}
 
 
-def test_an_appended_byte_is_seen(signing: Signing) -> None:
-    read = read_credentials(generated("jpeg", signing) + b"x", "image/jpeg")
+def test_an_appended_byte_is_seen(signing: SigningIdentity) -> None:
+    read = read_content_credentials(generated("jpeg", signing) + b"x", "image/jpeg")
 
     assert read.state == "invalid"
 
@@ -217,18 +219,18 @@ def test_an_appended_byte_is_seen(signing: Signing) -> None:
 def test_no_credentials_and_rubbish_are_told_apart(name: str) -> None:
     data = encoded(picture(), name)
 
-    assert read_credentials(data, MEDIA_TYPES[name]).state == "none"
+    assert read_content_credentials(data, MEDIA_TYPES[name]).state == "none"
     for foreign in (b"", b"rubbish", b"<svg/>", data[:9], data[: len(data) // 2] + b"\0" * 99):
-        assert read_credentials(foreign, MEDIA_TYPES[name]).state in {"unreadable", "none"}
-    assert read_credentials(data, "text/html").state == "unreadable"
-    assert read_credentials(b"rubbish", MEDIA_TYPES[name]).state == "unreadable"
+        assert read_content_credentials(foreign, MEDIA_TYPES[name]).state in {"unreadable", "none"}
+    assert read_content_credentials(data, "text/html").state == "unreadable"
+    assert read_content_credentials(b"rubbish", MEDIA_TYPES[name]).state == "unreadable"
 
 
-def test_encoding_anew_takes_the_credentials_away(signing: Signing) -> None:
+def test_encoding_anew_takes_the_credentials_away(signing: SigningIdentity) -> None:
     again = prepare(generated("png", signing), PLAN)
 
     assert again.inspected.has_credentials
-    assert read_credentials(again.master.data, "image/png").state == "none"
+    assert read_content_credentials(again.master.data, "image/png").state == "none"
 
 
 @pytest.fixture
@@ -255,7 +257,7 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
     thread.join(timeout=10)
 
 
-def naming_an_address(signing: Signing, url: str) -> bytes:
+def naming_an_address(signing: SigningIdentity, url: str) -> bytes:
     """Return a JPEG whose manifest lies at an address, as any stranger could make it."""
     claim = {
         "claim_generator_info": [{"name": "stranger", "version": "1"}],
@@ -282,13 +284,13 @@ def naming_an_address(signing: Signing, url: str) -> bytes:
 
 
 def test_an_address_inside_a_file_is_never_called(
-    signing: Signing, listener: tuple[str, list[bytes]]
+    signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
     url, asked = listener
     data = naming_an_address(signing, url)
     assert url.encode() in data
 
-    read = read_credentials(data, "image/jpeg")
+    read = read_content_credentials(data, "image/jpeg")
     signed = sign(
         encoded(picture(), "png"),
         "image/png",
@@ -301,12 +303,12 @@ def test_an_address_inside_a_file_is_never_called(
     )
 
     assert read.state == "unreadable"
-    assert read_credentials(signed, "image/png").state == "valid"
+    assert read_content_credentials(signed, "image/png").state == "valid"
     assert asked == []
 
 
 def test_the_library_by_itself_would_call_it(
-    signing: Signing, listener: tuple[str, list[bytes]]
+    signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
     # This is what proves that the test above can fail.
     url, asked = listener
@@ -319,7 +321,7 @@ def test_the_library_by_itself_would_call_it(
 
 
 def test_a_silent_time_stamp_authority_is_named(
-    signing: Signing, listener: tuple[str, list[bytes]]
+    signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
     url, asked = listener
 
@@ -330,7 +332,7 @@ def test_a_silent_time_stamp_authority_is_named(
     assert len(asked) >= 1
 
 
-def test_a_foreign_key_is_refused_and_not_shown(signing: Signing) -> None:
+def test_a_foreign_key_is_refused_and_not_shown(signing: SigningIdentity) -> None:
     _, other = make_development_chain("Other")
 
     with pytest.raises(SigningFailed) as caught:
@@ -340,15 +342,15 @@ def test_a_foreign_key_is_refused_and_not_shown(signing: Signing) -> None:
     assert "PRIVATE KEY" not in str(caught.value) + caught.value.detail
 
 
-def test_the_key_is_not_printed(signing: Signing) -> None:
+def test_the_key_is_not_printed(signing: SigningIdentity) -> None:
     assert "PRIVATE KEY" not in repr(signing)
     assert "CERTIFICATE" not in repr(signing)
 
 
-def test_threads_share_a_signer(signing: Signing) -> None:
+def test_threads_share_a_signer(signing: SigningIdentity) -> None:
     def once(number: int) -> str:
         name = pictures.FORMATS[number % 4]
-        return read_credentials(generated(name, signing), MEDIA_TYPES[name]).state
+        return read_content_credentials(generated(name, signing), MEDIA_TYPES[name]).state
 
     with ThreadPoolExecutor(8) as threads:
         states = list(threads.map(once, range(40)))
@@ -360,9 +362,9 @@ FORKED = """
 import os
 from tests.imaging.test_credentials import *
 chain, key = make_development_chain("Fork")
-signing = Signing(chain_pem=chain, key_pem=key)
+signing = SigningIdentity(chain_pem=chain, key_pem=key)
 def works():
-    return read_credentials(generated("png", signing), "image/png").state == "valid"
+    return read_content_credentials(generated("png", signing), "image/png").state == "valid"
 assert works()
 child = os.fork()
 if child == 0:
@@ -376,7 +378,7 @@ def test_signing_works_on_both_sides_of_a_fork() -> None:
     subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, cwd=ROOT)
 
 
-def test_hostile_titles_are_cleaned(signing: Signing) -> None:
+def test_hostile_titles_are_cleaned(signing: SigningIdentity) -> None:
     signed = sign(
         encoded(picture(), "png"),
         "image/png",
@@ -387,7 +389,7 @@ def test_hostile_titles_are_cleaned(signing: Signing) -> None:
         software_agent=AGENT,
     )
 
-    read = read_credentials(signed, "image/png")
+    read = read_content_credentials(signed, "image/png")
     assert read.title.startswith("abccc")
     assert len(read.title) == 300
     assert read.digital_source_type == GENERATED

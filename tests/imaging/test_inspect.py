@@ -4,8 +4,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from imagegen_app.core.errors import BadResponse
-from imagegen_app.imaging.faults import SENTENCES
-from imagegen_app.imaging.inspect import BadImage, ImageLimits, inspect
+from imagegen_app.imaging.errors import MESSAGES
+from imagegen_app.imaging.inspect import ImageLimits, InvalidImage, inspect
 
 from . import pictures
 
@@ -16,13 +16,13 @@ LIMITS = ImageLimits()
 def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None:
     data, reason = pictures.REFUSED[case]
 
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(data, limits=LIMITS)
 
     # A decoder may notice at another place that the pixels are missing.
     allowed = {"damaged", "truncated"} if reason == "damaged" else {reason}
     assert caught.value.reason in allowed
-    assert str(caught.value) == SENTENCES[caught.value.reason]
+    assert str(caught.value) == MESSAGES[caught.value.reason]
     assert isinstance(caught.value, BadResponse)
 
 
@@ -31,7 +31,7 @@ def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None
 def test_a_picture_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
     data = pictures.encoded(pictures.picture(), name)
 
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(data[: len(data) * sixteenth // 16], limits=LIMITS)
 
     assert caught.value.reason in {"truncated", "damaged"}
@@ -44,7 +44,7 @@ def test_a_picture_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     data = pictures.encoded(pictures.picture(), name)
 
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(data[:-1], limits=LIMITS)
 
     assert caught.value.reason == "truncated"
@@ -66,8 +66,8 @@ def _pixels(data: bytes) -> int:
     """Return how many pixels came out; 0 where the picture was refused for a known reason."""
     try:
         found = inspect(data, limits=LIMITS)
-    except BadImage as fault:
-        return 0 if fault.reason in SENTENCES else LIMITS.max_pixels + 1
+    except InvalidImage as fault:
+        return 0 if fault.reason in MESSAGES else LIMITS.max_pixels + 1
     return found.width * found.height
 
 
@@ -95,7 +95,7 @@ def test_the_content_decides_and_not_what_the_file_is_called() -> None:
 
 
 def test_more_bytes_than_allowed_are_refused_unseen() -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(b"x" * 101, limits=ImageLimits(max_bytes=100))
 
     assert caught.value.reason == "too_large"
@@ -104,7 +104,7 @@ def test_more_bytes_than_allowed_are_refused_unseen() -> None:
 def test_the_caps_are_those_that_were_given() -> None:
     data = pictures.encoded(pictures.picture(), "png")
 
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(data, limits=ImageLimits(max_pixels=160 * 120 - 1))
 
     assert caught.value.reason == "too_many_pixels"
@@ -121,14 +121,14 @@ def test_pillow_is_left_as_it_was_found() -> None:
     before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
     for data, _ in pictures.REFUSED.values():
-        with pytest.raises(BadImage):
+        with pytest.raises(InvalidImage):
             inspect(data, limits=LIMITS)
 
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
 
 def test_a_refused_picture_does_not_show_its_content_in_the_error() -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(b"<html>secret words</html>", limits=LIMITS)
 
     assert "secret" not in str(caught.value) + caught.value.detail

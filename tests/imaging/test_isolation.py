@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from imagegen_app.imaging.credentials import read_credentials
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.content_credentials import read_content_credentials
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import MIB, DecoderPool, PoolClosed
 from imagegen_app.imaging.pipeline import prepare
 
@@ -43,17 +43,17 @@ def test_a_worker_prepares_what_this_process_would(pool: DecoderPool, name: str)
 
 
 def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         pool.run(poison.refuse)
 
     assert (caught.value.reason, caught.value.detail) == ("svg", "as told")
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         pool.run(prepare, b"<svg/>", PLAN)
     assert caught.value.reason == "svg"
 
 
 def test_death_is_an_answer_and_the_next_picture_does_not_notice(hasty: DecoderPool) -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         hasty.run(poison.die)
 
     assert caught.value.reason == "decoder_died"
@@ -82,7 +82,7 @@ def test_a_default_time_out_of_the_process_does_not_reach_the_workers() -> None:
 def test_overtime_is_an_answer_and_the_next_picture_does_not_notice(
     hasty: DecoderPool, slow: object
 ) -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         hasty.run(slow)  # type: ignore[arg-type]  # both are functions
 
     assert caught.value.reason == "decoder_timeout"
@@ -110,7 +110,7 @@ def test_poison_at_one_worker_leaves_the_other_at_work() -> None:
 
 
 def _outcome(pool: DecoderPool) -> str:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         pool.run(poison.hang)
     return caught.value.reason
 
@@ -133,7 +133,7 @@ def test_more_memory_than_allowed_is_refused() -> None:
     with DecoderPool(workers=1, memory=256 * MIB) as pool:
         assert pool.run(poison.eat, 100) == 100 * MIB
 
-        with pytest.raises(BadImage) as caught:
+        with pytest.raises(InvalidImage) as caught:
             pool.run(poison.eat, 400)
 
         assert caught.value.reason == "too_much_memory"
@@ -144,7 +144,7 @@ def test_more_memory_than_allowed_is_refused() -> None:
 def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     data = encoded(pictures.flat("RGB", "red", (6000, 6000)), "png")
 
-    with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(BadImage) as caught:
+    with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(InvalidImage) as caught:
         pool.run(prepare, data, PLAN)
 
     assert caught.value.reason == "too_much_memory"
@@ -153,14 +153,14 @@ def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
 def test_something_unforeseen_is_a_bad_image_that_names_its_class(
     pool: DecoderPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         pool.run(poison.stumble)
 
     assert (caught.value.reason, caught.value.detail) == ("damaged", "KeyError")
 
 
 def test_the_answer_can_hold_our_own_classes_only(pool: DecoderPool) -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         pool.run(poison.answer_with_foreign_class)
 
     assert caught.value.reason == "decoder_died"
@@ -179,7 +179,7 @@ def test_a_worker_knows_neither_django_nor_our_secrets(
 
 
 def test_a_worker_writes_no_files(pool: DecoderPool, tmp_path: Path) -> None:
-    with pytest.raises(BadImage):
+    with pytest.raises(InvalidImage):
         pool.run(poison.write_file, str(tmp_path / "stolen"))
 
     assert not (tmp_path / "stolen").exists() or (tmp_path / "stolen").stat().st_size == 0
@@ -213,7 +213,7 @@ def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
 
 FORKED = """
 import os, sys, threading
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
 from tests.imaging import poison
 pool = DecoderPool(workers=1, timeout=20)
@@ -240,7 +240,7 @@ def test_a_pool_made_before_a_fork_works_on_both_sides() -> None:
 
 ORPHANED = """
 import os, signal
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
 from tests.imaging import poison
 pool = DecoderPool(workers=1)
@@ -267,4 +267,4 @@ def test_a_worker_ends_when_its_parent_is_killed() -> None:
 def test_foreign_credentials_can_be_read_in_a_worker(pool: DecoderPool) -> None:
     data = encoded(picture(), "png")
 
-    assert pool.run(read_credentials, data, "image/png").state == "none"
+    assert pool.run(read_content_credentials, data, "image/png").state == "none"

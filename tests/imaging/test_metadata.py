@@ -7,12 +7,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from imagegen_app.imaging.inspect import BadImage
+from imagegen_app.imaging.inspect import InvalidImage
 from imagegen_app.imaging.metadata import (
     DATA_MINING_PROHIBITED,
     MAX_WRITTEN,
-    Marks,
-    ReadMarks,
+    ReadXmpFields,
+    XmpFields,
     build_xmp,
     parse_xmp,
     read_xmp,
@@ -42,7 +42,7 @@ def test_every_mark_comes_back_from_every_format(name: str) -> None:
 
     read = read_xmp(data)
 
-    for written in fields(Marks):
+    for written in fields(XmpFields):
         if written.name != "data_mining_prohibited":
             assert getattr(read, written.name) == getattr(MARKS, written.name), written.name
     assert read.data_mining == DATA_MINING_PROHIBITED
@@ -80,7 +80,7 @@ def test_the_packet_is_xml_with_the_names_of_iptc() -> None:
 
 
 def test_an_empty_field_is_not_written() -> None:
-    packet = build_xmp(Marks(digital_source_type="http://a", ai_system="b"))
+    packet = build_xmp(XmpFields(digital_source_type="http://a", ai_system="b"))
 
     assert b"AIPromptInformation" not in packet
     assert b"DataMining" not in packet
@@ -153,8 +153,8 @@ def test_other_ways_to_write_a_property_are_read() -> None:
         "<p:Credit><rdf:Alt><rdf:li>C</rdf:li></rdf:Alt></p:Credit><e:Unknown>x</e:Unknown>"
     )
 
-    assert parse_xmp(attribute) == ReadMarks(credit="C")
-    assert parse_xmp(alternatives) == ReadMarks(credit="C")
+    assert parse_xmp(attribute) == ReadXmpFields(credit="C")
+    assert parse_xmp(alternatives) == ReadXmpFields(credit="C")
 
 
 @pytest.mark.parametrize(("repeat", "expected"), [(1, "C"), (60_000_000, "")])
@@ -176,7 +176,7 @@ def test_broken_containers_are_survived(name: str) -> None:
     for length in range(12, min(len(data), 3000), 13):
         try:
             read = read_xmp(data[:length])
-        except BadImage:
+        except InvalidImage:
             continue
         assert read.credit in {"", MARKS.credit}
 
@@ -184,9 +184,9 @@ def test_broken_containers_are_survived(name: str) -> None:
 def test_a_segment_longer_than_the_file_is_no_packet() -> None:
     data = b"\xff\xd8\xff\xe1" + struct.pack(">H", 60_000) + b"http://ns.adobe.com/xap/1.0/\0<x/>"
 
-    assert read_xmp(data) == ReadMarks()
+    assert read_xmp(data) == ReadXmpFields()
 
 
 def test_marks_are_read_from_pictures_only() -> None:
-    with pytest.raises(BadImage):
+    with pytest.raises(InvalidImage):
         read_xmp(b"<html></html>")

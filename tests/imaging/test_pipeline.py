@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imagegen_app.imaging.inspect import BadImage, ImageLimits, inspect
+from imagegen_app.imaging.inspect import ImageLimits, InvalidImage, inspect
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.imaging.pipeline import (
-    Encoded,
-    Prepared,
+    EncodedFile,
+    ProcessedImage,
     Qualities,
     encode,
     prepare,
     rendition_sizes,
 )
-from imagegen_app.imaging.similarity import fingerprint, hamming
+from imagegen_app.imaging.similarity import hamming, perceptual_hashes
 
 from . import pictures
 from .pictures import PLAN, encoded, opened, picture, with_formats
 
 
-def files(prepared: Prepared) -> tuple[Encoded, ...]:
+def files(prepared: ProcessedImage) -> tuple[EncodedFile, ...]:
     return (prepared.master, *prepared.renditions)
 
 
@@ -188,7 +188,7 @@ def test_a_profile_that_does_not_fit_is_thrown_away(name: str) -> None:
     assert prepared.inspected.has_icc
     image = opened(prepared.master.data)
     assert "icc_profile" not in image.info
-    assert hamming(fingerprint(image).phash64, fingerprint(plain).phash64) <= 8
+    assert hamming(perceptual_hashes(image).phash64, perceptual_hashes(plain).phash64) <= 8
 
 
 def test_a_profile_is_applied_to_the_pixels() -> None:
@@ -253,7 +253,7 @@ def test_a_picture_too_tall_for_every_width_still_gets_one() -> None:
 def test_a_limit_of_the_plan_is_obeyed() -> None:
     plan = replace(PLAN, limits=ImageLimits(max_pixels=100))
 
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         prepare(encoded(picture(), "png"), plan)
 
     assert caught.value.reason == "too_many_pixels"
@@ -278,7 +278,7 @@ def test_a_large_webp_is_written_though_the_fast_method_fails() -> None:
 def test_a_picture_that_no_encoder_takes_is_a_bad_image() -> None:
     image = pictures.flat("RGB", "red", (70_000, 1))
 
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(InvalidImage) as caught:
         encode(image, "jpeg", marks=PLAN.marks, qualities=PLAN.qualities)
 
     assert caught.value.reason == "not_encodable"

@@ -7,7 +7,12 @@ from statistics import mean, median
 import pytest
 from PIL import Image, ImageOps
 
-from imagegen_app.imaging.similarity import LIKELY, SAME, fingerprint, hamming
+from imagegen_app.imaging.similarity import (
+    LIKELY,
+    SAME_MAX_DISTANCE,
+    hamming,
+    perceptual_hashes,
+)
 
 from .pictures import encoded, flat, opened, picture
 
@@ -15,7 +20,7 @@ SEEDS = range(12)
 
 
 def test_hashes_are_hexadecimal_of_64_and_256_bits() -> None:
-    seen = fingerprint(picture())
+    seen = perceptual_hashes(picture())
 
     assert [len(h) * 4 for h in (seen.phash64, seen.phash256, seen.mirrored)] == [64, 256, 64]
     assert int(seen.phash64, 16).bit_count() in range(28, 37)
@@ -30,18 +35,18 @@ def test_the_same_picture_is_known_again(seed: int, attack: str) -> None:
     if attack in {"jpeg", "webp"}:
         changed = opened(encoded(changed, attack, quality=40))
 
-    first, second = fingerprint(image), fingerprint(changed)
+    first, second = perceptual_hashes(image), perceptual_hashes(changed)
 
-    assert hamming(first.phash64, second.phash64) <= SAME
+    assert hamming(first.phash64, second.phash64) <= SAME_MAX_DISTANCE
     assert hamming(first.phash256, second.phash256) <= 32
 
 
 def test_different_pictures_are_far_apart() -> None:
-    hashes = [fingerprint(picture(320, 240, seed=seed)).phash64 for seed in SEEDS]
+    hashes = [perceptual_hashes(picture(320, 240, seed=seed)).phash64 for seed in SEEDS]
 
     distances = [hamming(a, b) for i, a in enumerate(hashes) for b in hashes[:i]]
 
-    assert min(distances) > SAME
+    assert min(distances) > SAME_MAX_DISTANCE
     assert mean(distances) > LIKELY + 6
 
 
@@ -49,9 +54,9 @@ def test_different_pictures_are_far_apart() -> None:
 def test_a_mirrored_picture_is_found(seed: int) -> None:
     image = picture(320, 240, seed=seed)
 
-    mirrored = fingerprint(ImageOps.mirror(image))
+    mirrored = perceptual_hashes(ImageOps.mirror(image))
 
-    assert hamming(fingerprint(image).mirrored, mirrored.phash64) <= 2
+    assert hamming(perceptual_hashes(image).mirrored, mirrored.phash64) <= 2
 
 
 @pytest.mark.parametrize(("kept", "name"), [(0.9, "centre90"), (0.8, "centre80")])
@@ -60,16 +65,16 @@ def test_a_cropped_picture_is_found(seed: int, kept: float, name: str) -> None:
     image = picture(640, 480, seed=seed)
     x, y = 640 * (1 - kept) / 2, 480 * (1 - kept) / 2
 
-    cropped = fingerprint(image.crop((int(x), int(y), int(640 - x), int(480 - y))))
+    cropped = perceptual_hashes(image.crop((int(x), int(y), int(640 - x), int(480 - y))))
 
-    assert hamming(getattr(fingerprint(image), name), cropped.phash64) <= SAME
+    assert hamming(getattr(perceptual_hashes(image), name), cropped.phash64) <= SAME_MAX_DISTANCE
 
 
 def test_a_flat_picture_says_that_it_cannot_be_compared() -> None:
-    assert fingerprint(flat("RGB", "white")).is_flat
-    assert fingerprint(flat("RGB", (12, 99, 140))).is_flat
-    assert fingerprint(flat("RGBA", (255, 0, 0, 0))).is_flat
-    assert not fingerprint(picture()).is_flat
+    assert perceptual_hashes(flat("RGB", "white")).is_flat
+    assert perceptual_hashes(flat("RGB", (12, 99, 140))).is_flat
+    assert perceptual_hashes(flat("RGBA", (255, 0, 0, 0))).is_flat
+    assert not perceptual_hashes(picture()).is_flat
 
 
 def test_alpha_is_seen_on_white() -> None:
@@ -77,7 +82,7 @@ def test_alpha_is_seen_on_white() -> None:
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image.getchannel("A"))
 
-    assert hamming(fingerprint(image).phash64, fingerprint(white).phash64) <= 2
+    assert hamming(perceptual_hashes(image).phash64, perceptual_hashes(white).phash64) <= 2
 
 
 def test_the_distance_counts_bits() -> None:
@@ -92,7 +97,7 @@ def test_the_hash_is_that_of_the_textbook_transform() -> None:
     small = image.resize((32, 32), Image.Resampling.BOX)
     bits = _textbook_bits(list(small.tobytes()), side=32, keep=8)
 
-    assert hamming(fingerprint(image.convert("RGB")).phash64, f"{bits:016x}") == 0
+    assert hamming(perceptual_hashes(image.convert("RGB")).phash64, f"{bits:016x}") == 0
 
 
 def _textbook_bits(pixels: list[int], *, side: int, keep: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imagegen_app.imaging.credentials import read_credentials
+from imagegen_app.imaging.content_credentials import read_content_credentials
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.services.library.delivery import MEDIA_TYPES
 
@@ -76,7 +76,7 @@ def test_every_published_file_carries_its_marks_and_a_valid_signature(
     assert len(files) >= 3 * 10
     for path in files:
         data = path.read_bytes()
-        credentials = read_credentials(data, MEDIA_TYPES[path.suffix[1:]])
+        credentials = read_content_credentials(data, MEDIA_TYPES[path.suffix[1:]])
         assert credentials.state == "valid", path.name
         assert "DEVELOPMENT ONLY" in credentials.signer
         assert read_xmp(data).digital_source_type.endswith("/trainedAlgorithmicMedia")
@@ -164,11 +164,11 @@ def test_the_shell_generates_prints_json_and_writes_files(
 ) -> None:
     done = demo(
         made[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
-        "--var", "product=bottle", "--seed", "5", "--here", "--out", str(tmp_path), "--json",
+        "--var", "product=bottle", "--seed", "5", "--run-inline", "--out", str(tmp_path), "--json",
     )  # fmt: skip
     again = demo(
         made[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
-        "--var", "product=bottle", "--seed", "5", "--here", "--json",
+        "--var", "product=bottle", "--seed", "5", "--run-inline", "--json",
     )  # fmt: skip
 
     answer = json.loads(done.stdout)

@@ -71,7 +71,7 @@ def test_the_report_is_one_object_for_machines() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_altered_log_ends_with_one_and_names_the_first_bad_event(unguarded_log: None) -> None:
     append(4)
-    sealing.seal_everything()
+    sealing.seal_all()
     event = AuditEvent.objects.get(leaf__seq=2)
     execute("UPDATE imagegen_auditevent SET actor_id = 'x' WHERE id = %s", event.pk)
 
@@ -85,13 +85,13 @@ def test_an_altered_log_ends_with_one_and_names_the_first_bad_event(unguarded_lo
 @pytest.mark.django_db(transaction=True)
 def test_an_altered_log_is_one_object_for_machines_too(unguarded_log: None) -> None:
     append(2)
-    sealing.seal_everything()
+    sealing.seal_all()
     execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
 
     code, printed = exit_code("verify", "--json")
 
     report = json.loads(printed)
-    assert (code, report["ok"], report["faults"]) == (1, False, 2)
+    assert (code, report["ok"], report["finding_count"]) == (1, False, 2)
     assert [finding["seq"] for finding in report["findings"]] == [0, 1]
 
 
@@ -150,7 +150,7 @@ def test_an_export_is_recorded(tmp_path: Path) -> None:
 
     event = AuditEvent.objects.latest("pk")
     assert printed["count"] == 1
-    assert event.type == "export.made"
+    assert event.type == "export.created"
     assert json.loads(event.body)["data"]["count"] == 1
 
 
@@ -203,7 +203,7 @@ def test_a_wrong_argument_gets_one_clear_sentence(
 
 def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
     append(3)
-    sealing.seal_everything()
+    sealing.seal_all()
     execute("DELETE FROM imagegen_audittile")
 
     with pytest.raises(CommandError, match="damaged"):
@@ -214,7 +214,7 @@ def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
 
 def test_a_damaged_log_is_not_signed_by_hand_either() -> None:
     append(3)
-    sealing.seal_everything()
+    sealing.seal_all()
     execute("DELETE FROM imagegen_audittile")
 
     with pytest.raises(CommandError, match="not signed"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagegen_app.core.states import Outcome
+from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.moderation.base import PASSED, ScreenerFailed
 from imagegen_app.moderation.block_list import BlockList
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_listed_term_is_found_in_every_disguise(text: str) -> None:
-    assert BlockList().screen_text(text).outcome is Outcome.BLOCKED
+    assert BlockList().screen_text(text).outcome is VerdictOutcome.BLOCKED
 
 
 @pytest.mark.parametrize("text", ["A red mug", "nudifying", "revenge of the mugs", ""])
@@ -43,8 +43,8 @@ def test_a_site_brings_terms_of_its_own_beside_the_listed_ones_or_instead(tmp_pa
     file.write_text("# our rivals\nAcme Corp\n", encoding="utf-8")
     screener = BlockList(terms=["Globex"], file=str(file), defaults=False)
 
-    assert screener.screen_text("A mug of ACME corp").outcome is Outcome.BLOCKED
-    assert screener.screen_text("A mug of globex").outcome is Outcome.BLOCKED
+    assert screener.screen_text("A mug of ACME corp").outcome is VerdictOutcome.BLOCKED
+    assert screener.screen_text("A mug of globex").outcome is VerdictOutcome.BLOCKED
     assert screener.screen_text("nudify") == PASSED
 
 

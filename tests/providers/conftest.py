@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imagegen_app.providers import registry
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential, Secret
 from imagegen_app.providers.http import HttpClient, HttpLimits
 from imagegen_app.testing.simulator.process import SimulatorProcess
@@ -29,21 +29,21 @@ def simulator(running_simulator: SimulatorProcess) -> SimulatorProcess:
 
 
 @pytest.fixture
-def answer(tmp_path: Path) -> AnswerFile:
-    return AnswerFile(tmp_path / "answer")
+def answer(tmp_path: Path) -> SpooledAnswer:
+    return SpooledAnswer(tmp_path / "answer")
 
 
 @pytest.fixture
-def new_answer(tmp_path: Path) -> Callable[[], AnswerFile]:
+def new_answer(tmp_path: Path) -> Callable[[], SpooledAnswer]:
     numbers = iter(range(1000))
-    return lambda: AnswerFile(tmp_path / f"answer-{next(numbers)}")
+    return lambda: SpooledAnswer(tmp_path / f"answer-{next(numbers)}")
 
 
 @pytest.fixture
-def spooled(answer: AnswerFile) -> Callable[..., AnswerFile]:
+def spooled(answer: SpooledAnswer) -> Callable[..., SpooledAnswer]:
     """Lay a body down as an answer that came; the note's entries by name."""
 
-    def lay(body: bytes, **note: Any) -> AnswerFile:
+    def lay(body: bytes, **note: Any) -> SpooledAnswer:
         answer.folder.mkdir(parents=True, exist_ok=True)
         answer.body_path.write_bytes(body)
         answer.finish(note)

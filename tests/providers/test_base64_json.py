@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagegen_app.core.errors import BadResponse
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.families import base64_json
 from imagegen_app.providers.families.base64_json import load
 
-Spooled = Callable[..., AnswerFile]
+Spooled = Callable[..., SpooledAnswer]
 #: Longer than a text that stays, and no multiple of three or of a chunk.
 LARGE = bytes(range(256)) * 1201 + b"end"
 TEXT = base64.b64encode(LARGE).decode()
@@ -147,7 +147,7 @@ def test_what_is_short_is_read_as_json_reads_it(
     chunk: int,
 ) -> None:
     monkeypatch.setattr(base64_json, "_CHUNK", chunk)
-    answer = AnswerFile(tmp_path)
+    answer = SpooledAnswer(tmp_path)
     answer.body_path.write_bytes(json.dumps(document, ensure_ascii=ascii_only).encode())
 
     assert load(answer).content == document
@@ -161,7 +161,7 @@ def test_an_image_is_read_whole_wherever_it_is_cut(
     monkeypatch.setattr(base64_json, "_CHUNK", chunk)
     monkeypatch.setattr(base64_json, "LONGEST_TEXT", 24)
     body = body_of({"b64_json": base64.b64encode(data).decode()})
-    answer = AnswerFile(tmp_path)
+    answer = SpooledAnswer(tmp_path)
     answer.body_path.write_bytes(body.replace(b"/", b"\\/") if escape else body)
 
     read = load(answer)

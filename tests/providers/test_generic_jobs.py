@@ -25,7 +25,7 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.types import Operation, Size, SubmissionStatus
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Secret
 from imagegen_app.providers.families import standard_webhooks
 from imagegen_app.providers.families.submit_poll import read_job
@@ -53,7 +53,7 @@ def talk(client: Callable[..., HttpClient], build: Callable[..., Any]) -> Talk:
     return make
 
 
-async def finished(provider: Any, ref: str, answer: AnswerFile) -> Any:
+async def finished(provider: Any, ref: str, answer: SpooledAnswer) -> Any:
     for _ in range(200):
         submission = await provider.poll(ref, answer=answer)
         if submission.status not in {SubmissionStatus.ACCEPTED, SubmissionStatus.RUNNING}:
@@ -64,7 +64,7 @@ async def finished(provider: Any, ref: str, answer: AnswerFile) -> Any:
 
 @pytest.mark.parametrize("output", ["url", "b64_json"])
 def test_a_job_is_taken_on_polled_and_fetched(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile, output: str
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer, output: str
 ) -> None:
     simulator.script(job_output=output)
 
@@ -83,7 +83,9 @@ def test_a_job_is_taken_on_polled_and_fetched(
     assert answer.is_complete
 
 
-def test_a_running_job_says_so(talk: Talk, simulator: SimulatorProcess, answer: AnswerFile) -> None:
+def test_a_running_job_says_so(
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
+) -> None:
     simulator.script(job_seconds=30)
 
     async def use(provider: Any) -> Any:
@@ -97,12 +99,12 @@ def test_a_running_job_says_so(talk: Talk, simulator: SimulatorProcess, answer: 
     assert submission.status is SubmissionStatus.RUNNING
     assert (submission.progress, submission.poll_after) == (0.5, 0.5)
     assert cancelled == "cancelled"
-    assert not after.is_free
+    assert not after.is_unbilled
     assert after.status is SubmissionStatus.CANCELLED
 
 
 def test_the_same_key_and_body_is_the_same_job_billed_once(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     async def use(provider: Any) -> list[str]:
         return [(await provider.submit(REQUEST, answer=answer)).ref for _ in range(3)]
@@ -115,7 +117,7 @@ def test_the_same_key_and_body_is_the_same_job_billed_once(
 
 
 def test_the_same_key_with_another_body_is_refused(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     async def use(provider: Any) -> None:
         await provider.submit(REQUEST, answer=answer)
@@ -128,7 +130,7 @@ def test_the_same_key_with_another_body_is_refused(
 
 
 def test_a_lost_answer_is_found_again_at_no_cost(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     simulator.fail("disconnect")
 
@@ -143,7 +145,7 @@ def test_a_lost_answer_is_found_again_at_no_cost(
 
 
 def test_a_call_that_never_arrived_is_known_not_to_have(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     simulator.fail("disconnect_early")
 
@@ -173,7 +175,7 @@ def test_a_call_that_never_arrived_is_known_not_to_have(
 def test_a_submit_that_fails_says_how(  # noqa: PLR0917 - a table
     talk: Talk,
     simulator: SimulatorProcess,
-    answer: AnswerFile,
+    answer: SpooledAnswer,
     kind: str,
     fault: dict[str, Any],
     expected: type[ProviderError],
@@ -200,7 +202,7 @@ def test_a_submit_that_fails_says_how(  # noqa: PLR0917 - a table
 def test_a_job_that_failed_says_how(
     talk: Talk,
     simulator: SimulatorProcess,
-    answer: AnswerFile,
+    answer: SpooledAnswer,
     code: str,
     expected: type[ProviderError],
 ) -> None:
@@ -215,7 +217,7 @@ def test_a_job_that_failed_says_how(
 
 @pytest.mark.parametrize("kind", ["html", "not_json", "disconnect_early", "status"])
 def test_a_poll_that_goes_wrong_is_only_asked_again(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile, kind: str
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer, kind: str
 ) -> None:
     async def use(provider: Any) -> Any:
         ref = (await provider.submit(REQUEST, answer=answer)).ref
@@ -228,7 +230,7 @@ def test_a_poll_that_goes_wrong_is_only_asked_again(
 
 
 def test_a_fetch_that_broke_is_resumed_where_it_stopped(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     async def use(provider: Any) -> None:
         ref = (await provider.submit(REQUEST, answer=answer)).ref
@@ -251,7 +253,7 @@ def test_a_fetch_that_broke_is_resumed_where_it_stopped(
 
 
 def test_a_job_that_is_done_cannot_be_cancelled(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     async def use(provider: Any) -> Any:
         ref = (await provider.submit(REQUEST, answer=answer)).ref
@@ -262,7 +264,7 @@ def test_a_job_that_is_done_cannot_be_cancelled(
 
 
 def test_an_odd_reference_stays_inside_its_path(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     with pytest.raises(NotFound):
         talk(lambda provider: provider.poll("../models?x=1", answer=answer))
@@ -305,7 +307,7 @@ def test_progress_is_read_within_its_bounds(given: object, read: float | None) -
 
 
 def test_a_genuine_webhook_names_the_job_and_nothing_else(
-    talk: Talk, simulator: SimulatorProcess, answer: AnswerFile
+    talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     """The simulator calls back over a real socket when the job is done."""
 

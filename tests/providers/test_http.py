@@ -25,7 +25,7 @@ from imagegen_app.core.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
 from imagegen_app.providers.http import Auth, HttpClient, HttpLimits, Reply
 from tests.providers.samples import Handler, RawServer, answering, http_answer, raw_server
@@ -55,7 +55,7 @@ async def hanging_up(_: bytes, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-def test_a_body_is_spooled_whole_and_its_digest_told(answer: AnswerFile) -> None:
+def test_a_body_is_spooled_whole_and_its_digest_told(answer: SpooledAnswer) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         reply = await http.post_json(server.url, body=b'{"a":1}', answer=answer)
         assert reply.ok
@@ -70,7 +70,7 @@ def test_a_body_is_spooled_whole_and_its_digest_told(answer: AnswerFile) -> None
     assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
 
 
-def test_an_error_body_comes_back_capped_and_leaves_no_spool(answer: AnswerFile) -> None:
+def test_an_error_body_comes_back_capped_and_leaves_no_spool(answer: SpooledAnswer) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         reply = await http.post_json(server.url, body=b"{}", answer=answer)
         assert reply.status == 500
@@ -107,7 +107,7 @@ def test_cookies_are_not_carried_from_call_to_call() -> None:
 
 
 def test_billable_posts_never_share_a_connection_and_polls_do(
-    new_answer: Callable[[], AnswerFile],
+    new_answer: Callable[[], SpooledAnswer],
 ) -> None:
     async def posts(http: HttpClient, server: RawServer) -> None:
         for _ in range(3):
@@ -134,7 +134,7 @@ def test_billable_posts_never_share_a_connection_and_polls_do(
     ],
 )
 def test_what_breaks_after_sending_may_have_been_billed(
-    handler: Handler, billable: bool, expected: type[ProviderError], answer: AnswerFile
+    handler: Handler, billable: bool, expected: type[ProviderError], answer: SpooledAnswer
 ) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(expected) as caught:
@@ -154,7 +154,7 @@ def test_what_breaks_after_sending_may_have_been_billed(
     assert list(answer.parts()) == []
 
 
-def test_a_drip_is_cut_off_by_the_whole_calls_limit(answer: AnswerFile) -> None:
+def test_a_drip_is_cut_off_by_the_whole_calls_limit(answer: SpooledAnswer) -> None:
     async def dripping(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(http_answer(b"", length=1000))
         for _ in range(100):
@@ -169,7 +169,7 @@ def test_a_drip_is_cut_off_by_the_whole_calls_limit(answer: AnswerFile) -> None:
     talk(dripping, use, total=0.3)
 
 
-def test_a_refused_connection_was_not_billed(answer: AnswerFile) -> None:
+def test_a_refused_connection_was_not_billed(answer: SpooledAnswer) -> None:
     async def run() -> None:
         async with raw_server(silent) as server:
             url = server.url
@@ -211,7 +211,7 @@ def test_json_comes_with_its_reply_and_errors_without() -> None:
 
 
 @pytest.mark.parametrize("spooled", [True, False])
-def test_an_answer_over_its_limit_is_refused(spooled: bool, answer: AnswerFile) -> None:
+def test_an_answer_over_its_limit_is_refused(spooled: bool, answer: SpooledAnswer) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(BadResponse):
             await http.send("GET", server.url, limit=100, answer=answer if spooled else None)
@@ -230,7 +230,7 @@ def test_an_answer_over_its_limit_is_refused(spooled: bool, answer: AnswerFile) 
     ],
 )
 def test_a_compressed_answer_that_nobody_asked_for_is_still_read(
-    encoding: str, body: bytes, answer: AnswerFile
+    encoding: str, body: bytes, answer: SpooledAnswer
 ) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         await http.post_json(server.url, body=b"{}", answer=answer)
@@ -251,7 +251,7 @@ def test_a_compressed_answer_that_nobody_asked_for_is_still_read(
     ],
 )
 def test_a_bomb_or_a_broken_coding_is_refused(
-    encoding: str, body: bytes, answer: AnswerFile
+    encoding: str, body: bytes, answer: SpooledAnswer
 ) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(BadResponse):
@@ -299,7 +299,7 @@ def test_a_post_does_not_follow_redirects() -> None:
     assert len(server.requests) == 1
 
 
-def test_a_download_follows_three_redirects_without_credentials(answer: AnswerFile) -> None:
+def test_a_download_follows_three_redirects_without_credentials(answer: SpooledAnswer) -> None:
     go = http_answer(b"", status="302 Go", headers=("Location: next.png",))
 
     async def use(http: HttpClient, server: RawServer) -> None:
@@ -329,7 +329,7 @@ def test_a_download_follows_three_redirects_without_credentials(answer: AnswerFi
     ],
 )
 def test_a_result_that_cannot_be_fetched_says_whether_to_come_again(
-    handler: Handler, expected: type[ProviderError], answer: AnswerFile
+    handler: Handler, expected: type[ProviderError], answer: SpooledAnswer
 ) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(expected):
@@ -342,7 +342,7 @@ def test_a_result_that_cannot_be_fetched_says_whether_to_come_again(
     assert list(answer.parts()) == []
 
 
-def test_a_result_that_never_begins_is_given_up(answer: AnswerFile) -> None:
+def test_a_result_that_never_begins_is_given_up(answer: SpooledAnswer) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(ProviderTimeout):
             await http.download(
@@ -364,7 +364,7 @@ def test_a_result_that_never_begins_is_given_up(answer: AnswerFile) -> None:
     ],
 )
 def test_results_come_from_the_named_hosts_only(
-    host: str, allowed: bool, answer: AnswerFile
+    host: str, allowed: bool, answer: SpooledAnswer
 ) -> None:
     asked: list[str] = []
 

@@ -26,9 +26,9 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.core.types import GenerationRequest, InputRole, Operation, Size, SubmissionStatus
 from imagegen_app.providers import registry
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
-from imagegen_app.providers.families import canvas
+from imagegen_app.providers.families import masks
 from imagegen_app.providers.http import HttpClient
 from imagegen_app.testing.simulator import forms
 from imagegen_app.testing.simulator.process import SimulatorProcess
@@ -46,7 +46,7 @@ Submit = Callable[..., Any]
 
 @pytest.fixture
 def submit(
-    client: Callable[..., HttpClient], build: Callable[..., Any], answer: AnswerFile
+    client: Callable[..., HttpClient], build: Callable[..., Any], answer: SpooledAnswer
 ) -> Submit:
     """Submit a request and read its answer."""
 
@@ -171,7 +171,7 @@ def test_fewer_images_are_visible(submit: Submit, simulator: SimulatorProcess) -
 def test_a_wrong_key_is_refused(
     client: Callable[..., HttpClient],
     simulator: SimulatorProcess,
-    answer: AnswerFile,
+    answer: SpooledAnswer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WRONG", "sk-wrong-0123456789")
@@ -188,7 +188,7 @@ def test_a_wrong_key_is_refused(
         asyncio.run(run())
 
 
-def on_the_wire(request: GenerationRequest, answer: AnswerFile, credential: Credential) -> bytes:
+def on_the_wire(request: GenerationRequest, answer: SpooledAnswer, credential: Credential) -> bytes:
     """Return the bytes that a submit sends."""
 
     async def run() -> bytes:
@@ -208,7 +208,9 @@ def on_the_wire(request: GenerationRequest, answer: AnswerFile, credential: Cred
     return asyncio.run(run())
 
 
-def test_a_generation_says_all_that_was_chosen(answer: AnswerFile, credential: Credential) -> None:
+def test_a_generation_says_all_that_was_chosen(
+    answer: SpooledAnswer, credential: Credential
+) -> None:
     request = a_request(
         count=2,
         quality="xhigh",
@@ -236,7 +238,9 @@ def test_a_generation_says_all_that_was_chosen(answer: AnswerFile, credential: C
     }
 
 
-def form_of(request: GenerationRequest, answer: AnswerFile, credential: Credential) -> forms.Form:
+def form_of(
+    request: GenerationRequest, answer: SpooledAnswer, credential: Credential
+) -> forms.Form:
     head, _, body = on_the_wire(request, answer, credential).partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/images/edits HTTP/1.1\r\n")
     line = next(x for x in head.decode().split("\r\n") if x.lower().startswith("content-type:"))
@@ -244,7 +248,7 @@ def form_of(request: GenerationRequest, answer: AnswerFile, credential: Credenti
 
 
 def test_one_image_goes_as_image_and_several_as_a_list(
-    new_answer: Callable[[], AnswerFile], credential: Credential
+    new_answer: Callable[[], SpooledAnswer], credential: Credential
 ) -> None:
     edit = a_request(operation=Operation.EDIT, inputs=(an_input(),))
     blend = a_request(
@@ -262,7 +266,7 @@ def test_one_image_goes_as_image_and_several_as_a_list(
     assert "moderation" not in two.fields
 
 
-def test_our_mask_becomes_a_transparent_hole(answer: AnswerFile, credential: Credential) -> None:
+def test_our_mask_becomes_a_transparent_hole(answer: SpooledAnswer, credential: Credential) -> None:
     request = a_request(
         operation=Operation.INPAINT, inputs=(an_input(), a_mask((100, 100, 200, 200)))
     )
@@ -270,13 +274,13 @@ def test_our_mask_becomes_a_transparent_hole(answer: AnswerFile, credential: Cre
     form = form_of(request, answer, credential)
 
     (data,) = [data for name, _, data in form.files if name == "mask"]
-    alpha = canvas.open_image(data).getchannel("A")
+    alpha = masks.open_image(data).getchannel("A")
     assert alpha.getpixel((150, 150)) == 0
     assert alpha.getpixel((10, 10)) == 255
 
 
 def test_outpainting_pads_the_canvas_and_masks_the_new_part(
-    answer: AnswerFile, credential: Credential
+    answer: SpooledAnswer, credential: Credential
 ) -> None:
     request = a_request(
         operation=Operation.OUTPAINT,
@@ -287,7 +291,7 @@ def test_outpainting_pads_the_canvas_and_masks_the_new_part(
 
     form = form_of(request, answer, credential)
 
-    images = {name: canvas.open_image(data) for name, _, data in form.files}
+    images = {name: masks.open_image(data) for name, _, data in form.files}
     assert images["image"].size == images["mask"].size == (1536, 1024)
     assert images["mask"].getchannel("A").getpixel((1500, 500)) == 0
     assert images["mask"].getchannel("A").getpixel((10, 500)) == 255
@@ -295,7 +299,7 @@ def test_outpainting_pads_the_canvas_and_masks_the_new_part(
 
 
 def test_removing_the_background_asks_for_transparency(
-    answer: AnswerFile, credential: Credential
+    answer: SpooledAnswer, credential: Credential
 ) -> None:
     request = a_request(operation=Operation.REMOVE_BACKGROUND, inputs=(an_input(),), prompt="")
 
@@ -307,7 +311,7 @@ def test_removing_the_background_asks_for_transparency(
 
 
 def test_the_same_edit_is_the_same_bytes(
-    new_answer: Callable[[], AnswerFile], credential: Credential
+    new_answer: Callable[[], SpooledAnswer], credential: Credential
 ) -> None:
     edit = a_request(operation=Operation.EDIT, inputs=(an_input(),))
 
@@ -375,7 +379,7 @@ def test_a_broken_input_is_refused_before_anything_is_sent(
 
 
 def test_there_is_nothing_to_poll_cancel_look_up_or_verify(
-    client: Callable[..., HttpClient], build: Callable[..., Any], answer: AnswerFile
+    client: Callable[..., HttpClient], build: Callable[..., Any], answer: SpooledAnswer
 ) -> None:
     async def run() -> None:
         async with client() as http:

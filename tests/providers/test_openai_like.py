@@ -20,11 +20,11 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.families.openai_like import classify, read_images
 from imagegen_app.providers.http import Reply
 
-Spooled = Callable[..., AnswerFile]
+Spooled = Callable[..., SpooledAnswer]
 
 PNG = base64.b64encode(b"\x89PNG image").decode()
 

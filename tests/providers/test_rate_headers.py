@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen_app.providers.rate_headers import full_for
+from imagegen_app.providers.rate_headers import rate_limited_for
 from imagegen_app.providers.retry_after import MAX_SECONDS
 
 NOW = 1_795_000_000.0
@@ -58,6 +58,6 @@ def openai(remaining: str, reset: str, limit: str = "") -> dict[str, str]:
     ],
 )
 def test_the_wait_is_read_in_every_dialect(headers: dict[str, str], seconds: float | None) -> None:
-    found = full_for(headers, now=NOW)
+    found = rate_limited_for(headers, now=NOW)
 
     assert found == (None if seconds is None else pytest.approx(seconds))

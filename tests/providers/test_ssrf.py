@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagegen_app.core.errors import BadResponse, ProviderError
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.http import HttpClient, HttpLimits
 from tests.providers.samples import answering, http_answer, raw_server
 
@@ -175,7 +175,10 @@ def test_no_form_of_url_reaches_the_listener(tmp_path: Path) -> None:
                         assert "127" not in str(error) + error.detail  # noqa: PT017
                 try:
                     await http.download(
-                        url, base_url=OUTSIDE, answer=AnswerFile(tmp_path / str(n)), part="image-0"
+                        url,
+                        base_url=OUTSIDE,
+                        answer=SpooledAnswer(tmp_path / str(n)),
+                        part="image-0",
                     )
                     escaped.append(f"download {form}")
                 except ProviderError:
@@ -216,7 +219,7 @@ def test_trusting_one_origin_trusts_no_other(tmp_path: Path) -> None:
             try:
                 # Another provider's answer must not point into our own gateway either.
                 await http.download(
-                    ours.url, base_url=OUTSIDE, answer=AnswerFile(tmp_path / "a"), part="image-0"
+                    ours.url, base_url=OUTSIDE, answer=SpooledAnswer(tmp_path / "a"), part="image-0"
                 )
                 escaped.append("download")
             except BadResponse:
@@ -240,7 +243,7 @@ def test_trusting_one_origin_trusts_no_other(tmp_path: Path) -> None:
     ],
 )
 def test_a_redirect_leads_to_no_inner_address(
-    status: str, place: str, new_answer: Callable[[], AnswerFile]
+    status: str, place: str, new_answer: Callable[[], SpooledAnswer]
 ) -> None:
     async def attack() -> int:
         async with raw_server(answering(http_answer(b"PNG"))) as other:

@@ -57,7 +57,7 @@ def small(settings: Any) -> Any:
         **django_settings.IMAGEGEN,
         "ENGINE": "tests.services.silent_engine.SilentEngine",
         "RENDITIONS": SMALL,
-        "FOUR_EYES": True,
+        "REQUIRE_SECOND_REVIEWER": True,
     }
     return settings
 
@@ -65,7 +65,7 @@ def small(settings: Any) -> Any:
 @pytest.fixture
 def site(db: None, small: Any) -> Site:
     """Return a site on the sandbox with ten dollars a month."""
-    return governed(make_image_model(wire_name="sandbox-1"))
+    return governed(make_image_model(provider_model_name="sandbox-1"))
 
 
 def governed(model: ImageModel) -> Site:
@@ -74,7 +74,7 @@ def governed(model: ImageModel) -> Site:
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
     catalog.save(actor=System("test"), record=budget)
     editor = make_user("edda", groups=["Image editors"])
-    return Site(actor=access.person(editor), model=model, budget=budget)
+    return Site(actor=access.actor_for(editor), model=model, budget=budget)
 
 
 def sent_at(job: Job) -> datetime:
@@ -111,7 +111,7 @@ def at_simulator(
     }
     provider = make_provider(adapter=adapter, base_url=url, credential="simulator")
     name = "gpt-image-2.6-flare" if adapter == "openai" else "generic-1"
-    return make_image_model(provider=provider, wire_name=name)
+    return make_image_model(provider=provider, provider_model_name=name)
 
 
 @pytest.fixture

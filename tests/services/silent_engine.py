@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagegen_app.engines.base import Complaint
+    from imagegen_app.engines.base import SettingsIssue
 
 
 class SilentEngine:
@@ -16,16 +16,16 @@ class SilentEngine:
     label: ClassVar[str] = "silent"
     can_delay: ClassVar[bool] = True
     has_worker: ClassVar[bool] = False
-    drives: ClassVar[int] = 1
+    default_concurrency: ClassVar[int] = 1
     rung: ClassVar[list[str]] = []
 
-    def ring(self, name: str, *, delay: float = 0) -> None:
+    def enqueue(self, name: str, *, delay: float = 0) -> None:
         self.rung.append(name)
 
-    def examine(self, site: Any) -> list[Complaint]:
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         return []
 
-    def reach(self) -> None:
+    def ping(self) -> None:
         pass
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:

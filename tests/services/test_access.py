@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
-def decision(**limits: Any) -> access.Decision:
+def decision(**limits: Any) -> access.GrantDecision:
     """Ask for two images by 64 times 64, with one grant of these limits."""
     model = make_image_model()
     make_grant(group=make_group("Image editors"), image_model=model, **limits)
-    editor = access.person(make_user("edda", groups=["Image editors"]))
-    return access.decide(
+    editor = access.actor_for(make_user("edda", groups=["Image editors"]))
+    return access.check_grant(
         editor, image_model=model, operation=Operation.GENERATE, size=Size(64, 64), count=2
     )
 
@@ -47,22 +47,22 @@ def test_a_grant_holds_between_its_start_and_its_end(
     )
 
     assert found.allowed is allowed
-    assert ("does not hold today" in found.why) is not allowed
+    assert ("is not valid today" in found.reason) is not allowed
 
 
 @pytest.mark.parametrize(
     ("limits", "why"),
     [
-        ({"operations": ["edit"]}, "does not cover “generate”"),
+        ({"operations": ["edit"]}, "does not cover “Generate”"),
         ({"max_pixels": 64 * 64 - 1}, "4095 pixels"),
-        ({"max_count": 1}, "1 images a request, not 2"),
+        ({"max_count": 1}, "1 images per job, not 2"),
     ],
 )
 def test_a_grant_allows_nothing_beyond_its_limits(limits: dict[str, Any], why: str) -> None:
     found = decision(**limits)
 
     assert not found.allowed
-    assert why in found.why
+    assert why in found.reason
 
 
 def test_the_limits_of_a_grant_are_allowed_themselves() -> None:

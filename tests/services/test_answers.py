@@ -13,12 +13,12 @@ from imagegen_app.models import AuditEvent, Grant, Job
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import leases, transitions
-from imagegen_app.services.jobs.breaker import demand_closed
+from imagegen_app.services.jobs.breaker import require_closed
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
-from imagegen_app.services.monitoring.doctor import broken_invariants
-from imagegen_app.services.policy.access import Decision
+from imagegen_app.services.monitoring.doctor import violated_invariants
+from imagegen_app.services.policy.access import GrantDecision
 from imagegen_app.services.worker import _answers, _health, driver
-from imagegen_app.services.worker._call_loop import CallLoop, Done
+from imagegen_app.services.worker._call_loop import CallLoop, CallResult
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt
@@ -33,7 +33,7 @@ def under_way(site: Site, number: int) -> list[tuple[Job, Attempt, str]]:
         site.request(prompt=f"A mug, number {n}")
     found: list[tuple[Job, Attempt, str]] = []
     for job in leases.claim(limit=number, owner="me"):
-        attempt = transitions.begin(job, digest=leases.digest_of(job))
+        attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
         transitions.mark_sent(job, attempt)
         found.append((job, attempt, f"req-{len(found)}"))
     return found
@@ -51,21 +51,21 @@ def stored(calls: list[tuple[Job, Attempt, str]]) -> list[tuple[str, str, str]]:
 def test_answers_are_noted_together_each_with_its_request_id_and_event(site: Site) -> None:
     calls = under_way(site, 3)
 
-    assert _answers.noted(calls)
+    assert _answers.try_record_together(calls)
 
     assert stored(calls) == [("ingesting", "answered", f"req-{n}") for n in range(3)]
     assert [job.state for job, _attempt, _request_id in calls] == ["ingesting"] * 3
     assert AuditEvent.objects.filter(type="job.answered").count() == 3
-    assert broken_invariants() == {}
+    assert violated_invariants() == {}
 
 
 def test_a_further_answer_costs_a_statement_and_not_a_transaction(site: Site) -> None:
     calls = under_way(site, 6)
 
     with CaptureQueriesContext(connection) as few:
-        _answers.noted(calls[:2])
+        _answers.try_record_together(calls[:2])
     with CaptureQueriesContext(connection) as many:
-        _answers.noted(calls[2:])
+        _answers.try_record_together(calls[2:])
 
     assert len(many) - len(few) == 2
 
@@ -83,7 +83,7 @@ def test_where_one_cannot_be_noted_none_is_and_each_is_looked_at_alone(
     else:
         monkeypatch.setattr(transitions, "_note_answer", _away)
 
-    assert not _answers.noted(calls)
+    assert not _answers.try_record_together(calls)
 
     assert [states[:2] for states in stored(calls)] == [("submitting", "sent")] * 3
     # What is in our hands is as it was, so that each can be noted by itself.
@@ -104,10 +104,12 @@ def test_a_driver_keeps_the_others_where_one_was_to_stop(
         worker = driver.Driver(loop, seconds=0)
         monkeypatch.setattr(worker, "_ingest", lambda job, _attempt: made.append(job))
         for job, attempt, _request_id in calls:
-            worker.steps[job.pk] = driver.Step("submit", job, attempt)
+            worker.steps[job.pk] = driver.RunningStep("submit", job, attempt)
         job_actions.cancel(actor=site.actor, job=Job.objects.get(pk=calls[0][0].pk))
 
-        worker._finish_all([Done(job.pk, result=ANSWERED) for job, _attempt, _request_id in calls])
+        worker._finish_all(
+            [CallResult(job.pk, result=ANSWERED) for job, _attempt, _request_id in calls]
+        )
 
     assert [states[:2] for states in stored(calls)] == [
         ("cancelled", "settled"),
@@ -121,39 +123,39 @@ def test_a_driver_keeps_the_others_where_one_was_to_stop(
 @pytest.mark.parametrize(
     ("done", "plain"),
     [
-        (Done("x", result=ANSWERED), True),
-        (Done("x", result=Submission(status=SubmissionStatus.RUNNING, ref="7")), False),
-        (Done("x", result=None), False),
-        (Done("x", result=ANSWERED, error=RuntimeError()), False),
+        (CallResult("x", result=ANSWERED), True),
+        (CallResult("x", result=Submission(status=SubmissionStatus.RUNNING, ref="7")), False),
+        (CallResult("x", result=None), False),
+        (CallResult("x", result=ANSWERED, error=RuntimeError()), False),
     ],
 )
-def test_only_an_answer_is_plain(site: Site, done: Done, plain: bool) -> None:
+def test_only_an_answer_is_plain(site: Site, done: CallResult, plain: bool) -> None:
     job = under_way(site, 1)[0][0]
 
-    assert _answers.is_plain(job, done) is plain
+    assert _answers.is_immediate_answer(job, done) is plain
 
 
 def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = under_way(site, 1)[0][0]
-    ear, good = _health.Ear(), Done("x", result=ANSWERED)
+    ear, good = _health.HealthMonitor(), CallResult("x", result=ANSWERED)
 
-    ear.heard(job, good, of_submit=True)
+    ear.record_result(job, good, of_submit=True)
     with CaptureQueriesContext(connection) as second:
-        ear.heard(job, good, of_submit=True)
-    ear.heard(job, Done("x", error=RuntimeError("ours")), of_submit=True)
+        ear.record_result(job, good, of_submit=True)
+    ear.record_result(job, CallResult("x", error=RuntimeError("ours")), of_submit=True)
     with CaptureQueriesContext(connection) as after_trouble:
-        ear.heard(job, good, of_submit=True)
+        ear.record_result(job, good, of_submit=True)
 
-    monkeypatch.setattr(_health, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(_health, "RECHECK_SECONDS", 0.0)
     with CaptureQueriesContext(connection) as later:
-        ear.heard(job, good, of_submit=True)
+        ear.record_result(job, good, of_submit=True)
 
     assert len(second) == 0
     assert len(after_trouble) > 0
     assert len(later) > 0
-    demand_closed(job)
+    require_closed(job)
 
 
 def test_what_the_allowlist_said_holds_for_one_round_only(site: Site) -> None:
@@ -163,21 +165,21 @@ def test_what_the_allowlist_said_holds_for_one_round_only(site: Site) -> None:
 
     with CallLoop() as loop:
         worker = driver.Driver(loop, seconds=0)
-        worker.decided = {alike: Decision(allowed=True)}
+        worker.grant_decisions = {alike: GrantDecision(allowed=True)}
         worker._claim()
 
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "not_granted")
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def withdraw_grants() -> None:
     Grant.objects.all().delete()
 
 
 def test_the_job_of_an_account_that_was_closed_meanwhile_fails_and_says_why(site: Site) -> None:
     job = site.request()
-    account = site.actor.account
+    account = site.actor.user
     account.is_active = False
     account.save()
 

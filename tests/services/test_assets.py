@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from django.test import Client
 
     from imagegen_app.core.types import ProviderResult
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
 
 
 class Rewording(Sandbox):
     """A provider that makes something of the prompt, and is wrong about its own bytes."""
 
-    remote: ClassVar[bool] = False
+    is_remote: ClassVar[bool] = False
 
-    def read_answer(self, answer: AnswerFile) -> ProviderResult:
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         result = super().read_answer(answer)
         images = tuple(
             replace(
@@ -52,7 +52,7 @@ def rewording(db: None, small: Any) -> Site:
         "ADAPTERS": {"rewording": "tests.services.test_assets.Rewording"},
     }
     provider = make_provider(adapter="rewording")
-    return governed(make_image_model(provider=provider, wire_name="sandbox-1"))
+    return governed(make_image_model(provider=provider, provider_model_name="sandbox-1"))
 
 
 def made(site: Site, **changes: Any) -> Job:
@@ -67,7 +67,7 @@ def test_what_a_provider_made_of_the_prompt_stays_with_the_attempt(rewording: Si
     job = made(rewording, count=3)
 
     assert Attempt.objects.get(job=job).revised_prompt == "A shiny red mug 0\n\nA shiny red mug 1"
-    lines = summary.sentences(rewording.actor, job.assets.earliest("pk"))
+    lines = summary.summarize(rewording.actor, job.assets.earliest("pk"))
     assert "The provider reworded the prompt before it made the image." in lines
 
 
@@ -75,12 +75,12 @@ def test_a_prompt_that_was_kept_is_not_told_as_reworded(site: Site) -> None:
     job = made(site)
 
     assert Attempt.objects.get(job=job).revised_prompt == ""
-    assert not any("reworded" in line for line in summary.sentences(site.actor, job.assets.get()))
+    assert not any("reworded" in line for line in summary.summarize(site.actor, job.assets.get()))
 
 
 def test_the_rewording_is_erased_with_the_prompt(rewording: Site) -> None:
     job = made(rewording)
-    officer = access.person(make_user(permissions=["imagegen.erase_personal_data"]))
+    officer = access.actor_for(make_user(permissions=["imagegen.erase_personal_data"]))
 
     erasure.erase_prompt(officer, job=job, reason="asked for")
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, Job, LedgerEntry, Verdict
 from imagegen_app.services.batches import lifecycle, row_jobs
-from imagegen_app.services.batches.lifecycle import Limits
+from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import values
 from imagegen_app.services.jobs import batch_counts, leases, transitions
@@ -55,7 +55,7 @@ def products(number: int) -> list[str]:
 
 
 def start(site: Site, version: TemplateVersion, keys: list[str], **changes: Any) -> Batch:
-    target = content_fields.by_path(TARGET)
+    target = content_fields.target_by_path(TARGET)
     assert target is not None
     values: dict[str, Any] = {
         "actor": site.actor,
@@ -71,13 +71,13 @@ def start(site: Site, version: TemplateVersion, keys: list[str], **changes: Any)
 
 def prepare() -> int:
     chunks = 0
-    while row_jobs.advance():
+    while row_jobs.create_next_jobs():
         chunks += 1
     return chunks
 
 
-def counts(batch: Batch) -> batch_counts.Counts:
-    return batch_counts.of(Batch.objects.get(pk=batch.pk))
+def counts(batch: Batch) -> batch_counts.BatchCounts:
+    return batch_counts.counts_of(Batch.objects.get(pk=batch.pk))
 
 
 def test_starting_a_batch_makes_no_job_in_the_request(site: Site, version: TemplateVersion) -> None:
@@ -128,7 +128,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_half_made(
 
     monkeypatch.setattr(row_jobs, "failpoint", die)
     with pytest.raises(KeyboardInterrupt):
-        row_jobs.advance()
+        row_jobs.create_next_jobs()
     half = Job.objects.count(), BudgetPeriod.objects.filter(reserved__gt=0).count()
     monkeypatch.undo()
     prepare()
@@ -147,14 +147,14 @@ def test_rows_that_cannot_be_made_are_left_out_and_named(
 
     batch.refresh_from_db()
     found = counts(batch)
-    assert (found.total, found.faults) == (2, 1)
-    assert batch.faults == [{"row": keys[1], "why": "It no longer exists."}]
+    assert (found.job_count, found.invalid_rows) == (2, 1)
+    assert batch.invalid_rows == [{"row": keys[1], "why": "It no longer exists."}]
 
 
 def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
     site: Site, version: TemplateVersion
 ) -> None:
-    batch = start(site, version, products(9), limits=Limits(pilot=2))
+    batch = start(site, version, products(9), limits=BatchLimits(pilot=2))
     prepare()
     driver.drive(seconds=20)
     piloted = counts(batch)
@@ -163,8 +163,8 @@ def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
     lifecycle.resume(actor=site.actor, batch=batch)
     driver.drive(seconds=30)
 
-    assert (piloted.prepared, piloted.made, reason) == (2, 2, "pilot")
-    assert counts(batch).made == 9
+    assert (piloted.prepared_rows, piloted.succeeded, reason) == (2, 2, "pilot")
+    assert counts(batch).succeeded == 9
     assert counts(batch).is_finished
     assert AuditEvent.objects.filter(type="batch.finished").count() == 1
 
@@ -186,16 +186,20 @@ def test_a_paused_batch_is_not_claimed_and_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("limits", "columns", "reason"),
     [
-        (Limits(stop_at_failures=40), {"failed": 9, "made": 11}, "failures"),
-        (Limits(stop_at_failures=40), {"failed": 3, "made": 2}, ""),
-        (Limits(stop_at_blocks=3), {"blocked": 3}, "blocks"),
-        (Limits(cap=Decimal("0.60")), {"made": 25, "spent": Decimal("0.60")}, "cap"),
+        (BatchLimits(max_failure_percent=40), {"failed": 9, "succeeded": 11}, "failures"),
+        (BatchLimits(max_failure_percent=40), {"failed": 3, "succeeded": 2}, ""),
+        (BatchLimits(max_blocked=3), {"blocked": 3}, "blocks"),
+        (
+            BatchLimits(spending_limit=Decimal("0.60")),
+            {"succeeded": 25, "spent": Decimal("0.60")},
+            "spending_limit",
+        ),
     ],
 )
 def test_a_rule_pauses_a_batch(
     site: Site,
     version: TemplateVersion,
-    limits: Limits,
+    limits: BatchLimits,
     columns: dict[str, Any],
     reason: str,
 ) -> None:
@@ -213,7 +217,7 @@ def test_a_rule_pauses_a_batch(
 def with_counters(batch: Batch, **columns: Any) -> None:
     from imagegen_app.services.foundation.unit import use_case  # noqa: PLC0415 - beside its only use
 
-    use_case(silent=True)(lambda: Batch.objects.filter(pk=batch.pk).update(**columns))()
+    use_case(audited=False)(lambda: Batch.objects.filter(pk=batch.pk).update(**columns))()
 
 
 def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
@@ -221,7 +225,7 @@ def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
 ) -> None:
     keys = products(30)
     with pytest.raises(values.InvalidWish, match=r"above the spending limit of 0\.50 USD"):
-        start(site, version, keys, limits=Limits(cap=Decimal("0.50")))
+        start(site, version, keys, limits=BatchLimits(spending_limit=Decimal("0.50")))
     with_budget(site, Decimal("0.50"))
     with pytest.raises(budgets.OverBudget):
         start(site, version, keys)
@@ -245,7 +249,7 @@ def test_a_budget_that_runs_out_meanwhile_pauses_the_batch(
     prepare()
 
     batch.refresh_from_db()
-    assert (batch.pause_reason, batch.prepared) == ("budget", 500)
+    assert (batch.pause_reason, batch.prepared_rows) == ("budget", 500)
     assert BudgetPeriod.objects.get().reserved == Decimal("10.00")
 
 
@@ -253,14 +257,14 @@ def test_cancelling_ends_what_waits_and_gives_the_money_back(
     site: Site, version: TemplateVersion
 ) -> None:
     batch = start(site, version, products(510))
-    row_jobs.advance()
+    row_jobs.create_next_jobs()
     with CaptureQueriesContext(connection) as asked:
         lifecycle.cancel(actor=site.actor, batch=batch)
     driver.drive(seconds=60)
 
     found = counts(batch)
     assert len(asked) < 25
-    assert (found.total, found.cancelled, found.is_finished) == (500, 500, True)
+    assert (found.job_count, found.cancelled, found.is_finished) == (500, 500, True)
     assert BudgetPeriod.objects.get().reserved == 0
     assert found.reserved == 0
 
@@ -273,12 +277,17 @@ def test_failed_rows_are_requested_again_and_counted_once(
     for job in leases.claim(limit=2, owner="w"):
         transitions.cancel(job, None, charge=None)
     before = counts(batch)
-    number = lifecycle.request_failed_again(actor=site.actor, batch=batch)
+    number = lifecycle.rerun_failed(actor=site.actor, batch=batch)
     driver.drive(seconds=30)
 
     after = counts(batch)
     assert (before.cancelled, number) == (2, 2)
-    assert (after.total, after.made, after.cancelled, after.reserved) == (3, 3, 0, Decimal(0))
+    assert (after.job_count, after.succeeded, after.cancelled, after.reserved) == (
+        3,
+        3,
+        0,
+        Decimal(0),
+    )
     assert Job.objects.count() == 5
 
 
@@ -287,12 +296,12 @@ def test_another_person_does_not_steer_a_batch(site: Site, version: TemplateVers
     from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - as above
 
     batch = start(site, version, products(2))
-    other = access.person(make_user("other", permissions=["imagegen.request_job"]))
+    other = access.actor_for(make_user("other", permissions=["imagegen.request_job"]))
     for act in (
         lifecycle.pause,
         lifecycle.resume,
         lifecycle.cancel,
-        lifecycle.request_failed_again,
+        lifecycle.rerun_failed,
     ):
         with pytest.raises(access.NotPermitted):
             act(actor=other, batch=batch)
@@ -307,11 +316,11 @@ def test_requesters_take_turns_and_people_go_before_batches(
 
     start(site, version, products(20))
     prepare()
-    other = access.person(make_user("other", groups=["Image editors"]))
+    other = access.actor_for(make_user("other", groups=["Image editors"]))
     start(site, version, products(3), actor=other, key="other")
     prepare()
     mine = creation.request_images(actor=site.actor, wish=site.wish(prompt="Now"))
 
     claimed = leases.claim(limit=7, owner="w")
     assert claimed[0].pk == mine.pk
-    assert sum(job.requester_id == other.account.pk for job in claimed) == 3
+    assert sum(job.requester_id == other.user.pk for job in claimed) == 3

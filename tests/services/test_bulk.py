@@ -11,8 +11,14 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from imagegen_app.core.ids import uuid7
-from imagegen_app.models import AuditEvent, AuditPending, AuditSecret, Verdict, bulk
-from imagegen_app.models.guard import StrayWrite
+from imagegen_app.models import (
+    AuditEvent,
+    AuditPending,
+    AuditPersonalText,
+    Verdict,
+    bulk,
+)
+from imagegen_app.models.guard import WriteOutsideUseCase
 from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ def events(number: int) -> list[AuditEvent]:
     ]
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def insert(model: type[Row], rows: list[Row]) -> list[Row]:
     made: list[Row] = model._default_manager.bulk_create(rows, batch_size=1000)
     return made
@@ -49,22 +55,22 @@ def insert(model: type[Row], rows: list[Row]) -> list[Row]:
 def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the tables that are copied into from now on."""
     tables: list[str] = []
-    copy = bulk.copy
+    copy = bulk.copy_rows
 
     def noted(model: type[Model], rows: list[Any], *, using: str) -> None:
         tables.append(model._meta.db_table)
         copy(model, rows, using=using)
 
-    monkeypatch.setattr(bulk, "copy", noted)
+    monkeypatch.setattr(bulk, "copy_rows", noted)
     return tables
 
 
 def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(MANY))
     salts = insert(
-        AuditSecret,
+        AuditPersonalText,
         [
-            AuditSecret(event_id=r.pk, field="prompt", salt=bytes(range(256)), value=AWKWARD)
+            AuditPersonalText(event_id=r.pk, field="prompt", salt=bytes(range(256)), value=AWKWARD)
             for r in rows
         ],
     )
@@ -75,11 +81,11 @@ def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
         assert not row._state.adding
         assert (stored[row.pk].uid, stored[row.pk].at) == (row.uid, row.at)
         assert stored[row.pk].body == row.body
-    secret = AuditSecret.objects.get(pk=salts[0].pk)
+    secret = AuditPersonalText.objects.get(pk=salts[0].pk)
     assert bytes(secret.salt) == bytes(range(256))
     assert secret.value == AWKWARD
     if connection.vendor == "postgresql":
-        assert copied == ["imagegen_auditevent", "imagegen_auditsecret"]
+        assert copied == ["imagegen_auditevent", "imagegen_auditpersonaltext"]
     else:
         assert copied == []
 
@@ -143,7 +149,7 @@ def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -
 def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(bulk.FEWEST - 1))
 
-    @use_case(silent=True)
+    @use_case(audited=False)
     def again() -> None:
         AuditPending.objects.bulk_create(
             [AuditPending(event_id=row.pk) for row in rows * 2], ignore_conflicts=True
@@ -155,7 +161,7 @@ def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str
 
 
 def test_the_guard_stands_before_the_copy() -> None:
-    with pytest.raises(StrayWrite):
+    with pytest.raises(WriteOutsideUseCase):
         AuditEvent.objects.bulk_create(events(MANY))
 
     assert not AuditEvent.objects.exists()
@@ -163,12 +169,12 @@ def test_the_guard_stands_before_the_copy() -> None:
 
 def test_a_related_row_that_got_its_key_late_is_found() -> None:
     rows = events(MANY)
-    secrets = [AuditSecret(event=row, field="prompt", salt=b"x", value="y") for row in rows]
+    secrets = [AuditPersonalText(event=row, field="prompt", salt=b"x", value="y") for row in rows]
 
     insert(AuditEvent, rows)
-    insert(AuditSecret, secrets)
+    insert(AuditPersonalText, secrets)
 
-    found = AuditSecret.objects.values_list("event_id", flat=True).order_by("pk")
+    found = AuditPersonalText.objects.values_list("event_id", flat=True).order_by("pk")
     assert list(found) == [row.pk for row in rows]
 
 

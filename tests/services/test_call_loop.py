@@ -27,10 +27,10 @@ def slow_signal() -> Iterator[None]:
 def test_a_slow_signal_does_not_make_the_wait_endless(slow_signal: None) -> None:
     with CallLoop() as loop:
         # An outcome that comes much later ends the wait where the time-out does not.
-        rescue = threading.Timer(5, loop.compute, args=("late", lambda: "late"))
+        rescue = threading.Timer(5, loop.submit_work, args=("late", lambda: "late"))
         rescue.start()
         signal.setitimer(signal.ITIMER_REAL, 0.05)
-        done: Any = loop.take(wait=0.2)
+        done: Any = loop.next_result(wait=0.2)
         rescue.cancel()
 
     assert done is None
@@ -45,12 +45,12 @@ def test_what_is_urgent_goes_before_what_waits_already() -> None:
         return "busy"
 
     with CallLoop(byte_workers=1) as loop:
-        loop.compute("busy", busy)
+        loop.submit_work("busy", busy)
         begun.wait(5)
         for n in range(3):
-            loop.compute(f"batch {n}", lambda: None, rank=(0, 10 + n))
-        loop.compute("editor", lambda: None, rank=(-5, 99))
+            loop.submit_work(f"batch {n}", lambda: None, rank=(0, 10 + n))
+        loop.submit_work("editor", lambda: None, rank=(-5, 99))
         free.set()
-        tags = [done.tag for _ in range(5) if (done := loop.take(wait=5))]
+        tags = [done.tag for _ in range(5) if (done := loop.next_result(wait=5))]
 
     assert tags == ["busy", "editor", "batch 0", "batch 1", "batch 2"]

@@ -100,7 +100,7 @@ def test_images_are_quoted_reserved_and_charged_with_their_captions(site: Site) 
         ("charge", 2 * CAPTION),
     ]
     assert job.attempts.get().actual_cost == 2 * PICTURE
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
     told = AuditEvent.objects.filter(type="money.charged", body__contains="captioning")
     assert told.count() == 1
 
@@ -145,7 +145,7 @@ def test_a_captioner_that_fails_costs_the_image_nothing(
     assert job.captioning_cost == 0
     assert job.assets.get().alt_suggestion == ""
     assert spent() == (PICTURE, Decimal(0))
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_a_captioner_may_name_the_price_itself(site: Site, describer: type[Describer]) -> None:
@@ -181,7 +181,7 @@ def test_a_fraction_of_a_hundredth_of_a_cent_is_rounded_up_everywhere(
     job = made(site, count=2)
 
     assert job.captioning_cost == Decimal("0.0004")
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_a_slow_captioner_leaves_the_further_images_without_words(
@@ -198,7 +198,7 @@ def test_a_slow_captioner_leaves_the_further_images_without_words(
 
 def test_words_that_may_repeat_a_prompt_are_erased_with_it(site: Site) -> None:
     job = made(site)
-    officer = access.person(make_user(permissions=["imagegen.erase_personal_data"]))
+    officer = access.actor_for(make_user(permissions=["imagegen.erase_personal_data"]))
 
     erasure.erase_prompt(officer, job=job, reason="asked for")
 
@@ -236,7 +236,7 @@ def test_only_the_last_pass_is_described(site: Site, describer: type[Describer])
     passes = list(Job.objects.all())
     assert [one.state for one in passes] == ["succeeded", "succeeded"]
     assert [one["purpose"] for one in describer.asked] == [job.prompt]
-    final = Asset.objects.get(is_step=False)
+    final = Asset.objects.get(is_intermediate=False)
     assert final.job_id != job.pk
     assert final.alt_suggestion
     assert sum(one.actual_cost or 0 for one in passes) == spent()[0] <= quoted
@@ -246,7 +246,7 @@ def test_only_the_last_pass_is_described(site: Site, describer: type[Describer])
 def test_a_batchs_estimate_counts_its_captions(site: Site) -> None:
     version = make_template(width=64, height=64, image_model=site.model)
 
-    estimated = lifecycle.estimated(version, site.model, rows=3)
+    estimated = lifecycle.estimate_cost(version, site.model, rows=3)
 
     assert estimated == 3 * (PICTURE + CAPTION)
 
@@ -255,7 +255,7 @@ def test_the_person_who_takes_the_words_is_told_whose_they_are(
     site: Site, client: Client, describer: type[Describer]
 ) -> None:
     asset = made(site).assets.get()
-    account = site.actor.account
+    account = site.actor.user
     account.is_staff = True
     account.save()
     client.force_login(account)

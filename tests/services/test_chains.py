@@ -58,7 +58,7 @@ def period() -> BudgetPeriod:
 
 
 def sound() -> bool:
-    return doctor.broken_invariants() == {}
+    return doctor.violated_invariants() == {}
 
 
 def test_each_image_goes_through_every_pass_under_one_reservation(
@@ -72,17 +72,17 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
     driver.drive(seconds=15)
 
     root.refresh_from_db()
-    whole = pass_chain.whole(root)
+    whole = pass_chain.all_jobs(root)
     final = list(Asset.objects.results_of(root))
     assert quote.cost.amount == reserved == 6 * EACH
     assert [job.state for job in whole] == ["succeeded"] * 5
     assert (period().spent, period().reserved) == (6 * EACH, 0)
     assert [(a.width, a.height, a.position) for a in final] == [(128, 128, 0), (128, 128, 1)]
     assert {a.job.operation for a in final} == {"remove_background"}
-    assert Asset.objects.filter(is_step=True).count() == 4
+    assert Asset.objects.filter(is_intermediate=True).count() == 4
     assert Lineage.objects.filter(child__in=final).count() == 2
     assert all(job.prompt == "" for job in whole if job.pk != root.pk)
-    assert progress.of(root).is_final
+    assert progress.job_progress(root).is_final
     assert AuditEvent.objects.filter(type="job.requested").count() == 5
     assert sound()
 
@@ -94,11 +94,11 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
     driver.drive(seconds=15)
     root.refresh_from_db()
     last = Asset.objects.results_of(root)[1]
-    reader = access.person(make_user("carl", groups=["Compliance"]))
+    reader = access.actor_for(make_user("carl", groups=["Compliance"]))
 
-    told = " ".join(summary.sentences(reader, last))
-    trail = descriptions.of_job(last.job)
-    with zipfile.ZipFile(io.BytesIO(evidence.pack(actor=reader, asset=last).data)) as pack:
+    told = " ".join(summary.summarize(reader, last))
+    trail = descriptions.describe_job_history(last.job)
+    with zipfile.ZipFile(io.BytesIO(evidence.build_pack(actor=reader, asset=last).data)) as pack:
         events = pack.read("events.jsonl").decode()
         facts = json.loads(pack.read("story.json"))
 
@@ -107,21 +107,21 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
     assert "Remove background with" in told
     assert "0.12 USD for 2 image(s)" in told
     assert len({entry.event.job_id for entry in trail}) == 3
-    assert [step["operation"] for step in facts["steps"]] == [
+    assert [step["operation"] for step in facts["passes"]] == [
         "generate",
         "upscale",
         "remove_background",
     ]
-    assert all(step["job"] in events for step in facts["steps"])
+    assert all(step["job"] in events for step in facts["passes"])
     assert str(Asset.objects.results_of(root)[0].job_id) not in events
 
 
 def test_erasing_the_prompt_of_a_pass_erases_that_of_its_wish(site: Site, both: list[str]) -> None:
     root = site.request(passes=both)
     driver.drive(seconds=15)
-    officer = access.person(make_user("carl", groups=["Compliance"]))
+    officer = access.actor_for(make_user("carl", groups=["Compliance"]))
 
-    erasure.erase_prompt(officer, job=pass_chain.whole(root)[2], reason="asked for")
+    erasure.erase_prompt(officer, job=pass_chain.all_jobs(root)[2], reason="asked for")
 
     root.refresh_from_db()
     assert (root.prompt, root.prompt_erased_at is None) == ("", False)
@@ -141,7 +141,7 @@ def test_a_wish_that_does_not_fit_with_its_passes_is_refused_whole(
 
 
 def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
-    foreign = make_image_model(wire_name="sandbox-1", provider=make_provider())
+    foreign = make_image_model(provider_model_name="sandbox-1", provider=make_provider())
 
     with pytest.raises(NotGranted):
         site.request(passes=[f"upscale:2:{foreign.slug}"])
@@ -160,10 +160,10 @@ def test_one_cancel_ends_the_whole_wish_whichever_job_is_named(
 ) -> None:
     root = site.request(passes=both)
 
-    ended = job_actions.cancel(actor=site.actor, job=pass_chain.whole(root)[named])
+    ended = job_actions.cancel(actor=site.actor, job=pass_chain.all_jobs(root)[named])
 
     assert ended
-    assert {job.state for job in pass_chain.whole(root)} == {"cancelled"}
+    assert {job.state for job in pass_chain.all_jobs(root)} == {"cancelled"}
     assert (period().reserved, period().spent) == (0, 0)
     assert sound()
 
@@ -179,7 +179,7 @@ def test_passes_of_what_was_refused_end_and_cost_nothing(
 
     driver.drive(seconds=15)
 
-    states = [job.state for job in pass_chain.whole(root)]
+    states = [job.state for job in pass_chain.all_jobs(root)]
     assert states == ["blocked", "cancelled", "cancelled"]
     assert Job.objects.filter(error_code="step_missing").count() == 2
     assert (period().reserved, period().spent) == (0, 0)
@@ -198,7 +198,7 @@ def test_fewer_images_end_the_passes_that_have_none(
 
     driver.drive(seconds=20)
 
-    states = [job.state for job in pass_chain.whole(root)]
+    states = [job.state for job in pass_chain.all_jobs(root)]
     assert states == ["succeeded", "succeeded", "cancelled", "cancelled"]
     assert period().reserved == 0
     assert Asset.objects.results_of(root).count() == 1
@@ -213,19 +213,19 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     simulator.fail("status", status=400, on="jobs")
     root = site.request(passes=[f"upscale:2:{model.slug}", f"remove_background:{site.model.slug}"])
     driver.drive(seconds=15)
-    _root, upscale, cut_out = pass_chain.whole(root)
+    _root, upscale, cut_out = pass_chain.all_jobs(root)
     root.refresh_from_db()
     left = [a.job_id for a in Asset.objects.results_of(root)]
 
-    with pytest.raises(job_actions.CannotSteer, match="previous pass"):
+    with pytest.raises(job_actions.JobActionRefused, match="previous pass"):
         job_actions.request_again(actor=site.actor, job=cut_out)
     again = job_actions.request_again(actor=site.actor, job=upscale)
     driver.drive(seconds=15)
 
     assert (upscale.state, cut_out.state) == ("failed", "cancelled")
     assert left == [root.pk]
-    assert progress.of(root).phase == "Ready, but not every follow-up pass succeeded"
-    assert [job.state for job in pass_chain.whole(again)] == ["succeeded", "succeeded"]
+    assert progress.job_progress(root).message == "Ready, but not every follow-up pass succeeded"
+    assert [job.state for job in pass_chain.all_jobs(again)] == ["succeeded", "succeeded"]
     again.refresh_from_db()
     assert [a.job.operation for a in Asset.objects.results_of(again)] == ["remove_background"]
     assert sound()
@@ -277,24 +277,24 @@ def test_a_pass_is_not_begun_before_its_image_is_there(site: Site, both: list[st
 
     driver.drive(seconds=15)
 
-    assert [job.state for job in pass_chain.whole(root)] == ["succeeded"] * 3
-    assert all(job.attempts.count() == 1 for job in pass_chain.whole(root))
+    assert [job.state for job in pass_chain.all_jobs(root)] == ["succeeded"] * 3
+    assert all(job.attempts.count() == 1 for job in pass_chain.all_jobs(root))
 
 
 def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) -> None:
     root = site.request(passes=both)
-    upscale = pass_chain.whole(root)[1]
+    upscale = pass_chain.all_jobs(root)[1]
 
-    worker_registry.worker_seen(name="w")
-    waiting = progress.of(upscale)
+    worker_registry.record_heartbeat(name="w")
+    waiting = progress.job_progress(upscale)
     driver.drive(seconds=0.05)
     while root.state != "succeeded":
         driver.drive(seconds=0.05)
         root.refresh_from_db()
-    shown = progress.of(root)
+    shown = progress.job_progress(root)
 
-    assert "previous pass" in waiting.phase
-    assert shown.is_final or ("of 3" in shown.phase and not shown.is_final)
+    assert "previous pass" in waiting.message
+    assert shown.is_final or ("of 3" in shown.message and not shown.is_final)
 
 
 def test_what_is_worked_on_further_waits_for_nobody(
@@ -306,7 +306,7 @@ def test_what_is_worked_on_further_waits_for_nobody(
     client.force_login(reviewer)
 
     dashboard = client.get(reverse("admin:index")).content.decode()
-    address = html.unescape(re.search(r'href="([^"]*is_step[^"]*)"', dashboard)[1])  # type: ignore[index]  # it is there
+    address = html.unescape(re.search(r'href="([^"]*is_intermediate[^"]*)"', dashboard)[1])  # type: ignore[index]  # it is there
     listed = client.get(address)
 
     assert "2 images wait for review" in dashboard
@@ -322,17 +322,17 @@ def test_a_template_hands_its_passes_to_a_batch(site: Site, both: list[str]) -> 
         image_model=site.model,
         passes=[one.as_dict() for one in passes_from(both)],
     )
-    estimate = lifecycle.estimated(version, site.model, rows=3)
+    estimate = lifecycle.estimate_cost(version, site.model, rows=3)
     batch = start(site, version, products(3))
     prepare()
     reserved = period().reserved
     driver.drive(seconds=30)
 
     counted = Batch.objects.get(pk=batch.pk)
-    final = Asset.objects.filter(job__batch=batch, is_step=False)
+    final = Asset.objects.filter(job__batch=batch, is_intermediate=False)
     assert estimate == reserved == 9 * EACH
-    assert (counted.total, counted.made, counted.spent) == (9, 9, 9 * EACH)
-    assert counted.estimated == 0
+    assert (counted.job_count, counted.succeeded, counted.spent) == (9, 9, 9 * EACH)
+    assert counted.reserved == 0
     assert {a.job.operation for a in final} == {"remove_background"}
     assert final.count() == 3
     assert sound()
@@ -340,7 +340,8 @@ def test_a_template_hands_its_passes_to_a_batch(site: Site, both: list[str]) -> 
 
 def test_passes_in_several_currencies_are_refused(site: Site) -> None:
     euros = make_image_model(
-        wire_name="sandbox-1", price={"currency": "EUR", "per_image": [{"amount": "0.02"}]}
+        provider_model_name="sandbox-1",
+        price_list={"currency": "EUR", "per_image": [{"amount": "0.02"}]},
     )
     governed_too(site, euros)
 
@@ -355,7 +356,7 @@ def governed_too(site: Site, model: Any) -> None:
     make_grant(group=make_group("Image editors"), image_model=model)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def begin_early(root: Job) -> None:
     """Have the passes taken up before there is anything to work on."""
     Job.objects.filter(root=root).update(due_at=root.created_at)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils.translation import gettext, override
 
+from imagegen_app.core.i18n import Message
 from imagegen_app.core.types import (
     Capabilities,
     Complaint,
@@ -19,10 +20,9 @@ from imagegen_app.core.types import (
     Size,
     SizeRule,
 )
-from imagegen_app.core.words import Message
-from imagegen_app.providers.parameters import complaints
+from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.job_requests import prices, templates, values
-from imagegen_app.services.policy.catalog import NotValid
+from imagegen_app.services.policy.catalog import InvalidRecord
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site
@@ -61,17 +61,17 @@ def every_complaint() -> list[Complaint]:
         ),
         asked_for(operation=Operation.INPAINT),
     ]
-    found = [one for request in asked for one in complaints(request, capabilities=NARROW)]
+    found = [one for request in asked for one in validation_errors(request, capabilities=NARROW)]
     sizes = [Size(17, 16), Size(16, 16), Size(1600, 1600), Size(1552, 512), Size(1024, 496)]
-    found += [c for size in sizes if (c := NARROW.sizes.complaint(size)) is not None]
-    listed = SizeRule(listed=(Size(1, 2),)).complaint(Size(3, 4))
+    found += [c for size in sizes if (c := NARROW.sizes.error_for(size)) is not None]
+    listed = SizeRule(allowed=(Size(1, 2),)).error_for(Size(3, 4))
     return found if listed is None else [*found, listed]
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])
 def test_every_complaint_is_translated_with_its_values(language: str) -> None:
     found = every_complaint()
-    texts = {one.why.text for one in found}
+    texts = {one.reason.text for one in found}
     places = re.compile(r"%\((\w+)\)s")
 
     assert len(texts) >= 17
@@ -92,7 +92,7 @@ def test_a_complaint_reads_in_english_in_a_log() -> None:
 @pytest.mark.parametrize(
     ("language", "why"),
     [
-        ("en", "cannot do this (negative prompt): not offered."),
+        ("en", "does not support this (negative prompt): not offered."),
         ("de", "(negativer Prompt): wird nicht angeboten."),
         ("fr", "(prompt négatif) : n"),
     ],
@@ -110,7 +110,7 @@ def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
         site.wish(negative_prompt="chrome")
 
     assert refusal.value.field == "negative_prompt"
-    assert why in refusal.value.why.replace("\N{NO-BREAK SPACE}", " ")
+    assert why in refusal.value.reason.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
 def test_why_there_is_no_price_is_told_in_the_readers_language(
     site: Site, language: str, why: str
 ) -> None:
-    site.model.price = {"currency": "USD", "per_image": []}
+    site.model.price_list = {"currency": "USD", "per_image": []}
 
     with override(language), pytest.raises(prices.NoPrice) as refusal:
         site.request()
 
-    assert why in refusal.value.why
+    assert why in refusal.value.reason
 
 
 def test_a_templates_size_that_its_model_has_not_is_told_in_the_readers_language(
@@ -137,7 +137,7 @@ def test_a_templates_size_that_its_model_has_not_is_told_in_the_readers_language
 ) -> None:
     draft = templates.Draft(body="A mug", image_model=site.model, size=Size(9000, 9000))
 
-    with override("de"), pytest.raises(NotValid) as refusal:
+    with override("de"), pytest.raises(InvalidRecord) as refusal:
         templates.check(draft)
 
     assert "Pixel" in str(refusal.value)

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 def test_a_stranger_cancels_nothing(site: Site) -> None:
     job = site.request()
-    stranger = access.person(make_user("sven", groups=["Image editors"]))
+    stranger = access.actor_for(make_user("sven", groups=["Image editors"]))
 
-    with pytest.raises(job_actions.CannotSteer) as refusal:
+    with pytest.raises(job_actions.JobActionRefused) as refusal:
         job_actions.cancel(actor=stranger, job=job)
 
     job.refresh_from_db()
     assert (job.state, job.cancel_requested_at) == ("queued", None)
-    assert "not your job" in refusal.value.why
+    assert "not your job" in refusal.value.reason
 
 
 def test_who_may_cancel_every_job_cancels_that_of_another(site: Site) -> None:
     job = site.request()
-    keeper = access.person(make_user("kim", permissions=["imagegen.cancel_any_job"]))
+    keeper = access.actor_for(make_user("kim", permissions=["imagegen.cancel_any_job"]))
 
     assert job_actions.cancel(actor=keeper, job=job)
 

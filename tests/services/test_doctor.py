@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
 
-from imagegen_app.core.invariants import NEVER
-from imagegen_app.models import LedgerEntry, Pulse, Worker
+from imagegen_app.core.invariants import VIOLATION_QUERIES
+from imagegen_app.models import LedgerEntry, PeriodicRun, Worker
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.monitoring import doctor
@@ -33,24 +33,30 @@ class Usage(NamedTuple):
 
 
 def parts(level: str) -> dict[str, str]:
-    return {f.part: f.what for f in doctor.examine() if f.level == level}
+    return {f.part: f.message for f in doctor.run_all_checks() if f.level == level}
 
 
 @pytest.fixture
 def working(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site whose worker and sweep were just seen, with a certificate of its own."""
     monkeypatch.setattr(doctor, "_settings", lambda: iter(()))
-    worker_registry.worker_seen(name="w")
-    wakeups.beat("sweep")
+    worker_registry.record_heartbeat(name="w")
+    wakeups.record_run("sweep")
     return site
 
 
 def test_a_sound_site_has_nothing_wrong_and_every_part_is_told_of(working: Site) -> None:
     assert parts("error") == {}
-    assert {f.part for f in doctor.examine()} >= {"engine", "worker", "disk", "storage", "clock"}
+    assert {f.part for f in doctor.run_all_checks()} >= {
+        "engine",
+        "worker",
+        "disk",
+        "storage",
+        "clock",
+    }
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def silence(table: Any, **changes: Any) -> None:
     table.objects.update(**changes)
 
@@ -60,7 +66,7 @@ def test_a_worker_that_went_silent_is_missed(working: Site, settings: Any) -> No
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
     }
-    silence(Worker, seen_at=clock.now() - timedelta(seconds=130))
+    silence(Worker, last_seen_at=clock.now() - timedelta(seconds=130))
 
     assert "2 minutes" in parts("error")["worker"]
 
@@ -70,7 +76,7 @@ def test_a_sweep_that_stands_still_is_missed(working: Site, settings: Any) -> No
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
     }
-    silence(Pulse, at=clock.now() - timedelta(seconds=130))
+    silence(PeriodicRun, last_run_at=clock.now() - timedelta(seconds=130))
 
     assert "sweep" in parts("error")["worker"]
 
@@ -122,7 +128,7 @@ def test_the_command_fails_where_something_is_wrong_and_speaks_json(
     out = StringIO()
     call_command("imagegen_doctor", "--json", "--invariants", stdout=out)
     told = json.loads(out.getvalue())
-    assert told["invariants"] == {"looked_at": len(NEVER), "broken": {}}
+    assert told["invariants"] == {"looked_at": len(VIOLATION_QUERIES), "broken": {}}
 
     settings.IMAGEGEN = {**settings.IMAGEGEN, "ENGINE": "nowhere.Engine"}
     with pytest.raises(CommandError):
@@ -132,11 +138,11 @@ def test_the_command_fails_where_something_is_wrong_and_speaks_json(
 def test_the_money_adds_up_after_work_and_a_planted_difference_is_found(site: Site) -> None:
     jobs = [site.request(count=2), site.request()]
     driver.drive(seconds=10)
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
     with connection.cursor() as cursor:
         cursor.execute("update imagegen_ledgerentry set amount = amount + 1 where kind = 'charge'")
-    found = doctor.broken_invariants()
+    found = doctor.violated_invariants()
 
     assert set(found) == {
         "a budget whose counters differ from its ledger",
@@ -152,14 +158,14 @@ def test_a_job_whose_end_left_no_event_is_found(site: Site) -> None:
             "update imagegen_job set state = 'expired', due_at = null, finished_at = created_at"
         )
 
-    found = doctor.broken_invariants()
+    found = doctor.violated_invariants()
 
     assert set(found) == {"an end without its event", "money still reserved for an ended job"}
     assert [uuid.UUID(key) for key in found["an end without its event"]] == [job.pk]
 
 
 def test_every_query_runs_on_this_database(db: None) -> None:
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_the_front_page_tells_an_administrator_what_is_wrong(

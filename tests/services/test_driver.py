@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.errors import all_errors
-from imagegen_app.core.states import FINAL
-from imagegen_app.imaging.faults import SENTENCES
+from imagegen_app.core.states import FINAL_STATES
+from imagegen_app.imaging.errors import MESSAGES
 from imagegen_app.models import (
     Asset,
     Attempt,
@@ -42,7 +42,7 @@ def openai(
     db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Site:
     """A site whose only model is OpenAI's, at the simulator."""
-    monkeypatch.setattr(adapters, "client", quick_client)
+    monkeypatch.setattr(adapters, "http_client", quick_client)
     return governed(at_simulator(simulator, small, monkeypatch, "openai"))
 
 
@@ -66,8 +66,8 @@ def test_the_sandbox_makes_a_marked_signed_asset_with_renditions(site: Site) -> 
     found = inspection.inspect_stored(asset)
     assert found.is_intact
     assert found.marks.digital_source_type.endswith("/trainedAlgorithmicMedia")
-    assert asset.review == "pending"
-    assert storage.get(asset.original_key) != storage.get(asset.key)
+    assert asset.review_state == "pending"
+    assert storage.get(asset.original_storage_key) != storage.get(asset.storage_key)
     assert Rendition.objects.filter(asset=asset).count() == 1
     assert (BudgetPeriod.objects.get().reserved, BudgetPeriod.objects.get().spent) == (
         0,
@@ -128,7 +128,7 @@ def test_a_bad_answer_gives_one_clear_error_and_nothing_half_stored(  # noqa: PL
 
 
 def test_every_reason_of_a_bad_image_has_a_sentence() -> None:
-    assert all(sentence.endswith(".") for sentence in SENTENCES.values())
+    assert all(sentence.endswith(".") for sentence in MESSAGES.values())
     assert "bad_image" in all_errors()
 
 
@@ -170,7 +170,7 @@ def test_a_job_of_the_job_protocol_is_polled_until_it_is_done(
 
 def test_a_grant_taken_back_stops_a_job_that_waits(site: Site) -> None:
     job = site.request()
-    use_case(silent=True)(Grant.objects.all().delete)()
+    use_case(audited=False)(Grant.objects.all().delete)()
 
     drive(job)
 
@@ -215,12 +215,12 @@ def test_a_person_settles_an_unknown_outcome(
 def test_a_stale_lease_moves_nothing(site: Site) -> None:
     site.request()
     stale = leases.claim(limit=1, owner="a")[0]
-    use_case(silent=True)(
+    use_case(audited=False)(
         lambda: type(stale).objects.filter(pk=stale.pk).update(lease_until=None)
     )()
     fresh = leases.claim(limit=1, owner="b")[0]
 
-    with pytest.raises(leases.JobMoved):
+    with pytest.raises(leases.LeaseLost):
         leases.postpone(stale, seconds=5)
 
     assert fresh.lease_token == stale.lease_token + 1
@@ -253,4 +253,4 @@ def test_the_ledger_adds_up_to_the_counters(openai: Site, simulator: SimulatorPr
     assert sums["charge"] == period.spent
     for job in jobs:
         job.refresh_from_db()
-        assert job.state in FINAL
+        assert job.state in FINAL_STATES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagegen_app.core.states import JobState
-from imagegen_app.models import AuditEvent, AuditSecret, Job
+from imagegen_app.models import AuditEvent, AuditPersonalText, Job
 from imagegen_app.services.audit import erasure, sealing, verification
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -22,25 +22,25 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ada() -> Person:
-    return access.person(make_user("ada"))
+    return access.actor_for(make_user("ada"))
 
 
 @pytest.fixture
 def officer() -> Person:
-    return access.person(make_user("officer", permissions=["imagegen.erase_personal_data"]))
+    return access.actor_for(make_user("officer", permissions=["imagegen.erase_personal_data"]))
 
 
 @use_case()
 def record_prompt(actor: Person, job: Job, prompt: str) -> None:
     event_log.record(actor, "job.requested", subject=job, job=job, personal={"prompt": prompt})
     event_log.record(
-        SYSTEM, "moderation.verdict", subject=job, job=job, personal={"text": f"about {prompt}"}
+        SYSTEM, "moderation.decided", subject=job, job=job, personal={"text": f"about {prompt}"}
     )
 
 
 def job_of(actor: Person, *, prompt: str, state: JobState = JobState.SUCCEEDED) -> Job:
     """Make a job of this person, and the events that repeat its prompt."""
-    job = make_job(requester=actor.account, prompt=prompt, state=state)
+    job = make_job(requester=actor.user, prompt=prompt, state=state)
     record_prompt(actor, job, prompt)
     return job
 
@@ -54,10 +54,10 @@ def test_a_persons_texts_and_prompts_go_and_the_log_still_verifies(
 ) -> None:
     job = job_of(ada, prompt="Ada's garden")
     append(2, actor=ada, personal={"note": "by Ada"})
-    sealing.seal_everything()
+    sealing.seal_all()
 
     count = erasure.erase_person(officer, subject=f"person:{ada.id}", reason="letter of 3 May")
-    sealing.seal_everything()
+    sealing.seal_all()
     report = verification.verify()
 
     job.refresh_from_db()
@@ -66,8 +66,8 @@ def test_a_persons_texts_and_prompts_go_and_the_log_still_verifies(
     assert (job.prompt, job.negative_prompt, job.variables) == ("", "", {})
     assert (job.fingerprint, job.request_digest) == ("", "")
     assert job.prompt_erased_at is not None
-    assert not AuditSecret.objects.filter(subject=f"person:{ada.id}").exists()
-    assert not AuditSecret.objects.filter(value__contains="Ada").exists()
+    assert not AuditPersonalText.objects.filter(subject=f"person:{ada.id}").exists()
+    assert not AuditPersonalText.objects.filter(value__contains="Ada").exists()
     assert (report.ok, report.erased, report.erased_recorded) == (True, 7, 7)
 
 
@@ -87,7 +87,7 @@ def test_the_erasure_itself_is_told_with_its_reason_beside_the_log(
 
 
 def test_other_peoples_texts_stay(ada: Person, officer: Person) -> None:
-    bob = access.person(make_user("bob"))
+    bob = access.actor_for(make_user("bob"))
     job = job_of(bob, prompt="Bob's boat")
     append(1, actor=ada)
 
@@ -95,7 +95,7 @@ def test_other_peoples_texts_stay(ada: Person, officer: Person) -> None:
 
     job.refresh_from_db()
     assert job.prompt == "Bob's boat"
-    assert AuditSecret.objects.filter(value__contains="Bob's boat").count() == 2
+    assert AuditPersonalText.objects.filter(value__contains="Bob's boat").count() == 2
 
 
 def test_erasing_again_finds_nothing_more(ada: Person, officer: Person) -> None:
@@ -113,14 +113,14 @@ def test_one_jobs_prompt_goes_everywhere_and_the_name_of_its_requester_stays(
 ) -> None:
     job = job_of(ada, prompt="Ada's garden")
     other = job_of(ada, prompt="Ada's house")
-    sealing.seal_everything()
+    sealing.seal_all()
 
     count = erasure.erase_prompt(officer, job=job, reason="names a neighbour")
 
     other.refresh_from_db()
     assert count == 2
     assert (job.prompt, other.prompt) == ("", "Ada's house")
-    assert AuditSecret.objects.filter(field="actor_label", value="ada").count() == 2
+    assert AuditPersonalText.objects.filter(field="actor_label", value="ada").count() == 2
     assert last_event().job_id == job.pk
     report = verification.verify()
     assert (report.ok, report.erased) == (True, 2)
@@ -147,7 +147,7 @@ def test_an_erasure_needs_a_reason(ada: Person, officer: Person, reason: str) ->
     with pytest.raises(erasure.CannotErase, match="reason"):
         erasure.erase_prompt(officer, job=job, reason=reason)
 
-    assert AuditSecret.objects.filter(field="prompt").count() == 1
+    assert AuditPersonalText.objects.filter(field="prompt").count() == 1
 
 
 @pytest.mark.parametrize("subject", ["", "ada", "person:", "system:worker"])
@@ -157,7 +157,7 @@ def test_what_names_no_person_is_refused(officer: Person, subject: str) -> None:
     with pytest.raises(erasure.CannotErase, match="does not identify a person"):
         erasure.erase_person(officer, subject=subject, reason="asked")
 
-    assert AuditSecret.objects.exists()
+    assert AuditPersonalText.objects.exists()
 
 
 def test_a_prompt_that_may_still_be_sent_is_not_erased(ada: Person, officer: Person) -> None:
@@ -170,4 +170,4 @@ def test_a_prompt_that_may_still_be_sent_is_not_erased(ada: Person, officer: Per
 
     job.refresh_from_db()
     assert job.prompt == "Ada's garden"
-    assert AuditSecret.objects.filter(field="prompt").exists()
+    assert AuditPersonalText.objects.filter(field="prompt").exists()

@@ -16,9 +16,9 @@ import imagegen_app.services.worker.driver
 from imagegen_app.core.actors import System
 from imagegen_app.core.errors import ProviderError, all_errors
 from imagegen_app.core.event_table import ROWS
-from imagegen_app.core.states import JobState, Outcome, ReviewState
+from imagegen_app.core.states import JobState, ReviewState, VerdictOutcome
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.imaging.faults import SENTENCES
+from imagegen_app.imaging.errors import MESSAGES
 from imagegen_app.models import AuditEvent, Grant
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.audit import descriptions, event_labels
@@ -72,8 +72,8 @@ def test_every_stored_trouble_and_remedy_is_translated(language: str) -> None:
     with override(language):
         same = [
             s
-            for s in (*stored_messages.STORED, *SENTENCES.values())
-            if stored_messages.translated(s) == s
+            for s in (*stored_messages.STORED, *MESSAGES.values())
+            if stored_messages.translate_stored(s) == s
         ]
     assert same == []
 
@@ -96,7 +96,7 @@ def test_every_value_of_our_enumerations_has_its_word(language: str) -> None:
 def test_a_request_is_told_in_german(site: Site) -> None:
     job = site.request()
     with override("de"):
-        told = descriptions.of_job(job)
+        told = descriptions.describe_job_history(job)
         shown = job.get_state_display()
 
     assert "angefordert" in " ".join(t.sentence for t in told)
@@ -133,7 +133,7 @@ def test_a_word_with_two_meanings_has_two_translations() -> None:
         assert str(LABELS[ReviewState][ReviewState.APPROVED]) == "Approuvée"
         assert pgettext("several images", "Approved") == "Approuvées"
         assert str(LABELS[JobState][JobState.BLOCKED]) == "Bloquée par le filtre de contenu"
-        assert str(LABELS[Outcome][Outcome.BLOCKED]) == "Bloqué"
+        assert str(LABELS[VerdictOutcome][VerdictOutcome.BLOCKED]) == "Bloqué"
 
 
 def test_an_event_is_told_with_labels_instead_of_stored_values() -> None:
@@ -166,7 +166,7 @@ def test_the_findings_of_the_log_are_told_in_german_and_printed_in_english() -> 
 
     with override("de"):
         told = [finding.translated for finding in findings.named]
-        printed = [finding.sentence for finding in findings.named]
+        printed = [finding.message for finding in findings.named]
 
     assert told == [
         "Eintrag 3 fehlt.",
@@ -184,13 +184,13 @@ def test_a_refusal_names_the_operation_and_the_status_by_their_labels(site: Site
     grant.operations = ["generate"]
     catalog.save(actor=System("test"), record=grant)
     with override("de"):
-        misfit = access.decide(
+        misfit = access.check_grant(
             site.actor, image_model=site.model, operation=Operation.VARY, **wanted
-        ).why
+        ).reason
         site.model.lifecycle = "draft"
-        closed = access.decide(
+        closed = access.check_grant(
             site.actor, image_model=site.model, operation=Operation.GENERATE, **wanted
-        ).why
+        ).reason
 
     assert "„Variante erzeugen“" in misfit
     assert closed.endswith("(Status: Entwurf).")

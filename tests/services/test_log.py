@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditPersonalText
 from imagegen_app.services.audit import descriptions, erasure, sealing, verification
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -27,7 +27,7 @@ def _note(number: int) -> None:
 def note(count: int) -> None:
     for number in range(count):
         _note(number)
-    sealing.seal_everything()
+    sealing.seal_all()
 
 
 def tamper(statement: str) -> Report:
@@ -79,7 +79,7 @@ def test_tampering_is_found_and_the_first_bad_event_named(
     assert not report.ok
     assert report.findings[0].seq == 2
     assert report.findings[0].event_id == third
-    assert word in report.findings[0].sentence
+    assert word in report.findings[0].message
 
 
 @pytest.mark.django_db(transaction=True)
@@ -100,18 +100,20 @@ def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
     from imagegen_app.services.worker import driver  # noqa: PLC0415 - this test only
 
     driver.drive(seconds=5)
-    sealing.seal_everything()
+    sealing.seal_all()
 
     erasure.erase_prompt(SYSTEM, job=job, reason="asked for by the person shown")
-    sealing.seal_everything()
+    sealing.seal_all()
     report = verification.verify()
 
     job.refresh_from_db()
     assert (job.prompt, job.prompt_erased_at is not None) == ("", True)
-    assert not AuditSecret.objects.filter(value__contains="Erika").exists()
+    assert not AuditPersonalText.objects.filter(value__contains="Erika").exists()
     assert report.ok
     assert report.erased >= 1
-    told = descriptions.tell(AuditEvent.objects.filter(job_id=job.pk, type="job.requested"))[0]
+    told = descriptions.describe_events(
+        AuditEvent.objects.filter(job_id=job.pk, type="job.requested")
+    )[0]
     assert "prompt" in told.erased
 
 
@@ -119,7 +121,7 @@ def test_the_same_text_is_committed_to_with_another_salt_each_time(site: Site) -
     site.request()
     site.request()
 
-    texts = AuditSecret.objects.filter(field="prompt").values_list("salt", "value")
+    texts = AuditPersonalText.objects.filter(field="prompt").values_list("salt", "value")
     salts = [bytes(salt) for salt, _value in texts]
     assert {value for _salt, value in texts} == {"A red mug"}
     assert len(set(salts)) == len(salts) == 2
@@ -129,6 +131,6 @@ def test_the_same_text_is_committed_to_with_another_salt_each_time(site: Site) -
 def test_each_event_is_told_as_a_sentence(site: Site) -> None:
     job = site.request()
 
-    story = [told.sentence for told in descriptions.of_job(job)]
+    story = [told.sentence for told in descriptions.describe_job_history(job)]
 
-    assert any(sentence.startswith("edda asked for Generate with") for sentence in story)
+    assert any(sentence.startswith("edda requested Generate with") for sentence in story)

@@ -38,14 +38,14 @@ def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site)
 
     assert offer.is_possible
     assert (offer.cost.amount, offer.cost.currency) == (Decimal("0.04"), "USD")
-    assert offer.allowance == budgets.Allowance(budget="All", left=Decimal(10), currency="USD")
+    assert offer.allowance == budgets.Allowance(budget="All", remaining=Decimal(10), currency="USD")
     assert not offer.is_cached
     assert (Job.objects.count(), BudgetPeriod.objects.count()) == (0, 0)
     assert AuditEvent.objects.count() == events
 
 
 def test_an_offer_says_that_it_is_not_granted_and_whom_to_ask(site: Site) -> None:
-    stranger = access.person(make_user("stan"))
+    stranger = access.actor_for(make_user("stan"))
 
     offer = creation.offer(actor=stranger, wish=site.wish())
 
@@ -72,11 +72,11 @@ def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
         offer = creation.offer(actor=site.actor, wish=site.wish())
 
     assert isinstance(offer.refusal, budgets.OverBudget)
-    assert offer.refusal.why == why
+    assert offer.refusal.reason == why
 
 
 def test_a_budget_in_another_currency_is_told_before_anything_is_asked_for(site: Site) -> None:
-    site.model.price = {**site.model.price, "currency": "EUR"}
+    site.model.price_list = {**site.model.price_list, "currency": "EUR"}
 
     offer = creation.offer(actor=site.actor, wish=site.wish())
 
@@ -95,7 +95,7 @@ def test_what_was_made_before_is_free_even_with_an_empty_budget(site: Site) -> N
 
 
 def test_without_a_price_there_is_no_offer(site: Site) -> None:
-    site.model.price = {}
+    site.model.price_list = {}
 
     with pytest.raises(prices.NoPrice):
         creation.offer(actor=site.actor, wish=site.wish())
@@ -110,14 +110,14 @@ def test_many_offers_ask_once_for_what_is_the_same_for_all(
     with django_assert_max_num_queries(5):
         offers = creation.offers(actor=site.actor, wishes=wishes)
 
-    assert [offer.wish for offer in offers] == wishes
+    assert [offer.job_request for offer in offers] == wishes
 
 
 def test_estimate_of_the_public_functions_is_the_offer(site: Site) -> None:
     limit(site, "0.01")
 
     offer = imagegen_app.estimate(
-        user=site.actor.account, prompt="A red mug", model=site.model, size="64x64"
+        user=site.actor.user, prompt="A red mug", model=site.model, size="64x64"
     )
 
     assert isinstance(offer, creation.Offer)
@@ -141,7 +141,7 @@ def test_the_command_tells_the_price_and_that_it_would_be_refused(site: Site) ->
     assert (told["cost"], told["refused"]) == ("0.0200", "over_budget")
 
 
-def plan(site: Site, number: int, **changes: Any) -> lifecycle.Plan:
+def plan(site: Site, number: int, **changes: Any) -> lifecycle.BatchPlan:
     products(number)
     version = make_template(
         body="A {{ product }}",
@@ -166,24 +166,24 @@ def test_a_batch_is_refused_as_a_whole_where_its_rows_together_are_too_dear(site
 
     found = plan(site, 3)
 
-    assert all(row.offer is not None and row.offer.is_possible for row in found.good)
+    assert all(row.offer is not None and row.offer.is_possible for row in found.valid_rows)
     assert found.refusal(2) is None
     refusal = found.refusal(3)
     assert isinstance(refusal, budgets.OverBudget)
-    assert "It would cost 0.06 USD" in refusal.why
+    assert "It would cost 0.06 USD" in refusal.reason
 
 
 def test_a_batch_is_refused_as_a_whole_where_it_is_not_granted(site: Site) -> None:
-    stranger = access.person(make_user("stan"))
+    stranger = access.actor_for(make_user("stan"))
 
     assert isinstance(plan(site, 2, actor=stranger).refusal(2), access.NotGranted)
 
 
 def test_rows_without_a_price_say_so_each(site: Site) -> None:
-    site.model.price = {}
+    site.model.price_list = {}
 
     found = plan(site, 2, image_model=site.model)
 
-    assert found.good == ()
-    assert all("has no price for it" in row.fault for row in found.rows)
+    assert found.valid_rows == ()
+    assert all("has no price for it" in row.error for row in found.rows)
     assert found.refusal(2) is None

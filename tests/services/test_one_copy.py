@@ -85,7 +85,7 @@ def test_a_single_request_and_a_row_of_a_batch_are_the_same_job(
         assert told(one, "job.requested") == told(other, "job.requested")
         lines = [LedgerEntry.objects.filter(job=j).values("kind", "amount") for j in (one, other)]
         assert list(lines[0]) == list(lines[1])
-    decided = [j.verdicts.values_list("where", "outcome").order_by("pk") for j in (row, single)]
+    decided = [j.verdicts.values_list("part", "outcome").order_by("pk") for j in (row, single)]
     assert list(decided[0]) == list(decided[1])
     assert BudgetPeriod.objects.get().reserved == Decimal("0.08")
 
@@ -129,7 +129,7 @@ def test_requests_of_several_kinds_are_each_held_to_their_own_price(site: Site) 
         Decimal("0.04"),
         Decimal("0.02"),
     ]
-    assert [job.turn for job in jobs] == sorted({job.turn for job in jobs})
+    assert [job.queue_order for job in jobs] == sorted({job.queue_order for job in jobs})
     reserved = AuditEvent.objects.filter(type="money.reserved")
     assert {event.job_id for event in reserved} == {job.pk for job in jobs}
 
@@ -151,15 +151,15 @@ def test_a_row_that_is_requested_again_takes_the_others_place(
     prepare()
     before = Batch.objects.get(pk=batch.pk)
 
-    assert (before.total, before.estimated) == (2, Decimal("0.04"))
+    assert (before.job_count, before.reserved) == (2, Decimal("0.04"))
 
 
 def test_verdicts_and_events_name_the_part_by_a_code_in_every_language(site: Site) -> None:
     with override("de"):
         site.request(negative_prompt="chrome")
 
-    assert set(Verdict.objects.values_list("where", flat=True)) == {"prompt", "negative_prompt"}
-    bodies = [json.loads(e.body) for e in AuditEvent.objects.filter(type="moderation.verdict")]
+    assert set(Verdict.objects.values_list("part", flat=True)) == {"prompt", "negative_prompt"}
+    bodies = [json.loads(e.body) for e in AuditEvent.objects.filter(type="moderation.decided")]
     assert {body["data"]["subject"] for body in bodies} == {"prompt", "negative_prompt"}
 
 
@@ -189,9 +189,9 @@ def test_the_log_tells_parts_in_the_readers_language(site: Site, version: Templa
     site.request(negative_prompt="chrome")
 
     with override("de"):
-        rows = AuditEvent.objects.filter(type__in=["job.requested", "moderation.verdict"])
-        facts = [text for one in descriptions.tell(rows) for _name, text in one.facts]
-        sentences = [one.sentence for one in descriptions.tell(rows)]
+        rows = AuditEvent.objects.filter(type__in=["job.requested", "moderation.decided"])
+        facts = [text for one in descriptions.describe_events(rows) for _name, text in one.facts]
+        sentences = [one.sentence for one in descriptions.describe_events(rows)]
 
     assert any("negativer Prompt: Bestanden" in text for text in facts) or any(
         "negativer Prompt:" in text for text in facts
@@ -203,8 +203,8 @@ def test_a_refusal_names_the_part_in_the_requesters_language(site: Site) -> None
     with override("de"), pytest.raises(creation.PromptBlocked) as refusal:
         site.request(prompt="revenge  porn")
 
-    assert "Prompt" in refusal.value.why
-    assert refusal.value.job.verdicts.get(outcome="blocked").where == "prompt"
+    assert "Prompt" in refusal.value.reason
+    assert refusal.value.job.verdicts.get(outcome="blocked").part == "prompt"
 
 
 def test_what_screeners_decide_can_be_told_before_it_is_stored(site: Site) -> None:
@@ -214,7 +214,7 @@ def test_what_screeners_decide_can_be_told_before_it_is_stored(site: Site) -> No
     entries = screening.entries(job, screened)
 
     assert [entry.data["subject"] for entry in entries] == ["prompt", "negative_prompt"]
-    assert {entry.kind for entry in entries} == {"moderation.verdict"}
+    assert {entry.kind for entry in entries} == {"moderation.decided"}
 
 
 def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:

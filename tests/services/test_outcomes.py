@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def test_a_lost_answer_leaves_its_call_under_way_and_its_money_aside(site: Site) -> None:
     site.request()
     (job,) = leases.claim(limit=1, owner="me")
-    attempt = transitions.begin(job, digest=leases.digest_of(job))
+    attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
     transitions.mark_sent(job, attempt)
     reserved = BudgetPeriod.objects.get().reserved
 
-    _outcomes.refused(job, attempt, OutcomeUnknown())
+    _outcomes.handle_error(job, attempt, OutcomeUnknown())
 
     job.refresh_from_db()
     assert job.state in {"submitting", "uncertain"}

@@ -18,21 +18,21 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.models import (
     AuditEvent,
-    Breaker,
     BudgetPeriod,
+    CircuitBreaker,
     LedgerEntry,
     Provider,
-    Throttle,
+    RateLimitState,
 )
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import breaker, leases, rate_limits, transitions
-from imagegen_app.services.jobs.rate_limits import NotNow
+from imagegen_app.services.jobs.rate_limits import CallDeferred
 from imagegen_app.services.monitoring import provider_status
 from imagegen_app.services.policy import catalog
-from imagegen_app.services.policy.catalog import NotValid
+from imagegen_app.services.policy.catalog import InvalidRecord
 from imagegen_app.services.worker import _health, _outcomes, driver
-from imagegen_app.services.worker._call_loop import Done
+from imagegen_app.services.worker._call_loop import CallResult
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_provider
 from tests.services.conftest import Site, sent_at
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def pace(site: Site, **changes: Any) -> None:
     provider = site.model.provider
     for name, value in changes.items():
@@ -51,15 +51,17 @@ def pace(site: Site, **changes: Any) -> None:
 
 def heard(job: Job, error: BaseException | None) -> None:
     """Say how a submit ended."""
-    _health.Ear().heard(job, Done(job.pk, error=error), of_submit=True)
+    _health.HealthMonitor().record_result(job, CallResult(job.pk, error=error), of_submit=True)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def time_passes(seconds: float) -> None:
     """Move everything that waits back in time."""
     past = timedelta(seconds=seconds)
-    Throttle.objects.update(next_at=F("next_at") - past, closed_until=F("closed_until") - past)
-    Breaker.objects.filter(open_until__isnull=False).update(
+    RateLimitState.objects.update(
+        next_call_at=F("next_call_at") - past, cooldown_until=F("cooldown_until") - past
+    )
+    CircuitBreaker.objects.filter(open_until__isnull=False).update(
         open_until=F("open_until") - past, opened_at=F("opened_at") - past
     )
 
@@ -71,7 +73,7 @@ def claimed(site: Site, count: int = 1) -> list[Job]:
 
 
 def begin(job: Job) -> None:
-    transitions.mark_sent(job, transitions.begin(job, digest="0" * 64))
+    transitions.mark_sent(job, transitions.start_attempt(job, digest="0" * 64))
 
 
 def test_a_burst_goes_through_and_the_next_call_waits_for_its_time(site: Site) -> None:
@@ -80,7 +82,7 @@ def test_a_burst_goes_through_and_the_next_call_waits_for_its_time(site: Site) -
     for job in (first, second, third):
         begin(job)
 
-    with pytest.raises(NotNow) as refusal:
+    with pytest.raises(CallDeferred) as refusal:
         begin(fourth)
 
     assert 0.5 < refusal.value.seconds <= 1.0
@@ -97,7 +99,7 @@ def test_no_more_calls_at_once_than_the_provider_takes(site: Site) -> None:
     begin(first)
     begin(second)
 
-    with pytest.raises(NotNow):
+    with pytest.raises(CallDeferred):
         begin(third)
 
     transitions.cancel(first, leases.live_attempt(first), charge=None)
@@ -108,15 +110,15 @@ def test_a_provider_that_asks_for_quiet_is_left_alone_by_all_and_probed_by_one(s
     one, two, three = claimed(site, 3)
     heard(one, RateLimited(retry_after=7))
 
-    with pytest.raises(NotNow) as refusal:
+    with pytest.raises(CallDeferred) as refusal:
         begin(one)
     assert refusal.value.seconds >= 6.9
-    assert "limits the number of requests" in provider_status.why_waiting(one)
-    assert provider_status.told(Provider.objects.get()) == "paused: rate limit reached"
+    assert "limits the number of requests" in provider_status.waiting_reason(one)
+    assert provider_status.provider_status(Provider.objects.get()) == "paused: rate limit reached"
 
     time_passes(7.1)
     begin(two)
-    with pytest.raises(NotNow):
+    with pytest.raises(CallDeferred):
         begin(three)
     heard(two, None)
     begin(three)
@@ -127,20 +129,20 @@ def test_a_probe_that_is_about_to_be_sent_counts_as_one(site: Site) -> None:
     heard(one, RateLimited(retry_after=7))
     time_passes(7.1)
 
-    transitions.begin(two, digest="0" * 64)
+    transitions.start_attempt(two, digest="0" * 64)
 
-    with pytest.raises(NotNow):
+    with pytest.raises(CallDeferred):
         begin(three)
 
 
 def test_quiet_without_a_time_doubles_until_a_call_is_answered(site: Site) -> None:
     provider = site.model.provider
 
-    waits = [rate_limits.told_to_slow_down(provider, named=None) for _ in range(3)]
-    rate_limits.was_answered(provider)
+    waits = [rate_limits.record_rate_limited(provider, named=None) for _ in range(3)]
+    rate_limits.clear_refusals(provider)
 
     assert waits == [1, 2, 4]
-    assert rate_limits.told_to_slow_down(provider, named=None) == 1
+    assert rate_limits.record_rate_limited(provider, named=None) == 1
 
 
 def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -> None:
@@ -148,27 +150,29 @@ def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -
     for _ in range(5):
         heard(several[0], ProviderUnavailable())
 
-    with pytest.raises(NotNow) as refusal:
+    with pytest.raises(CallDeferred) as refusal:
         begin(several[0])
-    assert (refusal.value.is_broken, refusal.value.image_model) == (True, site.model.pk)
-    assert "is unavailable" in provider_status.why_waiting(several[0])
-    assert provider_status.told(Provider.objects.get()) == "paused after repeated failures"
+    assert (refusal.value.is_breaker_open, refusal.value.image_model) == (True, site.model.pk)
+    assert "is unavailable" in provider_status.waiting_reason(several[0])
+    assert (
+        provider_status.provider_status(Provider.objects.get()) == "paused after repeated failures"
+    )
     assert AuditEvent.objects.filter(type="provider.paused").count() == 1
 
     time_passes(16)
     begin(several[1])
-    with pytest.raises(NotNow):
+    with pytest.raises(CallDeferred):
         begin(several[2])
     heard(several[1], None)
     assert AuditEvent.objects.filter(type="provider.resumed").count() == 1
-    with pytest.raises(NotNow):
+    with pytest.raises(CallDeferred):
         begin(several[2])
     heard(several[1], None)
     begin(several[2])
 
 
 def left_open() -> int:
-    until = Breaker.objects.get().open_until
+    until = CircuitBreaker.objects.get().open_until
     assert until is not None
     return round((until - clock.now()).total_seconds())
 
@@ -195,7 +199,7 @@ def test_a_job_outlives_an_outage_in_which_it_was_the_probe_again_and_again(site
         time_passes(31)
         begin(job)
         heard(job, ProviderUnavailable())
-        _outcomes.refused(job, leases.live_attempt(job), ProviderUnavailable())
+        _outcomes.handle_error(job, leases.live_attempt(job), ProviderUnavailable())
 
     assert (job.state, job.tries) == ("queued", 0)
 
@@ -205,9 +209,9 @@ def test_a_probe_that_could_not_be_made_is_free_again(site: Site) -> None:
     for _ in range(5):
         heard(job, ProviderUnavailable())
     time_passes(16)
-    rate_limits.told_to_slow_down(site.model.provider, named=5)
+    rate_limits.record_rate_limited(site.model.provider, named=5)
 
-    with pytest.raises(NotNow):
+    with pytest.raises(CallDeferred):
         begin(job)
     time_passes(6)
     begin(other)
@@ -223,7 +227,7 @@ def test_refused_content_says_nothing_about_health_and_a_refused_key_closes_the_
 
     heard(job, AuthenticationFailed())
 
-    with pytest.raises(NotNow) as refusal:
+    with pytest.raises(CallDeferred) as refusal:
         begin(job)
     assert refusal.value.image_model is None
 
@@ -295,8 +299,8 @@ def stand_in(site: Site, *, granted: bool = True, price: str = "0.05") -> ImageM
     model = make_image_model(
         provider=make_provider(slug="spare"),
         slug="spare",
-        wire_name="sandbox-1",
-        price={"currency": "USD", "per_image": [{"amount": price}]},
+        provider_model_name="sandbox-1",
+        price_list={"currency": "USD", "per_image": [{"amount": price}]},
     )
     if granted:
         make_grant(group=make_group("Image editors"), image_model=model)
@@ -364,7 +368,7 @@ def test_nobody_is_handed_a_model_that_they_may_not_use_or_pay(
 
 
 def replace_price(model: ImageModel, amount: str) -> ImageModel:
-    model.price = {"currency": "USD", "per_image": [{"amount": amount}]}
+    model.price_list = {"currency": "USD", "per_image": [{"amount": amount}]}
     catalog.save(actor=System("test"), record=model)
     return model
 
@@ -372,7 +376,7 @@ def replace_price(model: ImageModel, amount: str) -> ImageModel:
 def test_no_model_stands_in_for_itself(site: Site) -> None:
     site.model.fallback = site.model
 
-    with pytest.raises(NotValid):
+    with pytest.raises(InvalidRecord):
         catalog.save(actor=System("test"), record=site.model)
 
 
@@ -381,7 +385,7 @@ def test_two_models_that_stand_in_for_each_other_end_somewhere(
 ) -> None:
     other = stand_in(jobs_site)
     other.fallback = jobs_site.model
-    other.provider, other.wire_name = jobs_site.model.provider, "generic-2"
+    other.provider, other.provider_model_name = jobs_site.model.provider, "generic-2"
     catalog.save(actor=System("test"), record=other)
     simulator.fail("status", status=404, on="jobs", times=None)
     job = jobs_site.request()

@@ -21,8 +21,8 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters, signing, spool
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
-from imagegen_app.services.jobs.rebuilding import request_of
-from imagegen_app.services.jobs.state_machine import WORKER
+from imagegen_app.services.jobs.rebuilding import rebuild_request
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.policy import budgets, catalog
 from imagegen_app.services.worker import driver
 from tests.services.conftest import Site
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def lease_runs_out(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(lease_until=clock.now() - timedelta(seconds=1))
 
@@ -42,7 +42,7 @@ def paused_before_its_first_byte(site: Site) -> tuple[Job, Attempt]:
     """A worker has marked a call as sent, and was paused before it sent anything."""
     site.request()
     (job,) = leases.claim(limit=1, owner="paused")
-    attempt = transitions.begin(job, digest=leases.digest_of(job))
+    attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
     transitions.mark_sent(job, attempt)
     lease_runs_out(job)
     return job, attempt
@@ -66,9 +66,11 @@ def test_a_paused_sender_that_goes_on_late_is_not_billed_beside_its_successor(
 
 async def sent_by_the_sleeper(job: Job, attempt: Attempt) -> None:
     """Send what the paused worker had in its hands."""
-    async with adapters.client() as http:
-        request = await asyncio.to_thread(request_of, job, attempt)
-        adapter = await asyncio.to_thread(adapters.connect, job.image_model.provider, http=http)
+    async with adapters.http_client() as http:
+        request = await asyncio.to_thread(rebuild_request, job, attempt)
+        adapter = await asyncio.to_thread(
+            adapters.build_adapter, job.image_model.provider, http=http
+        )
         await adapter.submit(request, answer=spool.answer_of(attempt))
 
 
@@ -102,14 +104,14 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
     site: Site,
 ) -> None:
     own = Budget(
-        name="Own", scope="user", user=site.actor.account, period="month", limit=Decimal("0.03")
+        name="Own", scope="user", user=site.actor.user, period="month", limit=Decimal("0.03")
     )
     catalog.save(actor=System("test"), record=own)
     job, attempt = paused_before_its_first_byte(site)
-    unknown_outcomes.became_uncertain(job, attempt, look_again=None)
+    unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
 
     with pytest.raises(budgets.OverBudget):
-        unknown_outcomes.send_again_at_risk(job, attempt, actor=WORKER)
+        unknown_outcomes.requeue_at_risk(job, attempt, actor=WORKER_ACTOR)
 
     assert BudgetPeriod.objects.get(budget=own).reserved == Decimal("0.02")
 
@@ -117,7 +119,7 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
 def test_a_workers_session_ends_transactions_that_nobody_goes_on_with(db: None) -> None:
     told = {"postgresql": "SHOW idle_in_transaction_session_timeout", "sqlite": "SELECT 'none'"}
     # Inside of a transaction, as every test here is, nothing may be changed.
-    db_session.bound_idle_transactions()
+    db_session.limit_idle_transactions()
     with connection.cursor() as cursor:
         cursor.execute(told.get(connection.vendor, "SELECT 'none'"))
         assert cursor.fetchone()[0] in {"0", "none"}
@@ -125,7 +127,7 @@ def test_a_workers_session_ends_transactions_that_nobody_goes_on_with(db: None) 
 
 @pytest.mark.django_db(transaction=True)
 def test_outside_of_a_transaction_the_bound_is_a_leases_time() -> None:
-    db_session.bound_idle_transactions()
+    db_session.limit_idle_transactions()
 
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -136,7 +138,7 @@ def test_outside_of_a_transaction_the_bound_is_a_leases_time() -> None:
 def test_the_pool_holds_more_connections_than_calls_may_be_in_flight(settings: Any) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "MAX_IN_FLIGHT": 500}
 
-    assert adapters.client().limits.max_connections > 500
+    assert adapters.http_client().limits.max_connections > 500
 
 
 def test_threads_that_sign_first_at_once_agree_on_one_identity(

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import Asset, AuditEvent, AuditSecret, BudgetPeriod, Job, Verdict
+from imagegen_app.models import (
+    Asset,
+    AuditEvent,
+    AuditPersonalText,
+    BudgetPeriod,
+    Job,
+    Verdict,
+)
 from imagegen_app.services.job_requests import (
     composition,
     creation,
@@ -28,7 +35,7 @@ def test_a_request_reserves_its_price_and_leaves_its_events(site: Site) -> None:
     period = BudgetPeriod.objects.get()
     assert (job.state, period.reserved, period.spent) == ("queued", Decimal("0.02"), 0)
     kinds = set(AuditEvent.objects.filter(job_id=job.pk).values_list("type", flat=True))
-    assert {"job.requested", "money.reserved", "moderation.verdict"} <= kinds
+    assert {"job.requested", "money.reserved", "moderation.decided"} <= kinds
 
 
 def test_the_prompt_stands_beside_the_log_and_never_in_it(site: Site) -> None:
@@ -38,23 +45,23 @@ def test_the_prompt_stands_beside_the_log_and_never_in_it(site: Site) -> None:
     assert not any("secret garden" in body for body in bodies)
     # Nor an unsalted hash of it, from which a short prompt could be guessed.
     assert not any(job.fingerprint in body or job.request_digest in body for body in bodies)
-    assert AuditSecret.objects.filter(field="prompt", value="A secret garden").exists()
+    assert AuditPersonalText.objects.filter(field="prompt", value="A secret garden").exists()
 
 
 def test_without_a_grant_nothing_is_requested_and_the_refusal_is_recorded(site: Site) -> None:
-    stranger = access.person(make_user("stranger", permissions=["imagegen.request_job"]))
+    stranger = access.actor_for(make_user("stranger", permissions=["imagegen.request_job"]))
 
     with pytest.raises(access.NotGranted) as refusal:
         creation.request_images(actor=stranger, wish=site.wish())
 
-    assert "have no grant for" in refusal.value.why
+    assert "have no grant for" in refusal.value.reason
     assert refusal.value.remedy.startswith("Ask ")
     assert not Job.objects.exists()
     assert AuditEvent.objects.filter(type="job.denied", actor_id=stranger.id).count() == 1
 
 
 def test_a_superuser_needs_a_grant_too(site: Site) -> None:
-    root = access.person(make_user("root", is_superuser=True))
+    root = access.actor_for(make_user("root", is_superuser=True))
 
     with pytest.raises(access.NotGranted):
         creation.request_images(actor=root, wish=site.wish())
@@ -62,7 +69,7 @@ def test_a_superuser_needs_a_grant_too(site: Site) -> None:
 
 def test_the_bypass_lets_superusers_through_where_the_site_says_so(site: Site, small: Any) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "SUPERUSER_BYPASS": True}
-    root = access.person(make_user("root", is_superuser=True))
+    root = access.actor_for(make_user("root", is_superuser=True))
 
     job = creation.request_images(actor=root, wish=site.wish())
 
@@ -75,17 +82,17 @@ def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
     site.request()
     site.request()
 
-    with pytest.raises(access.Refused) as refusal:
+    with pytest.raises(access.ActionRefused) as refusal:
         site.request()
 
     assert refusal.value.code == "over_budget"
-    assert "0.01 USD remain in" in refusal.value.why
+    assert "0.01 USD remain in" in refusal.value.reason
     assert BudgetPeriod.objects.get().reserved == Decimal("0.04")
     assert Job.objects.count() == 2
 
 
 def test_an_unknown_price_is_no_price_of_nothing(site: Site) -> None:
-    site.model.price = {}
+    site.model.price_list = {}
 
     with pytest.raises(prices.NoPrice):
         site.request()
@@ -116,9 +123,9 @@ def test_a_blocked_prompt_leaves_a_blocked_job_its_verdict_and_no_reservation(si
 
     job = refusal.value.job
     assert (job.state, job.error_code) == ("blocked", "content_blocked")
-    assert Verdict.objects.get(outcome="blocked").where == "prompt"
+    assert Verdict.objects.get(outcome="blocked").part == "prompt"
     assert not BudgetPeriod.objects.exists()
-    assert "block list" in refusal.value.why
+    assert "block list" in refusal.value.reason
 
 
 def test_a_screener_that_breaks_down_closes_the_gate(site: Site, small: Any) -> None:
@@ -201,8 +208,8 @@ def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
             actor=site.actor, template=version, variables={"colour": "red"}, model=site.model
         )
 
-    assert "“colour”" in refusal.value.why
-    assert "product" in refusal.value.why
+    assert "“colour”" in refusal.value.reason
+    assert "product" in refusal.value.reason
 
 
 @pytest.mark.parametrize("size", ["63x64", "9000x9000", "0x10", "big", "-1x5"])
@@ -223,4 +230,4 @@ def test_values_are_inserted_once_and_never_read_again(site: Site) -> None:
         model=site.model,
     )
 
-    assert wish.request.prompt == "A {{ product }}{% if x %}"
+    assert wish.provider_request.prompt == "A {{ product }}{% if x %}"

@@ -17,38 +17,40 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def reviewer(settings: Any) -> Any:
     """Return an account of a reviewer, on a site that wants a second person."""
-    settings.IMAGEGEN = {**settings.IMAGEGEN, "FOUR_EYES": True}
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": True}
     return make_user("rita", groups=["Image reviewers"])
 
 
 def test_nobody_approves_an_image_of_their_own(reviewer: Any) -> None:
-    asset = make_asset(review="pending", requester=reviewer)
+    asset = make_asset(review_state="pending", requester=reviewer)
 
-    with pytest.raises(review.FourEyes) as refusal:
-        review.approve(actor=access.person(reviewer), asset=asset)
+    with pytest.raises(review.SelfApprovalForbidden) as refusal:
+        review.approve(actor=access.actor_for(reviewer), asset=asset)
 
     asset.refresh_from_db()
-    assert asset.review == "pending"
-    assert "another person" in refusal.value.why
+    assert asset.review_state == "pending"
+    assert "another person" in refusal.value.reason
 
 
 def test_a_reviewer_approves_the_image_of_another_person(reviewer: Any) -> None:
-    asset = make_asset(review="pending", requester=make_user("edda", groups=["Image editors"]))
+    asset = make_asset(
+        review_state="pending", requester=make_user("edda", groups=["Image editors"])
+    )
 
-    review.approve(actor=access.person(reviewer), asset=asset, note="Good")
+    review.approve(actor=access.actor_for(reviewer), asset=asset, note="Good")
 
     asset.refresh_from_db()
-    assert (asset.review, asset.reviewed_by) == ("approved", reviewer)
+    assert (asset.review_state, asset.reviewed_by) == ("approved", reviewer)
     assert AuditEvent.objects.filter(type="review.approved", asset_id=asset.pk).count() == 1
 
 
 def test_who_may_not_review_decides_nothing(reviewer: Any) -> None:
-    asset = make_asset(review="pending", requester=reviewer)
-    editor = access.person(make_user("edda", groups=["Image editors"]))
+    asset = make_asset(review_state="pending", requester=reviewer)
+    editor = access.actor_for(make_user("edda", groups=["Image editors"]))
 
     for decide in (review.approve, review.reject):
         with pytest.raises(access.NotPermitted):
             decide(actor=editor, asset=asset)
 
     asset.refresh_from_db()
-    assert asset.review == "pending"
+    assert asset.review_state == "pending"

@@ -10,9 +10,9 @@ from django.core.checks import run_checks
 from django.db import connection
 
 from imagegen_app.core.actors import System
-from imagegen_app.core.states import Outcome
+from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, LedgerEntry, Verdict
-from imagegen_app.moderation.base import PASSED, Finding, ScreenerFailed
+from imagegen_app.moderation.base import PASSED, ScreenerDecision, ScreenerFailed
 from imagegen_app.services.batches import lifecycle, row_jobs
 from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.gateways.storage import StorageFailed
@@ -37,20 +37,20 @@ class Watcher:
     does: dict[int, str] = {}
     names_cost: Decimal | None = None
 
-    def screen_text(self, text: str) -> Finding:
+    def screen_text(self, text: str) -> ScreenerDecision:
         return self._answer()
 
-    def screen_image(self, data: bytes, *, media_type: str) -> Finding:
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
         return self._answer()
 
-    def _answer(self) -> Finding:
+    def _answer(self) -> ScreenerDecision:
         Watcher.asked += 1
         what = Watcher.does.get(Watcher.asked, "passed")
         if what == "breaks":
             raise ScreenerFailed("out of order")
         if what == "passed":
-            return Finding(outcome=Outcome.PASSED, cost=Watcher.names_cost)
-        return Finding(outcome=Outcome.BLOCKED, categories=("violence",))
+            return ScreenerDecision(outcome=VerdictOutcome.PASSED, cost=Watcher.names_cost)
+        return ScreenerDecision(outcome=VerdictOutcome.BLOCKED, categories=("violence",))
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,7 @@ def test_images_are_charged_with_what_their_screening_cost(site: Site) -> None:
     assert ("charge", "screening", 2 * PICTURE) in lines()
     assert job.attempts.get().actual_cost == Decimal("0.04")
     assert [v.cost for v in Verdict.objects.order_by("pk")] == [TEXT, PICTURE, PICTURE]
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
     told = AuditEvent.objects.filter(type="money.charged").order_by("pk").first()
     assert told is not None
     assert '"purpose":"screening"' in told.body
@@ -123,7 +123,7 @@ def test_a_refused_prompt_costs_its_screening_and_nothing_else(
     assert refusal.value.job.actual_cost == TEXT
     assert lines() == [("charge", "screening", TEXT)]
     assert spent() == (TEXT, Decimal(0))
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_an_image_that_screening_refuses_was_paid_for(site: Site, watched: type[Watcher]) -> None:
@@ -136,7 +136,7 @@ def test_an_image_that_screening_refuses_was_paid_for(site: Site, watched: type[
     assert job.actual_cost == Decimal("0.04") + TEXT + 2 * PICTURE
     assert spent() == (job.actual_cost, Decimal(0))
     assert [v.outcome for v in job.verdicts.order_by("pk")] == ["passed", "passed", "blocked"]
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_screening_that_has_to_be_repeated_is_booked_each_time(
@@ -159,7 +159,7 @@ def test_screening_that_has_to_be_repeated_is_booked_each_time(
     assert job.state == "succeeded"
     assert job.screening_cost == TEXT + 2 * PICTURE
     assert job.actual_cost == Decimal("0.02") + job.screening_cost
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_a_screener_that_names_its_cost_is_believed_and_a_failed_one_costs_nothing(
@@ -173,7 +173,7 @@ def test_a_screener_that_names_its_cost_is_believed_and_a_failed_one_costs_nothi
 
     assert first.screening_cost == Decimal("0.0004")
     assert refusal.value.job.actual_cost == 0
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
@@ -182,7 +182,7 @@ def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
     site.budget.limit = Decimal("0.0215")
     catalog.save(actor=System("test"), record=site.budget)
 
-    with pytest.raises(access.Refused) as refusal:
+    with pytest.raises(access.ActionRefused) as refusal:
         site.request()
 
     assert refusal.value.code == "over_budget"
@@ -196,7 +196,7 @@ def test_no_transaction_is_held_open_while_a_screener_thinks(
     seen = []
     answer = Watcher._answer
 
-    def look(self: Watcher) -> Finding:
+    def look(self: Watcher) -> ScreenerDecision:
         # The test itself is one transaction; ours would be a savepoint in it.
         seen.append(len(connection.savepoint_ids))
         return answer(self)
@@ -216,7 +216,7 @@ def test_a_job_that_comes_to_nothing_keeps_only_what_screening_cost(site: Site) 
 
     assert (job.state, job.actual_cost) == ("cancelled", TEXT)
     assert spent() == (TEXT, Decimal(0))
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watcher]) -> None:
@@ -228,7 +228,7 @@ def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watch
         height=64,
         image_model=site.model,
     )
-    target = content_fields.by_path("catalog.Product.image")
+    target = content_fields.target_by_path("catalog.Product.image")
     assert target is not None
     batch = lifecycle.start(
         actor=site.actor,
@@ -239,17 +239,17 @@ def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watch
         mapping={"product": "name"},
         key="spring",
     )
-    while row_jobs.advance():
+    while row_jobs.create_next_jobs():
         pass
     driver.drive(seconds=20)
     batch = Batch.objects.get(pk=batch.pk)
 
-    assert (batch.made, batch.blocked) == (2, 1)
+    assert (batch.succeeded, batch.blocked) == (2, 1)
     assert batch.spent == spent()[0] == Decimal("0.04") + 3 * TEXT + 2 * PICTURE
-    assert lifecycle.estimated(version, site.model, rows=3) == 3 * (
+    assert lifecycle.estimate_cost(version, site.model, rows=3) == 3 * (
         Decimal("0.02") + TEXT + PICTURE
     )
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}
 
 
 @pytest.mark.parametrize("price", ["a lot", "-1", "NaN", "0.00001"])
@@ -277,4 +277,4 @@ def test_a_screener_that_names_a_price_that_is_none_fails_closed(
         site.request()
 
     assert lines() == []
-    assert doctor.broken_invariants() == {}
+    assert doctor.violated_invariants() == {}

@@ -90,7 +90,7 @@ def test_nothing_waiting_means_nothing_written() -> None:
 def test_leaves_hash_the_bodies_and_tiles_hold_the_leaves() -> None:
     append(300)
     sealing.seal(limit=100)
-    sealing.seal_everything()
+    sealing.seal_all()
 
     frontier = translog.Frontier()
     for body in AuditEvent.objects.order_by("pk").values_list("body", flat=True):
@@ -165,7 +165,7 @@ def test_many_may_append_and_seal_at_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    sealing.seal_everything()
+    sealing.seal_all()
     report = verification.verify()
 
     assert faults == []
@@ -197,7 +197,7 @@ def test_a_log_that_grew_is_signed_again_after_a_minute_and_not_before() -> None
     sealing.seal()
 
     too_soon = sealing.make_checkpoint(SYSTEM)
-    age_checkpoints(sealing.GROWN_SECONDS + 1)
+    age_checkpoints(sealing.CHECKPOINT_INTERVAL_SECONDS + 1)
     in_time = sealing.make_checkpoint(SYSTEM)
 
     assert too_soon is None
@@ -209,10 +209,10 @@ def test_a_resting_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
     append(1)
     sealing.seal()
     sealing.make_checkpoint(SYSTEM)
-    age_checkpoints(sealing.GROWN_SECONDS + 1)
+    age_checkpoints(sealing.CHECKPOINT_INTERVAL_SECONDS + 1)
 
     too_soon = sealing.make_checkpoint(SYSTEM)
-    age_checkpoints(sealing.IDLE_SECONDS + 1)
+    age_checkpoints(sealing.IDLE_CHECKPOINT_INTERVAL_SECONDS + 1)
     in_time = sealing.make_checkpoint(SYSTEM)
 
     assert too_soon is None

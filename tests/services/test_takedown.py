@@ -27,9 +27,9 @@ def test_a_withdrawn_image_leaves_the_fields_that_hold_a_copy(
 
     product.refresh_from_db()
     asset.refresh_from_db()
-    assert (cleared, asset.review, bool(product.image)) == (1, "withdrawn", False)
+    assert (cleared, asset.review_state, bool(product.image)) == (1, "withdrawn", False)
     assert not storage.exists(name)
-    assert not Placement.objects.standing().exists()
+    assert not Placement.objects.active().exists()
     assert AuditEvent.objects.filter(type="placement.removed", asset_id=asset.pk).count() == 1
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Provider, Worker
-from imagegen_app.models.guard import StrayWrite
+from imagegen_app.models.guard import WriteOutsideUseCase
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.foundation.unit import NoAuditEvent, use_case
+from imagegen_app.services.foundation.unit import AuditEventMissing, use_case
 from imagegen_app.testing.factories import make_provider
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SYSTEM = System("test")
 
 
 def test_a_row_saved_outside_of_a_use_case_is_refused() -> None:
-    with pytest.raises(StrayWrite):
+    with pytest.raises(WriteOutsideUseCase):
         Provider(name="x", slug="x", adapter="sandbox").save()
 
     assert not Provider.objects.exists()
@@ -41,7 +41,7 @@ def test_no_way_of_writing_goes_past_the_guard(write: str) -> None:
         ),
     }
 
-    with pytest.raises(StrayWrite):
+    with pytest.raises(WriteOutsideUseCase):
         ways[write]()
 
     assert list(Provider.objects.values_list("pk", "name")) == [(provider.pk, provider.name)]
@@ -52,7 +52,7 @@ def test_a_change_without_an_event_is_rolled_back() -> None:
     def careless() -> None:
         Provider.objects.create(name="x", slug="x", adapter="sandbox")
 
-    with pytest.raises(NoAuditEvent):
+    with pytest.raises(AuditEventMissing):
         careless()
 
     assert not Provider.objects.exists()
@@ -74,10 +74,10 @@ def test_an_event_inside_a_nested_use_case_counts_for_the_outer_one() -> None:
 
 
 def test_a_silent_use_case_may_change_heartbeats() -> None:
-    @use_case(silent=True)
+    @use_case(audited=False)
     def beat() -> None:
         now = clock.now()
-        Worker.objects.create(name="w", engine="e", started_at=now, seen_at=now)
+        Worker.objects.create(name="w", engine="e", started_at=now, last_seen_at=now)
 
     beat()
 

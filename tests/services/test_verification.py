@@ -79,7 +79,7 @@ def test_a_changed_body_is_named_and_nothing_else() -> None:
     first = report.first
     assert first is not None
     assert (first.seq, first.event_id) == (270, event.pk)
-    assert f"event {event.pk}, log.verified, {event.at:%Y-%m-%d %H:%M:%S} UTC" in first.sentence
+    assert f"event {event.pk}, log.verified, {event.at:%Y-%m-%d %H:%M:%S} UTC" in first.message
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_changed_column_is_named(column: str, value: str) -> None:
 
     assert kinds(report) == ["changed_column"]
     assert report.findings[0].seq == 1
-    assert column in report.findings[0].sentence
+    assert column in report.findings[0].message
 
 
 def test_an_event_about_a_job_must_bear_that_jobs_number() -> None:
@@ -122,7 +122,7 @@ def test_an_event_about_a_job_must_bear_that_jobs_number() -> None:
     report = verification.verify()
 
     assert [f.kind for f in report.findings] == ["changed_column", "checkpoint"]
-    assert "job_id" in report.findings[0].sentence
+    assert "job_id" in report.findings[0].message
 
 
 def test_a_deleted_event_is_named() -> None:
@@ -147,7 +147,7 @@ def test_an_event_deleted_with_its_leaf_is_a_gap() -> None:
 
     assert kinds(report) == ["gap"]
     assert report.findings[0].seq == 3
-    assert "Entry 3 is missing" in report.findings[0].sentence
+    assert "Entry 3 is missing" in report.findings[0].message
 
 
 def test_missing_places_in_a_row_are_one_gap() -> None:
@@ -156,7 +156,7 @@ def test_missing_places_in_a_row_are_one_gap() -> None:
 
     report = verification.verify()
 
-    gaps = [f.sentence for f in report.findings if f.kind == "gap"]
+    gaps = [f.message for f in report.findings if f.kind == "gap"]
     assert gaps == ["Entries 3 to 4 are missing.", "Entry 7 is missing."]
     assert kinds(report).count("missing_leaf") == 3
     assert report.first is not None
@@ -172,8 +172,8 @@ def test_a_cut_off_end_shows_against_the_tiles_and_the_checkpoint() -> None:
     report = verification.verify()
 
     assert kinds(report) == ["gap", "rollback"]
-    assert report.findings[0].sentence == "Entries 3 to 4 are missing at the end of the log."
-    assert "5 events is signed, but the log has 3" in report.findings[1].sentence
+    assert report.findings[0].message == "Entries 3 to 4 are missing at the end of the log."
+    assert "5 events is signed, but the log has 3" in report.findings[1].message
 
 
 def test_a_gap_wider_than_what_is_read_at_once_ends_the_walk() -> None:
@@ -195,7 +195,7 @@ def test_a_log_that_begins_beyond_what_is_read_at_once_is_one_gap() -> None:
 
     report = verification.verify()
 
-    assert report.findings[0].sentence == f"Entries 0 to {far - 1} are missing."
+    assert report.findings[0].message == f"Entries 0 to {far - 1} are missing."
 
 
 def test_an_event_that_neither_waits_nor_stands_in_the_log_is_found() -> None:
@@ -256,7 +256,7 @@ def test_everything_changed_alike_still_breaks_the_signed_root_which_bounds_the_
     report = verification.verify()
 
     assert kinds(report) == ["checkpoint"]
-    assert "something in entries 4 to 7 was changed" in report.findings[0].sentence
+    assert "something in entries 4 to 7 was changed" in report.findings[0].message
 
 
 def test_three_different_tellings_are_a_changed_body() -> None:
@@ -279,7 +279,7 @@ def test_a_missing_tile_is_named_once_and_the_upper_ones_are_compared() -> None:
 
     report = verification.verify()
 
-    sentences = [f.sentence for f in report.findings if f.kind == "tile_mismatch"]
+    sentences = [f.message for f in report.findings if f.kind == "tile_mismatch"]
     assert sentences == [
         *(f"Tile {index} of level 0 is missing or too short." for index in range(3)),
         "Tile 0 of level 1 differs from the events below it.",

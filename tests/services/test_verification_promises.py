@@ -6,7 +6,12 @@ import pytest
 from django.conf import settings as django_settings
 
 from imagegen_app.core import notes
-from imagegen_app.models import AuditEvent, AuditSecret, AuditTile, Checkpoint
+from imagegen_app.models import (
+    AuditEvent,
+    AuditPersonalText,
+    AuditTile,
+    Checkpoint,
+)
 from imagegen_app.services.audit import _log_findings, log_key, sealing, verification
 from tests.services.log_tampering import (
     SYSTEM,
@@ -47,7 +52,7 @@ def test_a_checkpoint_of_another_key_is_not_believed(settings: Any, tmp_path: Pa
     report = verification.verify()
 
     assert set(kinds(report)) == {"checkpoint", "published"}
-    assert "no signature of this key" in report.findings[0].sentence
+    assert "no signature of this key" in report.findings[0].message
 
 
 def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
@@ -57,7 +62,7 @@ def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
     report = verification.verify()
 
     assert kinds(report) == ["checkpoint"]
-    assert "columns differ" in report.findings[0].sentence
+    assert "columns differ" in report.findings[0].message
 
 
 def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
@@ -69,7 +74,7 @@ def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
 
     report = verification.verify()
 
-    assert [f.sentence for f in report.findings] == ["The signed root of 0 events differs."]
+    assert [f.message for f in report.findings] == ["The signed root of 0 events differs."]
 
 
 def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
@@ -112,20 +117,20 @@ def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() ->
     sealing.seal()
     ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
     execute(
-        "UPDATE imagegen_auditsecret SET value = 'Bob was here'"
+        "UPDATE imagegen_auditpersonaltext SET value = 'Bob was here'"
         " WHERE event_id = %s AND field = 'note'",
         ids[0],
     )
     execute(
-        "UPDATE imagegen_auditsecret SET field = 'email' WHERE event_id = %s AND field = 'note'",
+        "UPDATE imagegen_auditpersonaltext SET field = 'email' WHERE event_id = %s AND field = 'note'",
         ids[1],
     )
-    execute("DELETE FROM imagegen_auditsecret WHERE event_id = %s", ids[2])
+    execute("DELETE FROM imagegen_auditpersonaltext WHERE event_id = %s", ids[2])
 
     report = verification.verify()
 
     assert [(f.kind, f.seq) for f in report.findings] == [("changed_text", 0), ("changed_text", 1)]
-    assert "(note)" in report.findings[0].sentence
+    assert "(note)" in report.findings[0].message
     # Two of the last event, and the one that hides under another name.
     assert report.erased == 3
 
@@ -133,12 +138,12 @@ def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() ->
 def test_a_shortened_salt_is_a_changed_text() -> None:
     append(1, personal={"note": "Ada was here"})
     sealing.seal()
-    execute("UPDATE imagegen_auditsecret SET salt = %s", b"short")
+    execute("UPDATE imagegen_auditpersonaltext SET salt = %s", b"short")
 
     report = verification.verify()
 
     assert kinds(report) == ["changed_text"]
-    assert AuditSecret.objects.count() == 1
+    assert AuditPersonalText.objects.count() == 1
 
 
 def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
@@ -148,7 +153,7 @@ def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
     report = verification.verify()
 
     assert len(report.findings) == _log_findings.MAX_FINDINGS
-    assert report.faults == 130
+    assert report.finding_count == 130
 
 
 @pytest.mark.parametrize("size", [0, 5, 256, 300])
@@ -186,7 +191,7 @@ def test_tiles_that_do_not_give_the_signed_root_are_no_start(damage: str) -> Non
     report = verification.verify(since=5)
 
     assert "The tiles do not give the signed root of 5 events." in [
-        f.sentence for f in report.findings
+        f.message for f in report.findings
     ]
     assert report.size == 5
 

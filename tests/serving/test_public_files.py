@@ -25,7 +25,7 @@ HIDDEN = [ReviewState.PENDING, ReviewState.REJECTED, ReviewState.WITHDRAWN]
 def files_of(asset: Asset) -> list[str]:
     """Return the public addresses of the master and of every rendition."""
     files: list[Any] = [asset, *asset.renditions.all()]
-    return [delivery.public_address(file) for file in files]
+    return [delivery.public_url(file) for file in files]
 
 
 def assert_nothing_is_there(answer: Any) -> None:
@@ -39,7 +39,7 @@ def assert_nothing_is_there(answer: Any) -> None:
 def test_an_approved_master_is_sent_as_it_was_stored(client: Client) -> None:
     asset = make_asset()
 
-    answer: Any = client.get(delivery.public_address(asset))
+    answer: Any = client.get(delivery.public_url(asset))
 
     assert answer.status_code == 200
     assert hashlib.sha256(answer.body).hexdigest() == asset.sha256
@@ -60,7 +60,7 @@ def test_the_media_type_comes_from_our_table(
     asset = make_asset(formats=[name], widths=[16])
     (rendition,) = asset.renditions.all()
 
-    answer: Any = client.get(delivery.public_address(rendition))
+    answer: Any = client.get(delivery.public_url(rendition))
 
     assert answer.headers["Content-Type"] == media_type
     assert answer.headers["Content-Disposition"] == (
@@ -72,7 +72,7 @@ def test_the_media_type_comes_from_our_table(
 def test_the_headers_let_it_be_a_picture_and_nothing_else(client: Client) -> None:
     asset = make_asset()
 
-    answer: Any = client.get(delivery.public_address(asset))
+    answer: Any = client.get(delivery.public_url(asset))
 
     wanted = {
         "Cache-Control": "public, max-age=300, must-revalidate",
@@ -94,7 +94,7 @@ def test_no_cookie_is_set_though_middleware_would(client: Client) -> None:
 
     # The CMS's middleware sets a language cookie on whatever it can.
     assert client.get("/en/shop/").cookies
-    for address in (delivery.public_address(asset), f"/imagegen/files/{'0' * 64}.png"):
+    for address in (delivery.public_url(asset), f"/imagegen/files/{'0' * 64}.png"):
         answer: Any = client.get(address)
 
         assert not answer.cookies
@@ -105,7 +105,7 @@ def test_the_session_is_not_read(client: Client) -> None:
     asset = make_asset()
     client.force_login(make_user())
 
-    answer: Any = client.get(delivery.public_address(asset))
+    answer: Any = client.get(delivery.public_url(asset))
 
     assert answer.status_code == 200
     # Django's sessions put their cookie's name there as soon as they are read.
@@ -125,7 +125,7 @@ def test_a_file_costs_two_queries_at_most(
 
 @pytest.mark.parametrize("state", HIDDEN)
 def test_no_file_of_an_unapproved_asset_is_there(client: Client, state: ReviewState) -> None:
-    asset = make_asset(review=state)
+    asset = make_asset(review_state=state)
 
     for address in files_of(asset):
         assert_nothing_is_there(client.get(address))
@@ -136,9 +136,9 @@ def test_no_file_of_an_unapproved_asset_is_there(client: Client, state: ReviewSt
 def test_a_known_hash_does_not_tell_of_an_unapproved_asset(
     client: Client, state: ReviewState
 ) -> None:
-    asset = make_asset(review=state)
+    asset = make_asset(review_state=state)
 
-    answer: Any = client.get(delivery.public_address(asset), headers={"If-None-Match": "*"})
+    answer: Any = client.get(delivery.public_url(asset), headers={"If-None-Match": "*"})
 
     assert_nothing_is_there(answer)
 
@@ -157,11 +157,11 @@ def test_withdrawing_takes_every_file_down_at_the_next_request(client: Client) -
 
 
 def test_bytes_shared_with_an_approved_asset_stay_there(client: Client) -> None:
-    hidden, shown = make_asset(review="pending"), make_asset(formats=())
-    twin = make_asset(formats=(), sha256=hidden.sha256, key=hidden.key)
+    hidden, shown = make_asset(review_state="pending"), make_asset(formats=())
+    twin = make_asset(formats=(), sha256=hidden.sha256, storage_key=hidden.storage_key)
 
-    assert client.get(delivery.public_address(twin)).status_code == 200
-    assert client.get(delivery.public_address(shown)).status_code == 200
+    assert client.get(delivery.public_url(twin)).status_code == 200
+    assert client.get(delivery.public_url(shown)).status_code == 200
 
 
 def test_the_original_is_never_public(client: Client) -> None:
@@ -173,7 +173,7 @@ def test_the_original_is_never_public(client: Client) -> None:
 def test_an_unchanged_file_is_not_sent_again(client: Client) -> None:
     asset = make_asset()
     # Nothing is read from the storage for it: the file itself is gone.
-    storage.storage().delete(asset.key)
+    storage.image_storage().delete(asset.storage_key)
 
     for held in (
         f'"{asset.sha256}"',
@@ -181,7 +181,7 @@ def test_an_unchanged_file_is_not_sent_again(client: Client) -> None:
         f'"other", "{asset.sha256}"',
         "*",
     ):
-        answer: Any = client.get(delivery.public_address(asset), headers={"If-None-Match": held})
+        answer: Any = client.get(delivery.public_url(asset), headers={"If-None-Match": held})
 
         assert answer.status_code == 304
         assert answer.content == b""
@@ -193,14 +193,14 @@ def test_an_unchanged_file_is_not_sent_again(client: Client) -> None:
 def test_another_tag_gets_the_whole_file(client: Client) -> None:
     asset = make_asset()
 
-    answer: Any = client.get(delivery.public_address(asset), headers={"If-None-Match": '"other"'})
+    answer: Any = client.get(delivery.public_url(asset), headers={"If-None-Match": '"other"'})
 
     assert answer.status_code == 200
 
 
 def test_head_tells_the_same_without_the_bytes(client: Client) -> None:
     asset = make_asset()
-    address = delivery.public_address(asset)
+    address = delivery.public_url(asset)
 
     told, sent = client.head(address), client.get(address)
 
@@ -213,13 +213,13 @@ def test_head_tells_the_same_without_the_bytes(client: Client) -> None:
 def test_only_reading_is_answered(client: Client, method: str) -> None:
     asset = make_asset()
 
-    assert getattr(client, method)(delivery.public_address(asset)).status_code == 405
+    assert getattr(client, method)(delivery.public_url(asset)).status_code == 405
 
 
 def test_a_wish_for_a_part_gets_the_whole(client: Client) -> None:
     asset = make_asset()
 
-    answer: Any = client.get(delivery.public_address(asset), headers={"Range": "bytes=0-9"})
+    answer: Any = client.get(delivery.public_url(asset), headers={"Range": "bytes=0-9"})
 
     assert answer.status_code == 200
     assert "Content-Range" not in answer.headers
@@ -263,7 +263,7 @@ def test_a_capital_hash_is_another_name(client: Client) -> None:
 
 def test_a_file_that_the_storage_lost_is_not_there(client: Client) -> None:
     asset = make_asset()
-    storage.storage().delete(asset.key)
+    storage.image_storage().delete(asset.storage_key)
 
-    assert_nothing_is_there(client.get(delivery.public_address(asset)))
-    assert_nothing_is_there(client.head(delivery.public_address(asset)))
+    assert_nothing_is_there(client.get(delivery.public_url(asset)))
+    assert_nothing_is_there(client.head(delivery.public_url(asset)))

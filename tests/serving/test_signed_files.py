@@ -43,9 +43,9 @@ def parts(address: str) -> tuple[str, str]:
 
 
 def test_a_preview_shows_what_is_not_public(client: Client) -> None:
-    asset = make_asset(review="pending")
+    asset = make_asset(review_state="pending")
 
-    answer: Any = client.get(delivery.preview_address(asset, width=16))
+    answer: Any = client.get(delivery.preview_url(asset, width=16))
 
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "private, max-age=0, must-revalidate"
@@ -62,7 +62,7 @@ def test_a_preview_is_the_smallest_file_that_is_wide_enough() -> None:
     asset = make_asset(widths=(16, 32, 48), formats=("webp",))
 
     narrow, fitting, wider = (
-        parts(delivery.preview_address(asset, width=width))[1] for width in (10, 20, 900)
+        parts(delivery.preview_url(asset, width=width))[1] for width in (10, 20, 900)
     )
 
     by_width = {r.width: f"{r.sha256}.webp" for r in asset.renditions.all()}
@@ -72,19 +72,19 @@ def test_a_preview_is_the_smallest_file_that_is_wide_enough() -> None:
 def test_an_asset_without_renditions_is_previewed_by_its_master() -> None:
     asset = make_asset(formats=())
 
-    assert parts(delivery.preview_address(asset))[1] == f"{asset.sha256}.png"
+    assert parts(delivery.preview_url(asset))[1] == f"{asset.sha256}.png"
 
 
 @pytest.mark.usefixtures("plain_site")
 def test_a_signed_file_costs_no_query(client: Client, django_assert_num_queries: Any) -> None:
-    address = delivery.signed_address(make_asset(review="pending"))
+    address = delivery.signed_url(make_asset(review_state="pending"))
 
     with django_assert_num_queries(0):
         assert client.get(address).status_code == 200
 
 
 def test_an_address_expires(client: Client, later: Callable[[float], None]) -> None:
-    address = delivery.signed_address(make_asset(review="pending"))
+    address = delivery.signed_url(make_asset(review_state="pending"))
 
     later(899)
     assert client.get(address).status_code == 200
@@ -93,9 +93,9 @@ def test_an_address_expires(client: Client, later: Callable[[float], None]) -> N
 
 
 def test_a_site_may_shorten_the_time(client: Client, later: Callable[[float], None]) -> None:
-    address = delivery.signed_address(make_asset(review="pending"))
+    address = delivery.signed_url(make_asset(review_state="pending"))
 
-    with override_settings(IMAGEGEN={"URL_SECONDS": 60}):
+    with override_settings(IMAGEGEN={"SIGNED_URL_SECONDS": 60}):
         later(59)
         assert client.get(address).status_code == 200
         later(62)
@@ -103,16 +103,16 @@ def test_a_site_may_shorten_the_time(client: Client, later: Callable[[float], No
 
 
 def test_no_site_can_stretch_the_time(client: Client, later: Callable[[float], None]) -> None:
-    address = delivery.signed_address(make_asset(review="pending"))
+    address = delivery.signed_url(make_asset(review_state="pending"))
 
-    with override_settings(IMAGEGEN={"URL_SECONDS": 86_400}):
+    with override_settings(IMAGEGEN={"SIGNED_URL_SECONDS": 86_400}):
         later(902)
         assert client.get(address).status_code == 404
 
 
 def test_an_address_opens_no_other_file(client: Client) -> None:
-    mine, other = make_asset(review="pending"), make_asset(review="pending")
-    token, _name = parts(delivery.signed_address(mine))
+    mine, other = make_asset(review_state="pending"), make_asset(review_state="pending")
+    token, _name = parts(delivery.signed_url(mine))
 
     answer: Any = client.get(f"/imagegen/files/signed/{token}/{other.sha256}.png")
 
@@ -120,8 +120,8 @@ def test_an_address_opens_no_other_file(client: Client) -> None:
 
 
 def test_an_address_opens_its_file_under_no_other_extension(client: Client) -> None:
-    asset = make_asset(review="pending")
-    token, _name = parts(delivery.signed_address(asset))
+    asset = make_asset(review_state="pending")
+    token, _name = parts(delivery.signed_url(asset))
 
     answer: Any = client.get(f"/imagegen/files/signed/{token}/{asset.sha256}.html")
 
@@ -130,7 +130,7 @@ def test_an_address_opens_its_file_under_no_other_extension(client: Client) -> N
 
 @pytest.mark.parametrize("place", [0, 10, -1, -20])
 def test_a_changed_token_opens_nothing(client: Client, place: int) -> None:
-    token, name = parts(delivery.signed_address(make_asset(review="pending")))
+    token, name = parts(delivery.signed_url(make_asset(review_state="pending")))
     letters = list(token)
     letters[place] = "A" if letters[place] != "A" else "B"
 
@@ -159,19 +159,19 @@ def test_a_token_of_another_shape_opens_nothing(client: Client, content: Any) ->
 
 
 def test_a_signature_made_for_something_else_opens_nothing(client: Client) -> None:
-    asset = make_asset(review="pending")
+    asset = make_asset(review_state="pending")
     name = f"{asset.sha256}.png"
     token = signing.dumps(
-        {"name": name, "kind": "inline", "key": asset.key}, salt="imagegen.chosen"
+        {"name": name, "kind": "inline", "key": asset.storage_key}, salt="imagegen.chosen"
     )
 
     assert client.get(f"/imagegen/files/signed/{token}/{name}").status_code == 404
 
 
 def test_a_key_in_rotation_still_opens_and_a_dropped_one_does_not(client: Client) -> None:
-    asset = make_asset(review="pending")
+    asset = make_asset(review_state="pending")
     with override_settings(SECRET_KEY="the old key"):
-        address = delivery.signed_address(asset)
+        address = delivery.signed_url(asset)
 
     with override_settings(SECRET_KEY="the new key", SECRET_KEY_FALLBACKS=["the old key"]):
         assert client.get(address).status_code == 200
@@ -180,10 +180,10 @@ def test_a_key_in_rotation_still_opens_and_a_dropped_one_does_not(client: Client
 
 
 def test_an_original_is_always_a_download_of_unknown_bytes(client: Client) -> None:
-    asset = make_asset(review="rejected")
+    asset = make_asset(review_state="rejected")
     user = make_user(permissions=["imagegen.download_original"])
 
-    address = delivery.original_address(actor=access.person(user), asset=asset)
+    address = delivery.original_url(actor=access.actor_for(user), asset=asset)
     answer: Any = client.get(address)
 
     assert answer.headers["Content-Type"] == "application/octet-stream"
@@ -197,7 +197,7 @@ def test_a_link_to_an_original_is_recorded() -> None:
     asset = make_asset()
     user = make_user(permissions=["imagegen.download_original"])
 
-    delivery.original_address(actor=access.person(user), asset=asset)
+    delivery.original_url(actor=access.actor_for(user), asset=asset)
 
     event = AuditEvent.objects.get(type="asset.downloaded")
     assert (event.asset_id, event.actor_id) == (asset.pk, str(user.pk))
@@ -208,7 +208,7 @@ def test_nobody_gets_an_original_without_the_permission() -> None:
     asset = make_asset()
 
     with pytest.raises(access.NotPermitted):
-        delivery.original_address(actor=access.person(make_user()), asset=asset)
+        delivery.original_url(actor=access.actor_for(make_user()), asset=asset)
 
     assert not AuditEvent.objects.filter(type="asset.downloaded").exists()
 
@@ -216,9 +216,9 @@ def test_nobody_gets_an_original_without_the_permission() -> None:
 def test_a_file_of_an_unknown_kind_is_only_ever_downloaded(client: Client) -> None:
     storage.put("assets", page := b"<script>alert(1)</script>", extension="html")
     sha256 = hashlib.sha256(page).hexdigest()
-    asset = make_asset(formats=(), sha256=sha256, key=f"assets/{sha256[:2]}/{sha256}.html")
+    asset = make_asset(formats=(), sha256=sha256, storage_key=f"assets/{sha256[:2]}/{sha256}.html")
 
-    for address in (delivery.public_address(asset), delivery.signed_address(asset)):
+    for address in (delivery.public_url(asset), delivery.signed_url(asset)):
         answer: Any = client.get(address)
 
         assert answer.headers["Content-Type"] == "application/octet-stream"

@@ -68,7 +68,7 @@ def make_product(number: int = 1, *, image: str = "products/mug.png") -> Product
 
 def place(asset: Asset, product: Product) -> None:
     """Remember an asset as standing in the product's image field."""
-    placement.note(actor=ACTOR, asset=asset, target=product, field="image")
+    placement.record_placement(actor=ACTOR, asset=asset, target=product, field="image")
 
 
 def test_a_picture_offers_modern_formats_by_width_and_a_fallback() -> None:
@@ -78,8 +78,7 @@ def test_a_picture_offers_modern_formats_by_width_and_a_fallback() -> None:
 
     def srcset(format: str) -> str:  # noqa: A002 - the word of the tables
         return ", ".join(
-            f"{delivery.public_address(rendition(asset, format, width))} {width}w"
-            for width in (16, 32)
+            f"{delivery.public_url(rendition(asset, format, width))} {width}w" for width in (16, 32)
         )
 
     assert tags.named("source") == [
@@ -87,7 +86,7 @@ def test_a_picture_offers_modern_formats_by_width_and_a_fallback() -> None:
         {"type": "image/webp", "srcset": srcset("webp"), "sizes": "50vw"},
     ]
     (image,) = tags.named("img")
-    assert image["src"] == delivery.public_address(rendition(asset, "jpeg", 32))
+    assert image["src"] == delivery.public_url(rendition(asset, "jpeg", 32))
     assert image["srcset"] == srcset("jpeg")
     assert (image["width"], image["height"]) == ("64", "48")
     assert image["alt"] == "A mug on a table"
@@ -100,7 +99,7 @@ def test_an_asset_without_renditions_shows_its_master() -> None:
 
     assert tags.named("source") == []
     (image,) = tags.named("img")
-    assert image["src"] == delivery.public_address(asset)
+    assert image["src"] == delivery.public_url(asset)
     assert "srcset" not in image
 
 
@@ -137,7 +136,7 @@ def test_the_words_are_the_page_s_or_the_asset_s(
 
 @pytest.mark.parametrize("state", HIDDEN)
 def test_what_is_not_approved_is_not_there(state: ReviewState) -> None:
-    asset = make_asset(review=state)
+    asset = make_asset(review_state=state)
 
     assert render("{% imagegen_picture asset %}", asset=asset) == ""
     assert render("{% imagegen_url asset %}", asset=asset) == ""
@@ -145,7 +144,7 @@ def test_what_is_not_approved_is_not_there(state: ReviewState) -> None:
 
 @pytest.mark.parametrize("state", HIDDEN)
 def test_a_placeholder_tells_nothing_of_what_it_stands_for(state: ReviewState) -> None:
-    asset = make_asset(review=state)
+    asset = make_asset(review_state=state)
 
     html = render("{% imagegen_picture asset placeholder=True %}", asset=asset)
 
@@ -202,7 +201,7 @@ def test_a_picture_costs_one_query_and_none_if_prefetched(django_assert_num_quer
 
 
 def test_a_preview_is_signed_and_shows_what_is_not_approved() -> None:
-    asset = make_asset(review="pending")
+    asset = make_asset(review_state="pending")
 
     (image,) = Tags(render("{% imagegen_picture asset preview=True %}", asset=asset)).named("img")
 
@@ -215,13 +214,13 @@ def test_an_address_is_that_of_the_rendition_that_fits() -> None:
 
     url = render('{% imagegen_url asset width=20 format="webp" %}', asset=asset)
 
-    assert url == delivery.public_address(rendition(asset, "webp", 32))
+    assert url == delivery.public_url(rendition(asset, "webp", 32))
 
 
 def test_an_address_without_a_fitting_format_is_the_master_s() -> None:
     asset = make_asset(formats=("webp",))
 
-    assert render("{% imagegen_url asset %}", asset=asset) == delivery.public_address(asset)
+    assert render("{% imagegen_url asset %}", asset=asset) == delivery.public_url(asset)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +286,7 @@ def test_an_emptied_field_is_not_ours(django_assert_num_queries: Any) -> None:
 def test_a_placement_taken_back_is_not_ours() -> None:
     asset, product = make_asset(), make_product()
     place(asset, product)
-    placement.content_gone(actor=ACTOR, target=product)
+    placement.remove_all_from(actor=ACTOR, target=product)
 
     assert render('{% imagegen_label_for product "image" %}', product=product) == ""
 
@@ -295,7 +294,7 @@ def test_a_placement_taken_back_is_not_ours() -> None:
 @pytest.mark.parametrize("state", [ReviewState.APPROVED, *HIDDEN])
 def test_a_copy_keeps_its_label_whatever_became_of_the_asset(state: ReviewState) -> None:
     # The field holds a copy that stays visible; without its label it would pass for a photograph.
-    asset, product = make_asset(review=state), make_product()
+    asset, product = make_asset(review_state=state), make_product()
     place(asset, product)
 
     assert "AI generated" in render('{% imagegen_label_for product "image" %}', product=product)
@@ -304,7 +303,7 @@ def test_a_copy_keeps_its_label_whatever_became_of_the_asset(state: ReviewState)
 def test_a_relation_to_an_asset_is_found_like_a_file() -> None:
     parent, child = make_asset(), make_asset()
     link = Lineage(pk=7, child=child, parent=parent, relationship="parentOf")
-    placement.note(actor=ACTOR, asset=parent, target=link, field="parent")
+    placement.record_placement(actor=ACTOR, asset=parent, target=link, field="parent")
 
     assert "AI generated" in render('{% imagegen_label_for link "parent" %}', link=link)
     assert render('{% imagegen_label_for link "child" %}', link=link) == ""
@@ -344,7 +343,9 @@ def test_lists_that_come_and_go_are_not_mistaken_for_each_other() -> None:
     product = make_product()
     # The same key in two tables: only the lists tell them apart.
     shelf = Category(pk=product.pk, name="Mugs")
-    placement.note(actor=ACTOR, asset=make_asset(formats=()), target=product, field="name")
+    placement.record_placement(
+        actor=ACTOR, asset=make_asset(formats=()), target=product, field="name"
+    )
 
     class Row:
         """A row that makes its list anew each time, as a related manager does."""

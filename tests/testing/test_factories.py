@@ -21,13 +21,13 @@ def test_an_asset_stands_on_real_files() -> None:
     asset = factories.make_asset(size=(80, 60), widths=(20, 40), formats=("avif", "webp", "jpeg"))
 
     for key, sha256 in [
-        (asset.key, asset.sha256),
-        (asset.original_key, asset.original_sha256),
-        *asset.renditions.values_list("key", "sha256"),
+        (asset.storage_key, asset.sha256),
+        (asset.original_storage_key, asset.original_sha256),
+        *asset.renditions.values_list("storage_key", "sha256"),
     ]:
         assert hashlib.sha256(storage.get(key)).hexdigest() == sha256
     for made in asset.renditions.all():
-        with Image.open(io.BytesIO(storage.get(made.key))) as image:
+        with Image.open(io.BytesIO(storage.get(made.storage_key))) as image:
             assert (image.format or "").lower() == made.format
             assert image.size == (made.width, made.height)
     assert {(r.width, r.height) for r in asset.renditions.all()} == {(20, 15), (40, 30)}
@@ -35,10 +35,10 @@ def test_an_asset_stands_on_real_files() -> None:
 
 @pytest.mark.parametrize("state", ReviewState)
 def test_an_asset_is_made_in_any_state_of_review(state: ReviewState) -> None:
-    asset = factories.make_asset(review=state, formats=())
+    asset = factories.make_asset(review_state=state, formats=())
 
     asset.full_clean()
-    assert asset.review == state
+    assert asset.review_state == state
     assert (asset.reviewed_at is None) == (state is ReviewState.PENDING)
 
 
@@ -80,15 +80,15 @@ def test_a_grant_lets_a_member_request() -> None:
     model = factories.make_image_model()
     factories.make_grant(group=user.groups.get(), image_model=model)
 
-    decision = access.decide(
-        access.person(user),
+    decision = access.check_grant(
+        access.actor_for(user),
         image_model=model,
         operation=Operation.GENERATE,
         size=Size(1024, 1024),
         count=1,
     )
 
-    assert decision.allowed, decision.why
+    assert decision.allowed, decision.reason
 
 
 def test_a_template_is_published() -> None:

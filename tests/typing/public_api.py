@@ -17,21 +17,21 @@ from django.dispatch import Signal
 
 from imagegen_app import attach, conf, estimate, generate, signals
 from imagegen_app.captioning.base import Caption, Captioner
-from imagegen_app.core.states import Outcome
+from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.core.types import (
     Capabilities,
     Cost,
-    GeneratedImage,
     GenerationRequest,
     Operation,
+    ProviderImage,
     ProviderResult,
-    Recovery,
+    RecoveryMethod,
     Size,
     SizeRule,
     Submission,
     SubmissionStatus,
 )
-from imagegen_app.engines.base import Complaint, Engine
+from imagegen_app.engines.base import Engine, SettingsIssue
 from imagegen_app.models import (
     Asset,
     Attempt,
@@ -45,11 +45,11 @@ from imagegen_app.models import (
 from imagegen_app.models import (
     Provider as ProviderRow,
 )
-from imagegen_app.moderation.base import PASSED, Finding, Screener
-from imagegen_app.providers.answers import AnswerFile
-from imagegen_app.providers.base import CancelOutcome, Provider, WebhookNotice
+from imagegen_app.moderation.base import PASSED, Screener, ScreenerDecision
+from imagegen_app.providers.answers import SpooledAnswer
+from imagegen_app.providers.base import CancelOutcome, ProviderAdapter, WebhookNotice
 from imagegen_app.services.job_requests.creation import Offer
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.budgets import Allowance
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
@@ -78,11 +78,11 @@ def prices(quote: Offer) -> None:
     assert_type(quote.is_cached, bool)
 
 
-def refusals(refusal: Refused) -> None:
+def refusals(refusal: ActionRefused) -> None:
     """Show why something is refused."""
     assert_type(refusal.code, str)
-    assert_type(refusal.what, str)
-    assert_type(refusal.why, str)
+    assert_type(refusal.message, str)
+    assert_type(refusal.reason, str)
     assert_type(refusal.remedy, str)
 
 
@@ -91,7 +91,7 @@ def receivers() -> None:
     assert_type(signals.job_finished, Signal)
     assert_type(signals.asset_created, Signal)
     assert_type(signals.asset_reviewed, Signal)
-    assert_type(signals.placement_made, Signal)
+    assert_type(signals.placement_created, Signal)
 
 
 def settings_of_the_site() -> None:
@@ -116,28 +116,28 @@ class WebcomicProvider:
     """An adapter that a stranger wrote."""
 
     name: ClassVar[str] = "webcomic"
-    recovery: ClassVar[frozenset[Recovery]] = frozenset({Recovery.IDEMPOTENCY_KEY})
+    recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.IDEMPOTENCY_KEY})
 
     def capabilities(self, model: str) -> Capabilities:
-        rule = SizeRule(listed=(Size(1024, 1024),))
+        rule = SizeRule(allowed=(Size(1024, 1024),))
         return Capabilities(operations=frozenset({Operation.GENERATE}), sizes=rule)
 
-    async def submit(self, request: GenerationRequest, *, answer: AnswerFile) -> Submission:
+    async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         return Submission(status=SubmissionStatus.ACCEPTED, ref=request.idempotency_key)
 
-    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
         return Submission(status=SubmissionStatus.RUNNING, ref=ref, progress=0.5)
 
     async def cancel(self, ref: str) -> CancelOutcome:
         return "not_offered"
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: AnswerFile
+        self, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         return None
 
-    def read_answer(self, answer: AnswerFile) -> ProviderResult:
-        return ProviderResult(images=(GeneratedImage(data=b""),), reported_cost=Cost(Decimal(1)))
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
+        return ProviderResult(images=(ProviderImage(data=b""),), reported_cost=Cost(Decimal(1)))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
         return WebhookNotice(delivery_id="1", ref="1", status="succeeded")
@@ -146,10 +146,12 @@ class WebcomicProvider:
 class StrictScreener:
     """A screener that a stranger wrote."""
 
-    def screen_text(self, text: str) -> Finding:
-        return Finding(outcome=Outcome.BLOCKED, categories=("names",), cost=Decimal("0.001"))
+    def screen_text(self, text: str) -> ScreenerDecision:
+        return ScreenerDecision(
+            outcome=VerdictOutcome.BLOCKED, categories=("names",), cost=Decimal("0.001")
+        )
 
-    def screen_image(self, data: bytes, *, media_type: str) -> Finding:
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
         return PASSED
 
 
@@ -166,19 +168,19 @@ class CronEngine:
     label: ClassVar[str] = "cron"
     can_delay: ClassVar[bool] = False
     has_worker: ClassVar[bool] = True
-    drives: ClassVar[int] = 1
+    default_concurrency: ClassVar[int] = 1
 
-    def ring(self, name: str, *, delay: float = 0) -> None: ...
+    def enqueue(self, name: str, *, delay: float = 0) -> None: ...
 
-    def examine(self, site: Any) -> list[Complaint]:
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         return []
 
-    def reach(self) -> None: ...
+    def ping(self) -> None: ...
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None: ...
 
 
-def what_a_stranger_wrote() -> tuple[Provider, Screener, Captioner, Engine]:
+def what_a_stranger_wrote() -> tuple[ProviderAdapter, Screener, Captioner, Engine]:
     """Take each for what it wants to be."""
     wrong: Captioner = StrictScreener()  # type: ignore[assignment]  # it describes nothing
     del wrong

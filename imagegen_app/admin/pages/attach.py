@@ -17,7 +17,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import chooser, delivery, placement
-from imagegen_app.services.policy.access import NotPermitted, Refused
+from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
 if TYPE_CHECKING:
     import uuid
@@ -51,14 +51,14 @@ class AttachPage(Pages):
             Asset.objects.select_related("job").prefetch_related("renditions"), pk=pk
         )
         try:
-            chooser.demand_visible(actor, asset)
+            chooser.require_visible(actor, asset)
         except NotPermitted:
             raise Http404 from None
         offered = self._targets(request)
         source = request.POST if request.method == "POST" else request.GET
         wanted = str(source.get("target", ""))
         target = next((t for t in offered if t.path == wanted), offered[0] if offered else None)
-        refusal: Refused | None = None
+        refusal: ActionRefused | None = None
         problem = ""
         if request.method == "POST" and "place" in request.POST and target is not None:
             chosen = self._objects(request, target, "").filter(pk=_key(target, request)).first()
@@ -67,7 +67,7 @@ class AttachPage(Pages):
             else:
                 try:
                     placement.attach(actor=actor, asset=asset, target=chosen, field=target.field)
-                except Refused as fault:
+                except ActionRefused as fault:
                     refusal = fault
                 else:
                     return self._done(request, target, chosen, pk)
@@ -76,7 +76,7 @@ class AttachPage(Pages):
         context: dict[str, Any] = {
             "title": _("Place this image"),
             "asset": asset,
-            "address": delivery.preview_address(asset, width=640),
+            "address": delivery.preview_url(asset, width=640),
             "targets": [(t, _name(t)) for t in offered],
             "target": target,
             "objects": found[:OFFERED],
@@ -84,7 +84,7 @@ class AttachPage(Pages):
             "term": term,
             "refusal": refusal,
             "problem": problem,
-            "is_approved": asset.review == ReviewState.APPROVED.value,
+            "is_approved": asset.review_state == ReviewState.APPROVED.value,
         }
         status = 200 if refusal is None else 422
         return self.page(request, "imagegen_app/admin/records/attach.html", context, status=status)

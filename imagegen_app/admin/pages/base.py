@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from imagegen_app.services.policy.access import Refused
+    from imagegen_app.services.policy.access import ActionRefused
 
     #: Takes the request, the person who acts, and what the address holds.
     PageView = Callable[..., HttpResponse]
@@ -75,10 +75,10 @@ class Pages(ABC):
     def _wrapped(self, route: Route) -> PageView:
         @wraps(route.view)
         def view(request: HttpRequest, **values: Any) -> HttpResponse:
-            actor = access.person(request.user)
+            actor = access.actor_for(request.user)
             if route.permission:
                 try:
-                    access.demand(actor, route.permission)
+                    access.require_permission(actor, route.permission)
                 except NotPermitted as refusal:
                     if route.is_hidden:
                         raise Http404 from None
@@ -112,10 +112,10 @@ class Pages(ABC):
         merged = {**self.shared_context(request), **context}
         return TemplateResponse(request, template, merged, status=status)
 
-    def refused(self, request: HttpRequest, refusal: Refused, *, status: int) -> HttpResponse:
+    def refused(self, request: HttpRequest, refusal: ActionRefused, *, status: int) -> HttpResponse:
         """Answer with a page that says what was refused, why, and what helps."""
         context = {
-            "title": refusal.what,
+            "title": refusal.message,
             "refusal": refusal,
             "base_template": self.base_template,
         }

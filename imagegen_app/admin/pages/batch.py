@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route
-from imagegen_app.admin.pages.plan import PlanForm
+from imagegen_app.admin.pages.batch_form import BatchForm
 from imagegen_app.models import Batch
 from imagegen_app.services.batches import lifecycle, selections
 from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
@@ -22,7 +22,7 @@ from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.library import delivery
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -55,19 +55,19 @@ class BatchPages(Pages):
         """Map, preview and start a batch for a selection."""
         name = f"imagegen-selection-{request.GET.get('target', '')}"
         try:
-            selection = selections.unpack(actor=actor, token=str(request.session.get(name, "")))
-        except Refused as refusal:
+            selection = selections.loads(actor=actor, token=str(request.session.get(name, "")))
+        except ActionRefused as refusal:
             return self.refused(request, refusal, status=400)
         version = _version(request, selection)
         sent = request.POST if request.method == "POST" else None
         same_template = sent is not None and sent.get("shown_template") == (
             version.template.slug if version else ""
         )
-        form = PlanForm(
+        form = BatchForm(
             sent if same_template else None, actor=actor, selection=selection, version=version
         )
         plan = None
-        refusal_shown: Refused | None = None
+        refusal_shown: ActionRefused | None = None
         if version is not None and (not form.is_bound or form.is_valid()):
             plan = _plan(actor, form, selection, version)
             if sent is not None and "start" in sent and same_template:
@@ -79,14 +79,14 @@ class BatchPages(Pages):
                         form=form,
                         version=version,
                     )
-                except Refused as refusal:
+                except ActionRefused as refusal:
                     refusal_shown = refusal
                 else:
                     del request.session[name]
                     return HttpResponseRedirect(
                         reverse("admin:imagegen_batch_run", args=[batch.pk])
                     )
-        rows = [] if plan is None else sorted(plan.rows, key=lambda r: not r.fault)[:PREVIEW_ROWS]
+        rows = [] if plan is None else sorted(plan.rows, key=lambda r: not r.error)[:PREVIEW_ROWS]
         context = {
             "title": _("Generate images"),
             "subtitle": _subtitle(selection),
@@ -94,11 +94,13 @@ class BatchPages(Pages):
             "version": version,
             "plan": plan,
             "rows": rows,
-            "faults": 0 if plan is None else len(plan.rows) - len(plan.good),
-            "cached": 0 if plan is None else sum(r.is_cached for r in plan.good),
+            "invalid_rows": 0 if plan is None else len(plan.rows) - len(plan.valid_rows),
+            "cached": 0 if plan is None else sum(r.is_cached for r in plan.valid_rows),
             "more": 0 if plan is None else len(selection.keys) - len(rows),
             "rows_in_all": len(selection.keys),
-            "wanted": 0 if plan is None else len(selection.keys) - len(plan.rows) + len(plan.good),
+            "wanted": 0
+            if plan is None
+            else len(selection.keys) - len(plan.rows) + len(plan.valid_rows),
             "unseen": 0 if plan is None else len(selection.keys) - len(plan.rows),
             "cost": None if plan is None else plan.cost_of_all(len(selection.keys)),
             "hindrance": None if plan is None else plan.refusal(len(selection.keys)),
@@ -114,7 +116,7 @@ class BatchPages(Pages):
         *,
         actor: Person,
         selection: Selection,
-        form: PlanForm,
+        form: BatchForm,
         version: TemplateVersion,
     ) -> Batch:
         mapping, fixed = form.mapping()
@@ -137,7 +139,7 @@ class BatchPages(Pages):
         if request.method == "POST":
             try:
                 self._steer(request, actor, batch)
-            except Refused as refusal:
+            except ActionRefused as refusal:
                 messages.error(request, str(refusal))
             return HttpResponseRedirect(request.path)
         context = {"title": batch.title, "batch": batch, **_status(actor, batch)}
@@ -146,7 +148,7 @@ class BatchPages(Pages):
     def status(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer a poll with the part of the page that changes, or 304."""
         batch = own_batch(actor, pk)
-        wakeups.ring_if_stale()
+        wakeups.wake_if_stale()
         context = {"batch": batch, **_status(actor, batch)}
         facts = [
             str(context["counts"]),
@@ -165,7 +167,7 @@ class BatchPages(Pages):
         elif "resume" in request.POST:
             lifecycle.resume(actor=actor, batch=batch)
         elif "again" in request.POST:
-            number = lifecycle.request_failed_again(actor=actor, batch=batch)
+            number = lifecycle.rerun_failed(actor=actor, batch=batch)
             messages.success(
                 request,
                 ngettext(
@@ -183,8 +185,8 @@ def _version(request: HttpRequest, selection: Selection) -> TemplateVersion | No
 
 
 def _plan(
-    actor: Person, form: PlanForm, selection: Selection, version: TemplateVersion
-) -> lifecycle.Plan:
+    actor: Person, form: BatchForm, selection: Selection, version: TemplateVersion
+) -> lifecycle.BatchPlan:
     mapping, fixed = form.mapping()
     model = form.cleaned_data.get("image_model") if form.is_bound else None
     return lifecycle.plan(
@@ -211,7 +213,7 @@ def _why_paused(batch: Batch) -> str:
             "Paused. Jobs that have started are finished; the rest wait until you continue."
         ),
         "pilot": _("The pilot is complete. Review its images, then start the rest."),
-        "cap": _("Paused: the spending limit is reached."),
+        "spending_limit": _("Paused: the spending limit is reached."),
         "failures": _("Paused: too many rows have failed. Find out why before you continue."),
         "blocks": _(
             "Paused: the content check has blocked too many rows. Check the prompts before you "
@@ -231,7 +233,7 @@ def own_batch(actor: Person, pk: uuid.UUID) -> Batch:
     batch = get_object_or_404(
         Batch.objects.select_related("template_version__template").defer("rows"), pk=pk
     )
-    if batch.requester_id != actor.account.pk and not access.may(actor, "view_batch"):
+    if batch.requester_id != actor.user.pk and not access.has_permission(actor, "view_batch"):
         raise Http404
     return batch
 
@@ -249,25 +251,27 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
             "job": job,
             "label": labels.get(job.row_key, ""),
             "state": job.state,
-            "trouble": stored_messages.translated(job.error_message),
+            "trouble": stored_messages.translate_stored(job.error_message),
             "ratio": f"{job.width} / {job.height}",
             "asset": next(iter(job.assets.all()), None),
-            "address": next((delivery.preview_address(a, width=320) for a in job.assets.all()), ""),
+            "address": next((delivery.preview_url(a, width=320) for a in job.assets.all()), ""),
         }
         for job in jobs
     ]
-    counts = batch_counts.of(batch)
+    counts = batch_counts.counts_of(batch)
     return {
         "tiles": tiles,
         "counts": counts,
-        "percent": 100 * (counts.ended + counts.faults) // (counts.rows or 1),
-        "more": max(0, counts.total - len(tiles)),
-        "is_stuck": not counts.is_finished and worker_registry.workers_alive() == 0,
-        "may_steer": batch.requester_id == actor.account.pk or access.may(actor, "cancel_any_job"),
+        "percent": 100 * (counts.ended + counts.invalid_rows) // (counts.rows or 1),
+        "more": max(0, counts.job_count - len(tiles)),
+        "has_no_worker": not counts.is_finished and worker_registry.count_live_workers() == 0,
+        "may_steer": batch.requester_id == actor.user.pk
+        or access.has_permission(actor, "cancel_any_job"),
         "may_cancel": not counts.is_finished and batch.cancelled_at is None,
         "is_paused": batch.paused_at is not None,
         "pause_sentence": _why_paused(batch),
-        "waiting_rows": counts.rows - counts.prepared,
-        "shows_money": access.may(actor, "view_costs") or batch.requester_id == actor.account.pk,
+        "waiting_rows": counts.rows - counts.prepared_rows,
+        "shows_money": access.has_permission(actor, "view_costs")
+        or batch.requester_id == actor.user.pk,
         "currency": batch.currency,
     }

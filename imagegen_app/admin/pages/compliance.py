@@ -16,7 +16,7 @@ from imagegen_app.services.audit import log_export, sealing, verification
 from imagegen_app.services.audit.log_key import KeyUnreadable
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.library import evidence
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     import uuid
@@ -50,7 +50,7 @@ class CompliancePages(Pages):
         problem = ""
         if request.method == "POST":
             try:
-                sealing.seal_everything()
+                sealing.seal_all()
                 report = verification.verify()
             except (KeyUnreadable, sealing.SealerBusy) as fault:
                 problem = str(fault)
@@ -76,8 +76,8 @@ class CompliancePages(Pages):
             pk=pk,
         )
         try:
-            pack = evidence.pack(actor=actor, asset=asset)
-        except (Refused, log_export.CannotExport, storage.StorageFailed) as fault:
+            pack = evidence.build_pack(actor=actor, asset=asset)
+        except (ActionRefused, log_export.CannotExport, storage.StorageFailed) as fault:
             messages.error(request, str(fault))
             return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
         return HttpResponse(

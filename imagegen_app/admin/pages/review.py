@@ -18,7 +18,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Batch, Placement
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.library import delivery, review
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -44,16 +44,16 @@ class ReviewPage(Pages):
         shown = request.GET.get("show", "pending")
         found = _assets(batch)
         if shown in {s.value for s in ReviewState}:
-            found = found.filter(review=shown)
+            found = found.filter(review_state=shown)
         page = Paginator(found, TILES).get_page(request.GET.get("page"))
         labels = lifecycle.row_labels(batch, [a.job.row_key for a in page.object_list])
         tiles = [
             {
                 "asset": asset,
                 "label": labels.get(asset.job.row_key, ""),
-                "address": delivery.preview_address(asset, width=320),
-                "large": delivery.preview_address(asset, width=1280),
-                "why_not": review.why_not(actor, asset, ReviewState.APPROVED),
+                "address": delivery.preview_url(asset, width=320),
+                "large": delivery.preview_url(asset, width=1280),
+                "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
             }
             for asset in page.object_list
         ]
@@ -90,8 +90,8 @@ class ReviewPage(Pages):
                     decided.append(asset)
                 else:
                     review.reject(actor=actor, asset=asset)
-            except Refused as refusal:
-                refusals[refusal.why] = refusals.get(refusal.why, 0) + 1
+            except ActionRefused as refusal:
+                refusals[refusal.reason] = refusals.get(refusal.reason, 0) + 1
             else:
                 done[wanted] += 1
         if any(done.values()):
@@ -113,7 +113,7 @@ class ReviewPage(Pages):
     ) -> None:
         try:
             placed = lifecycle.place_approved(actor=actor, batch=batch, assets=chosen)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             messages.error(request, str(refusal))
             return
         if placed:
@@ -133,7 +133,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 def _assets(batch: Batch) -> Any:
     return (
-        Asset.objects.filter(job__batch=batch, is_step=False)
+        Asset.objects.filter(job__batch=batch, is_intermediate=False)
         .select_related("job")
         .prefetch_related("renditions")
         .order_by("job__created_at", "position")
@@ -141,6 +141,6 @@ def _assets(batch: Batch) -> Any:
 
 
 def _unplaced(batch: Batch) -> list[Asset]:
-    standing = Placement.objects.standing().filter(asset=OuterRef("pk"))
-    approved = _assets(batch).filter(review=ReviewState.APPROVED.value)
+    standing = Placement.objects.active().filter(asset=OuterRef("pk"))
+    approved = _assets(batch).filter(review_state=ReviewState.APPROVED.value)
     return list(approved.exclude(Exists(standing)))

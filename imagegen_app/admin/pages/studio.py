@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
-from imagegen_app.admin.pages.recipe import RecipeForm
+from imagegen_app.admin.pages.studio_form import StudioForm
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
@@ -22,7 +22,7 @@ from imagegen_app.services.job_requests import creation, job_actions
 from imagegen_app.services.library import chooser, delivery, review
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import NotPermitted, Refused
+from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
 if TYPE_CHECKING:
     import uuid
@@ -69,8 +69,8 @@ class StudioPages(Pages):
         refusal_shown = _moved_on(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
-                job = creation.request_images(actor=actor, wish=form.wish(actor))
-            except Refused as refusal:
+                job = creation.request_images(actor=actor, wish=form.job_request(actor))
+            except ActionRefused as refusal:
                 refusal_shown = refusal
             else:
                 address = reverse("admin:imagegen_studio_job", args=[job.pk])
@@ -85,7 +85,7 @@ class StudioPages(Pages):
             "recent": self._recent(actor),
         }
         status = 200 if refusal_shown is None else 422
-        return self.page(request, "imagegen_app/admin/studio/recipe.html", context, status=status)
+        return self.page(request, "imagegen_app/admin/studio/form.html", context, status=status)
 
     def quote(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Answer with the price and the preview for what the form holds now."""
@@ -93,7 +93,7 @@ class StudioPages(Pages):
             raise Http404
         form = self._form(request, actor)
         context = {"form": form, **self._offer(actor, form)}
-        return TemplateResponse(request, "imagegen_app/admin/studio/_promise.html", context)
+        return TemplateResponse(request, "imagegen_app/admin/studio/_quote.html", context)
 
     def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Watch a request, and take one of its images."""
@@ -104,7 +104,7 @@ class StudioPages(Pages):
     def status(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer a poll with the part of the page that changes, or 304."""
         job = _own_job(actor, pk)
-        wakeups.ring_if_stale()
+        wakeups.wake_if_stale()
         context = self._status(request, actor, job)
         etag = context["progress"].etag
         return self.fragment(request, "imagegen_app/admin/studio/_status.html", context, etag=etag)
@@ -115,7 +115,7 @@ class StudioPages(Pages):
         if request.method == "POST":
             try:
                 ended = job_actions.cancel(actor=actor, job=job)
-            except Refused as refusal:
+            except ActionRefused as refusal:
                 messages.error(request, str(refusal))
             else:
                 text = (
@@ -136,16 +136,16 @@ class StudioPages(Pages):
             pk=pk,
         )
         try:
-            chooser.demand_visible(actor, asset)
+            chooser.require_visible(actor, asset)
         except NotPermitted:
             raise Http404 from None
         context: dict[str, Any] = {
             "title": _("Use this image"),
             "asset": asset,
-            "address": delivery.preview_address(asset, width=960),
+            "address": delivery.preview_url(asset, width=960),
             "alt": asset.alt_text or _suggestion(asset),
-            "waits": bool(review.why_not(actor, asset, ReviewState.APPROVED))
-            and asset.review == ReviewState.PENDING,
+            "waits": bool(review.refusal_reason(actor, asset, ReviewState.APPROVED))
+            and asset.review_state == ReviewState.PENDING,
         }
         if request.method == "POST":
             decorative = "decorative" in request.POST
@@ -157,15 +157,15 @@ class StudioPages(Pages):
                     token = chooser.choose(
                         actor=actor, asset=asset, alt_text=alt, is_decorative=decorative
                     )
-                except Refused as refusal:
+                except ActionRefused as refusal:
                     context["refusal"] = refusal
                 else:
                     context |= {"token": token, "alt": asset.alt_text, "is_taken": True}
         return self.page(request, "imagegen_app/admin/studio/choose.html", context)
 
-    def _form(self, request: HttpRequest, actor: Person) -> RecipeForm:
+    def _form(self, request: HttpRequest, actor: Person) -> StudioForm:
         source = request.POST if request.method == "POST" else request.GET
-        target = content_fields.by_path(str(request.GET.get("target", "")))
+        target = content_fields.target_by_path(str(request.GET.get("target", "")))
         slug = source.get("template")
         if slug is None:
             slug = target.template if target else ""
@@ -180,7 +180,7 @@ class StudioPages(Pages):
         initial |= {
             k.removeprefix("v_"): str(v) for k, v in request.POST.items() if k.startswith("v_")
         }
-        return RecipeForm(
+        return StudioForm(
             request.POST if request.method == "POST" else None,
             actor=actor,
             version=version,
@@ -189,24 +189,24 @@ class StudioPages(Pages):
             asset=str(request.GET.get("from", "")),
         )
 
-    def _offer(self, actor: Person, form: RecipeForm) -> dict[str, Any]:
+    def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
         """Return the offer for what the form holds, or why it cannot be made yet."""
         try:
-            wish = form.draft_wish(actor)
+            wish = form.draft_job_request(actor)
             offer = creation.offer(actor=actor, wish=wish)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             return {"hindrance": refusal}
         if not offer.is_possible:
-            return {"hindrance": offer.refusal, "wish": wish}
+            return {"hindrance": offer.refusal, "job_request": wish}
         return {
-            "wish": wish,
+            "job_request": wish,
             "spans": _spans(wish),
             "offer": offer,
             "seconds": progress.typical_seconds(wish.image_model.pk),
         }
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:
-        found = progress.of(job)
+        found = progress.job_progress(job)
         assets = (
             list(Asset.objects.results_of(job).prefetch_related("renditions"))
             if found.is_final
@@ -218,50 +218,48 @@ class StudioPages(Pages):
             "numbers": range(job.count),
             "carried": _carried(request),
             "again": _again(request, job),
-            "tiles": [
-                {"asset": a, "address": delivery.preview_address(a, width=640)} for a in assets
-            ],
+            "tiles": [{"asset": a, "address": delivery.preview_url(a, width=640)} for a in assets],
             "missing": job.count - len(assets) if job.state == JobState.SUCCEEDED else 0,
         }
 
     def _recent(self, actor: Person) -> list[dict[str, Any]]:
         assets = (
             Asset.objects.filter(
-                job__requester=actor.account,
-                is_step=False,
-                review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+                job__requester=actor.user,
+                is_intermediate=False,
+                review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
             )
             .prefetch_related("renditions")
             .order_by("-created_at")[:RECENT]
         )
-        return [{"asset": a, "address": delivery.preview_address(a, width=320)} for a in assets]
+        return [{"asset": a, "address": delivery.preview_url(a, width=320)} for a in assets]
 
 
-def _moved_on(request: HttpRequest, form: RecipeForm) -> Refused | None:
+def _moved_on(request: HttpRequest, form: StudioForm) -> ActionRefused | None:
     """Say so if the template was withdrawn or changed since the page was opened."""
     shown = str(request.POST.get("shown_template", ""))
     if shown and form.version is None:
-        return Refused(
+        return ActionRefused(
             _("Nothing was requested."),
-            why=_("The template “%(name)s” was withdrawn meanwhile.") % {"name": shown[:60]},
+            reason=_("The template “%(name)s” was withdrawn meanwhile.") % {"name": shown[:60]},
             remedy=_("Choose another template, or write a free prompt."),
         )
     number = str(request.POST.get("shown_version", ""))
     if form.version is not None and number and number != str(form.version.number):
-        return Refused(
+        return ActionRefused(
             _("Nothing was requested yet."),
-            why=_("The template was changed meanwhile; this is its new version."),
+            reason=_("The template was changed meanwhile; this is its new version."),
             remedy=_("Check the final prompt, then press Generate again."),
         )
     return None
 
 
-def _start(form: RecipeForm) -> dict[str, Any] | None:
+def _start(form: StudioForm) -> dict[str, Any] | None:
     """Return the image that the request starts from, for the page."""
-    asset = form.started_from
+    asset = form.source_asset
     if asset is None:
         return None
-    return {"asset": asset, "address": delivery.preview_address(asset, width=320)}
+    return {"asset": asset, "address": delivery.preview_url(asset, width=320)}
 
 
 def _own_job(actor: Person, pk: uuid.UUID) -> Job:
@@ -270,7 +268,7 @@ def _own_job(actor: Person, pk: uuid.UUID) -> Job:
         Job.objects.select_related("image_model", "template_version__template", "cached_from"),
         pk=pk,
     )
-    if job.requester_id != actor.account.pk and not access.may(actor, "view_job"):
+    if job.requester_id != actor.user.pk and not access.has_permission(actor, "view_job"):
         raise Http404
     return job
 
@@ -307,7 +305,7 @@ def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[
 def _spans(wish: Wish) -> list[tuple[str, str]]:
     """Cut the rendered prompt into (text, variable) so that a page can mark the variables."""
     if wish.rendered is None:
-        return [(wish.request.prompt, "")]
+        return [(wish.provider_request.prompt, "")]
     parts, at = [], 0
     for start, end, name in wish.rendered.spans:
         parts += [(wish.rendered.text[at:start], ""), (wish.rendered.text[start:end], name)]

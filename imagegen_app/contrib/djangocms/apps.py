@@ -17,6 +17,6 @@ class ImagegenDjangocmsConfig(AppConfig):
     def ready(self) -> None:
         # Only where pages have versions can publishing be watched and refused.
         if apps.is_installed("djangocms_versioning"):
-            from imagegen_app.contrib.djangocms import gate  # noqa: PLC0415 - models must be ready
+            from imagegen_app.contrib.djangocms import publish_checks  # noqa: PLC0415 - models must be ready
 
-            gate.connect()
+            publish_checks.connect()

@@ -32,7 +32,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
     cache = False
     fieldsets = [
         (None, {"fields": ["asset", "alt_text", "is_decorative", "caption"]}),
-        (_("Layout"), {"classes": ["collapse"], "fields": ["is_wide", "loads_first"]}),
+        (_("Layout"), {"classes": ["collapse"], "fields": ["is_wide", "loads_eagerly"]}),
     ]
 
     def formfield_for_dbfield(
@@ -41,7 +41,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         """Offer only assets that the person may see."""
         if db_field.name == "asset":
             return AssetChoiceField(
-                actor=access.person(request.user), required=False, label=db_field.verbose_name
+                actor=access.actor_for(request.user), required=False, label=db_field.verbose_name
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
@@ -56,10 +56,10 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         if obj is not None and obj.asset_id:
             # Else saving another field of the form would quietly empty this one.
             field.queryset = field.queryset | Asset.objects.filter(pk=obj.asset_id)
-        if not access.may(access.person(request.user), "place_asset"):
+        if not access.has_permission(access.actor_for(request.user), "place_asset"):
             field.disabled = True
             field.help_text = _("You do not have permission to place images. %(contact)s") % {
-                "contact": access.whom_to_ask()
+                "contact": access.contact_sentence()
             }
         return form
 
@@ -75,7 +75,10 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         context["alt"] = instance.alt
         context["preview"] = editing and staff
         context["waits"] = (
-            editing and staff and asset is not None and asset.review != ReviewState.APPROVED.value
+            editing
+            and staff
+            and asset is not None
+            and asset.review_state != ReviewState.APPROVED.value
         )
         context["is_empty"] = editing and asset is None
         return context

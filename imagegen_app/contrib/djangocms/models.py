@@ -37,7 +37,7 @@ class GeneratedImage(CMSPlugin):  # type: ignore[misc]  # the CMS has no types
     )
     caption = models.CharField(_("caption"), max_length=300, blank=True)
     is_wide = models.BooleanField(_("full width"), default=False)
-    loads_first = models.BooleanField(
+    loads_eagerly = models.BooleanField(
         _("load immediately"), default=False, help_text=_("For an image at the top of the page.")
     )
 

@@ -24,7 +24,7 @@ def place_on_page(
     actor: Person,
     page_content: Any,
     asset: Asset,
-    slot: str,
+    placeholder: str,
     alt_text: str = "",
     caption: str = "",
     publish: bool = False,
@@ -36,38 +36,38 @@ def place_on_page(
     :raises NotPermitted: if the actor may not place assets or change pages.
     :raises CannotPlace: if the page has no such placeholder.
     """
-    access.demand(actor, "place_asset")
-    if not actor.account.has_perm("cms.change_page"):
+    access.require_permission(actor, "place_asset")
+    if not actor.user.has_perm("cms.change_page"):
         raise access.NotPermitted(
             _("You do not have permission to do this."),
-            why=_("You do not have permission to change pages."),
-            remedy=access.whom_to_ask(),
+            reason=_("You do not have permission to change pages."),
+            remedy=access.contact_sentence(),
         )
-    content, version = _draft(page_content, actor.account)
+    content, version = _draft(page_content, actor.user)
     slots = {p.slot: p for p in content.rescan_placeholders().values()}
-    if slot not in slots:
+    if placeholder not in slots:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("The page has no placeholder named “%(slot)s”.") % {"slot": slot[:40]},
+            reason=_("The page has no placeholder named “%(slot)s”.") % {"slot": placeholder[:40]},
             remedy=_("Available: %(known)s.") % {"known": ", ".join(sorted(slots))},
         )
-    standing = GeneratedImage.objects.filter(placeholder=slots[slot]).first()
+    standing = GeneratedImage.objects.filter(placeholder=slots[placeholder]).first()
     if standing is not None:
         standing.asset, standing.alt_text, standing.caption = asset, alt_text, caption
         standing.save()
         plugin = standing
     else:
         plugin = add_plugin(
-            slots[slot],
+            slots[placeholder],
             "GeneratedImagePlugin",
             content.language,
             asset=asset,
             alt_text=alt_text,
             caption=caption,
-            loads_first=slot == "hero",
+            loads_eagerly=placeholder == "hero",
         )
     if publish and version is not None:
-        version.publish(actor.account)
+        version.publish(actor.user)
     placed: GeneratedImage = plugin
     return placed
 
@@ -87,6 +87,6 @@ def _draft(content: Any, user: Any) -> tuple[Any, Any]:
         return fresh.content, fresh
     raise CannotPlace(
         _("The image was not placed."),
-        why=_("This version of the page can no longer be edited."),
+        reason=_("This version of the page can no longer be edited."),
         remedy=_("Use its draft or its published version."),
     )

@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def verify(self, options: dict[str, Any]) -> None:
         """Seal what waits, prove the log and say what was found."""
-        sealing.seal_everything()
+        sealing.seal_all()
         try:
             report = verification.verify(since=options["since"])
         except verification.NoSuchCheckpoint as fault:
@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
     def checkpoint(self, options: dict[str, Any]) -> None:
         """Seal and sign the log now."""
-        sealing.seal_everything()
+        sealing.seal_all()
         made = sealing.make_checkpoint(SHELL, force=True)
         if made is None:
             raise CommandError("The log was not signed: it is empty or failed verification.")
@@ -89,7 +89,7 @@ class Command(BaseCommand):
 
     def export(self, options: dict[str, Any]) -> None:
         """Write the selected events and their proofs."""
-        selection = log_export.Selection(
+        selection = log_export.ExportFilter(
             since=_moment(options["since"], "--from"),
             until=_moment(options["until"], "--to"),
             job=_key(options["job"], "--job"),
@@ -114,9 +114,9 @@ class Command(BaseCommand):
         )
         for finding in report.findings:
             place = "" if finding.seq is None else f"entry {finding.seq}: "
-            self.stdout.write(f"- {place}{finding.sentence}")
-        if report.faults > len(report.findings):
-            self.stdout.write(f"… and {report.faults - len(report.findings)} more.")
+            self.stdout.write(f"- {place}{finding.message}")
+        if report.finding_count > len(report.findings):
+            self.stdout.write(f"… and {report.finding_count - len(report.findings)} more.")
 
 
 def _as_dict(report: Report) -> dict[str, Any]:
@@ -128,9 +128,9 @@ def _as_dict(report: Report) -> dict[str, Any]:
         "unsealed": report.unsealed,
         "erased": report.erased,
         "seconds": round(report.seconds, 3),
-        "faults": report.faults,
+        "finding_count": report.finding_count,
         "findings": [
-            {"kind": f.kind, "seq": f.seq, "event": f.event_id, "sentence": f.sentence}
+            {"kind": f.kind, "seq": f.seq, "event": f.event_id, "message": f.message}
             for f in report.findings
         ],
     }

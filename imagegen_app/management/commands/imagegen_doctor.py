@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from imagegen_app.core.invariants import NEVER
+from imagegen_app.core.invariants import VIOLATION_QUERIES
 from imagegen_app.services.monitoring import doctor
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "error": "error  "}
@@ -34,12 +34,12 @@ class Command(BaseCommand):
 
         :raises CommandError: if anything is wrong.
         """
-        findings = doctor.examine()
-        broken = doctor.broken_invariants() if options["invariants"] else {}
+        findings = doctor.run_all_checks()
+        broken = doctor.violated_invariants() if options["invariants"] else {}
         if options["json"]:
             found: dict[str, Any] = {"findings": [asdict(finding) for finding in findings]}
             if options["invariants"]:
-                found["invariants"] = {"looked_at": len(NEVER), "broken": broken}
+                found["invariants"] = {"looked_at": len(VIOLATION_QUERIES), "broken": broken}
             self.stdout.write(json.dumps(found, ensure_ascii=False))
         elif options["verbosity"] > 0:
             self._print(findings, broken, proved=options["invariants"])
@@ -48,13 +48,13 @@ class Command(BaseCommand):
             raise CommandError(f"{errors} problem(s) found.", returncode=1)
 
     def _print(
-        self, findings: list[doctor.Finding], broken: dict[str, list[str]], *, proved: bool
+        self, findings: list[doctor.CheckResult], broken: dict[str, list[str]], *, proved: bool
     ) -> None:
         for finding in findings:
-            self.stdout.write(f"{_MARKS[finding.level]}  {finding.part}: {finding.what}")
-            if finding.mend:
-                self.stdout.write(f"         {finding.mend}")
+            self.stdout.write(f"{_MARKS[finding.level]}  {finding.part}: {finding.message}")
+            if finding.remedy:
+                self.stdout.write(f"         {finding.remedy}")
         for name, keys in broken.items():
             self.stdout.write(f"error    invariants: {name}: {', '.join(keys)}")
         if proved and not broken:
-            self.stdout.write(f"ok       invariants: all {len(NEVER)} hold.")
+            self.stdout.write(f"ok       invariants: all {len(VIOLATION_QUERIES)} hold.")

@@ -15,13 +15,13 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Asset, Job
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests import composition, creation
 from imagegen_app.services.job_requests.values import Upload
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.worker import driver
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _MEGABYTES_IN = 25
 class Command(BaseCommand):
     """Request images as a user, and wait for them.
 
-    With `--here` this process makes them itself; otherwise a worker must run.
+    With `--run-inline` this process makes them itself; otherwise a worker must run.
     """
 
     help = "Generate images from a template or a prompt, as a user, and wait for them."
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             "--estimate", action="store_true", help="Print the estimated cost and exit."
         )
         parser.add_argument(
-            "--here",
+            "--run-inline",
             action="store_true",
             help="Process the job in this process instead of waiting for a worker.",
         )
@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 self._estimate(actor, wish, options)
                 return
             job = creation.request_images(actor=actor, wish=wish)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             self._refuse(refusal, options)
             return
         self._wait(job, options)
@@ -94,37 +94,37 @@ class Command(BaseCommand):
 
     def _estimate(self, actor: Person, wish: Wish, options: dict[str, Any]) -> None:
         offer = creation.offer(actor=actor, wish=wish)
-        left = None if offer.allowance is None else offer.allowance.left
+        left = None if offer.allowance is None else offer.allowance.remaining
         refusal = offer.refusal
         if options["json"]:
             self._print(
                 {
                     "cost": str(offer.cost.amount),
                     "currency": offer.cost.currency,
-                    "left": None if left is None else str(left),
+                    "remaining": None if left is None else str(left),
                     "cached": offer.is_cached,
                     "refused": "" if refusal is None else refusal.code,
-                    "why": "" if refusal is None else refusal.why,
+                    "why": "" if refusal is None else refusal.reason,
                 }
             )
             return
-        self.stdout.write(f"About {shown(offer.cost.amount)} {offer.cost.currency}.")
+        self.stdout.write(f"About {format_amount(offer.cost.amount)} {offer.cost.currency}.")
         if left is not None:
-            self.stdout.write(f"{shown(left)} {offer.cost.currency} remain in the budget.")
+            self.stdout.write(f"{format_amount(left)} {offer.cost.currency} remain in the budget.")
         if refusal is not None:
-            self.stdout.write(f"It would be refused: {refusal.why} {refusal.remedy}")
+            self.stdout.write(f"It would be refused: {refusal.reason} {refusal.remedy}")
 
     def _wait(self, job: Job, options: dict[str, Any]) -> None:
         until = time.monotonic() + options["timeout"]
         shown = ""
         while True:
-            if options["here"]:
+            if options["run_inline"]:
                 driver.drive(seconds=5)
             job.refresh_from_db()
             if job.state != shown and not options["json"] and sys.stderr.isatty():
                 self.stderr.write(f"{job.get_state_display()} …")
                 shown = job.state
-            found = progress.of(job)
+            found = progress.job_progress(job)
             if found.is_final or found.needs_person:
                 return
             if time.monotonic() > until:
@@ -146,7 +146,12 @@ class Command(BaseCommand):
                     "currency": job.currency,
                     "cached": job.cached_from_id is not None,
                     "assets": [
-                        {"asset": str(a.pk), "key": a.key, "sha256": a.sha256, "review": a.review}
+                        {
+                            "asset": str(a.pk),
+                            "storage_key": a.storage_key,
+                            "sha256": a.sha256,
+                            "review_state": a.review_state,
+                        }
                         for a in assets
                     ],
                     "files": files,
@@ -157,17 +162,17 @@ class Command(BaseCommand):
             )
         else:
             for asset, file in zip(assets, files or [""] * len(assets), strict=True):
-                self.stdout.write(f"{asset.pk}  {file or asset.key}")
+                self.stdout.write(f"{asset.pk}  {file or asset.storage_key}")
         if job.state != JobState.SUCCEEDED:
             raise CommandError(f"{job.get_state_display()}: {job.error_message} {job.error_remedy}")
 
-    def _refuse(self, refusal: Refused, options: dict[str, Any]) -> None:
+    def _refuse(self, refusal: ActionRefused, options: dict[str, Any]) -> None:
         if options["json"]:
             self._print(
                 {
                     "error": refusal.code,
-                    "message": refusal.what,
-                    "why": refusal.why,
+                    "message": refusal.message,
+                    "why": refusal.reason,
                     "remedy": refusal.remedy,
                 }
             )
@@ -182,7 +187,7 @@ def _actor(name: str) -> Person:
     user = users.objects.filter(**{users.USERNAME_FIELD: name}).first()
     if user is None:
         raise CommandError(f"{name!r} is not a known user.")
-    return access.person(user)
+    return access.actor_for(user)
 
 
 def _wish(actor: Person, options: dict[str, Any]) -> Wish:
@@ -227,8 +232,8 @@ def _copy(asset: Asset, folder: str) -> str:
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        file = place / f"{asset.pk}.{asset.key.rpartition('.')[2]}"
-        file.write_bytes(storage.get(asset.key))
+        file = place / f"{asset.pk}.{asset.storage_key.rpartition('.')[2]}"
+        file.write_bytes(storage.get(asset.storage_key))
     except OSError as fault:
         raise CommandError(f"{folder} cannot be written: {fault.strerror}.") from None
     return str(file)

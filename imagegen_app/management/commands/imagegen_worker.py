@@ -42,10 +42,12 @@ class Command(BaseCommand):
             )
         if options["sweep_seconds"] <= 0:
             raise CommandError("--sweep-seconds must be more than 0.")
-        drives = engine.drives if options["concurrency"] is None else options["concurrency"]
+        drives = (
+            engine.default_concurrency if options["concurrency"] is None else options["concurrency"]
+        )
         if drives < 1:
             raise CommandError("--concurrency must be 1 or more.")
-        if engine.drives == 1 < drives:
+        if engine.default_concurrency == 1 < drives:
             raise CommandError(
                 f"The engine {engine.label!r} runs one job loop per process; start more workers."
             )
@@ -55,7 +57,7 @@ class Command(BaseCommand):
             target=_sweep, args=(stopping, options["sweep_seconds"], name), daemon=True
         )
         driver.draining.clear()
-        worker_registry.worker_seen(name=name)
+        worker_registry.record_heartbeat(name=name)
         sweeper.start()
         if options["verbosity"] > 0:
             self.stdout.write(f"Worker {name} runs on {engine.label}. Stop it with Ctrl-C.")
@@ -67,14 +69,14 @@ class Command(BaseCommand):
             driver.draining.set()
             stopping.set()
             sweeper.join(timeout=10)
-            worker_registry.worker_seen(name=name, stopped=True)
+            worker_registry.record_heartbeat(name=name, stopped=True)
 
 
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     # The first one at once: it finds what a killed worker left behind.
     while True:
         try:
-            worker_registry.worker_seen(name=name)
+            worker_registry.record_heartbeat(name=name)
         except Exception as fault:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
             logger.warning("The worker could not be registered: %s", str(fault).partition("\n")[0])
             close_old_connections()

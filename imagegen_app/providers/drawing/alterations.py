@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from imagegen_app.core.types import Size
 from imagegen_app.providers.drawing import palette as colours
 from imagegen_app.providers.drawing import scenes
-from imagegen_app.providers.families import canvas
+from imagegen_app.providers.families import masks
 
 if TYPE_CHECKING:
     from imagegen_app.providers.drawing.palette import Palette
@@ -46,7 +46,7 @@ def outpaint(
 
     :raises InvalidRequest: if the canvas is smaller than the picture.
     """
-    place = canvas.place(Size(source.width, source.height), size=size, anchor=anchor)
+    place = masks.place(Size(source.width, source.height), size=size, anchor=anchor)
     wide = _fitted(source, size).filter(ImageFilter.GaussianBlur(max(8, size.width // 40)))
     new = scenes.draw(prompt, width=size.width, height=size.height, seed=seed)
     whole = Image.blend(wide, new, 0.22)

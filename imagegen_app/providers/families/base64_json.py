@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
 
 #: One decoded image, in bytes.
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
@@ -43,7 +43,7 @@ class Document:
     content: Any
     #: By marker: the part that holds the decoded bytes, or why there is none.
     _taken: dict[str, str] = field(default_factory=dict)
-    _answer: AnswerFile | None = None
+    _answer: SpooledAnswer | None = None
 
     def image(self, text: object) -> bytes:
         """Return the bytes of a base64 text of the document, with or without a `data:` prefix.
@@ -67,7 +67,7 @@ class Document:
         return data
 
 
-def load(answer: AnswerFile) -> Document:
+def load(answer: SpooledAnswer) -> Document:
     """Parse the body of an answer; its long texts become parts named `decoded-<n>`.
 
     :raises BadResponse: if it is not JSON, or too much of it is no image.

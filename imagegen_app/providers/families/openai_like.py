@@ -19,15 +19,15 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from imagegen_app.core.types import GeneratedImage, ProviderResult, Usage
+from imagegen_app.core.types import ProviderImage, ProviderResult, Usage
 from imagegen_app.providers.families import base64_json
-from imagegen_app.providers.rate_headers import full_for
+from imagegen_app.providers.rate_headers import rate_limited_for
 from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.http import Reply
 
 MAX_IMAGES = 10
@@ -106,7 +106,7 @@ def classify(reply: Reply) -> ProviderError:
     detail = _detail(error, status=reply.status)
     if reply.status == _TOO_MANY:
         return RateLimited(
-            retry_after=retry_after(reply.headers) or full_for(reply.headers),
+            retry_after=retry_after(reply.headers) or rate_limited_for(reply.headers),
             detail=detail,
             status=reply.status,
             request_id=reply.request_id,
@@ -137,13 +137,13 @@ def explicit_error(
     return None
 
 
-def read_images(answer: AnswerFile) -> ProviderResult:
+def read_images(answer: SpooledAnswer) -> ProviderResult:
     """Decode an images answer; its note tells `asked`, `output_format` and `request_id`.
 
     :raises ContentBlocked: if the answer is a refusal with status 200.
     :raises BadResponse: if it is not the JSON of images, or an image is cut off or too large.
     """
-    note = answer.note()
+    note = answer.metadata()
     request_id = str(note.get("request_id", ""))
     try:
         return _images_in(base64_json.load(answer), note=note)
@@ -181,7 +181,7 @@ def _images_in(read: base64_json.Document, *, note: Mapping[str, Any]) -> Provid
     )
 
 
-def image_of(item: object, *, read: base64_json.Document, claimed: str = "") -> GeneratedImage:
+def image_of(item: object, *, read: base64_json.Document, claimed: str = "") -> ProviderImage:
     """Return one item of an answer as an image.
 
     :raises BadResponse: if it holds no whole base64 text or too much of it.
@@ -190,7 +190,7 @@ def image_of(item: object, *, read: base64_json.Document, claimed: str = "") -> 
         raise BadResponse(detail="an item without an image")
     seed = item.get("seed")
     revised = item.get("revised_prompt")
-    return GeneratedImage(
+    return ProviderImage(
         data=read.image(item.get("b64_json")),
         claimed_media_type=_text(item, "mime_type") or (f"image/{claimed}" if claimed else ""),
         seed=seed if isinstance(seed, int) else None,

@@ -108,7 +108,7 @@ def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
         request_id=request_id,
         progress=job.progress,
         poll_after=job.poll_after,
-        is_free=job.is_free,
+        is_unbilled=job.is_free,
     )
 
 
@@ -119,7 +119,7 @@ def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
         code = job.error.get("code")
         kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
         found = kind(detail="the job failed", request_id=request_id)
-    found.is_verdict = True
+    found.is_call_outcome = True
     return found
 
 

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.core.types import GenerationRequest, Submission
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import CancelOutcome, WebhookNotice
 
 
 class Synchronous:
     """The half of an adapter that a synchronous API does not have."""
 
-    async def poll(self, ref: str, *, answer: AnswerFile) -> Submission:
+    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
         """Refuse: there is nothing to poll.
 
         :raises NotFound: always.
@@ -31,7 +31,7 @@ class Synchronous:
         return "not_offered"
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: AnswerFile
+        self, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         """Say that the fate of a call cannot be asked for."""
         del request, answer

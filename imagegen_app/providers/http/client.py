@@ -34,7 +34,7 @@ from imagegen_app.providers.redaction import RedactingFilter
 if TYPE_CHECKING:
     import ssl
 
-    from imagegen_app.providers.answers import AnswerFile
+    from imagegen_app.providers.answers import SpooledAnswer
 
 logging.getLogger("httpx").addFilter(RedactingFilter())
 
@@ -83,7 +83,7 @@ class HttpClient:
         self._resolver = resolver
         self._given_ssl = ssl_context
         self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
-        self._bodies = asyncio.Semaphore(self.limits.bodies)
+        self._bodies = asyncio.Semaphore(self.limits.max_open_bodies)
 
     @functools.cached_property
     def _ssl(self) -> ssl.SSLContext:
@@ -154,7 +154,7 @@ class HttpClient:
         content_type: str = "",
         headers: Mapping[str, str] | None = None,
         auth: Auth | None = None,
-        answer: AnswerFile | None = None,
+        answer: SpooledAnswer | None = None,
         limit: int | None = None,
         billable: bool = False,
     ) -> Reply:
@@ -195,7 +195,7 @@ class HttpClient:
         url: str,
         *,
         base_url: str,
-        answer: AnswerFile,
+        answer: SpooledAnswer,
         part: str,
         limit: int | None = None,
         hosts: frozenset[str] = frozenset(),
@@ -289,7 +289,7 @@ class HttpClient:
     async def _turn(self) -> AsyncIterator[None]:
         """Wait for one of the few turns to read a body, but not for ever."""
         try:
-            await asyncio.wait_for(self._bodies.acquire(), self.limits.patience)
+            await asyncio.wait_for(self._bodies.acquire(), self.limits.body_wait)
         except TimeoutError:
             yield
             return
@@ -330,7 +330,7 @@ def _collector(limit: int) -> _Sink:
     return collect
 
 
-def _spooler(answer: AnswerFile, limit: int, part: str) -> _Sink:
+def _spooler(answer: SpooledAnswer, limit: int, part: str) -> _Sink:
     async def spool(chunks: AsyncIterator[bytes]) -> tuple[bytes, str]:
         return b"", await answer.write(chunks, limit=limit, part=part)
 

@@ -12,7 +12,7 @@ from imagegen_app.core.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from imagegen_app.providers.http.transport import AddressRefused, NameUnknown
+from imagegen_app.providers.http.transport import AddressNotAllowed, HostNotFound
 
 #: All that httpx and httpcore let out while a call is made.
 FAILURES = (
@@ -47,9 +47,9 @@ def translated(error: Exception, *, billable: bool) -> ProviderError:
 
 
 def _before_anything_was_sent(error: Exception) -> ProviderError | None:
-    if isinstance(error, AddressRefused):
+    if isinstance(error, AddressNotAllowed):
         return ProviderUnavailable(detail="address refused")
-    if isinstance(error, NameUnknown):
+    if isinstance(error, HostNotFound):
         return ProviderTimeout(detail="name not found")
     if isinstance(error, httpcore.ConnectTimeout | httpcore.PoolTimeout):
         return ProviderTimeout(detail="no connection in time")

@@ -20,11 +20,11 @@ _MAX_URL = 4096
 _GULP = 256 * 1024
 
 
-class AddressRefused(httpcore.ConnectError):
+class AddressNotAllowed(httpcore.ConnectError):
     """The name leads to an address that we do not talk to."""
 
 
-class NameUnknown(httpcore.ConnectError):
+class HostNotFound(httpcore.ConnectError):
     """The name could not be looked up."""
 
 
@@ -90,14 +90,14 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         try:
             found = await self._resolver(host, port)
         except OSError:
-            raise NameUnknown from None
+            raise HostNotFound from None
         if self._guarded and (
             len(found) > addresses.MAX_ADDRESSES
             # One private address among public ones is a trick: refuse the whole name.
             or not all(addresses.is_public(address) for address in found)
         ):
-            raise AddressRefused
-        failure: httpcore.ConnectError = NameUnknown()
+            raise AddressNotAllowed
+        failure: httpcore.ConnectError = HostNotFound()
         for address in found:
             try:
                 stream = await self._inner.connect_tcp(address, port, None, local, options)

@@ -31,9 +31,9 @@ class HttpLimits:
     max_download: int = 32 * 1024 * 1024
     max_connections: int = 128
     #: Bodies that are read at once; the others wait outside of our memory.
-    bodies: int = 8
+    max_open_bodies: int = 8
     #: Seconds after which a body is read all the same, so that slow ones hold up nobody for long.
-    patience: float = 5.0
+    body_wait: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

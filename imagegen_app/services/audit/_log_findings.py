@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from django.utils.translation import gettext
 
-from imagegen_app.core.words import gettext_noop
+from imagegen_app.core.i18n import gettext_noop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Finding:
     values: Mapping[str, object]
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """The finding in English, as the command and its JSON give it."""
         return self.template % self.values
 

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from django.db.models import Min
 
 from imagegen_app.core import events, translog
-from imagegen_app.core.canonical import moment
-from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret, AuditTile
+from imagegen_app.core.canonical import format_timestamp
+from imagegen_app.models import (
+    AuditEvent,
+    AuditLeaf,
+    AuditPersonalText,
+    AuditTile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +38,7 @@ _BODY, _FIRST_COLUMN = 2, 3
 _AFTER_COLUMNS: Final = _FIRST_COLUMN + len(_COLUMNS)
 
 
-class Secret(NamedTuple):
+class PersonalText(NamedTuple):
     """A personal text beside the log, and the salt of its commitment."""
 
     salt: bytes
@@ -41,7 +46,7 @@ class Secret(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class Differences:
     """What of an event differs from its sound body."""
 
     columns: tuple[str, ...] = ()
@@ -52,11 +57,11 @@ class Faults:
         return bool(self.columns or self.texts)
 
 
-NO_FAULTS: Final = Faults()
+NO_FAULTS: Final = Differences()
 
 
 @dataclass(slots=True)
-class Entry:
+class LogEntry:
     """One place in the log, with its three tellings."""
 
     seq: int
@@ -69,7 +74,7 @@ class Entry:
     leaf: bytes | None
     #: The tile's hash; empty where the tile is too short.
     tile: bytes
-    faults: Faults = NO_FAULTS
+    faults: Differences = NO_FAULTS
     #: Personal texts that are gone.
     erased: int = 0
     #: Personal texts whose erasure this event tells of.
@@ -92,13 +97,13 @@ class Chunk:
     #: The event's row by place.
     rows: dict[int, tuple[Any, ...]]
     #: Personal texts by place and field.
-    secrets: dict[int, dict[str, Secret]]
+    secrets: dict[int, dict[str, PersonalText]]
     #: Level-0 tiles by index.
     tiles: dict[int, bytes]
     #: Tiles that are absent or too short, each with the first place that it lacks.
     short_tiles: dict[int, int] = field(default_factory=dict)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[LogEntry]:
         """Give every place in order, gaps too."""
         width, size, sha256 = translog.TILE_WIDTH, translog.HASH_BYTES, hashlib.sha256
         for seq in range(self.first, self.last):
@@ -107,10 +112,10 @@ class Chunk:
             leaf, event_id = self.leaves.get(seq, (None, None))
             row = self.rows.get(seq)
             if row is None:
-                yield Entry(seq, event_id, "", b"", leaf, tile)
+                yield LogEntry(seq, event_id, "", b"", leaf, tile)
                 continue
             found = sha256(b"\x00" + row[_BODY].encode()).digest()
-            entry = Entry(seq, row[1], "", found, leaf, tile)
+            entry = LogEntry(seq, row[1], "", found, leaf, tile)
             # A body that is not the sealed one is no measure for anything else.
             if found in (leaf, tile):
                 self._compare(entry, row)
@@ -118,7 +123,7 @@ class Chunk:
                 entry.title = f"{row[5]}, {row[4]:%Y-%m-%d %H:%M:%S} UTC"
             yield entry
 
-    def _compare(self, entry: Entry, row: tuple[Any, ...]) -> None:
+    def _compare(self, entry: LogEntry, row: tuple[Any, ...]) -> None:
         """Compare the columns and the texts beside the log with the body."""
         body = json.loads(row[_BODY])
         columns = _changed_columns(body, row)
@@ -133,7 +138,7 @@ class Chunk:
         else:
             changed = ()
         if columns or changed:
-            entry.faults = Faults(columns, changed)
+            entry.faults = Differences(columns, changed)
         if body["type"] == "privacy.erased":
             entry.erasures = int(body["data"].get("count", 0))
 
@@ -143,11 +148,11 @@ def read(first: int, last: int) -> Chunk:
     span = {"leaf__seq__gte": first, "leaf__seq__lt": last}
     leaves = AuditLeaf.objects.filter(seq__gte=first, seq__lt=last)
     rows = AuditEvent.objects.filter(**span).values_list(*_ROW)
-    texts: dict[int, dict[str, Secret]] = {}
-    for seq, name, salt, value in AuditSecret.objects.filter(
+    texts: dict[int, dict[str, PersonalText]] = {}
+    for seq, name, salt, value in AuditPersonalText.objects.filter(
         event__leaf__seq__gte=first, event__leaf__seq__lt=last
     ).values_list("event__leaf__seq", "field", "salt", "value"):
-        texts.setdefault(seq, {})[name] = Secret(bytes(salt), value)
+        texts.setdefault(seq, {})[name] = PersonalText(bytes(salt), value)
     low, high = first // translog.TILE_WIDTH, (last - 1) // translog.TILE_WIDTH
     tiles = dict(
         AuditTile.objects.filter(level=0, index__gte=low, index__lte=high).values_list(
@@ -173,7 +178,7 @@ def read(first: int, last: int) -> Chunk:
     return chunk
 
 
-def next_place(seq: int) -> int:
+def next_seq(seq: int) -> int:
     """Return the next place from here that is taken, or this one if none is."""
     found = AuditLeaf.objects.filter(seq__gte=seq).aggregate(first=Min("seq"))["first"]
     return seq if found is None else int(found)
@@ -194,7 +199,7 @@ def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, .
         key,
         body["request_id"],
     )
-    stored = (str(row[3]), moment(row[4]), *row[5:_AFTER_COLUMNS])
+    stored = (str(row[3]), format_timestamp(row[4]), *row[5:_AFTER_COLUMNS])
     changed = (
         [name for name, before, now in zip(_COLUMNS, told, stored, strict=True) if before != now]
         if told != stored
@@ -207,9 +212,9 @@ def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, .
     return tuple(changed)
 
 
-def _is_original(text: Secret, commitment: dict[str, Any]) -> bool:
+def _is_original(text: PersonalText, commitment: dict[str, Any]) -> bool:
     try:
-        return events.is_committed(text.value, salt=text.salt, commitment=commitment)
+        return events.matches_commitment(text.value, salt=text.salt, commitment=commitment)
     except events.BadCommitment:
         # A salt that was cut short is no original either.
         return False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagegen_app import conf
 from imagegen_app.core import notes
-from imagegen_app.services.audit.log_key import write_whole
+from imagegen_app.services.audit.log_key import write_atomically
 
 LATEST = "latest.txt"
 _log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ def folder() -> Path | None:
     return Path(chosen) if chosen else None
 
 
-def latest(vkey: str) -> notes.Checkpoint | None:
+def latest_checkpoint(vkey: str) -> notes.Checkpoint | None:
     """Return the newest published checkpoint; None where nothing is published.
 
     :raises NoteError: if the file is not signed by this key, or is no checkpoint.
@@ -48,8 +48,8 @@ def publish(note: str, *, size: int) -> str:
         return ""
     try:
         place.mkdir(parents=True, exist_ok=True)
-        write_whole(place / f"checkpoint-{size}.txt", note.encode())
-        write_whole(place / LATEST, note.encode())
+        write_atomically(place / f"checkpoint-{size}.txt", note.encode())
+        write_atomically(place / LATEST, note.encode())
     except OSError as error:
         _log.warning("A checkpoint could not be published to %s: %s", place, error.strerror)
         return ""

@@ -10,8 +10,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from imagegen_app.core import events
-from imagegen_app.core.states import Outcome
-from imagegen_app.models import AuditEvent, AuditLeaf, AuditSecret
+from imagegen_app.core.states import VerdictOutcome
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditPersonalText
 from imagegen_app.models.labels import choices
 from imagegen_app.services.audit import event_labels
 from imagegen_app.services.foundation import stored_messages
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventDescription:
     """One event, as a person reads it."""
 
     event: AuditEvent
@@ -33,33 +33,33 @@ class Told:
     sentence: str
     severity: str
     #: Its place in the sealed log; None while it waits.
-    place: int | None
+    seq: int | None
     #: Facts by name, flattened to text.
     facts: tuple[tuple[str, str], ...]
     #: Personal texts that were erased.
     erased: tuple[str, ...]
 
 
-def tell(rows: Iterable[AuditEvent]) -> list[Told]:
+def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
     """Tell several events, in three queries."""
     found = list(rows)
     keys = [e.pk for e in found]
     places = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
     private: dict[int, dict[str, str]] = {}
-    for event_id, field, value in AuditSecret.objects.filter(event__in=keys).values_list(
+    for event_id, field, value in AuditPersonalText.objects.filter(event__in=keys).values_list(
         "event_id", "field", "value"
     ):
         private.setdefault(event_id, {})[field] = value
     return [_tell(e, places.get(e.pk), private.get(e.pk, {})) for e in found]
 
 
-def of_job(job: Job, *, most: int = 200) -> list[Told]:
+def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]:
     """Tell a job's whole story with all steps of its wish, oldest first."""
-    rows = AuditEvent.objects.filter(job_id__in=pass_chain.trail(job))
-    return tell(rows.order_by("at", "pk")[:most])
+    rows = AuditEvent.objects.filter(job_id__in=pass_chain.job_ids_of_image(job))
+    return describe_events(rows.order_by("at", "pk")[:most])
 
 
-def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told:
+def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
     named = _named(event.type, body.get("data", {}))
     data: dict[str, str] = {k: _text(v, k) for k, v in named.items()}
@@ -91,13 +91,13 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
     shown += [
         (k, v) for k, v in private.items() if k not in {"actor_label", "prompt", "negative_prompt"}
     ]
-    return Told(
+    return EventDescription(
         event=event,
         at=event.at,
         sentence=sentence,
         severity=event.severity,
-        place=place,
-        facts=tuple((stored_messages.fact_name(k), v) for k, v in shown if v),
+        seq=place,
+        facts=tuple((stored_messages.fact_label(k), v) for k, v in shown if v),
         erased=tuple(sorted(promised - set(private))),
     )
 
@@ -105,10 +105,10 @@ def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> Told
 def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return the facts of an event with the parts that were screened in the reader's words."""
     named = dict(data)
-    if kind == "moderation.verdict":
+    if kind == "moderation.decided":
         named["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
     if "screened" in data:
-        outcomes = dict(choices(Outcome))
+        outcomes = dict(choices(VerdictOutcome))
         named["screened"] = [
             f"{one['screener']}, {stored_messages.screened_part(one['part'])}: {outcomes[one['outcome']]}"
             for one in data["screened"]
@@ -127,5 +127,7 @@ def _text(value: Any, fact: str = "") -> str:
     if isinstance(value, dict):
         if set(value) == {"before", "after"}:
             return f"{_text(value['before'], fact) or '–'} → {_text(value['after'], fact) or '–'}"  # noqa: RUF001 - dashes for people
-        return "; ".join(f"{stored_messages.fact_name(k)}: {_text(v, k)}" for k, v in value.items())
+        return "; ".join(
+            f"{stored_messages.fact_label(k)}: {_text(v, k)}" for k, v in value.items()
+        )
     return event_labels.value_label(fact, str(value))

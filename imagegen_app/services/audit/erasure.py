@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Final
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.states import FINAL
-from imagegen_app.models import Asset, Attempt, AuditSecret, Job
+from imagegen_app.core.states import FINAL_STATES
+from imagegen_app.models import (
+    Asset,
+    Attempt,
+    AuditPersonalText,
+    Job,
+)
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.policy.access import Refused, demand
+from imagegen_app.services.policy.access import ActionRefused, require_permission
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -24,7 +29,7 @@ _PERSON: Final = "person:"
 _BATCH: Final = 500
 
 
-class CannotErase(Refused):
+class CannotErase(ActionRefused):
     """The erasure is not possible as it was asked for."""
 
     code = "cannot_erase"
@@ -41,19 +46,19 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the pseudonym is none, the reason is missing, or a job still runs.
     """
-    demand(actor, "erase_personal_data")
+    require_permission(actor, "erase_personal_data")
     _demand_reason(reason)
     number = subject.removeprefix(_PERSON)
     if not subject.startswith(_PERSON) or not number:
         raise CannotErase(
             _("Nothing was erased."),
-            why=_("“%(subject)s” does not identify a person.") % {"subject": subject[:80]},
+            reason=_("“%(subject)s” does not identify a person.") % {"subject": subject[:80]},
             remedy=_("Give the identifier that events use, such as person:42."),
         )
     theirs = Job.objects.filter(actor_kind="person", actor_id=number)
     _demand_ended(theirs)
     repeated = Q(event__job_id__in=theirs.values("pk"), field__in=PROMPT_FIELDS)
-    count = _delete(AuditSecret.objects.filter(Q(subject=subject) | repeated))
+    count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | repeated))
     jobs = _blank(theirs)
     event_log.record(
         actor,
@@ -71,12 +76,12 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, or the job still runs.
     """
-    demand(actor, "erase_personal_data")
+    require_permission(actor, "erase_personal_data")
     _demand_reason(reason)
     root = job.root_id or job.pk
     this = Job.objects.filter(Q(pk=root) | Q(root=root))
     _demand_ended(this)
-    texts = AuditSecret.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
+    texts = AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     count = _delete(texts)
     jobs = _blank(this)
     event_log.record(
@@ -95,26 +100,26 @@ def _demand_reason(reason: str) -> None:
     if not reason.strip():
         raise CannotErase(
             _("Nothing was erased."),
-            why=_("An erasure cannot be undone, so the log must record its reason."),
+            reason=_("An erasure cannot be undone, so the log must record its reason."),
             remedy=_("Give a reason."),
         )
 
 
 def _demand_ended(jobs: QuerySet[Job]) -> None:
     """Let no prompt go that a provider may still be sent."""
-    if jobs.exclude(state__in=sorted(FINAL)).exists():
+    if jobs.exclude(state__in=sorted(FINAL_STATES)).exists():
         raise CannotErase(
             _("Nothing was erased."),
-            why=_("A job with such a prompt has not finished yet."),
+            reason=_("A job with such a prompt has not finished yet."),
             remedy=_("Cancel it or wait until it ends, then try again."),
         )
 
 
-def _delete(texts: QuerySet[AuditSecret]) -> int:
+def _delete(texts: QuerySet[AuditPersonalText]) -> int:
     # By key: MySQL does not delete from a table that the condition joins.
     keys = list(texts.values_list("pk", flat=True))
     for start in range(0, len(keys), _BATCH):
-        AuditSecret.objects.filter(pk__in=keys[start : start + _BATCH]).delete()
+        AuditPersonalText.objects.filter(pk__in=keys[start : start + _BATCH]).delete()
     return len(keys)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.errors import all_errors
-from imagegen_app.core.states import Lifecycle, Outcome
+from imagegen_app.core.states import Lifecycle, VerdictOutcome
 from imagegen_app.core.types import Operation
 from imagegen_app.models.audit import ACTOR_KINDS
 from imagegen_app.models.labels import choices
@@ -25,7 +25,7 @@ _LIFECYCLES = dict(choices(Lifecycle))
 _OPERATIONS = dict(choices(Operation))
 #: The words for the values of facts, by fact; a value that is not listed is shown as it is.
 VALUES: dict[str, Mapping[str, _StrPromise]] = {
-    "decision": dict(choices(Outcome)),
+    "decision": dict(choices(VerdictOutcome)),
     "lifecycle": _LIFECYCLES,
     "operation": _OPERATIONS,
     "operations": _OPERATIONS,
@@ -64,16 +64,16 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
     "reason_code": {
         "blocks": _("too many rows blocked by the content check"),
         "budget": _("the remaining budget does not cover the next rows"),
-        "cap": _("the spending limit is reached"),
+        "spending_limit": _("the spending limit is reached"),
         "failures": _("too many rows failed"),
         "person": _("paused by a person"),
         "pilot": _("the pilot is complete"),
         "refused": _("the next rows were refused"),
     },
     "rule": {
-        "bad_step": _("invalid follow-up pass"),
+        "invalid_pass": _("invalid follow-up pass"),
         "currency_mismatch": _("the budget has another currency"),
-        "invalid_wish": _("invalid request"),
+        "invalid_job_request": _("invalid request"),
         "no_price": _("no price"),
         "not_granted": _("no valid grant"),
         "not_permitted": _("no permission"),

@@ -14,7 +14,7 @@ from imagegen_app.services.audit import sealing
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import pass_chain
-from imagegen_app.services.policy.access import demand
+from imagegen_app.services.policy.access import require_permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class CannotExport(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ExportFilter:
     """Which sealed events are exported; by default all."""
 
     since: datetime | None = None
@@ -49,7 +49,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """What was written."""
 
     count: int
@@ -63,20 +63,20 @@ def export(
     actor: Actor,
     *,
     out: Path,
-    selection: Selection,
+    selection: ExportFilter,
     progress: Callable[[int], None] | None = None,
-) -> Exported:
+) -> ExportResult:
     """Seal and sign the log, and write the selected events with their proofs.
 
     :raises NotPermitted: without the permission to export the log.
     :raises CannotExport: if a file is there already or cannot be written, or the log is damaged.
     """
-    demand(actor, "export_audit")
+    require_permission(actor, "export_audit")
     proofs = out.with_name(f"{out.name.removesuffix('.jsonl')}.proofs.jsonl")
     for path in (out, proofs):
         if path.exists():
             raise CannotExport(f"{path} already exists; choose another file.")
-    sealing.seal_everything()
+    sealing.seal_all()
     checkpoint = sealing.make_checkpoint(actor, force=True)
     if checkpoint is None:
         raise CannotExport("The log is damaged and was not signed; verify it.")
@@ -87,13 +87,13 @@ def export(
     except translog.TreeError as error:
         raise CannotExport(f"The log is damaged ({error}); verify it.") from None
     _tell(actor, count=count, selection=selection)
-    return Exported(count, out, proofs)
+    return ExportResult(count, out, proofs)
 
 
 @use_case()
-def _tell(actor: Actor, *, count: int, selection: Selection) -> None:
+def _tell(actor: Actor, *, count: int, selection: ExportFilter) -> None:
     data = {"count": count, "kind": "audit events", **selection.facts()}
-    event_log.record(actor, "export.made", data=data)
+    event_log.record(actor, "export.created", data=data)
 
 
 def _write(
@@ -101,7 +101,7 @@ def _write(
     proofs: Path,
     *,
     note: str,
-    selection: Selection,
+    selection: ExportFilter,
     progress: Callable[[int], None] | None,
 ) -> int:
     """Write both files under other names and give them theirs when they are whole."""
@@ -138,14 +138,14 @@ def _write(
 def _steps_of(job_id: UUID) -> list[UUID]:
     """Return a job with the other steps of its wish; itself where there is no such job."""
     job = Job.objects.filter(pk=job_id).first()
-    return [job_id] if job is None else pass_chain.trail(job)
+    return [job_id] if job is None else pass_chain.job_ids_of_image(job)
 
 
 def _line(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
 
 
-def _rows(size: int, selection: Selection) -> Iterator[tuple[int, bytes, str]]:
+def _rows(size: int, selection: ExportFilter) -> Iterator[tuple[int, bytes, str]]:
     """Give the place, hash and body of the selected events, in order."""
     wanted = {
         "event__at__gte": selection.since,

@@ -74,7 +74,7 @@ def _own_file() -> Path:
     return path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old one or the new one, never a part.
 
     :raises OSError: if it cannot be written.

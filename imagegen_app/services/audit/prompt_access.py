@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 _ONCE_IN_SECONDS = 3600
 
 
-def may_read(actor: Actor, job: Job) -> bool:
+def can_read_prompt(actor: Actor, job: Job) -> bool:
     """Say whether the actor may read a job's prompt: their own, or by permission."""
-    own = isinstance(actor, Person) and job.requester_id == actor.account.pk
-    return own or access.may(actor, "view_prompt")
+    own = isinstance(actor, Person) and job.requester_id == actor.user.pk
+    return own or access.has_permission(actor, "view_prompt")
 
 
-def prompt_of(actor: Actor, job: Job) -> str | None:
+def read_prompt(actor: Actor, job: Job) -> str | None:
     """Return a job's own prompt, or None for who may not read it; reading another's is recorded."""
-    if not may_read(actor, job):
+    if not can_read_prompt(actor, job):
         return None
-    own = isinstance(actor, Person) and job.requester_id == actor.account.pk
+    own = isinstance(actor, Person) and job.requester_id == actor.user.pk
     if not own and not _read_lately(actor, job):
         _record(actor=actor, job=job)
     return str(job.prompt)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
 
-LIMIT: Final = 5000
+MAX_EVENTS_PER_SEAL: Final = 5000
 #: A log that grew is signed again after this time,
-GROWN_SECONDS: Final = 60
+CHECKPOINT_INTERVAL_SECONDS: Final = 60
 #: and one that did not after this.
-IDLE_SECONDS: Final = 3600
+IDLE_CHECKPOINT_INTERVAL_SECONDS: Final = 3600
 #: The same alarm is not raised again within this time: it makes the log grow itself.
 ALARM_SECONDS: Final = 3600
 
@@ -54,7 +54,7 @@ def vkey() -> str:
     return log_key.vkey()
 
 
-def seal(limit: int = LIMIT) -> int:
+def seal(limit: int = MAX_EVENTS_PER_SEAL) -> int:
     """Give waiting events the next places in the log; return how many.
 
     :raises SealerBusy: if another process seals and does not end.
@@ -63,7 +63,7 @@ def seal(limit: int = LIMIT) -> int:
         return _seal(limit)
 
 
-def seal_everything() -> int:
+def seal_all() -> int:
     """Seal until no event waits; return how many got their places.
 
     :raises SealerBusy: if another process seals and does not end.
@@ -72,7 +72,7 @@ def seal_everything() -> int:
     while sealed := seal():
         total += sealed
         # A full round may have left some; whoever appends meanwhile is not waited for.
-        if sealed < LIMIT:
+        if sealed < MAX_EVENTS_PER_SEAL:
             break
     return total
 
@@ -109,7 +109,7 @@ def fetch_tile(tile: translog.TileId) -> bytes:
     return b"" if data is None else bytes(data)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def _seal(limit: int) -> int:
     _transaction_lock()
     waiting = list(
@@ -145,7 +145,7 @@ def _write_tiles(tiles: dict[translog.TileId, bytes]) -> None:
     AuditTile.objects.bulk_create(new)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def _sign(actor: Actor, *, force: bool) -> Checkpoint | None:
     _transaction_lock()
     size = log_size()
@@ -167,7 +167,11 @@ def _is_time(size: int, last: Checkpoint | None) -> bool:
     if last is None:
         return size > 0
     age = clock.now() - last.created_at
-    return age >= timedelta(seconds=GROWN_SECONDS if size != last.size else IDLE_SECONDS)
+    return age >= timedelta(
+        seconds=CHECKPOINT_INTERVAL_SECONDS
+        if size != last.size
+        else IDLE_CHECKPOINT_INTERVAL_SECONDS
+    )
 
 
 def _alarmed(
@@ -175,7 +179,7 @@ def _alarmed(
 ) -> bool:
     """Say, with an event, that the tree does not continue what was signed or published."""
     try:
-        shown = _published_checkpoints.latest(vkey())
+        shown = _published_checkpoints.latest_checkpoint(vkey())
     except (notes.NoteError, OSError):
         # What is published may be of a former key: the verifier speaks about it.
         shown = None
@@ -205,7 +209,7 @@ def _alarm(actor: Actor, kind: str, *, data: dict[str, object]) -> None:
         event_log.record(actor, kind, data=data)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def _note_published(checkpoint: Checkpoint, *, place: str) -> None:
     checkpoint.published_to = place[:300]
     checkpoint.save(update_fields=["published_to"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imagegen_app.core import notes, translog
-from imagegen_app.core.words import gettext_noop
+from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.models import AuditEvent, AuditPending, AuditTile, Checkpoint
 from imagegen_app.services.audit import _log_reading, _published_checkpoints, log_key, sealing
 from imagegen_app.services.audit._log_findings import MAX_FINDINGS, Findings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imagegen_app.services.audit._log_findings import Finding, Kind
-    from imagegen_app.services.audit._log_reading import Entry
+    from imagegen_app.services.audit._log_reading import LogEntry
 
 #: Events read at once; whole tiles.
 CHUNK: Final = 16 * translog.TILE_WIDTH
@@ -45,7 +45,7 @@ class Report:
     unsealed: int
     findings: tuple[Finding, ...]
     #: Findings, those beyond the named ones too.
-    faults: int
+    finding_count: int
     #: Personal texts that are no longer there; no fault.
     erased: int
     #: Personal texts of which erasure events tell.
@@ -97,7 +97,7 @@ def verify(
         checkpoints=checkpoints,
         unsealed=AuditPending.objects.count(),
         findings=tuple(findings.named),
-        faults=findings.count,
+        finding_count=findings.count,
         erased=walk.erased,
         erased_recorded=walk.erased_recorded,
         seconds=time.perf_counter() - started,
@@ -136,7 +136,7 @@ def _promises(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
 
 def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: Findings) -> None:
     try:
-        shown = _published_checkpoints.latest(vkey)
+        shown = _published_checkpoints.latest_checkpoint(vkey)
     except (notes.NoteError, OSError) as error:
         findings.add(
             "published",
@@ -234,7 +234,7 @@ class _Walk:
             last = min(size, (first // CHUNK + 1) * CHUNK)
             chunk = _log_reading.read(first, last)
             if not chunk.leaves:
-                later = _log_reading.next_place(last)
+                later = _log_reading.next_seq(last)
                 self.findings.add_gap(first, later)
                 return
             self._check(chunk, is_end=last == size)
@@ -270,7 +270,7 @@ class _Walk:
             self.findings.add_gap(missing_from, chunk.last)
         self._grow(hashes, is_end=is_end)
 
-    def _judge(self, entry: Entry) -> bytes:
+    def _judge(self, entry: LogEntry) -> bytes:
         """Name what differs, and return the hash that most likely was sealed."""
         body, leaf, tile = entry.body_hash, entry.leaf, entry.tile
         if leaf is None:
@@ -308,7 +308,7 @@ class _Walk:
         self._tell("changed_body", entry, template)
         return tile
 
-    def _tell_faults(self, entry: Entry) -> None:
+    def _tell_faults(self, entry: LogEntry) -> None:
         for column in entry.faults.columns:
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its column %(name)s differs from "
@@ -322,7 +322,7 @@ class _Walk:
             )
             self._tell("changed_text", entry, template, name=name)
 
-    def _tell(self, kind: Kind, entry: Entry, template: str, **values: object) -> None:
+    def _tell(self, kind: Kind, entry: LogEntry, template: str, **values: object) -> None:
         self.findings.add(
             kind,
             template,

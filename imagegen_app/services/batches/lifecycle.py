@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import FINAL, JobState
+from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.core.types import Cost, Operation, Size
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, Job, TemplateVersion
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -30,7 +30,7 @@ from imagegen_app.services.job_requests.values import InvalidWish
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, budgets
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,18 +47,18 @@ MAX_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PlannedRow:
     """One object of a batch to be: its prompt and price, or why it cannot be made."""
 
     key: str
     label: str
     offer: creation.Offer | None
-    fault: str = ""
+    error: str = ""
 
     @property
-    def wish(self) -> Wish | None:
+    def job_request(self) -> Wish | None:
         """What would be requested for it."""
-        return None if self.offer is None else self.offer.wish
+        return None if self.offer is None else self.offer.job_request
 
     @property
     def cost(self) -> Decimal:
@@ -77,36 +77,36 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BatchPlan:
     """A whole batch before it is started."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PlannedRow, ...]
 
     @property
-    def good(self) -> tuple[Row, ...]:
+    def valid_rows(self) -> tuple[PlannedRow, ...]:
         """The rows that can be made."""
         return tuple(row for row in self.rows if row.offer is not None)
 
     @property
     def cost(self) -> Decimal:
         """What the good rows will cost; those answered before are free."""
-        return sum((r.cost for r in self.good if not r.is_cached), start=Decimal(0))
+        return sum((r.cost for r in self.valid_rows if not r.is_cached), start=Decimal(0))
 
     @property
     def currency(self) -> str:
         """The currency of the first good row."""
-        return self.good[0].currency if self.good else ""
+        return self.valid_rows[0].currency if self.valid_rows else ""
 
     def cost_of_all(self, number: int) -> Decimal:
         """Return what so many rows will cost; those not looked at are taken to cost as the others."""
-        each = self.good[0].cost if self.good else Decimal(0)
+        each = self.valid_rows[0].cost if self.valid_rows else Decimal(0)
         return self.cost + (number - len(self.rows)) * each
 
-    def refusal(self, number: int) -> Refused | None:
+    def refusal(self, number: int) -> ActionRefused | None:
         """Return why a batch of so many rows would be refused as a whole; None if it can be made."""
-        if not self.good or self.good[0].offer is None:
+        if not self.valid_rows or self.valid_rows[0].offer is None:
             return None
-        first = self.good[0].offer
+        first = self.valid_rows[0].offer
         if isinstance(first.refusal, access.NotGranted):
             return first.refusal
         together = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
@@ -121,16 +121,16 @@ def plan(
     mapping: Mapping[str, str],
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
-) -> Plan:
+) -> BatchPlan:
     """Render and price every row; nothing is made, and faulty rows say why.
 
     `mapping` gives variables a path of the object, `fixed` the same value for all.
     """
-    rows: list[Row] = []
+    rows: list[PlannedRow] = []
     wanted: dict[int, Wish] = {}
     for number, instance in enumerate(objects):
         values = row_jobs.values_for(instance, mapping=mapping, fixed=fixed or {})
-        row = Row(key=str(instance.pk), label=str(instance), offer=None)
+        row = PlannedRow(key=str(instance.pk), label=str(instance), offer=None)
         try:
             wanted[number] = composition.compose(
                 actor=actor,
@@ -139,33 +139,33 @@ def plan(
                 model=image_model,
                 row_key=row.key,
             )
-        except Refused as refusal:
-            row = replace(row, fault=refusal.why)
+        except ActionRefused as refusal:
+            row = replace(row, error=refusal.reason)
         rows.append(row)
     try:
         offers = creation.offers(actor=actor, wishes=list(wanted.values()))
-    except Refused as refusal:
+    except ActionRefused as refusal:
         # All rows are alike but for their prompts: what has no price has none for any of them.
         for number in wanted:
-            rows[number] = replace(rows[number], fault=refusal.why)
+            rows[number] = replace(rows[number], error=refusal.reason)
     else:
         for number, offer in zip(wanted, offers, strict=True):
             rows[number] = replace(rows[number], offer=offer)
-    return Plan(tuple(rows))
+    return BatchPlan(tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BatchLimits:
     """When a batch waits for a person."""
 
     #: How many rows are made before the rest is released; 0 for all.
     pilot: int = 0
     #: The most that may be spent.
-    cap: Decimal | None = None
+    spending_limit: Decimal | None = None
     #: Share of failures in percent; 0 for never.
-    stop_at_failures: int = 50
+    max_failure_percent: int = 50
     #: Jobs that screening refused; 0 for never.
-    stop_at_blocks: int = 0
+    max_blocked: int = 0
 
 
 @use_case()
@@ -179,7 +179,7 @@ def start(
     mapping: Mapping[str, str],
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
-    limits: Limits | None = None,
+    limits: BatchLimits | None = None,
     key: str,
 ) -> Batch:
     """Make a batch of the objects with these keys; a worker makes its jobs, in chunks.
@@ -188,10 +188,12 @@ def start(
 
     :raises NotGranted: if the allowlist does not cover its requests.
     :raises OverBudget: if all rows together do not fit into a budget.
-    :raises InvalidWish: if there are no rows or too many, or their estimate passes the cap.
+    :raises InvalidJobRequest: if there are no rows or too many, or their estimate passes the cap.
     """
-    limits = limits or Limits()
-    known = Batch.objects.filter(actor_kind=actor.kind, actor_id=actor.id, key=key[:64]).first()
+    limits = limits or BatchLimits()
+    known = Batch.objects.filter(
+        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=key[:64]
+    ).first()
     if known is not None:
         return known
     if not 1 <= len(keys) <= MAX_ROWS:
@@ -200,46 +202,46 @@ def start(
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
         )
-    model = composition.model_of(actor, image_model, version)
-    access.demand_grant(
+    model = composition.resolve_model(actor, image_model, version)
+    access.require_grant(
         actor,
         image_model=model,
         operation=Operation(version.operation),
         size=Size(version.width, version.height),
         count=version.count,
     )
-    estimate = estimated(version, model, rows=len(keys))
-    if limits.cap is not None and estimate > limits.cap:
+    estimate = estimate_cost(version, model, rows=len(keys))
+    if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidWish(
             _(
                 "The estimated cost is %(cost)s %(currency)s, above the spending limit of %(cap)s "
                 "%(currency)s."
             )
             % {
-                "cost": shown(estimate),
-                "cap": shown(limits.cap),
-                "currency": str(model.price.get("currency", "USD")),
+                "cost": format_amount(estimate),
+                "cap": format_amount(limits.spending_limit),
+                "currency": str(model.price_list.get("currency", "USD")),
             },
-            field="cap",
+            field="spending_limit",
             remedy=_("Select fewer rows, or raise the limit."),
         )
-    budgets.demand_room(actor, model, amount=estimate)
+    budgets.require_budget(actor, model, amount=estimate)
     batch: Batch = Batch.objects.create(
         template_version=version,
         image_model=model,
-        requester=actor.account if isinstance(actor, Person) else None,
+        requester=actor.user if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
         actor_id=actor.id,
-        key=key[:64],
+        idempotency_key=key[:64],
         title=title[:120],
         mapping={"target": target.path, "variables": dict(mapping), "fixed": dict(fixed or {})},
         rows=[str(k) for k in keys],
         row_count=len(keys),
-        currency=str(model.price.get("currency", "USD")),
-        pilot=limits.pilot if limits.pilot < len(keys) else 0,
-        cap=limits.cap,
-        stop_at_failures=limits.stop_at_failures,
-        stop_at_blocks=limits.stop_at_blocks,
+        currency=str(model.price_list.get("currency", "USD")),
+        pilot_rows=limits.pilot if limits.pilot < len(keys) else 0,
+        spending_limit=limits.spending_limit,
+        max_failure_percent=limits.max_failure_percent,
+        max_blocked=limits.max_blocked,
     )
     event_log.record(
         actor,
@@ -252,8 +254,8 @@ def start(
             "model": model.slug,
             "target": target.path,
             "estimated_cost": estimate,
-            "pilot": batch.pilot,
-            "cap": limits.cap,
+            "pilot_rows": batch.pilot_rows,
+            "spending_limit": limits.spending_limit,
         },
         personal={"name": title},
     )
@@ -261,13 +263,13 @@ def start(
     return batch
 
 
-def estimated(version: TemplateVersion, image_model: ImageModel, *, rows: int) -> Decimal:
+def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: int) -> Decimal:
     """Return what that many rows of a template are estimated to cost.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
     size = Size(version.width, version.height)
-    cost = prices.estimate(
+    cost = prices.estimate_images(
         image_model,
         size=size,
         quality=version.quality,
@@ -275,8 +277,8 @@ def estimated(version: TemplateVersion, image_model: ImageModel, *, rows: int) -
         is_last=not version.passes,
     ).total.amount
     cost += screening.price_of("prompt") * (1 + bool(version.negative))
-    more = pass_planning.cost_of(
-        pass_planning.planned(version.passes, start=size), count=version.count
+    more = pass_planning.passes_cost(
+        pass_planning.plan_passes(version.passes, start=size), count=version.count
     )
     return (cost + (more.amount if more else 0)) * rows
 
@@ -292,7 +294,9 @@ def resume(*, actor: Actor, batch: Batch) -> None:
     Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
         paused_at=None,
         pause_reason="",
-        released_at=now if batch.pilot and batch.prepared >= batch.pilot else batch.released_at,
+        released_at=now
+        if batch.pilot_rows and batch.prepared_rows >= batch.pilot_rows
+        else batch.released_at,
     )
     # Time spent waiting for a person is not the jobs'.
     Job.objects.filter(batch=batch, is_held=True).update(
@@ -323,7 +327,9 @@ def cancel(*, actor: Actor, batch: Batch) -> None:
     Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
         cancelled_at=now, paused_at=None, pause_reason=""
     )
-    waiting = batch.jobs.filter(cancel_requested_at__isnull=True).exclude(state__in=sorted(FINAL))
+    waiting = batch.jobs.filter(cancel_requested_at__isnull=True).exclude(
+        state__in=sorted(FINAL_STATES)
+    )
     waiting.filter(state__in=[JobState.QUEUED.value, JobState.AWAITING.value]).update(
         cancel_requested_at=now, due_at=now, is_held=False
     )
@@ -333,16 +339,16 @@ def cancel(*, actor: Actor, batch: Batch) -> None:
 
 
 @use_case()
-def request_failed_again(*, actor: Actor, batch: Batch) -> int:
+def rerun_failed(*, actor: Actor, batch: Batch) -> int:
     """Have the rows that failed until now requested again; return how many.
 
     :raises NotPermitted: if it is another person's.
     """
     _demand_own(actor, batch)
     now = clock.now()
-    number = row_jobs.failed_rows(batch, until=now).count()
+    number = row_jobs.failed_jobs(batch, until=now).count()
     if number:
-        Batch.objects.filter(pk=batch.pk).update(redo_at=now)
+        Batch.objects.filter(pk=batch.pk).update(rerun_requested_at=now)
         event_log.record(actor, "batch.retried", subject=batch, data={"count": number})
         wake("drive")
     return int(number)
@@ -352,7 +358,7 @@ def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
     """Return what the batch's rows are called, by row key; rows whose object is gone keep their key."""
     wanted = {key for key in keys if key}
     labels = {key: key for key in wanted}
-    target = content_fields.by_path(str(batch.mapping.get("target", "")))
+    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     if target is not None:
         found = target.model._default_manager.filter(pk__in=wanted)  # noqa: SLF001 - Django's documented API
         labels |= {str(instance.pk): str(instance) for instance in found}
@@ -362,17 +368,17 @@ def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
 def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> int:
     """Put approved assets onto the objects that their jobs were made for; return how many.
 
-    :raises Refused: if the actor may not place assets or change the objects.
+    :raises ActionRefused: if the actor may not place assets or change the objects.
     """
-    target = content_fields.by_path(str(batch.mapping.get("target", "")))
+    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     if target is None:
         raise placement.CannotPlace(
-            _("Nothing was placed."), why=_("The batch has no target field."), remedy=""
+            _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
         )
     number = 0
     for asset in assets:
         instance = target.model._default_manager.filter(pk=asset.job.row_key).first()  # noqa: SLF001 - Django's documented API
-        if instance is None or asset.review != "approved":
+        if instance is None or asset.review_state != "approved":
             continue
         placement.attach(actor=actor, asset=asset, target=instance, field=target.field)
         number += 1
@@ -380,6 +386,6 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
 
 
 def _demand_own(actor: Actor, batch: Batch) -> None:
-    own = isinstance(actor, Person) and batch.requester_id == actor.account.pk
+    own = isinstance(actor, Person) and batch.requester_id == actor.user.pk
     if not own:
-        access.demand(actor, "cancel_any_job")
+        access.require_permission(actor, "cancel_any_job")

@@ -24,7 +24,7 @@ from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
 from imagegen_app.services.policy import budgets
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("imagegen.batches")
 
 #: Rows of one transaction.
-CHUNK = 500
+CHUNK_SIZE = 500
 #: Faulty rows that a batch remembers by name; the others are counted.
-MOST_FAULTS = 100
+MAX_INVALID_ROWS = 100
 
 
 class _AnotherWorker(RuntimeError):
     """Another worker makes this batch's next rows."""
 
 
-def advance() -> bool:
+def create_next_jobs() -> bool:
     """Make the next chunk of some batch; return whether there was one to make."""
     batch = _next()
     if batch is None:
@@ -58,13 +58,13 @@ def advance() -> bool:
         return False
     except budgets.OverBudget:
         batch_counts.pause(batch, reason="budget", actor=batch_counts.RULES)
-    except Refused as refusal:
+    except ActionRefused as refusal:
         logger.warning("The batch %s was paused: %s", batch.pk, refusal.code)
         batch_counts.pause(batch, reason="refused", actor=batch_counts.RULES)
     return True
 
 
-def is_waiting() -> bool:
+def has_pending_rows() -> bool:
     """Say whether rows of some batch wait to become jobs."""
     return _next() is not None
 
@@ -79,7 +79,7 @@ def values_for(
     return values | {name: value for name, value in fixed.items() if value}
 
 
-def failed_rows(batch: Batch, *, until: datetime) -> QuerySet[Job]:
+def failed_jobs(batch: Batch, *, until: datetime) -> QuerySet[Job]:
     """Return the jobs that ended without images by then and were not requested again.
 
     A pass that had nothing to work on comes again with the job that failed before it.
@@ -94,12 +94,14 @@ def failed_rows(batch: Batch, *, until: datetime) -> QuerySet[Job]:
 
 
 def _next() -> Batch | None:
-    unprepared = Q(prepared__lt=F("row_count")) & (
-        Q(pilot=0) | Q(released_at__isnull=False) | Q(prepared__lt=F("pilot"))
+    unprepared = Q(prepared_rows__lt=F("row_count")) & (
+        Q(pilot_rows=0) | Q(released_at__isnull=False) | Q(prepared_rows__lt=F("pilot_rows"))
     )
     found: Batch | None = (
         Batch.objects.filter(
-            unprepared | Q(redo_at__isnull=False), cancelled_at__isnull=True, paused_at__isnull=True
+            unprepared | Q(rerun_requested_at__isnull=False),
+            cancelled_at__isnull=True,
+            paused_at__isnull=True,
         )
         .select_related("template_version__template", "image_model__provider", "requester")
         .order_by("created_at")
@@ -110,7 +112,7 @@ def _next() -> Batch | None:
 
 def _step(batch: Batch) -> None:
     actor = _actor(batch)
-    if batch.redo_at is not None:
+    if batch.rerun_requested_at is not None:
         _again(batch, actor)
     else:
         _prepare(batch, actor)
@@ -119,24 +121,24 @@ def _step(batch: Batch) -> None:
 @use_case()
 def _prepare(batch: Batch, actor: Actor) -> None:
     end = batch.row_count
-    if batch.pilot and batch.released_at is None:
-        end = min(end, batch.pilot)
-    keys = batch.rows[batch.prepared : min(end, batch.prepared + CHUNK)]
+    if batch.pilot_rows and batch.released_at is None:
+        end = min(end, batch.pilot_rows)
+    keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + CHUNK_SIZE)]
     # First of all, so that another worker waits here, and then finds the cursor moved.
-    moved = Batch.objects.filter(pk=batch.pk, prepared=batch.prepared, paused_at=None).update(
-        prepared=F("prepared") + len(keys)
-    )
+    moved = Batch.objects.filter(
+        pk=batch.pk, prepared_rows=batch.prepared_rows, paused_at=None
+    ).update(prepared_rows=F("prepared_rows") + len(keys))
     if not moved:
         raise _AnotherWorker
     wanted, faults = _compose(batch, actor, keys)
     checked = creation.check_requests(actor=actor, wishes=wanted)
     creation.create_jobs(actor=actor, checked=checked, batch=batch)
     failpoint("batch.create_mid_chunk")
-    room = max(0, MOST_FAULTS - len(batch.faults))
+    room = max(0, MAX_INVALID_ROWS - len(batch.invalid_rows))
     if faults[:room]:
-        Batch.objects.filter(pk=batch.pk).update(faults=[*batch.faults, *faults[:room]])
-    prepared = batch.prepared + len(keys)
-    if batch.pilot and batch.released_at is None and prepared >= batch.pilot:
+        Batch.objects.filter(pk=batch.pk).update(invalid_rows=[*batch.invalid_rows, *faults[:room]])
+    prepared = batch.prepared_rows + len(keys)
+    if batch.pilot_rows and batch.released_at is None and prepared >= batch.pilot_rows:
         # What was made of the pilot goes on; only the rest waits.
         Batch.objects.filter(pk=batch.pk, paused_at=None).update(
             paused_at=clock.now(), pause_reason="pilot"
@@ -150,7 +152,7 @@ def _compose(
     batch: Batch, actor: Actor, keys: Sequence[str]
 ) -> tuple[list[Wish], list[dict[str, str]]]:
     """Return the requests of the rows that can become jobs, and why the others cannot."""
-    target = content_fields.by_path(str(batch.mapping.get("target", "")))
+    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
     found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
     wanted: list[Wish] = []
@@ -162,8 +164,8 @@ def _compose(
             continue
         try:
             wish = _wish(batch, actor, instance, key)
-        except Refused as refusal:
-            faults.append({"row": str(instance)[:120], "why": refusal.why[:200]})
+        except ActionRefused as refusal:
+            faults.append({"row": str(instance)[:120], "why": refusal.reason[:200]})
         else:
             wanted.append(wish)
     return wanted, faults
@@ -188,31 +190,33 @@ def _wish(batch: Batch, actor: Actor, instance: Model, key: str) -> Wish:
 
 def _again(batch: Batch, actor: Actor) -> None:
     """Request the next failed rows again, each under the present rules and prices."""
-    if batch.redo_at is None:
+    if batch.rerun_requested_at is None:
         return
     jobs = list(
-        failed_rows(batch, until=batch.redo_at)
+        failed_jobs(batch, until=batch.rerun_requested_at)
         .select_related("template_version__template", "image_model__provider", "batch")
-        .order_by("pk")[: CHUNK // 10]
+        .order_by("pk")[: CHUNK_SIZE // 10]
     )
     refused = 0
     for job in jobs:
         try:
-            creation.request_images(actor=actor, wish=from_job.compose(actor=actor, job=job))
+            creation.request_images(
+                actor=actor, wish=from_job.job_request_from(actor=actor, job=job)
+            )
         except creation.PromptBlocked:
             continue
         except budgets.OverBudget:
             _stop_redoing(batch)
             raise
-        except Refused:
+        except ActionRefused:
             refused += 1
     if refused == len(jobs):
         _stop_redoing(batch)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def _stop_redoing(batch: Batch) -> None:
-    Batch.objects.filter(pk=batch.pk).update(redo_at=None)
+    Batch.objects.filter(pk=batch.pk).update(rerun_requested_at=None)
 
 
 def _actor(batch: Batch) -> Actor:

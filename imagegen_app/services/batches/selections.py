@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.services.batches.lifecycle import MAX_ROWS
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ _SALT = "imagegen.selection"
 _SECONDS = 12 * 3600
 
 
-class BadSelection(Refused):
+class InvalidSelection(ActionRefused):
     """The selection is forged, stale, empty or too large."""
 
     code = "bad_selection"
@@ -43,16 +43,16 @@ class Selection:
         return self.target.model._default_manager.filter(pk__in=self.keys).order_by("pk")  # noqa: SLF001 - Django's documented API
 
 
-def pack(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
+def dumps(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
     """Sign a selection.
 
-    :raises BadSelection: if it is empty or too large.
+    :raises InvalidSelection: if it is empty or too large.
     """
     chosen = [str(key) for key in keys]
     if not chosen or len(chosen) > MAX_ROWS:
-        raise BadSelection(
+        raise InvalidSelection(
             _("No images were requested."),
-            why=_("Between 1 and %(most)s objects can be selected, not %(number)s.")
+            reason=_("Between 1 and %(most)s objects can be selected, not %(number)s.")
             % {"most": MAX_ROWS, "number": len(chosen)},
             remedy=_("Select fewer objects, or use a filter."),
         )
@@ -60,24 +60,24 @@ def pack(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
     return signing.dumps(data, salt=_SALT, compress=True)
 
 
-def unpack(*, actor: Actor, token: str) -> Selection:
+def loads(*, actor: Actor, token: str) -> Selection:
     """Return a signed selection.
 
     :raises NotPermitted: if the actor may not request images.
-    :raises BadSelection: if it is forged, stale, or another person's.
+    :raises InvalidSelection: if it is forged, stale, or another person's.
     """
-    access.demand(actor, "request_job")
+    access.require_permission(actor, "request_job")
     try:
         data: Any = signing.loads(token, salt=_SALT, max_age=_SECONDS)
-        target = content_fields.by_path(str(data["target"]))
+        target = content_fields.target_by_path(str(data["target"]))
         keys = tuple(str(key) for key in data["keys"])
         owner = data["actor"]
     except (signing.BadSignature, KeyError, TypeError, ValueError):
         target, keys, owner = None, (), ""
     if target is None or owner != f"{actor.kind}:{actor.id}":
-        raise BadSelection(
+        raise InvalidSelection(
             _("No images were requested."),
-            why=_("The selection is no longer valid."),
+            reason=_("The selection is no longer valid."),
             remedy=_("Go back to the list and select the objects again."),
         )
     return Selection(target, keys)

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from imagegen_app.models import Asset, Job, Placement
 
 
-def job_finished(job: Job) -> None:
+def send_job_finished(job: Job) -> None:
     """Tell that a job reached an end."""
     _after_commit(signals.job_finished, job_id=job.pk, state=job.state)
 
 
-def asset_created(asset: Asset) -> None:
+def send_asset_created(asset: Asset) -> None:
     """Tell that an asset was made."""
     _after_commit(signals.asset_created, asset_id=asset.pk, job_id=asset.job_id)
 
 
-def asset_reviewed(asset: Asset) -> None:
+def send_asset_reviewed(asset: Asset) -> None:
     """Tell that a person decided about an asset."""
-    _after_commit(signals.asset_reviewed, asset_id=asset.pk, review=asset.review)
+    _after_commit(signals.asset_reviewed, asset_id=asset.pk, review=asset.review_state)
 
 
-def placement_made(placement: Placement) -> None:
+def send_placement_created(placement: Placement) -> None:
     """Tell that an asset was placed in content."""
-    _after_commit(signals.placement_made, placement_id=placement.pk, asset_id=placement.asset_id)
+    _after_commit(signals.placement_created, placement_id=placement.pk, asset_id=placement.asset_id)
 
 
 def _after_commit(signal: Signal, **arguments: Any) -> None:

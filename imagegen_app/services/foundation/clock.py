@@ -32,7 +32,7 @@ def ago(seconds: float) -> CombinedExpression:
 
 
 #: Seconds for which the database's answer is carried on by this host's steady clock.
-CARRIED_SECONDS = 1.0
+CACHE_SECONDS = 1.0
 #: What the database said, and what the steady clock showed just after.
 _told: tuple[datetime, float] | None = None
 
@@ -48,7 +48,7 @@ def now() -> datetime:
     if carried is not None:
         moment, shown = carried
         passed = time.monotonic() - shown
-        if passed < CARRIED_SECONDS:
+        if passed < CACHE_SECONDS:
             return _in_steps(moment + timedelta(seconds=passed))
     moment = _ask()
     _told = (moment, time.monotonic())

@@ -7,7 +7,7 @@ from django.db import connection
 from imagegen_app import conf
 
 
-def bound_idle_transactions() -> None:
+def limit_idle_transactions() -> None:
     """Have the database end a transaction of ours that nobody goes on with for a lease's time.
 
     A worker that is paused in the middle of one would else hold up everybody who needs the same
@@ -22,7 +22,7 @@ def bound_idle_transactions() -> None:
         )
 
 
-def need_not_be_flushed() -> None:
+def use_asynchronous_commit() -> None:
     """Have the running transaction's commit not wait for the disk.
 
     Only for what a later step repeats if the database's machine loses power: what is known to have

@@ -15,7 +15,7 @@ from imagegen_app.models import (
     Asset,
     AuditEvent,
     AuditPending,
-    AuditSecret,
+    AuditPersonalText,
     Job,
     guard,
 )
@@ -34,7 +34,7 @@ _request_id: ContextVar[str] = ContextVar("imagegen_request_id", default="")
 
 
 @contextmanager
-def request(request_id: str) -> Iterator[None]:
+def request_context(request_id: str) -> Iterator[None]:
     """Give all events inside one request id."""
     token = _request_id.set(request_id[:64])
     try:
@@ -43,9 +43,9 @@ def request(request_id: str) -> Iterator[None]:
         _request_id.reset(token)
 
 
-def ref(subject: Model) -> events.Ref:
+def object_ref(subject: Model) -> events.ObjectRef:
     """Return how an event names a row: its kind and its key."""
-    return events.Ref(kind=subject._meta.model_name or "object", id=str(subject.pk))  # noqa: SLF001 - Django's documented API
+    return events.ObjectRef(kind=subject._meta.model_name or "object", id=str(subject.pk))  # noqa: SLF001 - Django's documented API
 
 
 def record(
@@ -64,10 +64,10 @@ def record(
     All events of a use case are written together at its end. Personal text never enters the body:
     a salted commitment stands there, text and salt lie beside it and can be erased.
 
-    :raises StrayWrite: outside of a use case.
+    :raises WriteOutsideUseCase: outside of a use case.
     :raises UnknownEvent: if the registry knows no such kind.
     """
-    entry = Entry(
+    entry = NewEvent(
         kind=kind,
         subject=subject,
         job=job,
@@ -80,7 +80,7 @@ def record(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NewEvent:
     """One event to append, as `record` takes it."""
 
     kind: str
@@ -92,24 +92,24 @@ class Entry:
     on_behalf_of: Actor | None = None
 
 
-def record_many(actor: Actor, entries: Iterable[Entry]) -> None:
+def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
     """Append many events of one actor; see `record`.
 
-    :raises StrayWrite: outside of a use case.
+    :raises WriteOutsideUseCase: outside of a use case.
     :raises UnknownEvent: if the registry knows no kind of that name.
     """
-    guard.report(AuditEvent._meta.db_table, of_the_log=True)  # noqa: SLF001 - Django's documented API
+    guard.record_write(AuditEvent._meta.db_table, is_audit_table=True)  # noqa: SLF001 - Django's documented API
     unit = guard.current()
     if unit is None:
         return
     at = clock.now()
     built = [_build(actor, entry, at) for entry in entries]
-    unit.late += built
+    unit.deferred_rows += built
     unit.write_late = _write
     unit.events += len(built)
 
 
-def _write(built: list[tuple[AuditEvent, list[AuditSecret]]]) -> None:
+def _write(built: list[tuple[AuditEvent, list[AuditPersonalText]]]) -> None:
     """Write a use case's events in a handful of statements."""
     rows = [event for event, _secrets in built]
     AuditEvent.objects.bulk_create(rows, batch_size=_CHUNK)
@@ -123,7 +123,7 @@ def _write(built: list[tuple[AuditEvent, list[AuditSecret]]]) -> None:
     for event, secrets in built:
         for secret in secrets:
             secret.event_id = event.pk
-    AuditSecret.objects.bulk_create(
+    AuditPersonalText.objects.bulk_create(
         [secret for _event, secrets in built for secret in secrets], batch_size=_CHUNK
     )
     AuditPending.objects.bulk_create(
@@ -131,13 +131,15 @@ def _write(built: list[tuple[AuditEvent, list[AuditSecret]]]) -> None:
     )
 
 
-def _build(actor: Actor, entry: Entry, at: datetime) -> tuple[AuditEvent, list[AuditSecret]]:
+def _build(
+    actor: Actor, entry: NewEvent, at: datetime
+) -> tuple[AuditEvent, list[AuditPersonalText]]:
     private = {name: text for name, text in entry.personal.items() if text}
     if not isinstance(actor, System):
         private.setdefault("actor_label", actor.label)
     salts = {name: os.urandom(16) for name in private}
     uid = uuid7()
-    named = None if entry.subject is None else ref(entry.subject)
+    named = None if entry.subject is None else object_ref(entry.subject)
     body = events.build_body(
         uid=uid,
         at=at,
@@ -147,7 +149,9 @@ def _build(actor: Actor, entry: Entry, at: datetime) -> tuple[AuditEvent, list[A
         object=named,
         request_id=_request_id.get(),
         data=entry.data,
-        commitments={name: events.commit(text, salts[name]) for name, text in private.items()},
+        commitments={
+            name: events.make_commitment(text, salts[name]) for name, text in private.items()
+        },
     )
     event = AuditEvent(
         uid=uid,
@@ -165,7 +169,7 @@ def _build(actor: Actor, entry: Entry, at: datetime) -> tuple[AuditEvent, list[A
     )
     person = "" if isinstance(actor, System) else f"person:{actor.id}"
     secrets = [
-        AuditSecret(field=name, subject=person, salt=salts[name], value=text)
+        AuditPersonalText(field=name, subject=person, salt=salts[name], value=text)
         for name, text in private.items()
     ]
     return event, secrets

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext
 
-from imagegen_app.core.words import gettext_noop
+from imagegen_app.core.i18n import gettext_noop
 
 #: Every fixed sentence that a job or a verdict may hold.
 STORED = (
@@ -62,7 +62,7 @@ STORED = (
     gettext_noop("Reword the prompt: it contains a blocked term."),
 )
 #: What the facts of an event are called.
-FACTS = {
+FACT_LABELS = {
     "action": gettext_noop("action"),
     "after": gettext_noop("after"),
     "alt_text": gettext_noop("alternative text"),
@@ -71,7 +71,7 @@ FACTS = {
     "because": gettext_noop("reason"),
     "before": gettext_noop("before"),
     "budget": gettext_noop("budget"),
-    "cap": gettext_noop("spending limit"),
+    "spending_limit": gettext_noop("spending limit"),
     "captioner": gettext_noop("captioner"),
     "categories": gettext_noop("categories"),
     "changes": gettext_noop("changes"),
@@ -148,7 +148,7 @@ FACTS = {
 }
 
 
-def translated(text: str) -> str:
+def translate_stored(text: str) -> str:
     """Return a stored sentence in the reader's language; one that is not fixed stays as it is."""
     return gettext(text) if text else ""
 
@@ -165,6 +165,6 @@ def screened_part(code: str) -> str:
     return known[name] % {"number": number} if name in known else code
 
 
-def fact_name(key: str) -> str:
+def fact_label(key: str) -> str:
     """Return what a fact of an event is called."""
-    return gettext(FACTS[key]) if key in FACTS else key.replace("_", " ")
+    return gettext(FACT_LABELS[key]) if key in FACT_LABELS else key.replace("_", " ")

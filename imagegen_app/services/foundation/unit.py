@@ -1,4 +1,4 @@
-"""Frame every use case: one transaction, rows may be written, and a change leaves an audit event."""
+"""Run every use case in one transaction, in which rows may be written and a change needs an event."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class NoAuditEvent(RuntimeError):
+class AuditEventMissing(RuntimeError):
     """A use case changed rows and left no audit event; the change was rolled back."""
 
 
 def use_case(
-    *, silent: bool = False, joins: bool = False
+    *, audited: bool = True, savepoint: bool = True
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a use case.
 
     The function runs in a transaction in which rows may be written. Changed rows without an audit
-    event roll it back, unless it is `silent`: leases, heartbeats and counters; `be_silent` says so
-    from inside. A use case called inside another joins it, and its events count for the outer one;
-    if it fails, the outer one may go on without it, unless it is declared to have no savepoint of
-    its own (`joins`): then both fail.
+    event roll it back, unless it is declared `audited=False`: leases, heartbeats and counters;
+    `skip_audit_event` says so from inside. A use case called inside another joins it, and its
+    events count for the outer one; if it fails, the outer one may continue without it, unless it
+    is declared `savepoint=False`: then both fail.
     """
 
     def frame(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             outer = guard.current()
-            unit = guard.Unit(name=function.__qualname__, silent=silent)
-            with transaction.atomic(savepoint=not joins):
+            unit = guard.UnitOfWork(name=function.__qualname__, audited=audited)
+            with transaction.atomic(savepoint=savepoint):
                 token = guard.enter(unit)
                 try:
                     result = function(*args, **kwargs)
@@ -45,8 +45,10 @@ def use_case(
                         _write_late(unit)
                 finally:
                     guard.leave(token)
-                if unit.changed and not unit.events and not unit.silent:
-                    raise NoAuditEvent(f"{unit.name} changed {', '.join(sorted(unit.changed))}")
+                if unit.changed and not unit.events and unit.audited:
+                    raise AuditEventMissing(
+                        f"{unit.name} changed {', '.join(sorted(unit.changed))}"
+                    )
             if outer is not None:
                 _hand_over(unit, to=outer)
             return result
@@ -56,21 +58,21 @@ def use_case(
     return frame
 
 
-def _write_late(unit: guard.Unit) -> None:
-    if unit.late and unit.write_late is not None:
-        unit.write_late(unit.late)
+def _write_late(unit: guard.UnitOfWork) -> None:
+    if unit.deferred_rows and unit.write_late is not None:
+        unit.write_late(unit.deferred_rows)
 
 
-def _hand_over(unit: guard.Unit, *, to: guard.Unit) -> None:
+def _hand_over(unit: guard.UnitOfWork, *, to: guard.UnitOfWork) -> None:
     to.events += unit.events
-    to.late += unit.late
+    to.deferred_rows += unit.deferred_rows
     to.write_late = unit.write_late or to.write_late
-    if not unit.silent:
+    if unit.audited:
         to.changed |= unit.changed
 
 
-def be_silent() -> None:
+def skip_audit_event() -> None:
     """Let the running use case change counters without an event: nothing happened to tell of."""
     unit = guard.current()
     if unit is not None:
-        unit.silent = True
+        unit.audited = False

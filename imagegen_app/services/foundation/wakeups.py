@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from imagegen_app.engines import base
 from imagegen_app.engines.base import Engine, wake
-from imagegen_app.models import Pulse
+from imagegen_app.models import PeriodicRun
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 
@@ -16,11 +16,11 @@ from imagegen_app.services.foundation.unit import use_case
 STALE_SECONDS = 30
 
 
-def ring(name: str, *, delay: float = 0) -> None:
+def wake_now(name: str, *, delay: float = 0) -> None:
     """Ring at once, in `delay` seconds where the engine can."""
     if delay and not base.current().can_delay:
         return
-    base.ring_now(name, delay=delay)
+    base.wake_now(name, delay=delay)
 
 
 def engine() -> Engine:
@@ -28,39 +28,39 @@ def engine() -> Engine:
     return base.current()
 
 
-@use_case(silent=True)
-def beat(name: str) -> None:
+@use_case(audited=False)
+def record_run(name: str) -> None:
     """Note that something regular happened now."""
     now = clock.now()
-    if not Pulse.objects.filter(pk=name).update(at=now):
-        _first(name, at=now)
+    if not PeriodicRun.objects.filter(pk=name).update(last_run_at=now):
+        _first(name, last_run_at=now)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def claim_slot(name: str, *, seconds: int) -> bool:
     """Claim the next time slot of a regular task; only one caller gets each."""
     now = clock.now()
     slot = int(now.timestamp()) // seconds + 1
-    if Pulse.objects.filter(pk=name, slot__lt=slot).update(slot=slot, at=now):
+    if PeriodicRun.objects.filter(pk=name, slot__lt=slot).update(slot=slot, last_run_at=now):
         return True
-    if Pulse.objects.filter(pk=name).exists():
+    if PeriodicRun.objects.filter(pk=name).exists():
         return False
-    return _first(name, at=now, slot=slot)
+    return _first(name, last_run_at=now, slot=slot)
 
 
 def _first(name: str, **values: Any) -> bool:
     """Make the row of a regular task; say whether we were first."""
     try:
         with transaction.atomic():
-            Pulse.objects.create(name=name, **values)
+            PeriodicRun.objects.create(name=name, **values)
     except IntegrityError:
         return False
     return True
 
 
-def ring_if_stale() -> bool:
+def wake_if_stale() -> bool:
     """Ring for a sweep if none was seen lately; any request or status poll may call this."""
-    if Pulse.objects.filter(pk="sweep", at__gte=clock.ago(STALE_SECONDS)).exists():
+    if PeriodicRun.objects.filter(pk="sweep", last_run_at__gte=clock.ago(STALE_SECONDS)).exists():
         return False
     if not claim_slot("stale-ring", seconds=5):
         return False

@@ -12,7 +12,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 
 #: A worker unseen for longer counts as gone.
-GONE_SECONDS = 45
+WORKER_GONE_SECONDS = 45
 
 
 def worker_name() -> str:
@@ -20,16 +20,18 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:60]}:{os.getpid()}"
 
 
-@use_case(silent=True)
-def worker_seen(*, name: str, stopped: bool = False) -> None:
+@use_case(audited=False)
+def record_heartbeat(*, name: str, stopped: bool = False) -> None:
     """Note that a worker is there, or has gone."""
     now = clock.now()
-    changes = {"seen_at": now, "stopped_at": now if stopped else None}
+    changes = {"last_seen_at": now, "stopped_at": now if stopped else None}
     if not Worker.objects.filter(name=name).update(**changes):
         Worker.objects.create(name=name, engine=current().label, started_at=now, **changes)
-        Worker.objects.filter(seen_at__lt=now - timedelta(days=7)).delete()
+        Worker.objects.filter(last_seen_at__lt=now - timedelta(days=7)).delete()
 
 
-def workers_alive(*, within: int = GONE_SECONDS) -> int:
+def count_live_workers(*, within: int = WORKER_GONE_SECONDS) -> int:
     """Count the workers seen within so many seconds."""
-    return Worker.objects.filter(seen_at__gte=clock.ago(within), stopped_at__isnull=True).count()
+    return Worker.objects.filter(
+        last_seen_at__gte=clock.ago(within), stopped_at__isnull=True
+    ).count()

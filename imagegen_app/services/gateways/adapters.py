@@ -12,26 +12,26 @@ from imagegen_app.providers.http import HttpClient, HttpLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.types import Capabilities, Recovery
+    from imagegen_app.core.types import Capabilities, RecoveryMethod
     from imagegen_app.models import Attempt, ImageModel
     from imagegen_app.models import Provider as ProviderRow
-    from imagegen_app.providers.base import Provider, WebhookNotice
+    from imagegen_app.providers.base import ProviderAdapter, WebhookNotice
 
 
-class NotConfigured(Exception):
+class ProviderNotConfigured(Exception):
     """A provider cannot be called as the site is set up; the message says the mend."""
 
 
 def credential(name: str) -> Credential | None:
     """Return the credential of this name, or None for the empty name.
 
-    :raises NotConfigured: if the settings do not know it.
+    :raises ProviderNotConfigured: if the settings do not know it.
     """
     if not name:
         return None
     known = conf.get().credentials
     if name not in known:
-        raise NotConfigured(
+        raise ProviderNotConfigured(
             f"The credential {name!r} is not in IMAGEGEN['CREDENTIALS']; add it, or choose another."
         )
     entry = known[name]
@@ -54,30 +54,32 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         return ()
 
 
-def ways(attempt: Attempt) -> frozenset[Recovery]:
+def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
     """Return how the fate of this attempt can be learnt."""
     return registry.describe(attempt.image_model.provider.adapter).recovery
 
 
-def check(provider: ProviderRow) -> None:
+def check_provider(provider: ProviderRow) -> None:
     """Make sure that a provider could be called; nothing is sent.
 
-    :raises NotConfigured: if its adapter or credential is unknown, or the credential has no value.
+    :raises ProviderNotConfigured: if its adapter or credential is unknown, or the credential has no value.
     """
     if _path(provider) not in registry.adapter_names() and "." not in _path(provider):
-        raise NotConfigured(_unknown(provider))
+        raise ProviderNotConfigured(_unknown(provider))
     found = credential(provider.credential)
     try:
         if found is not None and not found.values():
-            raise NotConfigured(f"The credential {provider.credential!r} is empty.")
+            raise ProviderNotConfigured(f"The credential {provider.credential!r} is empty.")
     except SecretMissing:
-        raise NotConfigured(f"The credential {provider.credential!r} has no value here.") from None
+        raise ProviderNotConfigured(
+            f"The credential {provider.credential!r} has no value here."
+        ) from None
 
 
-def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
+def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
     """Return an adapter that is ready to be called.
 
-    :raises NotConfigured: if the adapter or its credential is unknown.
+    :raises ProviderNotConfigured: if the adapter or its credential is unknown.
     """
     try:
         return registry.build(
@@ -88,12 +90,14 @@ def connect(provider: ProviderRow, *, http: HttpClient) -> Provider:
             options={"webhook_secrets": webhook_secrets(provider.credential)},
         )
     except registry.UnknownAdapter:
-        raise NotConfigured(_unknown(provider)) from None
+        raise ProviderNotConfigured(_unknown(provider)) from None
     except ValueError as fault:
-        raise NotConfigured(f"The provider “{provider.name}” cannot be called: {fault}.") from None
+        raise ProviderNotConfigured(
+            f"The provider “{provider.name}” cannot be called: {fault}."
+        ) from None
 
 
-def client(*, read_seconds: float = 600.0) -> HttpClient:
+def http_client(*, read_seconds: float = 600.0) -> HttpClient:
     """Return a new HTTP client with the site's limits; close it where it was used."""
     calls = conf.get().max_in_flight
     return HttpClient(
@@ -106,12 +110,12 @@ def client(*, read_seconds: float = 600.0) -> HttpClient:
 def capabilities(image_model: ImageModel) -> Capabilities:
     """Return what a model can do.
 
-    :raises NotConfigured: if its provider is not.
+    :raises ProviderNotConfigured: if its provider is not.
     """
     try:
-        return registry.capabilities(_path(image_model.provider), image_model.wire_name)
+        return registry.capabilities(_path(image_model.provider), image_model.provider_model_name)
     except registry.UnknownAdapter:
-        raise NotConfigured(_unknown(image_model.provider)) from None
+        raise ProviderNotConfigured(_unknown(image_model.provider)) from None
 
 
 def _path(provider: ProviderRow) -> str:
@@ -129,12 +133,12 @@ def verify_webhook(
     """Check a delivery by the provider's own rules.
 
     :raises AuthenticationFailed: if it is not the provider's.
-    :raises NotConfigured: if the provider cannot be called.
+    :raises ProviderNotConfigured: if the provider cannot be called.
     """
-    return connect(provider, http=client()).verify_webhook(headers, body)
+    return build_adapter(provider, http=http_client()).verify_webhook(headers, body)
 
 
-def choices() -> list[tuple[str, str]]:
+def adapter_choices() -> list[tuple[str, str]]:
     """Return the adapters that a provider can have: (name, label)."""
     ours = [(adapter.name, adapter.label) for adapter in registry.describe_all()]
     return [*ours, *((name, name) for name in sorted(conf.get().adapters))]

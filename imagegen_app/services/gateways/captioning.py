@@ -18,7 +18,7 @@ from imagegen_app import conf
 from imagegen_app.captioning.base import CaptionerFailed
 from imagegen_app.core import canonical
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.pricing import amount_of
+from imagegen_app.core.pricing import parse_cost
 
 if TYPE_CHECKING:
     from imagegen_app.captioning.base import Caption, Captioner
@@ -37,10 +37,10 @@ class Suggestion:
 
 
 #: No suggestion.
-NONE = Suggestion()
+NO_SUGGESTION = Suggestion()
 
 
-def is_wanted() -> bool:
+def is_enabled() -> bool:
     """Say whether the site has a captioner."""
     return bool(conf.get().captioner.backend)
 
@@ -51,7 +51,7 @@ def price() -> Decimal:
     return Decimal(entry.price) if entry.backend else Decimal(0)
 
 
-def make(entry: conf.CaptionerSettings) -> Captioner:
+def build_captioner(entry: conf.CaptionerSettings) -> Captioner:
     """Return the captioner that the settings name; whatever its class raises comes through."""
     return _build(entry.backend, canonical.dumps(entry.options))
 
@@ -60,17 +60,17 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
     """Have one picture described; an empty suggestion where the captioner has none."""
     entry = conf.get().captioner
     try:
-        found: Caption = make(entry).describe(
+        found: Caption = build_captioner(entry).describe(
             data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )
-        cost = Decimal(entry.price) if found.cost is None else amount_of(found.cost)
+        cost = Decimal(entry.price) if found.cost is None else parse_cost(found.cost)
         text = _plain(found.text)
     except CaptionerFailed as fault:
         logger.warning("The captioner %s has no suggestion: %s", entry.name, fault)
-        return NONE
+        return NO_SUGGESTION
     except Exception:
         logger.exception("The captioner %s broke down.", entry.name)
-        return NONE
+        return NO_SUGGESTION
     return Suggestion(text, entry.name, cost)
 
 

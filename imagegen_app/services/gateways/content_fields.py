@@ -34,10 +34,10 @@ class Target:
     @property
     def path(self) -> str:
         """`app_label.Model.field`."""
-        return path_of(self.model, self.field)
+        return field_path(self.model, self.field)
 
 
-def path_of(model: type[models.Model], name: str) -> str:
+def field_path(model: type[models.Model], name: str) -> str:
     """Name a model's field: `app_label.Model.field`."""
     return f"{model._meta.label}.{name}"  # noqa: SLF001 - Django's documented API
 
@@ -58,7 +58,7 @@ def all_targets() -> list[Target]:
     return found
 
 
-def target_of(model: type[models.Model], name: str = "") -> Target | None:
+def target_for_field(model: type[models.Model], name: str = "") -> Target | None:
     """Return the target for a model's field, or its first one."""
     for target in all_targets():
         if target.model is model._meta.concrete_model and name in ("", target.field):  # noqa: SLF001 - Django's documented API
@@ -66,7 +66,7 @@ def target_of(model: type[models.Model], name: str = "") -> Target | None:
     return None
 
 
-def by_path(path: str) -> Target | None:
+def target_by_path(path: str) -> Target | None:
     """Return the target of this name, if the settings know it."""
     return next((t for t in all_targets() if t.path.lower() == path.lower()), None)
 

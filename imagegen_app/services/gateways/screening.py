@@ -13,10 +13,10 @@ from django.utils.module_loading import import_string
 
 from imagegen_app import conf
 from imagegen_app.core import canonical
-from imagegen_app.core.pricing import amount_of
-from imagegen_app.core.states import Outcome
+from imagegen_app.core.pricing import parse_cost
+from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import Verdict
-from imagegen_app.moderation.base import Finding, Screener, ScreenerFailed
+from imagegen_app.moderation.base import Screener, ScreenerDecision, ScreenerFailed
 from imagegen_app.services.foundation import event_log
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ logger = logging.getLogger("imagegen.moderation")
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class UnsavedVerdict:
     """One screener's decision, not yet stored."""
 
     screener: str
     stage: str
     #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
-    where: str
-    finding: Finding
+    part: str
+    finding: ScreenerDecision
     #: What the call cost, in the currency of the job.
     cost: Decimal = Decimal(0)
 
@@ -48,7 +48,7 @@ def _build(backend: str, options: str) -> Screener:
     return screener
 
 
-def screen_text(text: str, *, where: str) -> list[Screened]:
+def screen_text(text: str, *, where: str) -> list[UnsavedVerdict]:
     """Have every screener of prompts read one text."""
     return [
         _ask(entry, lambda s: s.screen_text(text), stage="prompt", where=where)
@@ -57,7 +57,7 @@ def screen_text(text: str, *, where: str) -> list[Screened]:
     ]
 
 
-def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> list[Screened]:
+def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> list[UnsavedVerdict]:
     """Have every screener of that stage (`input` or `output`) look at one picture."""
     return [
         _ask(
@@ -77,18 +77,18 @@ def price_of(stage: str) -> Decimal:
     return sum((Decimal(entry.price) for entry in entries), start=Decimal(0))
 
 
-def cost_of(decisions: Iterable[Screened]) -> Decimal:
+def cost_of(decisions: Iterable[UnsavedVerdict]) -> Decimal:
     """Return what decisions cost together."""
     return sum((decision.cost for decision in decisions), start=Decimal(0))
 
 
-def is_blocked(decisions: Iterable[Screened]) -> bool:
+def is_blocked(decisions: Iterable[UnsavedVerdict]) -> bool:
     """Say whether one of the screeners refused."""
-    return any(d.finding.outcome is Outcome.BLOCKED for d in decisions)
+    return any(d.finding.outcome is VerdictOutcome.BLOCKED for d in decisions)
 
 
-def verdicts(
-    job: Job, decisions: Iterable[Screened], *, asset: Asset | None = None
+def build_verdicts(
+    job: Job, decisions: Iterable[UnsavedVerdict], *, asset: Asset | None = None
 ) -> list[Verdict]:
     """Return the rows that hold what screeners decided; they are not stored."""
     return [
@@ -100,8 +100,8 @@ def verdicts(
             outcome=decision.finding.outcome.value,
             categories=list(decision.finding.categories),
             scores=dict(decision.finding.scores),
-            where=decision.where,
-            advice=decision.finding.advice,
+            part=decision.part,
+            remedy=decision.finding.advice,
             cost=decision.cost,
         )
         for decision in decisions
@@ -109,19 +109,19 @@ def verdicts(
 
 
 def entries(
-    job: Job, decisions: Iterable[Screened], *, asset: Asset | None = None
-) -> list[event_log.Entry]:
+    job: Job, decisions: Iterable[UnsavedVerdict], *, asset: Asset | None = None
+) -> list[event_log.NewEvent]:
     """Return the events that tell what screeners decided."""
     return [
-        event_log.Entry(
-            "moderation.verdict",
+        event_log.NewEvent(
+            "moderation.decided",
             subject=job,
             job=job,
             asset=asset,
             data={
                 "screener": decision.screener,
                 "decision": decision.finding.outcome,
-                "subject": decision.where,
+                "subject": decision.part,
                 "stage": decision.stage,
                 "categories": list(decision.finding.categories),
                 "scores": dict(decision.finding.scores),
@@ -132,31 +132,31 @@ def entries(
     ]
 
 
-def keep(
-    *, actor: Actor, job: Job, decisions: Iterable[Screened], asset: Asset | None = None
+def store_verdicts(
+    *, actor: Actor, job: Job, decisions: Iterable[UnsavedVerdict], asset: Asset | None = None
 ) -> None:
     """Store verdicts with their events; joins the caller's transaction."""
     decisions = list(decisions)
-    Verdict.objects.bulk_create(verdicts(job, decisions, asset=asset))
+    Verdict.objects.bulk_create(build_verdicts(job, decisions, asset=asset))
     event_log.record_many(actor, entries(job, decisions, asset=asset))
 
 
-def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str) -> Screened:
+def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str) -> UnsavedVerdict:
     cost = Decimal(0)
     try:
-        found: Finding = question(_build(entry.backend, canonical.dumps(entry.options)))
-        cost = Decimal(entry.price) if found.cost is None else amount_of(found.cost)
+        found: ScreenerDecision = question(_build(entry.backend, canonical.dumps(entry.options)))
+        cost = Decimal(entry.price) if found.cost is None else parse_cost(found.cost)
     except ScreenerFailed:
         found = _failed(entry)
     except Exception:
         logger.exception("The content check %s failed.", entry.name)
         found = _failed(entry)
-    return Screened(entry.name, stage, where, found, cost)
+    return UnsavedVerdict(entry.name, stage, where, found, cost)
 
 
-def _failed(entry: conf.ScreenerSettings) -> Finding:
-    outcome = Outcome.PASSED if entry.on_error == "pass" else Outcome.BLOCKED
-    return Finding(
+def _failed(entry: conf.ScreenerSettings) -> ScreenerDecision:
+    outcome = VerdictOutcome.PASSED if entry.on_error == "pass" else VerdictOutcome.BLOCKED
+    return ScreenerDecision(
         outcome=outcome,
         categories=("screener_failed",),
         advice="The content check could not decide; try again in a few minutes.",

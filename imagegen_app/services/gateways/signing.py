@@ -10,14 +10,14 @@ from uuid import uuid4
 
 from imagegen_app import conf
 from imagegen_app.imaging.certificates import make_development_chain
-from imagegen_app.imaging.credentials import Signing
+from imagegen_app.imaging.content_credentials import SigningIdentity
 
 
 class CertificateUnreadable(Exception):
     """The certificate or key that the settings name cannot be read."""
 
 
-def signing() -> Signing:
+def signing_identity() -> SigningIdentity:
     """Return the site's signing identity.
 
     :raises CertificateUnreadable: if the files that the settings name cannot be read.
@@ -28,7 +28,7 @@ def signing() -> Signing:
     else:
         chain, key = development_identity(chosen.organization)
     anchors = _read(Path(chosen.trust_anchors)) if chosen.trust_anchors else ""
-    return Signing(
+    return SigningIdentity(
         chain_pem=chain,
         key_pem=key,
         alg=chosen.algorithm,

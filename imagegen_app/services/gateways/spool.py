@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
-from imagegen_app.providers.answers import AnswerFile
+from imagegen_app.providers.answers import SpooledAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,6 @@ def folder() -> Path:
     return path
 
 
-def answer_of(attempt: Attempt) -> AnswerFile:
+def answer_of(attempt: Attempt) -> SpooledAnswer:
     """Return the place of one attempt's answer."""
-    return AnswerFile(folder() / str(attempt.pk))
+    return SpooledAnswer(folder() / str(attempt.pk))

@@ -19,7 +19,7 @@ class StorageFailed(Exception):
     """The storage did not keep the file; trying again later is safe."""
 
 
-def storage() -> Storage:
+def image_storage() -> Storage:
     """Return the storage that the site chose."""
     return storages[conf.get().storage]
 
@@ -36,7 +36,7 @@ def put(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
     """
     sha256 = file_hash(data)
     key = f"{prefix}/{sha256[:2]}/{sha256}.{extension}"
-    where = storage()
+    where = image_storage()
     try:
         if where.exists(key) and where.size(key) == len(data):
             return key, sha256
@@ -62,7 +62,7 @@ def get(key: str) -> bytes:
     :raises StorageFailed: if they cannot be read.
     """
     try:
-        with storage().open(key, "rb") as file:
+        with image_storage().open(key, "rb") as file:
             data: bytes = file.read()
     except OSError as error:
         raise StorageFailed(type(error).__name__) from None

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import Step
 
 
-def build(root: Job, planned: Sequence[Step]) -> list[Job]:
+def build_follow_ups(root: Job, planned: Sequence[Step]) -> list[Job]:
     """Return the jobs that follow each image of a job, in order; they are not stored."""
-    root.step_count = 1 + len(planned) * root.count
+    root.chain_length = 1 + len(planned) * root.count
     found: list[Job] = []
     patience = timedelta(seconds=conf.get().job_deadline_seconds)
     for number in range(root.count if planned else 0):
         before, deadline = root, root.deadline_at
         for step in planned:
-            estimate = pass_planning.price_of(step, is_last=step is planned[-1])
+            estimate = pass_planning.pass_estimate(step, is_last=step is planned[-1])
             deadline += patience
             job = Job(
                 state=JobState.QUEUED.value,
@@ -49,24 +49,24 @@ def build(root: Job, planned: Sequence[Step]) -> list[Job]:
                 height=step.size.height,
                 count=1,
                 output_format="png",
-                policy=root.policy,
+                unknown_outcome_policy=root.unknown_outcome_policy,
                 # Nobody takes it up before it is released, or too late to be.
                 due_at=deadline,
                 deadline_at=deadline,
                 estimated_cost=estimate.total.amount,
-                extras_estimate=estimate.extras,
+                estimated_extras=estimate.extras,
                 currency=estimate.images.currency,
                 priority=root.priority,
-                turn=root.turn,
+                queue_order=root.queue_order,
             )
             found.append(job)
             before = job
     return found
 
 
-def entry(job: Job) -> event_log.Entry:
+def requested_event(job: Job) -> event_log.NewEvent:
     """Return the event that tells that a pass was requested with its job."""
-    return event_log.Entry(
+    return event_log.NewEvent(
         "job.requested",
         subject=job,
         job=job,
@@ -84,7 +84,7 @@ def entry(job: Job) -> event_log.Entry:
     )
 
 
-def passes_after(job: Job) -> tuple[Pass, ...]:
+def requested_passes(job: Job) -> tuple[Pass, ...]:
     """Return the passes that were to follow a job, as they were wished for."""
     found: list[Pass] = []
     before, number = job, job.image_number or 0

@@ -36,12 +36,12 @@ def priority_of(wish: Wish) -> int:
 class CheckedRequest:
     """A request that the rules cover, priced and screened: what a job is made of."""
 
-    wish: Wish
+    job_request: Wish
     #: The rule that covers it, as the log names it.
     rule: str
     #: What it may cost, its follow-up passes left out.
     estimate: prices.Estimate
-    screened: tuple[screening.Screened, ...] = ()
+    screened: tuple[screening.UnsavedVerdict, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
@@ -52,14 +52,16 @@ class CheckedRequest:
 def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
     """Return the jobs of checked requests; they are not stored."""
     now = clock.now()
-    earlier = cache_hits.earlier_of([one.wish for one in checked if not one.is_blocked])
+    earlier = cache_hits.find_cached_jobs(
+        [one.job_request for one in checked if not one.is_blocked]
+    )
     next_turns: dict[int, int] = {}
     jobs: list[Job] = []
     for one in checked:
-        priority = priority_of(one.wish)
+        priority = priority_of(one.job_request)
         if priority not in next_turns:
-            next_turns[priority] = fair_share.following(actor, priority=priority)
-        fingerprint = cache_hits.fingerprint_of(one.wish)
+            next_turns[priority] = fair_share.next_queue_order(actor, priority=priority)
+        fingerprint = cache_hits.fingerprint_of(one.job_request)
         jobs.append(
             _row(
                 actor,
@@ -77,7 +79,7 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
 def build_inputs(wish: Wish, job: Job) -> list[JobInput]:
     """Store the images handed in, and return their rows."""
     rows: list[JobInput] = []
-    pairs = zip(wish.request.inputs, wish.input_assets, strict=True)
+    pairs = zip(wish.provider_request.inputs, wish.input_assets, strict=True)
     for position, (picture, asset) in enumerate(pairs):
         extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", picture.data, extension=extension)
@@ -88,7 +90,7 @@ def build_inputs(wish: Wish, job: Job) -> list[JobInput]:
                 role=picture.role.value,
                 asset=asset,
                 sha256=sha256,
-                key=key,
+                storage_key=key,
                 media_type=picture.media_type,
                 width=picture.width,
                 height=picture.height,
@@ -97,18 +99,18 @@ def build_inputs(wish: Wish, job: Job) -> list[JobInput]:
     return rows
 
 
-def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.Entry]:
+def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.NewEvent]:
     """Return the events that tell how one request became a job."""
-    request = one.wish.request
-    data = _facts(one.wish, job=job, rule=one.rule)
-    found: list[event_log.Entry] = []
+    request = one.job_request.provider_request
+    data = _requested_event_data(one.job_request, job=job, rule=one.rule)
+    found: list[event_log.NewEvent] = []
     if is_row:
         # Ten thousand rows need no event each for what passed.
         data["screened"] = _outcomes(one.screened)
     else:
         found += screening.entries(job, one.screened)
     found.append(
-        event_log.Entry(
+        event_log.NewEvent(
             "job.requested",
             subject=job,
             job=job,
@@ -119,35 +121,35 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.En
     if one.is_blocked:
         categories = sorted({c for s in one.screened for c in s.finding.categories})
         found.append(
-            event_log.Entry("job.blocked", subject=job, job=job, data={"categories": categories})
+            event_log.NewEvent("job.blocked", subject=job, job=job, data={"categories": categories})
         )
     elif job.cached_from_id is not None:
         found.append(
-            event_log.Entry(
+            event_log.NewEvent(
                 "job.cached", subject=job, job=job, data={"earlier": job.cached_from_id}
             )
         )
     return found
 
 
-def _outcomes(screened: Sequence[screening.Screened]) -> list[dict[str, str]]:
+def _outcomes(screened: Sequence[screening.UnsavedVerdict]) -> list[dict[str, str]]:
     """Return what each screener decided about each part."""
     return [
-        {"screener": one.screener, "part": one.where, "outcome": one.finding.outcome.value}
+        {"screener": one.screener, "part": one.part, "outcome": one.finding.outcome.value}
         for one in screened
     ]
 
 
-def _facts(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
+def _requested_event_data(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
     """Return what the log keeps of a request."""
     version = wish.template_version
     return {
-        "operation": wish.request.operation,
+        "operation": wish.provider_request.operation,
         "model": wish.image_model.slug,
         "model_version": wish.image_model.version,
         "provider": wish.image_model.provider.slug,
-        "count": wish.request.count,
-        "size": str(wish.request.size),
+        "count": wish.provider_request.count,
+        "size": str(wish.provider_request.size),
         "seed": job.seed,
         "template": "" if version is None else str(version.template.slug),
         "template_version": None if version is None else version.number,
@@ -166,7 +168,7 @@ def _row(
     turn: int,
     earlier: Job | None,
 ) -> Job:
-    wish, request, estimate = one.wish, one.wish.request, one.estimate
+    wish, request, estimate = one.job_request, one.job_request.provider_request, one.estimate
     state = JobState.QUEUED
     ended: dict[str, object] = {}
     screening_cost = screening.cost_of(one.screened)
@@ -190,7 +192,7 @@ def _row(
         batch=wish.batch,
         row_key=wish.row_key,
         replaces=wish.replaces,
-        requester=actor.account if isinstance(actor, Person) else None,
+        requester=actor.user if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
         actor_id=actor.id,
         prompt=request.prompt,
@@ -208,15 +210,15 @@ def _row(
         request_digest=cache_hits.digest_of(wish, fingerprint=fingerprint),
         idempotency_key=wish.idempotency_key or None,
         cached_from=earlier,
-        step_count=1 if earlier is None else earlier.step_count,
-        policy=wish.policy,
+        chain_length=1 if earlier is None else earlier.chain_length,
+        unknown_outcome_policy=wish.unknown_outcome_policy,
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
         estimated_cost=estimate.total.amount,
-        extras_estimate=estimate.extras,
+        estimated_extras=estimate.extras,
         screening_cost=screening_cost,
         currency=estimate.images.currency,
         priority=priority_of(wish),
-        turn=turn,
+        queue_order=turn,
         **ended,
     )

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def fingerprint_of(wish: Wish) -> str:
     """Return the cache key of a wish with its follow-up passes."""
     key = fingerprint(
-        wish.request,
+        wish.provider_request,
         provider=wish.image_model.provider.slug,
         model_version=wish.image_model.version,
     )
-    if not wish.steps:
+    if not wish.passes:
         return key
-    return canonical.digest({"request": key, "passes": [step.key for step in wish.steps]})
+    return canonical.digest({"request": key, "passes": [step.key for step in wish.passes]})
 
 
 def digest_of(wish: Wish, *, fingerprint: str = "") -> str:
@@ -38,23 +38,23 @@ def digest_of(wish: Wish, *, fingerprint: str = "") -> str:
         {
             "fingerprint": fingerprint or fingerprint_of(wish),
             "template": None if wish.template_version is None else wish.template_version.pk,
-            "policy": wish.policy,
+            "unknown_outcome_policy": wish.unknown_outcome_policy,
         }
     )
 
 
-def earlier_of(several: Sequence[Wish]) -> dict[str, Job]:
+def find_cached_jobs(several: Sequence[Wish]) -> dict[str, Job]:
     """Return the newest finished jobs that answered these wishes, by fingerprint; in one query."""
     fixed = [wish for wish in several if not wish.has_random_seed]
     if not fixed:
         return {}
     keys = {fingerprint_of(wish) for wish in fixed}
-    chained = {fingerprint_of(wish) for wish in fixed if wish.steps}
+    chained = {fingerprint_of(wish) for wish in fixed if wish.passes}
     # A chain answers only if all of it was made.
     unmade = Job.objects.filter(root=OuterRef("pk")).exclude(state=JobState.SUCCEEDED.value)
     found = (
         Job.objects.filter(
-            Q(step_count=1) | Q(fingerprint__in=chained),
+            Q(chain_length=1) | Q(fingerprint__in=chained),
             ~Exists(unmade),
             fingerprint__in=keys,
             state=JobState.SUCCEEDED.value,
@@ -62,7 +62,7 @@ def earlier_of(several: Sequence[Wish]) -> dict[str, Job]:
             error_code="",
             assets__isnull=False,
         )
-        .exclude(assets__review__in=["rejected", "withdrawn"])
+        .exclude(assets__review_state__in=["rejected", "withdrawn"])
         .order_by("created_at")
     )
     return {job.fingerprint: job for job in found}

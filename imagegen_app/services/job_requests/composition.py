@@ -12,10 +12,10 @@ from imagegen_app import conf
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import GenerationRequest, ImageInput, Operation, Size
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import ImageLimits, inspect
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
-from imagegen_app.providers.parameters import complaints
+from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import adapters, storage
 from imagegen_app.services.job_requests import pass_planning
@@ -25,7 +25,7 @@ from imagegen_app.services.job_requests.values import (
     Wish,
     describe_complaint,
 )
-from imagegen_app.services.policy.access import granted_models, whom_to_ask
+from imagegen_app.services.policy.access import contact_sentence, granted_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def compose(
 
     `passes` are the template's unless they are given: `upscale:2:model`, `remove_background:model`.
 
-    :raises InvalidWish: if a part is unknown, missing or does not fit.
+    :raises InvalidJobRequest: if a part is unknown, missing or does not fit.
     """
     version = _version(template)
     values = {str(k): v for k, v in (variables or {}).items()}
@@ -81,7 +81,7 @@ def compose(
     pictures, assets = _pictures(inputs)
     request = GenerationRequest(
         operation=chosen,
-        model=image_model.wire_name,
+        model=image_model.provider_model_name,
         prompt=rendered.text,
         size=resolved,
         count=count if count is not None else (version.count if version else 1),
@@ -97,7 +97,7 @@ def compose(
     wanted = (version.passes if version else []) if passes is None else passes
     return Wish(
         image_model=image_model,
-        request=request,
+        provider_request=request,
         template_version=version,
         variables={k: str(v) for k, v in values.items()},
         rendered=rendered,
@@ -105,17 +105,17 @@ def compose(
         idempotency_key=idempotency_key,
         batch=batch,
         row_key=row_key,
-        steps=_steps(wanted, resolved),
-        policy=policy,
+        passes=_steps(wanted, resolved),
+        unknown_outcome_policy=policy,
     )
 
 
-def model_of(
+def resolve_model(
     actor: Actor, model: str | ImageModel | None, version: TemplateVersion | None
 ) -> ImageModel:
     """Return the model that a request is for: the one named, the template's, or the first granted.
 
-    :raises InvalidWish: if there is none.
+    :raises InvalidJobRequest: if there is none.
     """
     return _model(actor, model, version)
 
@@ -160,7 +160,7 @@ def _version(template: str | PromptTemplate | TemplateVersion | None) -> Templat
 
 def _text(
     version: TemplateVersion | None, values: Mapping[str, Any], prompt: str, negative: str
-) -> tuple[prompts.Rendered, str]:
+) -> tuple[prompts.RenderedPrompt, str]:
     if version is None:
         text = "".join(c for c in prompt if c in "\n\t" or ord(c) >= 32).strip()  # noqa: PLR2004 - control characters
         if len(text) > MAX_PROMPT_CHARS:
@@ -172,13 +172,13 @@ def _text(
             )
         if values:
             raise InvalidWish(_("Variables can only be used with a template."), field="variables")
-        return prompts.Rendered(text), negative.strip()[:MAX_PROMPT_CHARS]
+        return prompts.RenderedPrompt(text), negative.strip()[:MAX_PROMPT_CHARS]
     if prompt:
         raise InvalidWish(_("Give a template or a prompt, not both."), field="prompt")
     try:
         variables = prompts.variables_from(version.variables)
         rendered = prompts.render(version.body, variables, values)
-    except prompts.TemplateFault as fault:
+    except prompts.PromptTemplateError as fault:
         raise InvalidWish(
             _(fault.message) % fault.values, field=fault.variable or "template"
         ) from None
@@ -205,7 +205,7 @@ def _model(
     granted = granted_models(actor)
     if not granted:
         raise InvalidWish(
-            _("You have no grant for any model."), field="model", remedy=whom_to_ask()
+            _("You have no grant for any model."), field="model", remedy=contact_sentence()
         )
     return granted[0]
 
@@ -256,9 +256,9 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
 
 def _steps(wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size) -> tuple[Step, ...]:
     try:
-        return pass_planning.planned(wanted, start=start)
+        return pass_planning.plan_passes(wanted, start=start)
     except BadStep as fault:
-        raise InvalidWish(fault.why, field="passes", remedy=fault.remedy) from None
+        raise InvalidWish(fault.reason, field="passes", remedy=fault.remedy) from None
 
 
 def _pictures(
@@ -270,13 +270,15 @@ def _pictures(
         )
     pictures = []
     for upload in inputs:
-        data = storage.get(upload.asset.key) if upload.asset else upload.data
+        data = storage.get(upload.asset.storage_key) if upload.asset else upload.data
         if len(data) > MAX_INPUT_BYTES:
             raise InvalidWish(_("An input image is too large."), field="inputs")
         try:
             found = inspect(data, limits=image_limits())
-        except BadImage as fault:
-            raise InvalidWish(stored_messages.translated(str(fault)), field="inputs") from None
+        except InvalidImage as fault:
+            raise InvalidWish(
+                stored_messages.translate_stored(str(fault)), field="inputs"
+            ) from None
         pictures.append(
             ImageInput(
                 role=upload.role,
@@ -298,9 +300,11 @@ def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> Non
             remedy=_("Describe what the image should show."),
         )
     try:
-        complaint = next(complaints(request, capabilities=adapters.capabilities(image_model)), None)
-    except adapters.NotConfigured as fault:
-        raise InvalidWish(str(fault), field="model", remedy=whom_to_ask()) from None
+        complaint = next(
+            validation_errors(request, capabilities=adapters.capabilities(image_model)), None
+        )
+    except adapters.ProviderNotConfigured as fault:
+        raise InvalidWish(str(fault), field="model", remedy=contact_sentence()) from None
     if complaint is not None:
         raise InvalidWish(
             describe_complaint(image_model, complaint),

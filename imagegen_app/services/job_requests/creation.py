@@ -14,7 +14,7 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Batch, Job, JobInput, Verdict
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log, stored_messages, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
@@ -29,7 +29,7 @@ from imagegen_app.services.job_requests._rows import CheckedRequest
 from imagegen_app.services.job_requests.values import BadStep
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.policy import access, budgets
-from imagegen_app.services.policy.access import Refused, whom_to_ask
+from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import Wish
 
 
-class IdempotencyConflict(Refused):
+class IdempotencyConflict(ActionRefused):
     """The key was used before for another request."""
 
     code = "idempotency_conflict"
 
 
-class PromptBlocked(Refused):
+class PromptBlocked(ActionRefused):
     """A screener refused the wish; `job` holds the verdicts."""
 
     code = "prompt_blocked"
 
-    def __init__(self, what: str, *, why: str, remedy: str, job: Job) -> None:
-        super().__init__(what, why=why, remedy=remedy)
+    def __init__(self, message: str, *, reason: str, remedy: str, job: Job) -> None:
+        super().__init__(message, reason=reason, remedy=remedy)
         self.job = job
 
 
@@ -60,7 +60,7 @@ class PromptBlocked(Refused):
 class Offer:
     """What a request would cost, and whether it would be refused as things stand."""
 
-    wish: Wish
+    job_request: Wish
     #: With its screening and all its follow-up passes.
     cost: Cost
     #: None where no budget applies.
@@ -68,7 +68,7 @@ class Offer:
     #: It was answered before and costs nothing.
     is_cached: bool = False
     #: Why it would be refused, and whom to ask; None if it can be made.
-    refusal: Refused | None = None
+    refusal: ActionRefused | None = None
 
     @property
     def is_possible(self) -> bool:
@@ -80,7 +80,7 @@ def offer(*, actor: Actor, wish: Wish) -> Offer:
     """Return what a request would cost and whether it would be refused, without making it.
 
     :raises NoPrice: if the model's price list has no price for it.
-    :raises BadStep: if its parts are priced in several currencies.
+    :raises InvalidPass: if its parts are priced in several currencies.
     """
     return offers(actor=actor, wishes=[wish])[0]
 
@@ -89,11 +89,11 @@ def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
     """Return the offers of several requests, each as if it were the only one.
 
     :raises NoPrice: if the model's price list has no price for one of them.
-    :raises BadStep: if the parts of one are priced in several currencies.
+    :raises InvalidPass: if the parts of one are priced in several currencies.
     """
-    cached = cache_hits.earlier_of(wishes) if wishes else {}
+    cached = cache_hits.find_cached_jobs(wishes) if wishes else {}
     allowances: dict[int, budgets.Allowance | None] = {}
-    refusals: dict[object, Refused | None] = {}
+    refusals: dict[object, ActionRefused | None] = {}
     priced: dict[object, tuple[prices.Estimate, Cost]] = {}
     found: list[Offer] = []
     for wish in wishes:
@@ -104,7 +104,7 @@ def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
         if kind not in refusals:
             refusals[kind] = _grant_refusal(actor, wish)
         made = Offer(
-            wish=wish,
+            job_request=wish,
             cost=_priced(wish, priced)[1],
             allowance=allowances[model.pk],
             is_cached=bool(cached) and cache_hits.fingerprint_of(wish) in cached,
@@ -116,39 +116,39 @@ def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
     return found
 
 
-def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> Refused | None:
+def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> ActionRefused | None:
     """Return why an amount does not fit into what is left of a budget; None if it fits."""
     if allowance is None:
         return None
     if allowance.currency != cost.currency:
         return budgets.currency_mismatch(allowance.budget, allowance.currency, cost.currency)
-    if allowance.left >= cost.amount:
+    if allowance.remaining >= cost.amount:
         return None
     return budgets.OverBudget(
         _("This image does not fit into the budget."),
-        why=_("It would cost %(cost)s %(currency)s; %(left)s %(currency)s remain in the budget.")
+        reason=_("It would cost %(cost)s %(currency)s; %(left)s %(currency)s remain in the budget.")
         % {
-            "cost": shown(cost.amount),
+            "cost": format_amount(cost.amount),
             "currency": cost.currency,
-            "left": shown(max(allowance.left, Decimal(0))),
+            "left": format_amount(max(allowance.remaining, Decimal(0))),
         },
-        remedy=whom_to_ask(),
+        remedy=contact_sentence(),
     )
 
 
-def _grant_refusal(actor: Actor, wish: Wish) -> Refused | None:
+def _grant_refusal(actor: Actor, wish: Wish) -> ActionRefused | None:
     try:
-        demand_granted(actor, wish)
+        require_grants(actor, wish)
     except access.NotGranted as refusal:
         return refusal
     return None
 
 
-def total_of(wish: Wish) -> Cost:
+def total_cost(wish: Wish) -> Cost:
     """Return what a wish is estimated to cost with its screening and all its follow-up passes.
 
     :raises NoPrice: if a part of it has no price.
-    :raises BadStep: if its parts are priced in several currencies.
+    :raises InvalidPass: if its parts are priced in several currencies.
     """
     return _priced(wish, {})[1]
 
@@ -160,13 +160,13 @@ def _priced(
 
     The rows of a batch are alike but for their words: what costs the same is priced once.
     """
-    request = wish.request
+    request = wish.provider_request
     texts = (bool(request.prompt), bool(request.negative_prompt), len(request.inputs))
     key = (_kind_of(wish), request.quality, texts)
     if key not in known:
-        estimate = prices.price(wish)
+        estimate = prices.estimate_request(wish)
         total = estimate.total
-        more = pass_planning.cost_of(wish.steps, count=request.count)
+        more = pass_planning.passes_cost(wish.passes, count=request.count)
         if more is not None and more.currency != total.currency:
             raise BadStep(_("The passes are priced in several currencies."))
         if more is not None:
@@ -175,7 +175,7 @@ def _priced(
     return known[key]
 
 
-def once(wish: Wish, *, page: str) -> Wish:
+def with_form_key(wish: Wish, *, page: str) -> Wish:
     """Return the wish under a key made of the page it was sent from and of what it asks for.
 
     Sent twice from one page, it is one request; changed on the same page, it is another one.
@@ -205,7 +205,7 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     try:
         # In no transaction: a screener may be far away.
         job = _create_one(actor=actor, checked=check_requests(actor=actor, wishes=[wish]))
-    except Refused as refusal:
+    except ActionRefused as refusal:
         _record_refusal(actor=actor, wish=wish, refusal=refusal)
         raise
     except IntegrityError:
@@ -217,23 +217,23 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     failpoint("request.after_commit_before_ring")
     if job.state == JobState.BLOCKED:
         raise _blocked(job)
-    wakeups.ring_if_stale()
+    wakeups.wake_if_stale()
     return job
 
 
-def demand_granted(actor: Actor, wish: Wish) -> access.Decision:
+def require_grants(actor: Actor, wish: Wish) -> access.GrantDecision:
     """Hold a wish and each of its follow-up passes to the allowlist; return the wish's own rule.
 
     :raises NotGranted: if a part of it is not released for the actor.
     """
-    decision = access.demand_grant(
+    decision = access.require_grant(
         actor,
         image_model=wish.image_model,
-        operation=wish.request.operation,
-        size=wish.request.size,
-        count=wish.request.count,
+        operation=wish.provider_request.operation,
+        size=wish.provider_request.size,
+        count=wish.provider_request.count,
     )
-    pass_planning.demand_grants(actor, wish.steps)
+    pass_planning.require_pass_grants(actor, wish.passes)
     return decision
 
 
@@ -253,14 +253,14 @@ def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedReque
     for wish in wishes:
         kind = _kind_of(wish)
         if kind not in rules:
-            rules[kind] = demand_granted(actor, wish).rule
+            rules[kind] = require_grants(actor, wish).rule
         estimate, total = _priced(wish, priced)
         needed[wish.image_model] = needed.get(wish.image_model, Decimal(0)) + total.amount
         estimates.append(estimate)
     if any(estimate.screening for estimate in estimates):
         # Screeners are not paid for requests that cannot be.
         for model, amount in needed.items():
-            budgets.demand_room(actor, model, amount=amount)
+            budgets.require_budget(actor, model, amount=amount)
     return [
         CheckedRequest(wish, rules[_kind_of(wish)], estimate, tuple(screen(wish)))
         for wish, estimate in zip(wishes, estimates, strict=True)
@@ -269,8 +269,8 @@ def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedReque
 
 def _kind_of(wish: Wish) -> object:
     """Return what the allowlist looks at: requests of one kind are granted or refused together."""
-    request = wish.request
-    return (wish.image_model.pk, request.operation, request.size, request.count, wish.steps)
+    request = wish.provider_request
+    return (wish.image_model.pk, request.operation, request.size, request.count, wish.passes)
 
 
 @use_case()
@@ -299,20 +299,22 @@ def create_jobs(
         return []
     jobs = _rows.build_jobs(actor, checked)
     rows: list[Job] = []
-    entries: list[event_log.Entry] = []
+    entries: list[event_log.NewEvent] = []
     for one, job in zip(checked, jobs, strict=True):
-        following = [] if job.is_final else _follow_ups.build(job, one.wish.steps)
+        following = (
+            [] if job.is_final else _follow_ups.build_follow_ups(job, one.job_request.passes)
+        )
         rows += [job, *following]
         entries += _rows.entries(one, job, is_row=batch is not None)
-        entries += [_follow_ups.entry(later) for later in following]
+        entries += [_follow_ups.requested_event(later) for later in following]
     Job.objects.bulk_create(rows, batch_size=1000)
     pairs = list(zip(checked, jobs, strict=True))
     Verdict.objects.bulk_create(
-        [row for one, job in pairs for row in screening.verdicts(job, one.screened)],
+        [row for one, job in pairs for row in screening.build_verdicts(job, one.screened)],
         batch_size=1000,
     )
     JobInput.objects.bulk_create(
-        [row for one, job in pairs for row in _rows.build_inputs(one.wish, job)]
+        [row for one, job in pairs for row in _rows.build_inputs(one.job_request, job)]
     )
     event_log.record_many(actor, entries)
     unpaid = [job for job in rows if not job.is_final]
@@ -323,13 +325,13 @@ def create_jobs(
     return jobs
 
 
-def screen(wish: Wish) -> list[screening.Screened]:
+def screen(wish: Wish) -> list[screening.UnsavedVerdict]:
     """Have the site's screeners look at a wish's texts and input images."""
     found = [
-        *screening.screen_text(wish.request.prompt, where="prompt"),
-        *screening.screen_text(wish.request.negative_prompt, where="negative_prompt"),
+        *screening.screen_text(wish.provider_request.prompt, where="prompt"),
+        *screening.screen_text(wish.provider_request.negative_prompt, where="negative_prompt"),
     ]
-    for number, picture in enumerate(wish.request.inputs, start=1):
+    for number, picture in enumerate(wish.provider_request.inputs, start=1):
         found += screening.screen_image(
             picture.data,
             media_type=picture.media_type,
@@ -340,18 +342,18 @@ def screen(wish: Wish) -> list[screening.Screened]:
 
 
 @use_case()
-def _record_refusal(*, actor: Actor, wish: Wish, refusal: Refused) -> None:
+def _record_refusal(*, actor: Actor, wish: Wish, refusal: ActionRefused) -> None:
     event_log.record(
         actor,
         "job.denied",
         data={
-            "operation": wish.request.operation,
+            "operation": wish.provider_request.operation,
             "model": wish.image_model.slug,
-            "count": wish.request.count,
-            "size": str(wish.request.size),
+            "count": wish.provider_request.count,
+            "size": str(wish.provider_request.size),
             "rule": refusal.code,
         },
-        personal={"prompt": wish.request.prompt, "reason": refusal.why},
+        personal={"prompt": wish.provider_request.prompt, "reason": refusal.reason},
     )
 
 
@@ -370,7 +372,7 @@ def _known(actor: Actor, wish: Wish) -> Job | None:
     if job.request_digest != cache_hits.digest_of(wish):
         raise IdempotencyConflict(
             _("The job was not created."),
-            why=_("Its idempotency key was already used for another job."),
+            reason=_("Its idempotency key was already used for another job."),
             remedy=_("Use a new key for a new job."),
         )
     return job
@@ -378,12 +380,12 @@ def _known(actor: Actor, wish: Wish) -> Job | None:
 
 def _blocked(job: Job) -> PromptBlocked:
     verdict = job.verdicts.filter(outcome="blocked").order_by("pk").first()
-    where = stored_messages.screened_part(verdict.where) if verdict else ""
-    advice = verdict.advice if verdict else ""
+    where = stored_messages.screened_part(verdict.part) if verdict else ""
+    advice = verdict.remedy if verdict else ""
     return PromptBlocked(
         _("The content check blocked this request."),
-        why=_("“%(screener)s” blocked this part: %(where)s.")
+        reason=_("“%(screener)s” blocked this part: %(where)s.")
         % {"screener": verdict.screener if verdict else "", "where": where},
-        remedy=f"{advice} {whom_to_ask()}".strip(),
+        remedy=f"{advice} {contact_sentence()}".strip(),
         job=job,
     )

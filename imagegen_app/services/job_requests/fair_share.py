@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 
-def following(actor: Actor, *, priority: int) -> int:
+def next_queue_order(actor: Actor, *, priority: int) -> int:
     """Return the turn of the next job of an actor; two look-ups by index."""
     waiting = Job.objects.filter(state=JobState.QUEUED.value, priority=priority)
-    present = waiting.order_by("turn").values_list("turn", flat=True).first()
+    present = waiting.order_by("queue_order").values_list("queue_order", flat=True).first()
     if present is None:
         return 0
-    account = actor.account.pk if isinstance(actor, Person) else None
-    own = waiting.filter(requester=account).order_by("-turn").values_list("turn", flat=True).first()
+    account = actor.user.pk if isinstance(actor, Person) else None
+    own = (
+        waiting.filter(requester=account)
+        .order_by("-queue_order")
+        .values_list("queue_order", flat=True)
+        .first()
+    )
     return int(present) if own is None else max(int(present), int(own) + 1)

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import Wish
 
 
-def compose(*, actor: Actor, job: Job) -> Wish:
+def job_request_from(*, actor: Actor, job: Job) -> Wish:
     """Put the wish of an ended job together again; a random seed stays random.
 
-    :raises InvalidWish: if a part no longer fits.
+    :raises InvalidJobRequest: if a part no longer fits.
     """
     entries = job.inputs.select_related("asset").order_by("position")
     uploads = [
         Upload(
             role=InputRole(entry.role),
             asset=entry.asset,
-            data=b"" if entry.asset else storage.get(entry.key),
+            data=b"" if entry.asset else storage.get(entry.storage_key),
         )
         for entry in entries
     ]
@@ -48,9 +48,9 @@ def compose(*, actor: Actor, job: Job) -> Wish:
         background=job.background,
         parameters=job.parameters,
         inputs=uploads,
-        policy=job.policy,
+        policy=job.unknown_outcome_policy,
         batch=job.batch,
         row_key=job.row_key,
-        passes=_follow_ups.passes_after(job),
+        passes=_follow_ups.requested_passes(job),
     )
     return replace(wish, replaces=job, template_version=job.template_version)

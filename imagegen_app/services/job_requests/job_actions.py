@@ -16,7 +16,7 @@ from imagegen_app.services.foundation.worker_registry import worker_name
 from imagegen_app.services.job_requests import creation, from_job
 from imagegen_app.services.jobs import leases, pass_chain, transitions, unknown_outcomes
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused, whom_to_ask
+from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 Resolution = Literal["close", "send_again", "never_accepted"]
 
 
-class CannotSteer(Refused):
+class JobActionRefused(ActionRefused):
     """The job's state does not allow this."""
 
     code = "cannot_steer"
 
 
-def why_not_cancel(actor: Actor, job: Job) -> str:
+def cancel_refusal_reason(actor: Actor, job: Job) -> str:
     """Say why the actor cannot cancel the job, or return an empty string."""
     if job.is_final:
         return _("The job has ended.")
     if job.cancel_requested_at is not None:
         return _("It is already being cancelled.")
-    if not _is_own(actor, job) and not access.may(actor, "cancel_any_job"):
+    if not _is_own(actor, job) and not access.has_permission(actor, "cancel_any_job"):
         return _("It is not your job.")
     return ""
 
@@ -49,12 +49,14 @@ def cancel(*, actor: Actor, job: Job) -> bool:
     can; where it cannot, the job ends as cancelled with its charge. Whichever of its jobs is named,
     the whole wish is meant.
 
-    :raises CannotSteer: if it cannot be cancelled.
+    :raises JobActionRefused: if it cannot be cancelled.
     """
-    reason = why_not_cancel(actor, job)
-    whole = pass_chain.whole(job)
-    if reason and all(why_not_cancel(actor, one) for one in whole):
-        raise CannotSteer(_("The job was not cancelled."), why=reason, remedy=whom_to_ask())
+    reason = cancel_refusal_reason(actor, job)
+    whole = pass_chain.all_jobs(job)
+    if reason and all(cancel_refusal_reason(actor, one) for one in whole):
+        raise JobActionRefused(
+            _("The job was not cancelled."), reason=reason, remedy=contact_sentence()
+        )
     ended = [_cancel_one(actor, one) for one in whole if _is_to_end(actor, one)]
     if not all(ended):
         wake("drive")
@@ -64,7 +66,7 @@ def cancel(*, actor: Actor, job: Job) -> bool:
 def _is_to_end(actor: Actor, job: Job) -> bool:
     # The end of one job ends the passes that wait for it.
     job.refresh_from_db(fields=["state", "cancel_requested_at"])
-    return not why_not_cancel(actor, job)
+    return not cancel_refusal_reason(actor, job)
 
 
 def _cancel_one(actor: Actor, job: Job) -> bool:
@@ -83,7 +85,7 @@ def _cancel_one(actor: Actor, job: Job) -> bool:
     return Job.objects.filter(pk=job.pk, state=JobState.CANCELLED.value).exists()
 
 
-def why_not_again(actor: Actor, job: Job) -> str:
+def rerun_refusal_reason(actor: Actor, job: Job) -> str:
     """Say why the job cannot be requested again, or return an empty string."""
     if not job.is_final or job.state == JobState.SUCCEEDED:
         return _("Only a job that ended without all of its images can be requested again.")
@@ -91,9 +93,9 @@ def why_not_again(actor: Actor, job: Job) -> str:
         return _("It has already been requested again.")
     if job.prompt_erased_at is not None:
         return _("Its prompt was erased.")
-    if pass_chain.is_waiting(job):
+    if pass_chain.is_waiting_for_image(job):
         return _("It had no image to process; request the previous pass again.")
-    if not access.may(actor, "request_job"):
+    if not access.has_permission(actor, "request_job"):
         return _("Your account does not have permission to request images.")
     return ""
 
@@ -101,13 +103,13 @@ def why_not_again(actor: Actor, job: Job) -> str:
 def request_again(*, actor: Actor, job: Job) -> Job:
     """Make a new job of an ended one's wish, under the present rules and prices.
 
-    :raises CannotSteer: if the job has not ended, or its prompt was erased.
-    :raises Refused: as every request may be.
+    :raises JobActionRefused: if the job has not ended, or its prompt was erased.
+    :raises ActionRefused: as every request may be.
     """
-    reason = why_not_again(actor, job)
+    reason = rerun_refusal_reason(actor, job)
     if reason:
-        raise CannotSteer(_("Nothing was requested."), why=reason, remedy="")
-    wish = from_job.compose(actor=actor, job=job)
+        raise JobActionRefused(_("Nothing was requested."), reason=reason, remedy="")
+    wish = from_job.job_request_from(actor=actor, job=job)
     return creation.request_images(actor=actor, wish=wish)
 
 
@@ -119,36 +121,36 @@ def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
     `never_accepted` says that the provider has no trace of it, so that it is sent anew.
 
     :raises NotPermitted: if the actor may not.
-    :raises CannotSteer: if it is no such resolution, the outcome is not unknown, or a worker just
+    :raises JobActionRefused: if it is no such resolution, the outcome is not unknown, or a worker just
         looks after it.
     :raises OverBudget: if a second call does not fit into a budget.
     """
-    access.demand(actor, "resolve_job")
+    access.require_permission(actor, "resolve_job")
     if resolution not in get_args(Resolution):
-        raise CannotSteer(
-            _("The job was not changed."), why=_("This is not a valid decision."), remedy=""
+        raise JobActionRefused(
+            _("The job was not changed."), reason=_("This is not a valid decision."), remedy=""
         )
     if job.state != JobState.UNCERTAIN:
-        raise CannotSteer(
-            _("The job was not changed."), why=_("Its outcome is already known."), remedy=""
+        raise JobActionRefused(
+            _("The job was not changed."), reason=_("Its outcome is already known."), remedy=""
         )
     Job.objects.filter(pk=job.pk, state=JobState.UNCERTAIN.value).update(due_at=clock.now())
     taken = leases.claim(limit=1, owner=worker_name(), only=job.pk)
     attempt = leases.live_attempt(taken[0]) if taken else None
     if not taken or attempt is None:
-        raise CannotSteer(
+        raise JobActionRefused(
             _("The job was not changed."),
-            why=_("A worker is processing it right now."),
+            reason=_("A worker is processing it right now."),
             remedy=_("Try again in a minute."),
         )
     if resolution == "close":
-        unknown_outcomes.close_unknown(taken[0], attempt, actor=actor)
+        unknown_outcomes.close_uncertain(taken[0], attempt, actor=actor)
     elif resolution == "send_again":
-        unknown_outcomes.send_again_at_risk(taken[0], attempt, actor=actor)
+        unknown_outcomes.requeue_at_risk(taken[0], attempt, actor=actor)
     else:
-        unknown_outcomes.never_accepted(taken[0], attempt, actor=actor)
+        unknown_outcomes.requeue_not_received(taken[0], attempt, actor=actor)
     wake("drive")
 
 
 def _is_own(actor: Actor, job: Job) -> bool:
-    return isinstance(actor, Person) and job.requester_id == actor.account.pk
+    return isinstance(actor, Person) and job.requester_id == actor.user.pk

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core import passes
 from imagegen_app.core.types import Cost, GenerationRequest, ImageInput, InputRole, Operation
 from imagegen_app.models import ImageModel
-from imagegen_app.providers.parameters import complaints
+from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import prices
 from imagegen_app.services.job_requests.values import (
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Size
 
 
-def planned(
+def plan_passes(
     rows: Sequence[Mapping[str, Any] | passes.Pass | str], *, start: Size
 ) -> tuple[Step, ...]:
     """Return the steps that follow an image of that size.
 
-    :raises BadStep: if a pass is none, or its model is unknown or cannot do it.
+    :raises InvalidPass: if a pass is none, or its model is unknown or cannot do it.
     """
     try:
         wanted = passes.passes_from(rows)
-    except passes.PassFault as fault:
+    except passes.PassError as fault:
         raise BadStep(_(fault.message) % fault.values) from None
     found: list[Step] = []
     size = start
@@ -52,16 +52,16 @@ def planned(
     return tuple(found)
 
 
-def offered() -> list[tuple[str, str]]:
+def available_passes() -> list[tuple[str, str]]:
     """Return the passes that usable models can do, as they are written and as they are called."""
     found: list[tuple[str, str]] = []
     usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
     for model in usable:
         try:
             able = adapters.capabilities(model).operations
-        except adapters.NotConfigured:
+        except adapters.ProviderNotConfigured:
             continue
-        for operation in passes.FOLLOWING:
+        for operation in passes.FOLLOW_UP_OPERATIONS:
             if operation not in able:
                 continue
             for factor in passes.FACTORS if operation is Operation.UPSCALE else (1,):
@@ -70,36 +70,38 @@ def offered() -> list[tuple[str, str]]:
     return sorted(found, key=lambda entry: entry[0].partition(":")[0] != Operation.UPSCALE)
 
 
-def cost_of(steps: Sequence[Step], *, count: int) -> Cost | None:
+def passes_cost(steps: Sequence[Step], *, count: int) -> Cost | None:
     """Return what the steps of so many images are estimated to cost; None without any.
 
     :raises NoPrice: if one has no price.
-    :raises BadStep: if they are priced in several currencies.
+    :raises InvalidPass: if they are priced in several currencies.
     """
     total, currency = Decimal(0), ""
     for step in steps:
-        cost = price_of(step, is_last=step is steps[-1]).total
+        cost = pass_estimate(step, is_last=step is steps[-1]).total
         if currency and cost.currency != currency:
             raise BadStep(_("The passes are priced in several currencies."))
         total, currency = total + cost.amount * count, cost.currency
     return Cost(amount=total, currency=currency) if steps else None
 
 
-def price_of(step: Step, *, is_last: bool) -> prices.Estimate:
+def pass_estimate(step: Step, *, is_last: bool) -> prices.Estimate:
     """Return what one image of a step is estimated to cost, with its screening and its caption.
 
     :raises NoPrice: if it has no price.
     """
-    return prices.estimate(step.image_model, size=step.size, quality="", count=1, is_last=is_last)
+    return prices.estimate_images(
+        step.image_model, size=step.size, quality="", count=1, is_last=is_last
+    )
 
 
-def demand_grants(actor: Actor, steps: Sequence[Step]) -> None:
+def require_pass_grants(actor: Actor, steps: Sequence[Step]) -> None:
     """Hold every step to the allowlist.
 
     :raises NotGranted: if one is not released for the actor.
     """
     for step in steps:
-        access.demand_grant(
+        access.require_grant(
             actor,
             image_model=step.image_model,
             operation=step.operation,
@@ -119,7 +121,7 @@ def _demand_possible(step: Step, *, start: Size) -> None:
     )
     request = GenerationRequest(
         operation=step.operation,
-        model=step.image_model.wire_name,
+        model=step.image_model.provider_model_name,
         prompt="",
         size=step.size,
         count=1,
@@ -128,8 +130,8 @@ def _demand_possible(step: Step, *, start: Size) -> None:
     )
     try:
         able = adapters.capabilities(step.image_model)
-    except adapters.NotConfigured as fault:
+    except adapters.ProviderNotConfigured as fault:
         raise BadStep(str(fault)) from None
-    complaint = next(complaints(request, capabilities=able), None)
+    complaint = next(validation_errors(request, capabilities=able), None)
     if complaint is not None:
         raise BadStep(describe_complaint(step.image_model, complaint))

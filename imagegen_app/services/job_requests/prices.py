@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.types import Cost
 from imagegen_app.services.gateways import captioning, screening
-from imagegen_app.services.policy.access import Refused, whom_to_ask
+from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import Size
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import Wish
 
 
-class NoPrice(Refused):
+class NoPrice(ActionRefused):
     """The model has no price for this request, and what has no price is not bought."""
 
     code = "no_price"
@@ -44,39 +44,41 @@ class Estimate:
         return Cost(amount=self.images.amount + self.extras, currency=self.images.currency)
 
 
-def price_of(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Cost:
+def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Cost:
     """Return what so many images of a model are estimated to cost.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
     try:
-        return Price.from_dict(image_model.price).estimate(size=size, quality=quality, count=count)
+        return PriceList.from_dict(image_model.price_list).estimate(
+            size=size, quality=quality, count=count
+        )
     except PriceUnknown as fault:
         raise NoPrice(
             _("This image cannot be requested."),
-            why=_("“%(model)s” has no price for it (%(fault)s).")
+            reason=_("“%(model)s” has no price for it (%(fault)s).")
             % {"model": image_model.name, "fault": _(fault.why.text) % fault.why.values},
-            remedy=whom_to_ask(),
+            remedy=contact_sentence(),
         ) from None
 
 
-def price(wish: Wish) -> Estimate:
+def estimate_request(wish: Wish) -> Estimate:
     """Return what a wish is estimated to cost with its extras, its follow-up passes left out.
 
     :raises NoPrice: if the model's price list has no price for it.
     """
-    request = wish.request
-    found = estimate(
+    request = wish.provider_request
+    found = estimate_images(
         wish.image_model,
         size=request.size,
         quality=request.quality,
         count=request.count,
-        is_last=not wish.steps,
+        is_last=not wish.passes,
     )
     return replace(found, screening=found.screening + screening_before(wish))
 
 
-def estimate(
+def estimate_images(
     image_model: ImageModel, *, size: Size, quality: str, count: int, is_last: bool
 ) -> Estimate:
     """Return what so many images of a model may cost, with having them screened and described.
@@ -85,7 +87,7 @@ def estimate(
 
     :raises NoPrice: if the model's price list has no price for them.
     """
-    cost = price_of(image_model, size=size, quality=quality, count=count)
+    cost = images_cost(image_model, size=size, quality=quality, count=count)
     return Estimate(
         images=cost,
         screening=screening.price_of("output") * count,
@@ -95,7 +97,9 @@ def estimate(
 
 def screening_before(wish: Wish) -> Decimal:
     """Return what it costs to have a wish's texts and input images screened."""
-    texts = sum(bool(text) for text in (wish.request.prompt, wish.request.negative_prompt))
+    texts = sum(
+        bool(text) for text in (wish.provider_request.prompt, wish.provider_request.negative_prompt)
+    )
     return screening.price_of("prompt") * texts + screening.price_of("input") * len(
-        wish.request.inputs
+        wish.provider_request.inputs
     )

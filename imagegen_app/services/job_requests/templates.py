@@ -18,7 +18,7 @@ from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import BadStep, complaint_reason
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.catalog import NotValid
+from imagegen_app.services.policy.catalog import InvalidRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +55,11 @@ def create(
     """Make a template with its first version, published at once.
 
     :raises NotPermitted: if the actor may not add templates.
-    :raises NotValid: if its text or variables do not fit.
+    :raises InvalidRecord: if its text or variables do not fit.
     """
-    access.demand(actor, "add_prompttemplate")
+    access.require_permission(actor, "add_prompttemplate")
     if PromptTemplate.objects.filter(slug=slug).exists():
-        raise NotValid(_("A template with this short name already exists."), field="slug")
+        raise InvalidRecord(_("A template with this short name already exists."), field="slug")
     template = PromptTemplate.objects.create(name=name, slug=slug, purpose=purpose)
     event_log.record(actor, "template.created", subject=template, data={"template": slug})
     publish(actor=actor, template=template, draft=draft)
@@ -71,10 +71,10 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
     """Add a version and make it the one that new requests use.
 
     :raises NotPermitted: if the actor may not change templates.
-    :raises NotValid: if its text or variables do not fit.
+    :raises InvalidRecord: if its text or variables do not fit.
     """
     if template.versions.exists():
-        access.demand(actor, "change_prompttemplate")
+        access.require_permission(actor, "change_prompttemplate")
     variables = check(draft)
     PromptTemplate.objects.select_for_update().get(pk=template.pk)
     last = template.versions.aggregate(last=Max("number"))["last"] or 0
@@ -94,7 +94,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         seed=draft.seed,
         passes=[one.as_dict() for one in draft.passes],
         note=draft.note[:200],
-        created_by=actor.account if isinstance(actor, Person) else None,
+        created_by=actor.user if isinstance(actor, Person) else None,
     )
     template.current = version
     template.save(update_fields=["current"])
@@ -117,10 +117,10 @@ def duplicate(*, actor: Actor, template: PromptTemplate) -> PromptTemplate:
     """Copy a template's published version into a new template.
 
     :raises NotPermitted: if the actor may not add templates.
-    :raises NotValid: if nothing is published yet.
+    :raises InvalidRecord: if nothing is published yet.
     """
     if template.current is None:
-        raise NotValid(_("This template has no published version."))
+        raise InvalidRecord(_("This template has no published version."))
     number = 2
     while PromptTemplate.objects.filter(slug=f"{template.slug[:54]}-{number}").exists():
         number += 1
@@ -139,7 +139,7 @@ def archive(*, actor: Actor, template: PromptTemplate, archived: bool = True) ->
 
     :raises NotPermitted: if the actor may not change templates.
     """
-    access.demand(actor, "change_prompttemplate")
+    access.require_permission(actor, "change_prompttemplate")
     if template.is_archived == archived:
         return
     template.is_archived = archived
@@ -154,7 +154,7 @@ def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -
 
     :raises NotPermitted: if the actor may not change templates.
     """
-    access.demand(actor, "change_prompttemplate")
+    access.require_permission(actor, "change_prompttemplate")
     if (template.name, template.purpose) == (name, purpose):
         return
     before = template.name
@@ -171,28 +171,28 @@ def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -
 def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     """Refuse a draft that could not be used, and return its variables.
 
-    :raises NotValid: with the part and the mend.
+    :raises InvalidRecord: with the part and the mend.
     """
     try:
         variables = prompts.variables_from(draft.variables)
-        prompts.check(draft.body, variables)
-        prompts.check(draft.negative, variables)
-    except prompts.TemplateFault as fault:
-        raise NotValid(
+        prompts.check_template(draft.body, variables)
+        prompts.check_template(draft.negative, variables)
+    except prompts.PromptTemplateError as fault:
+        raise InvalidRecord(
             _(fault.message) % fault.values, field="variables" if fault.variable else "body"
         ) from None
     if not draft.body.strip():
-        raise NotValid(_("The prompt is empty."), field="body")
+        raise InvalidRecord(_("The prompt is empty."), field="body")
     if draft.seed_strategy == "fixed" and draft.seed is None:
-        raise NotValid(_("A fixed seed needs a number."), field="seed")
+        raise InvalidRecord(_("A fixed seed needs a number."), field="seed")
     if draft.image_model is not None:
-        complaint = adapters.capabilities(draft.image_model).sizes.complaint(draft.size)
+        complaint = adapters.capabilities(draft.image_model).sizes.error_for(draft.size)
         if complaint is not None:
-            raise NotValid(complaint_reason(complaint), field="width")
+            raise InvalidRecord(complaint_reason(complaint), field="width")
     try:
-        pass_planning.planned(draft.passes, start=draft.size)
+        pass_planning.plan_passes(draft.passes, start=draft.size)
     except BadStep as fault:
-        raise NotValid(fault.why, field="passes") from None
+        raise InvalidRecord(fault.reason, field="passes") from None
     return variables
 
 

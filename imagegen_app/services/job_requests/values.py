@@ -13,37 +13,39 @@ from django.utils.translation import gettext as _
 from imagegen_app.core import passes
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models.labels import choices
-from imagegen_app.services.policy.access import Refused, whom_to_ask
+from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.prompts import Rendered
+    from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
 
 
-class InvalidWish(Refused):
+class InvalidWish(ActionRefused):
     """Something in the wish does not fit; `field` names the part."""
 
-    code = "invalid_wish"
+    code = "invalid_job_request"
 
-    def __init__(self, why: str, *, field: str = "", remedy: str = "") -> None:
+    def __init__(self, reason: str, *, field: str = "", remedy: str = "") -> None:
         super().__init__(
             _("This request cannot be made."),
-            why=why,
+            reason=reason,
             remedy=remedy or _("Change it and try again."),
         )
         self.field = field
 
 
-class BadStep(Refused):
+class BadStep(ActionRefused):
     """A follow-up pass cannot be made as it is declared."""
 
-    code = "bad_step"
+    code = "invalid_pass"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(_("This request cannot be made."), why=why, remedy=whom_to_ask())
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            _("This request cannot be made."), reason=reason, remedy=contact_sentence()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Step:
     factor: int = 1
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """What the step is called."""
         one = passes.Pass(self.operation, self.image_model.slug, self.factor)
         return in_words(one, model=self.image_model.name)
@@ -88,12 +90,12 @@ class Wish:
     """One complete request, not yet authorised."""
 
     image_model: ImageModel
-    request: GenerationRequest
+    provider_request: GenerationRequest
     template_version: TemplateVersion | None = None
     #: The values as the requester gave them, as text.
     variables: Mapping[str, str] = field(default_factory=dict)
     #: The rendered prompt with its variables' places.
-    rendered: Rendered | None = None
+    rendered: RenderedPrompt | None = None
     #: The assets that inputs came from, by position.
     input_assets: tuple[Asset | None, ...] = ()
     idempotency_key: str = ""
@@ -102,14 +104,14 @@ class Wish:
     #: The ended job that this one is requested again for.
     replaces: Job | None = None
     #: What is done to each image afterwards.
-    steps: tuple[Step, ...] = ()
+    passes: tuple[Step, ...] = ()
     #: What to do when the outcome of a call is unknown.
-    policy: str = "at_most_once"
+    unknown_outcome_policy: str = "at_most_once"
 
     @property
     def has_random_seed(self) -> bool:
         """Whether the same wish would give another picture each time."""
-        return self.request.seed is None
+        return self.provider_request.seed is None
 
 
 def in_words(one: passes.Pass, *, model: str = "") -> str:
@@ -142,10 +144,10 @@ def describe_part(part: str) -> str:
 
 def complaint_reason(complaint: Complaint) -> str:
     """Return in the reader's language why a part of a request does not fit."""
-    values = dict(complaint.why.values)
+    values = dict(complaint.reason.values)
     if "operation" in values:
         values["operation"] = dict(choices(Operation))[str(values["operation"])]
-    return _(complaint.why.text) % values
+    return _(complaint.reason.text) % values
 
 
 def describe_complaint(image_model: ImageModel, complaint: Complaint) -> str:

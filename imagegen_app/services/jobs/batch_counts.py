@@ -11,7 +11,7 @@ from django.db.models import F
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Asset, Batch, Job
-from imagegen_app.models.amounts import amount as exact
+from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 RULES = System("rules")
 #: Before so many ended jobs, a share of failures says nothing.
-FEW = 20
+MIN_ENDED_JOBS = 20
 #: Counting what waits for review stops here.
 MOST_SHOWN = 1000
 _COLUMN = {
-    JobState.SUCCEEDED: "made",
+    JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",
     JobState.EXPIRED: "failed",
     JobState.BLOCKED: "blocked",
@@ -36,18 +36,18 @@ _COLUMN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class BatchCounts:
     """How far a batch is."""
 
     rows: int
-    prepared: int
+    prepared_rows: int
     #: Jobs; a row that could not be made has none.
-    total: int
-    made: int
+    job_count: int
+    succeeded: int
     failed: int
     blocked: int
     cancelled: int
-    faults: int
+    invalid_rows: int
     spent: Decimal
     #: What the jobs that have not ended are estimated to cost.
     reserved: Decimal
@@ -58,40 +58,40 @@ class Counts:
     @property
     def ended(self) -> int:
         """Jobs that reached an end."""
-        return self.made + self.failed + self.blocked + self.cancelled
+        return self.succeeded + self.failed + self.blocked + self.cancelled
 
     @property
     def unsuccessful(self) -> int:
         """Jobs that ended without images."""
-        return self.ended - self.made
+        return self.ended - self.succeeded
 
     @property
     def is_prepared(self) -> bool:
         """Whether no further jobs are made."""
-        return self.prepared >= self.rows or self.is_cancelled
+        return self.prepared_rows >= self.rows or self.is_cancelled
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is under way."""
-        return self.is_prepared and self.ended >= self.total
+        return self.is_prepared and self.ended >= self.job_count
 
 
-def of(batch: Batch) -> Counts:
+def counts_of(batch: Batch) -> BatchCounts:
     """Return how far a batch is: read from its row, whatever its size."""
-    waiting = Asset.objects.filter(job__batch=batch, review="pending", is_step=False)[
+    waiting = Asset.objects.filter(job__batch=batch, review_state="pending", is_intermediate=False)[
         : MOST_SHOWN + 1
     ]
-    return Counts(
+    return BatchCounts(
         rows=batch.row_count,
-        prepared=batch.prepared,
-        total=batch.total,
-        made=batch.made,
+        prepared_rows=batch.prepared_rows,
+        job_count=batch.job_count,
+        succeeded=batch.succeeded,
         failed=batch.failed,
         blocked=batch.blocked,
         cancelled=batch.cancelled,
-        faults=batch.prepared - batch.total,
+        invalid_rows=batch.prepared_rows - batch.job_count,
         spent=batch.spent,
-        reserved=max(batch.estimated, Decimal(0)),
+        reserved=max(batch.reserved, Decimal(0)),
         to_review=waiting.count(),
         is_cancelled=batch.cancelled_at is not None,
     )
@@ -111,16 +111,16 @@ def count_new_jobs(jobs: Iterable[Job]) -> None:
         cost = sum((job.estimated_cost for job in further), start=Decimal(0))
         if further:
             Batch.objects.filter(pk=key).update(
-                total=F("total") + len(further), estimated=F("estimated") + exact(cost)
+                job_count=F("job_count") + len(further), reserved=F("reserved") + exact(cost)
             )
         for job in new:
             if job.replaces is not None:
-                reopened(job.replaces)
+                uncount_job(job.replaces)
             if job.is_final:
-                ended(job)
+                count_ended_job(job)
 
 
-def ended(job: Job) -> None:
+def count_ended_job(job: Job) -> None:
     """Count a job that reached an end; joins the transaction of its move."""
     if job.batch_id is None:
         return
@@ -128,36 +128,36 @@ def ended(job: Job) -> None:
     Batch.objects.filter(pk=job.batch_id).update(
         **{_COLUMN[JobState(job.state)]: F(_COLUMN[JobState(job.state)]) + 1},
         spent=F("spent") + exact(cost),
-        estimated=F("estimated") - exact(job.estimated_cost),
+        reserved=F("reserved") - exact(job.estimated_cost),
     )
-    batch = Batch.objects.defer("rows", "faults", "mapping").get(pk=job.batch_id)
+    batch = Batch.objects.defer("rows", "invalid_rows", "mapping").get(pk=job.batch_id)
     reason = _reason_to_pause(batch)
     if reason:
         pause(batch, reason=reason, actor=RULES)
-    elif of_row_is_done(batch):
+    elif is_finished(batch):
         event_log.record(
             RULES,
             "batch.finished",
             subject=batch,
-            data={"succeeded": batch.made, "failed": batch.failed + batch.blocked},
+            data={"succeeded": batch.succeeded, "failed": batch.failed + batch.blocked},
         )
 
 
-def reopened(job: Job) -> None:
+def uncount_job(job: Job) -> None:
     """Take back the count of a job that is requested again; its successor counts instead."""
     if job.batch_id is None:
         return
     column = _COLUMN[JobState(job.state)]
     Batch.objects.filter(pk=job.batch_id).update(
-        **{column: F(column) - 1}, estimated=F("estimated") + exact(job.estimated_cost)
+        **{column: F(column) - 1}, reserved=F("reserved") + exact(job.estimated_cost)
     )
 
 
-def of_row_is_done(batch: Batch) -> bool:
+def is_finished(batch: Batch) -> bool:
     """Say whether the last job of a batch has just ended."""
-    finished = batch.made + batch.failed + batch.blocked + batch.cancelled
-    prepared = batch.prepared >= batch.row_count or batch.cancelled_at is not None
-    return prepared and finished == batch.total
+    finished = batch.succeeded + batch.failed + batch.blocked + batch.cancelled
+    prepared = batch.prepared_rows >= batch.row_count or batch.cancelled_at is not None
+    return prepared and finished == batch.job_count
 
 
 @use_case()
@@ -175,15 +175,15 @@ def pause(batch: Batch, *, reason: str, actor: Actor) -> None:
 def _reason_to_pause(batch: Batch) -> str:
     if batch.paused_at is not None or batch.cancelled_at is not None:
         return ""
-    finished = batch.made + batch.failed + batch.blocked + batch.cancelled
-    if finished >= batch.total and batch.prepared >= batch.row_count:
+    finished = batch.succeeded + batch.failed + batch.blocked + batch.cancelled
+    if finished >= batch.job_count and batch.prepared_rows >= batch.row_count:
         return ""
-    if batch.cap is not None and batch.spent >= batch.cap:
-        return "cap"
+    if batch.spending_limit is not None and batch.spent >= batch.spending_limit:
+        return "spending_limit"
     wrong = batch.failed + batch.blocked
-    too_many = 100 * wrong > batch.stop_at_failures * finished
-    if batch.stop_at_failures and finished >= FEW and too_many:
+    too_many = 100 * wrong > batch.max_failure_percent * finished
+    if batch.max_failure_percent and finished >= MIN_ENDED_JOBS and too_many:
         return "failures"
-    if batch.stop_at_blocks and batch.blocked >= batch.stop_at_blocks:
+    if batch.max_blocked and batch.blocked >= batch.max_blocked:
         return "blocks"
     return ""

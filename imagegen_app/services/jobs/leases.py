@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-class JobMoved(RuntimeError):
+class LeaseLost(RuntimeError):
     """The job's lease was taken by another worker, or its state changed; drop the work."""
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = None) -> list[Job]:
     """Take the leases of up to `limit` due jobs and return them.
 
@@ -57,7 +57,7 @@ def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = Non
             Job.objects.filter(pk__in=taken)
             .select_related("image_model__provider", "template_version__template", "requester")
             .prefetch_related("inputs__asset")
-            .order_by("-priority", "turn", "due_at")
+            .order_by("-priority", "queue_order", "due_at")
         )
     )
 
@@ -74,7 +74,7 @@ def _take_at_once(
             lease_token=F("lease_token") + 1,
             lease_until=until,
             lease_owner=owner,
-            claims=F("claims") + ran_out,
+            expired_leases=F("expired_leases") + ran_out,
         )
     return taken
 
@@ -94,7 +94,7 @@ def _take_each(
                 lease_token=token + 1,
                 lease_until=until,
                 lease_owner=owner,
-                claims=F("claims") + ran_out,
+                expired_leases=F("expired_leases") + ran_out,
             )
         )
         if moved:
@@ -116,14 +116,14 @@ def _in_order(due: Any, limit: int, kept_back: Q | None) -> list[Any]:
     begun = due.exclude(state=JobState.QUEUED.value).order_by("due_at")
     found = list(begun[:limit])
     if len(found) < limit:
-        new = due.filter(state=JobState.QUEUED.value).order_by("-priority", "turn", "due_at")
+        new = due.filter(state=JobState.QUEUED.value).order_by("-priority", "queue_order", "due_at")
         if kept_back is not None:
             new = new.exclude(kept_back)
         found += new[: limit - len(found)]
     return found
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def heartbeat(keys: list[Any], *, owner: str) -> None:
     """Prolong the leases of jobs that this worker works on; what another one took stays its own."""
     until = clock.now() + timedelta(seconds=conf.get().lease_seconds)
@@ -132,29 +132,29 @@ def heartbeat(keys: list[Any], *, owner: str) -> None:
         mine.filter(lease_until__isnull=False).update(lease_until=until)
 
 
-@use_case(silent=True)
+@use_case(audited=False)
 def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None:
     """Give the lease back and have the next step taken later; the state stays."""
-    changes: dict[str, Any] = later(seconds)
+    changes: dict[str, Any] = release_fields(seconds)
     if progress is not None:
         changes["progress"] = progress
     moved = Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
-        claims=0, **changes
+        expired_leases=0, **changes
     )
     if not moved:
-        raise JobMoved(str(job.pk))
+        raise LeaseLost(str(job.pk))
 
 
-@use_case(silent=True)
-def wait_until_deadline(job: Job) -> None:
+@use_case(audited=False)
+def park_unreleased_pass(job: Job) -> None:
     """Give the lease of a follow-up pass back that is not released yet."""
     Job.objects.filter(pk=job.pk, lease_token=job.lease_token, inputs__isnull=True).update(
         due_at=F("deadline_at"), lease_until=None, lease_owner=""
     )
 
 
-@use_case(silent=True)
-def give_back(jobs: list[Job]) -> None:
+@use_case(audited=False)
+def release(jobs: list[Job]) -> None:
     """Give the leases of jobs back untouched, in one statement; they keep their place."""
     mine = Q(pk__in=[])
     for job in jobs:
@@ -162,35 +162,37 @@ def give_back(jobs: list[Job]) -> None:
     Job.objects.filter(mine).update(lease_until=None, lease_owner="")
 
 
-@use_case(silent=True)
-def change(job: Job, **changes: Any) -> None:
+@use_case(audited=False)
+def update_leased_job(job: Job, **changes: Any) -> None:
     """Change columns of a job under its lease; its state stays.
 
-    :raises JobMoved: if the lease was lost.
+    :raises LeaseLost: if the lease was lost.
     """
     if not Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
         **changes
     ):
-        raise JobMoved(str(job.pk))
+        raise LeaseLost(str(job.pk))
     for name, value in changes.items():
         setattr(job, name, value)
 
 
-@use_case(silent=True)
-def cancel_came_too_late(job: Job) -> None:
+@use_case(audited=False)
+def mark_cancel_too_late(job: Job) -> None:
     """Note that the provider was asked to stop and could not; its answer is waited for."""
     now = clock.now()
-    Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(provider_cancel_asked_at=now)
+    Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
+        provider_cancel_requested_at=now
+    )
     postpone(job, seconds=1)
 
 
-@use_case(silent=True)
-def polled(attempt: Attempt) -> None:
+@use_case(audited=False)
+def count_poll(attempt: Attempt) -> None:
     """Count one more question to the provider."""
-    Attempt.objects.filter(pk=attempt.pk).update(polls=F("polls") + 1)
+    Attempt.objects.filter(pk=attempt.pk).update(poll_count=F("poll_count") + 1)
 
 
-def is_cancel_wanted(job: Job) -> bool:
+def is_cancel_requested(job: Job) -> bool:
     """Say whether somebody asked for the job's end, be it while its call was under way."""
     return Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
 
@@ -200,7 +202,7 @@ def live_attempt(job: Job) -> Attempt | None:
     return Attempt.objects.filter(live_job=job).select_related("image_model__provider").first()
 
 
-def next_due(now: datetime) -> datetime | None:
+def next_due_at(now: datetime) -> datetime | None:
     """Return when the next step of any job may be taken, if any waits."""
     return (
         Job.objects.unfinished()
@@ -214,7 +216,7 @@ def next_due(now: datetime) -> datetime | None:
 def is_due_within(seconds: float) -> bool:
     """Say whether the next step of any job may be taken within so many seconds."""
     now = clock.now()
-    due = next_due(now)
+    due = next_due_at(now)
     return due is not None and (due - now).total_seconds() < seconds
 
 
@@ -228,7 +230,7 @@ def digest_of(job: Job) -> str:
     return canonical.digest({"fingerprint": job.fingerprint, "job": job.pk})
 
 
-def later(seconds: float) -> dict[str, Any]:
+def release_fields(seconds: float) -> dict[str, Any]:
     """Return the changes that give a lease back and set the next step's time."""
     return {
         "due_at": clock.now() + timedelta(seconds=seconds),

@@ -17,8 +17,8 @@ from imagegen_app.core.states import JobState
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Asset, Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.jobs.rebuilding import request_to
-from imagegen_app.services.jobs.state_machine import WORKER, move
+from imagegen_app.services.jobs.rebuilding import request_for_model
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, transition
 from imagegen_app.services.policy import budgets
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 STEP_MISSING = "step_missing"
 
 
-def release(job: Job, assets: Sequence[Asset]) -> None:
+def start_waiting(job: Job, assets: Sequence[Asset]) -> None:
     """Let the passes that wait for these images begin; joins the transaction of their making."""
-    if job.step_count == 1 and job.root_id is None:
+    if job.chain_length == 1 and job.root_id is None:
         return
     by_number: dict[int | None, Asset] = {asset.position: asset for asset in assets}
     for following in _waiting_for(job):
@@ -39,21 +39,21 @@ def release(job: Job, assets: Sequence[Asset]) -> None:
             _drop(following)
             continue
         _begin(following, asset)
-        Asset.objects.filter(pk=asset.pk).update(is_step=True)
-        asset.is_step = True
+        Asset.objects.filter(pk=asset.pk).update(is_intermediate=True)
+        asset.is_intermediate = True
 
 
-def drop(job: Job) -> None:
+def cancel_waiting(job: Job) -> None:
     """End the passes that waited for a job which made nothing; joins the transaction of its end."""
-    if job.step_count == 1 and job.root_id is None:
+    if job.chain_length == 1 and job.root_id is None:
         return
     for following in _waiting_for(job):
         _drop(following)
     # What was to be worked on is the best there is now.
-    Asset.objects.filter(used_as_input__job=job, is_step=True).update(is_step=False)
+    Asset.objects.filter(used_as_input__job=job, is_intermediate=True).update(is_intermediate=False)
 
 
-def whole(job: Job) -> list[Job]:
+def all_jobs(job: Job) -> list[Job]:
     """Return all jobs of the wish that a job belongs to, in the order of their passes."""
     root = job.root_id or job.pk
     found = list(
@@ -63,21 +63,21 @@ def whole(job: Job) -> list[Job]:
     return sorted(found, key=lambda one: (_number_of(one), _depth(one.pk, before)))
 
 
-def first_of(job: Job) -> Job:
+def root_job(job: Job) -> Job:
     """Return the job that a person wished for: the one that holds the prompt."""
     return job if job.root is None else job.root
 
 
-def trail(job: Job) -> list[Any]:
+def job_ids_of_image(job: Job) -> list[Any]:
     """Return the keys of the jobs that one image came through; of a wish, those of all its images."""
     if job.root_id is None:
-        passes = Job.objects.filter(root=job) if job.step_count > 1 else Job.objects.none()
+        passes = Job.objects.filter(root=job) if job.chain_length > 1 else Job.objects.none()
         return [job.pk, *passes.order_by("pk").values_list("pk", flat=True)]
     same = Job.objects.filter(root=job.root_id, image_number=job.image_number)
     return [job.root_id, *same.order_by("pk").values_list("pk", flat=True)]
 
 
-def path_to(job: Job) -> list[Job]:
+def jobs_leading_to(job: Job) -> list[Job]:
     """Return the jobs that one image came through, first to last."""
     found = [job]
     while found[0].follows_id is not None:
@@ -86,9 +86,9 @@ def path_to(job: Job) -> list[Job]:
     return found
 
 
-def spent_on(job: Job) -> Decimal:
+def total_spent(job: Job) -> Decimal:
     """Return what the whole wish has cost by now, with all passes of all images."""
-    if job.root_id is None and job.step_count == 1:
+    if job.root_id is None and job.chain_length == 1:
         return job.actual_cost or Decimal(0)
     root = job.root_id or job.pk
     of_all = Job.objects.filter(Q(pk=root) | Q(root=root))
@@ -97,12 +97,12 @@ def spent_on(job: Job) -> Decimal:
 
 def is_complete(job: Job) -> bool:
     """Say whether every pass of a wish was made; asked of its first job."""
-    if job.step_count == 1:
+    if job.chain_length == 1:
         return True
     return not Job.objects.filter(root=job).exclude(state=JobState.SUCCEEDED.value).exists()
 
 
-def is_waiting(job: Job) -> bool:
+def is_waiting_for_image(job: Job) -> bool:
     """Say whether a job waits for the one that it follows."""
     return job.follows_id is not None and not job.inputs.all()
 
@@ -134,14 +134,14 @@ def _begin(job: Job, asset: Asset) -> None:
         role=InputRole.IMAGE.value,
         asset=asset,
         sha256=asset.sha256,
-        key=asset.key,
+        storage_key=asset.storage_key,
         media_type=asset.media_type,
         width=asset.width,
         height=asset.height,
     )
     model = job.image_model
     key = fingerprint(
-        request_to(job, model, with_bytes=False),
+        request_for_model(job, model, with_bytes=False),
         provider=model.provider.slug,
         model_version=model.version,
     )
@@ -151,7 +151,7 @@ def _begin(job: Job, asset: Asset) -> None:
 
 
 def _drop(job: Job) -> None:
-    move(
+    transition(
         job,
         JobState.CANCELLED,
         error_code=STEP_MISSING,
@@ -159,8 +159,12 @@ def _drop(job: Job) -> None:
         error_remedy="Request the previous pass again.",
         actual_cost=0,
     )
-    budgets.release(actor=WORKER, job=job)
+    budgets.release(actor=WORKER_ACTOR, job=job)
     event_log.record(
-        WORKER, "job.cancelled", subject=job, job=job, data={"was_billed": False, "because": "step"}
+        WORKER_ACTOR,
+        "job.cancelled",
+        subject=job,
+        job=job,
+        data={"was_billed": False, "because": "step"},
     )
-    drop(job)
+    cancel_waiting(job)

@@ -27,20 +27,22 @@ def size_of(job: Job) -> Size:
     return Size(job.width, job.height)
 
 
-def request_of(job: Job, attempt: Attempt) -> GenerationRequest:
+def rebuild_request(job: Job, attempt: Attempt) -> GenerationRequest:
     """Return the request of one attempt.
 
     :raises StorageFailed: if an input image cannot be read.
     """
     return replace(
-        request_to(job, attempt.image_model),
-        end_user=end_user(job),
+        request_for_model(job, attempt.image_model),
+        end_user=end_user_digest(job),
         idempotency_key=str(attempt.pk),
         webhook_url=webhook_url(attempt),
     )
 
 
-def request_to(job: Job, image_model: ImageModel, *, with_bytes: bool = True) -> GenerationRequest:
+def request_for_model(
+    job: Job, image_model: ImageModel, *, with_bytes: bool = True
+) -> GenerationRequest:
     """Return what a job asks of a model, without the marks of a single call.
 
     Without the bytes of its input images it can be named and checked, and not sent.
@@ -49,7 +51,7 @@ def request_to(job: Job, image_model: ImageModel, *, with_bytes: bool = True) ->
     """
     return GenerationRequest(
         operation=operation_of(job),
-        model=image_model.wire_name,
+        model=image_model.provider_model_name,
         prompt=job.prompt,
         size=size_of(job),
         count=job.count,
@@ -65,20 +67,20 @@ def request_to(job: Job, image_model: ImageModel, *, with_bytes: bool = True) ->
                 sha256=entry.sha256,
                 width=entry.width,
                 height=entry.height,
-                data=storage.get(entry.key) if with_bytes else b"",
+                data=storage.get(entry.storage_key) if with_bytes else b"",
             )
-            for entry in in_order(job)
+            for entry in ordered_inputs(job)
         ),
         parameters=dict(job.parameters),
     )
 
 
-def in_order(job: Job) -> list[JobInput]:
+def ordered_inputs(job: Job) -> list[JobInput]:
     """Return the images handed in with a job; no query where they were fetched with it."""
     return sorted(job.inputs.all(), key=lambda entry: entry.position)
 
 
-def end_user(job: Job) -> str:
+def end_user_digest(job: Job) -> str:
     """Return a keyed digest of the requester, the same for all requests of one person."""
     key = conf.secret_key().encode()
     message = f"imagegen.end_user:{job.actor_kind}:{job.actor_id}".encode()

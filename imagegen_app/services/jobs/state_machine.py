@@ -12,17 +12,17 @@ from django.db.models import F, Q
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import (
-    ATTEMPT_MOVES,
-    FINAL,
-    LIVE,
+    ATTEMPT_TRANSITIONS,
+    FINAL_STATES,
+    LIVE_ATTEMPT_STATES,
     AttemptState,
     JobState,
-    can_move,
+    can_transition,
 )
 from imagegen_app.models import Attempt, Batch, Job
-from imagegen_app.models.amounts import amount as exact
+from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.foundation.announcements import job_finished
+from imagegen_app.services.foundation.announcements import send_job_finished
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.jobs import batch_counts, leases
 from imagegen_app.services.policy import budgets
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.errors import ProviderError
 
-WORKER = System("worker")
+WORKER_ACTOR = System("worker")
 
 
-class IllegalMove(RuntimeError):
+class IllegalTransition(RuntimeError):
     """The states' table has no such move; this is a mistake in our code."""
 
     def __init__(self, source: str, target: str) -> None:
         super().__init__(f"no move from {source} to {target}")
 
 
-def move(job: Job, target: JobState, **changes: Any) -> None:
+def transition(job: Job, target: JobState, **changes: Any) -> None:
     """Change a job's state under its lease token.
 
-    :raises IllegalMove: if the table has no such move.
-    :raises JobMoved: if the token no longer fits.
+    :raises IllegalTransition: if the table has no such move.
+    :raises LeaseLost: if the token no longer fits.
     """
     source = JobState(job.state)
-    if not can_move(source, target):
-        raise IllegalMove(source, target)
+    if not can_transition(source, target):
+        raise IllegalTransition(source, target)
     now = clock.now()
-    changes.setdefault("claims", 0)
+    changes.setdefault("expired_leases", 0)
     if target is JobState.QUEUED and job.batch_id is not None:
         # Back in the queue of a batch that was paused meanwhile, it waits with the others.
         changes["is_held"] = Batch.objects.filter(pk=job.batch_id, paused_at__isnull=False).exists()
-    if target in FINAL:
+    if target in FINAL_STATES:
         changes |= {"finished_at": now, "lease_until": None, "lease_owner": "", "due_at": None}
         extras = job.screening_cost + job.captioning_cost
         changes["actual_cost"] = changes.get("actual_cost", 0) + extras
@@ -65,76 +65,76 @@ def move(job: Job, target: JobState, **changes: Any) -> None:
         state=target.value, **changes
     )
     if not moved:
-        raise leases.JobMoved(str(job.pk))
+        raise leases.LeaseLost(str(job.pk))
     job.state = target.value
     for name, value in changes.items():
         if not isinstance(value, F):
             setattr(job, name, value)
-    if target in FINAL:
+    if target in FINAL_STATES:
         if job.batch_id is not None:
-            batch_counts.ended(job)
-        job_finished(job)
+            batch_counts.count_ended_job(job)
+        send_job_finished(job)
 
 
 def move_to_ingest(jobs: Sequence[Job]) -> None:
     """Take up jobs whose answers are in the spool, each under its lease token, in one statement.
 
-    :raises IllegalMove: if the table has no such move.
-    :raises JobMoved: if a token no longer fits or a job's end was asked for; the caller's transaction
+    :raises IllegalTransition: if the table has no such move.
+    :raises LeaseLost: if a token no longer fits or a job's end was asked for; the caller's transaction
         must not go on then.
     """
     held = Q()
     for job in jobs:
         source = JobState(job.state)
-        if not can_move(source, JobState.INGESTING):
-            raise IllegalMove(source, JobState.INGESTING)
+        if not can_transition(source, JobState.INGESTING):
+            raise IllegalTransition(source, JobState.INGESTING)
         held |= Q(pk=job.pk, state=source.value, lease_token=job.lease_token)
     if len(jobs) > 1:
         # One order for all who lock several jobs, so that nobody waits for each other.
         rows = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk")
         list(rows.select_for_update().values_list("pk", flat=True))
-    changes = {"state": JobState.INGESTING.value, "claims": 0, "due_at": clock.now()}
+    changes = {"state": JobState.INGESTING.value, "expired_leases": 0, "due_at": clock.now()}
     moved = Job.objects.filter(held, cancel_requested_at=None).update(**changes)
     if moved != len(jobs):
-        raise leases.JobMoved(", ".join(str(job.pk) for job in jobs))
+        raise leases.LeaseLost(", ".join(str(job.pk) for job in jobs))
     for job in jobs:
         for name, value in changes.items():
             setattr(job, name, value)
 
 
-def move_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -> None:
+def transition_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -> None:
     """Change an attempt's state; the job's lease was checked by the caller's `move`.
 
-    :raises IllegalMove: if the table has no such move.
-    :raises JobMoved: if the attempt moved meanwhile.
+    :raises IllegalTransition: if the table has no such move.
+    :raises LeaseLost: if the attempt moved meanwhile.
     """
     source = AttemptState(attempt.state)
-    if target not in ATTEMPT_MOVES[source]:
-        raise IllegalMove(source, target)
-    if target not in LIVE:
+    if target not in ATTEMPT_TRANSITIONS[source]:
+        raise IllegalTransition(source, target)
+    if target not in LIVE_ATTEMPT_STATES:
         changes |= {"live_job": None, "ended_at": clock.now()}
     moved = Attempt.objects.filter(pk=attempt.pk, state=source.value).update(
         state=target.value, **changes
     )
     if not moved:
-        raise leases.JobMoved(str(attempt.job_id))
+        raise leases.LeaseLost(str(attempt.job_id))
     attempt.state = target.value
     for name, value in changes.items():
         setattr(attempt, name, value)
 
 
-def hold(job: Job) -> None:
+def require_lease(job: Job) -> None:
     """Make sure, inside a transaction, that the lease is still ours.
 
-    :raises JobMoved: if it is not.
+    :raises LeaseLost: if it is not.
     """
     if not Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
         lease_token=F("lease_token")
     ):
-        raise leases.JobMoved(str(job.pk))
+        raise leases.LeaseLost(str(job.pk))
 
 
-def settle(
+def settle_attempt(
     job: Job,
     attempt: Attempt,
     *,
@@ -145,8 +145,8 @@ def settle(
     revised_prompt: str = "",
 ) -> Decimal:
     """Charge an attempt and return what is still set aside; joins the caller's transaction."""
-    left = budgets.charge(actor=WORKER, job=job, attempt=attempt, amount=amount)
-    move_attempt(
+    left = budgets.charge(actor=WORKER_ACTOR, job=job, attempt=attempt, amount=amount)
+    transition_attempt(
         attempt,
         AttemptState.SETTLED,
         actual_cost=amount,
@@ -158,13 +158,13 @@ def settle(
     return left
 
 
-def keep_verdicts(job: Job, decisions: Sequence[screening.Screened]) -> None:
+def store_verdicts(job: Job, decisions: Sequence[screening.UnsavedVerdict]) -> None:
     """Store what screeners said of a job's images, and book what it cost; joins the transaction."""
-    screening.keep(actor=WORKER, job=job, decisions=decisions)
+    screening.store_verdicts(actor=WORKER_ACTOR, job=job, decisions=decisions)
     charge_screening(job, decisions)
 
 
-def charge_screening(job: Job, decisions: Sequence[screening.Screened]) -> None:
+def charge_screening(job: Job, decisions: Sequence[screening.UnsavedVerdict]) -> None:
     """Book what screeners have cost; joins the transaction, before the job's end is written."""
     _charge_extra(job, "screening", screening.cost_of(decisions))
 
@@ -177,7 +177,7 @@ def charge_captions(job: Job, cost: Decimal) -> None:
 def _charge_extra(job: Job, purpose: str, cost: Decimal) -> None:
     if not cost:
         return
-    budgets.charge_extra(actor=WORKER, job=job, amount=cost, purpose=purpose)
+    budgets.charge_extra(actor=WORKER_ACTOR, job=job, amount=cost, purpose=purpose)
     column = f"{purpose}_cost"
     Job.objects.filter(pk=job.pk).update(**{column: F(column) + exact(cost)})
     setattr(job, column, getattr(job, column) + cost)
@@ -188,7 +188,7 @@ def close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
     if attempt is None:
         return
     target = AttemptState.VOID if attempt.state == AttemptState.CREATED else AttemptState.REFUSED
-    move_attempt(
+    transition_attempt(
         attempt,
         target,
         error_code=error.code,

@@ -14,14 +14,14 @@ from imagegen_app.services.foundation import clock, db_session, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import breaker, leases, pass_chain, rate_limits
 from imagegen_app.services.jobs.state_machine import (
-    WORKER,
+    WORKER_ACTOR,
     close_unbilled,
-    hold,
-    keep_verdicts,
-    move,
-    move_attempt,
     move_to_ingest,
-    settle,
+    require_lease,
+    settle_attempt,
+    store_verdicts,
+    transition,
+    transition_attempt,
 )
 from imagegen_app.services.policy import budgets
 
@@ -33,35 +33,37 @@ if TYPE_CHECKING:
     from imagegen_app.core.errors import ProviderError
     from imagegen_app.core.types import Cost
     from imagegen_app.models import ImageModel
-    from imagegen_app.services.gateways.screening import Screened
+    from imagegen_app.services.gateways.screening import UnsavedVerdict
 
 
 @use_case()
-def begin(job: Job, *, digest: str) -> Attempt:
+def start_attempt(job: Job, *, digest: str) -> Attempt:
     """Take a queued job up: an attempt with its key is committed, nothing is sent yet.
 
-    :raises JobMoved: if the lease was lost.
-    :raises NotNow: if its provider is too busy or broken for another call; the job stays queued.
+    :raises LeaseLost: if the lease was lost.
+    :raises CallDeferred: if its provider is too busy or broken for another call; the job stays queued.
     """
     # Nothing was sent yet; `mark_sent` is flushed, and takes this along.
-    db_session.need_not_be_flushed()
-    breaker.demand_closed(job)
-    rate_limits.take(job.image_model.provider)
+    db_session.use_asynchronous_commit()
+    breaker.require_closed(job)
+    rate_limits.acquire(job.image_model.provider)
     # Only a job that was begun before has attempts.
     earlier = list(job.attempts.values_list("error_code", flat=True)) if job.started_at else []
-    move(job, JobState.SUBMITTING, started_at=job.started_at or clock.now(), tries=job.tries + 1)
+    transition(
+        job, JobState.SUBMITTING, started_at=job.started_at or clock.now(), tries=job.tries + 1
+    )
     attempt = Attempt.objects.create(
         job=job,
         live_job=job,
         image_model=job.image_model,
         number=len(earlier) + 1,
         request_digest=digest,
-        reserved_cost=job.estimated_cost - job.extras_estimate,
-        is_accepted_risk="outcome_unknown" in earlier,
+        reserved_cost=job.estimated_cost - job.estimated_extras,
+        is_resent_at_risk="outcome_unknown" in earlier,
     )
     event_log.record(
-        WORKER,
-        "job.taken_up",
+        WORKER_ACTOR,
+        "job.attempt_started",
         subject=job,
         job=job,
         data={"attempt": attempt.pk, "number": attempt.number},
@@ -73,17 +75,17 @@ def begin(job: Job, *, digest: str) -> Attempt:
 def mark_sent(job: Job, attempt: Attempt) -> None:
     """Commit, alone and just before the first byte, that the call is on its way.
 
-    :raises JobMoved: if the lease was lost.
+    :raises LeaseLost: if the lease was lost.
     """
-    hold(job)
-    move_attempt(attempt, AttemptState.SENT, sent_at=clock.now())
+    require_lease(job)
+    transition_attempt(attempt, AttemptState.SENT, sent_at=clock.now())
     record_sending(job, attempt)
 
 
 def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
     """Record that a call goes out to the provider; joins the caller's transaction."""
     event_log.record(
-        WORKER,
+        WORKER_ACTOR,
         "job.submitted",
         subject=job,
         job=job,
@@ -97,14 +99,16 @@ def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
 
 
 @use_case()
-def accepted(job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float) -> None:
+def mark_accepted(
+    job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float
+) -> None:
     """Note that the provider took the call on; it is asked again later."""
-    move(job, JobState.AWAITING, **leases.later(poll_after))
-    move_attempt(
+    transition(job, JobState.AWAITING, **leases.release_fields(poll_after))
+    transition_attempt(
         attempt, AttemptState.ACCEPTED, provider_ref=ref[:200], provider_request_id=request_id[:200]
     )
     event_log.record(
-        WORKER,
+        WORKER_ACTOR,
         "job.accepted",
         subject=job,
         job=job,
@@ -113,25 +117,25 @@ def accepted(job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_afte
 
 
 @use_case()
-def answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
+def mark_answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
     """Note that the answer's bytes are in the spool; the lease is kept, ingest comes next.
 
-    :raises JobMoved: if the lease was lost, or somebody asked for the job's end meanwhile.
+    :raises LeaseLost: if the lease was lost, or somebody asked for the job's end meanwhile.
     """
     # The answer lies in the spool, where recovery looks first.
-    db_session.need_not_be_flushed()
+    db_session.use_asynchronous_commit()
     failpoint("answered.before_commit")
     move_to_ingest([job])
     _note_answer(job, attempt, request_id)
 
 
 @use_case()
-def answered_together(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
+def mark_all_answered(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
     """Note several answers, each with its request id, in one transaction; see `answered`.
 
-    :raises JobMoved: if that holds for one of them; none is noted then.
+    :raises LeaseLost: if that holds for one of them; none is noted then.
     """
-    db_session.need_not_be_flushed()
+    db_session.use_asynchronous_commit()
     failpoint("answered.before_commit")
     move_to_ingest([job for job, _attempt, _request_id in calls])
     for job, attempt, request_id in calls:
@@ -139,13 +143,15 @@ def answered_together(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
 
 
 def _note_answer(job: Job, attempt: Attempt, request_id: str) -> None:
-    move_attempt(
+    transition_attempt(
         attempt,
         AttemptState.ANSWERED,
         answered_at=clock.now(),
         provider_request_id=(request_id or attempt.provider_request_id)[:200],
     )
-    event_log.record(WORKER, "job.answered", subject=job, job=job, data={"attempt": attempt.pk})
+    event_log.record(
+        WORKER_ACTOR, "job.answered", subject=job, job=job, data={"attempt": attempt.pk}
+    )
 
 
 @use_case()
@@ -156,18 +162,18 @@ def retry(
 
     One that does not count leaves the job's tries as they were: it only has to wait.
     """
-    move(
+    transition(
         job,
         JobState.QUEUED,
         tries=job.tries if counts else max(0, job.tries - 1),
         error_code=error.code,
         error_message=str(error)[:300],
         error_remedy=error.remedy[:300],
-        **leases.later(delay),
+        **leases.release_fields(delay),
     )
     close_unbilled(attempt, error)
     event_log.record(
-        WORKER,
+        WORKER_ACTOR,
         "job.retried",
         subject=job,
         job=job,
@@ -191,29 +197,29 @@ def fail_over(
     :raises CurrencyMismatch: if a budget counts in another currency.
     """
     before = job.image_model
-    budgets.release(actor=WORKER, job=job)
+    budgets.release(actor=WORKER_ACTOR, job=job)
     changes: dict[str, Any] = {
         "image_model": to,
-        "estimated_cost": cost.amount + job.extras_estimate,
+        "estimated_cost": cost.amount + job.estimated_extras,
         "currency": cost.currency,
         "fingerprint": fingerprint,
         "tries": 0,
-        **leases.later(0),
+        **leases.release_fields(0),
     }
     # The money first: where it does not fit, the rows in our hands are still what they were.
     budgets.reserve(
-        actor=WORKER,
+        actor=WORKER_ACTOR,
         job=Job(pk=job.pk, requester=job.requester, image_model=to, currency=cost.currency),
-        amount=cost.amount + job.extras_estimate,
+        amount=cost.amount + job.estimated_extras,
     )
     if job.state == JobState.QUEUED:
-        leases.change(job, **changes)
+        leases.update_leased_job(job, **changes)
     else:
-        move(job, JobState.QUEUED, **changes)
+        transition(job, JobState.QUEUED, **changes)
         if attempt is not None:
             close_unbilled(attempt, error)
     event_log.record(
-        WORKER,
+        WORKER_ACTOR,
         "job.failed_over",
         subject=job,
         job=job,
@@ -233,17 +239,17 @@ def fail(
     *,
     error: ProviderError,
     charge: Decimal | None = None,
-    actor: Actor = WORKER,
-    screened: Sequence[Screened] = (),
+    actor: Actor = WORKER_ACTOR,
+    screened: Sequence[UnsavedVerdict] = (),
 ) -> None:
     """End a job that cannot be made; money is released, or kept where it is gone.
 
     With `charge`, the attempt is settled at that amount; without, it was not billed. `screened` is
     what screeners said of its images.
     """
-    keep_verdicts(job, screened)
+    store_verdicts(job, screened)
     blocked = error.code == "content_blocked"
-    move(
+    transition(
         job,
         JobState.BLOCKED if blocked else JobState.FAILED,
         error_code=error.code,
@@ -252,7 +258,7 @@ def fail(
         actual_cost=charge or 0,
     )
     if charge is not None and attempt is not None:
-        settle(job, attempt, amount=charge, error=error)
+        settle_attempt(job, attempt, amount=charge, error=error)
     else:
         close_unbilled(attempt, error)
     budgets.release(actor=actor, job=job)
@@ -265,19 +271,19 @@ def fail(
     event_log.record(
         actor, "job.blocked" if blocked else "job.failed", subject=job, job=job, data=data
     )
-    pass_chain.drop(job)
+    pass_chain.cancel_waiting(job)
 
 
 @use_case()
-def _keep_screening(job: Job, screened: Sequence[Screened]) -> None:
-    hold(job)
-    keep_verdicts(job, screened)
+def _keep_screening(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
+    require_lease(job)
+    store_verdicts(job, screened)
 
 
-def note_screening(job: Job, screened: Sequence[Screened]) -> None:
+def book_screening_cost(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
     """Book what screeners have cost whose images could not be stored yet.
 
-    :raises JobMoved: if the lease was lost.
+    :raises LeaseLost: if the lease was lost.
     """
     if any(one.cost for one in screened):
         _keep_screening(job, screened)
@@ -285,13 +291,13 @@ def note_screening(job: Job, screened: Sequence[Screened]) -> None:
 
 @use_case()
 def cancel(
-    job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER
+    job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER_ACTOR
 ) -> None:
     """End a job by a person's wish; with `charge` the money is gone, and the job says so."""
     message = (
         "Cancelled; nothing was billed." if charge is None else "Cancelled, but it was billed."
     )
-    move(
+    transition(
         job,
         JobState.CANCELLED,
         error_code="",
@@ -300,20 +306,20 @@ def cancel(
         actual_cost=charge or 0,
     )
     if attempt is not None and charge is not None:
-        settle(job, attempt, amount=charge)
+        settle_attempt(job, attempt, amount=charge)
     elif attempt is not None:
-        move_attempt(attempt, AttemptState.VOID)
+        transition_attempt(attempt, AttemptState.VOID)
     budgets.release(actor=actor, job=job)
     event_log.record(
         actor, "job.cancelled", subject=job, job=job, data={"was_billed": charge is not None}
     )
-    pass_chain.drop(job)
+    pass_chain.cancel_waiting(job)
 
 
 @use_case()
 def expire(job: Job) -> None:
     """End a job that was not begun before its deadline."""
-    move(
+    transition(
         job,
         JobState.EXPIRED,
         error_code="expired",
@@ -321,12 +327,12 @@ def expire(job: Job) -> None:
         error_remedy="Request it again.",
         actual_cost=0,
     )
-    budgets.release(actor=WORKER, job=job)
-    event_log.record(WORKER, "job.expired", subject=job, job=job)
-    pass_chain.drop(job)
+    budgets.release(actor=WORKER_ACTOR, job=job)
+    event_log.record(WORKER_ACTOR, "job.expired", subject=job, job=job)
+    pass_chain.cancel_waiting(job)
 
 
-@use_case(joins=True)
+@use_case(savepoint=False)
 def succeed(
     job: Job,
     attempt: Attempt,
@@ -338,7 +344,7 @@ def succeed(
     note: ProviderError | None,
 ) -> None:
     """End a job with its assets; joins the transaction in which they are written."""
-    move(
+    transition(
         job,
         JobState.SUCCEEDED,
         actual_cost=charge,
@@ -347,7 +353,7 @@ def succeed(
         error_message="" if note is None else str(note)[:300],
         error_remedy="" if note is None else note.remedy[:300],
     )
-    left = settle(
+    left = settle_attempt(
         job,
         attempt,
         amount=charge,
@@ -355,7 +361,11 @@ def succeed(
         revised_prompt=revised_prompt,
     )
     if left:
-        budgets.release(actor=WORKER, job=job)
+        budgets.release(actor=WORKER_ACTOR, job=job)
     event_log.record(
-        WORKER, "job.succeeded", subject=job, job=job, data={"count": made, "wanted": job.count}
+        WORKER_ACTOR,
+        "job.succeeded",
+        subject=job,
+        job=job,
+        data={"count": made, "wanted": job.count},
     )

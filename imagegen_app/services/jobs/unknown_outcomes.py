@@ -12,11 +12,11 @@ from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import leases, rate_limits, transitions
 from imagegen_app.services.jobs.state_machine import (
-    WORKER,
-    hold,
-    move,
-    move_attempt,
-    settle,
+    WORKER_ACTOR,
+    require_lease,
+    settle_attempt,
+    transition,
+    transition_attempt,
 )
 from imagegen_app.services.policy import budgets
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 
 @use_case()
-def sent_again(job: Job, attempt: Attempt) -> None:
+def mark_resent(job: Job, attempt: Attempt) -> None:
     """Note, before its first byte, that an unanswered call is sent once more with the same key.
 
-    :raises JobMoved: if the lease was lost.
-    :raises NotNow: if its provider is too busy for another call.
+    :raises LeaseLost: if the lease was lost.
+    :raises CallDeferred: if its provider is too busy for another call.
     """
-    rate_limits.take(job.image_model.provider, own=attempt)
-    hold(job)
+    rate_limits.acquire(job.image_model.provider, own=attempt)
+    require_lease(job)
     transitions.record_sending(job, attempt, again=True)
 
 
 @use_case()
-def became_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> None:
+def mark_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> None:
     """Say that the job may have been billed and that its outcome is not known."""
-    deadline = conf.get().uncertain_seconds
+    deadline = conf.get().uncertain_deadline_seconds
     first = job.state != JobState.UNCERTAIN
-    changes = leases.later(deadline if look_again is None else look_again)
+    changes = leases.release_fields(deadline if look_again is None else look_again)
     if first:
-        move(
+        transition(
             job,
             JobState.UNCERTAIN,
             error_code="outcome_unknown",
@@ -54,19 +54,19 @@ def became_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) ->
             **changes,
         )
         if attempt.state != AttemptState.UNKNOWN:
-            move_attempt(attempt, AttemptState.UNKNOWN, error_code="outcome_unknown")
+            transition_attempt(attempt, AttemptState.UNKNOWN, error_code="outcome_unknown")
         event_log.record(
-            WORKER, "job.became_uncertain", subject=job, job=job, data={"attempt": attempt.pk}
+            WORKER_ACTOR, "job.became_uncertain", subject=job, job=job, data={"attempt": attempt.pk}
         )
     else:
         leases.postpone(job, seconds=deadline if look_again is None else look_again)
 
 
 @use_case()
-def never_accepted(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None:
+def requeue_not_received(job: Job, attempt: Attempt, *, actor: Actor = WORKER_ACTOR) -> None:
     """Put a job back whose call provably never reached the provider."""
-    move(job, JobState.QUEUED, **leases.later(0))
-    move_attempt(attempt, AttemptState.VOID)
+    transition(job, JobState.QUEUED, **leases.release_fields(0))
+    transition_attempt(attempt, AttemptState.VOID)
     event_log.record(
         actor,
         "job.retried",
@@ -77,18 +77,18 @@ def never_accepted(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None
 
 
 @use_case()
-def send_again_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
+def requeue_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
     """Give the unanswered call up as charged, and queue the job for another one.
 
     :raises OverBudget: if the second call does not fit into a budget.
     """
-    settle(job, attempt, amount=attempt.reserved_cost, error_code="outcome_unknown")
+    settle_attempt(job, attempt, amount=attempt.reserved_cost, error_code="outcome_unknown")
     budgets.reserve_again(actor=actor, job=job, amount=job.estimated_cost)
-    move(
+    transition(
         job,
         JobState.QUEUED,
         deadline_at=clock.now() + timedelta(seconds=conf.get().job_deadline_seconds),
-        **leases.later(0),
+        **leases.release_fields(0),
     )
     event_log.record(
         actor,
@@ -100,7 +100,7 @@ def send_again_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
 
 
 @use_case()
-def close_unknown(job: Job, attempt: Attempt, *, actor: Actor = WORKER) -> None:
+def close_uncertain(job: Job, attempt: Attempt, *, actor: Actor = WORKER_ACTOR) -> None:
     """End a job of unknown outcome; the charge is kept, since it may have been billed."""
     transitions.fail(
         job, attempt, error=OutcomeUnknown(), charge=attempt.reserved_cost, actor=actor

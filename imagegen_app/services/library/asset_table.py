@@ -12,7 +12,7 @@ from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 COLUMNS = (
     "asset",
     "title",
     "alt_text",
-    "review",
+    "review_state",
     "sha256",
     "original_sha256",
     "width",
@@ -51,7 +51,7 @@ COLUMNS = (
 _FORMULA = "=+-@\t\r\n\0＝＋－＠"  # noqa: RUF001 - wide forms on purpose
 
 
-class TooManyRows(Refused):
+class TooManyRows(ActionRefused):
     """More assets than one file takes."""
 
     code = "too_many_rows"
@@ -61,18 +61,18 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
     """Return the assets as CSV, one a line, and record that it was made.
 
     :raises NotPermitted: without the permission to export.
-    :raises TooManyRows: if there are more than `MOST_ROWS`.
+    :raises TooManyRows: if there are more than `MAX_ROWS`.
     """
-    access.demand(actor, "export_audit")
+    access.require_permission(actor, "export_audit")
     number = assets.count()
-    if number > MOST_ROWS:
+    if number > MAX_ROWS:
         raise TooManyRows(
             _("Nothing was exported."),
-            why=_("%(number)s images are selected; one file can hold %(most)s.")
-            % {"number": number, "most": MOST_ROWS},
+            reason=_("%(number)s images are selected; one file can hold %(most)s.")
+            % {"number": number, "most": MAX_ROWS},
             remedy=_("Narrow the list with its filters and export in parts."),
         )
-    shows_costs = access.may(actor, "view_costs")
+    shows_costs = access.has_permission(actor, "view_costs")
     out = io.StringIO()
     out.write("\ufeff")  # so that spreadsheets read it as UTF-8
     table = csv.writer(out)
@@ -85,7 +85,7 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
     ).prefetch_related("placements")
     written = 0
     for asset in rows.iterator(chunk_size=500):
-        table.writerow(as_text(cell) for cell in _row(asset, shows_costs=shows_costs))
+        table.writerow(escape_formula(cell) for cell in _row(asset, shows_costs=shows_costs))
         written += 1
     _tell(actor=actor, count=written)
     return out.getvalue()
@@ -93,10 +93,10 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
 
 @use_case()
 def _tell(*, actor: Actor, count: int) -> None:
-    event_log.record(actor, "export.made", data={"count": count, "kind": "images"})
+    event_log.record(actor, "export.created", data={"count": count, "kind": "images"})
 
 
-def as_text(value: object) -> str:
+def escape_formula(value: object) -> str:
     """Return a cell that is text for every spreadsheet: what looks like a formula gets an apostrophe."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _FORMULA else text
@@ -108,7 +108,7 @@ def _row(asset: Asset, *, shows_costs: bool) -> Iterable[object]:
         asset.pk,
         asset.title,
         asset.alt_text,
-        asset.review,
+        asset.review_state,
         asset.sha256,
         asset.original_sha256,
         asset.width,
@@ -122,11 +122,11 @@ def _row(asset: Asset, *, shows_costs: bool) -> Iterable[object]:
         asset.created_at.isoformat(),
         asset.reviewed_by or "",
         asset.reviewed_at.isoformat() if asset.reviewed_at else "",
-        pass_chain.spent_on(job) if shows_costs else "",
+        pass_chain.total_spent(job) if shows_costs else "",
         job.currency if shows_costs else "",
         "; ".join(
             f"{p.object_label} ({p.field})" for p in asset.placements.all() if p.removed_at is None
         ),
-        asset.credentials_state,
+        asset.c2pa_state,
         asset.digital_source_type,
     )

@@ -15,7 +15,7 @@ from imagegen_app.models import Asset
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -27,7 +27,7 @@ _SALT = "imagegen.chosen"
 TOKEN_SECONDS = 12 * 3600
 
 
-class BadToken(Refused):
+class InvalidToken(ActionRefused):
     """The token is forged, stale, or another person's."""
 
     code = "bad_token"
@@ -41,40 +41,40 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
     is approved.
 
     :raises NotPermitted: if the actor may not place assets.
-    :raises CannotChoose: if the asset was rejected or withdrawn.
+    :raises AssetNotUsable: if the asset was rejected or withdrawn.
     """
-    access.demand(actor, "place_asset")
-    demand_visible(actor, asset)
-    if asset.review in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
-        raise CannotChoose(
+    access.require_permission(actor, "place_asset")
+    require_visible(actor, asset)
+    if asset.review_state in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
+        raise AssetNotUsable(
             _("This image cannot be used."),
-            why=_("Its review state: %(state)s.") % {"state": asset.get_review_display()},
+            reason=_("Its review state: %(state)s.") % {"state": asset.get_review_state_display()},
             remedy=_("Choose another one."),
         )
     if alt_text or is_decorative:
         review.describe(actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative)
-    if asset.review == ReviewState.PENDING and not review.why_not(
+    if asset.review_state == ReviewState.PENDING and not review.refusal_reason(
         actor, asset, ReviewState.APPROVED
     ):
         review.approve(actor=actor, asset=asset)
-    return token(actor=actor, asset=asset)
+    return make_token(actor=actor, asset=asset)
 
 
-class CannotChoose(Refused):
+class AssetNotUsable(ActionRefused):
     """The asset is not to be used."""
 
     code = "cannot_choose"
 
 
-def token(*, actor: Actor, asset: Asset) -> str:
+def make_token(*, actor: Actor, asset: Asset) -> str:
     """Return the signed name of an asset for this actor."""
     return signing.dumps({"asset": str(asset.pk), "actor": f"{actor.kind}:{actor.id}"}, salt=_SALT)
 
 
-def chosen(*, actor: Actor, token: str) -> Asset:
+def asset_from_token(*, actor: Actor, token: str) -> Asset:
     """Return the asset that a token names.
 
-    :raises BadToken: if it is forged, stale, or another person's.
+    :raises InvalidToken: if it is forged, stale, or another person's.
     """
     try:
         data: Any = signing.loads(token, salt=_SALT, max_age=TOKEN_SECONDS)
@@ -89,36 +89,36 @@ def chosen(*, actor: Actor, token: str) -> Asset:
     return asset
 
 
-def usable(actor: Person) -> QuerySet[Asset]:
+def usable_assets(actor: Person) -> QuerySet[Asset]:
     """Return the assets that a person may use: approved ones one may see, and one's own pending ones."""
     fits = Q(
-        job__requester=actor.account,
-        review__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+        job__requester=actor.user,
+        review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
     )
-    if access.may(actor, "view_asset"):
-        fits |= Q(review=ReviewState.APPROVED.value)
+    if access.has_permission(actor, "view_asset"):
+        fits |= Q(review_state=ReviewState.APPROVED.value)
     found: QuerySet[Asset] = Asset.objects.filter(fits)
     return found
 
 
-def demand_visible(actor: Actor, asset: Asset) -> None:
+def require_visible(actor: Actor, asset: Asset) -> None:
     """Let nobody use an asset that they may not see.
 
     :raises NotPermitted: if it is another person's, and the actor may not view assets.
     """
-    own = isinstance(actor, Person) and asset.job.requester_id == actor.account.pk
+    own = isinstance(actor, Person) and asset.job.requester_id == actor.user.pk
     if not own:
-        access.demand(actor, "view_asset")
+        access.require_permission(actor, "view_asset")
 
 
-def _bad() -> BadToken:
-    return BadToken(
+def _bad() -> InvalidToken:
+    return InvalidToken(
         _("The selected image could not be used."),
-        why=_("The selection is no longer valid."),
+        reason=_("The selection is no longer valid."),
         remedy=_("Choose the image again."),
     )
 
 
-def not_approved() -> str:
+def pending_message() -> str:
     """Say that a pick waits for a second person."""
     return _("The image is not approved yet; it can be used once a reviewer has approved it.")

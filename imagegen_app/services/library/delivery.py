@@ -41,7 +41,7 @@ MEDIA_TYPES = {
 #: Short, since a withdrawn image must vanish from caches soon.
 PUBLIC_CACHE = "public, max-age=300, must-revalidate"
 PRIVATE_CACHE = "private, max-age=0, must-revalidate"
-#: No signed address lives longer, whatever `URL_SECONDS` says.
+#: No signed address lives longer, whatever `SIGNED_URL_SECONDS` says.
 LONGEST_SECONDS = 900
 _HASH_CHARS = 64
 
@@ -67,7 +67,7 @@ class Delivery:
         :raises NoSuchFile: if the storage has lost it.
         """
         try:
-            file: IO[bytes] = storage.storage().open(self.key, "rb")
+            file: IO[bytes] = storage.image_storage().open(self.key, "rb")
         except OSError:
             raise NoSuchFile from None
         return file
@@ -78,34 +78,36 @@ class Delivery:
         :raises NoSuchFile: if the storage has lost it.
         """
         try:
-            return storage.storage().size(self.key)
+            return storage.image_storage().size(self.key)
         except OSError:
             raise NoSuchFile from None
 
 
-def public_address(file: Asset | Rendition) -> str:
+def public_url(file: Asset | Rendition) -> str:
     """Return the public address of a file; it works only while its asset is approved."""
-    return reverse("imagegen:file", args=[_name(file.sha256, file.key)])
+    return reverse("imagegen:file", args=[_name(file.sha256, file.storage_key)])
 
 
-def preview_address(asset: Asset, *, width: int = 320) -> str:
+def preview_url(asset: Asset, *, width: int = 320) -> str:
     """Return a signed address of the rendition that fits a width, for people who may see it."""
-    return signed_address(nearest(asset, width=width) or asset)
+    return signed_url(best_rendition(asset, width=width) or asset)
 
 
-def signed_address(file: Asset | Rendition) -> str:
+def signed_url(file: Asset | Rendition) -> str:
     """Return a signed address of a file; whoever holds it sees the file until it expires."""
-    name = _name(file.sha256, file.key)
-    return reverse("imagegen:signed_file", args=[_sign(name, kind="inline", key=file.key), name])
+    name = _name(file.sha256, file.storage_key)
+    return reverse(
+        "imagegen:signed_file", args=[_sign(name, kind="inline", key=file.storage_key), name]
+    )
 
 
 @use_case()
-def original_address(*, actor: Actor, asset: Asset) -> str:
+def original_url(*, actor: Actor, asset: Asset) -> str:
     """Return a signed address that downloads the provider's own bytes, and record it.
 
     :raises NotPermitted: without the permission to download originals.
     """
-    access.demand(actor, "download_original")
+    access.require_permission(actor, "download_original")
     event_log.record(
         actor,
         "asset.downloaded",
@@ -114,12 +116,12 @@ def original_address(*, actor: Actor, asset: Asset) -> str:
         asset=asset,
         data={"sha256": asset.original_sha256, "kind": "original"},
     )
-    name = _name(asset.original_sha256, asset.original_key)
-    token = _sign(name, kind="original", key=asset.original_key)
+    name = _name(asset.original_sha256, asset.original_storage_key)
+    token = _sign(name, kind="original", key=asset.original_storage_key)
     return reverse("imagegen:signed_file", args=[token, name])
 
 
-def nearest(
+def best_rendition(
     asset: Asset, *, width: int, formats: Iterable[str] = ("webp", "jpeg")
 ) -> Rendition | None:
     """Return the smallest rendition that is at least as wide, or the widest there is."""
@@ -135,12 +137,12 @@ def open_public(name: str) -> Delivery:
     """
     sha256, extension = _split(name)
     rendition = (
-        Rendition.objects.filter(sha256=sha256, asset__review=ReviewState.APPROVED.value)
-        .values_list("key", flat=True)
+        Rendition.objects.filter(sha256=sha256, asset__review_state=ReviewState.APPROVED.value)
+        .values_list("storage_key", flat=True)
         .first()
     )
     key = rendition or (
-        Asset.objects.showable().filter(sha256=sha256).values_list("key", flat=True).first()
+        Asset.objects.showable().filter(sha256=sha256).values_list("storage_key", flat=True).first()
     )
     if key is None or key.rpartition(".")[2] != extension:
         raise NoSuchFile
@@ -155,7 +157,7 @@ def open_signed(token: str, name: str) -> Delivery:
     _split(name)
     try:
         data: Any = signing.loads(
-            token, salt=_SALT, max_age=min(conf.get().url_seconds, LONGEST_SECONDS)
+            token, salt=_SALT, max_age=min(conf.get().signed_url_seconds, LONGEST_SECONDS)
         )
         signed, kind, key = str(data["name"]), str(data["kind"]), str(data["key"])
     except (signing.BadSignature, KeyError, TypeError):

@@ -50,24 +50,26 @@ Personal texts such as the prompt are not in the events: only salted commitments
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
+class EvidencePack:
     """An evidence file, ready to be sent."""
 
     name: str
     data: bytes
 
 
-def pack(*, actor: Actor, asset: Asset) -> Pack:
+def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
     """Return the evidence for one asset as a ZIP file, and record that it was made.
 
     :raises NotPermitted: without the permission to export the log.
     :raises CannotExport: if the log is damaged.
     :raises StorageFailed: if a file of the image cannot be read.
     """
-    access.demand(actor, "export_audit")
+    access.require_permission(actor, "export_audit")
     files: dict[str, bytes] = {
-        f"master.{_extension(asset.key)}": storage.get(asset.key),
-        f"original.{_extension(asset.original_key)}": storage.get(asset.original_key),
+        f"master.{_extension(asset.storage_key)}": storage.get(asset.storage_key),
+        f"original.{_extension(asset.original_storage_key)}": storage.get(
+            asset.original_storage_key
+        ),
         "story.json": json.dumps(_story(asset), indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
     }
@@ -75,7 +77,7 @@ def pack(*, actor: Actor, asset: Asset) -> Pack:
         made = log_export.export(
             actor,
             out=Path(folder) / "events.jsonl",
-            selection=log_export.Selection(job=asset.job_id),
+            selection=log_export.ExportFilter(job=asset.job_id),
         )
         files["events.jsonl"] = made.bodies.read_bytes()
         files["events.proofs.jsonl"] = made.proofs.read_bytes()
@@ -86,14 +88,14 @@ def pack(*, actor: Actor, asset: Asset) -> Pack:
         for name, data in sorted(files.items()):
             archive.writestr(name, data)
     _tell(actor=actor, asset=asset, digest=hashlib.sha256(out.getvalue()).hexdigest())
-    return Pack(name=f"evidence-{asset.pk}.zip", data=out.getvalue())
+    return EvidencePack(name=f"evidence-{asset.pk}.zip", data=out.getvalue())
 
 
 @use_case()
 def _tell(*, actor: Actor, asset: Asset, digest: str) -> None:
     event_log.record(
         actor,
-        "export.made",
+        "export.created",
         subject=asset,
         job=asset.job,
         asset=asset,
@@ -103,7 +105,7 @@ def _tell(*, actor: Actor, asset: Asset, digest: str) -> None:
 
 def _story(asset: Asset) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
-    through = pass_chain.path_to(job)
+    through = pass_chain.jobs_leading_to(job)
     version = job.template_version
     found = inspection.inspect_stored(asset)
     return {
@@ -112,16 +114,16 @@ def _story(asset: Asset) -> dict[str, object]:
         "requested_by": f"{job.actor_kind}:{job.actor_id}",
         "requested_at": job.created_at.isoformat(),
         "provider": model.provider.name,
-        "model": model.wire_name,
+        "model": model.provider_model_name,
         "model_version": asset.attempt.model_version or model.version,
         "provider_request_id": asset.attempt.provider_request_id,
         "template": None if version is None else f"{version.template.slug} v{version.number}",
         "operation": job.operation,
-        "steps": [
+        "passes": [
             {
                 "job": str(one.pk),
                 "operation": one.operation,
-                "model": one.image_model.wire_name,
+                "model": one.image_model.provider_model_name,
                 "model_version": one.image_model.version,
                 "cost": None if one.actual_cost is None else f"{one.actual_cost} {one.currency}",
             }
@@ -133,18 +135,18 @@ def _story(asset: Asset) -> dict[str, object]:
         "original_sha256": asset.original_sha256,
         "digital_source_type": asset.digital_source_type,
         "credentials": found.credentials.state,
-        "credentials_signer": found.credentials.signer,
+        "c2pa_signer": found.credentials.signer,
         "file_unchanged": found.is_unchanged,
         "verdicts": [
             {
                 "screener": v.screener,
                 "stage": v.stage,
-                "part": v.where,
+                "part": v.part,
                 "outcome": v.outcome,
             }
             for v in Verdict.objects.filter(job__in=through).order_by("pk")
         ],
-        "review": asset.review,
+        "review_state": asset.review_state,
         "reviewed_at": None if asset.reviewed_at is None else asset.reviewed_at.isoformat(),
         "placements": [
             {

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.imaging.credentials import read_credentials
+from imagegen_app.imaging.content_credentials import read_content_credentials
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.services.gateways import storage
-from imagegen_app.services.gateways.signing import CertificateUnreadable, signing
+from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
 
 if TYPE_CHECKING:
-    from imagegen_app.imaging.credentials import Credentials
-    from imagegen_app.imaging.metadata import ReadMarks
+    from imagegen_app.imaging.content_credentials import ContentCredentials
+    from imagegen_app.imaging.metadata import ReadXmpFields
     from imagegen_app.models import Asset
 
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Inspection:
     """What a file says about itself."""
 
-    credentials: Credentials
-    marks: ReadMarks
+    credentials: ContentCredentials
+    marks: ReadXmpFields
     #: Whether the stored bytes still hash to what was recorded; None for a stranger's file.
     is_unchanged: bool | None = None
 
@@ -50,11 +50,12 @@ class Inspection:
 def inspect_bytes(data: bytes, media_type: str) -> Inspection:
     """Read the marks of any file."""
     try:
-        anchors = signing().trust_anchors
+        anchors = signing_identity().trust_anchors
     except CertificateUnreadable:
         anchors = ""
     return Inspection(
-        credentials=read_credentials(data, media_type, trust_anchors=anchors), marks=read_xmp(data)
+        credentials=read_content_credentials(data, media_type, trust_anchors=anchors),
+        marks=read_xmp(data),
     )
 
 
@@ -63,7 +64,7 @@ def inspect_stored(asset: Asset) -> Inspection:
 
     :raises StorageFailed: if the file cannot be read.
     """
-    data = storage.get(asset.key)
+    data = storage.get(asset.storage_key)
     found = inspect_bytes(data, asset.media_type)
     return Inspection(
         found.credentials, found.marks, is_unchanged=storage.file_hash(data) == asset.sha256

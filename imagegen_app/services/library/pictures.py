@@ -37,20 +37,20 @@ class Picture:
     """All that a `<picture>` needs."""
 
     sources: tuple[Source, ...]
-    address: str
+    url: str
     srcset: str
     width: int
     height: int
     alt: str
 
 
-def picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> Picture | None:
+def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> Picture | None:
     """Return the picture of an asset, or None where it may not be shown.
 
     With `preview`, addresses are signed, and unapproved assets are shown too: only for people who
     were checked.
     """
-    if not preview and asset.review != ReviewState.APPROVED.value:
+    if not preview and asset.review_state != ReviewState.APPROVED.value:
         return None
     renditions = sorted(asset.renditions.all(), key=lambda r: r.width)
     fallback = [r for r in renditions if r.format in {"jpeg", "png"}]
@@ -61,7 +61,7 @@ def picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> P
             for name, media_type in _MODERN
             if any(r.format == name for r in renditions)
         ),
-        address=_address(best or asset, preview),
+        url=_address(best or asset, preview),
         srcset=_srcset(fallback, preview),
         width=asset.width,
         height=asset.height,
@@ -69,15 +69,15 @@ def picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> P
     )
 
 
-def address(asset: Asset, *, width: int, format: str) -> str:  # noqa: A002 - the word of the tag
+def image_url(asset: Asset, *, width: int, format: str) -> str:  # noqa: A002 - the word of the tag
     """Return the public address of the rendition that fits, or nothing where it may not be shown."""
-    if asset.review != ReviewState.APPROVED.value:
+    if asset.review_state != ReviewState.APPROVED.value:
         return ""
-    found = delivery.nearest(asset, width=width, formats=(format,))
-    return delivery.public_address(found or asset)
+    found = delivery.best_rendition(asset, width=width, formats=(format,))
+    return delivery.public_url(found or asset)
 
 
-def label(asset: Asset) -> str:
+def label_text(asset: Asset) -> str:
     """Return the words of the visible label."""
     if asset.digital_source_type == GENERATED:
         return _("AI generated")
@@ -93,7 +93,7 @@ def placed_asset(target: Model, field: str) -> Asset | None:
     if target.pk is None or not value:
         return None
     placement = (
-        Placement.objects.standing()
+        Placement.objects.active()
         .filter(
             content_type=ContentType.objects.get_for_model(target),
             object_id=str(target.pk),
@@ -118,7 +118,7 @@ def placed_assets(targets: Iterable[Model], field: str) -> dict[str, Asset | Non
     if not any(found.values()):
         return standing_here
     standing = (
-        Placement.objects.standing()
+        Placement.objects.active()
         .filter(
             content_type=ContentType.objects.get_for_model(all_of_them[0]),
             object_id__in=[key for key, value in found.items() if value],
@@ -141,7 +141,7 @@ def _held(target: Model, field: str) -> str:
 
 
 def _address(file: Asset | Rendition, preview: bool) -> str:
-    return delivery.signed_address(file) if preview else delivery.public_address(file)
+    return delivery.signed_url(file) if preview else delivery.public_url(file)
 
 
 def _srcset(files: list[Rendition], preview: bool) -> str:

@@ -14,17 +14,17 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.foundation.announcements import placement_made
+from imagegen_app.services.foundation.announcements import send_placement_created
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 
-class CannotPlace(Refused):
+class CannotPlace(ActionRefused):
     """The asset cannot be placed there."""
 
     code = "cannot_place"
@@ -39,25 +39,25 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
     """
-    access.demand(actor, "place_asset")
+    access.require_permission(actor, "place_asset")
     _demand_may_change(actor, target)
     _demand_approved(asset)
     column = _column(target, field)
     previous = _value(target, field)
     if isinstance(column, models.FileField):
-        extension = asset.key.rpartition(".")[2]
+        extension = asset.storage_key.rpartition(".")[2]
         name = f"{asset.sha256[:16]}.{extension}"
         file = getattr(target, field)
-        file.save(name, ContentFile(storage.get(asset.key)), save=False)
+        file.save(name, ContentFile(storage.get(asset.storage_key)), save=False)
         target.save(update_fields=[field])
     else:
         setattr(target, field, asset)
         target.save(update_fields=[field])
-    return note(actor=actor, asset=asset, target=target, field=field, previous=previous)
+    return record_placement(actor=actor, asset=asset, target=target, field=field, previous=previous)
 
 
 @use_case()
-def note(
+def record_placement(
     *,
     actor: Actor,
     asset: Asset,
@@ -72,10 +72,10 @@ def note(
 
     :raises NotPermitted: if the actor may not place assets.
     """
-    access.demand(actor, "place_asset")
+    access.require_permission(actor, "place_asset")
     kind = ContentType.objects.get_for_model(target)
     held = _value(target, field) if value is None else value
-    standing = Placement.objects.standing().filter(
+    standing = Placement.objects.active().filter(
         content_type=kind, object_id=str(target.pk), field=field
     )
     for old in standing:
@@ -88,13 +88,13 @@ def note(
         object_id=str(target.pk),
         field=field,
         object_label=str(target)[:200],
-        placed_by=actor.account if isinstance(actor, Person) else None,
+        placed_by=actor.user if isinstance(actor, Person) else None,
         previous_value=previous[:300],
         placed_value=held[:300],
     )
     event_log.record(
         actor,
-        "placement.made",
+        "placement.created",
         subject=asset,
         job=asset.job,
         asset=asset,
@@ -106,7 +106,7 @@ def note(
         },
         personal={"target_label": str(target)[:200]},
     )
-    placement_made(placement)
+    send_placement_created(placement)
     return placement
 
 
@@ -117,10 +117,10 @@ def detach(*, actor: Actor, placement: Placement) -> None:
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if the content was changed since.
     """
-    access.demand(actor, "place_asset")
+    access.require_permission(actor, "place_asset")
     if placement.removed_at is not None:
         raise CannotPlace(
-            _("Nothing was changed."), why=_("The image has already been removed."), remedy=""
+            _("Nothing was changed."), reason=_("The image has already been removed."), remedy=""
         )
     target = placement.target
     if target is not None:
@@ -128,7 +128,7 @@ def detach(*, actor: Actor, placement: Placement) -> None:
         if _value(target, placement.field) != placement.placed_value:
             raise CannotPlace(
                 _("Nothing was changed."),
-                why=_("The field holds another value now."),
+                reason=_("The field holds another value now."),
                 remedy=_("Change it in the content itself."),
             )
         column = _column(target, placement.field)
@@ -141,10 +141,10 @@ def detach(*, actor: Actor, placement: Placement) -> None:
 
 
 @use_case()
-def content_gone(*, actor: Actor, target: models.Model) -> int:
+def remove_all_from(*, actor: Actor, target: models.Model) -> int:
     """Note that content was deleted, and so are its placements; return how many."""
     kind = ContentType.objects.get_for_model(target)
-    standing = Placement.objects.standing().filter(content_type=kind, object_id=str(target.pk))
+    standing = Placement.objects.active().filter(content_type=kind, object_id=str(target.pk))
     found = list(standing.select_related("asset__job"))
     for placement in found:
         _remove(actor, placement)
@@ -175,21 +175,21 @@ def _demand_may_change(actor: Actor, target: models.Model) -> None:
         return
     meta = target._meta  # noqa: SLF001 - Django's documented API
     permission = f"{meta.app_label}.change_{meta.model_name}"
-    if not actor.account.has_perm(permission):
+    if not actor.user.has_perm(permission):
         raise access.NotPermitted(
             _("You do not have permission to do this."),
-            why=_("You do not have permission to change “%(content)s”.")
+            reason=_("You do not have permission to change “%(content)s”.")
             % {"content": str(target)[:80]},
-            remedy=access.whom_to_ask(),
+            remedy=access.contact_sentence(),
         )
 
 
 def _demand_approved(asset: Asset) -> None:
-    current = Asset.objects.filter(pk=asset.pk).values_list("review", flat=True).first()
+    current = Asset.objects.filter(pk=asset.pk).values_list("review_state", flat=True).first()
     if current != ReviewState.APPROVED.value:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("It is not approved."),
+            reason=_("It is not approved."),
             remedy=_("Ask a reviewer to approve it first."),
         )
 
@@ -200,14 +200,14 @@ def _column(target: models.Model, field: str) -> Any:
     except FieldDoesNotExist:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("“%(field)s” is not a valid field.") % {"field": field[:40]},
+            reason=_("“%(field)s” is not a valid field.") % {"field": field[:40]},
             remedy=_("Name one of its image fields."),
         ) from None
     to_asset = isinstance(column, models.ForeignKey) and column.related_model is Asset
     if not isinstance(column, models.FileField) and not to_asset:
         raise CannotPlace(
             _("The image was not placed."),
-            why=_("“%(field)s” is not an image field.") % {"field": field[:40]},
+            reason=_("“%(field)s” is not an image field.") % {"field": field[:40]},
             remedy=_("Name one of its image fields."),
         )
     return column

@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import REVIEW_MOVES, ReviewState
+from imagegen_app.core.states import REVIEW_TRANSITIONS, ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.foundation.announcements import asset_reviewed
+from imagegen_app.services.foundation.announcements import send_asset_reviewed
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused, whom_to_ask
+from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -27,16 +27,16 @@ _EVENTS = {
 }
 
 
-class WrongReviewState(Refused):
+class WrongReviewState(ActionRefused):
     """The asset's review does not allow this decision."""
 
     code = "wrong_review_state"
 
 
-class FourEyes(Refused):
+class SelfApprovalForbidden(ActionRefused):
     """Nobody approves an image of their own."""
 
-    code = "four_eyes"
+    code = "self_approval_forbidden"
 
 
 @use_case()
@@ -44,7 +44,7 @@ def approve(*, actor: Actor, asset: Asset, note: str = "") -> None:
     """Let an asset be placed in published content.
 
     :raises NotPermitted: if the actor may not approve.
-    :raises FourEyes: if the actor requested it, and the site wants a second person.
+    :raises SelfApprovalForbidden: if the actor requested it, and the site wants a second person.
     :raises WrongReviewState: if it is approved already.
     """
     _decide(actor, asset, ReviewState.APPROVED, note)
@@ -77,7 +77,7 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
     :raises NotPermitted: if the actor neither requested it nor may change assets.
     """
     if not _is_own(actor, asset):
-        access.demand(actor, "change_asset")
+        access.require_permission(actor, "change_asset")
     suggestion = "" if not asset.alt_suggestion or is_decorative else "changed"
     text = "" if is_decorative else " ".join(alt_text.split())[:MAX_ALT_CHARS]
     if (asset.alt_text, asset.is_decorative) == (text, is_decorative):
@@ -97,33 +97,39 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
     )
 
 
-def why_not(actor: Actor, asset: Asset, target: ReviewState) -> str:
+def refusal_reason(actor: Actor, asset: Asset, target: ReviewState) -> str:
     """Say why the actor cannot decide so, or return an empty string."""
     own = _is_own(actor, asset)
-    alone = own and not conf.get().four_eyes and access.may(actor, "approve_own_asset")
-    if not access.may(actor, "approve_asset") and not alone:
+    alone = (
+        own
+        and not conf.get().require_second_reviewer
+        and access.has_permission(actor, "approve_own_asset")
+    )
+    if not access.has_permission(actor, "approve_asset") and not alone:
         return _("You do not have permission to review images.")
-    if target not in REVIEW_MOVES[ReviewState(asset.review)]:
-        return _("The image's review state: %(state)s.") % {"state": asset.get_review_display()}
-    if target is ReviewState.APPROVED and own and conf.get().four_eyes:
+    if target not in REVIEW_TRANSITIONS[ReviewState(asset.review_state)]:
+        return _("The image's review state: %(state)s.") % {
+            "state": asset.get_review_state_display()
+        }
+    if target is ReviewState.APPROVED and own and conf.get().require_second_reviewer:
         return _("You requested this image; another person must approve it.")
     return ""
 
 
 def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
-    if not _is_own(actor, asset) or conf.get().four_eyes:
-        access.demand(actor, "approve_asset")
+    if not _is_own(actor, asset) or conf.get().require_second_reviewer:
+        access.require_permission(actor, "approve_asset")
     locked = Asset.objects.select_for_update().select_related("job").get(pk=asset.pk)
-    reason = why_not(actor, locked, target)
+    reason = refusal_reason(actor, locked, target)
     if reason:
-        legal = target in REVIEW_MOVES[ReviewState(locked.review)]
-        kind = FourEyes if legal and _is_own(actor, locked) else WrongReviewState
-        raise kind(_("The image was not changed."), why=reason, remedy=whom_to_ask())
-    locked.review = target.value
+        legal = target in REVIEW_TRANSITIONS[ReviewState(locked.review_state)]
+        kind = SelfApprovalForbidden if legal and _is_own(actor, locked) else WrongReviewState
+        raise kind(_("The image was not changed."), reason=reason, remedy=contact_sentence())
+    locked.review_state = target.value
     locked.reviewed_at = clock.now()
-    locked.reviewed_by = actor.account if isinstance(actor, Person) else None
+    locked.reviewed_by = actor.user if isinstance(actor, Person) else None
     locked.review_note = note[:300]
-    locked.save(update_fields=["review", "reviewed_at", "reviewed_by", "review_note"])
+    locked.save(update_fields=["review_state", "reviewed_at", "reviewed_by", "review_note"])
     event_log.record(
         actor,
         _EVENTS[target],
@@ -133,10 +139,10 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
         data={"sha256": locked.sha256},
         personal={"note": note},
     )
-    for name in ("review", "reviewed_at", "reviewed_by", "review_note"):
+    for name in ("review_state", "reviewed_at", "reviewed_by", "review_note"):
         setattr(asset, name, getattr(locked, name))
-    asset_reviewed(locked)
+    send_asset_reviewed(locked)
 
 
 def _is_own(actor: Actor, asset: Asset) -> bool:
-    return isinstance(actor, Person) and asset.job.requester_id == actor.account.pk
+    return isinstance(actor, Person) and asset.job.requester_id == actor.user.pk

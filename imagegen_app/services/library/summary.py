@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import Verdict
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import pictures
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from imagegen_app.models import Asset, Job
 
 
-def sentences(reader: Person, asset: Asset) -> list[str]:
+def summarize(reader: Person, asset: Asset) -> list[str]:
     """Return who asked for it, what made it, what it cost, who judged it, and its label."""
-    job, asked = asset.job, pass_chain.first_of(asset.job)
+    job, asked = asset.job, pass_chain.root_job(asset.job)
     lines = [
         _("Requested by %(who)s on %(day)s from %(what)s.")
         % {
-            "who": name_of(asked.requester, asked.actor_id),
+            "who": display_name(asked.requester, asked.actor_id),
             "day": asked.created_at.strftime("%Y-%m-%d %H:%M"),
             "what": _("the template “%(t)s”") % {"t": job.template_version}
             if job.template_version
@@ -40,11 +40,11 @@ def sentences(reader: Person, asset: Asset) -> list[str]:
         lines.append(_("The provider reworded the prompt before it made the image."))
     if asked != job:
         lines.append(_("It went through these passes: %(steps)s.") % {"steps": _steps(job)})
-    if access.may(reader, "view_costs") or job.requester_id == reader.account.pk:
+    if access.has_permission(reader, "view_costs") or job.requester_id == reader.user.pk:
         lines.append(
             _("The job cost %(cost)s %(currency)s for %(n)s image(s).")
             % {
-                "cost": shown(pass_chain.spent_on(job)),
+                "cost": format_amount(pass_chain.total_spent(job)),
                 "currency": job.currency,
                 "n": asked.count,
             }
@@ -53,10 +53,12 @@ def sentences(reader: Person, asset: Asset) -> list[str]:
         _("“%(screener)s” checked this part: %(where)s. Verdict: %(outcome)s.")
         % {
             "screener": verdict.screener,
-            "where": stored_messages.screened_part(verdict.where),
+            "where": stored_messages.screened_part(verdict.part),
             "outcome": verdict.get_outcome_display(),
         }
-        for verdict in Verdict.objects.filter(job__in=pass_chain.trail(job)).order_by("pk")[:20]
+        for verdict in Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job)).order_by(
+            "pk"
+        )[:20]
     )
     if asset.reviewed_at is None:
         lines.append(_("Nobody has reviewed it yet."))
@@ -64,19 +66,21 @@ def sentences(reader: Person, asset: Asset) -> list[str]:
         lines.append(
             _("Decision by %(who)s on %(day)s: %(state)s. %(note)s")
             % {
-                "who": name_of(asset.reviewed_by, _("The system")),
+                "who": display_name(asset.reviewed_by, _("The system")),
                 "day": asset.reviewed_at.strftime("%Y-%m-%d %H:%M"),
-                "state": asset.get_review_display(),
+                "state": asset.get_review_state_display(),
                 "note": asset.review_note,
             }
         )
-    lines.append(_("Visitors see the AI label “%(label)s”.") % {"label": pictures.label(asset)})
+    lines.append(
+        _("Visitors see the AI label “%(label)s”.") % {"label": pictures.label_text(asset)}
+    )
     return lines
 
 
 def _steps(job: Job) -> str:
     """Return what was done to the image, in order, and with which models."""
-    through = pass_chain.path_to(job)
+    through = pass_chain.jobs_leading_to(job)
     return ", ".join(
         _("%(operation)s with %(model)s")
         % {"operation": one.get_operation_display(), "model": one.image_model.name}
@@ -84,7 +88,7 @@ def _steps(job: Job) -> str:
     )
 
 
-def name_of(account: Any, otherwise: object = "") -> str:
+def display_name(account: Any, otherwise: object = "") -> str:
     """Return a person's full name with the login, or the login alone."""
     if account is None:
         return str(otherwise)

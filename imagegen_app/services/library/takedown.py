@@ -32,7 +32,7 @@ def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> int:
     """
     review.withdraw(actor=actor, asset=asset, note=note)
     cleared = 0
-    for standing in Placement.objects.standing().filter(asset=asset).select_related("asset__job"):
+    for standing in Placement.objects.active().filter(asset=asset).select_related("asset__job"):
         if _holds_copy(standing):
             _delete_copy_after_commit(standing)
             placement.detach(actor=TAKEDOWN, placement=standing)

@@ -25,7 +25,7 @@ class Dashboard:
     """The panel's content; parts that a person may not see are empty."""
 
     recent: tuple[Asset, ...]
-    mine_running: int
+    my_running_jobs: int
     to_review: int
     uncertain: int
     workers: int
@@ -35,41 +35,47 @@ class Dashboard:
     may_verify: bool
     log_size: int
     #: What keeps images from being made, for those who can mend it.
-    troubles: tuple[doctor.Finding, ...] = ()
+    problems: tuple[doctor.CheckResult, ...] = ()
 
 
 def panel(actor: Actor) -> Dashboard | None:
     """Return the panel for a person, or None where there is nothing for them; bounded queries."""
-    may_request = access.may(actor, "request_job")
-    may_review = access.may(actor, "approve_asset")
-    may_verify = access.may(actor, "verify_audit")
-    may_resolve = access.may(actor, "resolve_job")
+    may_request = access.has_permission(actor, "request_job")
+    may_review = access.has_permission(actor, "approve_asset")
+    may_verify = access.has_permission(actor, "verify_audit")
+    may_resolve = access.has_permission(actor, "resolve_job")
     if not (may_request or may_review or may_verify or may_resolve):
         return None
-    mine: Any = actor.account if isinstance(actor, Person) else None
+    mine: Any = actor.user if isinstance(actor, Person) else None
     models = access.granted_models(actor) if may_request else []
     last = Checkpoint.objects.order_by("-size").first() if may_verify else None
     return Dashboard(
         recent=tuple(
-            Asset.objects.filter(job__requester=mine, is_step=False)
+            Asset.objects.filter(job__requester=mine, is_intermediate=False)
             .select_related("job")
             .prefetch_related("renditions")
             .order_by("-created_at")[:RECENT]
         )
         if may_request
         else (),
-        mine_running=_count(Job.objects.unfinished().filter(requester=mine)) if may_request else 0,
-        to_review=_count(Asset.objects.filter(review=ReviewState.PENDING.value, is_step=False))
+        my_running_jobs=_count(Job.objects.unfinished().filter(requester=mine))
+        if may_request
+        else 0,
+        to_review=_count(
+            Asset.objects.filter(review_state=ReviewState.PENDING.value, is_intermediate=False)
+        )
         if may_review
         else 0,
         uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if may_resolve else 0,
-        workers=worker_registry.workers_alive(),
+        workers=worker_registry.count_live_workers(),
         allowance=budgets.allowance(actor, models[0]) if models else None,
         may_request=may_request,
         may_review=may_review,
         may_verify=may_verify,
         log_size=0 if last is None else last.size,
-        troubles=tuple(doctor.urgent()) if access.may(actor, "change_provider") else (),
+        problems=tuple(doctor.critical_problems())
+        if access.has_permission(actor, "change_provider")
+        else (),
     )
 
 

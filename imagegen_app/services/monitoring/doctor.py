@@ -18,8 +18,13 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.core.invariants import NEVER
-from imagegen_app.models import ImageModel, Job, Provider, Pulse
+from imagegen_app.core.invariants import VIOLATION_QUERIES
+from imagegen_app.models import (
+    ImageModel,
+    Job,
+    PeriodicRun,
+    Provider,
+)
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, signing
 
@@ -30,26 +35,26 @@ Level = Literal["ok", "warning", "error"]
 
 #: A worker or a sweep unseen for longer is told of.
 SILENT_SECONDS = 120
-FEW_BYTES = 1024**3
-TOO_FEW_BYTES = 100 * 1024**2
+LOW_DISK_BYTES = 1024**3
+CRITICAL_DISK_BYTES = 100 * 1024**2
 LONGEST_SKEW_SECONDS = 2.0
 #: A due step that nobody takes for so long is told of.
 LATE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing looked at."""
 
     part: str
     level: Level
-    what: str
-    mend: str = ""
+    message: str
+    remedy: str = ""
 
 
-def examine() -> list[Finding]:
+def run_all_checks() -> list[CheckResult]:
     """Look at everything; writes and removes one small file in the storage."""
-    parts: dict[str, Callable[[], Iterator[Finding]]] = {
+    parts: dict[str, Callable[[], Iterator[CheckResult]]] = {
         "settings": _settings,
         "engine": _engine,
         "worker": _worker,
@@ -63,37 +68,37 @@ def examine() -> list[Finding]:
         "signing": _signing,
         "clock": _clock,
     }
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for part, look in parts.items():
         try:
             several = list(look())
         except Exception as fault:  # noqa: BLE001 - the edge: what is examined may fail in any way
             several = [
-                Finding(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
+                CheckResult(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
             ]
-        found += several or [Finding(part, "ok", _("No problems found."))]
+        found += several or [CheckResult(part, "ok", _("No problems found."))]
     return found
 
 
-def urgent() -> list[Finding]:
+def critical_problems() -> list[CheckResult]:
     """Look at what keeps every image from being made; cheap enough for a page."""
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for part, look in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
         try:
             found += look()
         except Exception as fault:  # noqa: BLE001 - see `examine`
             found.append(
-                Finding(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
+                CheckResult(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
             )
     return [finding for finding in found if finding.level == "error"]
 
 
-def broken_invariants() -> dict[str, list[str]]:
+def violated_invariants() -> dict[str, list[str]]:
     """Return what must never be and is there, with a few keys each; empty where all holds."""
     found: dict[str, list[str]] = {}
     quote = "`" if connection.vendor == "mysql" else '"'
     with connection.cursor() as cursor:
-        for name, query in NEVER.items():
+        for name, query in VIOLATION_QUERIES.items():
             cursor.execute(query.replace('"', quote))
             rows = cursor.fetchmany(5)
             if rows:
@@ -101,18 +106,18 @@ def broken_invariants() -> dict[str, list[str]]:
     return found
 
 
-def _settings() -> Iterator[Finding]:
+def _settings() -> Iterator[CheckResult]:
     for message in run_checks(tags=["imagegen"], include_deployment_checks=True):
         if message.level >= WARNING:
             level: Level = "error" if message.level >= ERROR else "warning"
-            yield Finding("settings", level, f"{message.id}: {message.msg}", message.hint or "")
+            yield CheckResult("settings", level, f"{message.id}: {message.msg}", message.hint or "")
 
 
-def _engine() -> Iterator[Finding]:
+def _engine() -> Iterator[CheckResult]:
     try:
         engine = wakeups.engine()
     except Exception as fault:  # noqa: BLE001 - see `examine`
-        yield Finding(
+        yield CheckResult(
             "engine",
             "error",
             _("The engine %(engine)s cannot be used: %(fault)s.")
@@ -121,9 +126,9 @@ def _engine() -> Iterator[Finding]:
         )
         return
     try:
-        engine.reach()
+        engine.ping()
     except Exception as fault:  # noqa: BLE001 - see `examine`
-        yield Finding(
+        yield CheckResult(
             "engine",
             "error",
             _("The broker of the engine %(engine)s does not answer: %(fault)s.")
@@ -132,18 +137,20 @@ def _engine() -> Iterator[Finding]:
         )
 
 
-def _worker() -> Iterator[Finding]:
+def _worker() -> Iterator[CheckResult]:
     if not wakeups.engine().has_worker:
         return
-    if not worker_registry.workers_alive(within=SILENT_SECONDS):
-        yield Finding(
+    if not worker_registry.count_live_workers(within=SILENT_SECONDS):
+        yield CheckResult(
             "worker",
             "error",
             _("No worker has been seen for 2 minutes. Jobs are kept and wait."),
             _("Start a worker: manage.py imagegen_worker."),
         )
-    elif not Pulse.objects.filter(pk="sweep", at__gte=clock.ago(SILENT_SECONDS)).exists():
-        yield Finding(
+    elif not PeriodicRun.objects.filter(
+        pk="sweep", last_run_at__gte=clock.ago(SILENT_SECONDS)
+    ).exists():
+        yield CheckResult(
             "worker",
             "error",
             _("The periodic sweep has not run for 2 minutes, although a worker is running."),
@@ -151,12 +158,12 @@ def _worker() -> Iterator[Finding]:
         )
 
 
-def _queue() -> Iterator[Finding]:
+def _queue() -> Iterator[CheckResult]:
     now = clock.now()
     late = Job.objects.due(now - timedelta(seconds=LATE_SECONDS)).filter(is_held=False)
     count = late.count()
     if count:
-        yield Finding(
+        yield CheckResult(
             "queue",
             "warning",
             _("%(count)s jobs have been due for more than %(minutes)s minutes.")
@@ -165,7 +172,7 @@ def _queue() -> Iterator[Finding]:
         )
 
 
-def _disk() -> Iterator[Finding]:
+def _disk() -> Iterator[CheckResult]:
     settings = conf.get()
     folders: list[Any] = [conf.state_dir(), getattr(storages[settings.storage], "location", None)]
     for folder in folders:
@@ -175,17 +182,17 @@ def _disk() -> Iterator[Finding]:
         while not place.exists():
             place = place.parent
         free = shutil.disk_usage(place).free
-        if free < FEW_BYTES:
-            yield Finding(
+        if free < LOW_DISK_BYTES:
+            yield CheckResult(
                 "disk",
-                "error" if free < TOO_FEW_BYTES else "warning",
+                "error" if free < CRITICAL_DISK_BYTES else "warning",
                 _("Only %(free)s MB are free on the disk of %(folder)s.")
                 % {"free": free // 1024**2, "folder": Path(str(folder)).name},
                 _("Free disk space: answers that are paid for are stored there."),
             )
 
 
-def _storage() -> Iterator[Finding]:
+def _storage() -> Iterator[CheckResult]:
     storage = storages[conf.get().storage]
     name = storage.save(f"doctor/{uuid4().hex}.txt", ContentFile(b"imagegen"))
     try:
@@ -194,7 +201,7 @@ def _storage() -> Iterator[Finding]:
     finally:
         storage.delete(name)
     if told != b"imagegen":
-        yield Finding(
+        yield CheckResult(
             "storage",
             "error",
             _("The storage returned other bytes than were written to it."),
@@ -202,12 +209,12 @@ def _storage() -> Iterator[Finding]:
         )
 
 
-def _credentials() -> Iterator[Finding]:
+def _credentials() -> Iterator[CheckResult]:
     for provider in Provider.objects.filter(is_enabled=True).order_by("slug"):
         try:
-            adapters.check(provider)
+            adapters.check_provider(provider)
         except Exception as fault:  # noqa: BLE001 - see `examine`
-            yield Finding(
+            yield CheckResult(
                 "credentials",
                 "error",
                 _("The provider %(provider)s cannot be called: %(fault)s")
@@ -216,12 +223,12 @@ def _credentials() -> Iterator[Finding]:
             )
 
 
-def _models() -> Iterator[Finding]:
+def _models() -> Iterator[CheckResult]:
     today = clock.now().date()
     soon = today + timedelta(days=30)
     usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
     for model in usable.order_by("retires_on"):
-        yield Finding(
+        yield CheckResult(
             "models",
             "warning",
             _("The model %(model)s retires on %(day)s.")
@@ -230,12 +237,12 @@ def _models() -> Iterator[Finding]:
         )
 
 
-def _screeners() -> Iterator[Finding]:
+def _screeners() -> Iterator[CheckResult]:
     for entry in conf.get().screeners:
         try:
             import_string(entry.backend)(**entry.options)
         except Exception as fault:  # noqa: BLE001 - see `examine`
-            yield Finding(
+            yield CheckResult(
                 "screeners",
                 "error",
                 _("The content check %(name)s cannot be loaded: %(fault)s.")
@@ -244,12 +251,12 @@ def _screeners() -> Iterator[Finding]:
             )
 
 
-def _captioner() -> Iterator[Finding]:
+def _captioner() -> Iterator[CheckResult]:
     try:
-        if captioning.is_wanted():
-            captioning.make(conf.get().captioner)
+        if captioning.is_enabled():
+            captioning.build_captioner(conf.get().captioner)
     except Exception as fault:  # noqa: BLE001 - see `examine`
-        yield Finding(
+        yield CheckResult(
             "captioner",
             "warning",
             _("The captioner cannot be loaded: %(fault)s.") % {"fault": type(fault).__name__},
@@ -257,19 +264,19 @@ def _captioner() -> Iterator[Finding]:
         )
 
 
-def _signing() -> Iterator[Finding]:
+def _signing() -> Iterator[CheckResult]:
     try:
-        signing.signing()
+        signing.signing_identity()
     except signing.CertificateUnreadable as fault:
-        yield Finding(
+        yield CheckResult(
             "signing", "error", str(fault), _("Configure PEM files that the workers can read.")
         )
 
 
-def _clock() -> Iterator[Finding]:
+def _clock() -> Iterator[CheckResult]:
     skew = abs((timezone.now() - clock.now()).total_seconds())
     if skew > LONGEST_SKEW_SECONDS:
-        yield Finding(
+        yield CheckResult(
             "clock",
             "warning",
             _("This host's clock differs from the database's by %.0f seconds.") % skew,

@@ -10,7 +10,7 @@ from django.db.models import Avg, F
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.core.states import FINAL, JobState
+from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import clock, stored_messages, worker_registry
 from imagegen_app.services.jobs import pass_chain
@@ -31,7 +31,7 @@ class Progress:
     job: Job
     state: JobState
     #: A sentence.
-    phase: str
+    message: str
     #: Seconds since it was requested, or that it took.
     seconds: int
     is_final: bool
@@ -39,7 +39,7 @@ class Progress:
     #: What a person can do, where something went wrong.
     remedy: str = ""
     #: Nobody works at present, so waiting will not help.
-    is_stuck: bool = False
+    has_no_worker: bool = False
     can_cancel: bool = False
     #: Nothing was spent yet, so that cancelling is free.
     is_free: bool = False
@@ -47,30 +47,33 @@ class Progress:
     @property
     def etag(self) -> str:
         """A short name of what is shown; seconds do not count, the page counts them itself."""
-        text = f"{self.job.pk}|{self.state}|{self.phase}|{self.is_stuck}|{self.can_cancel}"
+        text = f"{self.job.pk}|{self.state}|{self.message}|{self.has_no_worker}|{self.can_cancel}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def of(job: Job) -> Progress:
+def job_progress(job: Job) -> Progress:
     """Describe one job."""
     now = clock.now()
     last = _last_of(job)
     if last is not job:
         return replace(_of_pass(last, now=now), job=job)
     state = JobState(job.state)
-    stuck = state in {JobState.QUEUED, JobState.SUBMITTING} and worker_registry.workers_alive() == 0
+    stuck = (
+        state in {JobState.QUEUED, JobState.SUBMITTING}
+        and worker_registry.count_live_workers() == 0
+    )
     return Progress(
         job=job,
         state=state,
-        phase=_phase(job, state, now=now, stuck=stuck),
+        message=_phase(job, state, now=now, stuck=stuck),
         seconds=int(((job.finished_at or now) - job.created_at).total_seconds()),
-        is_final=state in FINAL,
+        is_final=state in FINAL_STATES,
         needs_person=state is JobState.UNCERTAIN,
-        remedy=stored_messages.translated(job.error_remedy)
-        if state in FINAL or state is JobState.UNCERTAIN
+        remedy=stored_messages.translate_stored(job.error_remedy)
+        if state in FINAL_STATES or state is JobState.UNCERTAIN
         else "",
-        is_stuck=stuck,
-        can_cancel=state not in FINAL
+        has_no_worker=stuck,
+        can_cancel=state not in FINAL_STATES
         and state is not JobState.UNCERTAIN
         and job.cancel_requested_at is None,
         is_free=state is JobState.QUEUED and job.root_id is None,
@@ -79,34 +82,34 @@ def of(job: Job) -> Progress:
 
 def _last_of(job: Job) -> Job:
     """Return the follow-up pass that a job of this wish has come to; the job itself without any."""
-    if job.step_count == 1 or job.state != JobState.SUCCEEDED or job.cached_from_id is not None:
+    if job.chain_length == 1 or job.state != JobState.SUCCEEDED or job.cached_from_id is not None:
         return job
-    return next((one for one in pass_chain.whole(job)[1:] if not one.is_final), job)
+    return next((one for one in pass_chain.all_jobs(job)[1:] if not one.is_final), job)
 
 
 def _of_pass(job: Job, *, now: datetime) -> Progress:
     """Describe a pass as a part of its wish: what is done to which image."""
-    found = of(job)
+    found = job_progress(job)
     of_all = Job.objects.filter(root=job.root_id)
-    ended = of_all.filter(state__in=sorted(FINAL)).count()
+    ended = of_all.filter(state__in=sorted(FINAL_STATES)).count()
     text = _("%(operation)s (pass %(step)s of %(all)s): %(phase)s") % {
         "operation": job.get_operation_display(),
         # The job itself is the first.
         "step": ended + 2,
         "all": of_all.count() + 1,
-        "phase": found.phase,
+        "phase": found.message,
     }
     begun = job.root.created_at if job.root else job.created_at
-    return replace(found, phase=text, seconds=int((now - begun).total_seconds()))
+    return replace(found, message=text, seconds=int((now - begun).total_seconds()))
 
 
-def many(ids: list[UUID]) -> list[Progress]:
+def progress_for_ids(ids: list[UUID]) -> list[Progress]:
     """Describe several jobs, in the order asked for."""
     found = {
         job.pk: job
         for job in Job.objects.filter(pk__in=ids).select_related("image_model__provider")
     }
-    return [of(found[key]) for key in ids if key in found]
+    return [job_progress(found[key]) for key in ids if key in found]
 
 
 def typical_seconds(model_id: int) -> int | None:
@@ -121,7 +124,7 @@ def typical_seconds(model_id: int) -> int | None:
 
 
 def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
-    if job.cancel_requested_at is not None and state not in FINAL:
+    if job.cancel_requested_at is not None and state not in FINAL_STATES:
         return _("Cancelling. The provider may still bill it.")
     if stuck:
         return _("Waiting: no worker is running. Your job is kept.")
@@ -139,21 +142,21 @@ def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
         return _("Ready, but not every follow-up pass succeeded")
     if state in sentences:
         return sentences[state] % {"model": job.image_model.name}
-    return stored_messages.translated(job.error_message) or job.get_state_display()
+    return stored_messages.translate_stored(job.error_message) or job.get_state_display()
 
 
 def _waiting(job: Job, now: datetime) -> str:
-    if pass_chain.is_waiting(job):
+    if pass_chain.is_waiting_for_image(job):
         return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:
         wait = max(1, int((job.due_at - now).total_seconds()))
         # In steps, so that the page is not told every second anew.
         coarse = wait if wait < 10 else (wait // 10) * 10  # noqa: PLR2004 - ten seconds
         return _("%(trouble)s Trying again in about %(seconds)s s.") % {
-            "trouble": stored_messages.translated(job.error_message),
+            "trouble": stored_messages.translate_stored(job.error_message),
             "seconds": coarse,
         }
-    kept_back = provider_status.why_waiting(job)
+    kept_back = provider_status.waiting_reason(job)
     if kept_back:
         return kept_back
     ahead = Job.objects.filter(state=JobState.QUEUED.value, created_at__lt=job.created_at).count()

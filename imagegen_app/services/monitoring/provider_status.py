@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from imagegen_app.models import Job, Provider
 
 
-def told(provider: Provider) -> str:
+def provider_status(provider: Provider) -> str:
     """Return a provider's condition in a few words; reads `throttle` and `breakers` where fetched."""
     if not provider.is_enabled:
         return _("disabled")
     if any(row.open_until is not None for row in provider.breakers.all()):
         return _("paused after repeated failures")
     quiet = getattr(provider, "throttle", None)
-    if quiet is not None and quiet.closed_until > clock.now():
+    if quiet is not None and quiet.cooldown_until > clock.now():
         return _("paused: rate limit reached")
     return _("accepts calls")
 
 
-def why_waiting(job: Job) -> str:
+def waiting_reason(job: Job) -> str:
     """Return why a queued job's call is kept back; empty where it is not."""
     if breaker.open_until(job) is not None:
         return _(
             "The provider's service is unavailable. Your job is kept and continues automatically."
         )
-    if rate_limits.quiet_until(job.image_model.provider) is not None:
+    if rate_limits.cooldown_until(job.image_model.provider) is not None:
         return _("The provider limits the number of requests. Your job continues automatically.")
     return ""

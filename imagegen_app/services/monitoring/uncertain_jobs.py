@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import JobState
-from imagegen_app.core.types import Recovery
+from imagegen_app.core.types import RecoveryMethod
 from imagegen_app.models import WebhookDelivery
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.jobs import leases
@@ -23,45 +23,47 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UncertainJob:
     """What a person needs to know before deciding."""
 
     attempt: Attempt
     #: What may have been billed.
-    at_stake: Decimal
+    amount_at_risk: Decimal
     currency: str
     #: When the job is closed by itself, its charge kept.
     closes_at: datetime
     #: How the outcome is still being looked for; empty if nothing but a person can tell.
-    ways: tuple[str, ...]
-    may_settle: bool
+    recovery_methods: tuple[str, ...]
+    can_resolve: bool
 
 
-def of(actor: Actor, job: Job) -> Doubt | None:
+def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
     """Return what is known of a job of unknown outcome, None for any other job."""
     if job.state != JobState.UNCERTAIN:
         return None
     attempt = leases.live_attempt(job)
     if attempt is None:
         return None
-    return Doubt(
+    return UncertainJob(
         attempt=attempt,
-        at_stake=attempt.reserved_cost,
+        amount_at_risk=attempt.reserved_cost,
         currency=job.currency,
         closes_at=job.deadline_at,
-        ways=tuple(_ways(attempt)),
-        may_settle=access.may(actor, "resolve_job"),
+        recovery_methods=tuple(_ways(attempt)),
+        can_resolve=access.has_permission(actor, "resolve_job"),
     )
 
 
 def _ways(attempt: Attempt) -> list[str]:
     told = {
-        Recovery.IDEMPOTENCY_KEY: _("the provider can look the call up by its idempotency key"),
-        Recovery.CLIENT_REFERENCE: _("the provider can look the call up by our reference"),
-        Recovery.LOOKUP: _("the provider can be queried"),
-        Recovery.WEBHOOK: _("the provider may still send a webhook"),
+        RecoveryMethod.IDEMPOTENCY_KEY: _(
+            "the provider can look the call up by its idempotency key"
+        ),
+        RecoveryMethod.CLIENT_REFERENCE: _("the provider can look the call up by our reference"),
+        RecoveryMethod.LOOKUP: _("the provider can be queried"),
+        RecoveryMethod.WEBHOOK: _("the provider may still send a webhook"),
     }
-    found = [told[way] for way in Recovery if way in adapters.ways(attempt)]
+    found = [told[way] for way in RecoveryMethod if way in adapters.recovery_methods(attempt)]
     if WebhookDelivery.objects.filter(attempt=attempt).exists():
         found.append(_("a webhook from the provider has arrived"))
     return found

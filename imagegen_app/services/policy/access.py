@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core.actors import Actor, Person, System
-from imagegen_app.core.states import USABLE, Lifecycle
+from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel
 from imagegen_app.models.labels import LABELS
@@ -21,72 +21,72 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Size
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """A person's wish was refused; the three texts are written for that person."""
 
     code = "refused"
 
-    def __init__(self, what: str, *, why: str, remedy: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
+    def __init__(self, message: str, *, reason: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.what} {self.why} {self.remedy}"
+        return f"{self.message} {self.reason} {self.remedy}"
 
 
-class NotPermitted(Refused):
+class NotPermitted(ActionRefused):
     """The actor lacks a permission."""
 
     code = "not_permitted"
 
 
-class NotGranted(Refused):
+class NotGranted(ActionRefused):
     """No row of the allowlist lets the actor use the model so."""
 
     code = "not_granted"
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class GrantDecision:
     """Whether a request is allowed, by which rule, and why not."""
 
     allowed: bool
     grant: Grant | None = None
     rule: str = ""
-    why: str = ""
+    reason: str = ""
 
 
-def whom_to_ask() -> str:
+def contact_sentence() -> str:
     """Name the people who can help, in a sentence."""
     return _("Ask %(contact)s.") % {"contact": conf.get().contact}
 
 
-def may(actor: Actor, permission: str) -> bool:
+def has_permission(actor: Actor, permission: str) -> bool:
     """Say whether the actor holds one of our permissions, such as `approve_asset`."""
     if isinstance(actor, System):
         return True
-    account = actor.account
+    account = actor.user
     return bool(account.is_active and account.has_perm(f"imagegen.{permission}"))
 
 
-def demand(actor: Actor, permission: str) -> None:
+def require_permission(actor: Actor, permission: str) -> None:
     """Let nobody pass who lacks the permission.
 
     :raises NotPermitted: if the actor lacks it.
     """
-    if may(actor, permission):
+    if has_permission(actor, permission):
         return
     raise NotPermitted(
         _("You do not have permission to do this."),
-        why=_("The permission “%(permission)s” is required.")
+        reason=_("The permission “%(permission)s” is required.")
         % {"permission": permission.replace("_", " ")},
-        remedy=whom_to_ask(),
+        remedy=contact_sentence(),
     )
 
 
-def person(user: Any) -> Person:
+def actor_for(user: Any) -> Person:
     """Return the actor for a logged-in user.
 
     :raises NotPermitted: if nobody is logged in, or the account is not active.
@@ -94,57 +94,59 @@ def person(user: Any) -> Person:
     if user is None or isinstance(user, AnonymousUser) or not user.is_active:
         raise NotPermitted(
             _("You do not have permission to do this."),
-            why=_("You are not logged in."),
+            reason=_("You are not logged in."),
             remedy=_("Log in first."),
         )
     return Person(user)
 
 
-def decide(
+def check_grant(
     actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
-) -> Decision:
+) -> GrantDecision:
     """Look the request up in the allowlist; without a matching row the answer is no."""
     closed = _closed(image_model)
     if closed:
-        return Decision(allowed=False, why=closed)
+        return GrantDecision(allowed=False, reason=closed)
     if isinstance(actor, System):
-        return Decision(allowed=False, why=_("Only people can request images."))
-    if not may(actor, "request_job"):
-        return Decision(
-            allowed=False, why=_("Your account does not have permission to request images.")
+        return GrantDecision(allowed=False, reason=_("Only people can request images."))
+    if not has_permission(actor, "request_job"):
+        return GrantDecision(
+            allowed=False, reason=_("Your account does not have permission to request images.")
         )
-    if conf.get().superuser_bypass and getattr(actor.account, "is_superuser", False):
-        return Decision(allowed=True, rule="superuser_bypass")
+    if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
+        return GrantDecision(allowed=True, rule="superuser_bypass")
     why = _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
     for grant in _grants(actor).filter(image_model=image_model):
         fault = _misfit(grant, operation=operation, size=size, count=count)
         if not fault:
-            return Decision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
+            return GrantDecision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
         why = fault
-    return Decision(allowed=False, why=why)
+    return GrantDecision(allowed=False, reason=why)
 
 
-def demand_grant(
+def require_grant(
     actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
-) -> Decision:
+) -> GrantDecision:
     """Return the decision where it is yes.
 
     :raises NotGranted: where it is no.
     """
-    decision = decide(actor, image_model=image_model, operation=operation, size=size, count=count)
+    decision = check_grant(
+        actor, image_model=image_model, operation=operation, size=size, count=count
+    )
     if not decision.allowed:
         raise NotGranted(
-            _("This image cannot be requested."), why=decision.why, remedy=whom_to_ask()
+            _("This image cannot be requested."), reason=decision.reason, remedy=contact_sentence()
         )
     return decision
 
 
 def granted_models(actor: Actor) -> list[ImageModel]:
     """Return the models that the actor may request at all, by name."""
-    if isinstance(actor, System) or not may(actor, "request_job"):
+    if isinstance(actor, System) or not has_permission(actor, "request_job"):
         return []
     usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
-    if conf.get().superuser_bypass and getattr(actor.account, "is_superuser", False):
+    if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
         return list(usable)
     now = clock.ago(0)
     holds = _grants(actor).filter(
@@ -155,15 +157,15 @@ def granted_models(actor: Actor) -> list[ImageModel]:
     return list(usable.filter(Exists(holds)))
 
 
-def visible_jobs_owner(actor: Actor) -> Any | None:
+def job_owner_filter(actor: Actor) -> Any | None:
     """Return the user to whom lists of jobs must be narrowed, or None where all may be seen."""
-    if isinstance(actor, System) or may(actor, "view_job"):
+    if isinstance(actor, System) or has_permission(actor, "view_job"):
         return None
-    return actor.account
+    return actor.user
 
 
 def _grants(actor: Person) -> Any:
-    return Grant.objects.filter(group__in=actor.account.groups.all()).order_by("pk")
+    return Grant.objects.filter(group__in=actor.user.groups.all()).order_by("pk")
 
 
 def _closed(image_model: ImageModel) -> str:
@@ -171,7 +173,7 @@ def _closed(image_model: ImageModel) -> str:
         return _("The provider “%(provider)s” is disabled.") % {
             "provider": image_model.provider.name
         }
-    if Lifecycle(image_model.lifecycle) not in USABLE:
+    if Lifecycle(image_model.lifecycle) not in USABLE_LIFECYCLES:
         return _("“%(model)s” is not available (status: %(lifecycle)s).") % {
             "model": image_model.name,
             "lifecycle": image_model.get_lifecycle_display(),

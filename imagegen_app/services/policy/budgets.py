@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
 from imagegen_app.models import Attempt, Budget, BudgetPeriod, Job, LedgerEntry
-from imagegen_app.models.amounts import amount as exact
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import amount_expression as exact
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.policy.access import Refused, whom_to_ask
+from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from imagegen_app.models import Batch, ImageModel
 
 
-class OverBudget(Refused):
+class OverBudget(ActionRefused):
     """The estimate does not fit into what is left of a budget."""
 
     code = "over_budget"
 
 
-class CurrencyMismatch(Refused):
+class CurrencyMismatch(ActionRefused):
     """A budget that applies counts in another currency than the model's price."""
 
     code = "currency_mismatch"
@@ -44,42 +44,42 @@ class Allowance:
     """What is left for a request, of the tightest budget that applies."""
 
     budget: str
-    left: Decimal
+    remaining: Decimal
     currency: str
 
 
-def applying(actor: Actor, image_model: ImageModel) -> list[Budget]:
+def applicable_budgets(actor: Actor, image_model: ImageModel) -> list[Budget]:
     """Return the budgets that a request falls under, in the order in which they are locked."""
     mine = Q(scope="site") | Q(scope="provider", provider=image_model.provider_id)
     if isinstance(actor, Person):
-        groups = actor.account.groups.all()
-        mine |= Q(scope="group", group__in=groups) | Q(scope="user", user=actor.account.pk)
+        groups = actor.user.groups.all()
+        mine |= Q(scope="group", group__in=groups) | Q(scope="user", user=actor.user.pk)
     return list(Budget.objects.filter(mine, is_enabled=True).order_by("pk"))
 
 
 def allowance(actor: Actor, image_model: ImageModel) -> Allowance | None:
     """Return what is left of the tightest budget, or None where no budget applies."""
     tightest: Allowance | None = None
-    budgets = applying(actor, image_model)
+    budgets = applicable_budgets(actor, image_model)
     if not budgets:
         return None
     today = clock.now().date()
     for budget in budgets:
         period = BudgetPeriod.objects.filter(budget=budget, starts_on=_start(budget, today)).first()
-        left = budget.limit if period is None else period.left
-        if tightest is None or left < tightest.left:
-            tightest = Allowance(budget=budget.name, left=left, currency=budget.currency)
+        left = budget.limit if period is None else period.remaining
+        if tightest is None or left < tightest.remaining:
+            tightest = Allowance(budget=budget.name, remaining=left, currency=budget.currency)
     return tightest
 
 
-def demand_room(actor: Actor, image_model: ImageModel, *, amount: Decimal) -> None:
+def require_budget(actor: Actor, image_model: ImageModel, *, amount: Decimal) -> None:
     """Refuse what does not fit into what is left now; nothing is set aside yet.
 
     :raises OverBudget: naming the tightest budget.
     """
     found = allowance(actor, image_model)
-    if found is not None and found.left < amount:
-        raise _over(found.budget, amount=amount, left=found.left, currency=found.currency)
+    if found is not None and found.remaining < amount:
+        raise _over(found.budget, amount=amount, left=found.remaining, currency=found.currency)
 
 
 def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
@@ -89,7 +89,7 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
     :raises CurrencyMismatch: if one counts in another currency.
     """
     today = clock.now().date()
-    for budget in applying(_payer(actor, job), job.image_model):
+    for budget in applicable_budgets(_payer(actor, job), job.image_model):
         period = _take(budget, today, amount=amount, currency=job.currency)
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
     event_log.record_many(actor, [_reserved(job, amount)])
@@ -115,7 +115,7 @@ def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> No
     """Set the estimates of several jobs of one model aside."""
     total = sum((job.estimated_cost for job in jobs), start=Decimal(0))
     today = clock.now().date()
-    for budget in applying(_payer(actor, jobs[0]), jobs[0].image_model):
+    for budget in applicable_budgets(_payer(actor, jobs[0]), jobs[0].image_model):
         period = _take(budget, today, amount=total, currency=jobs[0].currency)
         LedgerEntry.objects.bulk_create(
             [
@@ -135,8 +135,8 @@ def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> No
     )
 
 
-def _reserved(job: Job, amount: Decimal) -> event_log.Entry:
-    return event_log.Entry(
+def _reserved(job: Job, amount: Decimal) -> event_log.NewEvent:
+    return event_log.NewEvent(
         "money.reserved",
         subject=job,
         job=job,
@@ -165,7 +165,7 @@ def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> Bud
     ).update(reserved=F("reserved") + exact(amount))
     if not moved:
         period.refresh_from_db()
-        raise _over(budget.name, amount=amount, left=period.left, currency=budget.currency)
+        raise _over(budget.name, amount=amount, left=period.remaining, currency=budget.currency)
     return period
 
 
@@ -173,26 +173,26 @@ def currency_mismatch(budget: str, ours: str, theirs: str) -> CurrencyMismatch:
     """Return the refusal of an amount in another currency than the budget's."""
     return CurrencyMismatch(
         _("This image cannot be requested."),
-        why=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
+        reason=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
         % {"budget": budget, "ours": ours, "theirs": theirs},
-        remedy=whom_to_ask(),
+        remedy=contact_sentence(),
     )
 
 
 def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> OverBudget:
     return OverBudget(
         _("The remaining budget does not cover this job."),
-        why=_(
+        reason=_(
             "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s remain in "
             "“%(budget)s”."
         )
         % {
-            "cost": shown(amount),
+            "cost": format_amount(amount),
             "currency": currency,
-            "left": shown(max(left, Decimal(0))),
+            "left": format_amount(max(left, Decimal(0))),
             "budget": budget,
         },
-        remedy=whom_to_ask(),
+        remedy=contact_sentence(),
     )
 
 
@@ -228,7 +228,7 @@ def charge_extra(*, actor: Actor, job: Job, amount: Decimal, purpose: str) -> No
         today = clock.now().date()
         periods = [
             (_period(budget, today), Decimal(0))
-            for budget in applying(_payer(actor, job), job.image_model)
+            for budget in applicable_budgets(_payer(actor, job), job.image_model)
             if budget.currency == job.currency
         ]
     for period, held in periods:
@@ -311,7 +311,7 @@ def _spend(period: BudgetPeriod, amount: Decimal, *, from_hold: Decimal) -> Deci
         return amount
     # Lock the row: the part that still fits must not be taken twice.
     locked = BudgetPeriod.objects.select_for_update().get(pk=period.pk)
-    fitting = min(max(locked.left + from_hold, Decimal(0)), amount)
+    fitting = min(max(locked.remaining + from_hold, Decimal(0)), amount)
     BudgetPeriod.objects.filter(pk=period.pk).update(
         spent=F("spent") + exact(fitting), reserved=F("reserved") - exact(from_hold)
     )

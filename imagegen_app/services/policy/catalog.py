@@ -9,29 +9,31 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider
-from imagegen_app.models.amounts import amount as exact
-from imagegen_app.models.amounts import shown
+from imagegen_app.models.amounts import amount_expression as exact
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Record
 
 
-class NotValid(Refused):
+class InvalidRecord(ActionRefused):
     """A row would break a rule; `field` names the part."""
 
     code = "not_valid"
 
-    def __init__(self, why: str, *, field: str = "") -> None:
-        super().__init__(_("This cannot be saved."), why=why, remedy=_("Change it and try again."))
+    def __init__(self, reason: str, *, field: str = "") -> None:
+        super().__init__(
+            _("This cannot be saved."), reason=reason, remedy=_("Change it and try again.")
+        )
         self.field = field
 
 
@@ -57,12 +59,12 @@ def save(*, actor: Actor, record: Record) -> Record:
     """Store a new or changed provider, model, grant or budget.
 
     :raises NotPermitted: if the actor may not add or change such rows.
-    :raises NotValid: if the row breaks a rule.
+    :raises InvalidRecord: if the row breaks a rule.
     """
     kind = _KINDS[type(record)]
     adding = record._state.adding  # noqa: SLF001 - Django's documented API
     name = type(record).__name__.lower()
-    access.demand(actor, f"{'add' if adding else 'change'}_{name}")
+    access.require_permission(actor, f"{'add' if adding else 'change'}_{name}")
     _demand_sound(record)
     if adding:
         record.save()
@@ -88,20 +90,20 @@ def save(*, actor: Actor, record: Record) -> Record:
 
 
 @use_case()
-def revoke(*, actor: Actor, record: Record) -> None:
+def delete(*, actor: Actor, record: Record) -> None:
     """Delete a grant, or a budget that was never used.
 
     :raises NotPermitted: if the actor may not delete such rows.
-    :raises NotValid: if the row cannot be deleted, since history points at it.
+    :raises InvalidRecord: if the row cannot be deleted, since history points at it.
     """
     kind = _KINDS.get(type(record))
     if kind is None or not kind.deleted:
-        raise NotValid(
+        raise InvalidRecord(
             _("This cannot be deleted, because past records refer to it. Disable it instead.")
         )
-    access.demand(actor, f"delete_{type(record).__name__.lower()}")
+    access.require_permission(actor, f"delete_{type(record).__name__.lower()}")
     if isinstance(record, Budget) and record.periods.exists():
-        raise NotValid(_("This budget has been used. Disable it instead."))
+        raise InvalidRecord(_("This budget has been used. Disable it instead."))
     event_log.record(actor, kind.deleted, subject=record, data=_facts(record))
     record.delete()
 
@@ -112,7 +114,7 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
 
     :raises NotPermitted: if the actor may not change models.
     """
-    access.demand(actor, "change_imagemodel")
+    access.require_permission(actor, "change_imagemodel")
     before = image_model.lifecycle
     if before == lifecycle.value:
         return
@@ -131,16 +133,16 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
 def _demand_sound(record: Record) -> None:
     if isinstance(record, ImageModel):
         try:
-            Price.from_dict(record.price)
+            PriceList.from_dict(record.price_list)
         except PriceUnknown as fault:
-            raise NotValid(_(fault.why.text) % fault.why.values, field="price") from None
+            raise InvalidRecord(_(fault.why.text) % fault.why.values, field="price") from None
         if record.fallback is not None and record.fallback.pk == record.pk:
-            raise NotValid(_("A model cannot be its own fallback."), field="fallback")
+            raise InvalidRecord(_("A model cannot be its own fallback."), field="fallback")
     if isinstance(record, Grant):
         known = {o.value for o in Operation}
         unknown = [str(o) for o in record.operations if o not in known]
         if unknown or not record.operations:
-            raise NotValid(_("Choose at least one valid operation."), field="operations")
+            raise InvalidRecord(_("Choose at least one valid operation."), field="operations")
 
 
 def _move_limit(budget: Budget) -> None:
@@ -150,9 +152,12 @@ def _move_limit(budget: Budget) -> None:
             pk=period.pk, reserved__lte=exact(budget.limit) - F("spent")
         ).update(limit=budget.limit)
         if not fits:
-            raise NotValid(
+            raise InvalidRecord(
                 _("%(used)s %(currency)s are already spent or reserved; the limit cannot be lower.")
-                % {"used": shown(period.spent + period.reserved), "currency": budget.currency},
+                % {
+                    "used": format_amount(period.spent + period.reserved),
+                    "currency": budget.currency,
+                },
                 field="limit",
             )
 
@@ -169,7 +174,7 @@ def _facts(record: Record) -> dict[str, Any]:
     if isinstance(record, ImageModel):
         return {
             "model": record.slug,
-            "wire": record.wire_name,
+            "wire": record.provider_model_name,
             "version": record.version,
             "lifecycle": record.lifecycle,
         }

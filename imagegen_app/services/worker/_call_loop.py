@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CallResult:
     """A finished piece of work: what it returned, or what it raised."""
 
     #: What the caller named the work by.
@@ -34,7 +34,7 @@ class CallLoop:
     def __init__(self, *, byte_workers: int = 2) -> None:
         self._loop = asyncio.new_event_loop()
         # No SimpleQueue: if a signal's handler outlasts its time-out, it waits without end (3.11).
-        self._done: queue.Queue[Done] = queue.Queue()
+        self._done: queue.Queue[CallResult] = queue.Queue()
         self._pool = ThreadPoolExecutor(byte_workers, thread_name_prefix="imagegen-bytes")
         #: Work for the pool: rank, order of arrival, tag and function.
         self._waiting: queue.PriorityQueue[tuple[tuple[int, ...], int, Any, Callable[[], Any]]] = (
@@ -60,18 +60,18 @@ class CallLoop:
         """Work handed in whose outcome was not taken yet."""
         return self._in_flight
 
-    def call(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
+    def submit_call(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine on the loop."""
         self._in_flight += 1
         asyncio.run_coroutine_threadsafe(self._report(tag, work), self._loop)
 
-    def compute(self, tag: Any, work: Callable[[], Any], *, rank: tuple[int, ...] = ()) -> None:
+    def submit_work(self, tag: Any, work: Callable[[], Any], *, rank: tuple[int, ...] = ()) -> None:
         """Run a function on the pool, the lowest rank first: a few images do not wait for thousands."""
         self._in_flight += 1
         self._waiting.put((rank, next(self._arrivals), tag, work))
         self._pool.submit(self._compute_next)
 
-    def aside(self, work: Callable[[], Any]) -> None:
+    def run_in_background(self, work: Callable[[], Any]) -> None:
         """Run a short function beside all else; nobody waits for it but the loop's end."""
         self._loop.call_soon_threadsafe(self._loop.run_in_executor, None, work)
 
@@ -79,7 +79,7 @@ class CallLoop:
         """Run a short coroutine on the loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def take(self, *, wait: float) -> Done | None:
+    def next_result(self, *, wait: float) -> CallResult | None:
         """Return the next outcome, or None if none comes within `wait` seconds."""
         try:
             done = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
@@ -88,13 +88,13 @@ class CallLoop:
         self._in_flight -= 1
         return done
 
-    def take_all(self, *, wait: float, most: int) -> list[Done]:
+    def next_results(self, *, wait: float, most: int) -> list[CallResult]:
         """Return the outcomes that are there, at most so many; none if none comes in time."""
-        found: list[Done] = []
-        done = self.take(wait=wait)
+        found: list[CallResult] = []
+        done = self.next_result(wait=wait)
         while done is not None:
             found.append(done)
-            done = self.take(wait=0) if len(found) < most else None
+            done = self.next_result(wait=0) if len(found) < most else None
         return found
 
     def _run(self) -> None:
@@ -103,16 +103,16 @@ class CallLoop:
 
     async def _report(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
         try:
-            self._done.put(Done(tag, result=await work))
+            self._done.put(CallResult(tag, result=await work))
         except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
-            self._done.put(Done(tag, error=error))
+            self._done.put(CallResult(tag, error=error))
 
     def _compute_next(self) -> None:
         _rank, _arrival, tag, work = self._waiting.get_nowait()
         try:
-            self._done.put(Done(tag, result=work()))
+            self._done.put(CallResult(tag, result=work()))
         except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
-            self._done.put(Done(tag, error=error))
+            self._done.put(CallResult(tag, error=error))
 
     async def _end(self) -> None:
         tasks = [t for t in asyncio.all_tasks(self._loop) if t is not asyncio.current_task()]

@@ -30,7 +30,7 @@ LONGEST_RETRY_SECONDS = 120.0
 LONGEST_WAIT_SECONDS = 900.0
 
 
-class WorkerLost(ProviderError):
+class RepeatedWorkerCrash(ProviderError):
     """The worker crashed three times on this job."""
 
     code = "worker_lost_repeatedly"
@@ -38,45 +38,45 @@ class WorkerLost(ProviderError):
     remedy = "Tell an image administrator: this job or its images crash the worker."
 
 
-class RequestGone(ProviderError):
+class JobDataMissing(ProviderError):
     """Data that the job needs no longer exists."""
 
     code = "request_gone"
     remedy = "Request the image again."
 
 
-class GrantGone(ProviderError):
+class NoLongerGranted(ProviderError):
     """The requester no longer has a grant for this model."""
 
     code = "not_granted"
     remedy = "Ask an image administrator for a grant."
 
 
-def demand_still_granted(job: Job, *, lately: dict[object, access.Decision]) -> None:
+def require_current_grant(job: Job, *, lately: dict[object, access.GrantDecision]) -> None:
     """Ask the allowlist again, as the requester, before money is spent.
 
     `lately` holds what it said in this very round of claims, for jobs that are alike.
 
-    :raises GrantGone: if the requester is gone or may no longer use the model so.
+    :raises NoLongerGranted: if the requester is gone or may no longer use the model so.
     """
     if job.requester is None or not job.requester.is_active:
-        raise GrantGone(detail="the requester's account is gone")
+        raise NoLongerGranted(detail="the requester's account is gone")
     operation, size = operation_of(job), size_of(job)
     alike = (job.requester_id, job.image_model_id, operation, size, job.count)
     decision = lately.get(alike)
     if decision is None:
-        decision = lately[alike] = access.decide(
-            access.person(job.requester),
+        decision = lately[alike] = access.check_grant(
+            access.actor_for(job.requester),
             image_model=job.image_model,
             operation=operation,
             size=size,
             count=job.count,
         )
     if not decision.allowed:
-        raise GrantGone(detail=decision.why)
+        raise NoLongerGranted(detail=decision.reason)
 
 
-def at_stake(attempt: Attempt | None) -> Decimal | None:
+def amount_at_risk(attempt: Attempt | None) -> Decimal | None:
     """Return what may be gone for an attempt, None where nothing was sent."""
     if attempt is None or attempt.state == AttemptState.CREATED:
         return None
@@ -84,7 +84,7 @@ def at_stake(attempt: Attempt | None) -> Decimal | None:
     return cost
 
 
-def is_our_trouble(error: ProviderError) -> bool:
+def is_query_failure(error: ProviderError) -> bool:
     """Say whether the question could not be asked, which tells nothing about the call."""
     return error.retryable or error.code in {
         "authentication_failed",
@@ -94,38 +94,38 @@ def is_our_trouble(error: ProviderError) -> bool:
     }
 
 
-def only_the_asking_failed(error: object) -> bool:
+def is_lookup_failure(error: object) -> bool:
     """Say whether an error tells nothing about the call that was asked about."""
-    return isinstance(error, ProviderError) and not error.is_verdict
+    return isinstance(error, ProviderError) and not error.is_call_outcome
 
 
-def is_worth_a_retry(job: Job, error: ProviderError) -> bool:
+def should_retry(job: Job, error: ProviderError) -> bool:
     """Say whether the same call may be made once more."""
     return error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
 
 
-def waits_for_the_provider(job: Job, error: ProviderError) -> bool:
+def should_wait_for_provider(job: Job, error: ProviderError) -> bool:
     """Say whether a job only has to wait until its provider works again; its deadline ends it."""
     ill = isinstance(error, ProviderUnavailable | ProviderTimeout) and error.retryable
     is_open = ill and breaker.is_open_for(job.image_model, job.operation)
     return is_open and job.cancel_requested_at is None
 
 
-def is_to_be_handed_on(job: Job, error: ProviderError) -> bool:
+def should_fail_over(job: Job, error: ProviderError) -> bool:
     """Say whether a stand-in should be asked: the model cannot help now, and nothing is under way."""
     if job.image_model.fallback_id is None or not error.may_fail_over:
         return False
     if job.cancel_requested_at is not None or job.state == JobState.UNCERTAIN:
         return False
-    return not is_worth_a_retry(job, error) or breaker.is_open_for(job.image_model, job.operation)
+    return not should_retry(job, error) or breaker.is_open_for(job.image_model, job.operation)
 
 
-def tells_nothing(error: object, job: Job) -> TypeGuard[ProviderError]:
+def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
     """Say whether a repeated call has to be repeated once more: nobody refused it."""
     return (
         isinstance(error, ProviderError)
         and error.billed == "no"
-        and is_our_trouble(error)
+        and is_query_failure(error)
         and job.deadline_at > clock.now()
     )
 
@@ -134,7 +134,7 @@ def poll_delay(attempt: Attempt, submission: Submission) -> float:
     """Return the seconds until the next question: the provider's wish, or a growing wait."""
     if submission.poll_after is not None:
         return max(0.2, min(submission.poll_after, LONGEST_POLL_SECONDS))
-    grown = POLL_SECONDS * 1.3 ** min(attempt.polls, 12)
+    grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)
     return min(grown, LONGEST_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.fingerprint import fingerprint
-from imagegen_app.providers.parameters import complaints
+from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import prices
 from imagegen_app.services.jobs import breaker, transitions
-from imagegen_app.services.jobs.rebuilding import operation_of, request_to, size_of
+from imagegen_app.services.jobs.rebuilding import operation_of, request_for_model, size_of
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from imagegen_app.core.errors import ProviderError
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from imagegen_app.models import Attempt, ImageModel, Job
 
 #: How many stand-ins in a row are looked at.
-LONGEST_CHAIN = 5
+MAX_FALLBACKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class StandIn:
+class FallbackModel:
     """A model that can take a job over, at its own price."""
 
     image_model: ImageModel
@@ -34,7 +34,7 @@ class StandIn:
     fingerprint: str
 
 
-def hand_on(job: Job, attempt: Attempt | None, *, error: ProviderError) -> bool:
+def try_fail_over(job: Job, attempt: Attempt | None, *, error: ProviderError) -> bool:
     """Queue the job for the first stand-in that fits; return whether there was one."""
     for found in _chain(job):
         try:
@@ -46,19 +46,19 @@ def hand_on(job: Job, attempt: Attempt | None, *, error: ProviderError) -> bool:
                 fingerprint=found.fingerprint,
                 error=error,
             )
-        except Refused:
+        except ActionRefused:
             # It does not fit into a budget; a cheaper one may.
             continue
         return True
     return False
 
 
-def _chain(job: Job) -> list[StandIn]:
-    found: list[StandIn] = []
+def _chain(job: Job) -> list[FallbackModel]:
+    found: list[FallbackModel] = []
     tried = set(job.attempts.values_list("image_model_id", flat=True))
     seen = {job.image_model_id}
     model = job.image_model.fallback
-    while model is not None and model.pk not in seen and len(seen) <= LONGEST_CHAIN:
+    while model is not None and model.pk not in seen and len(seen) <= MAX_FALLBACKS:
         seen.add(model.pk)
         fitting = None if model.pk in tried else _fitting(job, model)
         if fitting is not None:
@@ -67,11 +67,11 @@ def _chain(job: Job) -> list[StandIn]:
     return found
 
 
-def _fitting(job: Job, model: ImageModel) -> StandIn | None:
+def _fitting(job: Job, model: ImageModel) -> FallbackModel | None:
     """Return the model as a stand-in if it works, is granted, able and priced."""
     if job.requester is None or breaker.is_open_for(model, job.operation):
         return None
-    decision = access.decide(
+    decision = access.check_grant(
         Person(job.requester),
         image_model=model,
         operation=operation_of(job),
@@ -81,11 +81,13 @@ def _fitting(job: Job, model: ImageModel) -> StandIn | None:
     if not decision.allowed:
         return None
     try:
-        request = request_to(job, model)
-        if next(complaints(request, capabilities=adapters.capabilities(model)), None):
+        request = request_for_model(job, model)
+        if next(validation_errors(request, capabilities=adapters.capabilities(model)), None):
             return None
-        cost = prices.price_of(model, size=request.size, quality=request.quality, count=job.count)
-    except (Refused, StorageFailed, adapters.NotConfigured):
+        cost = prices.images_cost(
+            model, size=request.size, quality=request.quality, count=job.count
+        )
+    except (ActionRefused, StorageFailed, adapters.ProviderNotConfigured):
         return None
     key = fingerprint(request, provider=model.provider.slug, model_version=model.version)
-    return StandIn(image_model=model, cost=cost, fingerprint=key)
+    return FallbackModel(image_model=model, cost=cost, fingerprint=key)

@@ -11,13 +11,13 @@ from imagegen_app.services.jobs import breaker, rate_limits
 
 if TYPE_CHECKING:
     from imagegen_app.models import Job
-    from imagegen_app.services.worker._call_loop import Done
+    from imagegen_app.services.worker._call_loop import CallResult
 
 #: Where nothing was counted against a provider, it is looked at again after so long.
-LOOK_SECONDS = 0.5
+RECHECK_SECONDS = 0.5
 
 
-class Ear:
+class HealthMonitor:
     """What one worker hears of its calls.
 
     Its good answers are told to the others' breaker at most twice a second, so that failures in a row
@@ -28,26 +28,26 @@ class Ear:
         #: When it was last seen that nothing speaks against a model's calls, by the steady clock.
         self._well: dict[tuple[int, str], float] = {}
 
-    def heard(self, job: Job, done: Done, *, of_submit: bool) -> None:
+    def record_result(self, job: Job, done: CallResult, *, of_submit: bool) -> None:
         """Count what came of one call: for the provider's pace, and for its breaker."""
         provider, error = job.image_model.provider, done.error
         if error is not None:
             self._well.clear()
         if isinstance(error, RateLimited):
-            rate_limits.told_to_slow_down(provider, named=error.retry_after)
+            rate_limits.record_rate_limited(provider, named=error.retry_after)
         elif isinstance(error, ProviderError):
-            breaker.failed(job, error)
+            breaker.record_failure(job, error)
         elif error is None and of_submit:
-            if isinstance(done.result, Submission) and done.result.full_for:
-                rate_limits.will_be_full(provider, seconds=done.result.full_for)
+            if isinstance(done.result, Submission) and done.result.rate_limited_for:
+                rate_limits.record_quota_used_up(provider, seconds=done.result.rate_limited_for)
             self._well_again(job)
 
     def _well_again(self, job: Job) -> None:
         """Forget what was counted; hundreds of good answers a second need not look each time."""
         key, now = (job.image_model_id, job.operation), time.monotonic()
-        if now - self._well.get(key, -LOOK_SECONDS) < LOOK_SECONDS:
+        if now - self._well.get(key, -RECHECK_SECONDS) < RECHECK_SECONDS:
             return
-        had_strikes = rate_limits.was_answered(job.image_model.provider)
-        had_failures = breaker.succeeded(job)
+        had_strikes = rate_limits.clear_refusals(job.image_model.provider)
+        had_failures = breaker.record_success(job)
         if not had_strikes and not had_failures:
             self._well[key] = now

@@ -17,35 +17,35 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.source_types import digital_source_type
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.imaging import metadata
-from imagegen_app.imaging.credentials import (
+from imagegen_app.imaging.content_credentials import (
     Parent,
     SigningFailed,
     SoftwareAgent,
-    read_credentials,
+    read_content_credentials,
     sign,
 )
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
-from imagegen_app.imaging.metadata import Marks
-from imagegen_app.imaging.pipeline import MarkLost, Plan, prepare
+from imagegen_app.imaging.metadata import XmpFields
+from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
 from imagegen_app.services.gateways import captioning, screening, storage
-from imagegen_app.services.gateways.signing import CertificateUnreadable, signing
-from imagegen_app.services.jobs.rebuilding import in_order, operation_of
+from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
+from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import GeneratedImage, ProviderResult
-    from imagegen_app.imaging.credentials import Credentials
-    from imagegen_app.imaging.pipeline import Encoded, Prepared
+    from imagegen_app.core.types import ProviderImage, ProviderResult
+    from imagegen_app.imaging.content_credentials import ContentCredentials
+    from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.providers.answers import AnswerFile
-    from imagegen_app.providers.base import Provider
+    from imagegen_app.providers.answers import SpooledAnswer
+    from imagegen_app.providers.base import ProviderAdapter
 
 
-class TryLater(Exception):
+class IngestDeferred(Exception):
     """Storage or signing is out of order; the answer stays in the spool."""
 
-    def __init__(self, detail: str, *, screened: tuple[screening.Screened, ...] = ()) -> None:
+    def __init__(self, detail: str, *, screened: tuple[screening.UnsavedVerdict, ...] = ()) -> None:
         super().__init__(detail)
         #: What screeners said before; it is asked for again with the next try.
         self.screened = screened
@@ -54,21 +54,21 @@ class TryLater(Exception):
 class OutputBlocked(Exception):
     """Our own screening refused an image; it was made, and is paid for."""
 
-    def __init__(self, screened: tuple[screening.Screened, ...]) -> None:
+    def __init__(self, screened: tuple[screening.UnsavedVerdict, ...]) -> None:
         super().__init__("the image was refused by screening")
         #: What screeners said of all images so far.
         self.screened = screened
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class IngestOptions:
     """What `make` needs to know of a job, without its rows."""
 
     title: str
     operation: Operation
     agent: SoftwareAgent
     source_type: str
-    marks: Marks
+    marks: XmpFields
     limits: ImageLimits
     widths: tuple[int, ...]
     formats: tuple[str, ...]
@@ -92,96 +92,100 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeImage:
+class IngestedImage:
     """One image of the answer, stored and marked."""
 
     master: StoredFile
     original: StoredFile
     renditions: tuple[StoredFile, ...]
-    credentials: Credentials
+    credentials: ContentCredentials
     phash: str
     phash_wide: str
     is_flat: bool
     seed: int | None
     #: What the provider said that the bytes are.
     claimed_media_type: str = ""
-    screened: list[screening.Screened] = field(default_factory=list)
-    caption: captioning.Suggestion = captioning.NONE
+    screened: list[screening.UnsavedVerdict] = field(default_factory=list)
+    caption: captioning.Suggestion = captioning.NO_SUGGESTION
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class IngestResult:
     """All that came of one answer."""
 
-    images: tuple[MadeImage, ...]
+    images: tuple[IngestedImage, ...]
     result: ProviderResult
     #: Why images of the answer were left out.
     faults: tuple[ProviderError, ...] = ()
 
 
-def order(job: Job, attempt: Attempt) -> Order:
+def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
     """Collect what `make` needs, while rows may be read."""
     settings = conf.get()
     model = attempt.image_model
     operation = operation_of(job)
     source = source_type(job, operation)
-    return Order(
+    return IngestOptions(
         title=f"{job.operation} {job.pk}",
         operation=operation,
-        agent=SoftwareAgent(name=f"{model.provider.name} {model.wire_name}", version=model.version),
+        agent=SoftwareAgent(
+            name=f"{model.provider.name} {model.provider_model_name}", version=model.version
+        ),
         source_type=source,
-        marks=Marks(
+        marks=XmpFields(
             digital_source_type=source,
-            ai_system=f"{model.provider.name} {model.wire_name}",
+            ai_system=f"{model.provider.name} {model.provider_model_name}",
             ai_system_version=model.version,
             prompt=job.prompt if settings.marks.include_prompt else "",
             prompt_writer=_writer(job) if settings.marks.include_names else "",
             credit=settings.marks.credit,
-            data_mining_prohibited=settings.marks.forbid_training,
+            data_mining_prohibited=settings.marks.forbid_ai_training,
         ),
         limits=ImageLimits(
             max_bytes=settings.images.max_bytes, max_pixels=settings.images.max_pixels
         ),
         widths=tuple(settings.renditions.widths),
         formats=tuple(settings.renditions.formats),
-        caption_purpose=_purpose(job) if captioning.is_wanted() and _is_last(job) else None,
+        caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
         parents=tuple(
             (
-                entry.key,
+                entry.storage_key,
                 entry.media_type,
                 "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
             )
-            for entry in in_order(job)
+            for entry in ordered_inputs(job)
             if entry.role != InputRole.MASK
         ),
     )
 
 
-def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
+def ingest_answer(
+    order: IngestOptions, *, adapter: ProviderAdapter, answer: SpooledAnswer
+) -> IngestResult:
     """Decode an answer and make, mark, sign and store its files.
 
     :raises OutputBlocked: if a screener refuses one of its images.
     :raises ProviderError: if the answer is a refusal, or none of its images can be used.
-    :raises TryLater: if storage or signing is out of order.
+    :raises IngestDeferred: if storage or signing is out of order.
     """
     result = adapter.read_answer(answer)
-    made: list[MadeImage] = []
+    made: list[IngestedImage] = []
     faults: list[ProviderError] = []
-    screened: list[screening.Screened] = []
+    screened: list[screening.UnsavedVerdict] = []
     for position, image in enumerate(result.images):
         try:
             made.append(_make_one(order, image, position=position, screened=screened))
-        except BadImage as fault:
+        except InvalidImage as fault:
             faults.append(fault)
         except (
             storage.StorageFailed,
             SigningFailed,
-            MarkLost,
-            MarksUnreadable,
+            MarkMissing,
+            MarkVerificationFailed,
             CertificateUnreadable,
         ) as fault:
             detail = f"{type(fault).__name__}: {fault}"
-            raise TryLater(detail, screened=tuple(screened)) from None
+            raise IngestDeferred(detail, screened=tuple(screened)) from None
     if not made:
         raise faults[0] if faults else BadResponse(detail="the answer holds no image")
     if order.caption_purpose is not None:
@@ -193,19 +197,27 @@ def make(order: Order, *, adapter: Provider, answer: AnswerFile) -> Made:
         ]
     # The bytes are stored; dozens of outcomes may wait to be written down.
     light = tuple(replace(image, data=b"") for image in result.images)
-    return Made(images=tuple(made), result=replace(result, images=light), faults=tuple(faults))
+    return IngestResult(
+        images=tuple(made), result=replace(result, images=light), faults=tuple(faults)
+    )
 
 
-class MarksUnreadable(Exception):
+class MarkVerificationFailed(Exception):
     """What was written into a file does not read back."""
 
 
 def _make_one(
-    order: Order, image: GeneratedImage, *, position: int, screened: list[screening.Screened]
-) -> MadeImage:
+    order: IngestOptions,
+    image: ProviderImage,
+    *,
+    position: int,
+    screened: list[screening.UnsavedVerdict],
+) -> IngestedImage:
     """Make the files of one image; what screeners say of it is added to `screened`."""
-    plan = Plan(marks=order.marks, limits=order.limits, widths=order.widths, formats=order.formats)
-    prepared: Prepared = _pool().run(prepare, image.data, plan)
+    plan = ProcessingOptions(
+        marks=order.marks, limits=order.limits, widths=order.widths, formats=order.formats
+    )
+    prepared: ProcessedImage = _pool().run(prepare, image.data, plan)
     mine = screening.screen_image(
         prepared.master.data,
         media_type=prepared.master.media_type,
@@ -215,7 +227,7 @@ def _make_one(
     screened += mine
     if screening.is_blocked(mine):
         raise OutputBlocked(tuple(screened))
-    identity = signing()
+    identity = signing_identity()
     parents = _parents(order)
     master = sign(
         prepared.master.data,
@@ -228,14 +240,14 @@ def _make_one(
         parents=parents,
     )
     failpoint("sign.after")
-    credentials = read_credentials(
+    credentials = read_content_credentials(
         master, prepared.master.media_type, trust_anchors=identity.trust_anchors
     )
     if credentials.state not in {"valid", "trusted"}:
-        raise MarksUnreadable(f"the signature reads back as {credentials.state}")
+        raise MarkVerificationFailed(f"the signature reads back as {credentials.state}")
     marked = metadata.read_xmp(master)
     if marked.digital_source_type != order.source_type:
-        raise MarksUnreadable("the written marks do not read back")
+        raise MarkVerificationFailed("the written marks do not read back")
     derived = tuple(
         _store(
             "renditions",
@@ -258,7 +270,7 @@ def _make_one(
     failpoint("rendition.half")
     inspected = prepared.inspected
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
-    return MadeImage(
+    return IngestedImage(
         master=_store("assets", master, prepared.master),
         original=StoredFile(
             key=key,
@@ -293,7 +305,7 @@ _READABLE_WIDTH = 640
 _CAPTION_SECONDS = 60.0
 
 
-def _described(image: MadeImage, purpose: str) -> MadeImage:
+def _described(image: IngestedImage, purpose: str) -> IngestedImage:
     """Have an image described, by a file of it that is large enough and not larger."""
     files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
     if not files:
@@ -315,7 +327,7 @@ def _purpose(job: Job) -> str:
 
 def _is_last(job: Job) -> bool:
     """Say whether no follow-up pass works on the job's images."""
-    alone = job.step_count == 1 and job.root_id is None
+    alone = job.chain_length == 1 and job.root_id is None
     return alone or not job.followers.exists()
 
 
@@ -336,13 +348,13 @@ def _pool() -> DecoderPool:
         return _pools["decoder"]
 
 
-def byte_workers() -> int:
+def image_worker_count() -> int:
     """Return how many images are made side by side: more where most of the time others are asked."""
-    asks = captioning.is_wanted() or any("output" in s.stages for s in conf.get().screeners)
+    asks = captioning.is_enabled() or any("output" in s.stages for s in conf.get().screeners)
     return _ASKING if asks else _DECODERS
 
 
-def _store(prefix: str, data: bytes, encoded: Encoded) -> StoredFile:
+def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
     key, sha256 = storage.put(prefix, data, extension=encoded.extension)
     return StoredFile(
         key=key,
@@ -355,7 +367,7 @@ def _store(prefix: str, data: bytes, encoded: Encoded) -> StoredFile:
     )
 
 
-def _parents(order: Order) -> tuple[Parent, ...]:
+def _parents(order: IngestOptions) -> tuple[Parent, ...]:
     # One parent at most may be the one that was changed; the others were looked at.
     parents: list[Parent] = []
     for key, media_type, relationship in order.parents:

@@ -30,74 +30,80 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.types import Submission
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.gateways.screening import Screened
-    from imagegen_app.services.worker._call_loop import Done
+    from imagegen_app.services.gateways.screening import UnsavedVerdict
+    from imagegen_app.services.worker._call_loop import CallResult
 
 #: A storage that fails is tried again within so many seconds.
 LONGEST_STORE_SECONDS = 15.0
 
 
-def cancelled(job: Job, attempt: Attempt, outcome: str) -> None:
+def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
     """Write down what the provider said to a wish to stop."""
     failpoint("cancel.after_provider_before_commit")
     if outcome in {"cancelled", "cancelled_free"}:
-        call_was_stopped(job, attempt, is_free=outcome == "cancelled_free")
+        end_cancelled_job(job, attempt, is_free=outcome == "cancelled_free")
     else:
-        leases.cancel_came_too_late(job)
+        leases.mark_cancel_too_late(job)
 
 
-def call_was_stopped(job: Job, attempt: Attempt, *, is_free: bool) -> None:
+def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
     """End a job whose call the provider has stopped; it may bill what was done until then."""
     transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
 
 
-def refused(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
+def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
     """Write down a failure by its class: retried, failed, or of unknown outcome."""
     sent = attempt is not None and attempt.state != AttemptState.CREATED
     if attempt is not None and sent and error.billed == "unknown":
-        _recovery.give_up_or_wait(job, attempt)
+        _recovery.continue_recovery(job, attempt)
     elif attempt is not None and sent and error.billed == "yes":
         transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
     elif (
-        attempt is not None and job.state == JobState.UNCERTAIN and _decisions.is_our_trouble(error)
+        attempt is not None
+        and job.state == JobState.UNCERTAIN
+        and _decisions.is_query_failure(error)
     ):
-        _recovery.give_up_or_wait(job, attempt)
+        _recovery.continue_recovery(job, attempt)
     elif isinstance(error, RateLimited) and job.cancel_requested_at is None:
         # Only its deadline ends a job that is merely asked to wait.
         delay = _decisions.retry_delay(1, error)
         transitions.retry(job, attempt, error=error, delay=delay, counts=False)
-    elif _decisions.is_to_be_handed_on(job, error) and _failover.hand_on(job, attempt, error=error):
+    elif _decisions.should_fail_over(job, error) and _failover.try_fail_over(
+        job, attempt, error=error
+    ):
         return
-    elif _decisions.waits_for_the_provider(job, error):
+    elif _decisions.should_wait_for_provider(job, error):
         # The breaker holds calls back; that this one was its probe says nothing about the job.
         transitions.retry(
             job, attempt, error=error, delay=_decisions.retry_delay(1, error), counts=False
         )
-    elif _decisions.is_worth_a_retry(job, error):
+    elif _decisions.should_retry(job, error):
         transitions.retry(job, attempt, error=error, delay=_decisions.retry_delay(job.tries, error))
     else:
         transitions.fail(job, attempt, error=error)
 
 
-def poll_failed(job: Job, attempt: Attempt, error: ProviderError) -> None:
+def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
     """Tell a question that failed from a call that failed."""
     overdue = job.deadline_at <= clock.now()
-    if error.is_verdict:
-        refused(job, attempt, error)
-    elif isinstance(error, NotFound) or (overdue and _decisions.is_our_trouble(error)):
-        unknown_outcomes.became_uncertain(job, attempt, look_again=None)
-    elif _decisions.is_our_trouble(error):
-        leases.postpone(job, seconds=_decisions.retry_delay(max(1, min(attempt.polls, 6)), error))
+    if error.is_call_outcome:
+        handle_error(job, attempt, error)
+    elif isinstance(error, NotFound) or (overdue and _decisions.is_query_failure(error)):
+        unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
+    elif _decisions.is_query_failure(error):
+        leases.postpone(
+            job, seconds=_decisions.retry_delay(max(1, min(attempt.poll_count, 6)), error)
+        )
     else:
-        refused(job, attempt, error)
+        handle_error(job, attempt, error)
 
 
-def under_way(job: Job, attempt: Attempt, submission: Submission) -> None:
+def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> None:
     """Write down what the provider said of a call that has no answer yet, or never will have."""
     if submission.status is SubmissionStatus.CANCELLED:
-        call_was_stopped(job, attempt, is_free=submission.is_free)
+        end_cancelled_job(job, attempt, is_free=submission.is_unbilled)
     elif job.state != JobState.AWAITING:
-        transitions.accepted(
+        transitions.mark_accepted(
             job,
             attempt,
             ref=submission.ref,
@@ -105,19 +111,19 @@ def under_way(job: Job, attempt: Attempt, submission: Submission) -> None:
             poll_after=_decisions.poll_delay(attempt, submission),
         )
     elif job.deadline_at <= clock.now():
-        unknown_outcomes.became_uncertain(job, attempt, look_again=None)
+        unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
     else:
         delay = _decisions.poll_delay(attempt, submission)
         leases.postpone(job, seconds=delay, progress=submission.progress)
 
 
-def ingested(job: Job, attempt: Attempt, done: Done) -> bool:
+def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     """Write down what was made of an answer: assets, or why there are none.
 
     Returns whether the answer's bytes have served their turn.
     """
-    if isinstance(done.error, _ingest.TryLater):
-        transitions.note_screening(job, done.error.screened)
+    if isinstance(done.error, _ingest.IngestDeferred):
+        transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
             error = BadResponse(detail=str(done.error))
             transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
@@ -125,7 +131,7 @@ def ingested(job: Job, attempt: Attempt, done: Done) -> bool:
             leases.postpone(job, seconds=random.uniform(2, LONGEST_STORE_SECONDS))  # noqa: S311 - jitter
         return False
     if done.error is None:
-        _results.keep(job, attempt, made=done.result)
+        _results.store_results(job, attempt, made=done.result)
         failpoint("asset.after_commit_before_ring")
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
@@ -138,7 +144,7 @@ def ingested(job: Job, attempt: Attempt, done: Done) -> bool:
     return True
 
 
-def _blocked(job: Job, attempt: Attempt, screened: Sequence[Screened]) -> None:
+def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:
     """End a job whose images were made, and refused by our own screening."""
     categories = tuple(c for one in screened for c in one.finding.categories)
     error = ContentBlocked(

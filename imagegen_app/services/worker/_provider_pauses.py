@@ -13,35 +13,35 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imagegen_app.models import Job
-    from imagegen_app.services.jobs.rate_limits import NotNow
+    from imagegen_app.services.jobs.rate_limits import CallDeferred
 
 #: Where another worker may free a place meanwhile, it is looked for again this soon.
 LONGEST_SECONDS = 5.0
 
 
-class Pauses:
+class PausedProviders:
     """What is closed, until when; and how many jobs are worth claiming at once."""
 
     def __init__(self, *, most: int) -> None:
         self._until: dict[tuple[int, int | None], float] = {}
         self._most = most
-        self.appetite = most
+        self.claim_limit = most
 
-    def note(self, why: NotNow) -> None:
+    def pause(self, why: CallDeferred) -> None:
         """Keep a provider's or a model's queued jobs back for a while."""
         until = time.monotonic() + min(why.seconds, LONGEST_SECONDS)
         key = (why.provider, why.image_model)
         self._until[key] = max(until, self._until.get(key, 0.0))
 
-    def freed(self, provider: int) -> None:
+    def resume(self, provider: int) -> None:
         """Look again: one of our own calls to the provider has ended."""
         self._until.pop((provider, None), None)
 
-    def taken(self, begun: int, *, refused: bool) -> None:
+    def adjust_claim_limit(self, begun: int, *, refused: bool) -> None:
         """Learn from a round of claims: fewer at once where some had to wait, else more again."""
-        self.appetite = max(1, begun + 1) if refused else min(self._most, 2 * self.appetite)
+        self.claim_limit = max(1, begun + 1) if refused else min(self._most, 2 * self.claim_limit)
 
-    def covers(self, job: Job, *, now: datetime) -> bool:
+    def is_paused(self, job: Job, *, now: datetime) -> bool:
         """Say whether a claimed job is better given back."""
         if job.state != JobState.QUEUED or not self._live():
             return False
@@ -51,7 +51,7 @@ class Pauses:
         keys = {(model.provider_id, None), (model.provider_id, model.pk)}
         return not keys.isdisjoint(self._until)
 
-    def kept_back(self, *, now: datetime) -> Q | None:
+    def excluded_jobs(self, *, now: datetime) -> Q | None:
         """Return the queued jobs that are not worth claiming, None for none of them."""
         closed = Q(pk__in=[])
         for provider, model in self._live():

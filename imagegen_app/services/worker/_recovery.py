@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.states import JobState
-from imagegen_app.core.types import Recovery
+from imagegen_app.core.types import RecoveryMethod
 from imagegen_app.models import WebhookDelivery
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, spool
 from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
-from imagegen_app.services.jobs.state_machine import WORKER
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.policy.budgets import OverBudget
 
 if TYPE_CHECKING:
@@ -19,42 +19,47 @@ if TYPE_CHECKING:
 #: How soon a provider that can be asked is asked again.
 LOOK_AGAIN_SECONDS = 30.0
 #: Looks that are taken at once, before anybody is told that the outcome is unknown.
-FIRST_LOOKS = 3
+INITIAL_LOOKUPS = 3
 
 
-def spooled(attempt: Attempt) -> bool:
+def is_answer_spooled(attempt: Attempt) -> bool:
     """Say whether the whole answer lies in the spool, whatever the row says."""
     return spool.answer_of(attempt).is_complete
 
 
-def may_repeat(job: Job, attempt: Attempt) -> bool:
+def can_resend(job: Job, attempt: Attempt) -> bool:
     """Say whether the same call may be sent once more: its key makes it one call."""
     wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
-    return wanted and Recovery.IDEMPOTENCY_KEY in adapters.ways(attempt)
+    return wanted and RecoveryMethod.IDEMPOTENCY_KEY in adapters.recovery_methods(attempt)
 
 
-def give_up_or_wait(job: Job, attempt: Attempt) -> None:
+def continue_recovery(job: Job, attempt: Attempt) -> None:
     """Take the next rung after a call or a look-up that told nothing.
 
     The spool first; then, if the provider can be asked, ask it a few times at once and then now and
     then. Else the job's policy decides: `at_least_once` sends again and says so, `at_most_once` waits for a person.
     """
-    if spooled(attempt):
-        transitions.answered(job, attempt)
+    if is_answer_spooled(attempt):
+        transitions.mark_answered(job, attempt)
         leases.postpone(job, seconds=0)
     elif job.state == JobState.UNCERTAIN and job.deadline_at <= clock.now():
-        unknown_outcomes.close_unknown(job, attempt)
+        unknown_outcomes.close_uncertain(job, attempt)
     elif (
-        job.state == JobState.SUBMITTING and adapters.ways(attempt) and attempt.polls < FIRST_LOOKS
+        job.state == JobState.SUBMITTING
+        and adapters.recovery_methods(attempt)
+        and attempt.poll_count < INITIAL_LOOKUPS
     ):
-        leases.polled(attempt)
-        leases.postpone(job, seconds=2.0**attempt.polls)
-    elif adapters.ways(attempt) or WebhookDelivery.objects.filter(attempt=attempt).exists():
-        unknown_outcomes.became_uncertain(job, attempt, look_again=LOOK_AGAIN_SECONDS)
-    elif job.policy == "at_least_once":
+        leases.count_poll(attempt)
+        leases.postpone(job, seconds=2.0**attempt.poll_count)
+    elif (
+        adapters.recovery_methods(attempt)
+        or WebhookDelivery.objects.filter(attempt=attempt).exists()
+    ):
+        unknown_outcomes.mark_uncertain(job, attempt, look_again=LOOK_AGAIN_SECONDS)
+    elif job.unknown_outcome_policy == "at_least_once":
         try:
-            unknown_outcomes.send_again_at_risk(job, attempt, actor=WORKER)
+            unknown_outcomes.requeue_at_risk(job, attempt, actor=WORKER_ACTOR)
         except OverBudget:
-            unknown_outcomes.became_uncertain(job, attempt, look_again=None)
+            unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
     else:
-        unknown_outcomes.became_uncertain(job, attempt, look_again=None)
+        unknown_outcomes.mark_uncertain(job, attempt, look_again=None)

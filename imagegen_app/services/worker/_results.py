@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
-from imagegen_app.core.pricing import Price, PriceUnknown
+from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import InputRole
 from imagegen_app.imaging.metadata import clean
 from imagegen_app.models import Asset, Lineage, Rendition
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.foundation.announcements import asset_created
+from imagegen_app.services.foundation.announcements import send_asset_created
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.jobs import pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
-from imagegen_app.services.jobs.state_machine import WORKER, charge_captions, charge_screening
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
 from imagegen_app.services.worker._ingest import source_type
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderResult
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.worker._ingest import Made
+    from imagegen_app.services.worker._ingest import IngestResult
 
 
 class FewerImages(ProviderError):
@@ -36,10 +36,10 @@ class FewerImages(ProviderError):
 
 
 @use_case()
-def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
+def store_results(job: Job, attempt: Attempt, *, made: IngestResult) -> list[Asset]:
     """Write all rows of an answer: assets, renditions, the charge, the job's end and the events.
 
-    :raises JobMoved: if the job is no longer ours; the files stay, and are found by their hash.
+    :raises LeaseLost: if the job is no longer ours; the files stay, and are found by their hash.
     """
     failpoint("asset.before_commit")
     charge = _cost(job, attempt, made.result)
@@ -67,13 +67,13 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
             title=_title(job),
             alt_suggestion=image.caption.text,
             sha256=image.master.sha256,
-            key=image.master.key,
+            storage_key=image.master.key,
             media_type=image.master.media_type,
             width=image.master.width,
             height=image.master.height,
             byte_size=image.master.byte_size,
             original_sha256=image.original.sha256,
-            original_key=image.original.key,
+            original_storage_key=image.original.key,
             original_media_type=image.original.media_type,
             original_byte_size=image.original.byte_size,
             seed=image.seed if image.seed is not None else job.seed,
@@ -81,10 +81,10 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
             phash_wide=image.phash_wide,
             is_flat=image.is_flat,
             digital_source_type=source_type(job, operation_of(job)),
-            credentials_state=image.credentials.state,
-            credentials_signer=image.credentials.signer[:160],
+            c2pa_state=image.credentials.state,
+            c2pa_signer=image.credentials.signer[:160],
             marked_at=now,
-            review=ReviewState.PENDING.value,
+            review_state=ReviewState.PENDING.value,
         )
         Rendition.objects.bulk_create(
             Rendition(
@@ -93,7 +93,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 width=file.width,
                 height=file.height,
                 sha256=file.sha256,
-                key=file.key,
+                storage_key=file.key,
                 byte_size=file.byte_size,
             )
             for file in image.renditions
@@ -109,7 +109,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 },
             )
         event_log.record(
-            WORKER,
+            WORKER_ACTOR,
             "asset.created",
             subject=asset,
             job=job,
@@ -120,7 +120,7 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 "sha256": asset.sha256,
                 "original_sha256": asset.original_sha256,
                 "digital_source_type": asset.digital_source_type,
-                "credentials": asset.credentials_state,
+                "credentials": asset.c2pa_state,
                 "renditions": len(image.renditions),
                 # What the bytes are was looked at; that a provider names them wrongly is worth knowing.
                 **(
@@ -132,16 +132,16 @@ def keep(job: Job, attempt: Attempt, *, made: Made) -> list[Asset]:
                 "seed": asset.seed,
             },
         )
-        screening.keep(actor=WORKER, job=job, asset=asset, decisions=image.screened)
-        asset_created(asset)
+        screening.store_verdicts(actor=WORKER_ACTOR, job=job, asset=asset, decisions=image.screened)
+        send_asset_created(asset)
         assets.append(asset)
-    pass_chain.release(job, assets)
+    pass_chain.start_waiting(job, assets)
     return assets
 
 
 def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
     try:
-        price = Price.from_dict(attempt.image_model.price)
+        price = PriceList.from_dict(attempt.image_model.price_list)
         return price.charge(result, size=size_of(job), quality=job.quality).amount
     except PriceUnknown:
         reserved: Decimal = attempt.reserved_cost

@@ -21,7 +21,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation import clock, db_session
-from imagegen_app.services.foundation.worker_registry import worker_name, worker_seen
+from imagegen_app.services.foundation.worker_registry import record_heartbeat, worker_name
 from imagegen_app.services.gateways import adapters, spool
 from imagegen_app.services.jobs import (
     leases,
@@ -30,9 +30,9 @@ from imagegen_app.services.jobs import (
     transitions,
     unknown_outcomes,
 )
-from imagegen_app.services.jobs.leases import JobMoved
-from imagegen_app.services.jobs.rate_limits import NotNow
-from imagegen_app.services.jobs.rebuilding import request_of
+from imagegen_app.services.jobs.leases import LeaseLost
+from imagegen_app.services.jobs.rate_limits import CallDeferred
+from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.worker import (
     _answers,
     _decisions,
@@ -43,14 +43,14 @@ from imagegen_app.services.worker import (
     _recovery,
 )
 from imagegen_app.services.worker._call_loop import CallLoop
-from imagegen_app.services.worker._provider_pauses import Pauses
+from imagegen_app.services.worker._provider_pauses import PausedProviders
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.providers.base import Provider
+    from imagegen_app.providers.base import ProviderAdapter
     from imagegen_app.providers.http import HttpClient
-    from imagegen_app.services.policy.access import Decision
-    from imagegen_app.services.worker._call_loop import Done
+    from imagegen_app.services.policy.access import GrantDecision
+    from imagegen_app.services.worker._call_loop import CallResult
 
 logger = logging.getLogger("imagegen.driver")
 
@@ -59,31 +59,31 @@ draining = threading.Event()
 
 HEARTBEAT_SECONDS = 4.0
 #: How long an empty driver waits for more before it returns.
-LINGER_SECONDS = 0.5
+IDLE_SECONDS = 0.5
 #: How often a driver looks for batches whose rows wait to become jobs.
 LOOK_FOR_ROWS_SECONDS = 0.5
-MAX_CLAIMS = 3
+MAX_EXPIRED_LEASES = 3
 #: Jobs taken up in one round, so that heartbeats and answers come between.
 ROUND = 32
 #: Answers that may wait in the spool to be read, for each call that may be in flight.
-BACKLOG = 2
+MAX_UNREAD_ANSWERS_PER_CALL = 2
 
 
 @dataclass(slots=True)
-class Step:
+class RunningStep:
     """What is under way for one claimed job."""
 
     kind: str
     job: Job
     attempt: Attempt | None = None
-    adapter: Provider | None = None
+    adapter: ProviderAdapter | None = None
 
 
 def drive(*, seconds: float | None = None) -> int:
     """Work for a time slice and return how many steps were taken."""
-    db_session.bound_idle_transactions()
-    with CallLoop(byte_workers=_ingest.byte_workers()) as loop:
-        driver = Driver(loop, seconds=conf.get().slice_seconds if seconds is None else seconds)
+    db_session.limit_idle_transactions()
+    with CallLoop(byte_workers=_ingest.image_worker_count()) as loop:
+        driver = Driver(loop, seconds=conf.get().drive_seconds if seconds is None else seconds)
         try:
             return driver.run()
         finally:
@@ -97,12 +97,12 @@ class Driver:
         self.loop = loop
         self.owner = worker_name()
         self.ends_at = time.monotonic() + seconds
-        self.steps: dict[Any, Step] = {}
-        self.taken = 0
-        self.pauses = Pauses(most=conf.get().max_in_flight)
-        self.ear = _health.Ear()
+        self.steps: dict[Any, RunningStep] = {}
+        self.steps_taken = 0
+        self.pauses = PausedProviders(most=conf.get().max_in_flight)
+        self.health_monitor = _health.HealthMonitor()
         #: What the allowlist said in this round of claims.
-        self.decided: dict[object, Decision] = {}
+        self.grant_decisions: dict[object, GrantDecision] = {}
         self._http: HttpClient | None = None
         self._next_heartbeat = self._next_look_for_rows = time.monotonic()
 
@@ -118,15 +118,15 @@ class Driver:
             if claimed or self.steps or prepared:
                 idle_since = None
             elif not may_claim:
-                return self.taken
+                return self.steps_taken
             elif idle_since is None:
                 idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > LINGER_SECONDS and not leases.is_due_within(
+            elif time.monotonic() - idle_since > IDLE_SECONDS and not leases.is_due_within(
                 self.ends_at - time.monotonic()
             ):
-                return self.taken
+                return self.steps_taken
             wait = 0 if prepared else self.pauses.seconds(0.05 if claimed else 0.1)
-            self._finish_all(self.loop.take_all(wait=wait, most=_answers.MOST_TOGETHER))
+            self._finish_all(self.loop.next_results(wait=wait, most=_answers.MAX_ANSWERS_AT_ONCE))
 
     def close(self) -> None:
         """Close the connections."""
@@ -137,45 +137,49 @@ class Driver:
         """Make jobs of the next rows of some batch, looking for one now and then."""
         if time.monotonic() < self._next_look_for_rows:
             return False
-        prepared = row_jobs.advance()
+        prepared = row_jobs.create_next_jobs()
         if not prepared:
             self._next_look_for_rows = time.monotonic() + LOOK_FOR_ROWS_SECONDS
         return prepared
 
     def _claim(self) -> int:
-        free = min(self._free(), self.pauses.appetite, ROUND)
+        free = min(self._free(), self.pauses.claim_limit, ROUND)
         if free <= 0:
             return 0
         now = clock.now()
-        kept_back = self.pauses.kept_back(now=now)
+        kept_back = self.pauses.excluded_jobs(now=now)
         claimed = leases.claim(limit=free, owner=self.owner, kept_back=kept_back)
         if claimed:
             failpoint("claim.after_commit")
-            self.decided = {}
+            self.grant_decisions = {}
         returned: list[Job] = []
         for job in claimed:
-            if self.pauses.covers(job, now=now):
+            if self.pauses.is_paused(job, now=now):
                 returned.append(job)
             else:
                 self._guarded(job, partial(self._start, job))
         if returned:
-            leases.give_back(returned)
+            leases.release(returned)
         if claimed:
             begun = len(claimed) - len(returned)
-            self.pauses.taken(begun, refused=bool(returned))
+            self.pauses.adjust_claim_limit(begun, refused=bool(returned))
         return len(claimed) - len(returned)
 
     def _free(self) -> int:
         """Return how many more calls may be made; answers that wait to be read are no calls."""
         most = conf.get().max_in_flight
         reading = sum(step.kind == "ingest" for step in self.steps.values())
-        return 0 if reading >= BACKLOG * most else most - (len(self.steps) - reading)
+        return (
+            0
+            if reading >= MAX_UNREAD_ANSWERS_PER_CALL * most
+            else most - (len(self.steps) - reading)
+        )
 
     def _heartbeat(self) -> None:
         if time.monotonic() < self._next_heartbeat:
             return
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-        worker_seen(name=self.owner)
+        record_heartbeat(name=self.owner)
         if self.steps:
             leases.heartbeat([step.job.pk for step in self.steps.values()], owner=self.owner)
 
@@ -183,36 +187,43 @@ class Driver:
         """Take a step; one job's trouble never stops the others."""
         try:
             work()
-        except JobMoved:
+        except LeaseLost:
             logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
-        except NotNow as why:
-            self._not_now(job, why)
+        except CallDeferred as why:
+            self._defer(job, why)
         except ProviderError as error:
             refusal = error
-            self._guarded(job, lambda: _outcomes.refused(job, leases.live_attempt(job), refusal))
+            self._guarded(
+                job, lambda: _outcomes.handle_error(job, leases.live_attempt(job), refusal)
+            )
         except Exception:
             # The edge of the loop: the lease runs out, and the job is taken up again or given up.
             logger.exception("A step of the job %s broke down.", job.pk)
 
-    def _not_now(self, job: Job, why: NotNow) -> None:
+    def _defer(self, job: Job, why: CallDeferred) -> None:
         """Put a job off whose call would have to wait, or hand it on to another model."""
         if job.state != JobState.QUEUED:
             leases.postpone(job, seconds=why.seconds)
-        elif why.is_broken and _failover.hand_on(job, None, error=ProviderUnavailable()):
+        elif why.is_breaker_open and _failover.try_fail_over(
+            job, None, error=ProviderUnavailable()
+        ):
             return
         else:
-            self.pauses.note(why)
-            leases.give_back([job])
+            self.pauses.pause(why)
+            leases.release([job])
 
     # Starting steps
 
     def _start(self, job: Job) -> None:
-        self.taken += 1
+        self.steps_taken += 1
         # A job in the queue has no attempt under way.
         attempt = None if job.state == JobState.QUEUED else leases.live_attempt(job)
-        if job.claims >= MAX_CLAIMS:
+        if job.expired_leases >= MAX_EXPIRED_LEASES:
             transitions.fail(
-                job, attempt, error=_decisions.WorkerLost(), charge=_decisions.at_stake(attempt)
+                job,
+                attempt,
+                error=_decisions.RepeatedWorkerCrash(),
+                charge=_decisions.amount_at_risk(attempt),
             )
             return
         state = JobState(job.state)
@@ -223,9 +234,9 @@ class Driver:
         elif state is JobState.AWAITING and attempt is not None:
             self._await(job, attempt)
         elif attempt is None:
-            raise _decisions.RequestGone(detail="no attempt is under way")
+            raise _decisions.JobDataMissing(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
-            rate_limits.take(attempt.image_model.provider, own=attempt)
+            rate_limits.acquire(attempt.image_model.provider, own=attempt)
             self._send(job, attempt)
         else:
             self._recover(job, attempt)
@@ -235,11 +246,11 @@ class Driver:
             transitions.cancel(job, None, charge=None)
         elif job.deadline_at <= clock.now():
             transitions.expire(job)
-        elif pass_chain.is_waiting(job):
-            leases.wait_until_deadline(job)
+        elif pass_chain.is_waiting_for_image(job):
+            leases.park_unreleased_pass(job)
         else:
-            _decisions.demand_still_granted(job, lately=self.decided)
-            attempt = transitions.begin(job, digest=leases.digest_of(job))
+            _decisions.require_current_grant(job, lately=self.grant_decisions)
+            attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
             failpoint("attempt.created")
             self._send(job, attempt)
 
@@ -248,7 +259,7 @@ class Driver:
             transitions.cancel(job, attempt, charge=None)
             return
         adapter = self._adapter(job)
-        request = request_of(job, attempt)
+        request = rebuild_request(job, attempt)
         answer = spool.answer_of(attempt)
         transitions.mark_sent(job, attempt)
         failpoint("attempt.sent_before_bytes")
@@ -256,9 +267,9 @@ class Driver:
 
     def _await(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
-        leases.polled(attempt)
+        leases.count_poll(attempt)
         answer = spool.answer_of(attempt)
-        if job.cancel_requested_at is not None and job.provider_cancel_asked_at is None:
+        if job.cancel_requested_at is not None and job.provider_cancel_requested_at is None:
             self._call("cancel", job, attempt, adapter, adapter.cancel(attempt.provider_ref))
         else:
             work = adapter.poll(attempt.provider_ref, answer=answer)
@@ -266,125 +277,129 @@ class Driver:
 
     def _recover(self, job: Job, attempt: Attempt) -> None:
         """Climb the ladder for a call that was sent and never answered; never send it again here."""
-        if _recovery.spooled(attempt):
+        if _recovery.is_answer_spooled(attempt):
             self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
             return
         adapter = self._adapter(job)
-        request = request_of(job, attempt)
+        request = rebuild_request(job, attempt)
         answer = spool.answer_of(attempt)
         work = adapter.reconcile(request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
 
-    def _never_had(self, job: Job, attempt: Attempt) -> None:
+    def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
         """Send a call again that the provider does not know, with the same key where it heeds keys.
 
         Whoever sent it first may only have been paused, and go on: one key is billed once.
         """
-        if not _recovery.may_repeat(job, attempt):
-            unknown_outcomes.never_accepted(job, attempt)
+        if not _recovery.can_resend(job, attempt):
+            unknown_outcomes.requeue_not_received(job, attempt)
             return
         adapter = self._adapter(job)
-        request = request_of(job, attempt)
-        unknown_outcomes.sent_again(job, attempt)
+        request = rebuild_request(job, attempt)
+        unknown_outcomes.mark_resent(job, attempt)
         work = adapter.submit(request, answer=spool.answer_of(attempt))
         self._call("resubmit", job, attempt, adapter, work)
 
     def _ingest(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
-        order = _ingest.order(job, attempt)
+        order = _ingest.ingest_options(job, attempt)
         answer = spool.answer_of(attempt)
-        self.steps[job.pk] = Step("ingest", job, attempt, adapter)
+        self.steps[job.pk] = RunningStep("ingest", job, attempt, adapter)
         # As jobs are claimed: what somebody waits for goes before a batch's spooled thousands.
-        rank = (-job.priority, job.turn)
-        work = partial(_ingest.make, order, adapter=adapter, answer=answer)
-        self.loop.compute(job.pk, work, rank=rank)
+        rank = (-job.priority, job.queue_order)
+        work = partial(_ingest.ingest_answer, order, adapter=adapter, answer=answer)
+        self.loop.submit_work(job.pk, work, rank=rank)
 
-    def _call(self, kind: str, job: Job, attempt: Attempt, adapter: Provider, work: Any) -> None:
-        self.steps[job.pk] = Step(kind, job, attempt, adapter)
-        self.loop.call(job.pk, work)
+    def _call(
+        self, kind: str, job: Job, attempt: Attempt, adapter: ProviderAdapter, work: Any
+    ) -> None:
+        self.steps[job.pk] = RunningStep(kind, job, attempt, adapter)
+        self.loop.submit_call(job.pk, work)
 
-    def _adapter(self, job: Job) -> Provider:
+    def _adapter(self, job: Job) -> ProviderAdapter:
         if self._http is None:
-            self._http = adapters.client()
+            self._http = adapters.http_client()
         try:
-            return adapters.connect(job.image_model.provider, http=self._http)
-        except adapters.NotConfigured as fault:
+            return adapters.build_adapter(job.image_model.provider, http=self._http)
+        except adapters.ProviderNotConfigured as fault:
             raise ProviderUnavailable(str(fault), detail="not configured") from None
 
     # Finishing steps
 
-    def _finish_all(self, home: list[Done]) -> None:
+    def _finish_all(self, home: list[CallResult]) -> None:
         plain: list[tuple[Job, Attempt, Submission]] = []
         for done in home:
-            step = self._came_home(done)
-            if step.attempt is not None and _answers.is_plain(step.job, done):
+            step = self._on_result(done)
+            if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 plain.append((step.job, step.attempt, done.result))
             else:
                 self._guarded(step.job, partial(self._outcome, step, done))
-        if len(plain) > 1 and _answers.noted([(j, a, s.request_id) for j, a, s in plain]):
+        if len(plain) > 1 and _answers.try_record_together(
+            [(j, a, s.request_id) for j, a, s in plain]
+        ):
             for job, attempt, _submission in plain:
                 self._guarded(job, partial(self._noted, job, attempt))
         else:
             for job, attempt, submission in plain:
                 self._guarded(job, partial(self._answered, job, attempt, submission))
 
-    def _came_home(self, done: Done) -> Step:
+    def _on_result(self, done: CallResult) -> RunningStep:
         step = self.steps.pop(done.tag)
-        self.pauses.freed(step.job.image_model.provider_id)
+        self.pauses.resume(step.job.image_model.provider_id)
         if step.kind == "poll":
             failpoint("poll.after_answer")
         if step.kind in {"submit", "resubmit", "poll"}:
-            self.ear.heard(step.job, done, of_submit=step.kind != "poll")
+            self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
         return step
 
-    def _outcome(self, step: Step, done: Done) -> None:
+    def _outcome(self, step: RunningStep, done: CallResult) -> None:
         job, attempt = step.job, step.attempt
         if attempt is None:
             return
         if step.kind == "ingest":
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":
-            _outcomes.cancelled(job, attempt, "too_late" if done.error else done.result)
-        elif step.kind == "reconcile" and _decisions.only_the_asking_failed(done.error):
-            self._looked_in_vain(job, attempt, done.error)
-        elif step.kind == "resubmit" and _decisions.tells_nothing(done.error, job):
+            _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)
+        elif step.kind == "reconcile" and _decisions.is_lookup_failure(done.error):
+            self._on_failed_lookup(job, attempt, done.error)
+        elif step.kind == "resubmit" and _decisions.should_resend(done.error, job):
             leases.postpone(job, seconds=_decisions.retry_delay(1, done.error))
         elif step.kind == "poll" and isinstance(done.error, ProviderError):
-            _outcomes.poll_failed(job, attempt, done.error)
+            _outcomes.handle_poll_error(job, attempt, done.error)
         elif isinstance(done.error, ProviderError):
-            _outcomes.refused(job, attempt, done.error)
+            _outcomes.handle_error(job, attempt, done.error)
         elif done.error is not None:
             logger.error("A provider call broke down.", exc_info=done.error)
-            _outcomes.refused(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
+            _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
         elif step.kind == "reconcile" and done.result is None:
-            _recovery.give_up_or_wait(job, attempt)
+            _recovery.continue_recovery(job, attempt)
         else:
-            self._said(job, attempt, done.result)
+            self._handle_submission(job, attempt, done.result)
 
-    def _ingested(self, job: Job, attempt: Attempt, done: Done) -> None:
-        if _outcomes.ingested(job, attempt, done):
+    def _ingested(self, job: Job, attempt: Attempt, done: CallResult) -> None:
+        if _outcomes.handle_ingest_result(job, attempt, done):
             # Removing megabytes takes the disk a while, which no row has to wait for.
-            self.loop.aside(spool.answer_of(attempt).discard)
+            self.loop.run_in_background(spool.answer_of(attempt).discard)
 
-    def _looked_in_vain(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
+    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
         """Take the next step after a look-up that brought no answer, or that there is none."""
         if isinstance(error, NotFound):
-            self._never_had(job, attempt)
+            self._resend_if_safe(job, attempt)
         else:
-            _recovery.give_up_or_wait(job, attempt)
+            _recovery.continue_recovery(job, attempt)
 
-    def _said(self, job: Job, attempt: Attempt, submission: Submission) -> None:
+    def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         """Write down what the provider said to a submit, a poll or a look-up."""
         if submission.status is SubmissionStatus.ANSWERED:
             self._answered(job, attempt, submission)
         else:
-            _outcomes.under_way(job, attempt, submission)
+            _outcomes.handle_pending_call(job, attempt, submission)
 
     def _answered(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         try:
-            transitions.answered(job, attempt, request_id=submission.request_id)
-        except JobMoved:
-            if not leases.is_cancel_wanted(job):
+            transitions.mark_answered(job, attempt, request_id=submission.request_id)
+        except LeaseLost:
+            if not leases.is_cancel_requested(job):
                 raise
             # The money is gone all the same; the bytes stay in the spool for a day.
             transitions.cancel(job, attempt, charge=attempt.reserved_cost)

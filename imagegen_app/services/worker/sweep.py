@@ -8,57 +8,57 @@ from datetime import timedelta
 from uuid import UUID
 
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.states import LIVE
+from imagegen_app.core.states import LIVE_ATTEMPT_STATES
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation import clock, db_session, wakeups
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.foundation.wakeups import ring
+from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import leases
-from imagegen_app.services.jobs.state_machine import WORKER
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 
 #: A due step further away than this is left to a later sweep.
 LATER_SECONDS = 60
-SPOOL_KEEP_SECONDS = 86_400
-WEBHOOK_KEEP_SECONDS = 72 * 3600
+SPOOL_RETENTION_SECONDS = 86_400
+WEBHOOK_RETENTION_SECONDS = 72 * 3600
 BATCH = 500
 
 
 def sweep() -> int:
     """Ring for due work, seal the log and clear what is left over; return the steps found due."""
-    db_session.bound_idle_transactions()
+    db_session.limit_idle_transactions()
     due = Job.objects.due(clock.now()).count()
-    if due or row_jobs.is_waiting():
-        ring("drive")
+    if due or row_jobs.has_pending_rows():
+        wake_now("drive")
     failpoint("sweep.mid_batch")
     sealing.seal()
-    sealing.make_checkpoint(WORKER)
+    sealing.make_checkpoint(WORKER_ACTOR)
     if wakeups.claim_slot("clearing", seconds=600):
         clear_spool()
-        clear_webhooks()
-    wakeups.beat("sweep")
+        clear_webhook_bodies()
+    wakeups.record_run("sweep")
     return due
 
 
-def ring_for_later() -> None:
+def schedule_next_wakeup() -> None:
     """Ring for the next step that is due soon, where the engine can wait."""
     now = clock.now()
-    due = leases.next_due(now)
+    due = leases.next_due_at(now)
     if due is None:
         return
     seconds = (due - now).total_seconds()
     if seconds <= 0:
-        ring("drive")
+        wake_now("drive")
     elif seconds < LATER_SECONDS:
-        ring("drive", delay=seconds)
+        wake_now("drive", delay=seconds)
 
 
 def clear_spool() -> int:
     """Remove answers of attempts that ended more than a day ago, and folders of none."""
     removed = 0
-    limit = time.time() - SPOOL_KEEP_SECONDS
+    limit = time.time() - SPOOL_RETENTION_SECONDS
     for folder in sorted(spool.folder().iterdir())[:BATCH]:
         if not folder.is_dir() or folder.stat().st_mtime > limit:
             continue
@@ -66,14 +66,14 @@ def clear_spool() -> int:
             attempt = Attempt.objects.filter(pk=UUID(folder.name)).first()
         except ValueError:
             continue
-        if attempt is None or attempt.state not in LIVE:
+        if attempt is None or attempt.state not in LIVE_ATTEMPT_STATES:
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
 
 
-@use_case(silent=True)
-def clear_webhooks() -> int:
+@use_case(audited=False)
+def clear_webhook_bodies() -> int:
     """Blank the bodies of deliveries older than any sender repeats them."""
-    limit = clock.now() - timedelta(seconds=WEBHOOK_KEEP_SECONDS)
+    limit = clock.now() - timedelta(seconds=WEBHOOK_RETENTION_SECONDS)
     return WebhookDelivery.objects.filter(received_at__lt=limit).exclude(body="").update(body="")

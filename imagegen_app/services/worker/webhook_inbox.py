@@ -35,33 +35,33 @@ _KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp"
 _WAITING = frozenset({JobState.SUBMITTING, JobState.AWAITING, JobState.UNCERTAIN})
 
 
-class Unknown(Exception):
+class UnknownWebhookToken(Exception):
     """The address names no attempt of ours."""
 
 
-class Forged(Exception):
+class InvalidWebhookSignature(Exception):
     """The delivery is not the provider's."""
 
 
-class TooLarge(Exception):
+class WebhookTooLarge(Exception):
     """The body is larger than any provider's."""
 
 
 def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     """Keep a delivery and act on it once; return `applied`, `ignored` or `repeated`.
 
-    :raises Unknown: if the address is not one that we gave out.
-    :raises TooLarge: if the body is too large.
-    :raises Forged: if the signature is not the provider's.
+    :raises UnknownWebhookToken: if the address is not one that we gave out.
+    :raises WebhookTooLarge: if the body is too large.
+    :raises InvalidWebhookSignature: if the signature is not the provider's.
     """
     if len(body) > MAX_WEBHOOK_BYTES:
-        raise TooLarge
+        raise WebhookTooLarge
     attempt = _attempt(token)
     try:
         notice = adapters.verify_webhook(attempt.image_model.provider, headers=headers, body=body)
-    except (AuthenticationFailed, adapters.NotConfigured):
+    except (AuthenticationFailed, adapters.ProviderNotConfigured):
         _refused(attempt=attempt)
-        raise Forged from None
+        raise InvalidWebhookSignature from None
     try:
         outcome = _take_in(attempt=attempt, notice=notice, headers=headers, body=body)
     except IntegrityError:
@@ -138,10 +138,10 @@ def _attempt(token: str) -> Attempt:
     try:
         key = UUID(hex=name)
     except ValueError:
-        raise Unknown from None
+        raise UnknownWebhookToken from None
     attempt = Attempt.objects.select_related("image_model__provider", "job").filter(pk=key).first()
     if attempt is None or not hmac.compare_digest(
         attempt_token(attempt).encode(), token.encode("utf-8", "replace")
     ):
-        raise Unknown
+        raise UnknownWebhookToken
     return attempt

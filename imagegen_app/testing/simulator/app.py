@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagegen_app.testing.simulator import wire
+from imagegen_app.testing.simulator import asgi
 from imagegen_app.testing.simulator.images import Images
 from imagegen_app.testing.simulator.jobs import Jobs
 
@@ -46,12 +46,12 @@ class Simulator:
             webhook_secret=self.webhook_secret,
         )
 
-    async def __call__(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Serve one call."""
         if scope["type"] != "http":
             return
         try:
-            call = await wire.read_call(scope, receive)
+            call = await asgi.read_call(scope, receive)
         except ValueError:
             return
         if call.path.startswith("/_simulator/"):
@@ -62,16 +62,16 @@ class Simulator:
             if call.method == "POST" and self.script.headers:
                 answer = replace(answer, headers={**answer.headers, **self.script.headers})
         if answer.cut != "before":
-            await wire.send_answer(answer, send, request_id=f"req_{uuid.uuid4().hex[:16]}")
+            await asgi.send_answer(answer, send, request_id=f"req_{uuid.uuid4().hex[:16]}")
         if answer.cut:
             self.hang_up(call.client)
 
-    async def _serve(self, call: wire.Call) -> wire.Answer:
+    async def _serve(self, call: asgi.Call) -> asgi.Answer:
         if call.method == "GET" and call.path.startswith("/files/"):
             # Results are fetched without a key, as from a provider's storage.
             return self._jobs.file(name=call.path.removeprefix("/files/"))
         if not self._knows(call.headers.get("authorization", "")):
-            return wire.error(401, "invalid_api_key")
+            return asgi.error(401, "invalid_api_key")
         if call.path.startswith("/v1/jobs"):
             return await self._serve_jobs(call)
         if (call.method, call.path) == ("GET", "/v1/models"):
@@ -80,9 +80,9 @@ class Simulator:
             ("POST", "/v1/images/generations"): self._images.generations,
             ("POST", "/v1/images/edits"): self._images.edits,
         }.get((call.method, call.path))
-        return await serve(call) if serve else wire.error(404, "not_found")
+        return await serve(call) if serve else asgi.error(404, "not_found")
 
-    async def _serve_jobs(self, call: wire.Call) -> wire.Answer:
+    async def _serve_jobs(self, call: asgi.Call) -> asgi.Answer:
         match (call.method, call.path.removeprefix("/v1/jobs").strip("/").split("/")):
             case ("POST", [""]):
                 return await self._jobs.create(call)
@@ -92,13 +92,13 @@ class Simulator:
                 return self._jobs.show(call, job_id=job_id)
             case ("POST", [job_id, "cancel"]):
                 return self._jobs.cancel(job_id=job_id)
-        return wire.error(404, "not_found")
+        return asgi.error(404, "not_found")
 
     def _knows(self, header: str) -> bool:
         given = header.removeprefix("Bearer ").encode()
         return any(hmac.compare_digest(given, key.encode()) for key in self.keys)
 
-    def _control(self, call: wire.Call) -> wire.Answer:
+    def _control(self, call: asgi.Call) -> asgi.Answer:
         what = call.path.removeprefix("/_simulator/")
         if call.method == "GET":
             shown: dict[str, object] = {
@@ -106,20 +106,20 @@ class Simulator:
                 "bill": self.bill.document(),
                 "calls": dict(self.calls),
             }
-            return wire.reply(shown[what]) if what in shown else wire.error(404, "not_found")
+            return asgi.reply(shown[what]) if what in shown else asgi.error(404, "not_found")
         if what == "script":
             try:
                 self.script.change(call.json())
             except (ValueError, TypeError) as problem:
-                return wire.reply({"problem": str(problem)}, status=400)
-            return wire.reply({"planned": len(self.script.faults)})
+                return asgi.reply({"problem": str(problem)}, status=400)
+            return asgi.reply({"planned": len(self.script.faults)})
         if what == "reset":
             self.script.reset()
             self.bill.clear()
             self._jobs.reset()
             self.calls.clear()
-            return wire.reply({"status": "ok"})
-        return wire.error(404, "not_found")
+            return asgi.reply({"status": "ok"})
+        return asgi.error(404, "not_found")
 
 
 def _route(path: str) -> str:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import InvalidRequest
 from imagegen_app.core.types import InputRole, Operation
-from imagegen_app.testing.simulator import bodies, forms, making, wire
+from imagegen_app.testing.simulator import (
+    asgi,
+    broken_answers,
+    forms,
+    making,
+)
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest
@@ -35,9 +40,9 @@ class Images:
     script: Script
     quick: bool
 
-    def models(self) -> wire.Answer:
+    def models(self) -> asgi.Answer:
         """List the models; one of them has a shutdown date, as OpenAI's list has."""
-        return wire.reply(
+        return asgi.reply(
             {
                 "object": "list",
                 "data": [
@@ -53,25 +58,25 @@ class Images:
             }
         )
 
-    async def generations(self, call: wire.Call) -> wire.Answer:
+    async def generations(self, call: asgi.Call) -> asgi.Answer:
         """Make images from a prompt."""
         fault = self.script.next("generations")
         try:
-            request = making.wish(call.json(), inputs=(), operation=Operation.GENERATE)
+            request = making.parse_request(call.json(), inputs=(), operation=Operation.GENERATE)
         except (ValueError, TypeError):
-            return wire.error(400, "invalid_value")
+            return asgi.error(400, "invalid_value")
         return await self._make(request, fault=fault)
 
-    async def edits(self, call: wire.Call) -> wire.Answer:
+    async def edits(self, call: asgi.Call) -> asgi.Answer:
         """Make images from a prompt and images, sent as a form."""
         fault = self.script.next("edits")
         try:
             request = _edit(call)
         except (ValueError, TypeError):
-            return wire.error(400, "invalid_value")
+            return asgi.error(400, "invalid_value")
         return await self._make(request, fault=fault)
 
-    async def _make(self, request: GenerationRequest, *, fault: Fault | None) -> wire.Answer:
+    async def _make(self, request: GenerationRequest, *, fault: Fault | None) -> asgi.Answer:
         refused = refusal(fault, prompt=request.prompt)
         if refused is not None:
             return refused
@@ -85,7 +90,7 @@ class Images:
             prompt=request.prompt,
         )
         if fault is not None and fault.kind == "disconnect":
-            return wire.Answer(cut="before")
+            return asgi.Answer(cut="before")
         await asyncio.sleep(self.script.latency)
         if fault is not None and fault.kind == "silence":
             await asyncio.sleep(fault.seconds)
@@ -95,47 +100,47 @@ class Images:
         try:
             made = await making.pictures(request, fault=fault, quick=self.quick)
         except InvalidRequest:
-            return wire.error(400, "image_parse_error")
-        answer = wire.reply(_document(request, made, fault=fault))
+            return asgi.error(400, "image_parse_error")
+        answer = asgi.reply(_document(request, made, fault=fault))
         return replace(answer, cut="middle") if fault and fault.kind == "half_answer" else answer
 
 
-def refusal(fault: Fault | None, *, prompt: str) -> wire.Answer | None:
+def refusal(fault: Fault | None, *, prompt: str) -> asgi.Answer | None:
     """Return what is answered before anything is taken on, if anything."""
-    answer: wire.Answer | None = None
+    answer: asgi.Answer | None = None
     if BLOCKED_WORD in prompt:
         answer = _moderation("input", ("violence",))
     elif fault is None:
         answer = None
     elif fault.kind == "disconnect_early":
-        answer = wire.Answer(cut="before")
+        answer = asgi.Answer(cut="before")
     elif fault.kind == "moderation_block":
         answer = _moderation(fault.stage, fault.categories)
     elif fault.kind == "quota":
-        answer = wire.error(429, fault.code or "insufficient_quota", kind="insufficient_quota")
+        answer = asgi.error(429, fault.code or "insufficient_quota", kind="insufficient_quota")
     elif fault.kind == "status":
-        answer = wire.error(
+        answer = asgi.error(
             fault.status, fault.code, kind=fault.type, retry_after=fault.retry_after
         )
     return answer
 
 
-def strange_answer(fault: Fault | None) -> wire.Answer | None:
+def strange_answer(fault: Fault | None) -> asgi.Answer | None:
     """Return a success that is none, if the fault asks for one."""
     kind = fault.kind if fault else ""
     if kind == "html":
-        return wire.Answer(200, bodies.HTML, "text/html; charset=utf-8")
+        return asgi.Answer(200, broken_answers.HTML, "text/html; charset=utf-8")
     if kind == "not_json":
-        return wire.Answer(200, b'{"created": 17900000', "application/json")
+        return asgi.Answer(200, b'{"created": 17900000', "application/json")
     if kind == "missing_data":
-        return wire.reply({"created": int(time.time()), "data": []})
+        return asgi.reply({"created": int(time.time()), "data": []})
     if kind == "error_in_200" and fault is not None:
         code = fault.code or "server_error"
-        return wire.reply({"error": {"message": "simulated", "type": "error", "code": code}})
+        return asgi.reply({"error": {"message": "simulated", "type": "error", "code": code}})
     return None
 
 
-def _moderation(stage: str, categories: tuple[str, ...]) -> wire.Answer:
+def _moderation(stage: str, categories: tuple[str, ...]) -> asgi.Answer:
     listed = ", ".join(categories)
     body: dict[str, Any] = {
         "message": f"Your request was rejected by the safety system. safety_violations=[{listed}].",
@@ -144,10 +149,10 @@ def _moderation(stage: str, categories: tuple[str, ...]) -> wire.Answer:
         "code": "moderation_blocked",
         "moderation_details": {"moderation_stage": stage, "categories": list(categories)},
     }
-    return wire.reply({"error": body}, status=400)
+    return asgi.reply({"error": body}, status=400)
 
 
-def _edit(call: wire.Call) -> GenerationRequest:
+def _edit(call: asgi.Call) -> GenerationRequest:
     form = forms.parse(call.body, content_type=call.headers.get("content-type", ""))
     inputs = tuple(
         making.image_input(
@@ -165,7 +170,7 @@ def _edit(call: wire.Call) -> GenerationRequest:
         operation = Operation.INPAINT
     elif form.fields.get("background") == "transparent":
         operation = Operation.REMOVE_BACKGROUND
-    return making.wish(dict(form.fields), inputs=inputs, operation=operation)
+    return making.parse_request(dict(form.fields), inputs=inputs, operation=operation)
 
 
 def _document(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from imagegen_app.core.errors import InvalidRequest
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.providers.families import standard_webhooks
-from imagegen_app.testing.simulator import images, making, wire
+from imagegen_app.testing.simulator import asgi, images, making
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest, ImageInput
@@ -85,84 +85,84 @@ class Jobs:
         self._by_key.clear()
         self._files.clear()
 
-    async def create(self, call: wire.Call) -> wire.Answer:
+    async def create(self, call: asgi.Call) -> asgi.Answer:
         """Take a job on, or return the one that has the same key and body."""
         fault = self.script.next("jobs")
         key = call.headers.get("idempotency-key", "")
         digest = hashlib.sha256(call.body).hexdigest()
         known = self._by_key.get(key) if key else None
         if known is not None and known.digest != digest:
-            return wire.error(409, "idempotency_key_reused")
+            return asgi.error(409, "idempotency_key_reused")
         try:
             document = call.json()
             request = _wish(document, key=key)
         except (ValueError, TypeError, LookupError, binascii.Error):
-            return wire.error(400, "invalid_value")
+            return asgi.error(400, "invalid_value")
         refused = images.refusal(fault, prompt=request.prompt)
         if refused is not None:
             return refused
         job = known or self._begin(call, document, request=request, digest=digest, fault=fault)
         if fault is not None and fault.kind == "disconnect":
-            return wire.Answer(cut="before")
+            return asgi.Answer(cut="before")
         if fault is not None and fault.kind == "silence":
             await asyncio.sleep(fault.seconds)
         if fault is not None and fault.kind in {"html", "not_json", "error_in_200"}:
-            return images.strange_answer(fault) or wire.reply({})
-        return wire.reply({"id": job.id, "status": job.status}, status=202)
+            return images.strange_answer(fault) or asgi.reply({})
+        return asgi.reply({"id": job.id, "status": job.status}, status=202)
 
-    def show(self, call: wire.Call, *, job_id: str) -> wire.Answer:
+    def show(self, call: asgi.Call, *, job_id: str) -> asgi.Answer:
         """Say how a job stands."""
         wrong = self._wrong("poll")
         if wrong is not None:
             return wrong
         job = self._jobs.get(job_id)
         if job is None:
-            return wire.error(404, "not_found")
-        return wire.reply(
+            return asgi.error(404, "not_found")
+        return asgi.reply(
             job.document() | {"poll_after": 0.5} if not call.query else job.document()
         )
 
-    def find(self, call: wire.Call) -> wire.Answer:
+    def find(self, call: asgi.Call) -> asgi.Answer:
         """Look a job up by its idempotency key."""
         wrong = self._wrong("lookup")
         if wrong is not None:
             return wrong
         job = self._by_key.get(call.query.get("idempotency_key", ""))
-        return wire.reply({"data": [job.document()] if job else []})
+        return asgi.reply({"data": [job.document()] if job else []})
 
-    def cancel(self, *, job_id: str) -> wire.Answer:
+    def cancel(self, *, job_id: str) -> asgi.Answer:
         """Stop a job that is not done; what was billed stays billed, unless the script says else."""
         wrong = self._wrong("cancel")
         if wrong is not None:
             return wrong
         job = self._jobs.get(job_id)
         if job is None:
-            return wire.error(404, "not_found")
+            return asgi.error(404, "not_found")
         if job.status in {"succeeded", "failed"}:
-            return wire.error(409, "already_done")
+            return asgi.error(409, "already_done")
         if self.script.free_cancel and job.status != "cancelled":
             job.is_free = True
             self.bill.credit(job.id)
         job.status = "cancelled"
-        return wire.reply(job.document())
+        return asgi.reply(job.document())
 
-    def file(self, *, name: str) -> wire.Answer:
+    def file(self, *, name: str) -> asgi.Answer:
         """Serve a result."""
         wrong = self._wrong("file")
         if wrong is not None:
             return wrong
         picture = self._files.get(name)
         if picture is None:
-            return wire.error(404, "not_found")
-        return wire.Answer(200, picture.data, picture.media_type)
+            return asgi.error(404, "not_found")
+        return asgi.Answer(200, picture.data, picture.media_type)
 
-    def _wrong(self, aim: str) -> wire.Answer | None:
+    def _wrong(self, aim: str) -> asgi.Answer | None:
         fault = self.script.next(aim)
         return images.refusal(fault, prompt="") or images.strange_answer(fault)
 
     def _begin(
         self,
-        call: wire.Call,
+        call: asgi.Call,
         document: dict[str, Any],
         *,
         request: GenerationRequest,
@@ -275,5 +275,6 @@ def _wish(document: dict[str, Any], *, key: str) -> GenerationRequest:
     if operation is not Operation.GENERATE and not inputs:
         raise ValueError("no image")
     return replace(
-        making.wish(document, inputs=inputs, key=key, operation=operation), idempotency_key=key
+        making.parse_request(document, inputs=inputs, key=key, operation=operation),
+        idempotency_key=key,
     )

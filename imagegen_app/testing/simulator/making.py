@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
-from imagegen_app.providers.drawing import studio
-from imagegen_app.testing.simulator import bodies
+from imagegen_app.providers.drawing import rendering
+from imagegen_app.testing.simulator import broken_answers
 
 if TYPE_CHECKING:
     from imagegen_app.testing.simulator.faults import Fault
@@ -32,7 +32,7 @@ class Picture:
     seed: int
 
 
-def wish(
+def parse_request(
     document: dict[str, Any], *, inputs: tuple[ImageInput, ...], key: str = "", operation: Operation
 ) -> GenerationRequest:
     """Read what is asked.
@@ -99,7 +99,7 @@ async def pictures(
     """Make the pictures of a request, spoilt where the fault says so."""
     kind = fault.kind if fault else ""
     count = 1 if kind == "fewer_images" else request.count
-    seed = studio.first_seed(request)
+    seed = rendering.first_seed(request)
     made = []
     for n in range(count):
         spoilt = _spoilt(kind, seed + n)
@@ -109,7 +109,7 @@ async def pictures(
         if quick:
             data = _plain(request.size, request.output_format, (seed + n) % 16)
         else:
-            data = await asyncio.to_thread(studio.picture, request, seed=seed + n)
+            data = await asyncio.to_thread(rendering.picture, request, seed=seed + n)
         made.append(Picture(data, _MEDIA_TYPES[request.output_format], seed + n))
     return made
 
@@ -125,15 +125,15 @@ def base64_of(picture: Picture, *, fault: Fault | None) -> str:
 
 def _spoilt(kind: str, seed: int) -> Picture | None:
     if kind == "huge_png":
-        return Picture(bodies.huge_png(), "image/png", seed)
+        return Picture(broken_answers.huge_png(), "image/png", seed)
     if kind == "svg":
-        return Picture(bodies.SVG, "image/svg+xml", seed)
+        return Picture(broken_answers.SVG, "image/svg+xml", seed)
     if kind == "animated_gif":
-        return Picture(bodies.animated_gif(), "image/gif", seed)
+        return Picture(broken_answers.animated_gif(), "image/gif", seed)
     return None
 
 
 @lru_cache(maxsize=256)
 def _plain(size: Size, output_format: str, tone: int) -> bytes:
     image = Image.new("RGB", (size.width, size.height), (90 + tone * 8, 140, 200 - tone * 8))
-    return studio.encoded(image, output_format=output_format)
+    return rendering.encoded(image, output_format=output_format)

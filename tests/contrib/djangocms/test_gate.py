@@ -14,7 +14,7 @@ from djangocms_versioning.constants import DRAFT, PUBLISHED, UNPUBLISHED
 from djangocms_versioning.exceptions import ConditionFailed
 from djangocms_versioning.models import Version
 
-from imagegen_app.contrib.djangocms import gate
+from imagegen_app.contrib.djangocms import publish_checks
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import AuditEvent, Placement
 from imagegen_app.testing.factories import make_asset, make_user
@@ -27,7 +27,7 @@ HIDDEN = [ReviewState.PENDING, ReviewState.REJECTED, ReviewState.WITHDRAWN]
 def test_code_cannot_publish_an_unapproved_image(
     page: PageContent, editor: Any, state: ReviewState
 ) -> None:
-    add_image(page, make_asset(review=state))
+    add_image(page, make_asset(review_state=state))
     add_image(page, make_asset())
 
     with pytest.raises(ConditionFailed, match="1 of its generated images are not approved"):
@@ -38,7 +38,7 @@ def test_code_cannot_publish_an_unapproved_image(
 
 
 def test_the_publish_button_says_why_and_publishes_nothing(page: PageContent) -> None:
-    add_image(page, make_asset(review="pending"))
+    add_image(page, make_asset(review_state="pending"))
     version = version_of(page)
     client = Client()
     client.force_login(make_user("chief", is_staff=True, is_superuser=True))
@@ -85,7 +85,7 @@ def test_a_page_without_images_is_none_of_our_business(page: PageContent, editor
 
 def test_an_image_of_another_page_does_not_stop_this_one(page: PageContent, editor: Any) -> None:
     other = create_page("Other", "pages/home.html", "en", created_by=editor)
-    add_image(PageContent.admin_manager.get(page=other), make_asset(review="pending"))
+    add_image(PageContent.admin_manager.get(page=other), make_asset(review_state="pending"))
 
     publish(page, editor)
 
@@ -98,13 +98,13 @@ def test_publishing_tells_where_an_image_stands(page: PageContent, editor: Any) 
 
     publish(page, editor)
 
-    placement = Placement.objects.standing().get()
+    placement = Placement.objects.active().get()
     assert placement.asset == asset
     assert placement.target == page
     assert placement.field == f"hero:{plugin.position}"
     assert placement.object_label == "Kiln (en)"
     assert placement.placed_by == editor
-    event = AuditEvent.objects.get(type="placement.made")
+    event = AuditEvent.objects.get(type="placement.created")
     assert (event.asset_id, event.actor_id) == (asset.pk, str(editor.pk))
 
 
@@ -115,7 +115,7 @@ def test_who_may_not_place_is_not_named_as_placing(page: PageContent) -> None:
     publish(page, publisher)
 
     assert Placement.objects.get().placed_by is None
-    assert AuditEvent.objects.get(type="placement.made").actor_id == "djangocms"
+    assert AuditEvent.objects.get(type="placement.created").actor_id == "djangocms"
 
 
 def test_unpublishing_takes_the_placements_back(page: PageContent, editor: Any) -> None:
@@ -125,7 +125,7 @@ def test_unpublishing_takes_the_placements_back(page: PageContent, editor: Any) 
     version_of(page).unpublish(editor)
 
     assert version_of(page).state == UNPUBLISHED
-    assert not Placement.objects.standing().exists()
+    assert not Placement.objects.active().exists()
     assert Placement.objects.exists()
     assert AuditEvent.objects.filter(type="placement.removed").count() == 1
 
@@ -138,7 +138,7 @@ def test_a_new_version_takes_the_old_one_s_place(page: PageContent, editor: Any)
     fresh = version_of(page).copy(editor)
     fresh.publish(editor)
 
-    (standing,) = Placement.objects.standing()
+    (standing,) = Placement.objects.active()
     assert standing.target == fresh.content
     assert standing.asset == asset
 
@@ -149,7 +149,7 @@ def test_a_draft_is_no_placement(page: PageContent, editor: Any) -> None:
 
     version_of(page).copy(editor)
 
-    assert Placement.objects.standing().get().target == page
+    assert Placement.objects.active().get().target == page
 
 
 def test_deleting_a_page_takes_its_placements_back(page: PageContent, editor: Any) -> None:
@@ -158,17 +158,17 @@ def test_deleting_a_page_takes_its_placements_back(page: PageContent, editor: An
 
     Page.objects.get(pk=page.page_id).delete()
 
-    assert not Placement.objects.standing().exists()
+    assert not Placement.objects.active().exists()
     assert AuditEvent.objects.filter(type="placement.removed").count() == 1
 
 
 def test_hanging_the_gate_in_twice_changes_nothing(page: PageContent, editor: Any) -> None:
-    gate.connect()
+    publish_checks.connect()
     add_image(page, make_asset())
 
     publish(page, editor)
 
     checks = Version.check_publish
     listed = list(getattr(checks, "functions", checks))
-    assert listed.count(gate._demand_approved) == 1
-    assert AuditEvent.objects.filter(type="placement.made").count() == 1
+    assert listed.count(publish_checks._demand_approved) == 1
+    assert AuditEvent.objects.filter(type="placement.created").count() == 1

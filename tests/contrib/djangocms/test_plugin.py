@@ -41,12 +41,12 @@ def choices_of(client: Client, plugin: GeneratedImage) -> set[str]:
 
 def test_a_visitor_gets_picture_label_and_caption(page: PageContent, editor: Any) -> None:
     asset = make_asset()
-    add_image(page, asset, caption="From our kiln", loads_first=True)
+    add_image(page, asset, caption="From our kiln", loads_eagerly=True)
     publish(page, editor)
 
     html = visit(page)
 
-    assert delivery.public_address(asset.renditions.get(format="webp", width=32)) in html
+    assert delivery.public_url(asset.renditions.get(format="webp", width=32)) in html
     assert 'alt="A mug on a table"' in html
     assert 'fetchpriority="high"' in html
     assert "AI generated" in html
@@ -102,7 +102,7 @@ def test_withdrawing_empties_the_published_page_at_once(page: PageContent, edito
 def test_an_editor_sees_an_unapproved_image_with_a_note(
     page: PageContent, editor: Any, client: Client, state: ReviewState, url_of: Any
 ) -> None:
-    add_image(page, make_asset(review=state))
+    add_image(page, make_asset(review_state=state))
     client.force_login(editor)
 
     html = client.get(url_of(page)).content.decode()
@@ -152,9 +152,9 @@ def test_an_empty_plugin_says_so_to_editors_only(
 def test_the_form_offers_own_images_and_no_strangers_pending_ones(
     page: PageContent, editor: Any, client: Client
 ) -> None:
-    own = make_asset(review="pending", requester=editor)
-    make_asset(review="pending")
-    make_asset(review="rejected", requester=editor)
+    own = make_asset(review_state="pending", requester=editor)
+    make_asset(review_state="pending")
+    make_asset(review_state="rejected", requester=editor)
     client.force_login(editor)
 
     assert choices_of(client, add_image(page, None)) == {str(own.pk)}
@@ -169,7 +169,7 @@ def test_the_form_offers_approved_images_to_those_who_may_view_them(
         permissions=(*CMS_EDITOR, "imagegen.view_asset"),
     )
     approved = make_asset()
-    make_asset(review="pending")
+    make_asset(review_state="pending")
     client.force_login(viewer)
 
     assert choices_of(client, add_image(page, None)) == {str(approved.pk)}
@@ -185,7 +185,7 @@ def save(client: Client, plugin: GeneratedImage, **fields: Any) -> GeneratedImag
 
 
 def test_the_form_saves_a_chosen_image(page: PageContent, editor: Any, client: Client) -> None:
-    own = make_asset(review="pending", requester=editor)
+    own = make_asset(review_state="pending", requester=editor)
     client.force_login(editor)
 
     saved = save(client, add_image(page, None), asset=str(own.pk), caption="New")
@@ -196,7 +196,7 @@ def test_the_form_saves_a_chosen_image(page: PageContent, editor: Any, client: C
 def test_the_form_refuses_an_image_that_is_not_for_the_editor(
     page: PageContent, editor: Any, client: Client
 ) -> None:
-    secret = make_asset(review="pending")
+    secret = make_asset(review_state="pending")
     client.force_login(editor)
 
     saved = save(client, add_image(page, None), asset=str(secret.pk), caption="New")
@@ -208,7 +208,7 @@ def test_the_form_refuses_an_image_that_is_not_for_the_editor(
 def test_changing_the_caption_keeps_an_image_that_one_could_not_choose(
     page: PageContent, editor: Any, client: Client, state: ReviewState
 ) -> None:
-    stranger_s = make_asset(review=state)
+    stranger_s = make_asset(review_state=state)
     plugin = add_image(page, stranger_s)
     client.force_login(editor)
 
@@ -247,7 +247,7 @@ def test_an_asset_on_a_page_cannot_be_deleted(page: PageContent) -> None:
     asset = make_asset(formats=())
     add_image(page, asset)
 
-    @use_case(silent=True)
+    @use_case(audited=False)
     def delete(asset: Asset) -> None:
         asset.delete()
 

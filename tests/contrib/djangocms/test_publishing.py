@@ -26,16 +26,16 @@ def test_a_draft_gets_the_image_and_stays_a_draft(page: PageContent, editor: Any
     asset = make_asset()
 
     plugin = place_on_page(
-        actor=access.person(editor),
+        actor=access.actor_for(editor),
         page_content=page,
         asset=asset,
-        slot="hero",
+        placeholder="hero",
         alt_text="Our kiln",
         caption="At work",
     )
 
     assert (plugin.asset, plugin.alt_text, plugin.caption) == (asset, "Our kiln", "At work")
-    assert plugin.loads_first
+    assert plugin.loads_eagerly
     assert plugin.placeholder.slot == "hero"
     assert version_of(page).state == DRAFT
     assert not Placement.objects.exists()
@@ -45,12 +45,16 @@ def test_it_publishes_on_wish(page: PageContent, editor: Any) -> None:
     asset = make_asset()
 
     place_on_page(
-        actor=access.person(editor), page_content=page, asset=asset, slot="hero", publish=True
+        actor=access.actor_for(editor),
+        page_content=page,
+        asset=asset,
+        placeholder="hero",
+        publish=True,
     )
 
     assert version_of(page).state == PUBLISHED
-    assert Placement.objects.standing().get().asset == asset
-    assert delivery.public_address(asset.renditions.get(format="jpeg", width=32)) in visit(page)
+    assert Placement.objects.active().get().asset == asset
+    assert delivery.public_url(asset.renditions.get(format="jpeg", width=32)) in visit(page)
 
 
 def test_a_published_page_is_changed_in_a_new_version(page: PageContent, editor: Any) -> None:
@@ -58,7 +62,11 @@ def test_a_published_page_is_changed_in_a_new_version(page: PageContent, editor:
     asset = make_asset()
 
     plugin = place_on_page(
-        actor=access.person(editor), page_content=page, asset=asset, slot="hero", publish=True
+        actor=access.actor_for(editor),
+        page_content=page,
+        asset=asset,
+        placeholder="hero",
+        publish=True,
     )
 
     assert plugin.placeholder.source != page
@@ -67,13 +75,13 @@ def test_a_published_page_is_changed_in_a_new_version(page: PageContent, editor:
 
 
 def test_a_second_image_takes_the_first_one_s_place(page: PageContent, editor: Any) -> None:
-    actor = access.person(editor)
+    actor = access.actor_for(editor)
     first, second = make_asset(), make_asset()
-    place_on_page(actor=actor, page_content=page, asset=first, slot="hero", publish=True)
+    place_on_page(actor=actor, page_content=page, asset=first, placeholder="hero", publish=True)
 
-    place_on_page(actor=actor, page_content=page, asset=second, slot="hero", publish=True)
+    place_on_page(actor=actor, page_content=page, asset=second, placeholder="hero", publish=True)
 
-    assert [p.asset for p in Placement.objects.standing()] == [second]
+    assert [p.asset for p in Placement.objects.active()] == [second]
 
 
 def test_an_unapproved_image_leaves_the_page_as_it_was(page: PageContent, editor: Any) -> None:
@@ -81,10 +89,10 @@ def test_an_unapproved_image_leaves_the_page_as_it_was(page: PageContent, editor
 
     with pytest.raises(ConditionFailed):
         place_on_page(
-            actor=access.person(editor),
+            actor=access.actor_for(editor),
             page_content=page,
-            asset=make_asset(review="pending"),
-            slot="hero",
+            asset=make_asset(review_state="pending"),
+            placeholder="hero",
             publish=True,
         )
 
@@ -95,7 +103,10 @@ def test_an_unapproved_image_leaves_the_page_as_it_was(page: PageContent, editor
 def test_an_unknown_place_is_refused_with_the_known_ones(page: PageContent, editor: Any) -> None:
     with pytest.raises(CannotPlace, match="content, hero, intro"):
         place_on_page(
-            actor=access.person(editor), page_content=page, asset=make_asset(), slot="nowhere"
+            actor=access.actor_for(editor),
+            page_content=page,
+            asset=make_asset(),
+            placeholder="nowhere",
         )
 
 
@@ -106,7 +117,10 @@ def test_an_old_version_is_refused(page: PageContent, editor: Any) -> None:
 
     with pytest.raises(CannotPlace, match="no longer be edited"):
         place_on_page(
-            actor=access.person(editor), page_content=page, asset=make_asset(), slot="hero"
+            actor=access.actor_for(editor),
+            page_content=page,
+            asset=make_asset(),
+            placeholder="hero",
         )
 
 
@@ -117,6 +131,8 @@ def test_both_permissions_are_needed(page: PageContent, permissions: tuple[str, 
     user = make_user(is_staff=True, permissions=permissions)
 
     with pytest.raises(access.NotPermitted):
-        place_on_page(actor=access.person(user), page_content=page, asset=make_asset(), slot="hero")
+        place_on_page(
+            actor=access.actor_for(user), page_content=page, asset=make_asset(), placeholder="hero"
+        )
 
     assert not GeneratedImage.objects.exists()

@@ -35,7 +35,7 @@ from imagegen_app.services.policy import access, catalog  # noqa: E402
 from imagegen_app.services.policy.budgets import OverBudget  # noqa: E402
 
 EDITOR = get_user_model().objects.get(username="editor")
-ACTOR = access.person(EDITOR)
+ACTOR = access.actor_for(EDITOR)
 
 
 def ask(number: int, *, count: int = 1, key: str = "", words: str = "") -> Job:
@@ -81,7 +81,7 @@ class Auditor(threading.Thread):
     def run(self) -> None:
         """Look again and again."""
         while not self.over.is_set():
-            self.broken |= set(doctor.broken_invariants())
+            self.broken |= set(doctor.violated_invariants())
             for period in BudgetPeriod.objects.all():
                 self.most = max(self.most, period.reserved + period.spent)
             self.looks += 1
@@ -137,7 +137,7 @@ def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
         "used": str(used),
         "most at any moment": str(auditor.most),
         "looks": auditor.looks,
-        "broken": sorted(auditor.broken | set(doctor.broken_invariants())),
+        "broken": sorted(auditor.broken | set(doctor.violated_invariants())),
         "median ms": round(statistics.median([t for _told, times in found for t in times]), 1),
         "one key": sorted(answers.values()),
         "jobs of one key": Job.objects.filter(idempotency_key="one").count(),

@@ -33,7 +33,7 @@ from imagegen_app.services.foundation import wakeups  # noqa: E402
 from imagegen_app.services.gateways import content_fields  # noqa: E402
 from imagegen_app.services.job_requests import job_actions  # noqa: E402
 from imagegen_app.services.policy import access, catalog  # noqa: E402
-from imagegen_app.services.policy.access import Refused  # noqa: E402 - the apps come first
+from imagegen_app.services.policy.access import ActionRefused  # noqa: E402 - the apps come first
 from imagegen_app.services.worker import webhook_inbox  # noqa: E402
 from imagegen_app.testing import factories  # noqa: E402
 from project.catalog.models import Category, Product  # noqa: E402
@@ -57,7 +57,9 @@ def prepare() -> dict[str, Any]:
         burst=int(os.environ.get("SITE_BURST", "5")),
     )
     wire = "gpt-image-2.6-flare" if site.ADAPTER == "openai" else "generic-1"
-    model = factories.make_image_model(provider=provider, slug="generic-1", wire_name=wire)
+    model = factories.make_image_model(
+        provider=provider, slug="generic-1", provider_model_name=wire
+    )
     factories.make_user("editor", groups=["Image editors"])
     group = factories.make_group("Image editors")
     factories.make_grant(group=group, image_model=model)
@@ -101,7 +103,7 @@ def ring(*, name: str = "drive", delay: float = 0, times: int = 1) -> dict[str, 
     for _ in range(times):
         began = _waited()
         try:
-            base.current().ring(name, delay=delay)
+            base.current().enqueue(name, delay=delay)
         except Exception as error:  # noqa: BLE001 - told to the test
             raised = type(error).__name__
         slowest = max(slowest, _waited() - began)
@@ -115,12 +117,12 @@ def quiet() -> dict[str, Any]:
 
 def cancel(*, jobs: list[str]) -> dict[str, Any]:
     """Cancel jobs as their requester; return how many had ended at once."""
-    actor = access.person(get_user_model().objects.get(username="editor"))
+    actor = access.actor_for(get_user_model().objects.get(username="editor"))
     ended = 0
     for job in Job.objects.filter(pk__in=jobs):
         try:
             ended += job_actions.cancel(actor=actor, job=job)
-        except Refused:
+        except ActionRefused:
             continue
     return {"ended": ended}
 
@@ -132,12 +134,12 @@ def batch(*, count: int) -> dict[str, Any]:
         Product(category=shelf, name=f"Mug {n}", slug=f"mug-{n}", sku=f"M-{n}", price=Decimal(9))
         for n in range(count)
     )
-    target = content_fields.by_path("catalog.Product.image")
+    target = content_fields.target_by_path("catalog.Product.image")
     version = TemplateVersion.objects.get(template__slug="plain")
     if target is None:
         raise RuntimeError("the site has no target")
     made = lifecycle.start(
-        actor=access.person(get_user_model().objects.get(username="editor")),
+        actor=access.actor_for(get_user_model().objects.get(username="editor")),
         version=version,
         title="Mugs",
         keys=[str(product.pk) for product in products],

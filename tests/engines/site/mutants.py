@@ -21,12 +21,12 @@ class Mutants(AppConfig):
 def send_again() -> None:
     """Send a call again whose answer never came, instead of asking what became of it."""
     from imagegen_app.services.gateways import spool  # noqa: PLC0415 - the apps come first
-    from imagegen_app.services.jobs.rebuilding import request_of  # noqa: PLC0415 - as above
+    from imagegen_app.services.jobs.rebuilding import rebuild_request  # noqa: PLC0415 - as above
     from imagegen_app.services.worker import driver  # noqa: PLC0415
 
     def recover(self: Any, job: Any, attempt: Any) -> None:
         adapter = self._adapter(job)
-        work = adapter.submit(request_of(job, attempt), answer=spool.answer_of(attempt))
+        work = adapter.submit(rebuild_request(job, attempt), answer=spool.answer_of(attempt))
         self._call("submit", job, attempt, adapter, work)
 
     driver.Driver._recover = recover  # type: ignore[method-assign]
@@ -62,7 +62,7 @@ def lose_files() -> None:
 
     from imagegen_app.services.worker import _results  # noqa: PLC0415 - as above
 
-    keep = _results.keep
+    keep = _results.store_results
 
     def forgetful(job: Any, attempt: Any, *, made: Any) -> Any:
         kept = keep(job, attempt, made=made)
@@ -70,7 +70,7 @@ def lose_files() -> None:
             storages["imagegen"].delete(image.master.key)
         return kept
 
-    _results.keep = forgetful
+    _results.store_results = forgetful
 
 
 MUTATIONS = {

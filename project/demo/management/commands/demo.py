@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from imagegen_app.services.policy.access import Refused
+from imagegen_app.services.policy.access import ActionRefused
 from project import seed
 from project.demo import governance, main_job, processes
 
@@ -86,7 +86,7 @@ class Command(BaseCommand):
                     jobs, worker=worker, seconds=options["timeout"], progress=self.progress
                 )
                 rows = main_job.finish(jobs)
-            except Refused as refusal:
+            except ActionRefused as refusal:
                 raise CommandError(str(refusal)) from None
             except main_job.MainJobFailed as fault:
                 raise CommandError(f"The main job did not finish: {fault}.") from None

@@ -22,7 +22,7 @@ _GOOD = {"succeeded", "approved", "settled", "passed"}
 _BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "unknown", "refused"}
 
 
-def chip(value: str, text: object) -> SafeString:
+def state_badge(value: str, text: object) -> SafeString:
     """Return a state as a chip; its words say the same as its colour."""
     kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
     return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
@@ -40,17 +40,17 @@ def timeline(job: Job) -> SafeString:
                     told.at.strftime("%Y-%m-%d %H:%M:%S"),
                     told.sentence,
                     reverse("admin:imagegen_auditevent_change", args=[told.event.pk]),
-                    _("entry %(place)s") % {"place": told.place}
-                    if told.place is not None
+                    _("entry %(place)s") % {"place": told.seq}
+                    if told.seq is not None
                     else _("not sealed yet"),
                 )
-                for told in descriptions.of_job(job)
+                for told in descriptions.describe_job_history(job)
             ),
         ),
     )
 
 
-class OwnRows(RecordAdmin):
+class OwnedRecordAdmin(RecordAdmin):
     """A table of which people without the view permission see their own rows."""
 
     #: Path from the row to its requester.

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.engines.base import RING_SECONDS
+from imagegen_app.engines.base import BROKER_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 _DEAD_SECONDS = 1.0
 _NO_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 _BOUNDS = {
-    "redis": {"socket_connect_timeout": RING_SECONDS, "socket_timeout": RING_SECONDS},
-    "amqp": {"read_timeout": RING_SECONDS, "write_timeout": RING_SECONDS},
+    "redis": {
+        "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+        "socket_timeout": BROKER_TIMEOUT_SECONDS,
+    },
+    "amqp": {"read_timeout": BROKER_TIMEOUT_SECONDS, "write_timeout": BROKER_TIMEOUT_SECONDS},
 }
 
 
-class BrokerSilent(RuntimeError):
+class BrokerUnavailable(RuntimeError):
     """The broker failed a moment ago, and is not asked again yet."""
 
 
-class BrokerLine:
+class BoundedProducer:
     """A producer that threads take turns with."""
 
     def __init__(self) -> None:
@@ -42,13 +45,13 @@ class BrokerLine:
     def use(self, app: Any, work: Callable[[Any], None]) -> None:
         """Call `work` with a producer; once more if the connection had gone stale.
 
-        :raises BrokerSilent: if the line is busy, or the broker failed within the last second.
+        :raises BrokerUnavailable: if the line is busy, or the broker failed within the last second.
         """
-        if not self._lock.acquire(timeout=RING_SECONDS):
-            raise BrokerSilent
+        if not self._lock.acquire(timeout=BROKER_TIMEOUT_SECONDS):
+            raise BrokerUnavailable
         try:
             if time.monotonic() < self._dead_until:
-                raise BrokerSilent
+                raise BrokerUnavailable
             self._use(app, work)
         finally:
             self._lock.release()
@@ -61,7 +64,7 @@ class BrokerLine:
         except Exception:
             self._hang_up()
             # What went stale while nobody rang fails at once; a dead broker is not asked twice.
-            if not was_open or time.monotonic() - began > RING_SECONDS / 5:
+            if not was_open or time.monotonic() - began > BROKER_TIMEOUT_SECONDS / 5:
                 self._dead_until = time.monotonic() + _DEAD_SECONDS
                 raise
         else:
@@ -71,7 +74,7 @@ class BrokerLine:
     def _open(self, app: Any) -> Any:
         if self._producer is None:
             line = app.connection_for_write(
-                connect_timeout=RING_SECONDS, heartbeat=0, transport_options=_NO_RETRY
+                connect_timeout=BROKER_TIMEOUT_SECONDS, heartbeat=0, transport_options=_NO_RETRY
             )
             line.transport_options.update(_BOUNDS.get(kind_of(line), {}))
             self._line = line
@@ -81,7 +84,7 @@ class BrokerLine:
     def _hang_up(self) -> None:
         if self._line is not None:
             with suppress(Exception):
-                self._line.collapse(socket_timeout=RING_SECONDS / 5)
+                self._line.collapse(socket_timeout=BROKER_TIMEOUT_SECONDS / 5)
         self._line = self._producer = None
 
     def _forget(self) -> None:

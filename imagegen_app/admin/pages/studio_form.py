@@ -45,7 +45,7 @@ class _SeveralFiles(forms.ClearableFileInput):
     allow_multiple_selected = True
 
 
-class StartImagesField(forms.FileField):
+class SourceImagesField(forms.FileField):
     """Several uploaded images; each is checked for its size before a byte of it is read."""
 
     widget = _SeveralFiles
@@ -66,10 +66,10 @@ class StartImagesField(forms.FileField):
                         "most": MAX_INPUT_BYTES // _MEGABYTE,
                     }
                 )
-        return [super(StartImagesField, self).clean(file, initial) for file in files]
+        return [super(SourceImagesField, self).clean(file, initial) for file in files]
 
 
-class RecipeForm(forms.Form):
+class StudioForm(forms.Form):
     """What an editor fills in."""
 
     template = forms.ModelChoiceField(
@@ -104,7 +104,7 @@ class RecipeForm(forms.Form):
             files if self.is_for_this_template else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
-        self._choice("asset").queryset = chooser.usable(actor)
+        self._choice("asset").queryset = chooser.usable_assets(actor)
         self.version = version
         self._choice("template").queryset = PromptTemplate.objects.filter(
             is_archived=False, current__isnull=False
@@ -162,7 +162,7 @@ class RecipeForm(forms.Form):
         self.fields["negative"] = forms.CharField(
             label=_("Negative prompt (what to leave out)"), required=False, max_length=1000
         )
-        self.fields["starts"] = StartImagesField(
+        self.fields["starts"] = SourceImagesField(
             label=_("Source images"),
             required=False,
             help_text=_(
@@ -189,7 +189,7 @@ class RecipeForm(forms.Form):
         return [self[f"v_{variable.name}"] for variable in self.variables]
 
     @property
-    def started_from(self) -> Asset | None:
+    def source_asset(self) -> Asset | None:
         """The asset that is changed, if one was chosen."""
         value = self["asset"].value()
         try:
@@ -198,25 +198,25 @@ class RecipeForm(forms.Form):
             return None
         return found
 
-    def wish(self, actor: Person) -> Wish:
+    def job_request(self, actor: Person) -> Wish:
         """Return the wish of a valid form; sent twice from one page, it is one request.
 
-        :raises InvalidWish: if a part does not fit.
+        :raises InvalidJobRequest: if a part does not fit.
         """
         wish = self._compose(actor, self.cleaned_data)
-        return creation.once(wish, page=self.cleaned_data.get("nonce", ""))
+        return creation.with_form_key(wish, page=self.cleaned_data.get("nonce", ""))
 
-    def draft_wish(self, actor: Person) -> Wish:
+    def draft_job_request(self, actor: Person) -> Wish:
         """Return the wish of what the form holds by now, be it unfinished.
 
-        :raises InvalidWish: if a part is missing or does not fit.
+        :raises InvalidJobRequest: if a part is missing or does not fit.
         """
         if self.is_bound:
             self.is_valid()
             return self._compose(actor, getattr(self, "cleaned_data", {}))
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         initial["image_model"] = ImageModel.objects.filter(pk=initial["image_model"]).first()
-        initial["asset"] = self.started_from
+        initial["asset"] = self.source_asset
         return self._compose(actor, initial)
 
     def _compose(self, actor: Person, data: Mapping[str, Any]) -> Wish:

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from imagegen_app.core.errors import BadResponse
-from imagegen_app.core.words import gettext_noop
+from imagegen_app.core.i18n import gettext_noop
 
 #: Everything that Pillow's decoders were seen to let out on hostile bytes.
 PILLOW_FAULTS: tuple[type[BaseException], ...] = (
@@ -33,7 +33,7 @@ PILLOW_FAULTS: tuple[type[BaseException], ...] = (
 )
 
 #: Every reason with its sentence.
-SENTENCES: dict[str, str] = {
+MESSAGES: dict[str, str] = {
     "empty": gettext_noop("The file is empty."),
     "too_large": gettext_noop("The file is larger than allowed."),
     "too_many_pixels": gettext_noop("The image has more pixels than allowed."),
@@ -71,15 +71,15 @@ SENTENCES: dict[str, str] = {
 }
 
 
-class BadImage(BadResponse):
+class InvalidImage(BadResponse):
     """The file is not an image that we accept."""
 
     code = "bad_image"
     remedy = "Use a single PNG, JPEG, WebP or AVIF image within the limits."
 
     def __init__(self, reason: str, *, detail: str = "") -> None:
-        super().__init__(SENTENCES.get(reason, SENTENCES["damaged"]), detail=detail or reason)
-        #: The stable name of what is wrong: a key of `SENTENCES`.
+        super().__init__(MESSAGES.get(reason, MESSAGES["damaged"]), detail=detail or reason)
+        #: The stable name of what is wrong: a key of `MESSAGES`.
         self.reason = reason
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from imagegen_app.services.policy import access
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
-DOOR = System("djangocms")
+DJANGOCMS_ACTOR = System("djangocms")
 
 
 def connect() -> None:
@@ -49,7 +49,7 @@ def _demand_approved(version: Any, _user: Any) -> None:
     waiting = [
         image
         for image in images_on(version.content)
-        if image.asset is None or image.asset.review != ReviewState.APPROVED.value
+        if image.asset is None or image.asset.review_state != ReviewState.APPROVED.value
     ]
     if waiting:
         raise ConditionFailed(
@@ -68,11 +68,11 @@ def _after(*, operation: str, obj: Any, **_kwargs: Any) -> None:
     if operation == OPERATION_PUBLISH:
         _note(obj)
     elif operation == OPERATION_UNPUBLISH:
-        placement.content_gone(actor=DOOR, target=obj.content)
+        placement.remove_all_from(actor=DJANGOCMS_ACTOR, target=obj.content)
 
 
 def _deleted(*, instance: Any, **_kwargs: Any) -> None:
-    placement.content_gone(actor=DOOR, target=instance)
+    placement.remove_all_from(actor=DJANGOCMS_ACTOR, target=instance)
 
 
 def _publisher(version: Any) -> Actor:
@@ -81,9 +81,9 @@ def _publisher(version: Any) -> Actor:
     step = StateTracking.objects.filter(version=version).select_related("user").last()
     user = version.created_by if step is None else step.user
     if user is None or not user.is_active:
-        return DOOR
-    person = access.person(user)
-    return person if access.may(person, "place_asset") else DOOR
+        return DJANGOCMS_ACTOR
+    person = access.actor_for(user)
+    return person if access.has_permission(person, "place_asset") else DJANGOCMS_ACTOR
 
 
 def _note(version: Any) -> None:
@@ -92,7 +92,7 @@ def _note(version: Any) -> None:
     for image in images_on(version.content):
         if image.asset is None:
             continue
-        placement.note(
+        placement.record_placement(
             actor=actor,
             asset=image.asset,
             target=version.content,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegen_app.engines.base import Complaint, longest_drive
-from imagegen_app.engines.broker_line import kind_of
+from imagegen_app.engines.base import SettingsIssue, max_drive_seconds
+from imagegen_app.engines.celery_producer import kind_of
 
 
-def complaints(app: Any, *, settings: Any) -> list[Complaint]:
+def check_settings(app: Any, *, settings: Any) -> list[SettingsIssue]:
     """Look at the site's Celery app; asks no broker.
 
     Sources: Celery's and kombu's own documentation of each setting, and what was measured.
     """
-    found: list[Complaint] = []
+    found: list[SettingsIssue] = []
     conf = app.conf
     if conf.task_always_eager:
         found.append(
-            Complaint(
+            SettingsIssue(
                 "W032",
                 "CELERY_TASK_ALWAYS_EAGER processes jobs in the web request.",
                 "Remove it, and run imagegen_worker; for tests there is the immediate engine.",
@@ -25,7 +25,7 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         )
     if not getattr(conf, "broker_url", None):
         found.append(
-            Complaint(
+            SettingsIssue(
                 "W033",
                 "Celery has no broker configured: it tries RabbitMQ on this host.",
                 "Set CELERY_BROKER_URL, and load the site's Celery app in its __init__.py.",
@@ -33,19 +33,19 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         )
     kind = kind_of(app.connection_for_read())
     options = dict(conf.broker_transport_options or {})
-    if kind == "redis" and int(options.get("visibility_timeout", 3600)) <= longest_drive():
+    if kind == "redis" and int(options.get("visibility_timeout", 3600)) <= max_drive_seconds():
         found.append(
-            Complaint(
+            SettingsIssue(
                 "W034",
                 "Redis may deliver a task to a second worker while the first still processes it.",
                 "Set CELERY_BROKER_TRANSPORT_OPTIONS['visibility_timeout'] to more than "
-                f"{longest_drive()} seconds; its default is 3600.",
+                f"{max_drive_seconds()} seconds; its default is 3600.",
             )
         )
     pooled = any(entry.get("OPTIONS", {}).get("pool") for entry in settings.DATABASES.values())
     if not pooled and not _reuses(app, settings):
         found.append(
-            Complaint(
+            SettingsIssue(
                 "W035",
                 "Celery closes the database connection after every task.",
                 "Set CELERY_DB_REUSE_MAX for processes, or a connection pool "
@@ -54,19 +54,19 @@ def complaints(app: Any, *, settings: Any) -> list[Complaint]:
         )
     if conf.worker_prefetch_multiplier not in {0, 1}:
         found.append(
-            Complaint(
+            SettingsIssue(
                 "W036",
                 f"A worker prefetches {conf.worker_prefetch_multiplier} tasks per slot, so that idle "
                 "workers do not get them.",
                 "Set CELERY_WORKER_PREFETCH_MULTIPLIER = 1.",
             )
         )
-    if (limit := conf.task_time_limit) and limit < longest_drive():
+    if (limit := conf.task_time_limit) and limit < max_drive_seconds():
         found.append(
-            Complaint(
+            SettingsIssue(
                 "W037",
                 f"CELERY_TASK_TIME_LIMIT stops a task after {limit} seconds.",
-                f"A task may take {longest_drive()} seconds; raise the limit, or remove it.",
+                f"A task may take {max_drive_seconds()} seconds; raise the limit, or remove it.",
             )
         )
     return found

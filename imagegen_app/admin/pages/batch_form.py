@@ -25,7 +25,7 @@ PILOT_FROM = 50
 PILOT = 3
 
 
-class PlanForm(forms.Form):
+class BatchForm(forms.Form):
     """Choose the template and what its variables are for each object."""
 
     template = forms.ModelChoiceField(
@@ -56,7 +56,7 @@ class PlanForm(forms.Form):
         self._field("image_model").queryset = ImageModel.objects.filter(pk__in=granted).order_by(
             "name"
         )
-        self.fields["pilot"] = forms.IntegerField(
+        self.fields["pilot_rows"] = forms.IntegerField(
             label=_("Pilot"),
             required=False,
             min_value=0,
@@ -66,17 +66,17 @@ class PlanForm(forms.Form):
                 "Rows to generate first, for review before the rest starts. 0 = all at once."
             ),
         )
-        self.fields["cap"] = forms.DecimalField(
+        self.fields["spending_limit"] = forms.DecimalField(
             label=_("Spending limit"), required=False, min_value=0, max_digits=12, decimal_places=2
         )
-        self.fields["stop_at_failures"] = forms.IntegerField(
+        self.fields["max_failure_percent"] = forms.IntegerField(
             label=_("Pause above this failure rate (%)"),
             required=False,
             min_value=0,
             max_value=100,
             initial=50,
         )
-        self.fields["stop_at_blocks"] = forms.IntegerField(
+        self.fields["max_blocked"] = forms.IntegerField(
             label=_("Pause after this many rows are blocked by the content check"),
             required=False,
             min_value=0,
@@ -124,16 +124,19 @@ class PlanForm(forms.Form):
     @property
     def limit_fields(self) -> list[Any]:
         """The fields that say when the batch waits for a person."""
-        return [self[name] for name in ("pilot", "cap", "stop_at_failures", "stop_at_blocks")]
+        return [
+            self[name]
+            for name in ("pilot_rows", "spending_limit", "max_failure_percent", "max_blocked")
+        ]
 
-    def limits(self) -> lifecycle.Limits:
+    def limits(self) -> lifecycle.BatchLimits:
         """Return when the batch waits for a person, as a valid form says."""
         data = self.cleaned_data
-        return lifecycle.Limits(
-            pilot=data.get("pilot") or 0,
-            cap=data.get("cap"),
-            stop_at_failures=data.get("stop_at_failures") or 0,
-            stop_at_blocks=data.get("stop_at_blocks") or 0,
+        return lifecycle.BatchLimits(
+            pilot=data.get("pilot_rows") or 0,
+            spending_limit=data.get("spending_limit"),
+            max_failure_percent=data.get("max_failure_percent") or 0,
+            max_blocked=data.get("max_blocked") or 0,
         )
 
     def mapping(self) -> tuple[dict[str, str], dict[str, str]]:

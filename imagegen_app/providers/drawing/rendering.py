@@ -9,7 +9,7 @@ from PIL import Image
 
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.providers.drawing import alterations, mark, palette, scenes
-from imagegen_app.providers.families import canvas
+from imagegen_app.providers.families import masks
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest
@@ -57,15 +57,15 @@ def _drawn(request: GenerationRequest, *, seed: int) -> Image.Image:
             negative_prompt=request.negative_prompt,
         )
     images = [i for i in request.inputs if i.role is not InputRole.MASK]
-    source = canvas.open_image(images[0].data)
+    source = masks.open_image(images[0].data)
     prompt, size = request.prompt, request.size
     if request.operation is Operation.REMOVE_BACKGROUND:
         return alterations.remove_background(source)
     if request.operation is Operation.UPSCALE:
         return alterations.upscale(source, size=size)
-    masks = [i for i in request.inputs if i.role is InputRole.MASK]
-    if masks:
-        area = canvas.edit_area(masks[0].data)
+    marked = [i for i in request.inputs if i.role is InputRole.MASK]
+    if marked:
+        area = masks.edit_area(marked[0].data)
         return alterations.inpaint(source, area=area, prompt=prompt, size=size, seed=seed)
     if request.operation is Operation.OUTPAINT:
         anchor = str(request.parameters.get("anchor", "center"))

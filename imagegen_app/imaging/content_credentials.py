@@ -28,19 +28,19 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
 from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.types import Operation
 from imagegen_app.imaging.certificates import check_certificate, make_development_chain
-from imagegen_app.imaging.faults import BadImage
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, sniff
 from imagegen_app.imaging.metadata import clean
 
 __all__ = [
-    "Credentials",
+    "ContentCredentials",
     "Parent",
-    "Signing",
     "SigningFailed",
+    "SigningIdentity",
     "SoftwareAgent",
     "check_certificate",
     "make_development_chain",
-    "read_credentials",
+    "read_content_credentials",
     "sign",
 ]
 
@@ -74,7 +74,7 @@ class SigningFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Signing:
+class SigningIdentity:
     """Who signs, and how."""
 
     #: The signer's certificate first, then its issuers.
@@ -109,7 +109,7 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ContentCredentials:
     """What a file's Content Credentials say; text from a stranger, cleaned and capped."""
 
     #: `valid` is intact, by a signer whom we do not know; `trusted` is by one whom we do.
@@ -132,7 +132,7 @@ def sign(
     data: bytes,
     media_type: str,
     *,
-    signing: Signing,
+    signing: SigningIdentity,
     title: str,
     operation: Operation | str,
     digital_source_type: str,
@@ -183,23 +183,25 @@ def sign(
     return out.getvalue()
 
 
-def read_credentials(data: bytes, media_type: str, *, trust_anchors: str = "") -> Credentials:
+def read_content_credentials(
+    data: bytes, media_type: str, *, trust_anchors: str = ""
+) -> ContentCredentials:
     """Return what the file's Content Credentials say, and whether they hold.
 
     Bytes that are not of the named type, one of our four, never reach the native parser.
     """
     try:
         if FORMATS[sniff(data)].media_type != media_type:
-            return Credentials(state="unreadable")
+            return ContentCredentials(state="unreadable")
         context = _reading(os.getpid(), trust_anchors)
         with Reader(media_type, io.BytesIO(data), context=context) as reader:
             store = json.loads(reader.json())
     except C2paError as fault:
         is_none = "ManifestNotFound" in str(fault)
-        return Credentials(state="none" if is_none else "unreadable")
-    except (BadImage, ValueError, RecursionError):
-        return Credentials(state="unreadable")
-    return _read_store(store) if isinstance(store, dict) else Credentials(state="unreadable")
+        return ContentCredentials(state="none" if is_none else "unreadable")
+    except (InvalidImage, ValueError, RecursionError):
+        return ContentCredentials(state="unreadable")
+    return _read_store(store) if isinstance(store, dict) else ContentCredentials(state="unreadable")
 
 
 def _actions(
@@ -246,7 +248,7 @@ def _network(hosts: list[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=16)
-def _writing(_pid: int, signing: Signing) -> tuple[Context, Signer]:
+def _writing(_pid: int, signing: SigningIdentity) -> tuple[Context, Signer]:
     host = urlsplit(signing.tsa_url).hostname
     settings = _network([host] if host else [])
     settings["builder"] = {
@@ -283,14 +285,14 @@ def _translate(fault: C2paError) -> SigningFailed:
     return SigningFailed("other", words)
 
 
-def _read_store(store: dict[str, Any]) -> Credentials:
+def _read_store(store: dict[str, Any]) -> ContentCredentials:
     manifests = _dict(store.get("manifests"))
     active = _dict(manifests.get(str(store.get("active_manifest"))))
     results = _dict(_dict(store.get("validation_results")).get("activeManifest"))
     signed = _dict(active.get("signature_info"))
     generator = next(iter(_dicts(active.get("claim_generator_info"))), {})
     actions = _read_actions(active)
-    return Credentials(
+    return ContentCredentials(
         state=_STATES.get(str(store.get("validation_state")), "unreadable"),
         signer=_text(signed.get("common_name")),
         issuer=_text(signed.get("issuer")),
