@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 HIDDEN = "[hidden]"
 
 _URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://)(?P<rest>[^\s\"'<>]+)", re.IGNORECASE)
-_BEARER = re.compile(r"\b(bearer|basic|token|key)(\s+|\s*[:=]\s*)[\w.~+/=-]{8,}", re.IGNORECASE)
+# `api_key=` and `access_token=` too: an underscore begins a word here, a letter does not.
+_BEARER = re.compile(
+    r"(?<![^\W_])(bearer|basic|token|(?:api)?key)(\s+|\s*[:=]\s*)[\w.~+/=-]{8,}", re.IGNORECASE
+)
 _KEY = re.compile(
     r"\b(?:sk|pk|rk|key|xai|hf|r8|fal|bfl|ghp|gho|whsec|AKIA|ASIA|AIza)[-_]?[\w-]{12,}=*",
 )

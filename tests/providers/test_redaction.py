@@ -15,12 +15,25 @@ from imagegen_app.providers.redaction import RedactingFilter, redact
         "Authorization: Bearer TOPSECRETtoken1",
         "api_key=TOPSECRETkey and token: TOPSECRETvalue",
         "used sk-TOPSECRETabcdefghij today",
+        "apikey=TOPSECRETkey and X-Api-Key: TOPSECRETkey",
+        "access_token=TOPSECRETvalue",
         "data:image/png;base64,TOPSECRETAAAA==",
-        "named TOPSECRET outright",
     ],
 )
-def test_what_is_secret_is_hidden(text: str) -> None:
-    assert "TOPSECRET" not in redact(text, secrets=("TOPSECRET", ""))
+def test_what_looks_secret_is_hidden_though_nobody_named_it(text: str) -> None:
+    assert "TOPSECRET" not in redact(text)
+
+
+def test_a_secret_that_was_named_is_hidden_wherever_it_stands() -> None:
+    assert (
+        redact("named TOPSECRET outright", secrets=("TOPSECRET", "")) == "named [hidden] outright"
+    )
+
+
+def test_words_that_only_end_like_a_key_stay_readable() -> None:
+    assert redact("monkey: chimpanzee, tokens: 1234567890") == (
+        "monkey: chimpanzee, tokens: 1234567890"
+    )
 
 
 def test_the_rest_of_a_url_stays_readable() -> None:
