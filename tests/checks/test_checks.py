@@ -65,6 +65,23 @@ def test_a_mistake_is_named_with_its_mend(
     assert all(message.hint for message in found)
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["sk-proj-0123456789abcdefABCDEF0123456789", "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"],
+)
+def test_a_key_in_the_settings_is_taken_for_one_and_not_repeated(settings: Any, key: str) -> None:
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "CREDENTIALS": {"a": {"SOURCE": key, "HOSTS": ["api.example.com"]}},
+    }
+
+    (found,) = checks.check_settings()
+
+    assert (found.id, "the key itself" in found.msg) == ("imagegen.E005", True)
+    assert "renew the key" in str(found.hint)
+    assert key not in str(found)
+
+
 def test_the_nearest_known_key_is_proposed(settings: Any) -> None:
     settings.IMAGEGEN = {"SUPERUSER_BYPAS": True}
 

@@ -289,7 +289,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "checks.py",
         "if looks_like_secret(source):",
         "if False:",
-        ("checks/test_checks.py::test_a_mistake_is_named_with_its_mend",),
+        ("checks/test_checks.py::test_a_key_in_the_settings_is_taken_for_one_and_not_repeated",),
         "A key that was pasted into the settings goes into the repository.",
     ),
     PlantedFault(
@@ -313,7 +313,9 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "webhooks/views.py",
         "int(length) > MAX_WEBHOOK_BYTES",
         "False",
-        ("webhooks/test_receive.py::test_a_body_past_the_cap_is_refused_unread",),
+        (
+            "webhooks/test_receive.py::test_a_body_that_announces_itself_as_too_long_is_refused_unread",
+        ),
         "Anybody on the Internet fills the server's memory.",
     ),
     PlantedFault(

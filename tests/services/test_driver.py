@@ -21,7 +21,7 @@ from imagegen_app.providers.http import HttpClient, HttpLimits
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters, storage
 from imagegen_app.services.job_requests import job_actions
-from imagegen_app.services.jobs import leases
+from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import inspection
 from imagegen_app.services.worker import driver
 from tests.services.conftest import Site, at_simulator, governed
@@ -222,8 +222,14 @@ def test_a_stale_lease_moves_nothing(site: Site) -> None:
 
     with pytest.raises(leases.LeaseLost):
         leases.postpone(stale, seconds=5)
+    with pytest.raises(leases.LeaseLost):
+        transitions.start_attempt(stale, digest="0" * 64)
+    with pytest.raises(leases.LeaseLost):
+        transitions.cancel(stale, None, charge=None)
 
     assert fresh.lease_token == stale.lease_token + 1
+    fresh.refresh_from_db()
+    assert (fresh.state, fresh.lease_owner, fresh.attempts.count()) == ("queued", "b", 0)
 
 
 def test_two_workers_never_hold_the_same_job(site: Site) -> None:
@@ -237,7 +243,7 @@ def test_two_workers_never_hold_the_same_job(site: Site) -> None:
 
 def test_the_ledger_adds_up_to_the_counters(openai: Site, simulator: SimulatorProcess) -> None:
     simulator.fail("html", times=1)
-    jobs = [ask(openai, prompt=f"mug {n}") for n in range(3)]
+    asked = [ask(openai, prompt=f"mug {n}") for n in range(3)]
     driver.drive(seconds=15)
 
     period = BudgetPeriod.objects.get()
@@ -251,6 +257,6 @@ def test_the_ledger_adds_up_to_the_counters(openai: Site, simulator: SimulatorPr
         sums[entry.kind] += entry.amount
     assert sums["reservation"] - sums["release"] == period.reserved == 0
     assert sums["charge"] == period.spent
-    for job in jobs:
+    for job in asked:
         job.refresh_from_db()
         assert job.state in FINAL_STATES

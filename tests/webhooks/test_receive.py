@@ -143,10 +143,19 @@ def test_another_attempts_signature_does_not_fit_this_address(
     assert client.post(reverse("imagegen:webhook", args=[token])).status_code == 404
 
 
-def test_a_body_past_the_cap_is_refused_unread(client: Client, attempt: Attempt) -> None:
+def test_a_body_past_the_cap_is_refused(client: Client, attempt: Attempt) -> None:
     data = b"x" * (256 * 1024 + 1)
 
     assert post(client, attempt, data, signed(data)) == 413
+
+
+def test_a_body_that_announces_itself_as_too_long_is_refused_unread(
+    client: Client, attempt: Attempt
+) -> None:
+    # The body is shorter than announced: whoever reads it fails.
+    announced = {**signed(body()), "CONTENT_LENGTH": str(256 * 1024 + 1)}
+
+    assert post(client, attempt, body(), announced) == 413
 
 
 def test_only_posts_are_answered(client: Client, attempt: Attempt) -> None:
