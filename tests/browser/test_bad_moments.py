@@ -127,7 +127,7 @@ def test_a_budget_used_up_meanwhile_is_said_and_the_form_is_kept(
     demo.change('update imagegen_budgetperiod set "limit" = spent + reserved')
     try:
         page.click("[name=generate]")
-        page.locator("[role=alert]:has-text('left')").wait_for()
+        page.locator("[role=alert]:has-text('remain')").wait_for()
         kept = page.locator("[name=v_product]").input_value()
     finally:
         demo.change('update imagegen_budgetperiod set "limit" = ?', limit)
