@@ -84,7 +84,7 @@ def serve(folder: Path) -> Generator[Site]:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + 600
     while time.monotonic() < ends:
         if process.poll() is not None:
             break
