@@ -27,7 +27,7 @@ class InvalidSettings(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialSettings:
+class KeySettings:
     """Where a provider's key comes from, and where it may go."""
 
     #: One source or two (for rotation): `env:NAME`, `file:/path`, or the dotted path of a callable.
@@ -73,7 +73,7 @@ class CaptionerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialsSettings:
+class SigningSettings:
     """How images are signed (C2PA)."""
 
     #: PEM file of the signing certificate and its chain, leaf first. Empty: a development one is made.
@@ -151,7 +151,7 @@ class Settings:
     #: Folder for the spool and for keys made on first use; shared by all workers.
     state_dir: str = ""
     #: Provider keys by name; values are sources and hosts, never keys.
-    credentials: dict[str, CredentialSettings] = field(default_factory=dict)
+    credentials: dict[str, KeySettings] = field(default_factory=dict)
     #: Self-hosted provider origins that may be plain http or private, such as `http://10.0.0.5:8188`.
     trusted_origins: tuple[str, ...] = ()
     #: Further adapters by name: dotted paths.
@@ -169,7 +169,7 @@ class Settings:
     #: Suggestions of alternative texts.
     captioner: CaptionerSettings = field(default_factory=CaptionerSettings)
     #: Signing of published files.
-    c2pa: CredentialsSettings = field(default_factory=CredentialsSettings)
+    c2pa: SigningSettings = field(default_factory=SigningSettings)
     #: Other marks in published files.
     marks: MarksSettings = field(default_factory=MarksSettings)
     #: Derived files.
@@ -233,7 +233,7 @@ def read(raw: Any) -> Settings:
         )
     values = _known(Settings, raw, "IMAGEGEN")
     values["credentials"] = {
-        str(name): _nested(CredentialSettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
+        str(name): _nested(KeySettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
         for name, entry in _mapping(
             values.get("credentials", {}), "IMAGEGEN['CREDENTIALS']"
         ).items()
@@ -244,12 +244,12 @@ def read(raw: Any) -> Settings:
             for index, entry in enumerate(_sequence(values["screeners"], "IMAGEGEN['SCREENERS']"))
         )
         for index, screener in enumerate(values["screeners"]):
-            _demand_amount(screener.price, f"IMAGEGEN['SCREENERS'][{index}]['PRICE']")
+            _require_amount(screener.price, f"IMAGEGEN['SCREENERS'][{index}]['PRICE']")
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = _nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
     if "captioner" in values:
-        _demand_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
+        _require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
     built: Settings = _build(Settings, values, "IMAGEGEN")
     return built
 
@@ -286,7 +286,7 @@ def is_debug() -> bool:
 
 
 _SECTIONS: dict[str, type[Any]] = {
-    "c2pa": CredentialsSettings,
+    "c2pa": SigningSettings,
     "marks": MarksSettings,
     "renditions": RenditionSettings,
     "audit": AuditSettings,
@@ -353,7 +353,7 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
     return value
 
 
-def _demand_amount(text: str, place: str) -> None:
+def _require_amount(text: str, place: str) -> None:
     try:
         amount = Decimal(text)
     except InvalidOperation:

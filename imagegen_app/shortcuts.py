@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagegen_app.models import Asset, Job, Placement
 
 
-def generate(*, user: Any, **wish: Any) -> Job:
+def generate(*, user: Any, **job_request: Any) -> Job:
     """Request images for a user and return the job at once; a worker makes them.
 
     Keywords are those of `services.job_requests.composition.compose`: `template` and `variables`, or `prompt`; and
@@ -25,10 +25,12 @@ def generate(*, user: Any, **wish: Any) -> Job:
         why and whom to ask.
     """
     actor = access.actor_for(user)
-    return creation.request_images(actor=actor, wish=composition.compose(actor=actor, **wish))
+    return creation.request_images(
+        actor=actor, job_request=composition.compose(actor=actor, **job_request)
+    )
 
 
-def estimate(*, user: Any, **wish: Any) -> creation.Offer:
+def estimate(*, user: Any, **job_request: Any) -> creation.Offer:
     """Return what a request would cost this user, what is left, and whether it would be refused.
 
     Takes the keywords of `generate`; makes nothing.
@@ -36,7 +38,7 @@ def estimate(*, user: Any, **wish: Any) -> creation.Offer:
     :raises ActionRefused: if it does not fit or has no price.
     """
     actor = access.actor_for(user)
-    return creation.offer(actor=actor, wish=composition.compose(actor=actor, **wish))
+    return creation.offer(actor=actor, job_request=composition.compose(actor=actor, **job_request))
 
 
 def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Placement:

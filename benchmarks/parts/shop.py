@@ -96,8 +96,8 @@ def one_by_one(number: int) -> float:
     """Make jobs by a request each, and return how many seconds it took."""
     began = time.perf_counter()
     for n in range(number):
-        wish = composition.compose(
+        job_request = composition.compose(
             actor=EDITOR, template=TEMPLATE, variables={"product": f"Cup {n}"}
         )
-        creation.request_images(actor=EDITOR, wish=wish)
+        creation.request_images(actor=EDITOR, job_request=job_request)
     return time.perf_counter() - began

@@ -152,7 +152,7 @@ def errors() -> str:
                 code(error.code),
                 f"{first_line(error)} {cell(error.remedy)}",
                 yes_no[error.retryable],
-                yes_no[error.may_fail_over],
+                yes_no[error.can_fail_over],
                 BILLED[error.billed],
             )
             for _, error in sorted(core_errors.all_errors().items())

@@ -61,7 +61,7 @@ class AuditEventAdmin(RecordAdmin):
         "object_link",
         "fact_list",
         "erased",
-        "place",
+        "position",
     ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -114,7 +114,7 @@ class AuditEventAdmin(RecordAdmin):
         return ", ".join(stored_messages.fact_label(name) for name in erased) or EMPTY
 
     @admin.display(description=gettext_lazy("position in the sealed log"))
-    def place(self, obj: AuditEvent) -> str:
+    def position(self, obj: AuditEvent) -> str:
         """Return the entry's place."""
         told = descriptions.describe_events([obj])[0]
         return _("not sealed yet") if told.seq is None else str(told.seq)

@@ -85,7 +85,7 @@ class JobAdmin(OwnedRecordAdmin):
             {
                 "fields": [
                     "state_chip",
-                    "what_happened",
+                    "error_details",
                     "request_facts",
                     "prompt_text",
                     "money_facts",
@@ -103,13 +103,13 @@ class JobAdmin(OwnedRecordAdmin):
         pages = [url for each in PAGES for url in each(self.admin_site).urls()]
         settle = path(
             "<uuid:pk>/settle/",
-            self.admin_site.admin_view(require_POST(self.settle)),
+            self.admin_site.admin_view(require_POST(self.resolve)),
             name="imagegen_job_settle",
         )
         # Under the job's own addresses, since a model admin's pages live there.
         return [*pages, settle, *super().get_urls()]
 
-    def settle(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def resolve(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Settle one job of unknown outcome, by the button that was pressed on its page."""
         job = get_object_or_404(self.get_queryset(request), pk=pk)
         resolution = str(request.POST.get("resolution", ""))
@@ -148,7 +148,7 @@ class JobAdmin(OwnedRecordAdmin):
         return amount(obj.actual_cost, obj.currency)
 
     @admin.display(description=gettext_lazy("what happened"))
-    def what_happened(self, obj: Job) -> str:
+    def error_details(self, obj: Job) -> str:
         """Return the error and its mend."""
         said = (
             stored_messages.translate_stored(obj.error_message),

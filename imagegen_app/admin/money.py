@@ -53,7 +53,7 @@ class BudgetAdmin(CatalogAdmin):
 
     form = BudgetForm
     is_deletable = True
-    list_display = ["name", "scope", "who", "period", "limit_text", "left", "is_enabled"]
+    list_display = ["name", "scope", "who", "period", "limit_text", "remaining", "is_enabled"]
     list_filter = ["scope", "period", "is_enabled"]
     list_select_related = ["group", "user", "provider"]
     search_fields = ["name"]
@@ -74,7 +74,7 @@ class BudgetAdmin(CatalogAdmin):
         return amount(obj.limit, obj.currency)
 
     @admin.display(description=gettext_lazy("remaining in the last period"))
-    def left(self, obj: Budget) -> str:
+    def remaining(self, obj: Budget) -> str:
         """Return what is left of the period that was used last."""
         last = max(obj.periods.all(), key=lambda p: p.starts_on, default=None)
         return amount(obj.limit if last is None else last.remaining, obj.currency)

@@ -44,7 +44,7 @@ class PlacementAdmin(OwnedRecordAdmin):
     search_fields = ["object_label", "object_id"]
     ordering = ["-placed_at"]
     allowed_lookups = ["asset"]
-    actions = ["take_out"]
+    actions = ["remove"]
     fields = [
         "object_label",
         "content_type",
@@ -65,7 +65,7 @@ class PlacementAdmin(OwnedRecordAdmin):
         return bool(request.user.has_perm("imagegen.place_asset"))
 
     @admin.action(description=gettext_lazy("Remove from content"), permissions=["place"])
-    def take_out(self, request: HttpRequest, queryset: QuerySet[Placement]) -> None:
+    def remove(self, request: HttpRequest, queryset: QuerySet[Placement]) -> None:
         self.apply_to_each(
             request,
             queryset,

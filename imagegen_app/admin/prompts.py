@@ -250,7 +250,10 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
-                *((_("Follow-up pass"), values.in_words(one)) for one in passes_from(obj.passes)),
+                *(
+                    (_("Follow-up pass"), values.describe_pass(one))
+                    for one in passes_from(obj.passes)
+                ),
             ]
         )
 

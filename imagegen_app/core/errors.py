@@ -34,7 +34,7 @@ class ProviderError(Exception):
     #: Whether the same call may be repeated by itself.
     retryable: ClassVar[bool] = False
     #: Whether another model may be tried.
-    may_fail_over: ClassVar[bool] = False
+    can_fail_over: ClassVar[bool] = False
     #: Whether money may be gone.
     billed: ClassVar[Billed] = "no"
     #: What a person can do about it.
@@ -76,7 +76,7 @@ class AuthenticationFailed(ProviderError):
     """The provider does not accept our credential."""
 
     code = "authentication_failed"
-    may_fail_over = True
+    can_fail_over = True
     remedy = "An image administrator must renew the provider's credential."
 
 
@@ -84,7 +84,7 @@ class PermissionDenied(ProviderError):
     """The provider does not allow our account to use this model."""
 
     code = "permission_denied"
-    may_fail_over = True
+    can_fail_over = True
     remedy = "An image administrator must check the account at the provider."
 
 
@@ -92,7 +92,7 @@ class NotFound(ProviderError):
     """The provider does not know this model or address; the model may have been retired."""
 
     code = "not_found"
-    may_fail_over = True
+    can_fail_over = True
     remedy = "Choose another model; an image administrator should check this one's lifecycle."
 
 
@@ -101,7 +101,7 @@ class RateLimited(ProviderError):
 
     code = "rate_limited"
     retryable = True
-    may_fail_over = True
+    can_fail_over = True
     remedy = "Wait; the job continues automatically."
 
     def __init__(
@@ -143,7 +143,7 @@ class QuotaExhausted(ProviderError):
     """Our account at the provider has no credit left."""
 
     code = "quota_exhausted"
-    may_fail_over = True
+    can_fail_over = True
     remedy = "An image administrator must raise the limit at the provider."
 
 
@@ -152,7 +152,7 @@ class ProviderUnavailable(ProviderError):
 
     code = "provider_unavailable"
     retryable = True
-    may_fail_over = True
+    can_fail_over = True
     remedy = "Wait; the job continues automatically."
 
 
@@ -161,7 +161,7 @@ class ProviderTimeout(ProviderError):
 
     code = "provider_timeout"
     retryable = True
-    may_fail_over = True
+    can_fail_over = True
     remedy = "Wait; the job continues automatically."
 
 

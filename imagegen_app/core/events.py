@@ -80,11 +80,11 @@ class PersonalDataInClear(EventError):
     """A personal field was about to enter the log in clear."""
 
 
-class BadCommitment(EventError):
+class InvalidCommitment(EventError):
     """A commitment is malformed, or stands for a field that is not personal."""
 
 
-class BadParty(EventError):
+class InvalidParty(EventError):
     """An actor or object has no usable kind or id."""
 
 
@@ -171,17 +171,17 @@ def event_type(name: str) -> EventType:
 def make_commitment(value: str, salt: bytes) -> dict[str, str | int]:
     """Return a commitment to personal text: a salted hash, and the length in characters.
 
-    :raises BadCommitment: if the salt is too short.
+    :raises InvalidCommitment: if the salt is too short.
     """
     if len(salt) < MIN_SALT_BYTES:
-        raise BadCommitment(f"a salt has at least {MIN_SALT_BYTES} bytes")
+        raise InvalidCommitment(f"a salt has at least {MIN_SALT_BYTES} bytes")
     return {"c": hashlib.sha256(salt + value.encode()).hexdigest(), "n": len(value)}
 
 
 def matches_commitment(value: str, *, salt: bytes, commitment: Mapping[str, object]) -> bool:
     """Say whether the commitment was made to this text with this salt.
 
-    :raises BadCommitment: if the salt is too short, or it is no commitment.
+    :raises InvalidCommitment: if the salt is too short, or it is no commitment.
     """
     _check_commitment("value", commitment)
     expected = make_commitment(value, salt)
@@ -206,14 +206,14 @@ def build_body(
 
     :raises UnknownEvent: if no event has this name.
     :raises PersonalDataInClear: if the data hold a personal field of the event, at any depth.
-    :raises BadCommitment: if a commitment is malformed, or its field is not personal.
-    :raises BadParty: if an actor's id is no pseudonym, or a kind or id is unusable.
+    :raises InvalidCommitment: if a commitment is malformed, or its field is not personal.
+    :raises InvalidParty: if an actor's id is no pseudonym, or a kind or id is unusable.
     :raises NotCanonical: if the data have no canonical text, or are too long.
     """
     event, fields, promises = event_type(type), dict(data or {}), dict(commitments or {})
     for field, commitment in promises.items():
         if field not in event.personal:
-            raise BadCommitment(f"{event.name}: {field} is not among its personal fields")
+            raise InvalidCommitment(f"{event.name}: {field} is not among its personal fields")
         _check_commitment(field, commitment)
     text = canonical.dumps(
         {
@@ -262,14 +262,14 @@ def _check_commitment(field: str, commitment: Mapping[str, object]) -> None:
         and length >= 0
     )
     if not well_formed:
-        raise BadCommitment(f"the commitment to {field} is malformed")
+        raise InvalidCommitment(f"the commitment to {field} is malformed")
 
 
 def _party(party: Party, pattern: re.Pattern[str] | None = None) -> dict[str, str]:
     if not _KIND.match(party.kind):
-        raise BadParty("the kind of an actor or object is a short plain word")
+        raise InvalidParty("the kind of an actor or object is a short plain word")
     if pattern and not pattern.match(party.id):
-        raise BadParty("the id of an actor is a pseudonym: letters, digits and _ . : -")
+        raise InvalidParty("the id of an actor is a pseudonym: letters, digits and _ . : -")
     if len(party.id) > _MAX_ID_CHARS or _UNPRINTABLE.search(party.id):
-        raise BadParty("an id is a short line of text")
+        raise InvalidParty("an id is a short line of text")
     return {"kind": party.kind, "id": party.id}

@@ -9,17 +9,17 @@ from typing import Final
 #: The longest that one answer of a provider may keep us quiet.
 MAX_COOLDOWN_SECONDS: Final = 900.0
 #: Quiet after refusals that name no time: doubles with each one in a row.
-FIRST_QUIET_SECONDS: Final = 1.0
-LONGEST_UNNAMED_QUIET_SECONDS: Final = 120.0
+INITIAL_COOLDOWN_SECONDS: Final = 1.0
+MAX_UNNAMED_COOLDOWN_SECONDS: Final = 120.0
 
 WINDOW_SECONDS: Final = 60.0
 #: A share of failures says something from so many calls on.
 MIN_CALLS: Final = 10
 FAILING_SHARE: Final = 0.5
 MAX_CONSECUTIVE_FAILURES: Final = 5
-FIRST_OPEN_SECONDS: Final = 15
+INITIAL_OPEN_SECONDS: Final = 15
 NEXT_OPEN_SECONDS: Final = 30
-LONGEST_OPEN_SECONDS: Final = 300
+MAX_OPEN_SECONDS: Final = 300
 #: Of a long outage, the share by which it may take longer for us than for the provider.
 OPEN_SHARE: Final = 0.1
 #: A probe whose end nobody saw is believed lost after so long.
@@ -47,8 +47,8 @@ def cooldown_seconds(refusals: int, *, named: float | None) -> float:
     """Return how long a provider is left alone after it has refused a call for being too fast."""
     if named is not None:
         return min(max(named, 0.0), MAX_COOLDOWN_SECONDS)
-    grown = FIRST_QUIET_SECONDS * 2.0 ** min(refusals, 10)
-    return min(grown, LONGEST_UNNAMED_QUIET_SECONDS)
+    grown = INITIAL_COOLDOWN_SECONDS * 2.0 ** min(refusals, 10)
+    return min(grown, MAX_UNNAMED_COOLDOWN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def open_seconds(outage: float | None) -> int:
     After an outage of five minutes, a tenth of what it has lasted, up to five minutes.
     """
     if outage is None:
-        return FIRST_OPEN_SECONDS
-    return min(max(NEXT_OPEN_SECONDS, int(outage * OPEN_SHARE)), LONGEST_OPEN_SECONDS)
+        return INITIAL_OPEN_SECONDS
+    return min(max(NEXT_OPEN_SECONDS, int(outage * OPEN_SHARE)), MAX_OPEN_SECONDS)
 
 
 def next_ramp(ramp: int) -> int:

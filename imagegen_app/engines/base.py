@@ -25,7 +25,7 @@ TASK_PATHS = {
 #: What a worker that is asked to stop calls, wherever it was started; argument-free.
 DRAIN = "imagegen_app.tasks.drain"
 #: Seconds that one provider call with its download may take: the HTTP client's own limit.
-LONGEST_CALL_SECONDS = 960
+MAX_CALL_SECONDS = 960
 #: Seconds beyond the longest drive before an engine ends it by force.
 GRACE_SECONDS = 30
 #: Seconds that one conversation with a broker may take, so that a dead one never holds a request.
@@ -50,7 +50,7 @@ class SettingsIssue:
 
 def max_drive_seconds() -> int:
     """Return the seconds that a drive may take: its slice, its last call, and some grace."""
-    return conf.get().drive_seconds + LONGEST_CALL_SECONDS + GRACE_SECONDS
+    return conf.get().drive_seconds + MAX_CALL_SECONDS + GRACE_SECONDS
 
 
 class Engine(Protocol):

@@ -97,7 +97,7 @@ class CeleryEngine:
             stopping()
 
         signals.worker_shutting_down.connect(stop, weak=False)
-        signals.setup_logging.connect(_keep_logging, weak=False)
+        signals.setup_logging.connect(_preserve_logging, weak=False)
         options = dict(app.conf.broker_transport_options)
         wanted = max(options.get("max_connections") or 0, drives + SPARE_CONNECTIONS)
         if kind_of(app.connection_for_read()) == "redis":
@@ -128,7 +128,7 @@ def _ask(producer: Any) -> None:
         channel.basic_qos(0, 1, False)
 
 
-def _keep_logging(**_: Any) -> None:
+def _preserve_logging(**_: Any) -> None:
     """Be connected, so that Celery leaves the site's logging as it is."""
 
 

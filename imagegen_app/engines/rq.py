@@ -48,12 +48,12 @@ class DrainingWorker(SimpleWorker):
     and outlives a killed worker.
     """
 
-    was_told = False
+    stop_requested = False
 
     def handle_warm_shutdown_request(self) -> None:
         """Begin nothing new; RQ waits for what is under way."""
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ's own
-        self.was_told = True
+        self.stop_requested = True
         import_string(DRAIN)()
 
 
@@ -117,7 +117,7 @@ class RqEngine:
         worker: Any = django_rq.get_worker(conf.get().queue, worker_class=kind)
         worker.work(with_scheduler=True, logging_level="WARNING")
         stopping()
-        if not worker.was_told:
+        if not worker.stop_requested:
             raise EngineStopped("RQ's worker ended unexpectedly; see its log for the reason.")
 
     @cached_property

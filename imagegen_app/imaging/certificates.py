@@ -89,20 +89,20 @@ def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None =
         return ["The chain is not readable: give PEM certificates, the signer's own first."]
     leaf = chain[0]
     faults = [
-        *_chain_faults(chain),
-        *_key_faults(leaf, key_pem),
-        *_time_faults(leaf, now),
+        *_chain_errors(chain),
+        *_key_errors(leaf, key_pem),
+        *_time_errors(leaf, now),
     ]
     if leaf.version is not x509.Version.v3:
         faults.append("The certificate is not X.509 version 3: have it issued as version 3.")
     try:
-        faults += _extension_faults(leaf.extensions)
+        faults += _extension_errors(leaf.extensions)
     except (ValueError, x509.DuplicateExtension):
         faults.append("The certificate's extensions are not readable: have it issued again.")
     return faults
 
 
-def _chain_faults(chain: list[x509.Certificate]) -> list[str]:
+def _chain_errors(chain: list[x509.Certificate]) -> list[str]:
     faults = []
     leaf = chain[0]
     if leaf.issuer == leaf.subject:
@@ -126,7 +126,7 @@ def _chain_faults(chain: list[x509.Certificate]) -> list[str]:
     return faults
 
 
-def _key_faults(leaf: x509.Certificate, key_pem: str) -> list[str]:
+def _key_errors(leaf: x509.Certificate, key_pem: str) -> list[str]:
     faults = []
     public = leaf.public_key()
     if not _is_allowed(public):
@@ -146,7 +146,7 @@ def _key_faults(leaf: x509.Certificate, key_pem: str) -> list[str]:
     return faults
 
 
-def _time_faults(leaf: x509.Certificate, now: dt.datetime) -> list[str]:
+def _time_errors(leaf: x509.Certificate, now: dt.datetime) -> list[str]:
     faults = []
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if now < start:
@@ -161,7 +161,7 @@ def _time_faults(leaf: x509.Certificate, now: dt.datetime) -> list[str]:
     return faults
 
 
-def _extension_faults(extensions: x509.Extensions) -> list[str]:
+def _extension_errors(extensions: x509.Extensions) -> list[str]:
     faults = []
     present = {extension.oid: extension for extension in extensions}
     usage = present.get(ExtensionOID.KEY_USAGE)

@@ -6,9 +6,9 @@ import io
 
 from PIL import Image, ImageCms
 
-from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
+from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
-_PROFILE_FAULTS: tuple[type[BaseException], ...] = (ImageCms.PyCMSError, *PILLOW_FAULTS)
+_PROFILE_ERRORS: tuple[type[BaseException], ...] = (ImageCms.PyCMSError, *PILLOW_ERRORS)
 _MAX_PROFILE = 4 * 1024 * 1024
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,7 +34,7 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
             plain = plain.transpose(turn)
     except MemoryError as fault:
         raise InvalidImage("too_much_memory", detail="MemoryError") from fault
-    except PILLOW_FAULTS as fault:
+    except PILLOW_ERRORS as fault:
         raise InvalidImage("damaged", detail=type(fault).__name__) from fault
     if plain.mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):
         plain = plain.convert("RGB")
@@ -82,6 +82,6 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
         )
     except MemoryError:
         raise
-    except _PROFILE_FAULTS:
+    except _PROFILE_ERRORS:
         # A damaged or foreign profile is thrown away; the plain conversion remains.
         return None

@@ -12,7 +12,7 @@ from imagegen_app.core.errors import BadResponse
 from imagegen_app.core.i18n import gettext_noop
 
 #: Everything that Pillow's decoders were seen to let out on hostile bytes.
-PILLOW_FAULTS: tuple[type[BaseException], ...] = (
+PILLOW_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
     ValueError,
     SyntaxError,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.imaging import containers
-from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
+from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
 __all__ = ["ImageLimits", "Inspected", "InvalidImage", "inspect", "open_checked", "sniff"]
 
@@ -193,13 +193,13 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         raise InvalidImage("truncated")
     try:
         image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
-    except PILLOW_FAULTS as fault:
+    except PILLOW_ERRORS as fault:
         raise _translate(fault) from fault
     _check_opened(image, kind, limits)
     failpoint("inspect.in_decoder")
     try:
         image.load()
-    except PILLOW_FAULTS as fault:
+    except PILLOW_ERRORS as fault:
         raise _translate(fault) from fault
     # Some decoders correct the size while decoding.
     _check_size(image.width, image.height, limits)
@@ -230,7 +230,7 @@ def _check_opened(image: Image.Image, kind: Format, limits: ImageLimits) -> None
     _check_size(image.width, image.height, limits)
     try:
         frames = int(getattr(image, "n_frames", 1))
-    except PILLOW_FAULTS as fault:
+    except PILLOW_ERRORS as fault:
         raise _translate(fault) from fault
     if frames > limits.max_frames:
         raise InvalidImage("animated", detail=f"{frames} frames")
@@ -248,7 +248,7 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except PILLOW_FAULTS:
+    except PILLOW_ERRORS:
         # A damaged EXIF block is thrown away with all other foreign metadata.
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - the EXIF range

@@ -42,7 +42,7 @@ _MAX_TASKS = 200
 _START_ALLOWANCE = 15.0
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _FOR_TESTS = ("IMAGEGEN_FAILPOINTS", "IMAGEGEN_TESTING")
-_ROOMS = ("imagegen_app.imaging.", "imagegen_app.core.")
+_PACKAGES = ("imagegen_app.imaging.", "imagegen_app.core.")
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from imagegen_app.imaging.decoder import main; main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -65,7 +65,7 @@ class _Answers(pickle.Unpickler):
     """Rebuild our own values and errors, and nothing else: the worker met a stranger."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(_ROOMS) and "." not in name:
+        if module.startswith(_PACKAGES) and "." not in name:
             found = getattr(import_module(module), name, None)
             if isinstance(found, type) and found.__module__ == module:
                 return found

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from PIL import Image
 
 from imagegen_app.imaging import containers
-from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
+from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import sniff
 
 #: The vocabulary of digital source types; http, as IPTC defines it.
@@ -168,7 +168,7 @@ def _avif_packet(data: bytes) -> bytes:
     try:
         with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
             packet = image.info.get("xmp", b"")
-    except PILLOW_FAULTS as fault:
+    except PILLOW_ERRORS as fault:
         raise InvalidImage("damaged", detail=type(fault).__name__) from fault
     return packet if isinstance(packet, bytes) and len(packet) <= MAX_READ else b""
 

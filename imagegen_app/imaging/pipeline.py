@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from imagegen_app.imaging import colour, containers, metadata, similarity
-from imagegen_app.imaging.errors import PILLOW_FAULTS, InvalidImage
+from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, Format, ImageLimits, Inspected, open_checked
 from imagegen_app.imaging.metadata import XmpFields
 from imagegen_app.imaging.similarity import PerceptualHashes
@@ -28,7 +28,7 @@ MAX_SIDE = 16_383
 _EXIF_SOFTWARE = 0x0131
 _LARGE = 12_000_000
 #: Greys, drawings and halftones have no more; there zlib's search makes files half as large.
-_FEW_COLOURS = 4096
+_MAX_PALETTE_COLOURS = 4096
 _RUNS, _SEARCH = 3, 0
 
 
@@ -166,7 +166,7 @@ def encode(
         chunk = PngImagePlugin.PngInfo()
         chunk.add_itxt("XML:com.adobe.xmp", packet.decode())
         options["pnginfo"] = chunk
-        has_few = picture.getcolors(_FEW_COLOURS) is not None
+        has_few = picture.getcolors(_MAX_PALETTE_COLOURS) is not None
         options["compress_type"] = _SEARCH if has_few else _RUNS
     else:
         options["xmp"] = packet
@@ -201,7 +201,7 @@ def _write(picture: Image.Image, kind: Format, options: dict[str, Any]) -> bytes
             picture.save(out, kind.pillow, **attempt)
         except MemoryError as error:
             raise InvalidImage("too_much_memory", detail=f"writing {kind.name}") from error
-        except PILLOW_FAULTS as error:
+        except PILLOW_ERRORS as error:
             fault = error
         else:
             return out.getvalue()

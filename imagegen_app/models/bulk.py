@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from django.db.models import Field, Model
 
 #: From so many rows on. For fewer, the COPY's own round trips cost what it saves.
-FEWEST = 50
+MIN_ROWS = 50
 
 _COUNTED = (AutoField, BigAutoField, SmallAutoField)
 
 
 def can_copy(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
     """Say whether the rows can be copied: enough of them, PostgreSQL, psycopg 3, plain values."""
-    if len(rows) < FEWEST:
+    if len(rows) < MIN_ROWS:
         return False
     connection: Any = connections[using]
     # The older psycopg2 copies from files alone.

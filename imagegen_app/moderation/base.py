@@ -25,7 +25,7 @@ class ScreenerDecision:
     #: By category, 0 to 1 as text.
     scores: Mapping[str, str] = field(default_factory=dict)
     #: What the requester can do.
-    advice: str = ""
+    remedy: str = ""
     #: What the call cost, where the screener knows; otherwise the price in the settings counts.
     cost: Decimal | None = None
 

@@ -67,7 +67,7 @@ class BlockList:
         return ScreenerDecision(
             outcome=VerdictOutcome.BLOCKED,
             categories=("block_list",),
-            advice="Reword the prompt: it contains a blocked term.",
+            remedy="Reword the prompt: it contains a blocked term.",
         )
 
     def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - a list of words sees no pictures

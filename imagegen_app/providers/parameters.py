@@ -24,7 +24,7 @@ _MAX_VALUE_CHARS = 200
 #: Reasons that several parameters share.
 _NOT_OFFERED = Message(gettext_noop("not offered"))
 _CHOOSE = gettext_noop("choose one of %(known)s")
-_MOST_IMAGES = gettext_noop("at most %(most)s images are possible")
+_MAX_IMAGES = gettext_noop("at most %(most)s images are possible")
 
 
 def check_request(request: GenerationRequest, *, capabilities: Capabilities) -> None:
@@ -98,7 +98,7 @@ def _inputs(request: GenerationRequest, *, capabilities: Capabilities) -> Iterat
     if request.operation in IMAGE_INPUT_OPERATIONS and not images:
         yield _complaint("inputs", gettext_noop("this operation needs an image"))
     if len(images) > capabilities.max_inputs:
-        yield _complaint("inputs", _MOST_IMAGES, most=capabilities.max_inputs)
+        yield _complaint("inputs", _MAX_IMAGES, most=capabilities.max_inputs)
     if masks and not capabilities.supports_mask:
         yield Complaint("mask", _NOT_OFFERED)
     if len(masks) > 1:

@@ -124,7 +124,7 @@ def build(
     if adapter.is_remote:
         if not base_url or http is None:
             raise ValueError(f"the adapter {name!r} needs a base URL and an HTTP client")
-        if not http.may_call(base_url):
+        if not http.can_call(base_url):
             raise ValueError("the base URL must be https or a trusted origin")
     if adapter.needs_credential and credential is None:
         raise ValueError(f"the adapter {name!r} needs a credential")

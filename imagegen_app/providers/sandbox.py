@@ -86,7 +86,7 @@ class Sandbox(Synchronous):
         seed = rendering.first_seed(request)
         items = []
         for n in range(request.count):
-            data = await asyncio.to_thread(rendering.picture, request, seed=seed + n)
+            data = await asyncio.to_thread(rendering.render_image, request, seed=seed + n)
             part = f"image-{n}"
             await answer.write(_once(data), limit=_MAX_IMAGE_BYTES, part=part)
             items.append({"part": part, "seed": seed + n})

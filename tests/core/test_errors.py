@@ -38,7 +38,7 @@ def test_every_class_has_its_own_code_sentence_and_remedy(error: type[ProviderEr
 def test_only_what_was_surely_not_billed_is_repeated_or_sent_elsewhere(
     error: type[ProviderError],
 ) -> None:
-    if error.retryable or error.may_fail_over:
+    if error.retryable or error.can_fail_over:
         assert error.billed == "no"
 
 

@@ -20,9 +20,9 @@ from imagegen_app.core.events import (
     EVENTS,
     PERSONAL_EVERYWHERE,
     SEVERITIES,
-    BadCommitment,
-    BadParty,
     EventType,
+    InvalidCommitment,
+    InvalidParty,
     ObjectRef,
     PersonalDataInClear,
     UnknownEvent,
@@ -218,7 +218,7 @@ def test_a_commitment_is_the_salted_hash_and_the_length() -> None:
 
 
 def test_a_short_salt_is_refused() -> None:
-    with pytest.raises(BadCommitment, match="16 bytes"):
+    with pytest.raises(InvalidCommitment, match="16 bytes"):
         make_commitment("a cat", SALT[:15])
 
 
@@ -246,14 +246,14 @@ MALFORMED: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("commitment", MALFORMED)
 def test_a_malformed_commitment_is_refused(commitment: Mapping[str, object]) -> None:
-    with pytest.raises(BadCommitment, match="malformed"):
+    with pytest.raises(InvalidCommitment, match="malformed"):
         matches_commitment("a cat", salt=SALT, commitment=commitment)
-    with pytest.raises(BadCommitment, match="malformed"):
+    with pytest.raises(InvalidCommitment, match="malformed"):
         body(commitments={"prompt": commitment})
 
 
 def test_a_commitment_to_what_is_not_personal_is_refused() -> None:
-    with pytest.raises(BadCommitment, match="not among"):
+    with pytest.raises(InvalidCommitment, match="not among"):
         body(commitments={"model": make_commitment("painter-1", SALT)})
 
 
@@ -321,9 +321,9 @@ def test_personal_fields_are_found_at_any_depth(data: dict[str, object], path: s
 
 @pytest.mark.parametrize("actor_id", ["ada@site.example", "Ada Lovelace", "", "x" * 101, "a\nb"])
 def test_an_actor_stands_there_under_a_pseudonym(actor_id: str) -> None:
-    with pytest.raises(BadParty, match="pseudonym"):
+    with pytest.raises(InvalidParty, match="pseudonym"):
         body(actor=ObjectRef("person", actor_id))
-    with pytest.raises(BadParty, match="pseudonym"):
+    with pytest.raises(InvalidParty, match="pseudonym"):
         body(on_behalf_of=ObjectRef("person", actor_id))
 
 
@@ -337,7 +337,7 @@ def test_an_actor_stands_there_under_a_pseudonym(actor_id: str) -> None:
     ],
 )
 def test_an_object_has_a_plain_kind_and_a_short_id(thing: ObjectRef) -> None:
-    with pytest.raises(BadParty):
+    with pytest.raises(InvalidParty):
         body(object=thing)
 
 

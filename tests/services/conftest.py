@@ -40,14 +40,14 @@ class Site:
     model: ImageModel
     budget: Budget
 
-    def wish(self, **changes: Any) -> values.Wish:
+    def job_request(self, **changes: Any) -> values.JobRequest:
         """Compose a wish for one small image."""
         values: dict[str, Any] = {"prompt": "A red mug", "model": self.model, "size": "64x64"}
         return composition.compose(actor=self.actor, **{**values, **changes})
 
     def request(self, **changes: Any) -> Job:
         """Request one small image."""
-        return creation.request_images(actor=self.actor, wish=self.wish(**changes))
+        return creation.request_images(actor=self.actor, job_request=self.job_request(**changes))
 
 
 @pytest.fixture

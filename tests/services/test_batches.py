@@ -224,7 +224,7 @@ def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
     site: Site, version: TemplateVersion
 ) -> None:
     keys = products(30)
-    with pytest.raises(values.InvalidWish, match=r"above the spending limit of 0\.50 USD"):
+    with pytest.raises(values.InvalidJobRequest, match=r"above the spending limit of 0\.50 USD"):
         start(site, version, keys, limits=BatchLimits(spending_limit=Decimal("0.50")))
     with_budget(site, Decimal("0.50"))
     with pytest.raises(budgets.OverBudget):
@@ -319,7 +319,7 @@ def test_requesters_take_turns_and_people_go_before_batches(
     other = access.actor_for(make_user("other", groups=["Image editors"]))
     start(site, version, products(3), actor=other, key="other")
     prepare()
-    mine = creation.request_images(actor=site.actor, wish=site.wish(prompt="Now"))
+    mine = creation.request_images(actor=site.actor, job_request=site.job_request(prompt="Now"))
 
     claimed = leases.claim(limit=7, owner="w")
     assert claimed[0].pk == mine.pk

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 Row = TypeVar("Row", bound=Model)
-MANY = bulk.FEWEST + 10
+MANY = bulk.MIN_ROWS + 10
 #: What text formats of a database must not trip over.
 AWKWARD = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
 
@@ -147,7 +147,7 @@ def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -
 
 
 def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str]) -> None:
-    rows = insert(AuditEvent, events(bulk.FEWEST - 1))
+    rows = insert(AuditEvent, events(bulk.MIN_ROWS - 1))
 
     @use_case(audited=False)
     def again() -> None:

@@ -85,8 +85,8 @@ def spent() -> tuple[Decimal, Decimal]:
 
 
 def test_images_are_quoted_reserved_and_charged_with_their_captions(site: Site) -> None:
-    wish = site.wish(count=2)
-    quoted = creation.offer(actor=site.actor, wish=wish).cost.amount
+    job_request = site.job_request(count=2)
+    quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
     job = made(site, count=2)
 
     assert quoted == job.estimated_cost == 2 * (PICTURE + CAPTION)
@@ -228,9 +228,9 @@ def test_nothing_is_described_before_all_files_are_stored(
 
 
 def test_only_the_last_pass_is_described(site: Site, describer: type[Describer]) -> None:
-    wish = site.wish(passes=[f"upscale:2:{site.model.slug}"])
-    quoted = creation.offer(actor=site.actor, wish=wish).cost.amount
-    job = creation.request_images(actor=site.actor, wish=wish)
+    job_request = site.job_request(passes=[f"upscale:2:{site.model.slug}"])
+    quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
+    job = creation.request_images(actor=site.actor, job_request=job_request)
     driver.drive(seconds=30)
 
     passes = list(Job.objects.all())

@@ -21,7 +21,7 @@ from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation, job_actions, values
-from imagegen_app.services.job_requests.values import InvalidWish
+from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import leases, pass_chain
 from imagegen_app.services.library import evidence, summary
 from imagegen_app.services.monitoring import doctor, progress
@@ -64,9 +64,9 @@ def sound() -> bool:
 def test_each_image_goes_through_every_pass_under_one_reservation(
     site: Site, both: list[str]
 ) -> None:
-    wish = site.wish(count=2, passes=both)
-    quote = creation.offer(actor=site.actor, wish=wish)
-    root = creation.request_images(actor=site.actor, wish=wish)
+    job_request = site.job_request(count=2, passes=both)
+    quote = creation.offer(actor=site.actor, job_request=job_request)
+    root = creation.request_images(actor=site.actor, job_request=job_request)
     reserved = period().reserved
 
     driver.drive(seconds=15)
@@ -146,11 +146,11 @@ def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
     with pytest.raises(NotGranted):
         site.request(passes=[f"upscale:2:{foreign.slug}"])
     for wrong in ("upscale:2:nothing-like-it", "upscale:7:x", f"vary:{site.model.slug}"):
-        with pytest.raises(InvalidWish) as caught:
-            site.wish(passes=[wrong])
+        with pytest.raises(InvalidJobRequest) as caught:
+            site.job_request(passes=[wrong])
         assert caught.value.field == "passes"
-    with pytest.raises(InvalidWish, match="does not support this"):
-        site.wish(size="1024x1024", passes=[f"upscale:4:{site.model.slug}"])
+    with pytest.raises(InvalidJobRequest, match="does not support this"):
+        site.job_request(size="1024x1024", passes=[f"upscale:4:{site.model.slug}"])
     assert Job.objects.count() == 0
 
 
@@ -252,11 +252,11 @@ def test_a_wish_of_which_a_pass_failed_is_made_anew(
     model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
     governed_too(site, model)
     simulator.fail("status", status=400, on="jobs")
-    wish = {"seed": 7, "passes": [f"upscale:2:{model.slug}"]}
-    site.request(**wish)
+    job_request = {"seed": 7, "passes": [f"upscale:2:{model.slug}"]}
+    site.request(**job_request)
     driver.drive(seconds=15)
 
-    again = site.request(**wish)
+    again = site.request(**job_request)
 
     assert (again.state, again.cached_from_id) == ("queued", None)
 
@@ -345,9 +345,11 @@ def test_passes_in_several_currencies_are_refused(site: Site) -> None:
     )
     governed_too(site, euros)
 
-    with pytest.raises(values.BadStep, match="currencies"):
-        creation.offer(actor=site.actor, wish=site.wish(passes=[f"upscale:2:{euros.slug}"]))
-    with pytest.raises(values.BadStep, match="currencies"):
+    with pytest.raises(values.InvalidPass, match="currencies"):
+        creation.offer(
+            actor=site.actor, job_request=site.job_request(passes=[f"upscale:2:{euros.slug}"])
+        )
+    with pytest.raises(values.InvalidPass, match="currencies"):
         site.request(passes=[f"upscale:2:{euros.slug}"])
 
 

@@ -106,8 +106,8 @@ def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
     narrow = Capabilities(operations=able.operations, sizes=able.sizes)
     monkeypatch.setattr(adapters, "capabilities", lambda _model: narrow)
 
-    with override(language), pytest.raises(values.InvalidWish) as refusal:
-        site.wish(negative_prompt="chrome")
+    with override(language), pytest.raises(values.InvalidJobRequest) as refusal:
+        site.job_request(negative_prompt="chrome")
 
     assert refusal.value.field == "negative_prompt"
     assert why in refusal.value.reason.replace("\N{NO-BREAK SPACE}", " ")

@@ -34,7 +34,7 @@ def limit(site: Site, amount: str) -> None:
 def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site) -> None:
     events = AuditEvent.objects.count()
 
-    offer = creation.offer(actor=site.actor, wish=site.wish(count=2))
+    offer = creation.offer(actor=site.actor, job_request=site.job_request(count=2))
 
     assert offer.is_possible
     assert (offer.cost.amount, offer.cost.currency) == (Decimal("0.04"), "USD")
@@ -47,7 +47,7 @@ def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site)
 def test_an_offer_says_that_it_is_not_granted_and_whom_to_ask(site: Site) -> None:
     stranger = access.actor_for(make_user("stan"))
 
-    offer = creation.offer(actor=stranger, wish=site.wish())
+    offer = creation.offer(actor=stranger, job_request=site.job_request())
 
     assert isinstance(offer.refusal, access.NotGranted)
     assert not offer.is_possible
@@ -69,7 +69,7 @@ def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
     limit(site, "0.01")
 
     with override(language):
-        offer = creation.offer(actor=site.actor, wish=site.wish())
+        offer = creation.offer(actor=site.actor, job_request=site.job_request())
 
     assert isinstance(offer.refusal, budgets.OverBudget)
     assert offer.refusal.reason == why
@@ -78,7 +78,7 @@ def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
 def test_a_budget_in_another_currency_is_told_before_anything_is_asked_for(site: Site) -> None:
     site.model.price_list = {**site.model.price_list, "currency": "EUR"}
 
-    offer = creation.offer(actor=site.actor, wish=site.wish())
+    offer = creation.offer(actor=site.actor, job_request=site.job_request())
 
     assert isinstance(offer.refusal, budgets.CurrencyMismatch)
 
@@ -88,29 +88,29 @@ def test_what_was_made_before_is_free_even_with_an_empty_budget(site: Site) -> N
     driver.drive(seconds=5)
     limit(site, "0.02")
 
-    offer = creation.offer(actor=site.actor, wish=site.wish(seed=7))
+    offer = creation.offer(actor=site.actor, job_request=site.job_request(seed=7))
 
     assert (offer.is_cached, offer.is_possible) == (True, True)
-    assert not creation.offer(actor=site.actor, wish=site.wish(seed=8)).is_possible
+    assert not creation.offer(actor=site.actor, job_request=site.job_request(seed=8)).is_possible
 
 
 def test_without_a_price_there_is_no_offer(site: Site) -> None:
     site.model.price_list = {}
 
     with pytest.raises(prices.NoPrice):
-        creation.offer(actor=site.actor, wish=site.wish())
+        creation.offer(actor=site.actor, job_request=site.job_request())
 
 
 def test_many_offers_ask_once_for_what_is_the_same_for_all(
     site: Site, django_assert_max_num_queries: Any
 ) -> None:
-    wishes = [site.wish(prompt=f"Mug {n}") for n in range(20)]
-    creation.offers(actor=site.actor, wishes=wishes[:1])
+    job_requests = [site.job_request(prompt=f"Mug {n}") for n in range(20)]
+    creation.offers(actor=site.actor, job_requests=job_requests[:1])
 
     with django_assert_max_num_queries(5):
-        offers = creation.offers(actor=site.actor, wishes=wishes)
+        offers = creation.offers(actor=site.actor, job_requests=job_requests)
 
-    assert [offer.job_request for offer in offers] == wishes
+    assert [offer.job_request for offer in offers] == job_requests
 
 
 def test_estimate_of_the_public_functions_is_the_offer(site: Site) -> None:

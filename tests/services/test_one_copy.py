@@ -16,7 +16,7 @@ from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.job_requests import creation
-from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import evidence
 from imagegen_app.testing.factories import make_image, make_template
 from tests.services.test_batches import VARIABLES, prepare, products, start
@@ -76,7 +76,9 @@ def test_a_single_request_and_a_row_of_a_batch_are_the_same_job(
     row = batch.jobs.get(root=None)
     single = creation.request_images(
         actor=site.actor,
-        wish=site.wish(prompt="", size=None, template=version, variables=row.variables),
+        job_request=site.job_request(
+            prompt="", size=None, template=version, variables=row.variables
+        ),
     )
 
     assert content(row) == content(single)
@@ -98,8 +100,8 @@ def test_many_requests_cost_no_more_statements_than_few(
 
     @use_case()
     def create(number: int) -> list[Job]:
-        wishes = [site.wish(prompt=f"Mug {number} {n}") for n in range(number)]
-        checked = creation.check_requests(actor=site.actor, wishes=wishes)
+        job_requests = [site.job_request(prompt=f"Mug {number} {n}") for n in range(number)]
+        checked = creation.check_requests(actor=site.actor, job_requests=job_requests)
         return creation.create_jobs(actor=site.actor, checked=checked)
 
     create(1)
@@ -118,8 +120,12 @@ def test_many_requests_cost_no_more_statements_than_few(
 def test_requests_of_several_kinds_are_each_held_to_their_own_price(site: Site) -> None:
     @use_case()
     def create() -> list[Job]:
-        wishes = [site.wish(), site.wish(count=2), site.wish(negative_prompt="chrome")]
-        checked = creation.check_requests(actor=site.actor, wishes=wishes)
+        job_requests = [
+            site.job_request(),
+            site.job_request(count=2),
+            site.job_request(negative_prompt="chrome"),
+        ]
+        checked = creation.check_requests(actor=site.actor, job_requests=job_requests)
         return creation.create_jobs(actor=site.actor, checked=checked)
 
     jobs = create()
@@ -137,7 +143,7 @@ def test_requests_of_several_kinds_are_each_held_to_their_own_price(site: Site) 
 def test_input_images_are_stored_with_their_rows_in_order(site: Site) -> None:
     files = [make_image(size=(64, 64)), make_image(size=(64, 48))]
     job = site.request(
-        operation=Operation.EDIT, inputs=[Upload(data=file) for file in files], size="64x64"
+        operation=Operation.EDIT, inputs=[InputSource(data=file) for file in files], size="64x64"
     )
 
     rows = JobInput.objects.filter(job=job).order_by("position")
@@ -209,7 +215,7 @@ def test_a_refusal_names_the_part_in_the_requesters_language(site: Site) -> None
 
 def test_what_screeners_decide_can_be_told_before_it_is_stored(site: Site) -> None:
     job = site.request()
-    screened = creation.screen(site.wish(negative_prompt="chrome"))
+    screened = creation.screen(site.job_request(negative_prompt="chrome"))
 
     entries = screening.entries(job, screened)
 
@@ -223,6 +229,6 @@ def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
     job = site.request(negative_prompt="chrome")
     driver.drive(seconds=10)
 
-    facts = evidence._story(job.assets.get())
+    facts = evidence._facts(job.assets.get())
     parts = [verdict["part"] for verdict in facts["verdicts"]]  # type: ignore[attr-defined]
     assert parts[:2] == ["prompt", "negative_prompt"]

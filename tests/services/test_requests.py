@@ -52,7 +52,7 @@ def test_without_a_grant_nothing_is_requested_and_the_refusal_is_recorded(site: 
     stranger = access.actor_for(make_user("stranger", permissions=["imagegen.request_job"]))
 
     with pytest.raises(access.NotGranted) as refusal:
-        creation.request_images(actor=stranger, wish=site.wish())
+        creation.request_images(actor=stranger, job_request=site.job_request())
 
     assert "have no grant for" in refusal.value.reason
     assert refusal.value.remedy.startswith("Ask ")
@@ -64,14 +64,14 @@ def test_a_superuser_needs_a_grant_too(site: Site) -> None:
     root = access.actor_for(make_user("root", is_superuser=True))
 
     with pytest.raises(access.NotGranted):
-        creation.request_images(actor=root, wish=site.wish())
+        creation.request_images(actor=root, job_request=site.job_request())
 
 
 def test_the_bypass_lets_superusers_through_where_the_site_says_so(site: Site, small: Any) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "SUPERUSER_BYPASS": True}
     root = access.actor_for(make_user("root", is_superuser=True))
 
-    job = creation.request_images(actor=root, wish=site.wish())
+    job = creation.request_images(actor=root, job_request=site.job_request())
 
     assert job.state == "queued"
 
@@ -180,8 +180,8 @@ def test_without_a_seed_each_request_is_made_anew(site: Site) -> None:
 def test_an_empty_or_endless_prompt_is_refused_with_its_field(
     site: Site, prompt: str, field: str
 ) -> None:
-    with pytest.raises(values.InvalidWish) as refusal:
-        site.wish(prompt=prompt)
+    with pytest.raises(values.InvalidJobRequest) as refusal:
+        site.job_request(prompt=prompt)
 
     assert refusal.value.field == field
     assert refusal.value.remedy
@@ -203,7 +203,7 @@ def test_strange_prompts_are_kept_to_the_letter(site: Site, prompt: str) -> None
 def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
     version = make_template()
 
-    with pytest.raises(values.InvalidWish) as refusal:
+    with pytest.raises(values.InvalidJobRequest) as refusal:
         composition.compose(
             actor=site.actor, template=version, variables={"colour": "red"}, model=site.model
         )
@@ -214,8 +214,8 @@ def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
 
 @pytest.mark.parametrize("size", ["63x64", "9000x9000", "0x10", "big", "-1x5"])
 def test_a_size_that_the_model_has_not_is_refused(site: Site, size: str) -> None:
-    with pytest.raises(values.InvalidWish) as refusal:
-        site.wish(size=size)
+    with pytest.raises(values.InvalidJobRequest) as refusal:
+        site.job_request(size=size)
 
     assert refusal.value.field == "size"
 
@@ -223,11 +223,11 @@ def test_a_size_that_the_model_has_not_is_refused(site: Site, size: str) -> None
 def test_values_are_inserted_once_and_never_read_again(site: Site) -> None:
     version = make_template(body="A {{ product }}")
 
-    wish = composition.compose(
+    job_request = composition.compose(
         actor=site.actor,
         template=version,
         variables={"product": "{{ product }}{% if x %}"},
         model=site.model,
     )
 
-    assert wish.provider_request.prompt == "A {{ product }}{% if x %}"
+    assert job_request.provider_request.prompt == "A {{ product }}{% if x %}"

@@ -81,9 +81,9 @@ def spent() -> tuple[Decimal, Decimal]:
 
 
 def test_a_request_is_quoted_and_reserved_with_its_screening(site: Site) -> None:
-    wish = site.wish(count=2)
-    quoted = creation.offer(actor=site.actor, wish=wish).cost.amount
-    job = creation.request_images(actor=site.actor, wish=wish)
+    job_request = site.job_request(count=2)
+    quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
+    job = creation.request_images(actor=site.actor, job_request=job_request)
 
     assert quoted == job.estimated_cost == Decimal("0.04") + TEXT + 2 * PICTURE
     assert lines() == [

@@ -138,7 +138,7 @@ class BatchPages(Pages):
         batch = own_batch(actor, pk)
         if request.method == "POST":
             try:
-                self._steer(request, actor, batch)
+                self._control(request, actor, batch)
             except ActionRefused as refusal:
                 messages.error(request, str(refusal))
             return HttpResponseRedirect(request.path)
@@ -158,7 +158,7 @@ class BatchPages(Pages):
         etag = hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]
         return self.fragment(request, "imagegen_app/admin/batch/_status.html", context, etag=etag)
 
-    def _steer(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
+    def _control(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         if "cancel" in request.POST:
             lifecycle.cancel(actor=actor, batch=batch)
             messages.success(request, _("The batch is being cancelled."))
@@ -206,7 +206,7 @@ def _subtitle(selection: Selection) -> str:
     return f"{number} {name}"
 
 
-def _why_paused(batch: Batch) -> str:
+def _pause_reason(batch: Batch) -> str:
     """Say why a batch is paused and what helps."""
     sentences = {
         "person": _(
@@ -269,7 +269,7 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
         or access.has_permission(actor, "cancel_any_job"),
         "may_cancel": not counts.is_finished and batch.cancelled_at is None,
         "is_paused": batch.paused_at is not None,
-        "pause_sentence": _why_paused(batch),
+        "pause_sentence": _pause_reason(batch),
         "waiting_rows": counts.rows - counts.prepared_rows,
         "shows_money": access.has_permission(actor, "view_costs")
         or batch.requester_id == actor.user.pk,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 RECENT = 24
 #: Kept from page to page: how the studio was opened, and for which field.
@@ -69,7 +69,7 @@ class StudioPages(Pages):
         refusal_shown = _moved_on(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
-                job = creation.request_images(actor=actor, wish=form.job_request(actor))
+                job = creation.request_images(actor=actor, job_request=form.job_request(actor))
             except ActionRefused as refusal:
                 refusal_shown = refusal
             else:
@@ -192,17 +192,17 @@ class StudioPages(Pages):
     def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
         """Return the offer for what the form holds, or why it cannot be made yet."""
         try:
-            wish = form.draft_job_request(actor)
-            offer = creation.offer(actor=actor, wish=wish)
+            job_request = form.draft_job_request(actor)
+            offer = creation.offer(actor=actor, job_request=job_request)
         except ActionRefused as refusal:
             return {"hindrance": refusal}
         if not offer.is_possible:
-            return {"hindrance": offer.refusal, "job_request": wish}
+            return {"hindrance": offer.refusal, "job_request": job_request}
         return {
-            "job_request": wish,
-            "spans": _spans(wish),
+            "job_request": job_request,
+            "spans": _spans(job_request),
             "offer": offer,
-            "seconds": progress.typical_seconds(wish.image_model.pk),
+            "seconds": progress.typical_seconds(job_request.image_model.pk),
         }
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:
@@ -302,15 +302,18 @@ def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[
     return {} if instance is None else content_fields.values_for(target, instance)
 
 
-def _spans(wish: Wish) -> list[tuple[str, str]]:
+def _spans(job_request: JobRequest) -> list[tuple[str, str]]:
     """Cut the rendered prompt into (text, variable) so that a page can mark the variables."""
-    if wish.rendered is None:
-        return [(wish.provider_request.prompt, "")]
+    if job_request.rendered is None:
+        return [(job_request.provider_request.prompt, "")]
     parts, at = [], 0
-    for start, end, name in wish.rendered.spans:
-        parts += [(wish.rendered.text[at:start], ""), (wish.rendered.text[start:end], name)]
+    for start, end, name in job_request.rendered.spans:
+        parts += [
+            (job_request.rendered.text[at:start], ""),
+            (job_request.rendered.text[start:end], name),
+        ]
         at = end
-    return [*parts, (wish.rendered.text[at:], "")]
+    return [*parts, (job_request.rendered.text[at:], "")]
 
 
 def _suggestion(asset: Asset) -> str:

@@ -16,7 +16,7 @@ from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, ImageModel, PromptTemplate
 from imagegen_app.services.job_requests import composition, creation
-from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 SIZES = [
     ("1024x1024", gettext_lazy("Square")),
@@ -198,15 +198,15 @@ class StudioForm(forms.Form):
             return None
         return found
 
-    def job_request(self, actor: Person) -> Wish:
+    def job_request(self, actor: Person) -> JobRequest:
         """Return the wish of a valid form; sent twice from one page, it is one request.
 
         :raises InvalidJobRequest: if a part does not fit.
         """
-        wish = self._compose(actor, self.cleaned_data)
-        return creation.with_form_key(wish, page=self.cleaned_data.get("nonce", ""))
+        job_request = self._compose(actor, self.cleaned_data)
+        return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
 
-    def draft_job_request(self, actor: Person) -> Wish:
+    def draft_job_request(self, actor: Person) -> JobRequest:
         """Return the wish of what the form holds by now, be it unfinished.
 
         :raises InvalidJobRequest: if a part is missing or does not fit.
@@ -219,7 +219,7 @@ class StudioForm(forms.Form):
         initial["asset"] = self.source_asset
         return self._compose(actor, initial)
 
-    def _compose(self, actor: Person, data: Mapping[str, Any]) -> Wish:
+    def _compose(self, actor: Person, data: Mapping[str, Any]) -> JobRequest:
         starts = _starts(data.get("asset"), data.get("starts") or ())
         return composition.compose(
             actor=actor,
@@ -236,11 +236,11 @@ class StudioForm(forms.Form):
         )
 
 
-def _starts(asset: Asset | None, files: Sequence[Any]) -> list[Upload]:
-    found = [] if asset is None else [Upload(asset=asset)]
+def _starts(asset: Asset | None, files: Sequence[Any]) -> list[InputSource]:
+    found = [] if asset is None else [InputSource(asset=asset)]
     for file in files:
         file.seek(0)
-        found.append(Upload(data=file.read(MAX_INPUT_BYTES + 1)))
+        found.append(InputSource(data=file.read(MAX_INPUT_BYTES + 1)))
     return found
 
 

@@ -28,8 +28,8 @@ DJANGOCMS_ACTOR = System("djangocms")
 def connect() -> None:
     """Hang the gate into versioning; calling it again changes nothing."""
     checks = Version.check_publish
-    if _demand_approved not in getattr(checks, "functions", checks):
-        checks.append(_demand_approved)
+    if _require_approved not in getattr(checks, "functions", checks):
+        checks.append(_require_approved)
     pre_version_operation.connect(_before, dispatch_uid="imagegen.djangocms.before")
     post_version_operation.connect(_after, dispatch_uid="imagegen.djangocms.after")
     post_delete.connect(_deleted, sender=PageContent, dispatch_uid="imagegen.djangocms.deleted")
@@ -45,7 +45,7 @@ def images_on(content: Model) -> QuerySet[GeneratedImage]:
     return found
 
 
-def _demand_approved(version: Any, _user: Any) -> None:
+def _require_approved(version: Any, _user: Any) -> None:
     waiting = [
         image
         for image in images_on(version.content)
@@ -61,12 +61,12 @@ def _demand_approved(version: Any, _user: Any) -> None:
 def _before(*, operation: str, obj: Any, **_kwargs: Any) -> None:
     # The admin asks the condition itself; code that publishes directly does not.
     if operation == OPERATION_PUBLISH:
-        _demand_approved(obj, None)
+        _require_approved(obj, None)
 
 
 def _after(*, operation: str, obj: Any, **_kwargs: Any) -> None:
     if operation == OPERATION_PUBLISH:
-        _note(obj)
+        _record(obj)
     elif operation == OPERATION_UNPUBLISH:
         placement.remove_all_from(actor=DJANGOCMS_ACTOR, target=obj.content)
 
@@ -86,7 +86,7 @@ def _publisher(version: Any) -> Actor:
     return person if access.has_permission(person, "place_asset") else DJANGOCMS_ACTOR
 
 
-def _note(version: Any) -> None:
+def _record(version: Any) -> None:
     """Remember each image of a published page as placed there."""
     actor = _publisher(version)
     for image in images_on(version.content):

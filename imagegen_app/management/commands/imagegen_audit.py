@@ -62,7 +62,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_dict(report)))
         else:
-            self._tell(report)
+            self._write_progress(report)
         if not report.ok:
             raise CommandError("The log failed verification.", returncode=1)
 
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"{made.count} events: {made.bodies}, {made.proofs}")
 
-    def _tell(self, report: Report) -> None:
+    def _write_progress(self, report: Report) -> None:
         state = "unaltered" if report.ok else "ALTERED"
         self.stdout.write(f"{report.size} entries, {state}. Root {report.root}.")
         self.stdout.write(

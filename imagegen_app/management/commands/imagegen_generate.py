@@ -18,14 +18,14 @@ from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests import composition, creation
-from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.worker import driver
 
 if TYPE_CHECKING:
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 _MEGABYTES_IN = 25
 
@@ -81,19 +81,19 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             actor = _actor(options["user"])
-            wish = _wish(actor, options)
+            job_request = _job_request(actor, options)
             if options["estimate"]:
-                self._estimate(actor, wish, options)
+                self._estimate(actor, job_request, options)
                 return
-            job = creation.request_images(actor=actor, wish=wish)
+            job = creation.request_images(actor=actor, job_request=job_request)
         except ActionRefused as refusal:
             self._refuse(refusal, options)
             return
         self._wait(job, options)
         self._report(job, options)
 
-    def _estimate(self, actor: Person, wish: Wish, options: dict[str, Any]) -> None:
-        offer = creation.offer(actor=actor, wish=wish)
+    def _estimate(self, actor: Person, job_request: JobRequest, options: dict[str, Any]) -> None:
+        offer = creation.offer(actor=actor, job_request=job_request)
         left = None if offer.allowance is None else offer.allowance.remaining
         refusal = offer.refusal
         if options["json"]:
@@ -190,16 +190,16 @@ def _actor(name: str) -> Person:
     return access.actor_for(user)
 
 
-def _wish(actor: Person, options: dict[str, Any]) -> Wish:
+def _job_request(actor: Person, options: dict[str, Any]) -> JobRequest:
     variables = {}
     for entry in options["var"]:
         name, equals, value = entry.partition("=")
         if not equals:
             raise CommandError(f"--var {entry!r}: write NAME=VALUE.")
         variables[name] = value
-    uploads = [Upload(data=_read(path)) for path in options["image"]]
+    uploads = [InputSource(data=_read(path)) for path in options["image"]]
     if options["mask"]:
-        uploads.append(Upload(role=InputRole.MASK, data=_read(options["mask"])))
+        uploads.append(InputSource(role=InputRole.MASK, data=_read(options["mask"])))
     return composition.compose(
         actor=actor,
         template=options["template"],

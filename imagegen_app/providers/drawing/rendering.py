@@ -24,7 +24,7 @@ def first_seed(request: GenerationRequest) -> int:
     return palette.dice(request.idempotency_key or request.prompt).randrange(_MAX_SEED)
 
 
-def picture(request: GenerationRequest, *, seed: int) -> bytes:
+def render_image(request: GenerationRequest, *, seed: int) -> bytes:
     """Draw one picture of a request; the same request and seed give the same bytes.
 
     :raises InvalidRequest: if an input image cannot be used.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: One decoded image, in bytes.
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
 #: Texts up to this many characters stay in the document.
-LONGEST_TEXT = 32 * 1024
+MAX_TEXT_CHARS = 32 * 1024
 #: All that is left of a document without its long texts, in bytes.
 MAX_REST = 4 * 1024 * 1024
 #: Bytes read at once.
@@ -152,9 +152,9 @@ def _pieces(source: BinaryIO) -> Iterator[bytes | _LongText]:
         start = b""
         for piece in text:
             start += piece
-            if len(start) > LONGEST_TEXT:
+            if len(start) > MAX_TEXT_CHARS:
                 break
-        if len(start) > LONGEST_TEXT:
+        if len(start) > MAX_TEXT_CHARS:
             yield _LongText(_chained(start, text))
         else:
             yield start

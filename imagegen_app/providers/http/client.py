@@ -103,7 +103,7 @@ class HttpClient:
                 stack.push_async_callback(client.aclose)
             self._clients.clear()
 
-    def may_call(self, url: str) -> bool:
+    def can_call(self, url: str) -> bool:
         """Tell whether an API at this URL may be called: https, or a trusted origin."""
         try:
             parsed = parse(url)
@@ -286,7 +286,7 @@ class HttpClient:
             raise translated(error, billable=billable) from None
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _body_slot(self) -> AsyncIterator[None]:
         """Wait for one of the few turns to read a body, but not for ever."""
         try:
             await asyncio.wait_for(self._bodies.acquire(), self.limits.body_wait)
@@ -303,7 +303,7 @@ class HttpClient:
         failpoint("answer.headers_read")
         if response.status_code in _OK:
             encoding = response.headers.get("content-encoding", "")
-            async with self._turn():
+            async with self._body_slot():
                 body, sha256 = await sink(decoded(response.aiter_raw(), encoding=encoding))
             return Reply(response.status_code, headers, body, sha256)
         body = b""

@@ -57,7 +57,7 @@ class Differences:
         return bool(self.columns or self.texts)
 
 
-NO_FAULTS: Final = Differences()
+NO_DIFFERENCES: Final = Differences()
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class LogEntry:
     leaf: bytes | None
     #: The tile's hash; empty where the tile is too short.
     tile: bytes
-    faults: Differences = NO_FAULTS
+    differences: Differences = NO_DIFFERENCES
     #: Personal texts that are gone.
     erased: int = 0
     #: Personal texts whose erasure this event tells of.
@@ -119,7 +119,7 @@ class Chunk:
             # A body that is not the sealed one is no measure for anything else.
             if found in (leaf, tile):
                 self._compare(entry, row)
-            if entry.faults or not entry.is_sound:
+            if entry.differences or not entry.is_sound:
                 entry.title = f"{row[5]}, {row[4]:%Y-%m-%d %H:%M:%S} UTC"
             yield entry
 
@@ -138,7 +138,7 @@ class Chunk:
         else:
             changed = ()
         if columns or changed:
-            entry.faults = Differences(columns, changed)
+            entry.differences = Differences(columns, changed)
         if body["type"] == "privacy.erased":
             entry.erasures = int(body["data"].get("count", 0))
 
@@ -215,6 +215,6 @@ def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, .
 def _is_original(text: PersonalText, commitment: dict[str, Any]) -> bool:
     try:
         return events.matches_commitment(text.value, salt=text.salt, commitment=commitment)
-    except events.BadCommitment:
+    except events.InvalidCommitment:
         # A salt that was cut short is no original either.
         return False

@@ -50,7 +50,7 @@ def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
         "event_id", "field", "value"
     ):
         private.setdefault(event_id, {})[field] = value
-    return [_tell(e, places.get(e.pk), private.get(e.pk, {})) for e in found]
+    return [_describe(e, places.get(e.pk), private.get(e.pk, {})) for e in found]
 
 
 def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]:
@@ -59,7 +59,7 @@ def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]
     return describe_events(rows.order_by("at", "pk")[:most])
 
 
-def _tell(event: AuditEvent, place: int | None, private: dict[str, str]) -> EventDescription:
+def _describe(event: AuditEvent, place: int | None, private: dict[str, str]) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
     named = _named(event.type, body.get("data", {}))
     data: dict[str, str] = {k: _text(v, k) for k, v in named.items()}

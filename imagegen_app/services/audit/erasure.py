@@ -47,7 +47,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     :raises CannotErase: if the pseudonym is none, the reason is missing, or a job still runs.
     """
     require_permission(actor, "erase_personal_data")
-    _demand_reason(reason)
+    _require_reason(reason)
     number = subject.removeprefix(_PERSON)
     if not subject.startswith(_PERSON) or not number:
         raise CannotErase(
@@ -56,7 +56,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
             remedy=_("Give the identifier that events use, such as person:42."),
         )
     theirs = Job.objects.filter(actor_kind="person", actor_id=number)
-    _demand_ended(theirs)
+    _require_ended(theirs)
     repeated = Q(event__job_id__in=theirs.values("pk"), field__in=PROMPT_FIELDS)
     count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | repeated))
     jobs = _blank(theirs)
@@ -77,10 +77,10 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     :raises CannotErase: if the reason is missing, or the job still runs.
     """
     require_permission(actor, "erase_personal_data")
-    _demand_reason(reason)
+    _require_reason(reason)
     root = job.root_id or job.pk
     this = Job.objects.filter(Q(pk=root) | Q(root=root))
-    _demand_ended(this)
+    _require_ended(this)
     texts = AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     count = _delete(texts)
     jobs = _blank(this)
@@ -96,7 +96,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     return count
 
 
-def _demand_reason(reason: str) -> None:
+def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise CannotErase(
             _("Nothing was erased."),
@@ -105,7 +105,7 @@ def _demand_reason(reason: str) -> None:
         )
 
 
-def _demand_ended(jobs: QuerySet[Job]) -> None:
+def _require_ended(jobs: QuerySet[Job]) -> None:
     """Let no prompt go that a provider may still be sent."""
     if jobs.exclude(state__in=sorted(FINAL_STATES)).exists():
         raise CannotErase(

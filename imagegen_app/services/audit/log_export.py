@@ -86,12 +86,12 @@ def export(
         raise CannotExport(f"{out} cannot be written: {error.strerror}.") from None
     except translog.TreeError as error:
         raise CannotExport(f"The log is damaged ({error}); verify it.") from None
-    _tell(actor, count=count, selection=selection)
+    _record(actor, count=count, selection=selection)
     return ExportResult(count, out, proofs)
 
 
 @use_case()
-def _tell(actor: Actor, *, count: int, selection: ExportFilter) -> None:
+def _record(actor: Actor, *, count: int, selection: ExportFilter) -> None:
     data = {"count": count, "kind": "audit events", **selection.facts()}
     event_log.record(actor, "export.created", data=data)
 

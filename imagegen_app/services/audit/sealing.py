@@ -92,7 +92,7 @@ def make_checkpoint(actor: Actor, *, force: bool = False) -> Checkpoint | None:
         return None
     place = _published_checkpoints.publish(made.note, size=made.size)
     if place:
-        _note_published(made, place=place)
+        _record_published(made, place=place)
     return made
 
 
@@ -210,7 +210,7 @@ def _alarm(actor: Actor, kind: str, *, data: dict[str, object]) -> None:
 
 
 @use_case(audited=False)
-def _note_published(checkpoint: Checkpoint, *, place: str) -> None:
+def _record_published(checkpoint: Checkpoint, *, place: str) -> None:
     checkpoint.published_to = place[:300]
     checkpoint.save(update_fields=["published_to"])
 

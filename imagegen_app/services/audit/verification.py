@@ -74,7 +74,7 @@ def verify(
     started = time.perf_counter()
     findings = Findings()
     # What promises a size is read before the size: the log may grow meanwhile, never shrink.
-    promised, checkpoints = _promises(findings)
+    promised, checkpoints = _signed_roots(findings)
     tiled = _tiled_size()
     size = sealing.log_size()
     begin = translog.Frontier() if since is None else _trusted(since, promised, findings)
@@ -104,7 +104,7 @@ def verify(
     )
 
 
-def _promises(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
+def _signed_roots(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
     """Return the signed roots by size, published ones too, and the number of checkpoints."""
     vkey = log_key.vkey()
     promised: dict[int, set[bytes]] = {}
@@ -264,7 +264,7 @@ class _Walk:
                 hashes.append(self._judge(entry))
             self.erased += entry.erased
             self.erased_recorded += entry.erasures
-            if entry.faults:
+            if entry.differences:
                 self._tell_faults(entry)
         if missing_from is not None:
             self.findings.add_gap(missing_from, chunk.last)
@@ -309,13 +309,13 @@ class _Walk:
         return tile
 
     def _tell_faults(self, entry: LogEntry) -> None:
-        for column in entry.faults.columns:
+        for column in entry.differences.columns:
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its column %(name)s differs from "
                 "its body."
             )
             self._tell("changed_column", entry, template, name=column)
-        for name in entry.faults.texts:
+        for name in entry.differences.texts:
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its personal text (%(name)s) is "
                 "not the original."

@@ -26,7 +26,7 @@ from imagegen_app.services.job_requests import (
     pass_planning,
     prices,
 )
-from imagegen_app.services.job_requests.values import InvalidWish
+from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, budgets
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import ImageModel
     from imagegen_app.services.gateways.content_fields import Target
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 #: Rows of one batch.
 MAX_ROWS = 10_000
@@ -56,7 +56,7 @@ class PlannedRow:
     error: str = ""
 
     @property
-    def job_request(self) -> Wish | None:
+    def job_request(self) -> JobRequest | None:
         """What would be requested for it."""
         return None if self.offer is None else self.offer.job_request
 
@@ -127,7 +127,7 @@ def plan(
     `mapping` gives variables a path of the object, `fixed` the same value for all.
     """
     rows: list[PlannedRow] = []
-    wanted: dict[int, Wish] = {}
+    wanted: dict[int, JobRequest] = {}
     for number, instance in enumerate(objects):
         values = row_jobs.values_for(instance, mapping=mapping, fixed=fixed or {})
         row = PlannedRow(key=str(instance.pk), label=str(instance), offer=None)
@@ -143,7 +143,7 @@ def plan(
             row = replace(row, error=refusal.reason)
         rows.append(row)
     try:
-        offers = creation.offers(actor=actor, wishes=list(wanted.values()))
+        offers = creation.offers(actor=actor, job_requests=list(wanted.values()))
     except ActionRefused as refusal:
         # All rows are alike but for their prompts: what has no price has none for any of them.
         for number in wanted:
@@ -197,7 +197,7 @@ def start(
     if known is not None:
         return known
     if not 1 <= len(keys) <= MAX_ROWS:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _("A batch has between 1 and %(most)s rows, not %(number)s.")
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
@@ -212,7 +212,7 @@ def start(
     )
     estimate = estimate_cost(version, model, rows=len(keys))
     if limits.spending_limit is not None and estimate > limits.spending_limit:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _(
                 "The estimated cost is %(cost)s %(currency)s, above the spending limit of %(cap)s "
                 "%(currency)s."
@@ -289,7 +289,7 @@ def resume(*, actor: Actor, batch: Batch) -> None:
 
     :raises NotPermitted: if it is another person's.
     """
-    _demand_own(actor, batch)
+    _require_own(actor, batch)
     now = clock.now()
     Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
         paused_at=None,
@@ -312,7 +312,7 @@ def pause(*, actor: Actor, batch: Batch) -> None:
 
     :raises NotPermitted: if it is another person's.
     """
-    _demand_own(actor, batch)
+    _require_own(actor, batch)
     batch_counts.pause(batch, reason="person", actor=actor)
 
 
@@ -322,7 +322,7 @@ def cancel(*, actor: Actor, batch: Batch) -> None:
 
     :raises NotPermitted: if it is another person's.
     """
-    _demand_own(actor, batch)
+    _require_own(actor, batch)
     now = clock.now()
     Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
         cancelled_at=now, paused_at=None, pause_reason=""
@@ -344,7 +344,7 @@ def rerun_failed(*, actor: Actor, batch: Batch) -> int:
 
     :raises NotPermitted: if it is another person's.
     """
-    _demand_own(actor, batch)
+    _require_own(actor, batch)
     now = clock.now()
     number = row_jobs.failed_jobs(batch, until=now).count()
     if number:
@@ -385,7 +385,7 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
     return number
 
 
-def _demand_own(actor: Actor, batch: Batch) -> None:
+def _require_own(actor: Actor, batch: Batch) -> None:
     own = isinstance(actor, Person) and batch.requester_id == actor.user.pk
     if not own:
         access.require_permission(actor, "cancel_any_job")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 logger = logging.getLogger("imagegen.batches")
 
@@ -131,7 +131,7 @@ def _prepare(batch: Batch, actor: Actor) -> None:
     if not moved:
         raise _AnotherWorker
     wanted, faults = _compose(batch, actor, keys)
-    checked = creation.check_requests(actor=actor, wishes=wanted)
+    checked = creation.check_requests(actor=actor, job_requests=wanted)
     creation.create_jobs(actor=actor, checked=checked, batch=batch)
     failpoint("batch.create_mid_chunk")
     room = max(0, MAX_INVALID_ROWS - len(batch.invalid_rows))
@@ -150,12 +150,12 @@ def _prepare(batch: Batch, actor: Actor) -> None:
 
 def _compose(
     batch: Batch, actor: Actor, keys: Sequence[str]
-) -> tuple[list[Wish], list[dict[str, str]]]:
+) -> tuple[list[JobRequest], list[dict[str, str]]]:
     """Return the requests of the rows that can become jobs, and why the others cannot."""
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
     found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
-    wanted: list[Wish] = []
+    wanted: list[JobRequest] = []
     faults: list[dict[str, str]] = []
     for key in keys:
         instance = found.get(key)
@@ -163,21 +163,21 @@ def _compose(
             faults.append({"row": key, "why": _("It no longer exists.")})
             continue
         try:
-            wish = _wish(batch, actor, instance, key)
+            job_request = _job_request(batch, actor, instance, key)
         except ActionRefused as refusal:
             faults.append({"row": str(instance)[:120], "why": refusal.reason[:200]})
         else:
-            wanted.append(wish)
+            wanted.append(job_request)
     return wanted, faults
 
 
-def _wish(batch: Batch, actor: Actor, instance: Model, key: str) -> Wish:
+def _job_request(batch: Batch, actor: Actor, instance: Model, key: str) -> JobRequest:
     values = values_for(
         instance,
         mapping=batch.mapping.get("variables", {}),
         fixed=batch.mapping.get("fixed", {}),
     )
-    wish = composition.compose(
+    job_request = composition.compose(
         actor=actor,
         template=batch.template_version,
         variables=values,
@@ -185,7 +185,7 @@ def _wish(batch: Batch, actor: Actor, instance: Model, key: str) -> Wish:
         row_key=key,
         batch=batch,
     )
-    return replace(wish, idempotency_key=f"{batch.pk}:{key}"[:128])
+    return replace(job_request, idempotency_key=f"{batch.pk}:{key}"[:128])
 
 
 def _again(batch: Batch, actor: Actor) -> None:
@@ -201,7 +201,7 @@ def _again(batch: Batch, actor: Actor) -> None:
     for job in jobs:
         try:
             creation.request_images(
-                actor=actor, wish=from_job.job_request_from(actor=actor, job=job)
+                actor=actor, job_request=from_job.job_request_from(actor=actor, job=job)
             )
         except creation.PromptBlocked:
             continue

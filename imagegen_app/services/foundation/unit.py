@@ -50,7 +50,7 @@ def use_case(
                         f"{unit.name} changed {', '.join(sorted(unit.changed))}"
                     )
             if outer is not None:
-                _hand_over(unit, to=outer)
+                _merge_into(unit, to=outer)
             return result
 
         return run
@@ -63,7 +63,7 @@ def _write_late(unit: guard.UnitOfWork) -> None:
         unit.write_late(unit.deferred_rows)
 
 
-def _hand_over(unit: guard.UnitOfWork, *, to: guard.UnitOfWork) -> None:
+def _merge_into(unit: guard.UnitOfWork, *, to: guard.UnitOfWork) -> None:
     to.events += unit.events
     to.deferred_rows += unit.deferred_rows
     to.write_late = unit.write_late or to.write_late

@@ -36,7 +36,7 @@ class UnsavedVerdict:
     stage: str
     #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
     part: str
-    finding: ScreenerDecision
+    decision: ScreenerDecision
     #: What the call cost, in the currency of the job.
     cost: Decimal = Decimal(0)
 
@@ -84,7 +84,7 @@ def cost_of(decisions: Iterable[UnsavedVerdict]) -> Decimal:
 
 def is_blocked(decisions: Iterable[UnsavedVerdict]) -> bool:
     """Say whether one of the screeners refused."""
-    return any(d.finding.outcome is VerdictOutcome.BLOCKED for d in decisions)
+    return any(d.decision.outcome is VerdictOutcome.BLOCKED for d in decisions)
 
 
 def build_verdicts(
@@ -97,11 +97,11 @@ def build_verdicts(
             asset=asset,
             stage=decision.stage,
             screener=decision.screener,
-            outcome=decision.finding.outcome.value,
-            categories=list(decision.finding.categories),
-            scores=dict(decision.finding.scores),
+            outcome=decision.decision.outcome.value,
+            categories=list(decision.decision.categories),
+            scores=dict(decision.decision.scores),
             part=decision.part,
-            remedy=decision.finding.advice,
+            remedy=decision.decision.remedy,
             cost=decision.cost,
         )
         for decision in decisions
@@ -120,11 +120,11 @@ def entries(
             asset=asset,
             data={
                 "screener": decision.screener,
-                "decision": decision.finding.outcome,
+                "decision": decision.decision.outcome,
                 "subject": decision.part,
                 "stage": decision.stage,
-                "categories": list(decision.finding.categories),
-                "scores": dict(decision.finding.scores),
+                "categories": list(decision.decision.categories),
+                "scores": dict(decision.decision.scores),
                 "cost": decision.cost,
             },
         )
@@ -159,5 +159,5 @@ def _failed(entry: conf.ScreenerSettings) -> ScreenerDecision:
     return ScreenerDecision(
         outcome=outcome,
         categories=("screener_failed",),
-        advice="The content check could not decide; try again in a few minutes.",
+        remedy="The content check could not decide; try again in a few minutes.",
     )

@@ -19,10 +19,10 @@ from imagegen_app.services.job_requests import pass_planning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagegen_app.services.job_requests.values import Step
+    from imagegen_app.services.job_requests.values import PlannedPass
 
 
-def build_follow_ups(root: Job, planned: Sequence[Step]) -> list[Job]:
+def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
     """Return the jobs that follow each image of a job, in order; they are not stored."""
     root.chain_length = 1 + len(planned) * root.count
     found: list[Job] = []

@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.services.job_requests import prices
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 #: Who waits for an image goes before work that nobody watches.
 INTERACTIVE_PRIORITY = 10
 BATCH_PRIORITY = 0
 
 
-def priority_of(wish: Wish) -> int:
+def priority_of(job_request: JobRequest) -> int:
     """Return how urgent the job of a wish is; higher goes first."""
-    return BATCH_PRIORITY if wish.batch else INTERACTIVE_PRIORITY
+    return BATCH_PRIORITY if job_request.batch else INTERACTIVE_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
     """A request that the rules cover, priced and screened: what a job is made of."""
 
-    job_request: Wish
+    job_request: JobRequest
     #: The rule that covers it, as the log names it.
     rule: str
     #: What it may cost, its follow-up passes left out.
@@ -76,10 +76,10 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
     return jobs
 
 
-def build_inputs(wish: Wish, job: Job) -> list[JobInput]:
+def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
     """Store the images handed in, and return their rows."""
     rows: list[JobInput] = []
-    pairs = zip(wish.provider_request.inputs, wish.input_assets, strict=True)
+    pairs = zip(job_request.provider_request.inputs, job_request.input_assets, strict=True)
     for position, (picture, asset) in enumerate(pairs):
         extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", picture.data, extension=extension)
@@ -119,7 +119,7 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.Ne
         )
     )
     if one.is_blocked:
-        categories = sorted({c for s in one.screened for c in s.finding.categories})
+        categories = sorted({c for s in one.screened for c in s.decision.categories})
         found.append(
             event_log.NewEvent("job.blocked", subject=job, job=job, data={"categories": categories})
         )
@@ -135,21 +135,21 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.Ne
 def _outcomes(screened: Sequence[screening.UnsavedVerdict]) -> list[dict[str, str]]:
     """Return what each screener decided about each part."""
     return [
-        {"screener": one.screener, "part": one.part, "outcome": one.finding.outcome.value}
+        {"screener": one.screener, "part": one.part, "outcome": one.decision.outcome.value}
         for one in screened
     ]
 
 
-def _requested_event_data(wish: Wish, *, job: Job, rule: str) -> dict[str, object]:
+def _requested_event_data(job_request: JobRequest, *, job: Job, rule: str) -> dict[str, object]:
     """Return what the log keeps of a request."""
-    version = wish.template_version
+    version = job_request.template_version
     return {
-        "operation": wish.provider_request.operation,
-        "model": wish.image_model.slug,
-        "model_version": wish.image_model.version,
-        "provider": wish.image_model.provider.slug,
-        "count": wish.provider_request.count,
-        "size": str(wish.provider_request.size),
+        "operation": job_request.provider_request.operation,
+        "model": job_request.image_model.slug,
+        "model_version": job_request.image_model.version,
+        "provider": job_request.image_model.provider.slug,
+        "count": job_request.provider_request.count,
+        "size": str(job_request.provider_request.size),
         "seed": job.seed,
         "template": "" if version is None else str(version.template.slug),
         "template_version": None if version is None else version.number,
@@ -168,7 +168,7 @@ def _row(
     turn: int,
     earlier: Job | None,
 ) -> Job:
-    wish, request, estimate = one.job_request, one.job_request.provider_request, one.estimate
+    job_request, request, estimate = one.job_request, one.job_request.provider_request, one.estimate
     state = JobState.QUEUED
     ended: dict[str, object] = {}
     screening_cost = screening.cost_of(one.screened)
@@ -187,17 +187,17 @@ def _row(
     return Job(
         state=state.value,
         operation=request.operation.value,
-        image_model=wish.image_model,
-        template_version=wish.template_version,
-        batch=wish.batch,
-        row_key=wish.row_key,
-        replaces=wish.replaces,
+        image_model=job_request.image_model,
+        template_version=job_request.template_version,
+        batch=job_request.batch,
+        row_key=job_request.row_key,
+        replaces=job_request.replaces,
         requester=actor.user if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
         actor_id=actor.id,
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
-        variables=dict(wish.variables),
+        variables=dict(job_request.variables),
         width=request.size.width,
         height=request.size.height,
         count=request.count,
@@ -207,18 +207,18 @@ def _row(
         background=request.background,
         parameters={k: str(v) for k, v in request.parameters.items()},
         fingerprint=fingerprint,
-        request_digest=cache_hits.digest_of(wish, fingerprint=fingerprint),
-        idempotency_key=wish.idempotency_key or None,
+        request_digest=cache_hits.digest_of(job_request, fingerprint=fingerprint),
+        idempotency_key=job_request.idempotency_key or None,
         cached_from=earlier,
         chain_length=1 if earlier is None else earlier.chain_length,
-        unknown_outcome_policy=wish.unknown_outcome_policy,
+        unknown_outcome_policy=job_request.unknown_outcome_policy,
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
         estimated_cost=estimate.total.amount,
         estimated_extras=estimate.extras,
         screening_cost=screening_cost,
         currency=estimate.images.currency,
-        priority=priority_of(wish),
+        priority=priority_of(job_request),
         queue_order=turn,
         **ended,
     )

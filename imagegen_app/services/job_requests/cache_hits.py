@@ -14,42 +14,44 @@ from imagegen_app.models import Job
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 
-def fingerprint_of(wish: Wish) -> str:
+def fingerprint_of(job_request: JobRequest) -> str:
     """Return the cache key of a wish with its follow-up passes."""
     key = fingerprint(
-        wish.provider_request,
-        provider=wish.image_model.provider.slug,
-        model_version=wish.image_model.version,
+        job_request.provider_request,
+        provider=job_request.image_model.provider.slug,
+        model_version=job_request.image_model.version,
     )
-    if not wish.passes:
+    if not job_request.passes:
         return key
-    return canonical.digest({"request": key, "passes": [step.key for step in wish.passes]})
+    return canonical.digest({"request": key, "passes": [step.key for step in job_request.passes]})
 
 
-def digest_of(wish: Wish, *, fingerprint: str = "") -> str:
+def digest_of(job_request: JobRequest, *, fingerprint: str = "") -> str:
     """Return the digest by which a repeated request is told from another one under the same key.
 
     `fingerprint` is the wish's, where it is known already.
     """
     return canonical.digest(
         {
-            "fingerprint": fingerprint or fingerprint_of(wish),
-            "template": None if wish.template_version is None else wish.template_version.pk,
-            "unknown_outcome_policy": wish.unknown_outcome_policy,
+            "fingerprint": fingerprint or fingerprint_of(job_request),
+            "template": None
+            if job_request.template_version is None
+            else job_request.template_version.pk,
+            "unknown_outcome_policy": job_request.unknown_outcome_policy,
         }
     )
 
 
-def find_cached_jobs(several: Sequence[Wish]) -> dict[str, Job]:
+def find_cached_jobs(several: Sequence[JobRequest]) -> dict[str, Job]:
     """Return the newest finished jobs that answered these wishes, by fingerprint; in one query."""
-    fixed = [wish for wish in several if not wish.has_random_seed]
+    fixed = [job_request for job_request in several if not job_request.has_random_seed]
     if not fixed:
         return {}
-    keys = {fingerprint_of(wish) for wish in fixed}
-    chained = {fingerprint_of(wish) for wish in fixed if wish.passes}
+    keys = {fingerprint_of(job_request) for job_request in fixed}
+    chained = {fingerprint_of(job_request) for job_request in fixed if job_request.passes}
     # A chain answers only if all of it was made.
     unmade = Job.objects.filter(root=OuterRef("pk")).exclude(state=JobState.SUCCEEDED.value)
     found = (

@@ -20,9 +20,9 @@ from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import adapters, storage
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import (
-    BadStep,
-    InvalidWish,
-    Wish,
+    InvalidJobRequest,
+    InvalidPass,
+    JobRequest,
     describe_complaint,
 )
 from imagegen_app.services.policy.access import contact_sentence, granted_models
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.passes import Pass
     from imagegen_app.models import Asset, Batch
-    from imagegen_app.services.job_requests.values import Step, Upload
+    from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
 _LARGEST_SEED = 2**31 - 1
 _NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
@@ -55,13 +55,13 @@ def compose(
     output_format: str = "",
     background: str = "",
     parameters: Mapping[str, Any] | None = None,
-    inputs: Sequence[Upload] = (),
+    inputs: Sequence[InputSource] = (),
     idempotency_key: str = "",
     batch: Batch | None = None,
     row_key: str = "",
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
-) -> Wish:
+) -> JobRequest:
     """Put a wish together from a template and its values, or from a free prompt.
 
     `passes` are the template's unless they are given: `upscale:2:model`, `remove_background:model`.
@@ -75,10 +75,10 @@ def compose(
     chosen = _operation(operation, version)
     resolved = _size(size, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
-        raise InvalidWish(_("The idempotency key is too long."), field="idempotency_key")
+        raise InvalidJobRequest(_("The idempotency key is too long."), field="idempotency_key")
     if policy not in {"at_most_once", "at_least_once"}:
-        raise InvalidWish(_("Unknown policy."), field="policy")
-    pictures, assets = _pictures(inputs)
+        raise InvalidJobRequest(_("Unknown policy."), field="policy")
+    pictures, assets = _input_images(inputs)
     request = GenerationRequest(
         operation=chosen,
         model=image_model.provider_model_name,
@@ -93,9 +93,9 @@ def compose(
         inputs=pictures,
         parameters=dict(parameters or {}),
     )
-    _demand_possible(image_model, request)
+    _require_supported(image_model, request)
     wanted = (version.passes if version else []) if passes is None else passes
-    return Wish(
+    return JobRequest(
         image_model=image_model,
         provider_request=request,
         template_version=version,
@@ -144,14 +144,14 @@ def _version(template: str | PromptTemplate | TemplateVersion | None) -> Templat
                 .order_by("slug")
                 .values_list("slug", flat=True)[:10]
             )
-            raise InvalidWish(
+            raise InvalidJobRequest(
                 _("“%(name)s” is not a valid template.") % {"name": template[:60]},
                 field="template",
                 remedy=_("Available: %(known)s.") % {"known": known or _("none")},
             )
         template = found
     if template.is_archived or template.current is None:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _("The template “%(name)s” is not published.") % {"name": template.name},
             field="template",
         )
@@ -164,22 +164,24 @@ def _text(
     if version is None:
         text = "".join(c for c in prompt if c in "\n\t" or ord(c) >= 32).strip()  # noqa: PLR2004 - control characters
         if len(text) > MAX_PROMPT_CHARS:
-            raise InvalidWish(
+            raise InvalidJobRequest(
                 _("The prompt has %(length)s characters; at most %(most)s are accepted.")
                 % {"length": len(text), "most": MAX_PROMPT_CHARS},
                 field="prompt",
                 remedy=_("Shorten it."),
             )
         if values:
-            raise InvalidWish(_("Variables can only be used with a template."), field="variables")
+            raise InvalidJobRequest(
+                _("Variables can only be used with a template."), field="variables"
+            )
         return prompts.RenderedPrompt(text), negative.strip()[:MAX_PROMPT_CHARS]
     if prompt:
-        raise InvalidWish(_("Give a template or a prompt, not both."), field="prompt")
+        raise InvalidJobRequest(_("Give a template or a prompt, not both."), field="prompt")
     try:
         variables = prompts.variables_from(version.variables)
         rendered = prompts.render(version.body, variables, values)
     except prompts.PromptTemplateError as fault:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _(fault.message) % fault.values, field=fault.variable or "template"
         ) from None
     return rendered, negative.strip() or version.negative
@@ -194,7 +196,7 @@ def _model(
         found = ImageModel.objects.filter(slug=model).select_related("provider").first()
         if found is None:
             known = ", ".join(m.slug for m in granted_models(actor)) or _("none")
-            raise InvalidWish(
+            raise InvalidJobRequest(
                 _("“%(name)s” is not a valid model.") % {"name": model[:60]},
                 field="model",
                 remedy=_("You can use: %(known)s.") % {"known": known},
@@ -204,7 +206,7 @@ def _model(
         return version.image_model
     granted = granted_models(actor)
     if not granted:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _("You have no grant for any model."), field="model", remedy=contact_sentence()
         )
     return granted[0]
@@ -215,7 +217,7 @@ def _operation(operation: str | Operation, version: TemplateVersion | None) -> O
     try:
         return Operation(str(wanted))
     except ValueError:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _("“%(name)s” is not a valid operation.") % {"name": str(wanted)[:40]},
             field="operation",
             remedy=_("Available: %(known)s.") % {"known": ", ".join(Operation)},
@@ -229,7 +231,7 @@ def _size(size: str | Size | None, version: TemplateVersion | None) -> Size:
         try:
             return Size.parse(size)
         except ValueError:
-            raise InvalidWish(
+            raise InvalidJobRequest(
                 _("“%(size)s” is not a valid size.") % {"size": size[:20]},
                 field="size",
                 remedy=_("Write it as 1024x768."),
@@ -240,7 +242,7 @@ def _size(size: str | Size | None, version: TemplateVersion | None) -> Size:
 def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> int | None:
     if seed is not None:
         if not 0 <= seed <= _LARGEST_SEED:
-            raise InvalidWish(
+            raise InvalidJobRequest(
                 _("A seed must be between 0 and %(most)s.") % {"most": _LARGEST_SEED}, field="seed"
             )
         return seed
@@ -254,29 +256,31 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
     return version.seed
 
 
-def _steps(wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size) -> tuple[Step, ...]:
+def _steps(
+    wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size
+) -> tuple[PlannedPass, ...]:
     try:
         return pass_planning.plan_passes(wanted, start=start)
-    except BadStep as fault:
-        raise InvalidWish(fault.reason, field="passes", remedy=fault.remedy) from None
+    except InvalidPass as fault:
+        raise InvalidJobRequest(fault.reason, field="passes", remedy=fault.remedy) from None
 
 
-def _pictures(
-    inputs: Sequence[Upload],
+def _input_images(
+    inputs: Sequence[InputSource],
 ) -> tuple[tuple[ImageInput, ...], tuple[Asset | None, ...]]:
     if len(inputs) > MAX_INPUTS:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _("At most %(most)s input images are accepted.") % {"most": MAX_INPUTS}, field="inputs"
         )
     pictures = []
     for upload in inputs:
         data = storage.get(upload.asset.storage_key) if upload.asset else upload.data
         if len(data) > MAX_INPUT_BYTES:
-            raise InvalidWish(_("An input image is too large."), field="inputs")
+            raise InvalidJobRequest(_("An input image is too large."), field="inputs")
         try:
             found = inspect(data, limits=image_limits())
         except InvalidImage as fault:
-            raise InvalidWish(
+            raise InvalidJobRequest(
                 stored_messages.translate_stored(str(fault)), field="inputs"
             ) from None
         pictures.append(
@@ -292,9 +296,9 @@ def _pictures(
     return tuple(pictures), tuple(u.asset for u in inputs)
 
 
-def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> None:
+def _require_supported(image_model: ImageModel, request: GenerationRequest) -> None:
     if not request.prompt and request.operation not in _NEEDS_NO_PROMPT:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             _("The prompt is empty."),
             field="prompt",
             remedy=_("Describe what the image should show."),
@@ -304,9 +308,9 @@ def _demand_possible(image_model: ImageModel, request: GenerationRequest) -> Non
             validation_errors(request, capabilities=adapters.capabilities(image_model)), None
         )
     except adapters.ProviderNotConfigured as fault:
-        raise InvalidWish(str(fault), field="model", remedy=contact_sentence()) from None
+        raise InvalidJobRequest(str(fault), field="model", remedy=contact_sentence()) from None
     if complaint is not None:
-        raise InvalidWish(
+        raise InvalidJobRequest(
             describe_complaint(image_model, complaint),
             field=complaint.part,
             remedy=_("Choose another value or another model."),

@@ -26,7 +26,7 @@ from imagegen_app.services.job_requests import (
     prices,
 )
 from imagegen_app.services.job_requests._rows import CheckedRequest
-from imagegen_app.services.job_requests.values import BadStep
+from imagegen_app.services.job_requests.values import InvalidPass
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.policy import access, budgets
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.types import Cost
     from imagegen_app.models import ImageModel
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 
 class IdempotencyConflict(ActionRefused):
@@ -60,7 +60,7 @@ class PromptBlocked(ActionRefused):
 class Offer:
     """What a request would cost, and whether it would be refused as things stand."""
 
-    job_request: Wish
+    job_request: JobRequest
     #: With its screening and all its follow-up passes.
     cost: Cost
     #: None where no budget applies.
@@ -76,38 +76,38 @@ class Offer:
         return self.refusal is None
 
 
-def offer(*, actor: Actor, wish: Wish) -> Offer:
+def offer(*, actor: Actor, job_request: JobRequest) -> Offer:
     """Return what a request would cost and whether it would be refused, without making it.
 
     :raises NoPrice: if the model's price list has no price for it.
     :raises InvalidPass: if its parts are priced in several currencies.
     """
-    return offers(actor=actor, wishes=[wish])[0]
+    return offers(actor=actor, job_requests=[job_request])[0]
 
 
-def offers(*, actor: Actor, wishes: Sequence[Wish]) -> list[Offer]:
+def offers(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[Offer]:
     """Return the offers of several requests, each as if it were the only one.
 
     :raises NoPrice: if the model's price list has no price for one of them.
     :raises InvalidPass: if the parts of one are priced in several currencies.
     """
-    cached = cache_hits.find_cached_jobs(wishes) if wishes else {}
+    cached = cache_hits.find_cached_jobs(job_requests) if job_requests else {}
     allowances: dict[int, budgets.Allowance | None] = {}
     refusals: dict[object, ActionRefused | None] = {}
     priced: dict[object, tuple[prices.Estimate, Cost]] = {}
     found: list[Offer] = []
-    for wish in wishes:
-        model = wish.image_model
+    for job_request in job_requests:
+        model = job_request.image_model
         if model.pk not in allowances:
             allowances[model.pk] = budgets.allowance(actor, model)
-        kind = _kind_of(wish)
+        kind = _kind_of(job_request)
         if kind not in refusals:
-            refusals[kind] = _grant_refusal(actor, wish)
+            refusals[kind] = _grant_refusal(actor, job_request)
         made = Offer(
-            job_request=wish,
-            cost=_priced(wish, priced)[1],
+            job_request=job_request,
+            cost=_priced(job_request, priced)[1],
             allowance=allowances[model.pk],
-            is_cached=bool(cached) and cache_hits.fingerprint_of(wish) in cached,
+            is_cached=bool(cached) and cache_hits.fingerprint_of(job_request) in cached,
             refusal=refusals[kind],
         )
         if made.is_possible and not made.is_cached:
@@ -136,58 +136,59 @@ def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> ActionRef
     )
 
 
-def _grant_refusal(actor: Actor, wish: Wish) -> ActionRefused | None:
+def _grant_refusal(actor: Actor, job_request: JobRequest) -> ActionRefused | None:
     try:
-        require_grants(actor, wish)
+        require_grants(actor, job_request)
     except access.NotGranted as refusal:
         return refusal
     return None
 
 
-def total_cost(wish: Wish) -> Cost:
+def total_cost(job_request: JobRequest) -> Cost:
     """Return what a wish is estimated to cost with its screening and all its follow-up passes.
 
     :raises NoPrice: if a part of it has no price.
     :raises InvalidPass: if its parts are priced in several currencies.
     """
-    return _priced(wish, {})[1]
+    return _priced(job_request, {})[1]
 
 
 def _priced(
-    wish: Wish, known: dict[object, tuple[prices.Estimate, Cost]]
+    job_request: JobRequest, known: dict[object, tuple[prices.Estimate, Cost]]
 ) -> tuple[prices.Estimate, Cost]:
     """Return what a wish may cost, its follow-up passes left out and with them.
 
     The rows of a batch are alike but for their words: what costs the same is priced once.
     """
-    request = wish.provider_request
+    request = job_request.provider_request
     texts = (bool(request.prompt), bool(request.negative_prompt), len(request.inputs))
-    key = (_kind_of(wish), request.quality, texts)
+    key = (_kind_of(job_request), request.quality, texts)
     if key not in known:
-        estimate = prices.estimate_request(wish)
+        estimate = prices.estimate_request(job_request)
         total = estimate.total
-        more = pass_planning.passes_cost(wish.passes, count=request.count)
+        more = pass_planning.passes_cost(job_request.passes, count=request.count)
         if more is not None and more.currency != total.currency:
-            raise BadStep(_("The passes are priced in several currencies."))
+            raise InvalidPass(_("The passes are priced in several currencies."))
         if more is not None:
             total = replace(total, amount=total.amount + more.amount)
         known[key] = (estimate, total)
     return known[key]
 
 
-def with_form_key(wish: Wish, *, page: str) -> Wish:
+def with_form_key(job_request: JobRequest, *, page: str) -> JobRequest:
     """Return the wish under a key made of the page it was sent from and of what it asks for.
 
     Sent twice from one page, it is one request; changed on the same page, it is another one.
     """
     if not page:
-        return wish
+        return job_request
     return replace(
-        wish, idempotency_key=canonical.digest({"page": page, "wish": cache_hits.digest_of(wish)})
+        job_request,
+        idempotency_key=canonical.digest({"page": page, "wish": cache_hits.digest_of(job_request)}),
     )
 
 
-def request_images(*, actor: Actor, wish: Wish) -> Job:
+def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
     """Make a job of a wish, or return the one that its idempotency key made before.
 
     It is held to the rules and screened first; then job, reservation and events are written in one
@@ -199,18 +200,20 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     :raises PromptBlocked: if a screener refuses it; the job exists, in the state `blocked`.
     :raises IdempotencyConflict: if its key stands for another request.
     """
-    known = _known(actor, wish)
+    known = _known(actor, job_request)
     if known is not None:
         return known
     try:
         # In no transaction: a screener may be far away.
-        job = _create_one(actor=actor, checked=check_requests(actor=actor, wishes=[wish]))
+        job = _create_one(
+            actor=actor, checked=check_requests(actor=actor, job_requests=[job_request])
+        )
     except ActionRefused as refusal:
-        _record_refusal(actor=actor, wish=wish, refusal=refusal)
+        _record_refusal(actor=actor, job_request=job_request, refusal=refusal)
         raise
     except IntegrityError:
         # The same key arrived twice at once; the other one won.
-        known = _known(actor, wish)
+        known = _known(actor, job_request)
         if known is None:
             raise
         return known
@@ -221,23 +224,23 @@ def request_images(*, actor: Actor, wish: Wish) -> Job:
     return job
 
 
-def require_grants(actor: Actor, wish: Wish) -> access.GrantDecision:
+def require_grants(actor: Actor, job_request: JobRequest) -> access.GrantDecision:
     """Hold a wish and each of its follow-up passes to the allowlist; return the wish's own rule.
 
     :raises NotGranted: if a part of it is not released for the actor.
     """
     decision = access.require_grant(
         actor,
-        image_model=wish.image_model,
-        operation=wish.provider_request.operation,
-        size=wish.provider_request.size,
-        count=wish.provider_request.count,
+        image_model=job_request.image_model,
+        operation=job_request.provider_request.operation,
+        size=job_request.provider_request.size,
+        count=job_request.provider_request.count,
     )
-    pass_planning.require_pass_grants(actor, wish.passes)
+    pass_planning.require_pass_grants(actor, job_request.passes)
     return decision
 
 
-def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedRequest]:
+def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[CheckedRequest]:
     """Hold requests to the rules, and then have each of them screened; nothing is written.
 
     A grant that ends meanwhile is noticed by the worker, which asks for it again.
@@ -250,27 +253,37 @@ def check_requests(*, actor: Actor, wishes: Sequence[Wish]) -> list[CheckedReque
     needed: dict[ImageModel, Decimal] = {}
     estimates: list[prices.Estimate] = []
     priced: dict[object, tuple[prices.Estimate, Cost]] = {}
-    for wish in wishes:
-        kind = _kind_of(wish)
+    for job_request in job_requests:
+        kind = _kind_of(job_request)
         if kind not in rules:
-            rules[kind] = require_grants(actor, wish).rule
-        estimate, total = _priced(wish, priced)
-        needed[wish.image_model] = needed.get(wish.image_model, Decimal(0)) + total.amount
+            rules[kind] = require_grants(actor, job_request).rule
+        estimate, total = _priced(job_request, priced)
+        needed[job_request.image_model] = (
+            needed.get(job_request.image_model, Decimal(0)) + total.amount
+        )
         estimates.append(estimate)
     if any(estimate.screening for estimate in estimates):
         # Screeners are not paid for requests that cannot be.
         for model, amount in needed.items():
             budgets.require_budget(actor, model, amount=amount)
     return [
-        CheckedRequest(wish, rules[_kind_of(wish)], estimate, tuple(screen(wish)))
-        for wish, estimate in zip(wishes, estimates, strict=True)
+        CheckedRequest(
+            job_request, rules[_kind_of(job_request)], estimate, tuple(screen(job_request))
+        )
+        for job_request, estimate in zip(job_requests, estimates, strict=True)
     ]
 
 
-def _kind_of(wish: Wish) -> object:
+def _kind_of(job_request: JobRequest) -> object:
     """Return what the allowlist looks at: requests of one kind are granted or refused together."""
-    request = wish.provider_request
-    return (wish.image_model.pk, request.operation, request.size, request.count, wish.passes)
+    request = job_request.provider_request
+    return (
+        job_request.image_model.pk,
+        request.operation,
+        request.size,
+        request.count,
+        job_request.passes,
+    )
 
 
 @use_case()
@@ -325,13 +338,15 @@ def create_jobs(
     return jobs
 
 
-def screen(wish: Wish) -> list[screening.UnsavedVerdict]:
+def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
     """Have the site's screeners look at a wish's texts and input images."""
     found = [
-        *screening.screen_text(wish.provider_request.prompt, where="prompt"),
-        *screening.screen_text(wish.provider_request.negative_prompt, where="negative_prompt"),
+        *screening.screen_text(job_request.provider_request.prompt, where="prompt"),
+        *screening.screen_text(
+            job_request.provider_request.negative_prompt, where="negative_prompt"
+        ),
     ]
-    for number, picture in enumerate(wish.provider_request.inputs, start=1):
+    for number, picture in enumerate(job_request.provider_request.inputs, start=1):
         found += screening.screen_image(
             picture.data,
             media_type=picture.media_type,
@@ -342,34 +357,34 @@ def screen(wish: Wish) -> list[screening.UnsavedVerdict]:
 
 
 @use_case()
-def _record_refusal(*, actor: Actor, wish: Wish, refusal: ActionRefused) -> None:
+def _record_refusal(*, actor: Actor, job_request: JobRequest, refusal: ActionRefused) -> None:
     event_log.record(
         actor,
         "job.denied",
         data={
-            "operation": wish.provider_request.operation,
-            "model": wish.image_model.slug,
-            "count": wish.provider_request.count,
-            "size": str(wish.provider_request.size),
+            "operation": job_request.provider_request.operation,
+            "model": job_request.image_model.slug,
+            "count": job_request.provider_request.count,
+            "size": str(job_request.provider_request.size),
             "rule": refusal.code,
         },
-        personal={"prompt": wish.provider_request.prompt, "reason": refusal.reason},
+        personal={"prompt": job_request.provider_request.prompt, "reason": refusal.reason},
     )
 
 
-def _known(actor: Actor, wish: Wish) -> Job | None:
+def _known(actor: Actor, job_request: JobRequest) -> Job | None:
     """Return the job that this actor's key made before.
 
     :raises IdempotencyConflict: if it was made from another request.
     """
-    if not wish.idempotency_key:
+    if not job_request.idempotency_key:
         return None
     job = Job.objects.filter(
-        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=wish.idempotency_key
+        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=job_request.idempotency_key
     ).first()
     if job is None:
         return None
-    if job.request_digest != cache_hits.digest_of(wish):
+    if job.request_digest != cache_hits.digest_of(job_request):
         raise IdempotencyConflict(
             _("The job was not created."),
             reason=_("Its idempotency key was already used for another job."),

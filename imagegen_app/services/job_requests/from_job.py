@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from imagegen_app.core.types import InputRole, Size
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests import _follow_ups, composition
-from imagegen_app.services.job_requests.values import Upload
+from imagegen_app.services.job_requests.values import InputSource
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Job
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 
-def job_request_from(*, actor: Actor, job: Job) -> Wish:
+def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
     """Put the wish of an ended job together again; a random seed stays random.
 
     :raises InvalidJobRequest: if a part no longer fits.
     """
     entries = job.inputs.select_related("asset").order_by("position")
     uploads = [
-        Upload(
+        InputSource(
             role=InputRole(entry.role),
             asset=entry.asset,
             data=b"" if entry.asset else storage.get(entry.storage_key),
@@ -32,7 +32,7 @@ def job_request_from(*, actor: Actor, job: Job) -> Wish:
     ]
     # A follow-up pass has no words of its own.
     version = job.template_version if job.root_id is None else None
-    wish = composition.compose(
+    job_request = composition.compose(
         actor=actor,
         template=version,
         variables=job.variables if version else None,
@@ -53,4 +53,4 @@ def job_request_from(*, actor: Actor, job: Job) -> Wish:
         row_key=job.row_key,
         passes=_follow_ups.requested_passes(job),
     )
-    return replace(wish, replaces=job, template_version=job.template_version)
+    return replace(job_request, replaces=job, template_version=job.template_version)

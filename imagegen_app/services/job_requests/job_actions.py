@@ -109,8 +109,8 @@ def request_again(*, actor: Actor, job: Job) -> Job:
     reason = rerun_refusal_reason(actor, job)
     if reason:
         raise JobActionRefused(_("Nothing was requested."), reason=reason, remedy="")
-    wish = from_job.job_request_from(actor=actor, job=job)
-    return creation.request_images(actor=actor, wish=wish)
+    job_request = from_job.job_request_from(actor=actor, job=job)
+    return creation.request_images(actor=actor, job_request=job_request)
 
 
 @use_case()

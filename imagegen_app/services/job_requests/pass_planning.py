@@ -14,10 +14,10 @@ from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import prices
 from imagegen_app.services.job_requests.values import (
-    BadStep,
-    Step,
+    InvalidPass,
+    PlannedPass,
     describe_complaint,
-    in_words,
+    describe_pass,
 )
 from imagegen_app.services.policy import access
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def plan_passes(
     rows: Sequence[Mapping[str, Any] | passes.Pass | str], *, start: Size
-) -> tuple[Step, ...]:
+) -> tuple[PlannedPass, ...]:
     """Return the steps that follow an image of that size.
 
     :raises InvalidPass: if a pass is none, or its model is unknown or cannot do it.
@@ -38,15 +38,15 @@ def plan_passes(
     try:
         wanted = passes.passes_from(rows)
     except passes.PassError as fault:
-        raise BadStep(_(fault.message) % fault.values) from None
-    found: list[Step] = []
+        raise InvalidPass(_(fault.message) % fault.values) from None
+    found: list[PlannedPass] = []
     size = start
     for one in wanted:
         model = ImageModel.objects.filter(slug=one.model).select_related("provider").first()
         if model is None:
-            raise BadStep(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
-        step = Step(model, one.operation, one.size_after(size), factor=one.factor)
-        _demand_possible(step, start=size)
+            raise InvalidPass(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
+        step = PlannedPass(model, one.operation, one.size_after(size), factor=one.factor)
+        _require_supported(step, start=size)
         found.append(step)
         size = step.size
     return tuple(found)
@@ -66,11 +66,11 @@ def available_passes() -> list[tuple[str, str]]:
                 continue
             for factor in passes.FACTORS if operation is Operation.UPSCALE else (1,):
                 one = passes.Pass(operation=operation, model=model.slug, factor=factor)
-                found.append((str(one), in_words(one, model=model.name)))
+                found.append((str(one), describe_pass(one, model=model.name)))
     return sorted(found, key=lambda entry: entry[0].partition(":")[0] != Operation.UPSCALE)
 
 
-def passes_cost(steps: Sequence[Step], *, count: int) -> Cost | None:
+def passes_cost(steps: Sequence[PlannedPass], *, count: int) -> Cost | None:
     """Return what the steps of so many images are estimated to cost; None without any.
 
     :raises NoPrice: if one has no price.
@@ -80,12 +80,12 @@ def passes_cost(steps: Sequence[Step], *, count: int) -> Cost | None:
     for step in steps:
         cost = pass_estimate(step, is_last=step is steps[-1]).total
         if currency and cost.currency != currency:
-            raise BadStep(_("The passes are priced in several currencies."))
+            raise InvalidPass(_("The passes are priced in several currencies."))
         total, currency = total + cost.amount * count, cost.currency
     return Cost(amount=total, currency=currency) if steps else None
 
 
-def pass_estimate(step: Step, *, is_last: bool) -> prices.Estimate:
+def pass_estimate(step: PlannedPass, *, is_last: bool) -> prices.Estimate:
     """Return what one image of a step is estimated to cost, with its screening and its caption.
 
     :raises NoPrice: if it has no price.
@@ -95,7 +95,7 @@ def pass_estimate(step: Step, *, is_last: bool) -> prices.Estimate:
     )
 
 
-def require_pass_grants(actor: Actor, steps: Sequence[Step]) -> None:
+def require_pass_grants(actor: Actor, steps: Sequence[PlannedPass]) -> None:
     """Hold every step to the allowlist.
 
     :raises NotGranted: if one is not released for the actor.
@@ -110,7 +110,7 @@ def require_pass_grants(actor: Actor, steps: Sequence[Step]) -> None:
         )
 
 
-def _demand_possible(step: Step, *, start: Size) -> None:
+def _require_supported(step: PlannedPass, *, start: Size) -> None:
     picture = ImageInput(
         role=InputRole.IMAGE,
         media_type="image/png",
@@ -131,7 +131,7 @@ def _demand_possible(step: Step, *, start: Size) -> None:
     try:
         able = adapters.capabilities(step.image_model)
     except adapters.ProviderNotConfigured as fault:
-        raise BadStep(str(fault)) from None
+        raise InvalidPass(str(fault)) from None
     complaint = next(validation_errors(request, capabilities=able), None)
     if complaint is not None:
-        raise BadStep(describe_complaint(step.image_model, complaint))
+        raise InvalidPass(describe_complaint(step.image_model, complaint))

@@ -16,7 +16,7 @@ from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 if TYPE_CHECKING:
     from imagegen_app.core.types import Size
     from imagegen_app.models import ImageModel
-    from imagegen_app.services.job_requests.values import Wish
+    from imagegen_app.services.job_requests.values import JobRequest
 
 
 class NoPrice(ActionRefused):
@@ -62,20 +62,20 @@ def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int
         ) from None
 
 
-def estimate_request(wish: Wish) -> Estimate:
+def estimate_request(job_request: JobRequest) -> Estimate:
     """Return what a wish is estimated to cost with its extras, its follow-up passes left out.
 
     :raises NoPrice: if the model's price list has no price for it.
     """
-    request = wish.provider_request
+    request = job_request.provider_request
     found = estimate_images(
-        wish.image_model,
+        job_request.image_model,
         size=request.size,
         quality=request.quality,
         count=request.count,
-        is_last=not wish.passes,
+        is_last=not job_request.passes,
     )
-    return replace(found, screening=found.screening + screening_before(wish))
+    return replace(found, screening=found.screening + screening_before(job_request))
 
 
 def estimate_images(
@@ -95,11 +95,15 @@ def estimate_images(
     )
 
 
-def screening_before(wish: Wish) -> Decimal:
+def screening_before(job_request: JobRequest) -> Decimal:
     """Return what it costs to have a wish's texts and input images screened."""
     texts = sum(
-        bool(text) for text in (wish.provider_request.prompt, wish.provider_request.negative_prompt)
+        bool(text)
+        for text in (
+            job_request.provider_request.prompt,
+            job_request.provider_request.negative_prompt,
+        )
     )
     return screening.price_of("prompt") * texts + screening.price_of("input") * len(
-        wish.provider_request.inputs
+        job_request.provider_request.inputs
     )

@@ -16,7 +16,7 @@ from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
-from imagegen_app.services.job_requests.values import BadStep, complaint_reason
+from imagegen_app.services.job_requests.values import InvalidPass, complaint_reason
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.catalog import InvalidRecord
 
@@ -191,7 +191,7 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
             raise InvalidRecord(complaint_reason(complaint), field="width")
     try:
         pass_planning.plan_passes(draft.passes, start=draft.size)
-    except BadStep as fault:
+    except InvalidPass as fault:
         raise InvalidRecord(fault.reason, field="passes") from None
     return variables
 

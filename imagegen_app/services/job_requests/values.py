@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
 
 
-class InvalidWish(ActionRefused):
+class InvalidJobRequest(ActionRefused):
     """Something in the wish does not fit; `field` names the part."""
 
     code = "invalid_job_request"
@@ -37,7 +37,7 @@ class InvalidWish(ActionRefused):
         self.field = field
 
 
-class BadStep(ActionRefused):
+class InvalidPass(ActionRefused):
     """A follow-up pass cannot be made as it is declared."""
 
     code = "invalid_pass"
@@ -49,7 +49,7 @@ class BadStep(ActionRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class InputSource:
     """An input image: bytes of a file, or an asset of ours."""
 
     role: InputRole = InputRole.IMAGE
@@ -58,7 +58,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedPass:
     """One pass that follows: by which model, and the size that comes out."""
 
     image_model: ImageModel
@@ -72,7 +72,7 @@ class Step:
     def label(self) -> str:
         """What the step is called."""
         one = passes.Pass(self.operation, self.image_model.slug, self.factor)
-        return in_words(one, model=self.image_model.name)
+        return describe_pass(one, model=self.image_model.name)
 
     @property
     def key(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class JobRequest:
     """One complete request, not yet authorised."""
 
     image_model: ImageModel
@@ -104,7 +104,7 @@ class Wish:
     #: The ended job that this one is requested again for.
     replaces: Job | None = None
     #: What is done to each image afterwards.
-    passes: tuple[Step, ...] = ()
+    passes: tuple[PlannedPass, ...] = ()
     #: What to do when the outcome of a call is unknown.
     unknown_outcome_policy: str = "at_most_once"
 
@@ -114,7 +114,7 @@ class Wish:
         return self.provider_request.seed is None
 
 
-def in_words(one: passes.Pass, *, model: str = "") -> str:
+def describe_pass(one: passes.Pass, *, model: str = "") -> str:
     """Return what a pass is called."""
     if one.operation is Operation.UPSCALE:
         return _("Upscale %(factor)s times with %(model)s") % {

@@ -25,7 +25,7 @@ RULES = System("rules")
 #: Before so many ended jobs, a share of failures says nothing.
 MIN_ENDED_JOBS = 20
 #: Counting what waits for review stops here.
-MOST_SHOWN = 1000
+MAX_SHOWN = 1000
 _COLUMN = {
     JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",
@@ -79,7 +79,7 @@ class BatchCounts:
 def counts_of(batch: Batch) -> BatchCounts:
     """Return how far a batch is: read from its row, whatever its size."""
     waiting = Asset.objects.filter(job__batch=batch, review_state="pending", is_intermediate=False)[
-        : MOST_SHOWN + 1
+        : MAX_SHOWN + 1
     ]
     return BatchCounts(
         rows=batch.row_count,

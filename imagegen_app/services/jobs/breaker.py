@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 WATCH = System("breaker")
 #: Failures of the service: they count for the model and operation.
-_ILL = (ProviderUnavailable, ProviderTimeout, OutcomeUnknown, BadResponse)
+_UNHEALTHY = (ProviderUnavailable, ProviderTimeout, OutcomeUnknown, BadResponse)
 #: Failures of the account: no model of it will work.
 _SHUT = (AuthenticationFailed, QuotaExhausted)
 #: A breaker that is closed and has counted nothing.
@@ -104,7 +104,7 @@ def record_failure(job: Job, error: ProviderError) -> None:
     """Count a failed call, and open where it is enough."""
     if isinstance(error, _SHUT):
         _count(job, _account_key(job), at_once=True)
-    elif isinstance(error, _ILL):
+    elif isinstance(error, _UNHEALTHY):
         _count(job, _key(job), at_once=False)
 
 

@@ -46,9 +46,9 @@ def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = Non
     if only is not None:
         due = due.filter(pk=only)
     if connection.vendor == "postgresql":
-        taken = _take_at_once(due, limit, kept_back, until=until, owner=owner)
+        taken = _claim_at_once(due, limit, kept_back, until=until, owner=owner)
     else:
-        taken = _take_each(due, limit, kept_back, now=now, until=until, owner=owner)
+        taken = _claim_each(due, limit, kept_back, now=now, until=until, owner=owner)
     failpoint("claim.before_commit")
     if not taken:
         return []
@@ -62,7 +62,7 @@ def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = Non
     )
 
 
-def _take_at_once(
+def _claim_at_once(
     due: Any, limit: int, kept_back: Q | None, *, until: datetime, owner: str
 ) -> list[Any]:
     """Lock what nobody else is looking at, and take it in one statement."""
@@ -79,7 +79,7 @@ def _take_at_once(
     return taken
 
 
-def _take_each(
+def _claim_each(
     due: Any, limit: int, kept_back: Q | None, *, now: datetime, until: datetime, owner: str
 ) -> list[Any]:
     """Take one by one, each by a conditional update instead of a row lock."""

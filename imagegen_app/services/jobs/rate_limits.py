@@ -97,12 +97,12 @@ def clear_refusals(provider: Provider) -> bool:
     """Forget the refusals in a row, and say whether there were any; writes only then."""
     if not RateLimitState.objects.filter(pk=provider.pk, consecutive_refusals__gt=0).exists():
         return False
-    _forget_strikes(provider)
+    _reset_refusals(provider)
     return True
 
 
 @use_case(audited=False)
-def _forget_strikes(provider: Provider) -> None:
+def _reset_refusals(provider: Provider) -> None:
     RateLimitState.objects.filter(pk=provider.pk).update(consecutive_refusals=0)
 
 

@@ -126,7 +126,7 @@ def mark_answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
     db_session.use_asynchronous_commit()
     failpoint("answered.before_commit")
     move_to_ingest([job])
-    _note_answer(job, attempt, request_id)
+    _record_answer(job, attempt, request_id)
 
 
 @use_case()
@@ -139,10 +139,10 @@ def mark_all_answered(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
     failpoint("answered.before_commit")
     move_to_ingest([job for job, _attempt, _request_id in calls])
     for job, attempt, request_id in calls:
-        _note_answer(job, attempt, request_id)
+        _record_answer(job, attempt, request_id)
 
 
-def _note_answer(job: Job, attempt: Attempt, request_id: str) -> None:
+def _record_answer(job: Job, attempt: Attempt, request_id: str) -> None:
     transition_attempt(
         attempt,
         AttemptState.ANSWERED,
@@ -275,7 +275,7 @@ def fail(
 
 
 @use_case()
-def _keep_screening(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
+def _store_screening(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
     require_lease(job)
     store_verdicts(job, screened)
 
@@ -286,7 +286,7 @@ def book_screening_cost(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
     :raises LeaseLost: if the lease was lost.
     """
     if any(one.cost for one in screened):
-        _keep_screening(job, screened)
+        _store_screening(job, screened)
 
 
 @use_case()

@@ -87,12 +87,12 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
     for asset in rows.iterator(chunk_size=500):
         table.writerow(escape_formula(cell) for cell in _row(asset, shows_costs=shows_costs))
         written += 1
-    _tell(actor=actor, count=written)
+    _record(actor=actor, count=written)
     return out.getvalue()
 
 
 @use_case()
-def _tell(*, actor: Actor, count: int) -> None:
+def _record(*, actor: Actor, count: int) -> None:
     event_log.record(actor, "export.created", data={"count": count, "kind": "images"})
 
 

@@ -80,12 +80,12 @@ def asset_from_token(*, actor: Actor, token: str) -> Asset:
         data: Any = signing.loads(token, salt=_SALT, max_age=TOKEN_SECONDS)
         key, owner = UUID(data["asset"]), data["actor"]
     except (signing.BadSignature, KeyError, TypeError, ValueError):
-        raise _bad() from None
+        raise _invalid_token() from None
     if owner != f"{actor.kind}:{actor.id}":
-        raise _bad()
+        raise _invalid_token()
     asset = Asset.objects.select_related("job").filter(pk=key).first()
     if asset is None:
-        raise _bad()
+        raise _invalid_token()
     return asset
 
 
@@ -111,7 +111,7 @@ def require_visible(actor: Actor, asset: Asset) -> None:
         access.require_permission(actor, "view_asset")
 
 
-def _bad() -> InvalidToken:
+def _invalid_token() -> InvalidToken:
     return InvalidToken(
         _("The selected image could not be used."),
         reason=_("The selection is no longer valid."),

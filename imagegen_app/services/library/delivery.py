@@ -42,7 +42,7 @@ MEDIA_TYPES = {
 PUBLIC_CACHE = "public, max-age=300, must-revalidate"
 PRIVATE_CACHE = "private, max-age=0, must-revalidate"
 #: No signed address lives longer, whatever `SIGNED_URL_SECONDS` says.
-LONGEST_SECONDS = 900
+MAX_SIGNED_URL_SECONDS = 900
 _HASH_CHARS = 64
 
 
@@ -157,7 +157,7 @@ def open_signed(token: str, name: str) -> Delivery:
     _split(name)
     try:
         data: Any = signing.loads(
-            token, salt=_SALT, max_age=min(conf.get().signed_url_seconds, LONGEST_SECONDS)
+            token, salt=_SALT, max_age=min(conf.get().signed_url_seconds, MAX_SIGNED_URL_SECONDS)
         )
         signed, kind, key = str(data["name"]), str(data["kind"]), str(data["key"])
     except (signing.BadSignature, KeyError, TypeError):

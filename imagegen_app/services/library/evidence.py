@@ -70,7 +70,7 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         f"original.{_extension(asset.original_storage_key)}": storage.get(
             asset.original_storage_key
         ),
-        "story.json": json.dumps(_story(asset), indent=2, ensure_ascii=False).encode(),
+        "story.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -87,12 +87,12 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files.items()):
             archive.writestr(name, data)
-    _tell(actor=actor, asset=asset, digest=hashlib.sha256(out.getvalue()).hexdigest())
+    _record(actor=actor, asset=asset, digest=hashlib.sha256(out.getvalue()).hexdigest())
     return EvidencePack(name=f"evidence-{asset.pk}.zip", data=out.getvalue())
 
 
 @use_case()
-def _tell(*, actor: Actor, asset: Asset, digest: str) -> None:
+def _record(*, actor: Actor, asset: Asset, digest: str) -> None:
     event_log.record(
         actor,
         "export.created",
@@ -103,7 +103,7 @@ def _tell(*, actor: Actor, asset: Asset, digest: str) -> None:
     )
 
 
-def _story(asset: Asset) -> dict[str, object]:
+def _facts(asset: Asset) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
     through = pass_chain.jobs_leading_to(job)
     version = job.template_version

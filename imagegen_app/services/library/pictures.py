@@ -61,7 +61,7 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
             for name, media_type in _MODERN
             if any(r.format == name for r in renditions)
         ),
-        url=_address(best or asset, preview),
+        url=_url(best or asset, preview),
         srcset=_srcset(fallback, preview),
         width=asset.width,
         height=asset.height,
@@ -140,9 +140,9 @@ def _held(target: Model, field: str) -> str:
     return str(getattr(held, "name", held) or "")
 
 
-def _address(file: Asset | Rendition, preview: bool) -> str:
+def _url(file: Asset | Rendition, preview: bool) -> str:
     return delivery.signed_url(file) if preview else delivery.public_url(file)
 
 
 def _srcset(files: list[Rendition], preview: bool) -> str:
-    return ", ".join(f"{_address(f, preview)} {f.width}w" for f in files)
+    return ", ".join(f"{_url(f, preview)} {f.width}w" for f in files)

@@ -40,8 +40,8 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
     """
     access.require_permission(actor, "place_asset")
-    _demand_may_change(actor, target)
-    _demand_approved(asset)
+    _require_change_permission(actor, target)
+    _require_approved(asset)
     column = _column(target, field)
     previous = _value(target, field)
     if isinstance(column, models.FileField):
@@ -124,7 +124,7 @@ def detach(*, actor: Actor, placement: Placement) -> None:
         )
     target = placement.target
     if target is not None:
-        _demand_may_change(actor, target)
+        _require_change_permission(actor, target)
         if _value(target, placement.field) != placement.placed_value:
             raise CannotPlace(
                 _("Nothing was changed."),
@@ -170,7 +170,7 @@ def _remove(actor: Actor, placement: Placement) -> None:
     )
 
 
-def _demand_may_change(actor: Actor, target: models.Model) -> None:
+def _require_change_permission(actor: Actor, target: models.Model) -> None:
     if not isinstance(actor, Person):
         return
     meta = target._meta  # noqa: SLF001 - Django's documented API
@@ -184,7 +184,7 @@ def _demand_may_change(actor: Actor, target: models.Model) -> None:
         )
 
 
-def _demand_approved(asset: Asset) -> None:
+def _require_approved(asset: Asset) -> None:
     current = Asset.objects.filter(pk=asset.pk).values_list("review_state", flat=True).first()
     if current != ReviewState.APPROVED.value:
         raise CannotPlace(

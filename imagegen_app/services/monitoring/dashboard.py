@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RECENT = 8
 #: Counting stops here; "100+" says as much.
-MOST = 100
+MAX_COUNT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Dashboard:
     uncertain: int
     workers: int
     allowance: budgets.Allowance | None
-    may_request: bool
-    may_review: bool
-    may_verify: bool
+    can_request: bool
+    can_review: bool
+    can_verify: bool
     log_size: int
     #: What keeps images from being made, for those who can mend it.
     problems: tuple[doctor.CheckResult, ...] = ()
@@ -69,9 +69,9 @@ def panel(actor: Actor) -> Dashboard | None:
         uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if may_resolve else 0,
         workers=worker_registry.count_live_workers(),
         allowance=budgets.allowance(actor, models[0]) if models else None,
-        may_request=may_request,
-        may_review=may_review,
-        may_verify=may_verify,
+        can_request=may_request,
+        can_review=may_review,
+        can_verify=may_verify,
         log_size=0 if last is None else last.size,
         problems=tuple(doctor.critical_problems())
         if access.has_permission(actor, "change_provider")
@@ -80,4 +80,4 @@ def panel(actor: Actor) -> Dashboard | None:
 
 
 def _count(rows: Any) -> int:
-    return int(rows[: MOST + 1].count())
+    return int(rows[: MAX_COUNT + 1].count())

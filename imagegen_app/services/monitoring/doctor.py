@@ -37,7 +37,7 @@ Level = Literal["ok", "warning", "error"]
 SILENT_SECONDS = 120
 LOW_DISK_BYTES = 1024**3
 CRITICAL_DISK_BYTES = 100 * 1024**2
-LONGEST_SKEW_SECONDS = 2.0
+MAX_CLOCK_SKEW_SECONDS = 2.0
 #: A due step that nobody takes for so long is told of.
 LATE_SECONDS = 300
 
@@ -275,7 +275,7 @@ def _signing() -> Iterator[CheckResult]:
 
 def _clock() -> Iterator[CheckResult]:
     skew = abs((timezone.now() - clock.now()).total_seconds())
-    if skew > LONGEST_SKEW_SECONDS:
+    if skew > MAX_CLOCK_SKEW_SECONDS:
         yield CheckResult(
             "clock",
             "warning",

@@ -90,7 +90,7 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
     """
     today = clock.now().date()
     for budget in applicable_budgets(_payer(actor, job), job.image_model):
-        period = _take(budget, today, amount=amount, currency=job.currency)
+        period = _reserve(budget, today, amount=amount, currency=job.currency)
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
     event_log.record_many(actor, [_reserved(job, amount)])
 
@@ -116,7 +116,7 @@ def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> No
     total = sum((job.estimated_cost for job in jobs), start=Decimal(0))
     today = clock.now().date()
     for budget in applicable_budgets(_payer(actor, jobs[0]), jobs[0].image_model):
-        period = _take(budget, today, amount=total, currency=jobs[0].currency)
+        period = _reserve(budget, today, amount=total, currency=jobs[0].currency)
         LedgerEntry.objects.bulk_create(
             [
                 LedgerEntry(period=period, job=job, kind="reservation", amount=job.estimated_cost)
@@ -151,7 +151,7 @@ def _payer(actor: Actor, job: Job) -> Actor:
     return Person(job.requester)
 
 
-def _take(budget: Budget, today: date, *, amount: Decimal, currency: str) -> BudgetPeriod:
+def _reserve(budget: Budget, today: date, *, amount: Decimal, currency: str) -> BudgetPeriod:
     """Move an amount into a budget's reserved money.
 
     :raises OverBudget: if too little is left.

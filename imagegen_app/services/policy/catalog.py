@@ -65,7 +65,7 @@ def save(*, actor: Actor, record: Record) -> Record:
     adding = record._state.adding  # noqa: SLF001 - Django's documented API
     name = type(record).__name__.lower()
     access.require_permission(actor, f"{'add' if adding else 'change'}_{name}")
-    _demand_sound(record)
+    _require_valid(record)
     if adding:
         record.save()
         event_log.record(actor, kind.created, subject=record, data=_facts(record))
@@ -130,7 +130,7 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     )
 
 
-def _demand_sound(record: Record) -> None:
+def _require_valid(record: Record) -> None:
     if isinstance(record, ImageModel):
         try:
             PriceList.from_dict(record.price_list)

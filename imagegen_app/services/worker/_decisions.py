@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
 
 POLL_SECONDS = 2.0
-LONGEST_POLL_SECONDS = 30.0
-LONGEST_RETRY_SECONDS = 120.0
-LONGEST_WAIT_SECONDS = 900.0
+MAX_POLL_SECONDS = 30.0
+MAX_RETRY_SECONDS = 120.0
+MAX_WAIT_SECONDS = 900.0
 
 
 class RepeatedWorkerCrash(ProviderError):
@@ -113,7 +113,7 @@ def should_wait_for_provider(job: Job, error: ProviderError) -> bool:
 
 def should_fail_over(job: Job, error: ProviderError) -> bool:
     """Say whether a stand-in should be asked: the model cannot help now, and nothing is under way."""
-    if job.image_model.fallback_id is None or not error.may_fail_over:
+    if job.image_model.fallback_id is None or not error.can_fail_over:
         return False
     if job.cancel_requested_at is not None or job.state == JobState.UNCERTAIN:
         return False
@@ -133,13 +133,13 @@ def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
 def poll_delay(attempt: Attempt, submission: Submission) -> float:
     """Return the seconds until the next question: the provider's wish, or a growing wait."""
     if submission.poll_after is not None:
-        return max(0.2, min(submission.poll_after, LONGEST_POLL_SECONDS))
+        return max(0.2, min(submission.poll_after, MAX_POLL_SECONDS))
     grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)
-    return min(grown, LONGEST_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    return min(grown, MAX_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
 
 def retry_delay(tries: int, error: ProviderError) -> float:
     """Return the seconds until the next try: what the provider asks, or full jitter."""
     if isinstance(error, RateLimited) and error.retry_after is not None:
-        return min(error.retry_after, LONGEST_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
-    return random.uniform(0.5, min(LONGEST_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter
+        return min(error.retry_after, MAX_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
+    return random.uniform(0.5, min(MAX_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter

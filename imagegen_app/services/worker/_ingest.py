@@ -116,7 +116,7 @@ class IngestResult:
     images: tuple[IngestedImage, ...]
     result: ProviderResult
     #: Why images of the answer were left out.
-    faults: tuple[ProviderError, ...] = ()
+    errors: tuple[ProviderError, ...] = ()
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
@@ -198,7 +198,7 @@ def ingest_answer(
     # The bytes are stored; dozens of outcomes may wait to be written down.
     light = tuple(replace(image, data=b"") for image in result.images)
     return IngestResult(
-        images=tuple(made), result=replace(result, images=light), faults=tuple(faults)
+        images=tuple(made), result=replace(result, images=light), errors=tuple(faults)
     )
 
 

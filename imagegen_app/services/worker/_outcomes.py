@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imagegen_app.services.worker._call_loop import CallResult
 
 #: A storage that fails is tried again within so many seconds.
-LONGEST_STORE_SECONDS = 15.0
+MAX_STORE_SECONDS = 15.0
 
 
 def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
@@ -128,7 +128,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
             error = BadResponse(detail=str(done.error))
             transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
         else:
-            leases.postpone(job, seconds=random.uniform(2, LONGEST_STORE_SECONDS))  # noqa: S311 - jitter
+            leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
         return False
     if done.error is None:
         _results.store_results(job, attempt, made=done.result)
@@ -146,7 +146,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:
     """End a job whose images were made, and refused by our own screening."""
-    categories = tuple(c for one in screened for c in one.finding.categories)
+    categories = tuple(c for one in screened for c in one.decision.categories)
     error = ContentBlocked(
         "The content check blocked the image.", stage="output", categories=categories
     )

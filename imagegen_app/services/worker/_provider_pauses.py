@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imagegen_app.services.jobs.rate_limits import CallDeferred
 
 #: Where another worker may free a place meanwhile, it is looked for again this soon.
-LONGEST_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 5.0
 
 
 class PausedProviders:
@@ -29,7 +29,7 @@ class PausedProviders:
 
     def pause(self, why: CallDeferred) -> None:
         """Keep a provider's or a model's queued jobs back for a while."""
-        until = time.monotonic() + min(why.seconds, LONGEST_SECONDS)
+        until = time.monotonic() + min(why.seconds, MAX_PAUSE_SECONDS)
         key = (why.provider, why.image_model)
         self._until[key] = max(until, self._until.get(key, 0.0))
 

@@ -338,7 +338,7 @@ class Driver:
             [(j, a, s.request_id) for j, a, s in plain]
         ):
             for job, attempt, _submission in plain:
-                self._guarded(job, partial(self._noted, job, attempt))
+                self._guarded(job, partial(self._record_answers, job, attempt))
         else:
             for job, attempt, submission in plain:
                 self._guarded(job, partial(self._answered, job, attempt, submission))
@@ -404,8 +404,8 @@ class Driver:
             # The money is gone all the same; the bytes stay in the spool for a day.
             transitions.cancel(job, attempt, charge=attempt.reserved_cost)
             return
-        self._noted(job, attempt)
+        self._record_answers(job, attempt)
 
-    def _noted(self, job: Job, attempt: Attempt) -> None:
+    def _record_answers(self, job: Job, attempt: Attempt) -> None:
         failpoint("answered.after_commit")
         self._ingest(job, attempt)

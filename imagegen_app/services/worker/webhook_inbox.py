@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.providers.base import WebhookNotice
 
-DOOR = System("webhook")
+WEBHOOKS_ACTOR = System("webhook")
 _KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
 _WAITING = frozenset({JobState.SUBMITTING, JobState.AWAITING, JobState.UNCERTAIN})
 
@@ -63,7 +63,7 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
         _refused(attempt=attempt)
         raise InvalidWebhookSignature from None
     try:
-        outcome = _take_in(attempt=attempt, notice=notice, headers=headers, body=body)
+        outcome = _process(attempt=attempt, notice=notice, headers=headers, body=body)
     except IntegrityError:
         return "repeated"
     failpoint("webhook.after_inbox_commit")
@@ -71,7 +71,7 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
 
 
 @use_case()
-def _take_in(
+def _process(
     *, attempt: Attempt, notice: WebhookNotice, headers: Mapping[str, str], body: bytes
 ) -> str:
     """Keep a delivery and act on it, both or neither: what is lost here, the sender repeats.
@@ -93,14 +93,14 @@ def _take_in(
     )
     provider = attempt.image_model.provider.slug
     event_log.record(
-        DOOR,
+        WEBHOOKS_ACTOR,
         "webhook.received",
         subject=delivery,
         job=attempt.job,
         data={"provider": provider, "status": notice.status[:40]},
     )
     event_log.record(
-        DOOR,
+        WEBHOOKS_ACTOR,
         "webhook.applied",
         subject=attempt.job,
         job=attempt.job,
@@ -125,7 +125,7 @@ def _have_it_looked_at(attempt: Attempt, notice: WebhookNotice) -> bool:
 @use_case()
 def _refused(*, attempt: Attempt) -> None:
     event_log.record(
-        DOOR,
+        WEBHOOKS_ACTOR,
         "webhook.refused",
         subject=attempt.job,
         job=attempt.job,

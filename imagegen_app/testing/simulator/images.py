@@ -98,7 +98,7 @@ class Images:
         if strange is not None:
             return strange
         try:
-            made = await making.pictures(request, fault=fault, quick=self.quick)
+            made = await making.draw_images(request, fault=fault, quick=self.quick)
         except InvalidRequest:
             return asgi.error(400, "image_parse_error")
         answer = asgi.reply(_document(request, made, fault=fault))
@@ -174,7 +174,7 @@ def _edit(call: asgi.Call) -> GenerationRequest:
 
 
 def _document(
-    request: GenerationRequest, made: list[making.Picture], *, fault: Fault | None
+    request: GenerationRequest, made: list[making.DrawnImage], *, fault: Fault | None
 ) -> dict[str, Any]:
     text = max(1, len(request.prompt) // 4)
     tokens = round(request.size.pixels / 1000) * len(made)

@@ -74,7 +74,7 @@ class Jobs:
     webhook_secret: Secret
     _jobs: dict[str, Job] = field(default_factory=dict)
     _by_key: dict[str, Job] = field(default_factory=dict)
-    _files: dict[str, making.Picture] = field(default_factory=dict)
+    _files: dict[str, making.DrawnImage] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def reset(self) -> None:
@@ -95,7 +95,7 @@ class Jobs:
             return asgi.error(409, "idempotency_key_reused")
         try:
             document = call.json()
-            request = _wish(document, key=key)
+            request = _parse_request(document, key=key)
         except (ValueError, TypeError, LookupError, binascii.Error):
             return asgi.error(400, "invalid_value")
         refused = images.refusal(fault, prompt=request.prompt)
@@ -203,7 +203,7 @@ class Jobs:
             job.status, job.error = "failed", {"code": job.fault.code or "internal"}
         else:
             try:
-                made = await making.pictures(job.request, fault=job.fault, quick=self.quick)
+                made = await making.draw_images(job.request, fault=job.fault, quick=self.quick)
             except InvalidRequest:
                 made = []
                 job.status, job.error = "failed", {"code": "invalid_request"}
@@ -213,7 +213,7 @@ class Jobs:
         if job.webhook_url and job.status != "cancelled":
             await self._tell(job)
 
-    def _item(self, job: Job, n: int, picture: making.Picture) -> dict[str, Any]:
+    def _item(self, job: Job, n: int, picture: making.DrawnImage) -> dict[str, Any]:
         about = {"mime_type": picture.media_type, "seed": picture.seed}
         truncated = job.fault is not None and job.fault.kind == "truncated_base64"
         if self.script.job_output == "b64_json" or truncated:
@@ -262,7 +262,7 @@ def deliver(url: str, *, body: bytes, headers: dict[str, str]) -> bool:
         connection.close()
 
 
-def _wish(document: dict[str, Any], *, key: str) -> GenerationRequest:
+def _parse_request(document: dict[str, Any], *, key: str) -> GenerationRequest:
     operation = Operation(document.get("operation", "generate"))
     inputs: tuple[ImageInput, ...] = tuple(
         making.image_input(

@@ -24,7 +24,7 @@ _MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DrawnImage:
     """One picture that is handed out."""
 
     data: bytes = field(repr=False)
@@ -93,9 +93,9 @@ def image_input(data: bytes, *, media_type: str, role: InputRole) -> ImageInput:
     )
 
 
-async def pictures(
+async def draw_images(
     request: GenerationRequest, *, fault: Fault | None, quick: bool
-) -> list[Picture]:
+) -> list[DrawnImage]:
     """Make the pictures of a request, spoilt where the fault says so."""
     kind = fault.kind if fault else ""
     count = 1 if kind == "fewer_images" else request.count
@@ -109,12 +109,12 @@ async def pictures(
         if quick:
             data = _plain(request.size, request.output_format, (seed + n) % 16)
         else:
-            data = await asyncio.to_thread(rendering.picture, request, seed=seed + n)
-        made.append(Picture(data, _MEDIA_TYPES[request.output_format], seed + n))
+            data = await asyncio.to_thread(rendering.render_image, request, seed=seed + n)
+        made.append(DrawnImage(data, _MEDIA_TYPES[request.output_format], seed + n))
     return made
 
 
-def base64_of(picture: Picture, *, fault: Fault | None) -> str:
+def base64_of(picture: DrawnImage, *, fault: Fault | None) -> str:
     """Encode a picture; cut off in the middle of a group where the fault says so."""
     text = base64.b64encode(picture.data).decode("ascii")
     if fault is not None and fault.kind == "truncated_base64":
@@ -123,13 +123,13 @@ def base64_of(picture: Picture, *, fault: Fault | None) -> str:
     return text
 
 
-def _spoilt(kind: str, seed: int) -> Picture | None:
+def _spoilt(kind: str, seed: int) -> DrawnImage | None:
     if kind == "huge_png":
-        return Picture(broken_answers.huge_png(), "image/png", seed)
+        return DrawnImage(broken_answers.huge_png(), "image/png", seed)
     if kind == "svg":
-        return Picture(broken_answers.SVG, "image/svg+xml", seed)
+        return DrawnImage(broken_answers.SVG, "image/svg+xml", seed)
     if kind == "animated_gif":
-        return Picture(broken_answers.animated_gif(), "image/gif", seed)
+        return DrawnImage(broken_answers.animated_gif(), "image/gif", seed)
     return None
 
 

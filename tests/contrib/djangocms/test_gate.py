@@ -170,5 +170,5 @@ def test_hanging_the_gate_in_twice_changes_nothing(page: PageContent, editor: An
 
     checks = Version.check_publish
     listed = list(getattr(checks, "functions", checks))
-    assert listed.count(publish_checks._demand_approved) == 1
+    assert listed.count(publish_checks._require_approved) == 1
     assert AuditEvent.objects.filter(type="placement.created").count() == 1
