@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.report import Report, Row
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.engines.stand import ENDS, LANES, Site
+from tests.engines.engine_site import ENDS, LANES, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.parts import processes
 from benchmarks.report import Figures, Report, Row, median
-from tests.engines.stand import LANES, REDIS, Site
+from tests.engines.engine_site import LANES, REDIS, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any
 
 from benchmarks.report import Report, Row, median
-from tests.engines.stand import POSTGRESQL, REDIS
+from tests.engines.engine_site import POSTGRESQL, REDIS
 
 TASKS = 800
 PATIENCE_SECONDS = 120

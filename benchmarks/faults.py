@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks.report import Report, Row
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.faults import harness, weather
+from tests.faults import harness, outages
 
 #: One case uses about half a core.
 SIDE_BY_SIDE = 2
 
-Case = harness.Case | weather.Weather
-Outcome = harness.Outcome | weather.Outcome
+Case = harness.Case | outages.Weather
+Outcome = harness.Outcome | outages.Outcome
 
 
 def _play(cases: list[Case]) -> list[Outcome]:
@@ -31,14 +31,14 @@ def _play(cases: list[Case]) -> list[Outcome]:
 
 
 def _one(case: Case, folder: Path, simulator: SimulatorProcess) -> Outcome:
-    if isinstance(case, weather.Weather):
-        return weather.run(case, folder=folder, simulator=simulator)
+    if isinstance(case, outages.Weather):
+        return outages.run(case, folder=folder, simulator=simulator)
     return harness.run(case, folder=folder, simulator=simulator)
 
 
 def run(*, rounds: int) -> Report:
     """Play every case once; more rounds play them again."""
-    cases: list[Case] = [*harness.all_cases(), *weather.all_weathers()] * max(1, rounds // 3)
+    cases: list[Case] = [*harness.all_cases(), *outages.all_weathers()] * max(1, rounds // 3)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         # Every other case to each: both sides meet all engines.
         sides = [cases[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)]
@@ -49,7 +49,7 @@ def run(*, rounds: int) -> Report:
         for lane in harness.LANE_NAMES
         for mode in harness.MODES
     ]
-    rows += [_weather(one) for one in outcomes if isinstance(one, weather.Outcome)]
+    rows += [_weather(one) for one in outcomes if isinstance(one, outages.Outcome)]
     return Report(
         name="faults",
         rows=rows,
@@ -74,7 +74,7 @@ def _deaths(lane: str, mode: str, mine: list[harness.Outcome]) -> Row:
     )
 
 
-def _weather(one: weather.Outcome) -> Row:
+def _weather(one: outages.Outcome) -> Row:
     ended = sum(one.states.get(state, 0) for state in ("succeeded", "cancelled"))
     return Row(
         str(one.weather),

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.report import Report, Row
-from tests.engines.test_crowd import crowd
+from tests.engines.test_many_requesters import crowd
 
 REQUESTERS, REQUESTS, LIMIT = 64, 10_000, "150"
 #: The goal.

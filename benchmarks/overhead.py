@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from benchmarks.concurrency import far_end
 from benchmarks.parts import processes
 from benchmarks.report import Report, Row, median
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 
 JOBS = 300
 #: Left out at the start, while modules load and connections open.

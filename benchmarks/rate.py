@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from benchmarks.concurrency import PLAIN_WORKER
 from benchmarks.report import Report, Row, median
-from tests.engines.stand import LANES, REDIS, Site
+from tests.engines.engine_site import LANES, REDIS, Site
 
 PROCESSES, RATE, BURST, SECONDS = 4, 50, 5, 4.0
 MOST = RATE + BURST + 1

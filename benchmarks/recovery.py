@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.report import Report, Row
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 
 JOBS = 20
 GOAL_SECONDS = 20.0

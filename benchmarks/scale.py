@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from benchmarks.report import Report, Row, median
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 
 SMALL = {"queued": 100, "ended": 900}
 LARGE = {"queued": 100_000, "ended": 900_000}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.report import Report, Row
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 from tests.faults import harness
 from tests.faults.proxy import MODES, Proxy
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from benchmarks.report import Report, Row
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 
 FORGED, GENUINE, AT_ONCE = 10_000, 1000, 50
 #: The goal.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Where tests lie that share one demo or one wheel, to the name of what they share.
 SHARED = {
-    "tests/browser/test_bad_moments.py": "demo",
+    "tests/browser/test_interruptions.py": "demo",
     "tests/browser/test_compliance.py": "demo",
     "tests/browser/test_editor.py": "demo",
     "tests/browser/test_pages.py": "demo",

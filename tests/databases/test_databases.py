@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: What leans on a database's own ways: locks, constraints, clocks, triggers.
 ROOMS = [
-    "tests/services/test_unit.py",
-    "tests/services/test_log.py",
-    "tests/services/test_requests.py",
+    "tests/services/foundation/test_unit.py",
+    "tests/services/audit/test_log.py",
+    "tests/services/job_requests/test_creation.py",
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.conftest import require
-from tests.engines.stand import LANES, Lane, Site
+from tests.engines.engine_site import LANES, Lane, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.engines.stand import ENDS, LANES, Site
+from tests.engines.engine_site import ENDS, LANES, Site
 
 if TYPE_CHECKING:
     from pathlib import Path

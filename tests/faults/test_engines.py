@@ -8,7 +8,7 @@ import pytest
 
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.conftest import require
-from tests.engines.stand import LANES
+from tests.engines.engine_site import LANES
 from tests.faults import harness
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 from tests.faults import harness
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ class Demo:
 
     def request(self, number: int) -> None:
         subprocess.run(
-            [sys.executable, str(ROOT / "tests/faults/thirty.py"), str(number)],
+            [sys.executable, str(ROOT / "tests/faults/many_requests.py"), str(number)],
             env=self.environment,
             check=True,
             capture_output=True,

@@ -7,14 +7,14 @@ from imagegen_app.core.errors import BadResponse
 from imagegen_app.imaging.errors import MESSAGES
 from imagegen_app.imaging.inspect import ImageLimits, InvalidImage, inspect
 
-from . import pictures
+from . import sample_images
 
 LIMITS = ImageLimits()
 
 
-@pytest.mark.parametrize("case", pictures.REFUSED)
+@pytest.mark.parametrize("case", sample_images.REFUSED)
 def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None:
-    data, reason = pictures.REFUSED[case]
+    data, reason = sample_images.REFUSED[case]
 
     with pytest.raises(InvalidImage) as caught:
         inspect(data, limits=LIMITS)
@@ -26,10 +26,10 @@ def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None
     assert isinstance(caught.value, BadResponse)
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("sixteenth", range(1, 16))
 def test_a_picture_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
-    data = pictures.encoded(pictures.picture(), name)
+    data = sample_images.encoded(sample_images.picture(), name)
 
     with pytest.raises(InvalidImage) as caught:
         inspect(data[: len(data) * sixteenth // 16], limits=LIMITS)
@@ -42,7 +42,7 @@ def test_a_picture_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    data = pictures.encoded(pictures.picture(), name)
+    data = sample_images.encoded(sample_images.picture(), name)
 
     with pytest.raises(InvalidImage) as caught:
         inspect(data[:-1], limits=LIMITS)
@@ -50,11 +50,11 @@ def test_a_picture_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_
     assert caught.value.reason == "truncated"
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("seed", range(20))
 def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> None:
-    dice = pictures.dice_of(seed)
-    data = bytearray(pictures.encoded(pictures.picture(), name))
+    dice = sample_images.dice_of(seed)
+    data = bytearray(sample_images.encoded(sample_images.picture(), name))
     data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
 
     pixels = _pixels(bytes(data))
@@ -73,11 +73,11 @@ def _pixels(data: bytes) -> int:
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [(name, "RGB") for name in pictures.FORMATS]
-    + [(name, "RGBA") for name in pictures.FORMATS if name != "jpeg"],
+    [(name, "RGB") for name in sample_images.FORMATS]
+    + [(name, "RGBA") for name in sample_images.FORMATS if name != "jpeg"],
 )
 def test_a_good_picture_is_described(name: str, mode: str) -> None:
-    data = pictures.encoded(pictures.picture(mode=mode), name)
+    data = sample_images.encoded(sample_images.picture(mode=mode), name)
 
     found = inspect(data, limits=LIMITS)
 
@@ -89,7 +89,7 @@ def test_a_good_picture_is_described(name: str, mode: str) -> None:
 
 
 def test_the_content_decides_and_not_what_the_file_is_called() -> None:
-    data = pictures.encoded(pictures.picture(), "webp")
+    data = sample_images.encoded(sample_images.picture(), "webp")
 
     assert inspect(data, limits=LIMITS).extension == "webp"
 
@@ -102,7 +102,7 @@ def test_more_bytes_than_allowed_are_refused_unseen() -> None:
 
 
 def test_the_caps_are_those_that_were_given() -> None:
-    data = pictures.encoded(pictures.picture(), "png")
+    data = sample_images.encoded(sample_images.picture(), "png")
 
     with pytest.raises(InvalidImage) as caught:
         inspect(data, limits=ImageLimits(max_pixels=160 * 120 - 1))
@@ -112,7 +112,7 @@ def test_the_caps_are_those_that_were_given() -> None:
 
 
 def test_frames_are_allowed_where_the_limits_say_so() -> None:
-    data = pictures.animated("webp", frames=3)
+    data = sample_images.animated("webp", frames=3)
 
     assert inspect(data, limits=ImageLimits(max_frames=3)).format == "webp"
 
@@ -120,7 +120,7 @@ def test_frames_are_allowed_where_the_limits_say_so() -> None:
 def test_pillow_is_left_as_it_was_found() -> None:
     before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
-    for data, _ in pictures.REFUSED.values():
+    for data, _ in sample_images.REFUSED.values():
         with pytest.raises(InvalidImage):
             inspect(data, limits=LIMITS)
 

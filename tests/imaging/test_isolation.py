@@ -17,8 +17,8 @@ from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import MIB, DecoderPool, PoolClosed
 from imagegen_app.imaging.pipeline import prepare
 
-from . import pictures, poison
-from .pictures import PLAN, encoded, picture
+from . import hostile_decoders, sample_images
+from .sample_images import PLAN, encoded, picture
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def hasty() -> Iterator[DecoderPool]:
         yield made
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_worker_prepares_what_this_process_would(pool: DecoderPool, name: str) -> None:
     data = encoded(picture(), name)
 
@@ -44,7 +44,7 @@ def test_a_worker_prepares_what_this_process_would(pool: DecoderPool, name: str)
 
 def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
-        pool.run(poison.refuse)
+        pool.run(hostile_decoders.refuse)
 
     assert (caught.value.reason, caught.value.detail) == ("svg", "as told")
     with pytest.raises(InvalidImage) as caught:
@@ -54,17 +54,17 @@ def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
 
 def test_death_is_an_answer_and_the_next_picture_does_not_notice(hasty: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
-        hasty.run(poison.die)
+        hasty.run(hostile_decoders.die)
 
     assert caught.value.reason == "decoder_died"
-    assert hasty.run(poison.echo, b"next") == b"next"
+    assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
 def test_one_death_is_not_the_pictures_fault(hasty: DecoderPool, tmp_path: Path) -> None:
     folder = tmp_path / "takes one life"
     folder.mkdir()
 
-    assert hasty.run(poison.die_while_there, str(folder)) == "alive"
+    assert hasty.run(hostile_decoders.die_while_there, str(folder)) == "alive"
     assert not folder.exists()
 
 
@@ -73,12 +73,12 @@ def test_a_default_time_out_of_the_process_does_not_reach_the_workers() -> None:
     socket.setdefaulttimeout(5)
     try:
         with DecoderPool(workers=1, timeout=20) as pool:
-            assert pool.run(poison.echo, b"picture") == b"picture"
+            assert pool.run(hostile_decoders.echo, b"picture") == b"picture"
     finally:
         socket.setdefaulttimeout(before)
 
 
-@pytest.mark.parametrize("slow", [poison.hang, poison.spin])
+@pytest.mark.parametrize("slow", [hostile_decoders.hang, hostile_decoders.spin])
 def test_overtime_is_an_answer_and_the_next_picture_does_not_notice(
     hasty: DecoderPool, slow: object
 ) -> None:
@@ -86,16 +86,16 @@ def test_overtime_is_an_answer_and_the_next_picture_does_not_notice(
         hasty.run(slow)  # type: ignore[arg-type]  # both are functions
 
     assert caught.value.reason == "decoder_timeout"
-    assert hasty.run(poison.echo, b"next") == b"next"
+    assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
 def test_poison_at_one_worker_leaves_the_other_at_work() -> None:
     with DecoderPool(workers=2, timeout=30) as pool, ThreadPoolExecutor(1) as thread:
         # Both workers stand ready before the poison comes.
-        ready = {pool.run(poison.process_id) for _ in range(2)}
+        ready = {pool.run(hostile_decoders.process_id) for _ in range(2)}
         stuck = thread.submit(_outcome, pool)
 
-        answers = [pool.run(poison.echo, bytes([n])) for n in range(20)]
+        answers = [pool.run(hostile_decoders.echo, bytes([n])) for n in range(20)]
 
         assert ready
         assert answers == [bytes([n]) for n in range(20)]
@@ -111,38 +111,38 @@ def test_poison_at_one_worker_leaves_the_other_at_work() -> None:
 
 def _outcome(pool: DecoderPool) -> str:
     with pytest.raises(InvalidImage) as caught:
-        pool.run(poison.hang)
+        pool.run(hostile_decoders.hang)
     return caught.value.reason
 
 
 def test_a_worker_that_died_while_idle_is_not_the_next_pictures_fault(hasty: DecoderPool) -> None:
-    hasty.run(poison.echo, b"")
+    hasty.run(hostile_decoders.echo, b"")
     (worker,) = hasty._hired
     worker._process.kill()
     worker._process.wait()
 
-    assert hasty.run(poison.echo, b"next") == b"next"
+    assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
 def test_workers_are_kept_between_pictures(hasty: DecoderPool) -> None:
-    assert len({hasty.run(poison.process_id) for _ in range(5)}) == 1
+    assert len({hasty.run(hostile_decoders.process_id) for _ in range(5)}) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
 def test_more_memory_than_allowed_is_refused() -> None:
     with DecoderPool(workers=1, memory=256 * MIB) as pool:
-        assert pool.run(poison.eat, 100) == 100 * MIB
+        assert pool.run(hostile_decoders.eat, 100) == 100 * MIB
 
         with pytest.raises(InvalidImage) as caught:
-            pool.run(poison.eat, 400)
+            pool.run(hostile_decoders.eat, 400)
 
         assert caught.value.reason == "too_much_memory"
-        assert pool.run(poison.eat, 100) == 100 * MIB
+        assert pool.run(hostile_decoders.eat, 100) == 100 * MIB
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
 def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
-    data = encoded(pictures.flat("RGB", "red", (6000, 6000)), "png")
+    data = encoded(sample_images.flat("RGB", "red", (6000, 6000)), "png")
 
     with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(InvalidImage) as caught:
         pool.run(prepare, data, PLAN)
@@ -154,17 +154,17 @@ def test_something_unforeseen_is_a_bad_image_that_names_its_class(
     pool: DecoderPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InvalidImage) as caught:
-        pool.run(poison.stumble)
+        pool.run(hostile_decoders.stumble)
 
     assert (caught.value.reason, caught.value.detail) == ("damaged", "KeyError")
 
 
 def test_the_answer_can_hold_our_own_classes_only(pool: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
-        pool.run(poison.answer_with_foreign_class)
+        pool.run(hostile_decoders.answer_with_foreign_class)
 
     assert caught.value.reason == "decoder_died"
-    assert pool.run(poison.echo, b"next") == b"next"
+    assert pool.run(hostile_decoders.echo, b"next") == b"next"
 
 
 def test_a_worker_knows_neither_django_nor_our_secrets(
@@ -173,14 +173,14 @@ def test_a_worker_knows_neither_django_nor_our_secrets(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
     with DecoderPool(workers=1) as fresh:
-        assert "OPENAI_API_KEY" not in fresh.run(poison.environment)
+        assert "OPENAI_API_KEY" not in fresh.run(hostile_decoders.environment)
         fresh.run(prepare, encoded(picture(), "png"), PLAN)
-        assert "django" not in fresh.run(poison.modules)
+        assert "django" not in fresh.run(hostile_decoders.modules)
 
 
 def test_a_worker_writes_no_files(pool: DecoderPool, tmp_path: Path) -> None:
     with pytest.raises(InvalidImage):
-        pool.run(poison.write_file, str(tmp_path / "stolen"))
+        pool.run(hostile_decoders.write_file, str(tmp_path / "stolen"))
 
     assert not (tmp_path / "stolen").exists() or (tmp_path / "stolen").stat().st_size == 0
 
@@ -188,25 +188,25 @@ def test_a_worker_writes_no_files(pool: DecoderPool, tmp_path: Path) -> None:
 def test_megabytes_go_there_and_back(pool: DecoderPool) -> None:
     data = os.urandom(1024) * 40_000
 
-    assert pool.run(poison.echo, data) == data
+    assert pool.run(hostile_decoders.echo, data) == data
 
 
 def test_many_threads_share_a_pool(pool: DecoderPool) -> None:
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda n: pool.run(poison.echo, b"%d" % n), range(64)))
+        answers = list(threads.map(lambda n: pool.run(hostile_decoders.echo, b"%d" % n), range(64)))
 
     assert answers == [b"%d" % n for n in range(64)]
 
 
 def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
     pool = DecoderPool(workers=2)
-    process = pool.run(poison.process_id)
+    process = pool.run(hostile_decoders.process_id)
 
     pool.close()
     pool.close()
 
     with pytest.raises(PoolClosed):
-        pool.run(poison.echo, b"")
+        pool.run(hostile_decoders.echo, b"")
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 
@@ -215,20 +215,20 @@ FORKED = """
 import os, sys, threading
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
-from tests.imaging import poison
+from tests.imaging import hostile_decoders
 pool = DecoderPool(workers=1, timeout=20)
-parents = pool.run(poison.process_id)
-busy = threading.Thread(target=lambda: pool.run(poison.echo, b"x" * 50_000_000))
+parents = pool.run(hostile_decoders.process_id)
+busy = threading.Thread(target=lambda: pool.run(hostile_decoders.echo, b"x" * 50_000_000))
 busy.start()
 child = os.fork()
 if child == 0:
-    mine = pool.run(poison.process_id)
-    ok = mine != parents and pool.run(poison.echo, b"a") == b"a"
+    mine = pool.run(hostile_decoders.process_id)
+    ok = mine != parents and pool.run(hostile_decoders.echo, b"a") == b"a"
     pool.close()
     os._exit(0 if ok else 3)
 busy.join()
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert pool.run(poison.process_id) == parents
+assert pool.run(hostile_decoders.process_id) == parents
 pool.close()
 """
 
@@ -242,9 +242,9 @@ ORPHANED = """
 import os, signal
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
-from tests.imaging import poison
+from tests.imaging import hostile_decoders
 pool = DecoderPool(workers=1)
-print(pool.run(poison.process_id), flush=True)
+print(pool.run(hostile_decoders.process_id), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

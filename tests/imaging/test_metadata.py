@@ -19,8 +19,8 @@ from imagegen_app.imaging.metadata import (
 )
 from imagegen_app.imaging.pipeline import Qualities, encode
 
-from . import pictures
-from .pictures import MARKS, encoded, picture
+from . import sample_images
+from .sample_images import MARKS, encoded, picture
 
 QUALITIES = Qualities(avif_speed=10, webp_method=0)
 
@@ -36,7 +36,7 @@ def packet_around(inner: str, *, before: str = "") -> bytes:
     ).encode()
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_every_mark_comes_back_from_every_format(name: str) -> None:
     data = encode(picture(), name, marks=MARKS, qualities=QUALITIES).data
 
@@ -49,12 +49,12 @@ def test_every_mark_comes_back_from_every_format(name: str) -> None:
     assert read.problem == ""
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_file_without_marks_claims_nothing(name: str) -> None:
     assert read_xmp(encoded(picture(), name)).is_empty
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_the_longest_prompt_fits_every_format(name: str) -> None:
     marks = replace(MARKS, prompt="語&" * 40_000, credit="&" * 5000)
     assert len(build_xmp(marks)) <= MAX_WRITTEN
@@ -74,7 +74,7 @@ def test_the_packet_is_xml_with_the_names_of_iptc() -> None:
     assert found[iptc + "DigitalSourceType"] == MARKS.digital_source_type
     assert found[iptc + "AISystemUsed"] == MARKS.ai_system
     assert found[iptc + "AISystemVersionUsed"] == MARKS.ai_system_version
-    assert found[iptc + "AIPromptInformation"] == pictures.NASTY
+    assert found[iptc + "AIPromptInformation"] == sample_images.NASTY
     assert found[iptc + "AIPromptWriterName"] == "Zoë O'Neill"
     assert found["{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"] == DATA_MINING_PROHIBITED
 
@@ -104,7 +104,7 @@ def test_derived_marks_share_the_document_and_not_the_instance() -> None:
 
 
 def test_the_prompt_is_not_printed() -> None:
-    assert pictures.NASTY not in repr(MARKS) + repr(parse_xmp(build_xmp(MARKS)))
+    assert sample_images.NASTY not in repr(MARKS) + repr(parse_xmp(build_xmp(MARKS)))
 
 
 LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(
@@ -164,12 +164,12 @@ def test_a_compressed_packet_is_read_up_to_the_cap(repeat: int, expected: str) -
     chunk = b"XML:com.adobe.xmp\0\x01\0\0\0" + packed + packer.flush()
     data = encoded(picture(), "png")
 
-    read = read_xmp(data[:33] + pictures.png_chunk(b"iTXt", chunk) + data[33:])
+    read = read_xmp(data[:33] + sample_images.png_chunk(b"iTXt", chunk) + data[33:])
 
     assert read.credit == expected
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_broken_containers_are_survived(name: str) -> None:
     data = encode(picture(), name, marks=MARKS, qualities=QUALITIES).data
 

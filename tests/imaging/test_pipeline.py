@@ -21,15 +21,15 @@ from imagegen_app.imaging.pipeline import (
 )
 from imagegen_app.imaging.similarity import hamming, perceptual_hashes
 
-from . import pictures
-from .pictures import PLAN, encoded, opened, picture, with_formats
+from . import sample_images
+from .sample_images import PLAN, encoded, opened, picture, with_formats
 
 
 def files(prepared: ProcessedImage) -> tuple[EncodedFile, ...]:
     return (prepared.master, *prepared.renditions)
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_master_keeps_its_format_and_size_and_gets_renditions(name: str) -> None:
     prepared = prepare(encoded(picture(), name), PLAN)
 
@@ -45,7 +45,7 @@ def test_a_master_keeps_its_format_and_size_and_gets_renditions(name: str) -> No
     }
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_every_file_is_what_its_facts_say(name: str) -> None:
     prepared = prepare(encoded(picture(), name), PLAN)
 
@@ -56,14 +56,14 @@ def test_every_file_is_what_its_facts_say(name: str) -> None:
         assert hashlib.sha256(file.data).hexdigest() == file.sha256
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_every_file_carries_the_marks_and_an_instance_of_its_own(name: str) -> None:
     prepared = prepare(encoded(picture(), name), PLAN)
 
     read = [read_xmp(file.data) for file in files(prepared)]
 
     assert {marks.digital_source_type for marks in read} == {PLAN.marks.digital_source_type}
-    assert {marks.prompt for marks in read} == {pictures.NASTY}
+    assert {marks.prompt for marks in read} == {sample_images.NASTY}
     assert {marks.document_id for marks in read} == {PLAN.marks.document_id}
     assert [marks.instance_id for marks in read] == [file.instance_id for file in files(prepared)]
     assert len({marks.instance_id for marks in read}) == len(read)
@@ -75,11 +75,11 @@ def test_the_same_bytes_and_plan_give_the_same_files() -> None:
     assert prepare(data, PLAN) == prepare(data, PLAN)
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("where", ["tail", "inside"])
 def test_a_stowaway_is_in_none_of_the_files(name: str, where: str) -> None:
-    data = pictures.polyglot(name, where)
-    assert pictures.SENTINEL in data
+    data = sample_images.polyglot(name, where)
+    assert sample_images.SENTINEL in data
 
     prepared = prepare(data, PLAN)
 
@@ -110,7 +110,7 @@ def test_foreign_metadata_is_stripped() -> None:
     ],
 )
 def test_a_turned_photograph_is_set_upright(orientation: int, red_at: str) -> None:
-    prepared = prepare(pictures.turned(orientation), with_formats("webp"))
+    prepared = prepare(sample_images.turned(orientation), with_formats("webp"))
 
     master = opened(prepared.master.data)
     width, height = (32, 64) if red_at in {"top", "bottom"} else (64, 32)
@@ -132,14 +132,14 @@ def test_a_cmyk_jpeg_becomes_srgb() -> None:
 
 
 def test_sixteen_bit_grey_is_scaled_and_not_cut() -> None:
-    prepared = prepare(pictures.sixteen_bit_grey(), with_formats("webp"))
+    prepared = prepare(sample_images.sixteen_bit_grey(), with_formats("webp"))
 
     row = [opened(prepared.master.data).convert("RGB").getpixel((x, 8)) for x in (0, 21, 42, 63)]
     assert all(_is_near(pixel, (x, x, x)) for pixel, x in zip(row, (0, 85, 170, 255), strict=True))
 
 
 def test_sixteen_bit_colour_becomes_eight() -> None:
-    prepared = prepare(pictures.sixteen_bit_colour(), with_formats("webp"))
+    prepared = prepare(sample_images.sixteen_bit_colour(), with_formats("webp"))
 
     master = opened(prepared.master.data)
     assert master.mode == "RGB"
@@ -147,7 +147,7 @@ def test_sixteen_bit_colour_becomes_eight() -> None:
 
 
 def test_a_transparent_palette_keeps_its_alpha_and_jpeg_lies_on_white() -> None:
-    prepared = prepare(pictures.palette_with_transparency(), PLAN)
+    prepared = prepare(sample_images.palette_with_transparency(), PLAN)
 
     master = opened(prepared.master.data)
     alpha = master.getchannel("A")
@@ -183,7 +183,7 @@ def test_alpha_that_hides_nothing_is_dropped() -> None:
 def test_a_profile_that_does_not_fit_is_thrown_away(name: str) -> None:
     plain = opened(prepare(encoded(picture(), name), with_formats("webp")).master.data)
 
-    prepared = prepare(pictures.with_profile(name), with_formats("webp"))
+    prepared = prepare(sample_images.with_profile(name), with_formats("webp"))
 
     assert prepared.inspected.has_icc
     image = opened(prepared.master.data)
@@ -192,14 +192,16 @@ def test_a_profile_that_does_not_fit_is_thrown_away(name: str) -> None:
 
 
 def test_a_profile_is_applied_to_the_pixels() -> None:
-    data = encoded(pictures.flat("RGB", (200, 100, 50)), "png", icc_profile=pictures.wide_profile())
+    data = encoded(
+        sample_images.flat("RGB", (200, 100, 50)), "png", icc_profile=sample_images.wide_profile()
+    )
 
     prepared = prepare(data, with_formats("webp"))
 
     assert opened(prepared.master.data).getpixel((5, 5)) != (200, 100, 50)
 
 
-@pytest.mark.parametrize("profile", [pictures.srgb_profile(), b"\0" * 5_000_000, b"rubbish"])
+@pytest.mark.parametrize("profile", [sample_images.srgb_profile(), b"\0" * 5_000_000, b"rubbish"])
 def test_a_profile_that_changes_nothing_changes_nothing(profile: bytes) -> None:
     image = picture()
 
@@ -276,7 +278,7 @@ def test_a_large_webp_is_written_though_the_fast_method_fails() -> None:
 
 
 def test_a_picture_that_no_encoder_takes_is_a_bad_image() -> None:
-    image = pictures.flat("RGB", "red", (70_000, 1))
+    image = sample_images.flat("RGB", "red", (70_000, 1))
 
     with pytest.raises(InvalidImage) as caught:
         encode(image, "jpeg", marks=PLAN.marks, qualities=PLAN.qualities)
@@ -285,7 +287,7 @@ def test_a_picture_that_no_encoder_takes_is_a_bad_image() -> None:
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_an_independent_reader_sees_the_marks(name: str, tmp_path: Path) -> None:
     prepared = prepare(encoded(picture(), name), PLAN)
     path = tmp_path / f"master.{prepared.master.extension}"

@@ -14,7 +14,7 @@ from imagegen_app.imaging.similarity import (
     perceptual_hashes,
 )
 
-from .pictures import encoded, flat, opened, picture
+from .sample_images import encoded, flat, opened, picture
 
 SEEDS = range(12)
 

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from imagegen_app.core import notes, translog
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.audit import log_key, sealing
-from tests.services.log_tampering import append, execute
+from tests.services.audit.log_tampering import append, execute
 
 if TYPE_CHECKING:
     from pathlib import Path

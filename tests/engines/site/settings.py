@@ -90,7 +90,7 @@ SILENCED_SYSTEM_CHECKS = ["imagegen.E006"]
 if os.environ.get("SITE_STORAGE") == "flaky":
     STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
 if os.environ.get("SITE_MUTATION"):
-    INSTALLED_APPS += ["tests.engines.site.mutants.Mutants"]
+    INSTALLED_APPS += ["tests.engines.site.planted_faults.Mutants"]
 if ENGINE == "django_tasks":
     INSTALLED_APPS += ["django_tasks", "django_tasks_db"]
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [NAME]}}

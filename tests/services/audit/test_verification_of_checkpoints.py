@@ -13,7 +13,7 @@ from imagegen_app.models import (
     Checkpoint,
 )
 from imagegen_app.services.audit import _log_findings, log_key, sealing, verification
-from tests.services.log_tampering import (
+from tests.services.audit.log_tampering import (
     SYSTEM,
     append,
     event_at,

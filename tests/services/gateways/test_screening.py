@@ -21,7 +21,7 @@ from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access, catalog
 from imagegen_app.services.worker import _outcomes, driver
 from imagegen_app.testing.factories import make_template
-from tests.services.test_batches import products
+from tests.services.batches.test_lifecycle import products
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site
@@ -56,7 +56,7 @@ class Watcher:
 @pytest.fixture(autouse=True)
 def watched(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[Watcher]:
     """Have prompts screened for 0.001 and images for 0.0015, by the same screener."""
-    entry = {"BACKEND": "tests.services.test_screening_money.Watcher"}
+    entry = {"BACKEND": "tests.services.gateways.test_screening.Watcher"}
     small.IMAGEGEN = {
         **small.IMAGEGEN,
         "SCREENERS": [
@@ -152,7 +152,7 @@ def test_screening_that_has_to_be_repeated_is_booked_each_time(
 
     job = site.request()
     monkeypatch.setattr(storage, "put", full_at_first)
-    monkeypatch.setattr(_outcomes, "LONGEST_STORE_SECONDS", 2)
+    monkeypatch.setattr(_outcomes, "MAX_STORE_SECONDS", 2)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
@@ -254,7 +254,11 @@ def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watch
 
 @pytest.mark.parametrize("price", ["a lot", "-1", "NaN", "0.00001"])
 def test_a_price_that_is_none_is_a_mistake_in_the_settings(small: Any, price: str) -> None:
-    entry = {"BACKEND": "tests.services.test_screening_money.Watcher", "NAME": "x", "PRICE": price}
+    entry = {
+        "BACKEND": "tests.services.gateways.test_screening.Watcher",
+        "NAME": "x",
+        "PRICE": price,
+    }
     small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [entry]}
 
     found = [m for m in run_checks(tags=["imagegen"]) if "PRICE" in m.msg]

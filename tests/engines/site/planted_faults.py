@@ -12,7 +12,7 @@ class Mutants(AppConfig):
     """Apply the mutation that `SITE_MUTATION` names."""
 
     name = "tests.engines.site"
-    label = "mutants"
+    label = "planted faults"
 
     def ready(self) -> None:
         MUTATIONS[os.environ["SITE_MUTATION"]]()

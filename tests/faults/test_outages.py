@@ -8,8 +8,8 @@ import pytest
 
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.conftest import require, services_required
-from tests.engines.stand import LANES
-from tests.faults import cluster, harness, weather
+from tests.engines.engine_site import LANES
+from tests.faults import cluster, harness, outages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def play(chosen: weather.Weather, folder: Path) -> weather.Outcome:
+def play(chosen: outages.Weather, folder: Path) -> outages.Outcome:
     for service in LANES[chosen.lane].services:
         require(service)
     with SimulatorProcess(quick=True) as simulator:
-        return weather.run(chosen, folder=folder / "site", simulator=simulator)
+        return outages.run(chosen, folder=folder / "site", simulator=simulator)
 
 
 @pytest.mark.parametrize("number", range(3))
 def test_healthy_workers_come_through_whatever_fails_around_them(
     number: int, tmp_path: Path
 ) -> None:
-    outcome = play(weather.some_weathers(seed=harness.seed(), count=3)[number], tmp_path)
+    outcome = play(outages.some_weathers(seed=harness.seed(), count=3)[number], tmp_path)
 
     assert outcome.is_good, outcome
 
 
 def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Path) -> None:
-    outcome = play(weather.Weather("is deployed ten times", "celery-redis", jobs=10), tmp_path)
+    outcome = play(outages.Weather("is deployed ten times", "celery-redis", jobs=10), tmp_path)
 
     assert outcome.is_good, outcome
 
@@ -46,6 +46,6 @@ def test_workers_outlive_a_database_server_that_is_killed(tmp_path: Path) -> Non
             pytest.fail(f"required, but {reason}", pytrace=False)
         pytest.skip(reason)
 
-    outcome = play(weather.Weather("loses its database server", "postgresql", jobs=10), tmp_path)
+    outcome = play(outages.Weather("loses its database server", "postgresql", jobs=10), tmp_path)
 
     assert outcome.is_good, outcome

@@ -12,7 +12,7 @@ from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_job, make_user
-from tests.services.log_tampering import SYSTEM, append
+from tests.services.audit.log_tampering import SYSTEM, append
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person

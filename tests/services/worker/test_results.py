@@ -49,7 +49,7 @@ class Rewording(Sandbox):
 def rewording(db: None, small: Any) -> Site:
     small.IMAGEGEN = {
         **small.IMAGEGEN,
-        "ADAPTERS": {"rewording": "tests.services.test_assets.Rewording"},
+        "ADAPTERS": {"rewording": "tests.services.worker.test_results.Rewording"},
     }
     provider = make_provider(adapter="rewording")
     return governed(make_image_model(provider=provider, provider_model_name="sandbox-1"))

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from tests.engines.stand import ENDS, LANES, POSTGRESQL, Site
+from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
 from tests.faults import cluster
-from tests.faults.door import Door
 from tests.faults.proxy import Proxy
+from tests.faults.webhook_server import Door
 
 if TYPE_CHECKING:
     import subprocess

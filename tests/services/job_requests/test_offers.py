@@ -20,7 +20,7 @@ from imagegen_app.services.policy import access, budgets, catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 from project.catalog.models import Product
-from tests.services.test_batches import products
+from tests.services.batches.test_lifecycle import products
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site

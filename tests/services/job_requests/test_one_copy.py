@@ -19,7 +19,7 @@ from imagegen_app.services.job_requests import creation
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import evidence
 from imagegen_app.testing.factories import make_image, make_template
-from tests.services.test_batches import VARIABLES, prepare, products, start
+from tests.services.batches.test_lifecycle import VARIABLES, prepare, products, start
 
 if TYPE_CHECKING:
     from imagegen_app.models import TemplateVersion

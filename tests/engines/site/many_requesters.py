@@ -1,6 +1,6 @@
 """Be many requesters at once: on one budget, and with one key.
 
-Usage: python -m tests.engines.site.crowd REQUESTERS REQUESTS LIMIT, in a site's environment; prints JSON.
+Usage: python -m tests.engines.site.many_requesters REQUESTERS REQUESTS LIMIT, in a site's environment; prints JSON.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def describer(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[Describer]:
     small.IMAGEGEN = {
         **small.IMAGEGEN,
         "CAPTIONER": {
-            "BACKEND": "tests.services.test_captions.Describer",
+            "BACKEND": "tests.services.gateways.test_captioning.Describer",
             "NAME": "house captioner",
             "PRICE": str(CAPTION),
             "LANGUAGE": "de",
@@ -208,7 +208,7 @@ def test_words_that_may_repeat_a_prompt_are_erased_with_it(site: Site) -> None:
 def test_nothing_is_described_before_all_files_are_stored(
     site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_outcomes, "LONGEST_STORE_SECONDS", 2.0)
+    monkeypatch.setattr(_outcomes, "MAX_STORE_SECONDS", 2.0)
     put, fails = storage.put, [True]
 
     def sometimes(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
@@ -288,7 +288,7 @@ def test_the_log_tells_what_became_of_a_suggestion(
 def test_a_captioner_that_cannot_be_made_is_found_before_an_editor_wonders(small: Any) -> None:
     small.IMAGEGEN = {
         **small.IMAGEGEN,
-        "CAPTIONER": {"BACKEND": "tests.services.test_captions.Nobody"},
+        "CAPTIONER": {"BACKEND": "tests.services.gateways.test_captioning.Nobody"},
     }
 
     assert "imagegen.E038" in {found.id for found in run_checks(tags=["imagegen"])}

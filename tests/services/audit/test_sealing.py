@@ -25,7 +25,7 @@ from imagegen_app.core import notes, translog
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPending, AuditTile, Checkpoint
 from imagegen_app.services.audit import log_key, sealing, verification
 from imagegen_app.services.foundation import clock
-from tests.services.log_tampering import SYSTEM, append, execute
+from tests.services.audit.log_tampering import SYSTEM, append, execute
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parent.parent.parent

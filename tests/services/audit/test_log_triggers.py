@@ -6,7 +6,7 @@ from django.db import DatabaseError, connection, transaction
 from imagegen_app.models import AuditEvent, AuditLeaf
 from imagegen_app.services.audit import sealing
 from imagegen_app.testing import plugin
-from tests.services.log_tampering import append, execute
+from tests.services.audit.log_tampering import append, execute
 
 pytestmark = pytest.mark.django_db
 TABLES = ("imagegen_auditevent", "imagegen_auditleaf")

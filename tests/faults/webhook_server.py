@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from tests.engines.stand import Site
+    from tests.engines.engine_site import Site
 
 TAKEN, BROKEN = 204, 502
 

@@ -129,7 +129,7 @@ def test_a_blocked_prompt_leaves_a_blocked_job_its_verdict_and_no_reservation(si
 
 
 def test_a_screener_that_breaks_down_closes_the_gate(site: Site, small: Any) -> None:
-    broken = {"NAME": "broken", "BACKEND": "tests.services.test_requests.Broken"}
+    broken = {"NAME": "broken", "BACKEND": "tests.services.job_requests.test_creation.Broken"}
     small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [broken]}
 
     with pytest.raises(creation.PromptBlocked):

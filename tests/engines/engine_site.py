@@ -61,7 +61,7 @@ class Desk:
 
     def __init__(self, environment: dict[str, str], log: BinaryIO) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.engines.site.desk"],
+            [sys.executable, "-m", "tests.engines.site.control"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

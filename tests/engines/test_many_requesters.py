@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import require
-from tests.engines.stand import LANES, Site
+from tests.engines.engine_site import LANES, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def crowd(lane: str, folder: Path, *, requesters: int, requests: int, limit: str
     with Site(LANES[lane], folder / "site", far) as site:  # type: ignore[arg-type]  # nobody is called
         arguments = [str(requesters), str(requests), limit]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.engines.site.crowd", *arguments],
+            [sys.executable, "-m", "tests.engines.site.many_requesters", *arguments],
             env=site.environment,
             capture_output=True,
             text=True,

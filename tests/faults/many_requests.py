@@ -1,6 +1,6 @@
 """Prepare a demo whose provider is the simulator, and request images; run by the fault tests.
 
-Usage: thirty.py NUMBER, with IMAGEGEN_DEMO_DIR, OPENAI_API_KEY and OPENAI_BASE_URL set.
+Usage: many_requests.py NUMBER, with IMAGEGEN_DEMO_DIR, OPENAI_API_KEY and OPENAI_BASE_URL set.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_where_one_cannot_be_noted_none_is_and_each_is_looked_at_alone(
     elif trouble == "a lost lease":
         job.lease_token -= 1
     else:
-        monkeypatch.setattr(transitions, "_note_answer", _away)
+        monkeypatch.setattr(transitions, "_record_answer", _away)
 
     assert not _answers.try_record_together(calls)
 

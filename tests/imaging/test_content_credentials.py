@@ -36,8 +36,8 @@ from imagegen_app.imaging.inspect import ImageLimits, inspect
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.imaging.pipeline import prepare
 
-from . import pictures
-from .pictures import MARKS, MEDIA_TYPES, PLAN, encoded, picture
+from . import sample_images
+from .sample_images import MARKS, MEDIA_TYPES, PLAN, encoded, picture
 
 ROOT = Path(__file__).parents[2]
 AGENT = SoftwareAgent("gpt-image", "1.5")
@@ -69,7 +69,7 @@ def generated(
     )
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
 
 
 @pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])
-@pytest.mark.parametrize("of", pictures.FORMATS)
+@pytest.mark.parametrize("of", sample_images.FORMATS)
 def test_a_rendition_has_the_signed_master_as_its_parent(
     name: str, of: str, signing: SigningIdentity, anchor: str
 ) -> None:
@@ -194,7 +194,7 @@ def test_what_cannot_be_told_truthfully_is_refused(signing: SigningIdentity) -> 
         )
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_flipped_bit_in_the_pixels_is_seen(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
@@ -215,7 +215,7 @@ def test_an_appended_byte_is_seen(signing: SigningIdentity) -> None:
     assert read.state == "invalid"
 
 
-@pytest.mark.parametrize("name", pictures.FORMATS)
+@pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_no_credentials_and_rubbish_are_told_apart(name: str) -> None:
     data = encoded(picture(), name)
 
@@ -349,7 +349,7 @@ def test_the_key_is_not_printed(signing: SigningIdentity) -> None:
 
 def test_threads_share_a_signer(signing: SigningIdentity) -> None:
     def once(number: int) -> str:
-        name = pictures.FORMATS[number % 4]
+        name = sample_images.FORMATS[number % 4]
         return read_content_credentials(generated(name, signing), MEDIA_TYPES[name]).state
 
     with ThreadPoolExecutor(8) as threads:
@@ -360,7 +360,7 @@ def test_threads_share_a_signer(signing: SigningIdentity) -> None:
 
 FORKED = """
 import os
-from tests.imaging.test_credentials import *
+from tests.imaging.test_content_credentials import *
 chain, key = make_development_chain("Fork")
 signing = SigningIdentity(chain_pem=chain, key_pem=key)
 def works():

@@ -36,8 +36,8 @@ from imagegen_app.testing.factories import (
     make_template,
     make_user,
 )
+from tests.services.batches.test_lifecycle import VARIABLES, prepare, products, start
 from tests.services.conftest import Site, at_simulator
-from tests.services.test_batches import VARIABLES, prepare, products, start
 
 if TYPE_CHECKING:
     from imagegen_app.testing.simulator.process import SimulatorProcess

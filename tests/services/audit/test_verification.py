@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from imagegen_app.core import translog
 from imagegen_app.models import AuditEvent, AuditTile
 from imagegen_app.services.audit import sealing, verification
-from tests.services.log_tampering import (
+from tests.services.audit.log_tampering import (
     SYSTEM,
     append,
     event_at,
