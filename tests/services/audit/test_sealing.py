@@ -28,7 +28,7 @@ from imagegen_app.services.foundation import clock
 from tests.services.audit.log_tampering import SYSTEM, append, execute
 
 pytestmark = pytest.mark.django_db
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
