@@ -68,7 +68,7 @@ def _one(lane: str) -> list[float]:
         killed = time.monotonic()
         seconds: list[float] = []
         while len(seconds) < JOBS and time.monotonic() - killed < PATIENCE:
-            states = site.ask("select claims, state from imagegen_job")
+            states = site.ask("select expired_leases, state from imagegen_job")
             taken = sum(1 for claims, state in states if claims > 0 or state != "submitting")
             seconds += [time.monotonic() - killed] * (taken - len(seconds))
             time.sleep(0.1)

@@ -46,7 +46,7 @@ def test_thirty_products_get_their_images(demo: Site, visit: Callable[..., Any])
 
     reviews = dict(
         demo.ask(
-            "select review, count(*) from imagegen_asset a join imagegen_job j on j.id = a.job_id where j.batch_id is not null group by 1"
+            "select review_state, count(*) from imagegen_asset a join imagegen_job j on j.id = a.job_id where j.batch_id is not null group by 1"
         )
     )
     placed = demo.ask(

@@ -159,7 +159,7 @@ def test_an_image_is_read_whole_wherever_it_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, chunk: int, escape: bool
 ) -> None:
     monkeypatch.setattr(base64_json, "_CHUNK", chunk)
-    monkeypatch.setattr(base64_json, "LONGEST_TEXT", 24)
+    monkeypatch.setattr(base64_json, "MAX_TEXT_CHARS", 24)
     body = body_of({"b64_json": base64.b64encode(data).decode()})
     answer = SpooledAnswer(tmp_path)
     answer.body_path.write_bytes(body.replace(b"/", b"\\/") if escape else body)

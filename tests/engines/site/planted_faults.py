@@ -12,7 +12,7 @@ class Mutants(AppConfig):
     """Apply the mutation that `SITE_MUTATION` names."""
 
     name = "tests.engines.site"
-    label = "planted faults"
+    label = "planted_faults"
 
     def ready(self) -> None:
         MUTATIONS[os.environ["SITE_MUTATION"]]()
