@@ -40,6 +40,6 @@ def test_an_editor_generates_and_a_reviewer_approves_without_script(
 
     assert listed >= 1
     assert "1 image was approved" in reviewer.locator(".messagelist").inner_text()
-    assert demo.ask("select review_state from imagegen_asset where id = ?", asset.replace("-", "")) == [
-        ("approved",)
-    ]
+    assert demo.ask(
+        "select review_state from imagegen_asset where id = ?", asset.replace("-", "")
+    ) == [("approved",)]

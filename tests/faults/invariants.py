@@ -17,7 +17,9 @@ def broken(database: sqlite3.Connection, files: Path) -> list[str]:
     found = [
         name for name, query in VIOLATION_QUERIES.items() if database.execute(query).fetchall()
     ]
-    for key, sha256 in database.execute("select storage_key, sha256 from imagegen_asset").fetchall():
+    for key, sha256 in database.execute(
+        "select storage_key, sha256 from imagegen_asset"
+    ).fetchall():
         path = files / key
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             found.append("an asset without its file")

@@ -32,14 +32,7 @@ from imagegen_app.providers.families import masks
 from imagegen_app.providers.http import HttpClient
 from imagegen_app.testing.simulator import forms
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.providers.samples import (
-    a_mask,
-    a_request,
-    an_input,
-    answering,
-    http_answer,
-    raw_server,
-)
+from tests.providers.samples import a_mask, a_request, an_input, answering, http_answer, raw_server
 
 Submit = Callable[..., Any]
 

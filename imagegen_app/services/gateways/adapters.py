@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
+from imagegen_app.core.errors import ProviderUnavailable
 from imagegen_app.providers import registry
 from imagegen_app.providers.credentials import Credential, Secret, SecretMissing
 from imagegen_app.providers.http import HttpClient, HttpLimits
@@ -95,6 +96,17 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
         raise ProviderNotConfigured(
             f"The provider “{provider.name}” cannot be called: {fault}."
         ) from None
+
+
+def require_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
+    """Return an adapter for a call; one that is not configured is an outage, and may be retried.
+
+    :raises ProviderUnavailable: if the adapter or its credential is unknown.
+    """
+    try:
+        return build_adapter(provider, http=http)
+    except ProviderNotConfigured as error:
+        raise ProviderUnavailable(str(error), detail="not configured") from None
 
 
 def http_client(*, read_seconds: float = 600.0) -> HttpClient:

@@ -276,14 +276,8 @@ def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[
 
 def _kind_of(job_request: JobRequest) -> object:
     """Return what the allowlist looks at: requests of one kind are granted or refused together."""
-    request = job_request.provider_request
-    return (
-        job_request.image_model.pk,
-        request.operation,
-        request.size,
-        request.count,
-        job_request.passes,
-    )
+    model, request = job_request.image_model, job_request.provider_request
+    return (model.pk, request.operation, request.size, request.count, job_request.passes)
 
 
 @use_case()

@@ -51,6 +51,12 @@ def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
     transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
 
 
+def end_crashed_job(job: Job, attempt: Attempt | None) -> None:
+    """End a job whose workers crashed again and again, and charge what may have been billed."""
+    charge = _decisions.amount_at_risk(attempt)
+    transitions.fail(job, attempt, error=_decisions.RepeatedWorkerCrash(), charge=charge)
+
+
 def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
     """Write down a failure by its class: retried, failed, or of unknown outcome."""
     sent = attempt is not None and attempt.state != AttemptState.CREATED

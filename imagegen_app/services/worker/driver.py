@@ -169,11 +169,8 @@ class Driver:
         """Return how many more calls may be made; answers that wait to be read are no calls."""
         most = conf.get().max_in_flight
         reading = sum(step.kind == "ingest" for step in self.steps.values())
-        return (
-            0
-            if reading >= MAX_UNREAD_ANSWERS_PER_CALL * most
-            else most - (len(self.steps) - reading)
-        )
+        calls = len(self.steps) - reading
+        return 0 if reading >= MAX_UNREAD_ANSWERS_PER_CALL * most else most - calls
 
     def _heartbeat(self) -> None:
         if time.monotonic() < self._next_heartbeat:
@@ -219,12 +216,7 @@ class Driver:
         # A job in the queue has no attempt under way.
         attempt = None if job.state == JobState.QUEUED else leases.live_attempt(job)
         if job.expired_leases >= MAX_EXPIRED_LEASES:
-            transitions.fail(
-                job,
-                attempt,
-                error=_decisions.RepeatedWorkerCrash(),
-                charge=_decisions.amount_at_risk(attempt),
-            )
+            _outcomes.end_crashed_job(job, attempt)
             return
         state = JobState(job.state)
         if state is JobState.QUEUED:
@@ -319,10 +311,7 @@ class Driver:
     def _adapter(self, job: Job) -> ProviderAdapter:
         if self._http is None:
             self._http = adapters.http_client()
-        try:
-            return adapters.build_adapter(job.image_model.provider, http=self._http)
-        except adapters.ProviderNotConfigured as fault:
-            raise ProviderUnavailable(str(fault), detail="not configured") from None
+        return adapters.require_adapter(job.image_model.provider, http=self._http)
 
     # Finishing steps
 
