@@ -333,9 +333,9 @@ def found_checks() -> list[tuple[str, str, str, str]]:
 
 def system_checks() -> str:
     """List every system check with what it looks for, and what may be done about it."""
-    mends: dict[tuple[str, str], list[str]] = {}
+    remedies: dict[tuple[str, str], list[str]] = {}
     for identity, severity, _, hint in found_checks():
-        mends.setdefault((identity, severity), []).append(cell(hint))
+        remedies.setdefault((identity, severity), []).append(cell(hint))
     rows = [
         (
             code(identity),
@@ -343,9 +343,9 @@ def system_checks() -> str:
             cell(checks.CHECKS[identity]),
             " ".join(dict.fromkeys(hints)),
         )
-        for (identity, severity), hints in mends.items()
+        for (identity, severity), hints in remedies.items()
     ]
-    return table(("id", "severity", "what it looks for", "mend"), rows)
+    return table(("id", "severity", "what it looks for", "remedy"), rows)
 
 
 #: Every generated page by its name in the documentation.

@@ -31,15 +31,15 @@ class Adapter:
     #: Whether it makes network calls at all.
     is_remote: bool = True
     recovery: frozenset[RecoveryMethod] = frozenset()
-    #: A model's name on the wire that shows what the adapter can do.
+    #: A model's name at the provider that shows what the adapter can do.
     example_model: str = ""
 
 
-_PLACE = "imagegen_app.providers."
+_PACKAGE = "imagegen_app.providers."
 _ADAPTERS = (
     Adapter(
         name="sandbox",
-        path=_PLACE + "sandbox:Sandbox",
+        path=_PACKAGE + "sandbox:Sandbox",
         label="Sandbox (draws locally, no key, no cost)",
         needs_credential=False,
         is_remote=False,
@@ -48,7 +48,7 @@ _ADAPTERS = (
     ),
     Adapter(
         name="openai",
-        path=_PLACE + "openai:OpenAI",
+        path=_PACKAGE + "openai:OpenAI",
         label="OpenAI, or a server that speaks like it",
         needs_credential=True,
         base_url="https://api.openai.com/v1",
@@ -56,7 +56,7 @@ _ADAPTERS = (
     ),
     Adapter(
         name="generic_jobs",
-        path=_PLACE + "generic_jobs:GenericJobs",
+        path=_PACKAGE + "generic_jobs:GenericJobs",
         label="Generic job protocol (your own gateway)",
         needs_credential=True,
         recovery=frozenset(
