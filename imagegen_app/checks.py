@@ -1,4 +1,4 @@
-"""Find mistakes in a site's settings, each with its mend."""
+"""Find mistakes in a site's settings, each with its remedy."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """Check `IMAGEGEN` and what it leans on."""
     try:
         settings = conf.get()
-    except conf.InvalidSettings as fault:
-        return [Error(str(fault), hint=fault.hint, id="imagegen.E001")]
+    except conf.InvalidSettings as error:
+        return [Error(str(error), hint=error.hint, id="imagegen.E001")]
     found: list[CheckMessage] = []
     for part in (
         _engine,
@@ -138,18 +138,18 @@ def check_databases(**_kwargs: Any) -> list[CheckMessage]:
 def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
     try:
         import_string(settings.engine)
-    except ImportError as fault:
+    except ImportError as error:
         yield Error(
-            f"The engine {settings.engine!r} cannot be imported: {fault}",
+            f"The engine {settings.engine!r} cannot be imported: {error}",
             hint="Set IMAGEGEN['ENGINE'] to imagegen_app.engines.django_tasks.DjangoTasksEngine.",
             id="imagegen.E002",
         )
         return
     try:
         complaints = wakeups.engine().check_settings(django_settings)
-    except Exception as fault:  # noqa: BLE001 - the edge: the engine's library may raise anything
+    except Exception as error:  # noqa: BLE001 - the edge: the engine's library may raise anything
         yield Error(
-            f"The engine {settings.engine!r} cannot be used: {type(fault).__name__}: {fault}",
+            f"The engine {settings.engine!r} cannot be used: {type(error).__name__}: {error}",
             hint="Finish its own settings; see the documentation of the engine's library.",
             id="imagegen.E030",
         )
@@ -230,9 +230,9 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
             )
         try:
             import_string(entry.backend)(**entry.options)
-        except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
+        except Exception as error:  # noqa: BLE001 - the edge: a site's own class may raise anything
             yield Error(
-                f"The content check {entry.name!r} cannot be loaded: {type(fault).__name__}.",
+                f"The content check {entry.name!r} cannot be loaded: {type(error).__name__}.",
                 hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
                 id="imagegen.E008",
             )
@@ -244,9 +244,9 @@ def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
         return
     try:
         import_string(entry.backend)(**entry.options)
-    except Exception as fault:  # noqa: BLE001 - the edge: a site's own class may raise anything
+    except Exception as error:  # noqa: BLE001 - the edge: a site's own class may raise anything
         yield Error(
-            f"The captioner cannot be loaded: {type(fault).__name__}.",
+            f"The captioner cannot be loaded: {type(error).__name__}.",
             hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
             id="imagegen.E038",
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class InvalidSettings(ValueError):
-    """`IMAGEGEN` holds something that it may not; the message says the mend."""
+    """`IMAGEGEN` holds something that it may not; the message says the remedy."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -225,7 +225,7 @@ setting_changed.connect(_forget, dispatch_uid="imagegen.conf")
 def read(raw: Any) -> Settings:
     """Turn the site's dict into settings.
 
-    :raises InvalidSettings: naming the key and the mend.
+    :raises InvalidSettings: naming the key and the remedy.
     """
     if not isinstance(raw, dict):
         raise InvalidSettings(
@@ -281,7 +281,7 @@ def caption_language() -> str:
 
 
 def is_debug() -> bool:
-    """Say whether the site runs in debug mode."""
+    """Return whether the site runs in debug mode."""
     return bool(django_settings.DEBUG)
 
 

@@ -22,7 +22,7 @@ logger = logging.getLogger("imagegen.tasks")
 
 
 def run_drive() -> None:
-    """Work on due jobs for a time slice, and have the next slice rung first."""
+    """Work on due jobs for a time slice, and have the next slice enqueued first."""
     try:
         seconds = conf.get().drive_seconds
         if (leases.any_unfinished() or row_jobs.has_pending_rows()) and wakeups.claim_slot(
@@ -31,17 +31,17 @@ def run_drive() -> None:
             wake_now("drive", delay=seconds)
         driver.drive()
         schedule_next_wakeup()
-    except Exception as fault:  # noqa: BLE001 - the edge: an engine would store or repeat what we raise
-        # The sweep rings again.
-        _broke_down("drive", fault)
+    except Exception as error:  # noqa: BLE001 - the edge: an engine would store or repeat what we raise
+        # The sweep enqueues again.
+        _broke_down("drive", error)
 
 
 def run_sweep() -> None:
-    """Look for what is due, abandoned or expired, and ring for it."""
+    """Look for what is due, abandoned or expired, and wake a worker for it."""
     try:
         sweep_once()
-    except Exception as fault:  # noqa: BLE001 - the edge: see `run_drive`
-        _broke_down("sweep", fault)
+    except Exception as error:  # noqa: BLE001 - the edge: see `run_drive`
+        _broke_down("sweep", error)
 
 
 def _broke_down(what: str, fault: Exception) -> None:
@@ -60,13 +60,13 @@ def drain() -> None:
 
 
 def _any_queue() -> str:
-    """Return a queue that the task backend knows; each ring names the site's own."""
+    """Return a queue that the task backend knows; each wake-up names the site's own."""
     return str(min(task_backends["default"].queues or {"default"}))
 
 
 @task(queue_name=_any_queue())
 def drive() -> None:
-    """Do what `run_drive` does, as a task: its path is stored with each ring."""
+    """Do what `run_drive` does, as a task: its path is stored with each message."""
     run_drive()
 
 

@@ -268,7 +268,7 @@ class AssetAdmin(OwnedRecordAdmin):
         return timeline(obj.job)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may decide about images at all."""
+        """Return whether the person may decide about images at all."""
         return bool(
             request.user.has_perm("imagegen.approve_asset")
             or request.user.has_perm("imagegen.approve_own_asset")
@@ -294,11 +294,11 @@ class AssetAdmin(OwnedRecordAdmin):
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
 
     def has_place_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may put images into content."""
+        """Return whether the person may put images into content."""
         return bool(request.user.has_perm("imagegen.place_asset"))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may export."""
+        """Return whether the person may export."""
         return bool(request.user.has_perm("imagegen.export_audit"))
 
     @admin.action(description=gettext_lazy("Place on an object…"), permissions=["place"])

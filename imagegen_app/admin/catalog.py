@@ -231,7 +231,7 @@ class ProviderAdmin(CatalogAdmin):
 
     @admin.display(description=gettext_lazy("status"))
     def condition(self, obj: Provider) -> str:
-        """Say whether calls go through, are paused, or wait for a quiet time to end."""
+        """Return whether calls go through, are paused, or wait for a quiet time to end."""
         return provider_status.provider_status(obj)
 
 
@@ -328,7 +328,7 @@ class ImageModelAdmin(CatalogAdmin):
         )
 
     def has_lifecycle_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may change models."""
+        """Return whether the person may change models."""
         return bool(request.user.has_perm("imagegen.change_imagemodel"))
 
     @admin.action(description=gettext_lazy("Activate"), permissions=["lifecycle"])

@@ -149,7 +149,7 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("what happened"))
     def error_details(self, obj: Job) -> str:
-        """Return the error and its mend."""
+        """Return the error and its remedy."""
         said = (
             stored_messages.translate_stored(obj.error_message),
             stored_messages.translate_stored(obj.error_remedy),
@@ -232,7 +232,7 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("follow-up passes"))
     def pass_links(self, obj: Job) -> SafeString | str:
-        """Return the whole wish as a list of its jobs, in their order."""
+        """Return the whole chain as a list of its jobs, in their order."""
         if obj.root_id is None and obj.chain_length == 1:
             return EMPTY
         return format_html(
@@ -301,18 +301,18 @@ class JobAdmin(OwnedRecordAdmin):
         return timeline(obj)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may cancel at all; whose jobs is decided for each."""
+        """Return whether the person may cancel at all; whose jobs is decided for each."""
         return bool(
             request.user.has_perm("imagegen.request_job")
             or request.user.has_perm("imagegen.cancel_any_job")
         )
 
     def has_request_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may request images."""
+        """Return whether the person may request images."""
         return bool(request.user.has_perm("imagegen.request_job"))
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may settle unknown outcomes."""
+        """Return whether the person may settle unknown outcomes."""
         return bool(request.user.has_perm("imagegen.resolve_job"))
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])

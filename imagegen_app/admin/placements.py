@@ -61,7 +61,7 @@ class PlacementAdmin(OwnedRecordAdmin):
         return link(reverse("admin:imagegen_asset_change", args=[obj.asset_id]), obj.asset)
 
     def has_place_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may place images."""
+        """Return whether the person may place images."""
         return bool(request.user.has_perm("imagegen.place_asset"))
 
     @admin.action(description=gettext_lazy("Remove from content"), permissions=["place"])

@@ -122,7 +122,7 @@ class PromptTemplateAdmin(RecordAdmin):
         )
 
     def has_write_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may change templates."""
+        """Return whether the person may change templates."""
         return bool(request.user.has_perm("imagegen.change_prompttemplate"))
 
     @admin.action(description=gettext_lazy("Duplicate"), permissions=["add"])

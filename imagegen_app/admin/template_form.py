@@ -164,9 +164,9 @@ class TemplateForm(AnyModelForm):
         )
         try:
             templates.check(draft)
-        except InvalidRecord as fault:
-            field = "pass_0" if fault.field == "passes" else fault.field
-            self.add_error(field if field in self.fields else None, fault.reason)
+        except InvalidRecord as error:
+            field = "pass_0" if error.field == "passes" else error.field
+            self.add_error(field if field in self.fields else None, error.reason)
         self.draft = draft
         return data
 

@@ -1,4 +1,4 @@
-"""Define what a captioner is: it suggests words for a picture, and a person decides about them."""
+"""Define what a captioner is: it suggests words for an image, and a person decides about them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class CaptionerFailed(Exception):
-    """A captioner has no suggestion; the image is made all the same."""
+    """A captioner has no suggestion; the image is made nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a captioner suggests for one picture."""
+    """What a captioner suggests for one image."""
 
     #: A stranger's words: shown as plain text, cut to length, never used without a person.
     text: str
@@ -24,12 +24,12 @@ class Caption:
 
 
 class Captioner(Protocol):
-    """Something that looks at a picture and says what it shows."""
+    """Something that looks at an image and says what it shows."""
 
     def describe(self, data: bytes, *, media_type: str, language: str, purpose: str) -> Caption:
         """Suggest an alternative text in that language, such as `de`.
 
-        `purpose` is what the picture was asked for: its prompt, which may be empty.
+        `purpose` is what the image was asked for: its prompt, which may be empty.
 
         :raises CaptionerFailed: if there is none.
         """

@@ -1,7 +1,7 @@
 """Name every kind of audit event, and write the body that the log hashes.
 
 A body never holds personal text: only salted commitments to it, so that erasing a person's
-data breaks no hash. Each event's sentence is for people; a face translates the template and
+data breaks no hash. Each event's sentence is for people; a front end translates the template and
 fills it with `EventType.describe`.
 """
 
@@ -179,7 +179,7 @@ def make_commitment(value: str, salt: bytes) -> dict[str, str | int]:
 
 
 def matches_commitment(value: str, *, salt: bytes, commitment: Mapping[str, object]) -> bool:
-    """Say whether the commitment was made to this text with this salt.
+    """Return whether the commitment was made to this text with this salt.
 
     :raises InvalidCommitment: if the salt is too short, or it is no commitment.
     """

@@ -1,4 +1,4 @@
-"""Name a request by what decides its picture, so that the same wish is not paid twice."""
+"""Compute a request's cache key from all that determines the image, so that it is not paid for twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mark text for people, so that the catalogues hold it; translating is a face's matter."""
+"""Mark strings for the message catalogues without importing Django; the front ends translate them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class RenderedPrompt:
 def check_template(source: str, variables: Sequence[Variable]) -> None:
     """Refuse a template that uses syntax or variables it may not.
 
-    :raises PromptTemplateError: with the line and the mend.
+    :raises PromptTemplateError: with the line and the remedy.
     """
     _checked(source, frozenset(v.name for v in variables))
 

@@ -175,5 +175,5 @@ class VerdictOutcome(StrEnum):
 
 
 def can_transition(source: JobState, target: JobState) -> bool:
-    """Say whether a job may go from one state to another."""
+    """Return whether a job may go from one state to another."""
     return target in JOB_TRANSITIONS[source]

@@ -271,7 +271,7 @@ def consistency_proof(tiles: TileReader, *, old_size: int, size: int) -> list[by
 def verify_inclusion(
     *, index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes
 ) -> bool:
-    """Say whether the proof shows that this leaf hash stands at this place under this root."""
+    """Return whether the proof shows that this leaf hash stands at this place under this root."""
     if not 0 <= index < size <= MAX_SIZE or len(proof) > _MAX_PROOF:
         return False
     place, last, found = index, size - 1, leaf
@@ -291,7 +291,7 @@ def verify_inclusion(
 def verify_consistency(
     *, old_size: int, size: int, old_root: bytes, root: bytes, proof: Sequence[bytes]
 ) -> bool:
-    """Say whether the proof shows that the old log is an unchanged beginning of the new one."""
+    """Return whether the proof shows that the old log is an unchanged beginning of the new one."""
     if not 0 <= old_size <= size <= MAX_SIZE or len(proof) > _MAX_PROOF:
         return False
     if old_size == size:

@@ -66,7 +66,7 @@ class ImageInput:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A picture's size in pixels."""
+    """An image's size in pixels."""
 
     width: int
     height: int
@@ -98,7 +98,7 @@ class GenerationRequest:
     """One billable call to a provider, complete in itself."""
 
     operation: Operation
-    #: The model's name on the wire.
+    #: The model's name at the provider.
     model: str
     prompt: str = field(repr=False)
     size: Size

@@ -28,7 +28,7 @@ class PromptTemplateError(ValueError):
         self, message: str, *, variable: str = "", line: int = 0, **values: object
     ) -> None:
         super().__init__(message % values)
-        #: The sentence before its values stand in it, and the values: a face translates the one.
+        #: The sentence before its values stand in it, and the values: a front end translates the one.
         self.message, self.values = message, values
         self.variable = variable
         self.line = line

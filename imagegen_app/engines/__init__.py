@@ -1,1 +1,1 @@
-"""The bell: wake a worker by name. Engines may lose, repeat or reorder what they are told."""
+"""Wake a worker through the site's queue; engines may lose, repeat or reorder messages."""

@@ -1,4 +1,4 @@
-"""Define what an engine is, and ring the one that the site chose."""
+"""Define what an engine is, and enqueue through the one that the site chose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("imagegen.engines")
 
-#: What a bell may wake, by name: dotted paths of argument-free functions that never raise.
+#: What a wake-up may wake, by name: dotted paths of argument-free functions that never raise.
 TASK_PATHS = {
     "drive": "imagegen_app.tasks.run_drive",
     "sweep": "imagegen_app.tasks.run_sweep",
@@ -30,7 +30,7 @@ MAX_CALL_SECONDS = 960
 GRACE_SECONDS = 30
 #: Seconds that one conversation with a broker may take, so that a dead one never holds a request.
 BROKER_TIMEOUT_SECONDS = 0.12
-#: Seconds between two sweeps that a scheduler rings for; each worker of ours sweeps beside it.
+#: Seconds between two sweeps that a scheduler enqueues; each worker of ours sweeps beside it.
 SWEEP_SECONDS = 30
 
 
@@ -40,7 +40,7 @@ class EngineStopped(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SettingsIssue:
-    """One setting of the engine's own that works against the app, and its mend."""
+    """One setting of the engine's own that works against the app, and its remedy."""
 
     #: The part after `imagegen.` of the system check's id.
     check: str
@@ -58,11 +58,11 @@ class Engine(Protocol):
 
     #: What the documentation calls it.
     label: ClassVar[str]
-    #: Whether a bell can be rung for a later moment.
+    #: Whether a wake-up can be enqueued for a later moment.
     can_delay: ClassVar[bool]
 
     def enqueue(self, name: str, *, delay: float = 0) -> None:
-        """Ask that the named bell be answered after `delay` seconds."""
+        """Ask a worker to run the named function after `delay` seconds."""
         ...
 
     def check_settings(self, site: Any) -> list[SettingsIssue]:
@@ -98,12 +98,12 @@ def current() -> Engine:
 
 
 def wake(name: str = "drive", *, delay: float = 0) -> None:
-    """Ring when the running transaction commits; a dead engine never fails the request."""
+    """Enqueue when the running transaction commits; a dead engine never fails the request."""
     transaction.on_commit(lambda: wake_now(name, delay=delay), robust=True)
 
 
 def wake_now(name: str = "drive", *, delay: float = 0) -> None:
-    """Ring at once; whatever the engine throws is noted, and another ringer will do."""
+    """Enqueue at once; whatever the engine raises is logged, and a later wake-up will do."""
     try:
         current().enqueue(name, delay=delay)
     except Exception:

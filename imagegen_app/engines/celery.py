@@ -1,7 +1,7 @@
-"""Ring through Celery: argument-free tasks on the site's own app, over Redis or RabbitMQ.
+"""Enqueue through Celery: argument-free tasks on the site's own app, over Redis or RabbitMQ.
 
-The broker carries bells, never work. Bells for now have a queue of their own, so that one glance
-at its length says whether one already waits; bells for later and sweeps take the queue beside it.
+The broker carries wake-ups, never work. Wake-ups for now have a queue of their own, so that one glance
+at its length says whether one already waits; wake-ups for later and sweeps take the queue beside it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["CeleryEngine", "beat_schedule"]
 
-#: Seconds that a bell for later, or a sweep, may be late before it is not worth answering.
+#: Seconds that a wake-up for later, or a sweep, may be late before it is not worth answering.
 EXPIRES_SECONDS = 60
 #: Redis connections that a worker needs beside one for each thread.
 SPARE_CONNECTIONS = 20
 
 
 class CeleryEngine:
-    """Send the bell's task, unless one already waits."""
+    """Send the wake-up's task, unless one already waits."""
 
     label: ClassVar[str] = "celery"
     can_delay: ClassVar[bool] = True
@@ -51,11 +51,11 @@ class CeleryEngine:
         self._later: dict[str, float] = {}
 
     def enqueue(self, name: str, *, delay: float = 0) -> None:
-        """Send the bell's task, with every wait bounded."""
+        """Send the wake-up's task, with every wait bounded."""
         app: Any = current_app
         now = time.monotonic()
         if delay and now < self._later.get(name, 0.0) <= now + delay:
-            return  # One that was sent rings sooner, and whoever answers it looks further.
+            return  # One that was sent arrives sooner, and whoever answers it looks further.
         queue = conf.get().queue
         options: dict[str, Any] = {
             "queue": delayed_queue(queue),
@@ -69,7 +69,7 @@ class CeleryEngine:
         options |= {"soft_time_limit": limit, "time_limit": limit + GRACE_SECONDS, "retry": False}
 
         def send(producer: Any) -> None:
-            # One that waits now is answered later than all that was committed before this ring.
+            # One that waits now is answered later than all that was committed before this wake-up.
             known = app.amqp.queues[queue](producer.channel) if alone else None
             if known is None or not known.queue_declare().message_count:
                 task = app.tasks[f"imagegen.{name}"]

@@ -1,4 +1,4 @@
-"""Name the settings of Celery's that lose work or waste a worker, each with its mend."""
+"""Name the settings of Celery's that lose work or waste a worker, each with its remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold one connection to Celery's broker with every wait bounded, for a process that only rings.
+"""Keep one producer connection to Celery's broker, with a time-out on every operation.
 
 Celery's own producer pool waits for a dead broker as long as its retries say; a request cannot.
 """

@@ -31,7 +31,7 @@ def sweep() -> None:
 
 
 def delayed_queue(queue: str) -> str:
-    """Return the queue that bells for later and sweeps take."""
+    """Return the queue that wake-ups for later and sweeps take."""
     return f"{queue}.later"
 
 

@@ -1,4 +1,4 @@
-"""Ring through Django's tasks (django-tasks); its database backend is the embedded default."""
+"""Enqueue through Django's tasks (django-tasks); its database backend is the embedded default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imagegen_app.engines.base import SettingsIssue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The task objects that stand for the bells.
+#: The task objects that stand for the wake-ups.
 _TASKS = {
     "drive": "imagegen_app.tasks.drive",
     "sweep": "imagegen_app.tasks.sweep",
@@ -37,7 +37,7 @@ class WorkerElsewhere(RuntimeError):
 
 
 class DjangoTasksEngine:
-    """Enqueue one argument-free task a ring, unless one already waits."""
+    """Enqueue one argument-free task a wake-up, unless one already waits."""
 
     label: ClassVar[str] = "django_tasks"
     can_delay: ClassVar[bool] = True
@@ -45,7 +45,7 @@ class DjangoTasksEngine:
     default_concurrency: ClassVar[int] = 1
 
     def enqueue(self, name: str, *, delay: float = 0) -> None:
-        """Enqueue the bell's task on the site's queue."""
+        """Enqueue the wake-up's task on the site's queue."""
         task: Any = import_string(_TASKS[name])
         if not delay and self._waits(task):
             return
@@ -116,15 +116,15 @@ class DjangoTasksEngine:
         while running.running:
             try:
                 running.run()
-            except (InterfaceError, OperationalError) as fault:
+            except (InterfaceError, OperationalError) as error:
                 # It would end; a database that is restarted is back in a moment.
-                logger.warning("The database is away (%s); the worker waits for it.", _brief(fault))
+                logger.warning("The database is away (%s); the worker waits for it.", _brief(error))
                 connections.close_all()
                 time.sleep(_AWAY_SECONDS)
 
     @staticmethod
     def _waits(task: Any) -> bool:
-        """Say whether the same bell already hangs in the database backend's queue, due now."""
+        """Return whether the same wake-up already hangs in the database backend's queue, due now."""
         backend = task.get_backend()
         if not _is_database(backend):
             return False

@@ -1,4 +1,4 @@
-"""Run the work at once in the ringing process; for tests and scripts."""
+"""Run the work at once in the enqueuing process; for tests and scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ImmediateEngine:
-    """Answer each bell before `ring` returns."""
+    """Answer each wake-up before `ring` returns."""
 
     label: ClassVar[str] = "immediate"
     can_delay: ClassVar[bool] = False
@@ -24,7 +24,7 @@ class ImmediateEngine:
         self._busy = False
 
     def enqueue(self, name: str, *, delay: float = 0) -> None:
-        """Run the bell's function; a ring for later, or from inside a run, is left to the sweep."""
+        """Run the wake-up's function; a wake-up for later, or from inside a run, is left to the sweep."""
         if self._busy or delay:
             return
         self._busy = True
@@ -41,5 +41,5 @@ class ImmediateEngine:
         """Do nothing: there is nobody to reach."""
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
-        """Return at once: the ringing process does the work."""
+        """Return at once: the enqueuing process does the work."""
         stopping()

@@ -1,4 +1,4 @@
-"""Ring through RQ, with the queues of django-rq; bells for later wait for RQ's own scheduler.
+"""Enqueue through RQ, with the queues of django-rq; wake-ups for later wait for RQ's own scheduler.
 
 Jobs carry the dotted path of an argument-free function and nothing else.
 """
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from rq import Queue
 
-#: Seconds that a failed bell is kept to be looked at; RQ's own default is a year.
+#: Seconds that a failed wake-up is kept to be looked at; RQ's own default is a year.
 FAILURE_SECONDS = 3600
-#: How far back the queue is searched for a bell that already waits.
+#: How far back the queue is searched for a wake-up that already waits.
 _GLANCE = 200
 
 
@@ -58,7 +58,7 @@ class DrainingWorker(SimpleWorker):
 
 
 class RqEngine:
-    """Enqueue one argument-free job a ring, unless one already waits."""
+    """Enqueue one argument-free job a wake-up, unless one already waits."""
 
     label: ClassVar[str] = "rq"
     can_delay: ClassVar[bool] = True
@@ -66,7 +66,7 @@ class RqEngine:
     default_concurrency: ClassVar[int] = 1
 
     def enqueue(self, name: str, *, delay: float = 0) -> None:
-        """Enqueue the bell's job, with every wait bounded."""
+        """Enqueue the wake-up's job, with every wait bounded."""
         queue = django_rq.get_queue(
             conf.get().queue, commit_mode="auto", connection=self._connection
         )
@@ -81,7 +81,7 @@ class RqEngine:
             due = time.time() + delay
             if not _is_scheduled(queue, prefix, due):
                 queue.enqueue_at(datetime.fromtimestamp(due, UTC), TASK_PATHS[name], **options)
-        # Waiting now, it is answered later than whatever was committed before this ring.
+        # Waiting now, it is answered later than whatever was committed before this wake-up.
         elif not any(known.startswith(prefix) for known in queue.get_job_ids(-_GLANCE)):
             queue.enqueue(TASK_PATHS[name], **options)
 
@@ -139,7 +139,7 @@ class RqEngine:
 
 
 def _is_scheduled(queue: Queue, prefix: str, due: float) -> bool:
-    """Say whether a bell rings no later than that: whoever answers it looks further."""
+    """Return whether a wake-up rings no later than that: whoever answers it looks further."""
     key = queue.scheduled_job_registry.key
     found: Any = queue.connection.zrangebyscore(key, "-inf", due, start=0, num=_GLANCE)
     return any(as_text(known).startswith(prefix) for known in found)

@@ -36,7 +36,7 @@ class GenerateImagesAction:
         return actions
 
     def has_generate_images_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may request images."""
+        """Return whether the person may request images."""
         return bool(request.user.has_perm("imagegen.request_job"))
 
     @admin.action(description=_("Generate images…"), permissions=["generate_images"])

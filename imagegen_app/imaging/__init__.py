@@ -1,1 +1,1 @@
-"""Bytes of pictures: inspect, mark, sign, derive and compare; plain Python without Django."""
+"""Bytes of images: inspect, mark, sign, derive and compare; plain Python without Django."""

@@ -1,6 +1,6 @@
 """Make a development certificate, and check a certificate against the C2PA profile.
 
-The signing library refuses a bad certificate without naming the field; this names it, with its mend.
+The signing library refuses a bad certificate without naming the field; this names it, with its remedy.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def make_development_chain(organization: str) -> tuple[str, str]:
 
 
 def is_development(chain_pem: str) -> bool:
-    """Say whether the chain's first certificate was made by `make_development_chain`."""
+    """Return whether the chain's first certificate was made by `make_development_chain`."""
     try:
         leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
     except ValueError:
@@ -81,7 +81,7 @@ def is_development(chain_pem: str) -> bool:
 
 
 def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None = None) -> list[str]:
-    """Return what is wrong with a chain and its key, each with its mend; empty where all is well."""
+    """Return what is wrong with a chain and its key, each with its remedy; empty where all is well."""
     now = now or dt.datetime.now(dt.UTC)
     try:
         chain = x509.load_pem_x509_certificates(chain_pem.encode())

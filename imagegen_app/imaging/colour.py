@@ -22,7 +22,7 @@ _TURNS = {
 
 
 def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
-    """Return the picture upright, as RGB or RGBA in sRGB, and free of all that came with it.
+    """Return the image upright, as RGB or RGBA in sRGB, and free of all that came with it.
 
     :raises InvalidImage: if the pixels cannot be converted.
     """
@@ -32,10 +32,10 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
         turn = _TURNS.get(orientation)
         if turn is not None:
             plain = plain.transpose(turn)
-    except MemoryError as fault:
-        raise InvalidImage("too_much_memory", detail="MemoryError") from fault
-    except PILLOW_ERRORS as fault:
-        raise InvalidImage("damaged", detail=type(fault).__name__) from fault
+    except MemoryError as error:
+        raise InvalidImage("too_much_memory", detail="MemoryError") from error
+    except PILLOW_ERRORS as error:
+        raise InvalidImage("damaged", detail=type(error).__name__) from error
     if plain.mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):
         plain = plain.convert("RGB")
     # Encoders write what they find here: nothing foreign may remain.
@@ -44,7 +44,7 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Return the picture on white, without alpha."""
+    """Return the image on white, without alpha."""
     if image.mode != "RGBA":
         return image
     white = Image.new("RGB", image.size, "white")
@@ -70,7 +70,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Return the picture converted from its profile, or nothing where that cannot be done."""
+    """Return the image converted from its profile, or nothing where that cannot be done."""
     if not profile or len(profile) > _MAX_PROFILE:
         return None
     try:

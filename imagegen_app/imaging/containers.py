@@ -82,7 +82,7 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def is_lossless_webp(data: bytes) -> bool:
-    """Say whether the pixels of a WebP are stored without loss."""
+    """Return whether the pixels of a WebP are stored without loss."""
     return any(kind == b"VP8L" for kind, _ in riff_chunks(data))
 
 

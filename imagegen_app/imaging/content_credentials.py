@@ -91,7 +91,7 @@ class SigningIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareAgent:
-    """The model that made or changed a picture."""
+    """The model that made or changed an image."""
 
     name: str
     version: str = ""
@@ -120,7 +120,7 @@ class ContentCredentials:
     time: str = ""
     #: The codes of the specification; `signingCredential.untrusted` alone is no tampering.
     failures: tuple[str, ...] = ()
-    #: The picture's own, or else that of the nearest ancestor.
+    #: The image's own, or else that of the nearest ancestor.
     digital_source_type: str = ""
     actions: tuple[str, ...] = ()
     ingredients: int = 0
@@ -178,8 +178,8 @@ def sign(
                 }
                 builder.add_ingredient(described, parent.media_type, io.BytesIO(parent.data))
             builder.sign(signer, media_type, io.BytesIO(data), out)
-    except C2paError as fault:
-        raise _translate(fault) from fault
+    except C2paError as error:
+        raise _translate(error) from error
     return out.getvalue()
 
 
@@ -196,8 +196,8 @@ def read_content_credentials(
         context = _reading(os.getpid(), trust_anchors)
         with Reader(media_type, io.BytesIO(data), context=context) as reader:
             store = json.loads(reader.json())
-    except C2paError as fault:
-        is_none = "ManifestNotFound" in str(fault)
+    except C2paError as error:
+        is_none = "ManifestNotFound" in str(error)
         return ContentCredentials(state="none" if is_none else "unreadable")
     except (InvalidImage, ValueError, RecursionError):
         return ContentCredentials(state="unreadable")
@@ -221,7 +221,7 @@ def _actions(
     if operation == RENDITION:
         if not opened:
             raise ValueError("a rendition needs the master that it was derived from")
-        # The two need no source type: the picture is what it was.
+        # The two need no source type: the image is what it was.
         return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
     made: dict[str, Any] = {
         "digitalSourceType": source_type or GENERATED,

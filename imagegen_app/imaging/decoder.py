@@ -24,7 +24,7 @@ def main(line_number: int, memory: int) -> None:
     """Answer tasks on the line until the parent hangs up."""
     # Whatever the pipeline needs is loaded before the caps are set.
     Image.init()
-    # Pictures can wait, calls that are paid by the second cannot.
+    # Images can wait, calls that are paid by the second cannot.
     os.nice(_NICENESS)
     _limit(memory)
     with socket.socket(fileno=line_number) as line:
@@ -47,17 +47,17 @@ def _work(task: bytes) -> bytes:
     try:
         function = getattr(import_module(module), name)
         return pickle.dumps((False, function(*args, **kwargs)))
-    except InvalidImage as fault:
-        return pickle.dumps((True, fault))
+    except InvalidImage as error:
+        return pickle.dumps((True, error))
     except MemoryError:
         return pickle.dumps((True, InvalidImage("too_much_memory", detail="MemoryError")))
-    except pipeline.MarkMissing as fault:
-        return pickle.dumps((True, fault))
-    except Exception as fault:  # noqa: BLE001 - the edge of the loop; the parent records it
-        detail = type(fault).__name__
+    except pipeline.MarkMissing as error:
+        return pickle.dumps((True, error))
+    except Exception as error:  # noqa: BLE001 - the edge of the loop; the parent records it
+        detail = type(error).__name__
         # Where the parent's errors go to a file, we may not write.
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"imagegen decoder: {module}.{name}: {detail}: {fault}\n")
+            sys.stderr.write(f"imagegen decoder: {module}.{name}: {detail}: {error}\n")
         return pickle.dumps((True, InvalidImage("damaged", detail=detail)))
 
 

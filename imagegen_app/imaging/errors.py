@@ -1,4 +1,4 @@
-"""Name what can be wrong with the bytes of a picture, each with one sentence for a person."""
+"""Name what can be wrong with the bytes of an image, each with one sentence for a person."""
 
 from __future__ import annotations
 

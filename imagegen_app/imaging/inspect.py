@@ -1,4 +1,4 @@
-"""Decide whether a stranger's bytes are a picture that we accept, and decode it.
+"""Decide whether a stranger's bytes are an image that we accept, and decode it.
 
 Nothing of the file is believed: not its name, not the media type that came with it. The magic
 bytes choose the one decoder that may look, our own caps are checked before a pixel is decoded,
@@ -24,7 +24,7 @@ _EXIF_ORIENTATION = 0x0112
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a picture may be at most."""
+    """What an image may be at most."""
 
     max_bytes: int = 32 * 1024 * 1024
     max_pixels: int = 40_000_000
@@ -55,7 +55,7 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a decoded picture is."""
+    """What a decoded image is."""
 
     #: `png`, `jpeg`, `webp` or `avif`.
     format: str
@@ -168,17 +168,17 @@ def _sniff_text(head: bytes) -> str:
 
 
 def inspect(data: bytes, *, limits: ImageLimits) -> Inspected:
-    """Decode the picture fully and say what it is.
+    """Decode the image fully and say what it is.
 
-    :raises InvalidImage: if it is not a picture that we accept, with the reason.
+    :raises InvalidImage: if it is not an image that we accept, with the reason.
     """
     return open_checked(data, limits=limits)[1]
 
 
 def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Inspected]:
-    """Decode the picture fully and return it beside what it is.
+    """Decode the image fully and return it beside what it is.
 
-    :raises InvalidImage: if it is not a picture that we accept, with the reason.
+    :raises InvalidImage: if it is not an image that we accept, with the reason.
     """
     if not data:
         raise InvalidImage("empty")
@@ -193,14 +193,14 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         raise InvalidImage("truncated")
     try:
         image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
-    except PILLOW_ERRORS as fault:
-        raise _translate(fault) from fault
+    except PILLOW_ERRORS as error:
+        raise _translate(error) from error
     _check_opened(image, kind, limits)
     failpoint("inspect.in_decoder")
     try:
         image.load()
-    except PILLOW_ERRORS as fault:
-        raise _translate(fault) from fault
+    except PILLOW_ERRORS as error:
+        raise _translate(error) from error
     # Some decoders correct the size while decoding.
     _check_size(image.width, image.height, limits)
     return image, Inspected(
@@ -230,8 +230,8 @@ def _check_opened(image: Image.Image, kind: Format, limits: ImageLimits) -> None
     _check_size(image.width, image.height, limits)
     try:
         frames = int(getattr(image, "n_frames", 1))
-    except PILLOW_ERRORS as fault:
-        raise _translate(fault) from fault
+    except PILLOW_ERRORS as error:
+        raise _translate(error) from error
     if frames > limits.max_frames:
         raise InvalidImage("animated", detail=f"{frames} frames")
 

@@ -36,9 +36,9 @@ T = TypeVar("T")
 
 MIB = 1024 * 1024
 _MAX_ANSWER = 512 * MIB
-#: A worker is replaced after this many pictures, so that its memory cannot creep.
+#: A worker is replaced after this many images, so that its memory cannot creep.
 _MAX_TASKS = 200
-#: Starting an interpreter on a busy machine is not the picture's fault.
+#: Starting an interpreter on a busy machine is not the image's fault.
 _START_ALLOWANCE = 15.0
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _FOR_TESTS = ("IMAGEGEN_FAILPOINTS", "IMAGEGEN_TESTING")
@@ -121,10 +121,10 @@ class _Worker:
             if length > _MAX_ANSWER:
                 raise _Lost("decoder_died")
             return self._read(length, until=until)
-        except TimeoutError as fault:
-            raise _Lost("decoder_timeout") from fault
-        except OSError as fault:
-            raise _Lost("decoder_died") from fault
+        except TimeoutError as error:
+            raise _Lost("decoder_timeout") from error
+        except OSError as error:
+            raise _Lost("decoder_died") from error
 
     def _read(self, length: int, *, until: float) -> bytes:
         parts = bytearray()
@@ -193,14 +193,14 @@ class DecoderPool:
         task = pickle.dumps((function.__module__, function.__qualname__, args, kwargs))
         try:
             return cast("T", self._ask(task))
-        except _Lost as fault:
-            if fault.reason != "decoder_died":
-                raise InvalidImage(fault.reason) from fault
-        # Perhaps it was not the picture's fault: its successor is asked once more.
+        except _Lost as error:
+            if error.reason != "decoder_died":
+                raise InvalidImage(error.reason) from error
+        # Perhaps it was not the image's fault: its successor is asked once more.
         try:
             return cast("T", self._ask(task))
-        except _Lost as fault:
-            raise InvalidImage(fault.reason) from fault
+        except _Lost as error:
+            raise InvalidImage(error.reason) from error
 
     def _ask(self, task: bytes) -> object:
         """Have one worker do a task.
@@ -218,7 +218,7 @@ class DecoderPool:
             answer = held.ask(task, timeout=self._timeout)
         except BaseException:
             # Whatever happened, the line is out of step. The successor starts now, beside us,
-            # so that it is ready when the next picture comes.
+            # so that it is ready when the next image comes.
             with contextlib.suppress(OSError):
                 held = self._hire(instead_of=held)
             raise
@@ -276,8 +276,8 @@ if hasattr(os, "register_at_fork"):
 def _open(answer: bytes) -> object:
     try:
         is_error, value = _Answers(io.BytesIO(answer)).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError) as fault:
-        raise InvalidImage("decoder_died", detail=type(fault).__name__) from fault
+    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError) as error:
+        raise InvalidImage("decoder_died", detail=type(error).__name__) from error
     if not is_error:
         return value
     raise value if isinstance(value, Exception) else InvalidImage("decoder_died")

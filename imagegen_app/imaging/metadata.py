@@ -20,7 +20,7 @@ from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import sniff
 
 #: The vocabulary of digital source types; http, as IPTC defines it.
-#: The wish that the picture be kept out of training.
+#: Asks that the image be kept out of training.
 DATA_MINING_PROHIBITED = "http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"
 #: The longest packet that we write; JPEG takes 65,500 bytes at most.
 MAX_WRITTEN = 32 * 1024
@@ -66,7 +66,7 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufff
 
 @dataclass(frozen=True, slots=True)
 class XmpFields:
-    """What a picture's metadata says about its making."""
+    """What an image's metadata says about its making."""
 
     #: A full address of IPTC's vocabulary.
     digital_source_type: str
@@ -74,7 +74,7 @@ class XmpFields:
     ai_system_version: str = ""
     #: The software that wrote the file.
     creator_tool: str = "imagegen_app"
-    #: One for all versions and renditions of a picture.
+    #: One for all versions and renditions of an image.
     document_id: str = ""
     #: One for each file.
     instance_id: str = ""
@@ -82,7 +82,7 @@ class XmpFields:
     prompt: str = field(default="", repr=False)
     prompt_writer: str = field(default="", repr=False)
     credit: str = ""
-    #: Whether the picture is to be kept out of training.
+    #: Whether the image is to be kept out of training.
     data_mining_prohibited: bool = False
     #: When it was made, as ISO 8601 in UTC.
     created: str = ""
@@ -113,7 +113,7 @@ class ReadXmpFields:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether the file claims nothing."""
+        """Return whether the file claims nothing."""
         return not any(getattr(self, f.name) for f in fields(self) if f.name != "problem")
 
 
@@ -168,8 +168,8 @@ def _avif_packet(data: bytes) -> bytes:
     try:
         with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
             packet = image.info.get("xmp", b"")
-    except PILLOW_ERRORS as fault:
-        raise InvalidImage("damaged", detail=type(fault).__name__) from fault
+    except PILLOW_ERRORS as error:
+        raise InvalidImage("damaged", detail=type(error).__name__) from error
     return packet if isinstance(packet, bytes) and len(packet) <= MAX_READ else b""
 
 
@@ -232,7 +232,7 @@ def parse_xmp(packet: bytes) -> ReadXmpFields:
     parser.EntityDeclHandler = collector.refuse
     try:
         parser.Parse(packet.strip(b"\0 \t\r\n"), True)
-    except (expat.ExpatError, _Refused, ValueError) as fault:
-        detail = str(fault) if isinstance(fault, _Refused) else "is not well-formed"
+    except (expat.ExpatError, _Refused, ValueError) as error:
+        detail = str(error) if isinstance(error, _Refused) else "is not well-formed"
         return ReadXmpFields(problem=f"The metadata {detail}.")
     return ReadXmpFields(**collector.found)

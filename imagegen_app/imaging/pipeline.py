@@ -49,7 +49,7 @@ class Qualities:
     avif_speed: int = 8
     #: 0 (fast, large) to 6 (slow, small).
     webp_method: int = 4
-    #: 0 to 9. Pictures of many colours are written with zlib's runs alone, whatever the level: after
+    #: 0 to 9. Images of many colours are written with zlib's runs alone, whatever the level: after
     #: PNG's own filters they come out as small as by level 6's search, in a sixth of its time (four
     #: squares of 1024). What repeats itself needs the search: see `_FEW_COLOURS`.
     png_compression: int = 3
@@ -57,11 +57,11 @@ class Qualities:
 
 @dataclass(frozen=True, slots=True)
 class ProcessingOptions:
-    """What is to be made of a picture."""
+    """What is to be made of an image."""
 
     marks: XmpFields
     limits: ImageLimits = field(default_factory=ImageLimits)
-    #: The widths of the renditions; none is made larger than the picture.
+    #: The widths of the renditions; none is made larger than the image.
     widths: tuple[int, ...] = (320, 640, 960, 1280, 1920)
     formats: tuple[str, ...] = ("avif", "webp", "jpeg")
     qualities: Qualities = field(default_factory=Qualities)
@@ -84,7 +84,7 @@ class EncodedFile:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedImage:
-    """All that is made of a picture, not yet signed."""
+    """All that is made of an image, not yet signed."""
 
     inspected: Inspected
     master: EncodedFile
@@ -95,7 +95,7 @@ class ProcessedImage:
 def prepare(data: bytes, plan: ProcessingOptions) -> ProcessedImage:
     """Inspect the bytes and make the master, the renditions and the fingerprint.
 
-    :raises InvalidImage: if the bytes are no picture that we accept.
+    :raises InvalidImage: if the bytes are no image that we accept.
     :raises MarkMissing: if a mark cannot be read back from a file that was written.
     """
     raw, inspected = open_checked(data, limits=plan.limits)
@@ -115,7 +115,7 @@ def prepare(data: bytes, plan: ProcessingOptions) -> ProcessedImage:
 
 
 def rendition_sizes(width: int, height: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return the sizes to make, largest first: never larger than the picture, never none."""
+    """Return the sizes to make, largest first: never larger than the image, never none."""
     sizes = {(w, max(1, round(height * w / width))) for w in widths if 0 < w <= width}
     sizes = {size for size in sizes if max(size) <= MAX_SIDE}
     if not sizes:
@@ -143,9 +143,9 @@ def encode(
     is_master: bool = False,
     is_lossless: bool = False,
 ) -> EncodedFile:
-    """Write the picture with its marks, and read the marks back.
+    """Write the image with its marks, and read the marks back.
 
-    :raises InvalidImage: if the encoder refuses the picture.
+    :raises InvalidImage: if the encoder refuses the image.
     :raises MarkMissing: if the marks cannot be read back.
     """
     kind = FORMATS[name]
@@ -190,7 +190,7 @@ def encode(
 def _write(picture: Image.Image, kind: Format, options: dict[str, Any]) -> bytes:
     attempts = [options]
     if kind.name == "webp" and not options.get("lossless"):
-        # 2026-11: large and busy pictures overflow a table of 512 KB ("encoding error 6"),
+        # 2026-11: large and busy images overflow a table of 512 KB ("encoding error 6"),
         # sooner with the fast methods; more effort, and then less detail, makes them fit.
         attempts.append({**options, "method": max(options["method"], 2)})
         attempts.append({**options, "method": 4, "quality": min(options["quality"], 80)})

@@ -1,7 +1,7 @@
-"""Compare pictures by how they look: perceptual hashes from a cosine transform.
+"""Compare images by how they look: perceptual hashes from a cosine transform.
 
-Distances of the 64-bit hash: up to 8 is the same picture, 9 to 14 is likely the same. A flat
-picture collides with every other flat one, so its hash must never be called a match.
+Distances of the 64-bit hash: up to 8 is the same image, 9 to 14 is likely the same. A flat
+image collides with every other flat one, so its hash must never be called a match.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from statistics import median, pstdev
 
 from PIL import Image
 
-#: Up to this distance of the 64-bit hash it is the same picture.
+#: Up to this distance of the 64-bit hash it is the same image.
 SAME_MAX_DISTANCE = 8
-#: Up to this distance of the 64-bit hash it is likely the same picture.
+#: Up to this distance of the 64-bit hash it is likely the same image.
 LIKELY = 14
 
 _WORKING_SIDE = 256
@@ -25,24 +25,24 @@ _FLAT_BELOW = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PerceptualHashes:
-    """How a picture looks, in a form that can be compared."""
+    """How an image looks, in a form that can be compared."""
 
     #: 64 bits as 16 hexadecimal digits.
     phash64: str
     #: 256 bits as 64 hexadecimal digits.
     phash256: str
-    #: The 64-bit hash of the mirrored picture.
+    #: The 64-bit hash of the mirrored image.
     mirrored: str
     #: The 64-bit hash of the middle 90 % of both sides.
     centre90: str
     #: The 64-bit hash of the middle 80 % of both sides.
     centre80: str
-    #: Whether there is too little in the picture to compare; never call it a match.
+    #: Whether there is too little in the image to compare; never call it a match.
     is_flat: bool
 
 
 def perceptual_hashes(image: Image.Image) -> PerceptualHashes:
-    """Return how the picture looks; one with alpha is seen on white."""
+    """Return how the image looks; one with alpha is seen on white."""
     small = _grey(image)
     coefficients = _dct(small, side=32, keep=8)
     mirrored = [[-c if u % 2 else c for u, c in enumerate(row)] for row in coefficients]
@@ -97,7 +97,7 @@ def _dct(image: Image.Image, *, side: int, keep: int, crop: float = 1.0) -> list
 
 def _bits(coefficients: list[list[float]]) -> str:
     flat = [value for row in coefficients for value in row]
-    # The first is the mean brightness, which says nothing about the picture's shape.
+    # The first is the mean brightness, which says nothing about the image's shape.
     middle = median(flat[1:])
     number = 0
     for value in flat:

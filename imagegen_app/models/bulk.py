@@ -20,7 +20,7 @@ _COUNTED = (AutoField, BigAutoField, SmallAutoField)
 
 
 def can_copy(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
-    """Say whether the rows can be copied: enough of them, PostgreSQL, psycopg 3, plain values."""
+    """Return whether the rows can be copied: enough of them, PostgreSQL, psycopg 3, plain values."""
     if len(rows) < MIN_ROWS:
         return False
     connection: Any = connections[using]

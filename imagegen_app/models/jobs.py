@@ -112,9 +112,9 @@ class Job(Record):
         related_name="followers",
         verbose_name=_("continues from"),
     )
-    #: Which image of the wish it works on, from 0.
+    #: Which image of the chain it works on, from 0.
     image_number = models.PositiveSmallIntegerField(_("image"), null=True, blank=True)
-    #: Jobs of the wish, with its passes: 1 where nothing follows.
+    #: Jobs of the chain, with its passes: 1 where nothing follows.
     chain_length = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
     row_key = models.CharField(_("row"), max_length=120, blank=True)
     requester = models.ForeignKey(

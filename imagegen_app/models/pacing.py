@@ -10,7 +10,7 @@ from imagegen_app.models.catalog import Provider
 
 
 class RateLimitState(Record):
-    """One provider account's place in time, shared by all workers (GCRA)."""
+    """A provider account's rate-limit state, shared by all workers: when the next call may start."""
 
     provider = models.OneToOneField(
         Provider,

@@ -1,1 +1,1 @@
-"""Screeners that look at prompts and pictures; plain Python without Django."""
+"""Screeners that look at prompts and images; plain Python without Django."""

@@ -18,7 +18,7 @@ class ScreenerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ScreenerDecision:
-    """What a screener decided about one text or picture."""
+    """What a screener decided about one text or image."""
 
     outcome: VerdictOutcome
     categories: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Screener(Protocol):
         ...
 
     def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
-        """Decide about a picture.
+        """Decide about an image.
 
         :raises ScreenerFailed: if it cannot.
         """

@@ -70,8 +70,8 @@ class BlockList:
             remedy="Reword the prompt: it contains a blocked term.",
         )
 
-    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - a list of words sees no pictures
-        """Let every picture pass: this screener reads text."""
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - a list of words sees no images
+        """Let every image pass: this screener reads text."""
         return PASSED
 
 

@@ -17,7 +17,7 @@ _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 async def decoded(chunks: AsyncIterator[bytes], *, encoding: str) -> AsyncIterator[bytes]:
     """Yield the decoded chunks, each at most 256 KiB where anything had to be decoded.
 
-    We ask for `identity`; some gateways compress all the same, and the answer was paid for.
+    We ask for `identity`; some gateways compress nevertheless, and the answer was paid for.
 
     :raises BadResponse: if the coding is unknown or the bytes are not what it says.
     """

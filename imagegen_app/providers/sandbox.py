@@ -1,4 +1,4 @@
-"""Draw pictures in this process: no key, no network, no cost, and always the same answer.
+"""Draw images in this process: no key, no network, no cost, and always the same answer.
 
 For demos, for tests, and for trying out templates before money is spent.
 """
@@ -59,7 +59,7 @@ class Sandbox(Synchronous):
     """An account at nobody: options `latency` (seconds) and `capabilities` (by model)."""
 
     name: ClassVar[str] = "sandbox"
-    #: Repeating a call costs nothing and gives the same pictures.
+    #: Repeating a call costs nothing and gives the same images.
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.IDEMPOTENCY_KEY})
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Answer requests for files, with headers that let them be pictures and nothing else.
+"""Answer requests for files, with headers that let them be images and nothing else.
 
 Public files may be cached for five minutes and must then be asked for again: a hash never changes
 its bytes, but whether it may be shown can, and a withdrawn image has to vanish from caches soon.
@@ -106,7 +106,7 @@ def _has_it(request: HttpRequest, found: Delivery) -> bool:
 
 
 def _refuse(request: HttpRequest) -> HttpResponseBase:
-    """Answer shortly: nobody reads a page of the site in the place of a picture."""
+    """Answer shortly: nobody reads a page of the site in the place of an image."""
     # Where the site's addresses carry languages, Django would answer a 404 by a redirect to the
     # same address with a language before it; among our own addresses there are none.
     request.urlconf = "imagegen_app.urls"

@@ -28,7 +28,7 @@ def imagegen_picture(
     placeholder: bool = False,
     preview: bool = False,
 ) -> dict[str, Any]:
-    """Show a responsive picture: AVIF, WebP, and JPEG for all others.
+    """Show a responsive image: AVIF, WebP, and JPEG for all others.
 
     An asset that is not approved shows nothing, or a neutral box with `placeholder=True`.
     """

@@ -32,7 +32,7 @@ _COUNT = {
 
 
 def has_triggers(connection: BaseDatabaseWrapper) -> bool:
-    """Say whether all triggers that guard the log are in place."""
+    """Return whether all triggers that guard the log are in place."""
     if connection.vendor not in _COUNT:
         return False
     with connection.cursor() as cursor:

@@ -67,8 +67,8 @@ class AttachPage(Pages):
             else:
                 try:
                     placement.attach(actor=actor, asset=asset, target=chosen, field=target.field)
-                except ActionRefused as fault:
-                    refusal = fault
+                except ActionRefused as error:
+                    refusal = error
                 else:
                     return self._done(request, target, chosen, pk)
         term = str(source.get("q", ""))[:100]

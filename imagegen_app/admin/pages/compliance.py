@@ -52,12 +52,12 @@ class CompliancePages(Pages):
             try:
                 sealing.seal_all()
                 report = verification.verify()
-            except (KeyUnreadable, sealing.SealerBusy) as fault:
-                problem = str(fault)
+            except (KeyUnreadable, sealing.SealerBusy) as error:
+                problem = str(error)
         try:
             key = sealing.vkey()
-        except KeyUnreadable as fault:
-            key, problem = "", str(fault)
+        except KeyUnreadable as error:
+            key, problem = "", str(error)
         context: dict[str, Any] = {
             "title": _("Audit log"),
             "report": report,
@@ -77,8 +77,8 @@ class CompliancePages(Pages):
         )
         try:
             pack = evidence.build_pack(actor=actor, asset=asset)
-        except (ActionRefused, log_export.CannotExport, storage.StorageFailed) as fault:
-            messages.error(request, str(fault))
+        except (ActionRefused, log_export.CannotExport, storage.StorageFailed) as error:
+            messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
         return HttpResponse(
             pack.data,

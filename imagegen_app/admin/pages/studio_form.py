@@ -199,7 +199,7 @@ class StudioForm(forms.Form):
         return found
 
     def job_request(self, actor: Person) -> JobRequest:
-        """Return the wish of a valid form; sent twice from one page, it is one request.
+        """Return the job request of a valid form; sent twice from one page, it is one request.
 
         :raises InvalidJobRequest: if a part does not fit.
         """
@@ -207,7 +207,7 @@ class StudioForm(forms.Form):
         return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
 
     def draft_job_request(self, actor: Person) -> JobRequest:
-        """Return the wish of what the form holds by now, be it unfinished.
+        """Return the job request of what the form holds by now, be it unfinished.
 
         :raises InvalidJobRequest: if a part is missing or does not fit.
         """

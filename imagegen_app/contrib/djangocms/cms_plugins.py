@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @plugin_pool.register_plugin
 class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has no types
-    """A picture made here, with its caption and its label."""
+    """An image made here, with its caption and its label."""
 
     model = GeneratedImage
     name = _("Generated image")
@@ -64,7 +64,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         return form
 
     def render(self, context: Any, instance: GeneratedImage, placeholder: Any) -> Any:
-        """Show the picture to visitors where it is approved, and to editors in any case."""
+        """Show the image to visitors where it is approved, and to editors in any case."""
         context = super().render(context, instance, placeholder)
         request = context.get("request")
         toolbar = getattr(request, "toolbar", None)

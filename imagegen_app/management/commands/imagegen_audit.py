@@ -49,16 +49,16 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             getattr(self, options["verb"])(options)
-        except (KeyUnreadable, sealing.SealerBusy) as fault:
-            raise CommandError(str(fault)) from None
+        except (KeyUnreadable, sealing.SealerBusy) as error:
+            raise CommandError(str(error)) from None
 
     def verify(self, options: dict[str, Any]) -> None:
         """Seal what waits, prove the log and say what was found."""
         sealing.seal_all()
         try:
             report = verification.verify(since=options["since"])
-        except verification.NoSuchCheckpoint as fault:
-            raise CommandError(str(fault)) from None
+        except verification.NoSuchCheckpoint as error:
+            raise CommandError(str(error)) from None
         if options["json"]:
             self.stdout.write(json.dumps(_as_dict(report)))
         else:
@@ -97,8 +97,8 @@ class Command(BaseCommand):
         )
         try:
             made = log_export.export(SHELL, out=Path(options["out"]), selection=selection)
-        except log_export.CannotExport as fault:
-            raise CommandError(str(fault)) from None
+        except log_export.CannotExport as error:
+            raise CommandError(str(error)) from None
         if options["json"]:
             paths = {"bodies": str(made.bodies), "proofs": str(made.proofs)}
             self.stdout.write(json.dumps({"count": made.count, **paths}))

@@ -15,7 +15,7 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "error": "error  "}
 
 
 class Command(BaseCommand):
-    """Print what works, what does not, and the mend of each finding; fail if anything is wrong."""
+    """Print what works, what does not, and the remedy for each problem; fail if anything is wrong."""
 
     help = "Check settings, engine, workers, storage and credentials; with --invariants, also the data."
     # It has to run where the checks fail, for it tells of them.

@@ -224,8 +224,8 @@ def _read(path: str) -> bytes:
         if file.stat().st_size > _MEGABYTES_IN * 1024 * 1024:
             raise CommandError(f"{path} is larger than {_MEGABYTES_IN} MB.")
         return file.read_bytes()
-    except OSError as fault:
-        raise CommandError(f"{path} cannot be read: {fault.strerror}.") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _copy(asset: Asset, folder: str) -> str:
@@ -234,6 +234,6 @@ def _copy(asset: Asset, folder: str) -> str:
         place.mkdir(parents=True, exist_ok=True)
         file = place / f"{asset.pk}.{asset.storage_key.rpartition('.')[2]}"
         file.write_bytes(storage.get(asset.storage_key))
-    except OSError as fault:
-        raise CommandError(f"{folder} cannot be written: {fault.strerror}.") from None
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written: {error.strerror}.") from None
     return str(file)

@@ -11,7 +11,7 @@ from imagegen_app.services.worker import sweep
 
 
 class Command(BaseCommand):
-    """Ring for due and abandoned work, seal the audit log and clear what is left over."""
+    """Wake a worker for due and abandoned work, seal the audit log and clear what is left over."""
 
     help = "Sweep once: wake a worker for due and abandoned jobs, seal the audit log, remove left-over files."
 

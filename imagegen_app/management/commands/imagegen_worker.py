@@ -63,8 +63,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Worker {name} runs on {engine.label}. Stop it with Ctrl-C.")
         try:
             engine.run_worker(stopping=driver.draining.set, drives=drives)
-        except RuntimeError as fault:
-            raise CommandError(str(fault)) from fault
+        except RuntimeError as error:
+            raise CommandError(str(error)) from error
         finally:
             driver.draining.set()
             stopping.set()
@@ -77,8 +77,8 @@ def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     while True:
         try:
             worker_registry.record_heartbeat(name=name)
-        except Exception as fault:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
-            logger.warning("The worker could not be registered: %s", str(fault).partition("\n")[0])
+        except Exception as error:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
+            logger.warning("The worker could not be registered: %s", str(error).partition("\n")[0])
             close_old_connections()
         tasks.run_sweep()
         if stopping.wait(seconds):

@@ -1,1 +1,1 @@
-"""Draw pictures without any model, for the sandbox and the simulator."""
+"""Draw images without any model, for the sandbox and the simulator."""

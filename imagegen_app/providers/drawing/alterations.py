@@ -1,4 +1,4 @@
-"""Alter pictures without any model: what each operation would show, at no cost."""
+"""Alter images without any model: what each operation would show, at no cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OUTSIDE = 128
 
 
 def edit(source: Image.Image, *, prompt: str, size: Size, seed: int) -> Image.Image:
-    """Tint the picture in the colours of the prompt."""
+    """Tint the image in the colours of the prompt."""
     fitted = _fitted(source, size)
     palette = _palette(prompt, seed)
     light = _wash(palette, size)
@@ -42,9 +42,9 @@ def inpaint(
 def outpaint(
     source: Image.Image, *, prompt: str, size: Size, seed: int, anchor: str = "center"
 ) -> Image.Image:
-    """Continue the picture to a larger canvas.
+    """Continue the image to a larger canvas.
 
-    :raises InvalidRequest: if the canvas is smaller than the picture.
+    :raises InvalidRequest: if the canvas is smaller than the image.
     """
     place = masks.place(Size(source.width, source.height), size=size, anchor=anchor)
     wide = _fitted(source, size).filter(ImageFilter.GaussianBlur(max(8, size.width // 40)))
@@ -55,7 +55,7 @@ def outpaint(
 
 
 def vary(source: Image.Image, *, prompt: str, size: Size, seed: int) -> Image.Image:
-    """Turn, crop and recolour the picture a little."""
+    """Turn, crop and recolour the image a little."""
     chance = colours.dice("vary", prompt, seed)
     image = _fitted(source, size)
     if chance.choice((True, False)):
@@ -74,7 +74,7 @@ def vary(source: Image.Image, *, prompt: str, size: Size, seed: int) -> Image.Im
 
 
 def upscale(source: Image.Image, *, size: Size) -> Image.Image:
-    """Enlarge the picture."""
+    """Enlarge the image."""
     fitted = _fitted(source, size, keep_alpha=True)
     return fitted.filter(ImageFilter.UnsharpMask(radius=1.4, percent=70, threshold=2))
 
@@ -111,7 +111,7 @@ def remove_background(source: Image.Image) -> Image.Image:
 
 
 def control(source: Image.Image, *, prompt: str, size: Size, seed: int) -> Image.Image:
-    """Draw the edges of the control picture in the colours of the prompt."""
+    """Draw the edges of the control image in the colours of the prompt."""
     palette = _palette(prompt, seed)
     grey = _fitted(source, size).convert("L").filter(ImageFilter.GaussianBlur(1.5))
     edges = ImageOps.autocontrast(grey.filter(ImageFilter.FIND_EDGES), cutoff=1)

@@ -65,7 +65,7 @@ def stroke(points: Sequence[Point], *, width: float) -> list[Point]:
 
 
 def ramp(stops: Stops, *, size: tuple[int, int], vertical: bool = False) -> Image.Image:
-    """Return a picture that runs through the colour stops (0.0 to 1.0)."""
+    """Return an image that runs through the colour stops (0.0 to 1.0)."""
     line = Image.new("RGB", (_STEPS, 1))
     pixels = []
     for i in range(_STEPS):
@@ -85,14 +85,14 @@ def ramp(stops: Stops, *, size: tuple[int, int], vertical: bool = False) -> Imag
 
 
 class Canvas:
-    """A picture being painted."""
+    """An image being painted."""
 
     def __init__(self, width: int, height: int, *, stops: Stops) -> None:
         self.width, self.height = width, height
         self.image = ramp(stops, size=(width, height), vertical=True)
 
     def ground(self, stops: Stops) -> None:
-        """Paint over everything with stops that run down the picture."""
+        """Paint over everything with stops that run down the image."""
         self.image = ramp(stops, size=(self.width, self.height), vertical=True)
 
     def fill(
@@ -108,7 +108,7 @@ class Canvas:
         top = math.floor(min(p[1] for p in outline)) - 1
         width = math.ceil(max(p[0] for p in outline)) + 1 - left
         height = math.ceil(max(p[1] for p in outline)) + 1 - top
-        # Only what is inside the picture is drawn, however far a shape reaches out.
+        # Only what is inside the image is drawn, however far a shape reaches out.
         x0, y0 = max(left, 0), max(top, 0)
         x1, y1 = min(left + width, self.width), min(top + height, self.height)
         if x1 <= x0 or y1 <= y0:
@@ -136,7 +136,7 @@ class Canvas:
         y1 = min(self.height, math.ceil(max(p[1] for p in outline) + reach))
         if x1 <= x0 or y1 <= y0:
             return
-        # A margin outside of the picture keeps the blur from darkening at its border.
+        # A margin outside of the image keeps the blur from darkening at its border.
         pad = math.ceil(reach / scale)
         size = (math.ceil((x1 - x0) / scale), math.ceil((y1 - y0) / scale))
         mask = Image.new("L", (size[0] + 2 * pad, size[1] + 2 * pad), 0)

@@ -1,4 +1,4 @@
-"""Mark a picture as the sandbox's, small and in a corner."""
+"""Mark an image as the sandbox's, small and in a corner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _FINE = 3
 
 
 def stamp(image: Image.Image, *, text: str = "sandbox") -> Image.Image:
-    """Return the picture with the mark at its lower right."""
+    """Return the image with the mark at its lower right."""
     unit = min(image.size)
     if unit < 96:  # noqa: PLR2004  (nobody could read it)
         return image

@@ -89,7 +89,7 @@ def words(text: str) -> list[str]:
 def dice(*parts: object) -> random.Random:
     """Return a source of choices that is the same for the same parts."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
-    return random.Random(int.from_bytes(digest, "big"))  # noqa: S311  (pictures, not secrets)
+    return random.Random(int.from_bytes(digest, "big"))  # noqa: S311  (images, not secrets)
 
 
 def choose(prompt: str, *, chance: random.Random, negative_prompt: str = "") -> Palette:

@@ -1,4 +1,4 @@
-"""Make a request's pictures, encoded: what the sandbox and the simulator both serve."""
+"""Make a request's images, encoded: what the sandbox and the simulator both serve."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def first_seed(request: GenerationRequest) -> int:
 
 
 def render_image(request: GenerationRequest, *, seed: int) -> bytes:
-    """Draw one picture of a request; the same request and seed give the same bytes.
+    """Draw one image of a request; the same request and seed give the same bytes.
 
     :raises InvalidRequest: if an input image cannot be used.
     """
@@ -36,7 +36,7 @@ def render_image(request: GenerationRequest, *, seed: int) -> bytes:
 
 
 def encoded(image: Image.Image, *, output_format: str) -> bytes:
-    """Encode a picture quickly as png, jpeg or webp."""
+    """Encode an image quickly as png, jpeg or webp."""
     buffer = io.BytesIO()
     if output_format == "jpeg":
         image.convert("RGB").save(buffer, "JPEG", quality=90)

@@ -1,4 +1,4 @@
-"""Compose a picture from a prompt: a still life, a landscape, a town or plain shapes."""
+"""Compose an image from a prompt: a still life, a landscape, a town or plain shapes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _WIDE_THING = 0.7
 def draw(
     prompt: str, *, width: int, height: int, seed: int = 0, negative_prompt: str = ""
 ) -> Image.Image:
-    """Draw a picture; the same arguments always give the same picture."""
+    """Draw an image; the same arguments always give the same image."""
     chance = colours.dice(prompt, negative_prompt, seed)
     palette = colours.choose(prompt, chance=chance, negative_prompt=negative_prompt)
     unwanted = set(colours.words(negative_prompt))

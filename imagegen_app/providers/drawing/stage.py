@@ -1,4 +1,4 @@
-"""Hold a picture in the making."""
+"""Hold an image in the making."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stage:
-    """A picture in the making, and what its parts share."""
+    """An image in the making, and what its parts share."""
 
     canvas: Canvas
     palette: Palette

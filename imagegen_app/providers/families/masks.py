@@ -1,6 +1,6 @@
 """Prepare input images and masks for models that lack a native operation.
 
-Our mask has one meaning everywhere: a grey image as large as the picture, white where it is to
+Our mask has one meaning everywhere: a grey image as large as the image, white where it is to
 be changed. A mask whose alpha channel is used is read the other way: transparent is changed.
 """
 
@@ -36,7 +36,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def edit_area(data: bytes) -> Image.Image:
-    """Decode a mask to a grey image, white where the picture is to be changed.
+    """Decode a mask to a grey image, white where the image is to be changed.
 
     :raises InvalidRequest: if it is no image.
     """
@@ -49,7 +49,7 @@ def edit_area(data: bytes) -> Image.Image:
 
 
 def alpha_mask(data: bytes) -> bytes:
-    """Turn our mask into a PNG that is transparent where the picture is to be changed.
+    """Turn our mask into a PNG that is transparent where the image is to be changed.
 
     :raises InvalidRequest: if it is no image.
     """
@@ -57,9 +57,9 @@ def alpha_mask(data: bytes) -> bytes:
 
 
 def padded(data: bytes, *, size: Size, anchor: str = "center") -> tuple[bytes, bytes]:
-    """Put a picture on a larger transparent canvas; returns the PNG and its alpha mask.
+    """Put an image on a larger transparent canvas; returns the PNG and its alpha mask.
 
-    :raises InvalidRequest: if the picture cannot be read or is larger than the canvas.
+    :raises InvalidRequest: if the image cannot be read or is larger than the canvas.
     """
     image = open_image(data).convert("RGBA")
     left, top = place(Size(image.width, image.height), size=size, anchor=anchor)
@@ -71,7 +71,7 @@ def padded(data: bytes, *, size: Size, anchor: str = "center") -> tuple[bytes, b
 
 
 def place(inner: Size, *, size: Size, anchor: str) -> tuple[int, int]:
-    """Return where the picture goes on the canvas.
+    """Return where the image goes on the canvas.
 
     :raises InvalidRequest: if the canvas is smaller.
     """

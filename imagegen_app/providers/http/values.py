@@ -32,7 +32,7 @@ class HttpLimits:
     max_connections: int = 128
     #: Bodies that are read at once; the others wait outside of our memory.
     max_open_bodies: int = 8
-    #: Seconds after which a body is read all the same, so that slow ones hold up nobody for long.
+    #: Seconds after which a body is read nevertheless, so that slow ones hold up nobody for long.
     body_wait: float = 5.0
 
 

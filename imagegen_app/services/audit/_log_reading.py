@@ -62,7 +62,7 @@ NO_DIFFERENCES: Final = Differences()
 
 @dataclass(slots=True)
 class LogEntry:
-    """One place in the log, with its three tellings."""
+    """One position in the log with its three hashes: of the body, of the leaf row and of the tile."""
 
     seq: int
     event_id: int | None

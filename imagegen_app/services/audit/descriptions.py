@@ -1,4 +1,4 @@
-"""Tell audit events to people: as sentences, with the names that may still be read."""
+"""Render audit events as sentences for people, with those names that have not been erased."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class EventDescription:
 
 
 def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
-    """Tell several events, in three queries."""
+    """Describe several events, in three queries."""
     found = list(rows)
     keys = [e.pk for e in found]
     places = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
@@ -54,7 +54,7 @@ def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
 
 
 def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]:
-    """Tell a job's whole story with all steps of its wish, oldest first."""
+    """Describe the events of a job and of all other jobs of its chain, oldest first."""
     rows = AuditEvent.objects.filter(job_id__in=pass_chain.job_ids_of_image(job))
     return describe_events(rows.order_by("at", "pk")[:most])
 

@@ -71,7 +71,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
 
 @use_case()
 def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
-    """Erase the prompt of one job's wish everywhere; return how many texts beside the log went.
+    """Erase the prompt of one job request everywhere; return how many texts beside the log went.
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, or the job still runs.

@@ -136,7 +136,7 @@ def _write(
 
 
 def _steps_of(job_id: UUID) -> list[UUID]:
-    """Return a job with the other steps of its wish; itself where there is no such job."""
+    """Return a job with the other steps of its chain; itself where there is no such job."""
     job = Job.objects.filter(pk=job_id).first()
     return [job_id] if job is None else pass_chain.job_ids_of_image(job)
 

@@ -19,7 +19,7 @@ _ONCE_IN_SECONDS = 3600
 
 
 def can_read_prompt(actor: Actor, job: Job) -> bool:
-    """Say whether the actor may read a job's prompt: their own, or by permission."""
+    """Return whether the actor may read a job's prompt: their own, or by permission."""
     own = isinstance(actor, Person) and job.requester_id == actor.user.pk
     return own or access.has_permission(actor, "view_prompt")
 

@@ -163,7 +163,7 @@ def _sign(actor: Actor, *, force: bool) -> Checkpoint | None:
 
 
 def _is_time(size: int, last: Checkpoint | None) -> bool:
-    """Say whether a checkpoint is due."""
+    """Return whether a checkpoint is due."""
     if last is None:
         return size > 0
     age = clock.now() - last.created_at

@@ -65,7 +65,7 @@ def create_next_jobs() -> bool:
 
 
 def has_pending_rows() -> bool:
-    """Say whether rows of some batch wait to become jobs."""
+    """Return whether rows of some batch wait to become jobs."""
     return _next() is not None
 
 

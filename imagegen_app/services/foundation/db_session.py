@@ -8,7 +8,7 @@ from imagegen_app import conf
 
 
 def limit_idle_transactions() -> None:
-    """Have the database end a transaction of ours that nobody goes on with for a lease's time.
+    """Have the database end a transaction of ours that nobody continues with for a lease's time.
 
     A worker that is paused in the middle of one would else hold up everybody who needs the same
     row, such as a budget or a provider's pace. PostgreSQL alone can do this.
@@ -23,7 +23,7 @@ def limit_idle_transactions() -> None:
 
 
 def use_asynchronous_commit() -> None:
-    """Have the running transaction's commit not wait for the disk.
+    """Let the commit of the running transaction return before it is flushed to disk (PostgreSQL only).
 
     Only for what a later step repeats if the database's machine loses power: what is known to have
     happened outside of the database must be flushed. PostgreSQL alone can do this; a later commit

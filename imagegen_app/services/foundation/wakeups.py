@@ -12,12 +12,12 @@ from imagegen_app.models import PeriodicRun
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 
-#: A sweep older than this makes any request or status poll ring.
+#: A sweep older than this makes any request or status poll enqueue one.
 STALE_SECONDS = 30
 
 
 def wake_now(name: str, *, delay: float = 0) -> None:
-    """Ring at once, in `delay` seconds where the engine can."""
+    """Enqueue at once, in `delay` seconds where the engine can."""
     if delay and not base.current().can_delay:
         return
     base.wake_now(name, delay=delay)
@@ -30,7 +30,7 @@ def engine() -> Engine:
 
 @use_case(audited=False)
 def record_run(name: str) -> None:
-    """Note that something regular happened now."""
+    """Record that something regular happened now."""
     now = clock.now()
     if not PeriodicRun.objects.filter(pk=name).update(last_run_at=now):
         _first(name, last_run_at=now)
@@ -59,7 +59,7 @@ def _first(name: str, **values: Any) -> bool:
 
 
 def wake_if_stale() -> bool:
-    """Ring for a sweep if none was seen lately; any request or status poll may call this."""
+    """Wake a worker for a sweep if none was seen lately; any request or status poll may call this."""
     if PeriodicRun.objects.filter(pk="sweep", last_run_at__gte=clock.ago(STALE_SECONDS)).exists():
         return False
     if not claim_slot("stale-ring", seconds=5):

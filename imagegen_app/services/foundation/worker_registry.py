@@ -22,7 +22,7 @@ def worker_name() -> str:
 
 @use_case(audited=False)
 def record_heartbeat(*, name: str, stopped: bool = False) -> None:
-    """Note that a worker is there, or has gone."""
+    """Record that a worker is there, or has gone."""
     now = clock.now()
     changes = {"last_seen_at": now, "stopped_at": now if stopped else None}
     if not Worker.objects.filter(name=name).update(**changes):

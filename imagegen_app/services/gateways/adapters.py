@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ProviderNotConfigured(Exception):
-    """A provider cannot be called as the site is set up; the message says the mend."""
+    """A provider cannot be called as the site is set up; the message says the remedy."""
 
 
 def credential(name: str) -> Credential | None:
@@ -92,9 +92,9 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
         )
     except registry.UnknownAdapter:
         raise ProviderNotConfigured(_unknown(provider)) from None
-    except ValueError as fault:
+    except ValueError as error:
         raise ProviderNotConfigured(
-            f"The provider “{provider.name}” cannot be called: {fault}."
+            f"The provider “{provider.name}” cannot be called: {error}."
         ) from None
 
 

@@ -41,7 +41,7 @@ NO_SUGGESTION = Suggestion()
 
 
 def is_enabled() -> bool:
-    """Say whether the site has a captioner."""
+    """Return whether the site has a captioner."""
     return bool(conf.get().captioner.backend)
 
 
@@ -57,7 +57,7 @@ def build_captioner(entry: conf.CaptionerSettings) -> Captioner:
 
 
 def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
-    """Have one picture described; an empty suggestion where the captioner has none."""
+    """Have one image described; an empty suggestion where the captioner has none."""
     entry = conf.get().captioner
     try:
         found: Caption = build_captioner(entry).describe(
@@ -65,8 +65,8 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
         )
         cost = Decimal(entry.price) if found.cost is None else parse_cost(found.cost)
         text = _plain(found.text)
-    except CaptionerFailed as fault:
-        logger.warning("The captioner %s has no suggestion: %s", entry.name, fault)
+    except CaptionerFailed as error:
+        logger.warning("The captioner %s has no suggestion: %s", entry.name, error)
         return NO_SUGGESTION
     except Exception:
         logger.exception("The captioner %s broke down.", entry.name)

@@ -58,7 +58,7 @@ def screen_text(text: str, *, where: str) -> list[UnsavedVerdict]:
 
 
 def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> list[UnsavedVerdict]:
-    """Have every screener of that stage (`input` or `output`) look at one picture."""
+    """Have every screener of that stage (`input` or `output`) look at one image."""
     return [
         _ask(
             entry,
@@ -72,7 +72,7 @@ def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> lis
 
 
 def price_of(stage: str) -> Decimal:
-    """Return what it costs to have one text or picture of that stage looked at by all screeners."""
+    """Return what it costs to have one text or image of that stage looked at by all screeners."""
     entries = [entry for entry in conf.get().screeners if stage in entry.stages]
     return sum((Decimal(entry.price) for entry in entries), start=Decimal(0))
 
@@ -83,7 +83,7 @@ def cost_of(decisions: Iterable[UnsavedVerdict]) -> Decimal:
 
 
 def is_blocked(decisions: Iterable[UnsavedVerdict]) -> bool:
-    """Say whether one of the screeners refused."""
+    """Return whether one of the screeners refused."""
     return any(d.decision.outcome is VerdictOutcome.BLOCKED for d in decisions)
 
 

@@ -28,7 +28,7 @@ BATCH_PRIORITY = 0
 
 
 def priority_of(job_request: JobRequest) -> int:
-    """Return how urgent the job of a wish is; higher goes first."""
+    """Return how urgent the job of a job request is; higher goes first."""
     return BATCH_PRIORITY if job_request.batch else INTERACTIVE_PRIORITY
 
 

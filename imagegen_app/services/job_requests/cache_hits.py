@@ -1,4 +1,4 @@
-"""Tell whether a wish was made before: the same call of the same person, or the same picture."""
+"""Tell whether a job request was made before: the same call of the same person, or the same image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint_of(job_request: JobRequest) -> str:
-    """Return the cache key of a wish with its follow-up passes."""
+    """Return the cache key of a job request with its follow-up passes."""
     key = fingerprint(
         job_request.provider_request,
         provider=job_request.image_model.provider.slug,
@@ -32,7 +32,7 @@ def fingerprint_of(job_request: JobRequest) -> str:
 def digest_of(job_request: JobRequest, *, fingerprint: str = "") -> str:
     """Return the digest by which a repeated request is told from another one under the same key.
 
-    `fingerprint` is the wish's, where it is known already.
+    `fingerprint` is the job request's, where it is known already.
     """
     return canonical.digest(
         {
@@ -46,7 +46,7 @@ def digest_of(job_request: JobRequest, *, fingerprint: str = "") -> str:
 
 
 def find_cached_jobs(several: Sequence[JobRequest]) -> dict[str, Job]:
-    """Return the newest finished jobs that answered these wishes, by fingerprint; in one query."""
+    """Return the newest finished jobs that answered these job requests, by fingerprint; in one query."""
     fixed = [job_request for job_request in several if not job_request.has_random_seed]
     if not fixed:
         return {}

@@ -1,4 +1,4 @@
-"""Compose a wish: turn names, values and uploads into one complete, checked request."""
+"""Compose a job request: turn names, values and uploads into one complete, checked request."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def compose(
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
 ) -> JobRequest:
-    """Put a wish together from a template and its values, or from a free prompt.
+    """Put a job request together from a template and its values, or from a free prompt.
 
     `passes` are the template's unless they are given: `upscale:2:model`, `remove_background:model`.
 
@@ -180,9 +180,9 @@ def _text(
     try:
         variables = prompts.variables_from(version.variables)
         rendered = prompts.render(version.body, variables, values)
-    except prompts.PromptTemplateError as fault:
+    except prompts.PromptTemplateError as error:
         raise InvalidJobRequest(
-            _(fault.message) % fault.values, field=fault.variable or "template"
+            _(error.message) % error.values, field=error.variable or "template"
         ) from None
     return rendered, negative.strip() or version.negative
 
@@ -261,8 +261,8 @@ def _steps(
 ) -> tuple[PlannedPass, ...]:
     try:
         return pass_planning.plan_passes(wanted, start=start)
-    except InvalidPass as fault:
-        raise InvalidJobRequest(fault.reason, field="passes", remedy=fault.remedy) from None
+    except InvalidPass as error:
+        raise InvalidJobRequest(error.reason, field="passes", remedy=error.remedy) from None
 
 
 def _input_images(
@@ -279,9 +279,9 @@ def _input_images(
             raise InvalidJobRequest(_("An input image is too large."), field="inputs")
         try:
             found = inspect(data, limits=image_limits())
-        except InvalidImage as fault:
+        except InvalidImage as error:
             raise InvalidJobRequest(
-                stored_messages.translate_stored(str(fault)), field="inputs"
+                stored_messages.translate_stored(str(error)), field="inputs"
             ) from None
         pictures.append(
             ImageInput(
@@ -307,8 +307,8 @@ def _require_supported(image_model: ImageModel, request: GenerationRequest) -> N
         complaint = next(
             validation_errors(request, capabilities=adapters.capabilities(image_model)), None
         )
-    except adapters.ProviderNotConfigured as fault:
-        raise InvalidJobRequest(str(fault), field="model", remedy=contact_sentence()) from None
+    except adapters.ProviderNotConfigured as error:
+        raise InvalidJobRequest(str(error), field="model", remedy=contact_sentence()) from None
     if complaint is not None:
         raise InvalidJobRequest(
             describe_complaint(image_model, complaint),

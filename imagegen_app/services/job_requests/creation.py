@@ -47,7 +47,7 @@ class IdempotencyConflict(ActionRefused):
 
 
 class PromptBlocked(ActionRefused):
-    """A screener refused the wish; `job` holds the verdicts."""
+    """A screener refused the job request; `job` holds the verdicts."""
 
     code = "prompt_blocked"
 
@@ -145,7 +145,7 @@ def _grant_refusal(actor: Actor, job_request: JobRequest) -> ActionRefused | Non
 
 
 def total_cost(job_request: JobRequest) -> Cost:
-    """Return what a wish is estimated to cost with its screening and all its follow-up passes.
+    """Return what a job request is estimated to cost with its screening and all its follow-up passes.
 
     :raises NoPrice: if a part of it has no price.
     :raises InvalidPass: if its parts are priced in several currencies.
@@ -156,7 +156,7 @@ def total_cost(job_request: JobRequest) -> Cost:
 def _priced(
     job_request: JobRequest, known: dict[object, tuple[prices.Estimate, Cost]]
 ) -> tuple[prices.Estimate, Cost]:
-    """Return what a wish may cost, its follow-up passes left out and with them.
+    """Return what a job request may cost, its follow-up passes left out and with them.
 
     The rows of a batch are alike but for their words: what costs the same is priced once.
     """
@@ -176,7 +176,7 @@ def _priced(
 
 
 def with_form_key(job_request: JobRequest, *, page: str) -> JobRequest:
-    """Return the wish under a key made of the page it was sent from and of what it asks for.
+    """Return the job request under a key made of the page it was sent from and of what it asks for.
 
     Sent twice from one page, it is one request; changed on the same page, it is another one.
     """
@@ -189,7 +189,7 @@ def with_form_key(job_request: JobRequest, *, page: str) -> JobRequest:
 
 
 def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
-    """Make a job of a wish, or return the one that its idempotency key made before.
+    """Make a job of a job request, or return the one that its idempotency key made before.
 
     It is held to the rules and screened first; then job, reservation and events are written in one
     transaction. A refusal is recorded in a transaction of its own, since this one is rolled back.
@@ -225,7 +225,7 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
 
 
 def require_grants(actor: Actor, job_request: JobRequest) -> access.GrantDecision:
-    """Hold a wish and each of its follow-up passes to the allowlist; return the wish's own rule.
+    """Hold a job request and each of its follow-up passes to the allowlist; return its own rule.
 
     :raises NotGranted: if a part of it is not released for the actor.
     """
@@ -333,7 +333,7 @@ def create_jobs(
 
 
 def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
-    """Have the site's screeners look at a wish's texts and input images."""
+    """Have the site's screeners look at a job request's texts and input images."""
     found = [
         *screening.screen_text(job_request.provider_request.prompt, where="prompt"),
         *screening.screen_text(

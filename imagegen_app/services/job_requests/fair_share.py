@@ -1,4 +1,4 @@
-"""Give every requester a fair turn: start-time fair queueing over the jobs that wait.
+"""Order queued jobs fairly between requesters (start-time fair queueing).
 
 A job's turn is the present one of the queue, or one after the requester's own last waiting job.
 Taken up in the order of turns, requesters alternate however much each of them has asked for.

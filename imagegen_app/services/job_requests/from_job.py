@@ -1,4 +1,4 @@
-"""Put the wish of an ended job together once more."""
+"""Put the job request of an ended job together once more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
-    """Put the wish of an ended job together again; a random seed stays random.
+    """Put the job request of an ended job together again; a random seed stays random.
 
     :raises InvalidJobRequest: if a part no longer fits.
     """

@@ -47,7 +47,7 @@ def cancel(*, actor: Actor, job: Job) -> bool:
 
     A job that waits ends at once, at no cost. A call under way is told to stop where the provider
     can; where it cannot, the job ends as cancelled with its charge. Whichever of its jobs is named,
-    the whole wish is meant.
+    the whole chain is meant.
 
     :raises JobActionRefused: if it cannot be cancelled.
     """
@@ -101,7 +101,7 @@ def rerun_refusal_reason(actor: Actor, job: Job) -> str:
 
 
 def request_again(*, actor: Actor, job: Job) -> Job:
-    """Make a new job of an ended one's wish, under the present rules and prices.
+    """Make a new job of an ended one's job request, under the present rules and prices.
 
     :raises JobActionRefused: if the job has not ended, or its prompt was erased.
     :raises ActionRefused: as every request may be.

@@ -37,8 +37,8 @@ def plan_passes(
     """
     try:
         wanted = passes.passes_from(rows)
-    except passes.PassError as fault:
-        raise InvalidPass(_(fault.message) % fault.values) from None
+    except passes.PassError as error:
+        raise InvalidPass(_(error.message) % error.values) from None
     found: list[PlannedPass] = []
     size = start
     for one in wanted:
@@ -130,8 +130,8 @@ def _require_supported(step: PlannedPass, *, start: Size) -> None:
     )
     try:
         able = adapters.capabilities(step.image_model)
-    except adapters.ProviderNotConfigured as fault:
-        raise InvalidPass(str(fault)) from None
+    except adapters.ProviderNotConfigured as error:
+        raise InvalidPass(str(error)) from None
     complaint = next(validation_errors(request, capabilities=able), None)
     if complaint is not None:
         raise InvalidPass(describe_complaint(step.image_model, complaint))

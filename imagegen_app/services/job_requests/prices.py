@@ -1,4 +1,4 @@
-"""Estimate what a wish will cost; what has no price is not bought."""
+"""Estimate what a job request will cost; what has no price is not bought."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int
         return PriceList.from_dict(image_model.price_list).estimate(
             size=size, quality=quality, count=count
         )
-    except PriceUnknown as fault:
+    except PriceUnknown as error:
         raise NoPrice(
             _("This image cannot be requested."),
             reason=_("“%(model)s” has no price for it (%(fault)s).")
-            % {"model": image_model.name, "fault": _(fault.why.text) % fault.why.values},
+            % {"model": image_model.name, "fault": _(error.why.text) % error.why.values},
             remedy=contact_sentence(),
         ) from None
 
 
 def estimate_request(job_request: JobRequest) -> Estimate:
-    """Return what a wish is estimated to cost with its extras, its follow-up passes left out.
+    """Return what a job request is estimated to cost with its extras, its follow-up passes left out.
 
     :raises NoPrice: if the model's price list has no price for it.
     """
@@ -96,7 +96,7 @@ def estimate_images(
 
 
 def screening_before(job_request: JobRequest) -> Decimal:
-    """Return what it costs to have a wish's texts and input images screened."""
+    """Return what it costs to have a job request's texts and input images screened."""
     texts = sum(
         bool(text)
         for text in (

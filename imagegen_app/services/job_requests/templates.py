@@ -171,15 +171,15 @@ def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -
 def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     """Refuse a draft that could not be used, and return its variables.
 
-    :raises InvalidRecord: with the part and the mend.
+    :raises InvalidRecord: with the part and the remedy.
     """
     try:
         variables = prompts.variables_from(draft.variables)
         prompts.check_template(draft.body, variables)
         prompts.check_template(draft.negative, variables)
-    except prompts.PromptTemplateError as fault:
+    except prompts.PromptTemplateError as error:
         raise InvalidRecord(
-            _(fault.message) % fault.values, field="variables" if fault.variable else "body"
+            _(error.message) % error.values, field="variables" if error.variable else "body"
         ) from None
     if not draft.body.strip():
         raise InvalidRecord(_("The prompt is empty."), field="body")
@@ -191,8 +191,8 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
             raise InvalidRecord(complaint_reason(complaint), field="width")
     try:
         pass_planning.plan_passes(draft.passes, start=draft.size)
-    except InvalidPass as fault:
-        raise InvalidRecord(fault.reason, field="passes") from None
+    except InvalidPass as error:
+        raise InvalidRecord(error.reason, field="passes") from None
     return variables
 
 
@@ -215,7 +215,7 @@ def draft_of(version: TemplateVersion) -> Draft:
 
 
 def is_same(one: Draft, other: Draft) -> bool:
-    """Say whether two drafts would make the same images; the note does not count."""
+    """Return whether two drafts would make the same images; the note does not count."""
     return _content(one) == _content(other)
 
 

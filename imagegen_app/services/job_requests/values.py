@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class InvalidJobRequest(ActionRefused):
-    """Something in the wish does not fit; `field` names the part."""
+    """Something in the job request does not fit; `field` names the part."""
 
     code = "invalid_job_request"
 
@@ -76,7 +76,7 @@ class PlannedPass:
 
     @property
     def key(self) -> dict[str, Any]:
-        """What decides the pass's picture."""
+        """What decides the pass's image."""
         return {
             "model": self.image_model.slug,
             "version": self.image_model.version,
@@ -110,7 +110,7 @@ class JobRequest:
 
     @property
     def has_random_seed(self) -> bool:
-        """Whether the same wish would give another picture each time."""
+        """Whether the same job request would give another image each time."""
         return self.provider_request.seed is None
 
 

@@ -154,7 +154,7 @@ def uncount_job(job: Job) -> None:
 
 
 def is_finished(batch: Batch) -> bool:
-    """Say whether the last job of a batch has just ended."""
+    """Return whether the batch has finished: all rows prepared, or cancelled, and every job ended."""
     finished = batch.succeeded + batch.failed + batch.blocked + batch.cancelled
     prepared = batch.prepared_rows >= batch.row_count or batch.cancelled_at is not None
     return prepared and finished == batch.job_count

@@ -83,7 +83,7 @@ def open_until(job: Job) -> datetime | None:
 
 
 def is_open_for(image_model: ImageModel, operation: str) -> bool:
-    """Say whether a model's calls are kept back now."""
+    """Return whether a model's calls are kept back now."""
     keys = (str(image_model.provider_id), f"{image_model.provider_id}:{image_model.pk}:{operation}")
     return CircuitBreaker.objects.filter(pk__in=keys, open_until__isnull=False).exists()
 

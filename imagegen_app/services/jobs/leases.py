@@ -178,7 +178,7 @@ def update_leased_job(job: Job, **changes: Any) -> None:
 
 @use_case(audited=False)
 def mark_cancel_too_late(job: Job) -> None:
-    """Note that the provider was asked to stop and could not; its answer is waited for."""
+    """Record that the provider was asked to stop and could not; its answer is waited for."""
     now = clock.now()
     Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
         provider_cancel_requested_at=now
@@ -193,7 +193,7 @@ def count_poll(attempt: Attempt) -> None:
 
 
 def is_cancel_requested(job: Job) -> bool:
-    """Say whether somebody asked for the job's end, be it while its call was under way."""
+    """Return whether somebody asked for the job's end, be it while its call was under way."""
     return Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
 
 
@@ -214,14 +214,14 @@ def next_due_at(now: datetime) -> datetime | None:
 
 
 def is_due_within(seconds: float) -> bool:
-    """Say whether the next step of any job may be taken within so many seconds."""
+    """Return whether the next step of any job may be taken within so many seconds."""
     now = clock.now()
     due = next_due_at(now)
     return due is not None and (due - now).total_seconds() < seconds
 
 
 def any_unfinished() -> bool:
-    """Say whether any job has not ended."""
+    """Return whether any job has not ended."""
     return Job.objects.unfinished().exists()
 
 

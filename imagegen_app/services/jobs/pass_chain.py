@@ -1,4 +1,4 @@
-"""Keep the jobs of one wish together: each follow-up pass of each image is a job that waits.
+"""Keep the jobs of one chain together: each follow-up pass of each image is a job that waits.
 
 A pass is released with the image that came out of the one before; where none came, it ends, and its
 money is given back.
@@ -54,7 +54,7 @@ def cancel_waiting(job: Job) -> None:
 
 
 def all_jobs(job: Job) -> list[Job]:
-    """Return all jobs of the wish that a job belongs to, in the order of their passes."""
+    """Return all jobs of the chain that a job belongs to, in the order of their passes."""
     root = job.root_id or job.pk
     found = list(
         Job.objects.filter(Q(pk=root) | Q(root=root)).select_related("image_model__provider")
@@ -69,7 +69,7 @@ def root_job(job: Job) -> Job:
 
 
 def job_ids_of_image(job: Job) -> list[Any]:
-    """Return the keys of the jobs that one image came through; of a wish, those of all its images."""
+    """Return the keys of the jobs that one image came through; of a chain, those of all its images."""
     if job.root_id is None:
         passes = Job.objects.filter(root=job) if job.chain_length > 1 else Job.objects.none()
         return [job.pk, *passes.order_by("pk").values_list("pk", flat=True)]
@@ -87,7 +87,7 @@ def jobs_leading_to(job: Job) -> list[Job]:
 
 
 def total_spent(job: Job) -> Decimal:
-    """Return what the whole wish has cost by now, with all passes of all images."""
+    """Return what the whole chain has cost by now, with all passes of all images."""
     if job.root_id is None and job.chain_length == 1:
         return job.actual_cost or Decimal(0)
     root = job.root_id or job.pk
@@ -96,14 +96,14 @@ def total_spent(job: Job) -> Decimal:
 
 
 def is_complete(job: Job) -> bool:
-    """Say whether every pass of a wish was made; asked of its first job."""
+    """Return whether every pass of a chain was made; asked of its first job."""
     if job.chain_length == 1:
         return True
     return not Job.objects.filter(root=job).exclude(state=JobState.SUCCEEDED.value).exists()
 
 
 def is_waiting_for_image(job: Job) -> bool:
-    """Say whether a job waits for the one that it follows."""
+    """Return whether a job waits for the one that it follows."""
     return job.follows_id is not None and not job.inputs.all()
 
 

@@ -121,7 +121,7 @@ def _close(provider: Provider, seconds: float, *, refusals: int) -> None:
 
 
 def _is_probed(provider: Provider, others: QuerySet[Attempt]) -> bool:
-    """Say whether another call finds out already whether quiet is still asked for."""
+    """Return whether another call finds out already whether quiet is still asked for."""
     row = RateLimitState.objects.get(pk=provider.pk)
     # One that is about to be sent finds out, too.
     probes = Q(sent_at__gte=row.cooldown_until) | Q(state=AttemptState.CREATED.value)

@@ -1,6 +1,6 @@
 """Move jobs and attempts through their states: one named function a move.
 
-What puts the outcome of a call in doubt, and what ends the doubt, is in `unknown`.
+What makes a job uncertain, and what resolves it, is in `unknown_outcomes`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
 def mark_accepted(
     job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float
 ) -> None:
-    """Note that the provider took the call on; it is asked again later."""
+    """Record that the provider took the call on; it is asked again later."""
     transition(job, JobState.AWAITING, **leases.release_fields(poll_after))
     transition_attempt(
         attempt, AttemptState.ACCEPTED, provider_ref=ref[:200], provider_request_id=request_id[:200]
@@ -118,7 +118,7 @@ def mark_accepted(
 
 @use_case()
 def mark_answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
-    """Note that the answer's bytes are in the spool; the lease is kept, ingest comes next.
+    """Record that the answer's bytes are in the spool; the lease is kept, ingest comes next.
 
     :raises LeaseLost: if the lease was lost, or somebody asked for the job's end meanwhile.
     """
@@ -293,7 +293,7 @@ def book_screening_cost(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
 def cancel(
     job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER_ACTOR
 ) -> None:
-    """End a job by a person's wish; with `charge` the money is gone, and the job says so."""
+    """End a job by a person's request; with `charge` the money is gone, and the job says so."""
     message = (
         "Cancelled; nothing was billed." if charge is None else "Cancelled, but it was billed."
     )

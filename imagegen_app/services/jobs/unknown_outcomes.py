@@ -1,4 +1,4 @@
-"""Move jobs into and out of doubt: a call was sent, and nobody knows what became of it."""
+"""Move jobs into and out of `uncertain`: a call was sent, and its outcome is unknown."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that a `<picture>` needs."""
+    """All that a `<image>` needs."""
 
     sources: tuple[Source, ...]
     url: str
@@ -45,7 +45,7 @@ class Picture:
 
 
 def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> Picture | None:
-    """Return the picture of an asset, or None where it may not be shown.
+    """Return the image of an asset, or None where it may not be shown.
 
     With `preview`, addresses are signed, and unapproved assets are shown too: only for people who
     were checked.

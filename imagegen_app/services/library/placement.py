@@ -142,7 +142,7 @@ def detach(*, actor: Actor, placement: Placement) -> None:
 
 @use_case()
 def remove_all_from(*, actor: Actor, target: models.Model) -> int:
-    """Note that content was deleted, and so are its placements; return how many."""
+    """Record that content was deleted, and so are its placements; return how many."""
     kind = ContentType.objects.get_for_model(target)
     standing = Placement.objects.active().filter(content_type=kind, object_id=str(target.pk))
     found = list(standing.select_related("asset__job"))

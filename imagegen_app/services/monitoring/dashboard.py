@@ -34,7 +34,7 @@ class Dashboard:
     can_review: bool
     can_verify: bool
     log_size: int
-    #: What keeps images from being made, for those who can mend it.
+    #: What keeps images from being made, for those who can fix it.
     problems: tuple[doctor.CheckResult, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Examine a running site: what works, what does not, and the mend of each finding."""
+"""Examine a running site: what works, what does not, and the remedy for each problem."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def run_all_checks() -> list[CheckResult]:
     for part, look in parts.items():
         try:
             several = list(look())
-        except Exception as fault:  # noqa: BLE001 - the edge: what is examined may fail in any way
+        except Exception as error:  # noqa: BLE001 - the edge: what is examined may fail in any way
             several = [
-                CheckResult(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
+                CheckResult(part, "error", _("It cannot be checked: %s.") % type(error).__name__)
             ]
         found += several or [CheckResult(part, "ok", _("No problems found."))]
     return found
@@ -86,9 +86,9 @@ def critical_problems() -> list[CheckResult]:
     for part, look in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
         try:
             found += look()
-        except Exception as fault:  # noqa: BLE001 - see `examine`
+        except Exception as error:  # noqa: BLE001 - see `examine`
             found.append(
-                CheckResult(part, "error", _("It cannot be checked: %s.") % type(fault).__name__)
+                CheckResult(part, "error", _("It cannot be checked: %s.") % type(error).__name__)
             )
     return [finding for finding in found if finding.level == "error"]
 
@@ -116,23 +116,23 @@ def _settings() -> Iterator[CheckResult]:
 def _engine() -> Iterator[CheckResult]:
     try:
         engine = wakeups.engine()
-    except Exception as fault:  # noqa: BLE001 - see `examine`
+    except Exception as error:  # noqa: BLE001 - see `examine`
         yield CheckResult(
             "engine",
             "error",
             _("The engine %(engine)s cannot be used: %(fault)s.")
-            % {"engine": conf.get().engine, "fault": type(fault).__name__},
+            % {"engine": conf.get().engine, "fault": type(error).__name__},
             _("Correct IMAGEGEN['ENGINE'], or install what it needs."),
         )
         return
     try:
         engine.ping()
-    except Exception as fault:  # noqa: BLE001 - see `examine`
+    except Exception as error:  # noqa: BLE001 - see `examine`
         yield CheckResult(
             "engine",
             "error",
             _("The broker of the engine %(engine)s does not answer: %(fault)s.")
-            % {"engine": engine.label, "fault": type(fault).__name__},
+            % {"engine": engine.label, "fault": type(error).__name__},
             _("Start the broker, or correct its address. Jobs are kept and wait."),
         )
 
@@ -213,12 +213,12 @@ def _credentials() -> Iterator[CheckResult]:
     for provider in Provider.objects.filter(is_enabled=True).order_by("slug"):
         try:
             adapters.check_provider(provider)
-        except Exception as fault:  # noqa: BLE001 - see `examine`
+        except Exception as error:  # noqa: BLE001 - see `examine`
             yield CheckResult(
                 "credentials",
                 "error",
                 _("The provider %(provider)s cannot be called: %(fault)s")
-                % {"provider": provider.slug, "fault": fault},
+                % {"provider": provider.slug, "fault": error},
                 _("Set its credential in the environment of the workers."),
             )
 
@@ -241,12 +241,12 @@ def _screeners() -> Iterator[CheckResult]:
     for entry in conf.get().screeners:
         try:
             import_string(entry.backend)(**entry.options)
-        except Exception as fault:  # noqa: BLE001 - see `examine`
+        except Exception as error:  # noqa: BLE001 - see `examine`
             yield CheckResult(
                 "screeners",
                 "error",
                 _("The content check %(name)s cannot be loaded: %(fault)s.")
-                % {"name": entry.name, "fault": type(fault).__name__},
+                % {"name": entry.name, "fault": type(error).__name__},
                 _("Jobs are refused until it works; check its settings."),
             )
 
@@ -255,11 +255,11 @@ def _captioner() -> Iterator[CheckResult]:
     try:
         if captioning.is_enabled():
             captioning.build_captioner(conf.get().captioner)
-    except Exception as fault:  # noqa: BLE001 - see `examine`
+    except Exception as error:  # noqa: BLE001 - see `examine`
         yield CheckResult(
             "captioner",
             "warning",
-            _("The captioner cannot be loaded: %(fault)s.") % {"fault": type(fault).__name__},
+            _("The captioner cannot be loaded: %(fault)s.") % {"fault": type(error).__name__},
             _("Images are generated without suggested alternative texts; check its settings."),
         )
 
@@ -267,9 +267,9 @@ def _captioner() -> Iterator[CheckResult]:
 def _signing() -> Iterator[CheckResult]:
     try:
         signing.signing_identity()
-    except signing.CertificateUnreadable as fault:
+    except signing.CertificateUnreadable as error:
         yield CheckResult(
-            "signing", "error", str(fault), _("Configure PEM files that the workers can read.")
+            "signing", "error", str(error), _("Configure PEM files that the workers can read.")
         )
 
 

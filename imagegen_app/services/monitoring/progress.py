@@ -81,14 +81,14 @@ def job_progress(job: Job) -> Progress:
 
 
 def _last_of(job: Job) -> Job:
-    """Return the follow-up pass that a job of this wish has come to; the job itself without any."""
+    """Return the follow-up pass that a job of this chain has come to; the job itself without any."""
     if job.chain_length == 1 or job.state != JobState.SUCCEEDED or job.cached_from_id is not None:
         return job
     return next((one for one in pass_chain.all_jobs(job)[1:] if not one.is_final), job)
 
 
 def _of_pass(job: Job, *, now: datetime) -> Progress:
-    """Describe a pass as a part of its wish: what is done to which image."""
+    """Describe a pass as a part of its chain: what is done to which image."""
     found = job_progress(job)
     of_all = Job.objects.filter(root=job.root_id)
     ended = of_all.filter(state__in=sorted(FINAL_STATES)).count()

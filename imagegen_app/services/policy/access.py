@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ActionRefused(Exception):
-    """A person's wish was refused; the three texts are written for that person."""
+    """A person's job request was refused; the three texts are written for that person."""
 
     code = "refused"
 
@@ -64,7 +64,7 @@ def contact_sentence() -> str:
 
 
 def has_permission(actor: Actor, permission: str) -> bool:
-    """Say whether the actor holds one of our permissions, such as `approve_asset`."""
+    """Return whether the actor holds one of our permissions, such as `approve_asset`."""
     if isinstance(actor, System):
         return True
     account = actor.user
@@ -117,10 +117,10 @@ def check_grant(
         return GrantDecision(allowed=True, rule="superuser_bypass")
     why = _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
     for grant in _grants(actor).filter(image_model=image_model):
-        fault = _misfit(grant, operation=operation, size=size, count=count)
-        if not fault:
+        error = _misfit(grant, operation=operation, size=size, count=count)
+        if not error:
             return GrantDecision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
-        why = fault
+        why = error
     return GrantDecision(allowed=False, reason=why)
 
 

@@ -134,8 +134,8 @@ def _require_valid(record: Record) -> None:
     if isinstance(record, ImageModel):
         try:
             PriceList.from_dict(record.price_list)
-        except PriceUnknown as fault:
-            raise InvalidRecord(_(fault.why.text) % fault.why.values, field="price") from None
+        except PriceUnknown as error:
+            raise InvalidRecord(_(error.why.text) % error.why.values, field="price") from None
         if record.fallback is not None and record.fallback.pk == record.pk:
             raise InvalidRecord(_("A model cannot be its own fallback."), field="fallback")
     if isinstance(record, Grant):

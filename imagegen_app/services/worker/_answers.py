@@ -1,4 +1,4 @@
-"""Note answers that came home in the same moment together: a handful of statements for all of them."""
+"""Record answers that arrived at the same time in one transaction, with a few statements for all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ANSWERS_AT_ONCE = 32
 
 
 def is_immediate_answer(job: Job, done: CallResult) -> bool:
-    """Say whether a call came home with its answer, as nearly all do."""
+    """Return whether a call came home with its answer, as nearly all do."""
     result = done.result
     return (
         done.error is None
@@ -38,9 +38,9 @@ def try_record_together(calls: Sequence[tuple[Job, Attempt, str]]) -> bool:
     before = [(row, row.state) for job, attempt, _request_id in calls for row in (job, attempt)]
     try:
         transitions.mark_all_answered(calls)
-    except Exception as fault:  # noqa: BLE001 - each is then tried alone, under its own guard
-        if not isinstance(fault, LeaseLost):
-            logger.warning("%s answers are noted one by one: %s", len(calls), type(fault).__name__)
+    except Exception as error:  # noqa: BLE001 - each is then tried alone, under its own guard
+        if not isinstance(error, LeaseLost):
+            logger.warning("%s answers are noted one by one: %s", len(calls), type(error).__name__)
         # The rows in our hands go back with those in the database.
         for row, state in before:
             row.state = state

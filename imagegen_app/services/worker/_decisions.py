@@ -1,4 +1,4 @@
-"""Judge a step: how long to wait, whose trouble an error is, whether the job may still be sent."""
+"""Decide what follows an error: how long to wait, whether to retry or fail over, and who may go on."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def amount_at_risk(attempt: Attempt | None) -> Decimal | None:
 
 
 def is_query_failure(error: ProviderError) -> bool:
-    """Say whether the question could not be asked, which tells nothing about the call."""
+    """Return whether the question could not be asked, which tells nothing about the call."""
     return error.retryable or error.code in {
         "authentication_failed",
         "permission_denied",
@@ -95,24 +95,24 @@ def is_query_failure(error: ProviderError) -> bool:
 
 
 def is_lookup_failure(error: object) -> bool:
-    """Say whether an error tells nothing about the call that was asked about."""
+    """Return whether an error tells nothing about the call that was asked about."""
     return isinstance(error, ProviderError) and not error.is_call_outcome
 
 
 def should_retry(job: Job, error: ProviderError) -> bool:
-    """Say whether the same call may be made once more."""
+    """Return whether the same call may be made once more."""
     return error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
 
 
 def should_wait_for_provider(job: Job, error: ProviderError) -> bool:
-    """Say whether a job only has to wait until its provider works again; its deadline ends it."""
+    """Return whether a job only has to wait until its provider works again; its deadline ends it."""
     ill = isinstance(error, ProviderUnavailable | ProviderTimeout) and error.retryable
     is_open = ill and breaker.is_open_for(job.image_model, job.operation)
     return is_open and job.cancel_requested_at is None
 
 
 def should_fail_over(job: Job, error: ProviderError) -> bool:
-    """Say whether a stand-in should be asked: the model cannot help now, and nothing is under way."""
+    """Return whether a fallback model should be asked: the model cannot help now, and nothing is under way."""
     if job.image_model.fallback_id is None or not error.can_fail_over:
         return False
     if job.cancel_requested_at is not None or job.state == JobState.UNCERTAIN:
@@ -121,7 +121,7 @@ def should_fail_over(job: Job, error: ProviderError) -> bool:
 
 
 def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
-    """Say whether a repeated call has to be repeated once more: nobody refused it."""
+    """Return whether a repeated call has to be repeated once more: nobody refused it."""
     return (
         isinstance(error, ProviderError)
         and error.billed == "no"
@@ -131,7 +131,7 @@ def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
 
 
 def poll_delay(attempt: Attempt, submission: Submission) -> float:
-    """Return the seconds until the next question: the provider's wish, or a growing wait."""
+    """Return the seconds until the next question: the provider's answer, or a growing wait."""
     if submission.poll_after is not None:
         return max(0.2, min(submission.poll_after, MAX_POLL_SECONDS))
     grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Cost
     from imagegen_app.models import Attempt, ImageModel, Job
 
-#: How many stand-ins in a row are looked at.
+#: How many fallback model in a row are looked at.
 MAX_FALLBACKS = 5
 
 
@@ -35,7 +35,7 @@ class FallbackModel:
 
 
 def try_fail_over(job: Job, attempt: Attempt | None, *, error: ProviderError) -> bool:
-    """Queue the job for the first stand-in that fits; return whether there was one."""
+    """Queue the job for the first fallback model that fits; return whether there was one."""
     for found in _chain(job):
         try:
             transitions.fail_over(
@@ -68,7 +68,7 @@ def _chain(job: Job) -> list[FallbackModel]:
 
 
 def _fitting(job: Job, model: ImageModel) -> FallbackModel | None:
-    """Return the model as a stand-in if it works, is granted, able and priced."""
+    """Return the model as a fallback model if it works, is granted, able and priced."""
     if job.requester is None or breaker.is_open_for(model, job.operation):
         return None
     decision = access.check_grant(

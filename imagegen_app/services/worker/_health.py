@@ -18,7 +18,7 @@ RECHECK_SECONDS = 0.5
 
 
 class HealthMonitor:
-    """What one worker hears of its calls.
+    """Report this worker's call results to the rate limits and the circuit breakers.
 
     Its good answers are told to the others' breaker at most twice a second, so that failures in a row
     on another worker may open it that much sooner.

@@ -175,16 +175,16 @@ def ingest_answer(
     for position, image in enumerate(result.images):
         try:
             made.append(_make_one(order, image, position=position, screened=screened))
-        except InvalidImage as fault:
-            faults.append(fault)
+        except InvalidImage as error:
+            faults.append(error)
         except (
             storage.StorageFailed,
             SigningFailed,
             MarkMissing,
             MarkVerificationFailed,
             CertificateUnreadable,
-        ) as fault:
-            detail = f"{type(fault).__name__}: {fault}"
+        ) as error:
+            detail = f"{type(error).__name__}: {error}"
             raise IngestDeferred(detail, screened=tuple(screened)) from None
     if not made:
         raise faults[0] if faults else BadResponse(detail="the answer holds no image")
@@ -321,12 +321,12 @@ def _described(image: IngestedImage, purpose: str) -> IngestedImage:
 
 
 def _purpose(job: Job) -> str:
-    """Return the prompt of the wish; a follow-up pass has none of its own."""
+    """Return the prompt of the chain's first job; a follow-up pass has none of its own."""
     return str(job.prompt if job.root is None else job.root.prompt)
 
 
 def _is_last(job: Job) -> bool:
-    """Say whether no follow-up pass works on the job's images."""
+    """Return whether no follow-up pass works on the job's images."""
     alone = job.chain_length == 1 and job.root_id is None
     return alone or not job.followers.exists()
 

@@ -1,4 +1,4 @@
-"""Write down what came of a step that ended otherwise than hoped, by the class of its error."""
+"""Record what came of a step that ended otherwise than hoped, by the class of its error."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_STORE_SECONDS = 15.0
 
 
 def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
-    """Write down what the provider said to a wish to stop."""
+    """Record what the provider said to a request to stop."""
     failpoint("cancel.after_provider_before_commit")
     if outcome in {"cancelled", "cancelled_free"}:
         end_cancelled_job(job, attempt, is_free=outcome == "cancelled_free")
@@ -58,7 +58,7 @@ def end_crashed_job(job: Job, attempt: Attempt | None) -> None:
 
 
 def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
-    """Write down a failure by its class: retried, failed, or of unknown outcome."""
+    """Record a failure by its class: retried, failed, or of unknown outcome."""
     sent = attempt is not None and attempt.state != AttemptState.CREATED
     if attempt is not None and sent and error.billed == "unknown":
         _recovery.continue_recovery(job, attempt)
@@ -105,7 +105,7 @@ def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
 
 
 def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> None:
-    """Write down what the provider said of a call that has no answer yet, or never will have."""
+    """Record what the provider said of a call that has no answer yet, or never will have."""
     if submission.status is SubmissionStatus.CANCELLED:
         end_cancelled_job(job, attempt, is_free=submission.is_unbilled)
     elif job.state != JobState.AWAITING:
@@ -124,7 +124,7 @@ def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> N
 
 
 def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
-    """Write down what was made of an answer: assets, or why there are none.
+    """Record what was made of an answer: assets, or why there are none.
 
     Returns whether the answer's bytes have served their turn.
     """

@@ -20,7 +20,7 @@ MAX_PAUSE_SECONDS = 5.0
 
 
 class PausedProviders:
-    """What is closed, until when; and how many jobs are worth claiming at once."""
+    """The providers and models that take no calls now, until when, and how many jobs to claim."""
 
     def __init__(self, *, most: int) -> None:
         self._until: dict[tuple[int, int | None], float] = {}
@@ -42,7 +42,7 @@ class PausedProviders:
         self.claim_limit = max(1, begun + 1) if refused else min(self._most, 2 * self.claim_limit)
 
     def is_paused(self, job: Job, *, now: datetime) -> bool:
-        """Say whether a claimed job is better given back."""
+        """Return whether a claimed job is better given back."""
         if job.state != JobState.QUEUED or not self._live():
             return False
         if job.cancel_requested_at is not None or job.deadline_at <= now:

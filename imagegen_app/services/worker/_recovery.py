@@ -23,18 +23,18 @@ INITIAL_LOOKUPS = 3
 
 
 def is_answer_spooled(attempt: Attempt) -> bool:
-    """Say whether the whole answer lies in the spool, whatever the row says."""
+    """Return whether the whole answer lies in the spool, whatever the row says."""
     return spool.answer_of(attempt).is_complete
 
 
 def can_resend(job: Job, attempt: Attempt) -> bool:
-    """Say whether the same call may be sent once more: its key makes it one call."""
+    """Return whether the same call may be sent once more: its key makes it one call."""
     wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
     return wanted and RecoveryMethod.IDEMPOTENCY_KEY in adapters.recovery_methods(attempt)
 
 
 def continue_recovery(job: Job, attempt: Attempt) -> None:
-    """Take the next rung after a call or a look-up that told nothing.
+    """Choose the next measure for a call whose outcome is still unknown.
 
     The spool first; then, if the provider can be asked, ask it a few times at once and then now and
     then. Else the job's policy decides: `at_least_once` sends again and says so, `at_most_once` waits for a person.

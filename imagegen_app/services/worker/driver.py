@@ -198,7 +198,7 @@ class Driver:
             logger.exception("A step of the job %s broke down.", job.pk)
 
     def _defer(self, job: Job, why: CallDeferred) -> None:
-        """Put a job off whose call would have to wait, or hand it on to another model."""
+        """Put a job off whose call would have to wait, or fail over to another model."""
         if job.state != JobState.QUEUED:
             leases.postpone(job, seconds=why.seconds)
         elif why.is_breaker_open and _failover.try_fail_over(
@@ -268,7 +268,7 @@ class Driver:
             self._call("poll", job, attempt, adapter, work)
 
     def _recover(self, job: Job, attempt: Attempt) -> None:
-        """Climb the ladder for a call that was sent and never answered; never send it again here."""
+        """Find out what became of a call that was sent but never answered, without sending it again."""
         if _recovery.is_answer_spooled(attempt):
             self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
             return
@@ -279,9 +279,10 @@ class Driver:
         self._call("reconcile", job, attempt, adapter, work)
 
     def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
-        """Send a call again that the provider does not know, with the same key where it heeds keys.
+        """Handle a call that the provider says it never received.
 
-        Whoever sent it first may only have been paused, and go on: one key is billed once.
+        With idempotency keys it is sent again under the same key: if a paused worker still sends the
+        first one, it is billed once. With other providers the job goes back to the queue.
         """
         if not _recovery.can_resend(job, attempt):
             unknown_outcomes.requeue_not_received(job, attempt)
@@ -378,7 +379,7 @@ class Driver:
             _recovery.continue_recovery(job, attempt)
 
     def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
-        """Write down what the provider said to a submit, a poll or a look-up."""
+        """Record what the provider said to a submit, a poll or a look-up."""
         if submission.status is SubmissionStatus.ANSWERED:
             self._answered(job, attempt, submission)
         else:
@@ -390,7 +391,7 @@ class Driver:
         except LeaseLost:
             if not leases.is_cancel_requested(job):
                 raise
-            # The money is gone all the same; the bytes stay in the spool for a day.
+            # The money is gone nevertheless; the bytes stay in the spool for a day.
             transitions.cancel(job, attempt, charge=attempt.reserved_cost)
             return
         self._record_answers(job, attempt)

@@ -27,7 +27,7 @@ BATCH = 500
 
 
 def sweep() -> int:
-    """Ring for due work, seal the log and clear what is left over; return the steps found due."""
+    """Wake a worker for due work, seal the log and clear what is left over; return the steps found due."""
     db_session.limit_idle_transactions()
     due = Job.objects.due(clock.now()).count()
     if due or row_jobs.has_pending_rows():
@@ -43,7 +43,7 @@ def sweep() -> int:
 
 
 def schedule_next_wakeup() -> None:
-    """Ring for the next step that is due soon, where the engine can wait."""
+    """Wake a worker for the next step that is due soon, where the engine can wait."""
     now = clock.now()
     due = leases.next_due_at(now)
     if due is None:

@@ -1,4 +1,4 @@
-"""Take webhooks in: keep each delivery, and let it do no more than make us look.
+"""Receive webhooks: verify and store each delivery, then only make its job due.
 
 The address carries the attempt's signed token, and the body's signature is checked where the
 provider signs. Whatever a delivery says, the result is fetched by us.

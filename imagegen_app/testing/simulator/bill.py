@@ -1,4 +1,4 @@
-"""Write down what the simulator billed, so that it survives a kill of either side."""
+"""Record what the simulator billed, so that it survives a kill of either side."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Script:
     latency: float = 0.0
     #: How long a job runs; the latency where it is None.
     job_seconds: float | None = None
-    #: How a job hands out its pictures: `url` or `b64_json`.
+    #: How a job hands out its images: `url` or `b64_json`.
     job_output: str = "url"
     #: Headers of every answer to a call that makes images, such as rate limits.
     headers: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Turn what a caller asked into pictures, well made or spoilt on purpose."""
+"""Turn what a caller asked into images, well made or spoilt on purpose."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 @dataclass(frozen=True, slots=True)
 class DrawnImage:
-    """One picture that is handed out."""
+    """One image that is handed out."""
 
     data: bytes = field(repr=False)
     media_type: str
@@ -96,7 +96,7 @@ def image_input(data: bytes, *, media_type: str, role: InputRole) -> ImageInput:
 async def draw_images(
     request: GenerationRequest, *, fault: Fault | None, quick: bool
 ) -> list[DrawnImage]:
-    """Make the pictures of a request, spoilt where the fault says so."""
+    """Make the images of a request, spoilt where the fault says so."""
     kind = fault.kind if fault else ""
     count = 1 if kind == "fewer_images" else request.count
     seed = rendering.first_seed(request)
@@ -115,7 +115,7 @@ async def draw_images(
 
 
 def base64_of(picture: DrawnImage, *, fault: Fault | None) -> str:
-    """Encode a picture; cut off in the middle of a group where the fault says so."""
+    """Encode an image; cut off in the middle of a group where the fault says so."""
     text = base64.b64encode(picture.data).decode("ascii")
     if fault is not None and fault.kind == "truncated_base64":
         half = len(text) // 2

@@ -6,7 +6,7 @@ import { draftOf, fill } from "../lib/draft.js";
 
 const DRAFT = "imagegen-draft";
 
-// <imagegen-recipe quote="…">: keeps the promise on the button true while the form is filled in.
+// <imagegen-recipe quote="…">: keeps the price on the button up to date while the form is filled in.
 class Recipe extends HTMLElement {
   connectedCallback() {
     this.form = this.querySelector("form");
@@ -70,7 +70,7 @@ class Recipe extends HTMLElement {
     let notice = this.querySelector("[data-notice]");
     if (!notice) {
       notice = document.createElement("p");
-      notice.className = "imagegen-hindrance";
+      notice.className = "imagegen-obstacle";
       notice.dataset.notice = "";
       notice.setAttribute("role", "status");
       this.form.prepend(notice);
@@ -108,7 +108,7 @@ class Recipe extends HTMLElement {
       }
       if (!response.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html").body;
-      this.querySelector("[data-promise]").replaceChildren(...fresh.childNodes);
+      this.querySelector("[data-quote]").replaceChildren(...fresh.childNodes);
       if (focused) this.querySelector("[name=generate]")?.focus();
     } catch {
       // The price is asked again with the next change.
