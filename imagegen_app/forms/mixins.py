@@ -23,7 +23,7 @@ class GenerateImageMixin:
     """For a ModelAdmin or an inline: the fields are those in `IMAGEGEN["TARGETS"]`.
 
     The host's form, `upload_to`, storage and change log stay as they are; after the save the
-    placement is noted.
+    placement is recorded.
     """
 
     model: Any
@@ -50,17 +50,17 @@ class GenerateImageMixin:
         )
         field.validators = [*field.validators, require_usable]
         clean = field.clean
-        # Refused picks must not reach Pillow, whose complaint would hide the reason.
+        # Refused picks must not reach Pillow, whose error would hide the reason.
         field.clean = lambda data, initial=None: _clean(clean, data, initial)  # type: ignore[method-assign]  # one field of one form
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save as the host does, then note the placements."""
+        """Save as the host does, then record the placements."""
         super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
         record_placements(access.actor_for(request.user), form)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Save the inlines as the host does, then note their placements."""
+        """Save the inlines as the host does, then record their placements."""
         super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
         for inner in formset.forms:
             if inner.instance.pk is not None and hasattr(inner, "cleaned_data"):
@@ -73,7 +73,7 @@ def require_usable(value: Any) -> None:
     :raises ValidationError: with the reason.
     """
     if isinstance(value, RejectedUpload):
-        raise ValidationError(value.why, code="not_usable")
+        raise ValidationError(value.reason, code="not_usable")
 
 
 def record_placements(actor: Person, form: Any) -> None:

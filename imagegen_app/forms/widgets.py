@@ -39,9 +39,9 @@ class GeneratedUpload(SimpleUploadedFile):
 class RejectedUpload(GeneratedUpload):
     """Stands for a pick that may not be used; the form says why."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, reason: str) -> None:
         SimpleUploadedFile.__init__(self, "refused", b"")
-        self.why = why
+        self.reason = reason
 
 
 class Media:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from imagegen_app.core.states import FINAL_STATES, JobState
+from imagegen_app.models import Attempt, Job
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.testing.factories import make_attempt, make_job
+
+pytestmark = pytest.mark.django_db
+
+
+@use_case(audited=False)
+def change(job: Job, **columns: object) -> None:
+    Job.objects.filter(pk=job.pk).update(**columns)
+
+
+def test_a_job_is_due_from_its_time_on_while_nobody_holds_it() -> None:
+    job, now = make_job(state=JobState.QUEUED), clock.now()
+    hour = timedelta(hours=1)
+    cells: dict[str, tuple[dict[str, object], bool]] = {
+        "now": ({"due_at": now, "lease_until": None, "is_held": False}, True),
+        "later": ({"due_at": now + hour}, False),
+        "leased": ({"due_at": now, "lease_until": now + hour}, False),
+        "lease expired": ({"lease_until": now - hour}, True),
+        "its batch is paused": ({"is_held": True}, False),
+    }
+    found = {}
+    for name, (columns, _expected) in cells.items():
+        change(job, **columns)
+        found[name] = Job.objects.due(now).exists()
+
+    assert found == {name: expected for name, (_columns, expected) in cells.items()}
+
+
+def test_only_ended_jobs_are_left_out_of_the_unfinished_ones() -> None:
+    job = make_job()
+    found = {}
+    for state in JobState:
+        ended = state in FINAL_STATES
+        times = {"finished_at": clock.now(), "due_at": None} if ended else {"due_at": clock.now()}
+        change(job, state=state.value, **({"finished_at": None} | times))
+        found[state] = Job.objects.unfinished().exists()
+
+    assert {state for state, is_unfinished in found.items() if not is_unfinished} == FINAL_STATES
+
+
+def test_the_database_refuses_a_job_that_nobody_would_ever_look_at_again() -> None:
+    job = make_job(state=JobState.QUEUED)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        change(job, due_at=None)
+
+
+def test_the_database_refuses_a_second_live_attempt_of_one_job() -> None:
+    job = make_job()
+    make_attempt(job=job, state="sent")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_attempt(job=job, state="created")
+
+    assert Attempt.objects.count() == 1
