@@ -1,4 +1,4 @@
-"""Let a provider go down for minutes: calls wasted, seconds until its stand-in serves, seconds until it is used again."""
+"""Let a provider go down for minutes: calls wasted, seconds until its fallback model serves, seconds until it is used again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALL = "POST /v1/jobs"
 
 
 def run(*, rounds: int) -> Report:
-    """Play one outage, with no stand-in; a round takes as long as it, and a minute."""
+    """Play one outage, with no fallback model; a round takes as long as it, and a minute."""
     del rounds
     with SimulatorProcess(quick=True) as simulator, tempfile.TemporaryDirectory() as folder:
         simulator.script(latency=0.5, job_seconds=20.0)

@@ -40,7 +40,7 @@ class ContentSecurityPolicy:
 
 
 def holds_policy(request: HttpRequest) -> bool:
-    """Say whether nothing inline stands on the requested page."""
+    """Return whether nothing inline stands on the requested page."""
     if _ADMIN.match(request.path_info):
         return bool(_OURS.match(request.path_info))
     toolbar = getattr(request, "toolbar", None)

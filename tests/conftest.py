@@ -42,7 +42,7 @@ MARKERS = (*ADDRESSES, "browser")
 
 
 def services_required() -> bool:
-    """Say whether a missing service is a failure."""
+    """Return whether a missing service is a failure."""
     return os.environ.get("IMAGEGEN_REQUIRE_SERVICES") == "1"
 
 

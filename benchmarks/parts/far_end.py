@@ -1,4 +1,4 @@
-"""Answer like OpenAI's Images API after a fixed time, with one prepared picture; costs next to nothing.
+"""Answer like OpenAI's Images API after a fixed time, with one prepared image; costs next to nothing.
 
 Usage: python -m benchmarks.parts.far_end SECONDS [SIDE]; prints its address and serves until it is killed.
 Beside the calls it tells at /peak how many were open at once, and when each one came.

@@ -1,4 +1,4 @@
-"""The demo on PostgreSQL, without its worker's bell."""
+"""The demo on PostgreSQL, without its worker's wake-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Match a product's colour to one of the site's tints, for drawings that stand in for a picture."""
+"""Match a product's colour to one of the site's tints, for drawings that stand in for an image."""
 
 from __future__ import annotations
 

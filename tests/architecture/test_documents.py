@@ -129,7 +129,7 @@ def test_every_provider_is_in_the_reference_with_each_operation() -> None:
     assert [operation for operation in Operation if f"| `{operation}` |" not in page] == []
 
 
-def test_every_check_is_in_the_reference_with_its_mend() -> None:
+def test_every_check_is_in_the_reference_with_its_remedy() -> None:
     page = reference_pages().system_checks()
     found = reference_pages().found_checks()
 

@@ -120,7 +120,7 @@ def wait_until(page: Any, expression: str, *, seconds: float = 60.0) -> None:
 
 
 def shoot(page: Any, name: str) -> None:
-    """Take a page's picture, light and dark, wide and narrow; and leave the page as it was."""
+    """Take a page's image, light and dark, wide and narrow; and leave the page as it was."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     before = page.viewport_size
     for scheme in ("light", "dark"):
@@ -139,7 +139,7 @@ def shoot(page: Any, name: str) -> None:
 
 def barriers(page: Any, *, of: str = "") -> list[str]:
     """Return what axe-core finds on the page, or in the part that a selector names."""
-    # The search box of a list is Django's own: its label is a picture.
+    # The search box of a list is Django's own: its label is an image.
     context = {"include": [[of or "html"]], "exclude": [["#changelist-search"]]}
     found = Axe().run(page, context=context)
     return [

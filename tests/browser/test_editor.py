@@ -1,4 +1,4 @@
-"""The editor's journey: from an empty place on a page to a published, labelled picture."""
+"""The editor's journey: from an empty place on a page to a published, labelled image."""
 
 from __future__ import annotations
 

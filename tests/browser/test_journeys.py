@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 def real(complaints: list[str]) -> list[str]:
-    """Leave out the browser's own wish for an icon."""
+    """Leave out the browser's own job request for an icon."""
     return [c for c in complaints if "404" not in c]
 
 

@@ -1,4 +1,4 @@
-"""Every mistake in a site's settings is named, with its mend."""
+"""Every mistake in a site's settings is named, with its remedy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("mistake", "code"), MISTAKES)
-def test_a_mistake_is_named_with_its_mend(
+def test_a_mistake_is_named_with_its_remedy(
     settings: Any, mistake: dict[str, Any], code: str
 ) -> None:
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, **mistake}

@@ -1,1 +1,1 @@
-"""Prove the values and rules of the house."""
+"""Prove the values and rules of the app."""

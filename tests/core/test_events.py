@@ -41,7 +41,7 @@ UID = UUID("0192f000-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 20, 22, tzinfo=UTC)
 SALT = bytes(range(16))
 
-#: What the life of the house needs; a name may be added, never lost: logs hold them for years.
+#: What the life of the app needs; a name may be added, never lost: logs hold them for years.
 NEEDED = {
     "grant.created",
     "grant.changed",

@@ -1,4 +1,4 @@
-"""Each trap in an engine's settings is a system check with its mend."""
+"""Each trap in an engine's settings is a system check with its remedy."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_work_survives_a_kill_and_a_deploy_and_a_broker_that_forgot(
     assert site.broken() == []
 
 
-def test_two_workers_and_bells_without_end_make_nothing_twice(
+def test_two_workers_and_wake_ups_without_end_make_nothing_twice(
     site: Site, simulator: SimulatorProcess
 ) -> None:
     site.start()

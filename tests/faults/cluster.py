@@ -19,7 +19,7 @@ _OWNER = "postgres"
 
 
 def is_possible() -> bool:
-    """Say whether there is a server to start, and somebody to start it as: it refuses root."""
+    """Return whether there is a server to start, and somebody to start it as: it refuses root."""
     return PROGRAMS is not None and (os.geteuid() != 0 or shutil.which("runuser") is not None)
 
 

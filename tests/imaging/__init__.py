@@ -1,1 +1,1 @@
-"""Prove the imaging room with pictures made by code."""
+"""Prove the imaging room with images made by code."""

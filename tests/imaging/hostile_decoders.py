@@ -1,4 +1,4 @@
-"""Do what a hostile picture makes a decoder do; run in a worker by the tests of the pool."""
+"""Do what a hostile image makes a decoder do; run in a worker by the tests of the pool."""
 
 from __future__ import annotations
 

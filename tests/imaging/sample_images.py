@@ -1,4 +1,4 @@
-"""Make pictures and things that only look like pictures, by code and the same every time."""
+"""Make images and things that only look like images, by code and the same every time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def with_formats(*names: str) -> ProcessingOptions:
 def picture(
     width: int = 160, height: int = 120, mode: str = "RGB", *, seed: int = 1
 ) -> Image.Image:
-    """Draw a picture with shapes of its own for each seed."""
+    """Draw an image with shapes of its own for each seed."""
     dice = dice_of(seed)
     image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     draw = ImageDraw.Draw(image)
@@ -69,14 +69,14 @@ def picture(
 
 
 def encoded(image: Image.Image, name: str, **options: Any) -> bytes:
-    """Write a picture as Pillow does by itself."""
+    """Write an image as Pillow does by itself."""
     out = io.BytesIO()
     image.save(out, PILLOW.get(name, name), **options)
     return out.getvalue()
 
 
 def opened(data: bytes) -> Image.Image:
-    """Decode a picture."""
+    """Decode an image."""
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
@@ -112,7 +112,7 @@ def animated(name: str, *, frames: int = 3) -> bytes:
 
 
 def mpo() -> bytes:
-    """Return a JPEG of two pictures, as some cameras write."""
+    """Return a JPEG of two images, as some cameras write."""
     return encoded(picture(), "MPO", save_all=True, append_images=[picture(seed=2)])
 
 
@@ -137,7 +137,7 @@ def palette_with_transparency() -> bytes:
 
 
 def with_profile(name: str) -> bytes:
-    """Return a picture that carries a colour profile other than sRGB."""
+    """Return an image that carries a colour profile other than sRGB."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     return encoded(picture(), name, icc_profile=profile.tobytes())
 
@@ -152,7 +152,7 @@ def turned(orientation: int) -> bytes:
 
 
 def polyglot(name: str, where: str) -> bytes:
-    """Return a good picture that is something else as well."""
+    """Return a good image that is something else as well."""
     data = encoded(picture(), name)
     if where == "tail":
         return data + b"PK\x03\x04" + SENTINEL + b"PK\x05\x06" + b"\0" * 18
@@ -223,7 +223,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 
 def flat(mode: str, colour: Any, size: tuple[int, int] = (64, 64)) -> Image.Image:
-    """Return a picture of one colour."""
+    """Return an image of one colour."""
     return Image.new(mode, size, colour)
 
 

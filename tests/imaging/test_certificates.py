@@ -138,7 +138,7 @@ def test_other_allowed_keys_are_without_fault(make: Any) -> None:
         ({"with_root": False}, "only one certificate"),
     ],
 )
-def test_each_fault_is_named_with_its_mend(
+def test_each_error_is_named_with_its_remedy(
     changes: dict[str, Any], words: str, key: ec.EllipticCurvePrivateKey
 ) -> None:
     faults = check_certificate(issued(key, **changes), pem_of(key))

@@ -133,7 +133,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
         (Operation.REMOVE_BACKGROUND, ENHANCED, "c2pa.edited"),
     ],
 )
-def test_a_changed_picture_opens_its_parent_and_says_how_it_was_changed(
+def test_a_changed_image_opens_its_parent_and_says_how_it_was_changed(
     operation: Operation, source_type: str, verb: str, signing: SigningIdentity, anchor: str
 ) -> None:
     parent = Parent(generated("png", signing), "image/png", "before")

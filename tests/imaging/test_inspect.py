@@ -13,7 +13,7 @@ LIMITS = ImageLimits()
 
 
 @pytest.mark.parametrize("case", sample_images.REFUSED)
-def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None:
+def test_what_is_no_acceptable_image_is_refused_by_its_name(case: str) -> None:
     data, reason = sample_images.REFUSED[case]
 
     with pytest.raises(InvalidImage) as caught:
@@ -28,7 +28,7 @@ def test_what_is_no_acceptable_picture_is_refused_by_its_name(case: str) -> None
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("sixteenth", range(1, 16))
-def test_a_picture_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
+def test_a_image_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
     data = sample_images.encoded(sample_images.picture(), name)
 
     with pytest.raises(InvalidImage) as caught:
@@ -38,7 +38,7 @@ def test_a_picture_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["png", "webp"])
-def test_a_picture_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_mind(
+def test_a_image_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_mind(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
@@ -63,7 +63,7 @@ def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> No
 
 
 def _pixels(data: bytes) -> int:
-    """Return how many pixels came out; 0 where the picture was refused for a known reason."""
+    """Return how many pixels came out; 0 where the image was refused for a known reason."""
     try:
         found = inspect(data, limits=LIMITS)
     except InvalidImage as fault:
@@ -76,7 +76,7 @@ def _pixels(data: bytes) -> int:
     [(name, "RGB") for name in sample_images.FORMATS]
     + [(name, "RGBA") for name in sample_images.FORMATS if name != "jpeg"],
 )
-def test_a_good_picture_is_described(name: str, mode: str) -> None:
+def test_a_good_image_is_described(name: str, mode: str) -> None:
     data = sample_images.encoded(sample_images.picture(mode=mode), name)
 
     found = inspect(data, limits=LIMITS)
@@ -127,7 +127,7 @@ def test_pillow_is_left_as_it_was_found() -> None:
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
 
-def test_a_refused_picture_does_not_show_its_content_in_the_error() -> None:
+def test_a_refused_image_does_not_show_its_content_in_the_error() -> None:
     with pytest.raises(InvalidImage) as caught:
         inspect(b"<html>secret words</html>", limits=LIMITS)
 

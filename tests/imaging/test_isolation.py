@@ -52,7 +52,7 @@ def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
     assert caught.value.reason == "svg"
 
 
-def test_death_is_an_answer_and_the_next_picture_does_not_notice(hasty: DecoderPool) -> None:
+def test_death_is_an_answer_and_the_next_image_does_not_notice(hasty: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
         hasty.run(hostile_decoders.die)
 
@@ -60,7 +60,7 @@ def test_death_is_an_answer_and_the_next_picture_does_not_notice(hasty: DecoderP
     assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_one_death_is_not_the_pictures_fault(hasty: DecoderPool, tmp_path: Path) -> None:
+def test_one_death_is_not_the_images_fault(hasty: DecoderPool, tmp_path: Path) -> None:
     folder = tmp_path / "takes one life"
     folder.mkdir()
 
@@ -79,7 +79,7 @@ def test_a_default_time_out_of_the_process_does_not_reach_the_workers() -> None:
 
 
 @pytest.mark.parametrize("slow", [hostile_decoders.hang, hostile_decoders.spin])
-def test_overtime_is_an_answer_and_the_next_picture_does_not_notice(
+def test_overtime_is_an_answer_and_the_next_image_does_not_notice(
     hasty: DecoderPool, slow: object
 ) -> None:
     with pytest.raises(InvalidImage) as caught:
@@ -115,7 +115,7 @@ def _outcome(pool: DecoderPool) -> str:
     return caught.value.reason
 
 
-def test_a_worker_that_died_while_idle_is_not_the_next_pictures_fault(hasty: DecoderPool) -> None:
+def test_a_worker_that_died_while_idle_is_not_the_next_images_fault(hasty: DecoderPool) -> None:
     hasty.run(hostile_decoders.echo, b"")
     (worker,) = hasty._hired
     worker._process.kill()
@@ -124,7 +124,7 @@ def test_a_worker_that_died_while_idle_is_not_the_next_pictures_fault(hasty: Dec
     assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_workers_are_kept_between_pictures(hasty: DecoderPool) -> None:
+def test_workers_are_kept_between_images(hasty: DecoderPool) -> None:
     assert len({hasty.run(hostile_decoders.process_id) for _ in range(5)}) == 1
 
 
@@ -141,7 +141,7 @@ def test_more_memory_than_allowed_is_refused() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
-def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
+def test_a_image_that_needs_too_much_memory_is_refused() -> None:
     data = encoded(sample_images.flat("RGB", "red", (6000, 6000)), "png")
 
     with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(InvalidImage) as caught:

@@ -187,6 +187,6 @@ def test_a_segment_longer_than_the_file_is_no_packet() -> None:
     assert read_xmp(data) == ReadXmpFields()
 
 
-def test_marks_are_read_from_pictures_only() -> None:
+def test_marks_are_read_from_images_only() -> None:
     with pytest.raises(InvalidImage):
         read_xmp(b"<html></html>")

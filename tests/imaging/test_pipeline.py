@@ -245,7 +245,7 @@ def test_renditions_are_never_larger_and_never_none(
     assert rendition_sizes(*size, (320, 640)) == expected
 
 
-def test_a_picture_too_tall_for_every_width_still_gets_one() -> None:
+def test_a_image_too_tall_for_every_width_still_gets_one() -> None:
     ((width, height),) = rendition_sizes(900, 36_000, (640, 800))
 
     assert height <= 16_383
@@ -277,7 +277,7 @@ def test_a_large_webp_is_written_though_the_fast_method_fails() -> None:
     assert (file.width, file.height) == (width, height)
 
 
-def test_a_picture_that_no_encoder_takes_is_a_bad_image() -> None:
+def test_a_image_that_no_encoder_takes_is_a_bad_image() -> None:
     image = sample_images.flat("RGB", "red", (70_000, 1))
 
     with pytest.raises(InvalidImage) as caught:

@@ -28,7 +28,7 @@ def test_hashes_are_hexadecimal_of_64_and_256_bits() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("attack", ["jpeg", "half", "double", "webp"])
-def test_the_same_picture_is_known_again(seed: int, attack: str) -> None:
+def test_the_same_image_is_known_again(seed: int, attack: str) -> None:
     image = picture(640, 480, seed=seed)
     scale = {"half": 0.5, "double": 2.0}.get(attack, 1.0)
     changed = image.resize((int(640 * scale), int(480 * scale)))
@@ -41,7 +41,7 @@ def test_the_same_picture_is_known_again(seed: int, attack: str) -> None:
     assert hamming(first.phash256, second.phash256) <= 32
 
 
-def test_different_pictures_are_far_apart() -> None:
+def test_different_images_are_far_apart() -> None:
     hashes = [perceptual_hashes(picture(320, 240, seed=seed)).phash64 for seed in SEEDS]
 
     distances = [hamming(a, b) for i, a in enumerate(hashes) for b in hashes[:i]]
@@ -51,7 +51,7 @@ def test_different_pictures_are_far_apart() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_mirrored_picture_is_found(seed: int) -> None:
+def test_a_mirrored_image_is_found(seed: int) -> None:
     image = picture(320, 240, seed=seed)
 
     mirrored = perceptual_hashes(ImageOps.mirror(image))
@@ -61,7 +61,7 @@ def test_a_mirrored_picture_is_found(seed: int) -> None:
 
 @pytest.mark.parametrize(("kept", "name"), [(0.9, "centre90"), (0.8, "centre80")])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_cropped_picture_is_found(seed: int, kept: float, name: str) -> None:
+def test_a_cropped_image_is_found(seed: int, kept: float, name: str) -> None:
     image = picture(640, 480, seed=seed)
     x, y = 640 * (1 - kept) / 2, 480 * (1 - kept) / 2
 
@@ -70,7 +70,7 @@ def test_a_cropped_picture_is_found(seed: int, kept: float, name: str) -> None:
     assert hamming(getattr(perceptual_hashes(image), name), cropped.phash64) <= SAME_MAX_DISTANCE
 
 
-def test_a_flat_picture_says_that_it_cannot_be_compared() -> None:
+def test_a_flat_image_says_that_it_cannot_be_compared() -> None:
     assert perceptual_hashes(flat("RGB", "white")).is_flat
     assert perceptual_hashes(flat("RGB", (12, 99, 140))).is_flat
     assert perceptual_hashes(flat("RGBA", (255, 0, 0, 0))).is_flat

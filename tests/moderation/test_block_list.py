@@ -53,5 +53,5 @@ def test_a_list_that_cannot_be_read_decides_nothing(tmp_path: Path) -> None:
         BlockList(file=str(tmp_path / "gone.txt"))
 
 
-def test_a_list_of_words_sees_no_pictures() -> None:
+def test_a_list_of_words_sees_no_images() -> None:
     assert BlockList().screen_image(b"", media_type="image/png") == PASSED

@@ -143,7 +143,7 @@ def test_silence_is_an_unknown_outcome_that_was_billed(
 
 
 @pytest.mark.parametrize("kind", ["huge_png", "svg", "animated_gif"])
-def test_strange_pictures_are_handed_on_undecoded(
+def test_strange_images_are_handed_on_undecoded(
     submit: Submit, simulator: SimulatorProcess, kind: str
 ) -> None:
     simulator.fail(kind)

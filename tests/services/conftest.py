@@ -41,7 +41,7 @@ class Site:
     budget: Budget
 
     def job_request(self, **changes: Any) -> values.JobRequest:
-        """Compose a wish for one small image."""
+        """Compose a job request for one small image."""
         values: dict[str, Any] = {"prompt": "A red mug", "model": self.model, "size": "64x64"}
         return composition.compose(actor=self.actor, **{**values, **changes})
 
@@ -52,7 +52,7 @@ class Site:
 
 @pytest.fixture
 def small(settings: Any) -> Any:
-    """Few renditions, short waits, and only the bell that a test rings itself."""
+    """Few renditions, short waits, and only the wake-up that a test rings itself."""
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "ENGINE": "tests.services.silent_engine.SilentEngine",

@@ -69,7 +69,7 @@ def test_the_media_type_comes_from_our_table(
     assert hashlib.sha256(answer.body).hexdigest() == rendition.sha256
 
 
-def test_the_headers_let_it_be_a_picture_and_nothing_else(client: Client) -> None:
+def test_the_headers_let_it_be_a_image_and_nothing_else(client: Client) -> None:
     asset = make_asset()
 
     answer: Any = client.get(delivery.public_url(asset))
@@ -216,7 +216,7 @@ def test_only_reading_is_answered(client: Client, method: str) -> None:
     assert getattr(client, method)(delivery.public_url(asset)).status_code == 405
 
 
-def test_a_wish_for_a_part_gets_the_whole(client: Client) -> None:
+def test_a_request_for_a_part_gets_the_whole(client: Client) -> None:
     asset = make_asset()
 
     answer: Any = client.get(delivery.public_url(asset), headers={"Range": "bytes=0-9"})

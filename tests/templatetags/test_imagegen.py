@@ -71,7 +71,7 @@ def place(asset: Asset, product: Product) -> None:
     placement.record_placement(actor=ACTOR, asset=asset, target=product, field="image")
 
 
-def test_a_picture_offers_modern_formats_by_width_and_a_fallback() -> None:
+def test_a_image_offers_modern_formats_by_width_and_a_fallback() -> None:
     asset = make_asset(widths=(32, 16))
 
     tags = Tags(render('{% imagegen_picture asset sizes="50vw" %}', asset=asset))
@@ -103,7 +103,7 @@ def test_an_asset_without_renditions_shows_its_master() -> None:
     assert "srcset" not in image
 
 
-def test_a_picture_waits_to_be_scrolled_to_unless_it_is_wanted_at_once() -> None:
+def test_a_image_waits_to_be_scrolled_to_unless_it_is_wanted_at_once() -> None:
     asset = make_asset()
 
     (lazy,) = Tags(render("{% imagegen_picture asset %}", asset=asset)).named("img")
@@ -184,7 +184,7 @@ def test_words_that_people_wrote_cannot_leave_their_place() -> None:
     assert not [name for _tag, attrs in tags.found for name in attrs if name.startswith("on")]
 
 
-def test_a_picture_costs_one_query_and_none_if_prefetched(django_assert_num_queries: Any) -> None:
+def test_a_image_costs_one_query_and_none_if_prefetched(django_assert_num_queries: Any) -> None:
     one = make_asset()
     make_asset()
 

@@ -43,7 +43,7 @@ def editor() -> Any:
 
 @pytest.fixture
 def page(editor: Any) -> PageContent:
-    """A draft of a page with an empty place for a picture."""
+    """A draft of a page with an empty place for an image."""
     made = create_page("Kiln", "pages/home.html", "en", created_by=editor)
     content: PageContent = PageContent.admin_manager.get(page=made, language="en")
     content.rescan_placeholders()

@@ -218,7 +218,7 @@ def test_changing_the_caption_keeps_an_image_that_one_could_not_choose(
     assert (saved.asset, saved.caption) == (stranger_s, "Changed")
 
 
-def test_who_may_not_place_images_may_still_mend_the_caption(
+def test_who_may_not_place_images_may_still_fix_the_caption(
     page: PageContent, client: Client
 ) -> None:
     writer = make_user(is_staff=True, permissions=(*CMS_EDITOR, "imagegen.view_asset"))

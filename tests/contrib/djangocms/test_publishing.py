@@ -41,7 +41,7 @@ def test_a_draft_gets_the_image_and_stays_a_draft(page: PageContent, editor: Any
     assert not Placement.objects.exists()
 
 
-def test_it_publishes_on_wish(page: PageContent, editor: Any) -> None:
+def test_it_publishes_on_request(page: PageContent, editor: Any) -> None:
     asset = make_asset()
 
     place_on_page(

@@ -108,7 +108,7 @@ def test_the_same_key_makes_one_job(site: Site) -> None:
     assert Job.objects.count() == 1
 
 
-def test_the_same_key_for_another_wish_is_refused(site: Site) -> None:
+def test_the_same_key_for_another_job_request_is_refused(site: Site) -> None:
     site.request(idempotency_key="k")
 
     with pytest.raises(creation.IdempotencyConflict):

@@ -1,4 +1,4 @@
-"""Follow-up passes: one wish, one reservation, one cancel, and what each image comes to."""
+"""Follow-up passes: one job request, one reservation, one cancel, and what each image comes to."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
     assert str(Asset.objects.results_of(root)[0].job_id) not in events
 
 
-def test_erasing_the_prompt_of_a_pass_erases_that_of_its_wish(site: Site, both: list[str]) -> None:
+def test_erasing_the_prompt_of_a_pass_erases_that_of_its_chain(site: Site, both: list[str]) -> None:
     root = site.request(passes=both)
     driver.drive(seconds=15)
     officer = access.actor_for(make_user("carl", groups=["Compliance"]))
@@ -127,7 +127,7 @@ def test_erasing_the_prompt_of_a_pass_erases_that_of_its_wish(site: Site, both: 
     assert (root.prompt, root.prompt_erased_at is None) == ("", False)
 
 
-def test_a_wish_that_does_not_fit_with_its_passes_is_refused_whole(
+def test_a_job_request_that_does_not_fit_with_its_passes_is_refused_whole(
     site: Site, both: list[str]
 ) -> None:
     site.budget.limit = Decimal("0.05")
@@ -155,7 +155,7 @@ def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
 
 
 @pytest.mark.parametrize("named", [0, 1, 2])
-def test_one_cancel_ends_the_whole_wish_whichever_job_is_named(
+def test_one_cancel_ends_the_whole_chain_whichever_job_is_named(
     site: Site, both: list[str], named: int
 ) -> None:
     root = site.request(passes=both)
@@ -231,7 +231,7 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     assert sound()
 
 
-def test_the_same_wish_with_a_seed_and_the_same_passes_costs_nothing_twice(
+def test_the_same_job_request_with_a_seed_and_the_same_passes_costs_nothing_twice(
     site: Site, both: list[str]
 ) -> None:
     site.request(seed=7, passes=both)
@@ -246,7 +246,7 @@ def test_the_same_wish_with_a_seed_and_the_same_passes_costs_nothing_twice(
     assert (other.state, plain.state) == ("queued", "queued")
 
 
-def test_a_wish_of_which_a_pass_failed_is_made_anew(
+def test_a_job_request_of_which_a_pass_failed_is_made_anew(
     site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
 ) -> None:
     model = at_simulator(simulator, small, monkeypatch, "generic_jobs")

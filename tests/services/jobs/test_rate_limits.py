@@ -295,7 +295,7 @@ def test_a_limited_provider_serves_a_queue_at_its_pace(
 
 
 def stand_in(site: Site, *, granted: bool = True, price: str = "0.05") -> ImageModel:
-    """Give the site's model a stand-in in the sandbox, at another price."""
+    """Give the site's model a fallback model in the sandbox, at another price."""
     model = make_image_model(
         provider=make_provider(slug="spare"),
         slug="spare",

@@ -1,4 +1,4 @@
-"""What stops images from being made is found before an editor has to wonder, each with its mend."""
+"""What stops images from being made is found before an editor has to wonder, each with its remedy."""
 
 from __future__ import annotations
 

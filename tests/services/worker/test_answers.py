@@ -1,4 +1,4 @@
-"""Answers that come home together are noted together; one that cannot be holds up no other."""
+"""Answers that arrive together are noted together; one that cannot be holds up no other."""
 
 from __future__ import annotations
 
