@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.template.base import Variable, VariableDoesNotExist
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget
@@ -23,9 +24,31 @@ from imagegen_app.testing.factories import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.test import Client
 
 CANARY = "canary-prompt-8231"
+
+
+@pytest.fixture(autouse=True)
+def variables_that_are_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no page of ours name a variable that its view does not hand in: Django shows nothing."""
+    missing: set[str] = set()
+    look_up = Variable.resolve
+
+    def resolve(self: Variable, context: Any) -> Any:
+        try:
+            return look_up(self, context)
+        except VariableDoesNotExist:
+            origin = str(getattr(context.render_context.template, "origin", ""))
+            if "/imagegen_app/" in origin:
+                missing.add(f"{origin.rpartition('/imagegen_app/')[2]}: {self.var}")
+            raise
+
+    monkeypatch.setattr(Variable, "resolve", resolve)
+    yield
+    assert missing == set()
 
 
 @pytest.fixture

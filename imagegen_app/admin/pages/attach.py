@@ -76,7 +76,7 @@ class AttachPage(Pages):
         context: dict[str, Any] = {
             "title": _("Place this image"),
             "asset": asset,
-            "address": delivery.preview_url(asset, width=640),
+            "preview": delivery.preview_url(asset, width=640),
             "targets": [(t, _name(t)) for t in offered],
             "target": target,
             "objects": found[:OFFERED],

@@ -254,7 +254,7 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
             "trouble": stored_messages.translate_stored(job.error_message),
             "ratio": f"{job.width} / {job.height}",
             "asset": next(iter(job.assets.all()), None),
-            "address": next((delivery.preview_url(a, width=320) for a in job.assets.all()), ""),
+            "url": next((delivery.preview_url(a, width=320) for a in job.assets.all()), ""),
         }
         for job in jobs
     ]

@@ -51,7 +51,7 @@ class ReviewPage(Pages):
             {
                 "asset": asset,
                 "label": labels.get(asset.job.row_key, ""),
-                "address": delivery.preview_url(asset, width=320),
+                "url": delivery.preview_url(asset, width=320),
                 "large": delivery.preview_url(asset, width=1280),
                 "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
             }

@@ -142,7 +142,7 @@ class StudioPages(Pages):
         context: dict[str, Any] = {
             "title": _("Use this image"),
             "asset": asset,
-            "address": delivery.preview_url(asset, width=960),
+            "preview": delivery.preview_url(asset, width=960),
             "alt": asset.alt_text or _suggestion(asset),
             "waits": bool(review.refusal_reason(actor, asset, ReviewState.APPROVED))
             and asset.review_state == ReviewState.PENDING,
@@ -195,10 +195,11 @@ class StudioPages(Pages):
             job_request = form.draft_job_request(actor)
             offer = creation.offer(actor=actor, job_request=job_request)
         except ActionRefused as refusal:
-            return {"hindrance": refusal}
+            return {"hindrance": refusal, "spans": ()}
         if not offer.is_possible:
-            return {"hindrance": offer.refusal, "job_request": job_request}
+            return {"hindrance": offer.refusal, "spans": (), "job_request": job_request}
         return {
+            "hindrance": None,
             "job_request": job_request,
             "spans": _spans(job_request),
             "offer": offer,
@@ -218,7 +219,7 @@ class StudioPages(Pages):
             "numbers": range(job.count),
             "carried": _carried(request),
             "again": _again(request, job),
-            "tiles": [{"asset": a, "address": delivery.preview_url(a, width=640)} for a in assets],
+            "tiles": [{"asset": a, "url": delivery.preview_url(a, width=640)} for a in assets],
             "missing": job.count - len(assets) if job.state == JobState.SUCCEEDED else 0,
         }
 
@@ -232,7 +233,7 @@ class StudioPages(Pages):
             .prefetch_related("renditions")
             .order_by("-created_at")[:RECENT]
         )
-        return [{"asset": a, "address": delivery.preview_url(a, width=320)} for a in assets]
+        return [{"asset": a, "url": delivery.preview_url(a, width=320)} for a in assets]
 
 
 def _moved_on(request: HttpRequest, form: StudioForm) -> ActionRefused | None:
@@ -259,7 +260,7 @@ def _start(form: StudioForm) -> dict[str, Any] | None:
     asset = form.source_asset
     if asset is None:
         return None
-    return {"asset": asset, "address": delivery.preview_url(asset, width=320)}
+    return {"asset": asset, "url": delivery.preview_url(asset, width=320)}
 
 
 def _own_job(actor: Person, pk: uuid.UUID) -> Job:
