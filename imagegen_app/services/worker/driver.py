@@ -281,8 +281,8 @@ class Driver:
     def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
         """Handle a call that the provider says it never received.
 
-        With idempotency keys it is sent again under the same key: if a paused worker still sends the
-        first one, it is billed once. With other providers the job goes back to the queue.
+        With idempotency keys it is sent again under the same key, and billed once even if a paused
+        worker still sends the first one; with other providers the job goes back to the queue.
         """
         if not _recovery.can_resend(job, attempt):
             unknown_outcomes.requeue_not_received(job, attempt)
@@ -324,9 +324,8 @@ class Driver:
                 plain.append((step.job, step.attempt, done.result))
             else:
                 self._guarded(step.job, partial(self._outcome, step, done))
-        if len(plain) > 1 and _answers.try_record_together(
-            [(j, a, s.request_id) for j, a, s in plain]
-        ):
+        answers = [(job, attempt, answer.request_id) for job, attempt, answer in plain]
+        if len(plain) > 1 and _answers.try_record_together(answers):
             for job, attempt, _submission in plain:
                 self._guarded(job, partial(self._record_answers, job, attempt))
         else:
