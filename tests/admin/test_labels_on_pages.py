@@ -23,7 +23,7 @@ def test_the_log_is_narrowed_by_tables_that_people_know(
     assert AuditEvent.objects.exists()
     assert "?object_type=job" in page
     assert "?object_type=imagemodel" in page
-    for internal in ("auditleaf", "audittile", "pulse", "throttle", "breaker"):
+    for internal in ("auditleaf", "audittile", "periodicrun", "ratelimitstate", "circuitbreaker"):
         assert f"?object_type={internal}" not in page
 
 
