@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -35,7 +36,7 @@ class Subject(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         registered = model_admin.admin_site.is_registered
         models = filter(registered, apps.get_app_config("imagegen").get_models())
-        named = [(str(m._meta.model_name), str(m._meta.verbose_name).capitalize()) for m in models]  # noqa: SLF001 - Django's documented API
+        named = [(str(m._meta.model_name), capfirst(str(m._meta.verbose_name))) for m in models]  # noqa: SLF001 - Django's documented API
         return sorted(named, key=lambda entry: entry[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent
+from imagegen_app.testing.factories import make_asset
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -36,3 +37,16 @@ def test_forms_offer_labels_of_operations_and_kinds(client: Client, people: dict
     assert "Retouch an area" in grant
     assert "Retouch an area" in template
     assert "Yes or no" in template
+
+
+def test_recent_images_tell_their_review_state(client: Client, people: dict[str, Any]) -> None:
+    editor = people["Image editors"]
+    make_asset(requester=editor, review_state="pending")
+    client.force_login(editor)
+
+    pages = [
+        client.get(reverse(name)).content.decode()
+        for name in ("admin:index", "admin:imagegen_studio")
+    ]
+
+    assert all('<span class="imagegen-caption">Waiting for review</span>' in page for page in pages)

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
@@ -141,4 +142,4 @@ def _name(target: content_fields.Target) -> str:
     meta = target.model._meta  # noqa: SLF001 - Django's documented API
     field = meta.get_field(target.field)
     label = str(getattr(field, "verbose_name", target.field))
-    return f"{str(meta.verbose_name).capitalize()}: {label}"
+    return f"{capfirst(str(meta.verbose_name))}: {label}"

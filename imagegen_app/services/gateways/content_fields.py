@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils.text import capfirst
 
 from imagegen_app import conf
 from imagegen_app.core import prompts
@@ -118,7 +119,7 @@ def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:
         models.ForeignKey,
     )
     return [
-        (f.name, str(f.verbose_name).capitalize())
+        (f.name, capfirst(str(f.verbose_name)))
         for f in model._meta.get_fields()  # noqa: SLF001 - Django's documented API
         if isinstance(f, kinds) and not f.primary_key and not isinstance(f, models.FileField)
     ]
