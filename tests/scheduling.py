@@ -12,14 +12,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 if TYPE_CHECKING:
     import pytest
 
-#: Where tests lie that share one demo or one wheel, to the name of what they share.
+#: Files and folders whose tests share a costly start, to the name of what they share.
 SHARED = {
-    "tests/browser/test_interruptions.py": "demo",
-    "tests/browser/test_compliance.py": "demo",
-    "tests/browser/test_editor.py": "demo",
-    "tests/browser/test_pages.py": "demo",
-    "tests/browser/test_products.py": "demo",
-    "tests/browser/test_without_script.py": "demo",
+    "tests/browser": "browser and demo",
     "tests/journeys/test_main_job.py": "main job",
     "tests/architecture/test_wheel.py": "wheel",
 }
@@ -29,7 +24,8 @@ class SharedStarts(LoadScopeScheduling):  # type: ignore[misc]  # as above
     """Give each process one test after the other, or all that share a start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return SHARED.get(nodeid.partition("::")[0], nodeid)
+        path = nodeid.partition("::")[0]
+        return SHARED.get(path) or SHARED.get(path.rpartition("/")[0], nodeid)
 
 
 def scheduler(config: pytest.Config, log: Any) -> SharedStarts | None:

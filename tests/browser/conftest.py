@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import uuid
@@ -39,34 +40,39 @@ def shop(transactional_db: None, settings: Any) -> Any:
     return settings
 
 
-@pytest.fixture
-def page(shop: Any, live_server: Any, django_user_model: Any) -> Iterator[Any]:
-    """A page in which the editor is logged in; errors of the console are in `page.complaints`."""
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of this folder; each page has a context, and so a profile, of its own."""
     sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(shop: Any, live_server: Any, django_user_model: Any, browser: Any) -> Iterator[Any]:
+    """A page in which the editor is logged in; errors of the console are in `page.complaints`."""
     client = Client()
     client.force_login(django_user_model.objects.get(username="editor"))
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.add_cookies(
-            [
-                {
-                    "name": "sessionid",
-                    "value": client.cookies["sessionid"].value,
-                    "url": live_server.url,
-                }
-            ]
-        )
-        made = context.new_page()
-        made.complaints = []
-        made.on("console", lambda m: made.complaints.append(m.text) if m.type == "error" else None)
-        made.on("pageerror", lambda e: made.complaints.append(str(e)))
-        made.on("dialog", lambda d: made.complaints.append(f"dialog: {d.message}"))
-        yield made
-        browser.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    session = client.cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    opened = _open_page(context)
+    opened.on("dialog", lambda d: opened.complaints.append(f"dialog: {d.message}"))
+    yield opened
+    context.close()
 
 
-@pytest.fixture(scope="session")
+def _open_page(context: Any) -> Any:
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: page.complaints.append(str(e)))
+    return page
+
+
+@pytest.fixture(scope="package")
 def demo(
     tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
 ) -> Iterator[demo_site.Site]:
@@ -80,50 +86,57 @@ def demo(
     yield from demo_site.serve(folder)
 
 
+@pytest.fixture(scope="package")
+def sign_in_state(demo: demo_site.Site, browser: Any) -> Callable[[str], Any]:
+    """Sign in by the form, once for each user, and return the cookies for a new context."""
+
+    @functools.cache
+    def cookies_of(name: str) -> Any:
+        context = browser.new_context()
+        demo_site.sign_in(context.new_page(), demo, name)
+        state = context.storage_state()
+        context.close()
+        return state
+
+    return cookies_of
+
+
 @pytest.fixture
-def visit(demo: demo_site.Site) -> Iterator[Callable[..., Any]]:
-    """Open a page in a browser of its own: `visit("editor")` signed in, `visit()` as a visitor."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+def visit(browser: Any, sign_in_state: Callable[[str], Any]) -> Iterator[Callable[..., Any]]:
+    """Open a page with a profile of its own: `visit("editor")` signed in, `visit()` as a visitor."""
+    contexts = []
 
-        def opened(name: str = "", *, width: int = 1280, **options: Any) -> Any:
-            context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-            context.set_default_timeout(60_000)
-            made = context.new_page()
-            made.complaints = []
-            made.on(
-                "console",
-                lambda m: made.complaints.append(m.text) if m.type == "error" else None,
-            )
-            made.on("pageerror", lambda e: made.complaints.append(str(e)))
-            if name:
-                demo_site.sign_in(made, demo, name)
-            return made
+    def opened(name: str = "", *, width: int = 1280, **options: Any) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            storage_state=sign_in_state(name) if name else None,
+            **options,
+        )
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        return _open_page(context)
 
-        yield opened
-        browser.close()
+    yield opened
+    for context in contexts:
+        context.close()
 
 
-@pytest.fixture(scope="session")
-def published(demo: demo_site.Site) -> str:
-    """The number of an approved image that stands on a product, made through the demo's own pages."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+@pytest.fixture(scope="package")
+def published(demo: demo_site.Site, browser: Any, sign_in_state: Callable[[str], Any]) -> str:
+    """The id of an approved image that is placed on a product, made through the demo's own pages."""
     (key,) = demo.ask("select id from catalog_product where sku = 'HH-VAS-01'")[0]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        page = browser.new_page()
-        demo_site.sign_in(page, demo, "editor")
-        page.goto(f"{demo.url}/en/admin/catalog/product/{key}/change/")
-        page.click("[data-imagegen-open]")
-        studio = page.frame_locator("dialog iframe")
-        studio.locator(".imagegen-generate:has-text('USD')").click()
-        studio.locator("a.imagegen-button:has-text('Use this image')").first.click()
-        studio.locator("button:has-text('Use this image')").click()
-        page.locator("[data-picked] img").wait_for(state="visible")
-        page.click("input[name=_save]")
-        page.wait_for_url("**/product/")
-        browser.close()
+    context = browser.new_context(storage_state=sign_in_state("editor"))
+    page = context.new_page()
+    page.goto(f"{demo.url}/en/admin/catalog/product/{key}/change/")
+    page.click("[data-imagegen-open]")
+    studio = page.frame_locator("dialog iframe")
+    studio.locator(".imagegen-generate:has-text('USD')").click()
+    studio.locator("a.imagegen-button:has-text('Use this image')").first.click()
+    studio.locator("button:has-text('Use this image')").click()
+    page.locator("[data-picked] img").wait_for(state="visible")
+    page.click("input[name=_save]")
+    page.wait_for_url("**/product/")
+    context.close()
     (asset,) = demo.ask(
         "select asset_id from imagegen_placement where object_id = ? and field = 'image'", str(key)
     )[0]

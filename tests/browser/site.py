@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Where screenshots go; the documentation's are made with docs/_static/screens.
-SCREENS = Path(os.environ.get("IMAGEGEN_SCREENSHOTS", ROOT / "var" / "screens"))
+#: Where screenshots go, such as docs/_static/screens; none are taken where this is empty.
+SCREENS = os.environ.get("IMAGEGEN_SCREENSHOTS", "")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -120,8 +120,10 @@ def wait_until(page: Any, expression: str, *, seconds: float = 60.0) -> None:
 
 
 def shoot(page: Any, name: str) -> None:
-    """Take a page's image, light and dark, wide and narrow; and leave the page as it was."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
+    """Take a page's image, light and dark, wide and narrow, if asked for; leave the page as it was."""
+    if not SCREENS:
+        return
+    Path(SCREENS).mkdir(parents=True, exist_ok=True)
     before = page.viewport_size
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
@@ -132,7 +134,9 @@ def shoot(page: Any, name: str) -> None:
                 page, "[...document.images].every((i) => i.complete || i.loading === 'lazy')"
             )
             page.wait_for_timeout(150)
-            page.screenshot(path=SCREENS / f"{name}-{scheme}-{word}.png", animations="disabled")
+            page.screenshot(
+                path=Path(SCREENS) / f"{name}-{scheme}-{word}.png", animations="disabled"
+            )
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(before)
 
