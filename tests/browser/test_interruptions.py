@@ -118,6 +118,7 @@ def test_a_poll_after_the_session_ended_says_so(demo: Site, visit: Callable[...,
     assert page.locator("text=Sign in again").first.is_visible()
 
 
+@pytest.mark.usefixtures("published")  # the first job makes the budget's period
 def test_a_budget_used_up_meanwhile_is_said_and_the_form_is_kept(
     demo: Site, visit: Callable[..., Any]
 ) -> None:

@@ -39,17 +39,16 @@ def test_an_outcome_is_good_only_if_all_of_it_is() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mutation", "found"), MUTATIONS.items(), ids=list(MUTATIONS))
-def test_a_planted_mistake_is_found(mutation: str, found: str, tmp_path: Path) -> None:
+def test_each_planted_fault_is_found(tmp_path: Path) -> None:
     with (
         SimulatorProcess(quick=True) as simulator,
-        Site(LANES["sqlite"], tmp_path / "site", simulator, mutation=mutation) as site,
+        Site(LANES["sqlite"], tmp_path / "site", simulator, mutation=",".join(MUTATIONS)) as site,
     ):
         site.start()
         site.desk.order("request", count=2)
         site.wait(ended=2, seconds=60)
 
-        assert found in site.broken()
+        assert set(site.broken()) >= set(MUTATIONS.values())
 
 
 @pytest.mark.slow

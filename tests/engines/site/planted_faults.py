@@ -9,13 +9,14 @@ from django.apps import AppConfig
 
 
 class Mutants(AppConfig):
-    """Apply the mutation that `SITE_MUTATION` names."""
+    """Apply the mutations that `SITE_MUTATION` names, separated by commas."""
 
     name = "tests.engines.site"
     label = "planted_faults"
 
     def ready(self) -> None:
-        MUTATIONS[os.environ["SITE_MUTATION"]]()
+        for name in os.environ["SITE_MUTATION"].split(","):
+            MUTATIONS[name]()
 
 
 def send_again() -> None:
