@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-import pytest
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent, Job, WebhookDelivery
@@ -35,17 +34,20 @@ def test_the_delivery_that_they_are_made_of_is_taken(client: Client, attempt: At
     assert send(client, genuine(attempt_token(attempt), secret=SECRET, body=body())) == 204
 
 
-@pytest.mark.parametrize("name", FORGERIES)
-def test_no_forgery_is_taken(client: Client, attempt: Attempt, name: str) -> None:  # noqa: F811 - the fixture
+def test_no_forgery_is_taken(client: Client, attempt: Attempt) -> None:  # noqa: F811 - the fixture
     before = Job.objects.get(pk=attempt.job_id).due_at
-    good = genuine(attempt_token(attempt), secret=SECRET, body=body())
+    valid = genuine(attempt_token(attempt), secret=SECRET, body=body())
 
-    status = send(client, FORGERIES[name](good, SECRET))
+    taken = {}
+    for name, forge in FORGERIES.items():
+        status = send(client, forge(valid, SECRET))
+        is_stored = WebhookDelivery.objects.exists()
+        is_applied = AuditEvent.objects.filter(type="webhook.applied").exists()
+        is_due_earlier = Job.objects.get(pk=attempt.job_id).due_at != before
+        if status not in REFUSED or is_stored or is_applied or is_due_earlier:
+            taken[name] = (status, is_stored, is_applied, is_due_earlier)
 
-    assert status in REFUSED
-    assert not WebhookDelivery.objects.exists()
-    assert not AuditEvent.objects.filter(type="webhook.applied").exists()
-    assert Job.objects.get(pk=attempt.job_id).due_at == before
+    assert taken == {}
 
 
 def test_no_delivery_with_bytes_changed_at_random_is_taken(
