@@ -227,8 +227,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "consistency_not_proven",
         "core/translog.py",
-        "return last == 0 and old_found == old_root and found == root",
-        "return last == 0 and found == root",
+        "return last == 0 and old_computed == old_root and computed == root",
+        "return last == 0 and computed == root",
         ("core/test_translog.py::test_a_consistency_proof_fits_its_two_logs_only",),
         "A rewritten log passes for the continuation of the old one.",
     ),
