@@ -103,7 +103,7 @@ def test_poison_at_one_worker_leaves_the_other_at_work() -> None:
         # It is asked for once more, of a successor.
         until = time.monotonic() + 20
         while not stuck.done() and time.monotonic() < until:
-            for worker in list(pool._hired):
+            for worker in list(pool._processes):
                 worker._process.kill()
             time.sleep(0.1)
         assert stuck.result(timeout=1) == "decoder_died"
@@ -117,7 +117,7 @@ def _outcome(pool: DecoderPool) -> str:
 
 def test_a_worker_that_died_while_idle_is_not_the_next_images_fault(hasty: DecoderPool) -> None:
     hasty.run(hostile_decoders.echo, b"")
-    (worker,) = hasty._hired
+    (worker,) = hasty._processes
     worker._process.kill()
     worker._process.wait()
 
