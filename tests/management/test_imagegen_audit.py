@@ -57,7 +57,7 @@ def test_a_sound_log_is_reported_and_the_command_ends_well() -> None:
     printed = run("verify")
 
     assert "3 entries, unaltered" in printed
-    assert "1 checkpoints agree" in printed
+    assert "1 checkpoints match" in printed
 
 
 def test_the_report_is_one_object_for_machines() -> None:
