@@ -116,7 +116,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{report.size} entries, {state}. Root {report.root}.")
         self.stdout.write(
             f"{report.checkpoints} checkpoints match, "
-            f"{report.unsealed} entries are not sealed yet, {report.erased} personal texts were erased. {report.seconds:.2f} s."
+            f"{report.unsealed} entries are not sealed yet, "
+            f"{report.erased} personal texts were erased. {report.seconds:.2f} s."
         )
         for finding in report.findings:
             position = "" if finding.seq is None else f"entry {finding.seq}: "
