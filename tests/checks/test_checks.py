@@ -54,7 +54,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("mistake", "code"), MISTAKES)
-def test_a_mistake_is_named_with_its_remedy(
+def test_a_wrong_setting_is_reported_with_its_remedy(
     settings: Any, mistake: dict[str, Any], code: str
 ) -> None:
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, **mistake}
@@ -69,7 +69,7 @@ def test_a_mistake_is_named_with_its_remedy(
     "key",
     ["sk-proj-0123456789abcdefABCDEF0123456789", "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"],
 )
-def test_a_key_in_the_settings_is_taken_for_one_and_not_repeated(settings: Any, key: str) -> None:
+def test_an_api_key_in_the_settings_is_detected_and_not_printed(settings: Any, key: str) -> None:
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "CREDENTIALS": {"a": {"SOURCE": key, "HOSTS": ["api.example.com"]}},
@@ -82,7 +82,7 @@ def test_a_key_in_the_settings_is_taken_for_one_and_not_repeated(settings: Any, 
     assert key not in str(found)
 
 
-def test_the_nearest_known_key_is_proposed(settings: Any) -> None:
+def test_the_most_similar_key_is_suggested(settings: Any) -> None:
     settings.IMAGEGEN = {"SUPERUSER_BYPAS": True}
 
     with pytest.raises(conf.InvalidSettings) as fault:
@@ -91,13 +91,13 @@ def test_the_nearest_known_key_is_proposed(settings: Any) -> None:
     assert "SUPERUSER_BYPASS" in fault.value.hint
 
 
-def test_the_demos_own_settings_are_without_a_mistake() -> None:
+def test_the_demos_settings_pass_all_checks() -> None:
     found = django_checks.run_checks(tags=["imagegen"])
 
     assert [m.id for m in found] == []
 
 
-def test_production_wants_a_certificate_and_no_failpoints(
+def test_production_needs_a_certificate_and_no_failpoints(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = False

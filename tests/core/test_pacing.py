@@ -15,7 +15,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
     burst=st.integers(1, 50),
     gaps=st.lists(st.floats(0, 5), min_size=1, max_size=200),
 )
-def test_no_window_ever_sees_more_than_a_burst_and_its_share(
+def test_no_window_has_more_calls_than_a_burst_and_the_rate(
     rate: int, burst: int, gaps: list[float]
 ) -> None:
     """The rule as it is kept in the database, over any pattern of arrivals."""
@@ -33,19 +33,19 @@ def test_no_window_ever_sees_more_than_a_burst_and_its_share(
         assert inside <= burst + 1 + rate / 60
 
 
-def test_quiet_is_as_long_as_asked_and_grows_where_nothing_is_said() -> None:
+def test_a_cooldown_is_as_long_as_named_and_doubles_if_none_is_named() -> None:
     assert pacing.cooldown_seconds(3, named=7.5) == 7.5
     assert pacing.cooldown_seconds(0, named=1e9) == pacing.MAX_COOLDOWN_SECONDS
     assert [pacing.cooldown_seconds(n, named=None) for n in (0, 1, 2, 99)] == [1, 2, 4, 120]
 
 
-def test_five_failures_in_a_row_or_half_of_ten_calls_are_enough() -> None:
+def test_a_breaker_opens_after_five_failures_or_half_of_ten_calls() -> None:
     assert pacing.CallWindow(4, 4, 4).failed().should_open
     assert pacing.CallWindow(9, 4, 0).failed().should_open
     assert not pacing.CallWindow(8, 3, 0).failed().should_open
 
 
-def test_a_breaker_opens_longer_each_time_and_closes_step_by_step() -> None:
+def test_a_breaker_opens_longer_each_time_and_then_allows_more_and_more_calls() -> None:
     ramp, steps = 1, []
     longer = [pacing.open_seconds(outage) for outage in (None, 15, 299, 600, 3000, 9000)]
     while ramp:

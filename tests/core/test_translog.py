@@ -165,7 +165,7 @@ def hexes(proof: Sequence[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("size", range(9))
-def test_the_classic_roots_come_out(size: int) -> None:
+def test_roots_equal_the_known_vectors(size: int) -> None:
     hashes = [leaf_hash(body) for body in CLASSIC_LEAVES[:size]]
 
     assert frontier_of(hashes).root().hex() == CLASSIC_ROOTS[size]
@@ -174,7 +174,9 @@ def test_the_classic_roots_come_out(size: int) -> None:
 
 
 @pytest.mark.parametrize(("place", "expected"), CLASSIC_INCLUSION.items())
-def test_the_classic_inclusion_proofs_come_out(place: tuple[int, int], expected: list[str]) -> None:
+def test_inclusion_proofs_equal_the_known_vectors(
+    place: tuple[int, int], expected: list[str]
+) -> None:
     index, size = place
     tiles = TileReader(Store.holding([leaf_hash(body) for body in CLASSIC_LEAVES]).fetch)
 
@@ -182,7 +184,7 @@ def test_the_classic_inclusion_proofs_come_out(place: tuple[int, int], expected:
 
 
 @pytest.mark.parametrize(("sizes", "expected"), CLASSIC_CONSISTENCY.items())
-def test_the_classic_consistency_proofs_come_out(
+def test_consistency_proofs_equal_the_known_vectors(
     sizes: tuple[int, int], expected: list[str]
 ) -> None:
     old_size, size = sizes
@@ -195,7 +197,7 @@ def test_the_classic_consistency_proofs_come_out(
 
 
 @pytest.mark.parametrize("size", range(71))
-def test_every_root_and_proof_of_a_small_log_is_the_textbook_one(size: int) -> None:
+def test_every_root_and_proof_of_a_small_log_equals_that_of_rfc_9162(size: int) -> None:
     leaves, tiles = LEAVES[:size], TileReader(STORE.fetch)
     root = textbook_root(leaves)
 
@@ -217,7 +219,7 @@ def test_every_root_and_proof_of_a_small_log_is_the_textbook_one(size: int) -> N
 
 
 @given(st.integers(1, len(LEAVES)), st.data())
-def test_roots_and_proofs_of_larger_logs_hold(size: int, data: st.DataObject) -> None:
+def test_roots_and_proofs_of_larger_logs_verify(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     old_size = data.draw(st.integers(0, size))
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
@@ -238,7 +240,7 @@ def test_roots_and_proofs_of_larger_logs_hold(size: int, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 33])
-def test_an_inclusion_proof_fits_one_leaf_one_place_and_one_root_only(size: int) -> None:
+def test_an_inclusion_proof_is_valid_for_one_leaf_index_and_root_only(size: int) -> None:
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
     for index in range(size):
         proof = inclusion_proof(tiles, index=index, size=size)
@@ -269,7 +271,7 @@ def test_an_inclusion_proof_fits_one_leaf_one_place_and_one_root_only(size: int)
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 8, 13, 33])
-def test_a_consistency_proof_fits_its_two_logs_only(size: int) -> None:
+def test_a_consistency_proof_is_valid_for_its_two_logs_only(size: int) -> None:
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
     for old_size in range(1, size):
         old_root = frontier_of(LEAVES[:old_size]).root()
@@ -301,7 +303,7 @@ def test_a_consistency_proof_fits_its_two_logs_only(size: int) -> None:
             assert not verify_consistency(**good | forgery), forgery
 
 
-def test_every_log_continues_the_empty_one_and_itself() -> None:
+def test_every_log_is_consistent_with_the_empty_one_and_itself() -> None:
     root = frontier_of(LEAVES[:5]).root()
 
     def holds(old_size: int, old_root: bytes, proof: Sequence[bytes] = ()) -> bool:
@@ -318,7 +320,7 @@ def test_every_log_continues_the_empty_one_and_itself() -> None:
     assert consistency_proof(TileReader(STORE.fetch), old_size=0, size=5) == []
 
 
-def test_a_rewritten_log_has_no_proof_that_it_continues_the_old_one() -> None:
+def test_a_rewritten_log_has_no_consistency_proof_for_the_old_one() -> None:
     old_root = frontier_of(LEAVES[:300]).root()
     rewritten = [*LEAVES[:100], leaf_hash("another history"), *LEAVES[101:700]]
     tiles = TileReader(Store.holding(rewritten).fetch)
@@ -334,7 +336,7 @@ def test_a_rewritten_log_has_no_proof_that_it_continues_the_old_one() -> None:
 
 
 @given(st.integers(0, 600))
-def test_a_frontier_survives_its_bytes_and_grows_on(size: int) -> None:
+def test_a_frontier_read_from_bytes_is_equal_and_can_grow(size: int) -> None:
     frontier = frontier_of(LEAVES[:size])
 
     again = Frontier.from_bytes(frontier.to_bytes())
@@ -356,12 +358,12 @@ def test_damaged_frontier_bytes_are_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("size", "stack"), [(-1, (LEAVES[0],)), (1, ()), (0, (LEAVES[0],)), (1, (b"short",))]
 )
-def test_a_frontier_that_cannot_be_is_refused(size: int, stack: tuple[bytes, ...]) -> None:
+def test_an_invalid_frontier_is_refused(size: int, stack: tuple[bytes, ...]) -> None:
     with pytest.raises(TreeError):
         Frontier(size, stack)
 
 
-def test_a_refused_leaf_leaves_the_frontier_as_it_was() -> None:
+def test_a_refused_leaf_does_not_change_the_frontier() -> None:
     frontier = frontier_of(LEAVES[:3])
 
     with pytest.raises(TreeError):
@@ -374,7 +376,7 @@ def test_a_refused_leaf_leaves_the_frontier_as_it_was() -> None:
 
 
 @given(st.lists(st.integers(0, 700), max_size=6))
-def test_tiles_are_the_same_however_the_leaves_arrived(steps: list[int]) -> None:
+def test_tiles_do_not_depend_on_how_the_leaves_were_grouped(steps: list[int]) -> None:
     store = Store()
     for step in steps:
         before = store.size
@@ -387,7 +389,7 @@ def test_tiles_are_the_same_however_the_leaves_arrived(steps: list[int]) -> None
     assert TileReader(store.fetch).root(store.size) == textbook_root(LEAVES[: store.size])
 
 
-def test_three_levels_of_tiles_hold_what_they_should() -> None:
+def test_three_levels_of_tiles_have_the_right_hashes() -> None:
     size = TILE_WIDTH**2 + TILE_WIDTH + 1
     leaves = [n.to_bytes(32, "big") for n in range(size)]
     store = Store.holding(leaves[: size - 300])
@@ -406,7 +408,7 @@ def test_three_levels_of_tiles_hold_what_they_should() -> None:
     assert verify_inclusion(index=70, size=size, leaf=leaves[70], proof=proof, root=root)
 
 
-def test_one_more_leaf_changes_one_tile_unless_it_fills_it() -> None:
+def test_one_more_leaf_changes_one_tile_unless_the_tile_becomes_full() -> None:
     assert tile_widths(size=256, since=256) == {}
     assert tile_widths(size=256, since=254) == {TileId(0, 0): 256, TileId(1, 0): 1}
     assert tile_widths(size=258, since=257) == {TileId(0, 1): 2}
@@ -420,12 +422,12 @@ def test_a_log_does_not_shrink() -> None:
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 5), (5, 5), (0, 0)])
-def test_there_is_no_proof_of_a_leaf_that_is_not_there(index: int, size: int) -> None:
+def test_a_missing_leaf_has_no_inclusion_proof(index: int, size: int) -> None:
     with pytest.raises(TreeError):
         inclusion_proof(TileReader(STORE.fetch), index=index, size=size)
 
 
-def test_a_missing_tile_is_named() -> None:
+def test_the_error_names_the_missing_tile() -> None:
     store = Store.holding(LEAVES[:600])
     del store.tiles[TileId(0, 1)]
 
@@ -435,7 +437,7 @@ def test_a_missing_tile_is_named() -> None:
     assert caught.value.tile == TileId(0, 1)
 
 
-def test_a_tile_that_is_too_short_stops_the_growth() -> None:
+def test_a_tile_that_is_too_short_is_refused() -> None:
     store = Store.holding(LEAVES[:10])
     store.tiles[TileId(0, 0)] = store.tiles[TileId(0, 0)][:-1]
 
@@ -443,7 +445,7 @@ def test_a_tile_that_is_too_short_stops_the_growth() -> None:
         store.append(LEAVES[10:11])
 
 
-def test_what_a_killed_sealer_left_in_a_tile_is_overwritten() -> None:
+def test_hashes_of_a_killed_sealing_process_are_overwritten() -> None:
     store = Store.holding(LEAVES[:10])
     store.tiles[TileId(0, 0)] += b"\xee" * 64
 
@@ -460,12 +462,12 @@ def test_what_a_killed_sealer_left_in_a_tile_is_overwritten() -> None:
         (TileId(3, 1_234_067), 256, "tile/3/x001/x234/067"),
     ],
 )
-def test_a_tile_has_the_file_name_of_the_common_layout(tile: TileId, width: int, path: str) -> None:
+def test_a_tile_has_the_file_name_of_the_c2sp_layout(tile: TileId, width: int, path: str) -> None:
     assert tile.path(width=width) == path
 
 
 @pytest.mark.parametrize("width", [0, 257])
-def test_no_tile_has_another_width(width: int) -> None:
+def test_an_invalid_tile_width_is_refused(width: int) -> None:
     with pytest.raises(TreeError):
         TileId(0, 0).path(width=width)
 
@@ -473,7 +475,7 @@ def test_no_tile_has_another_width(width: int) -> None:
 # Bodies
 
 
-def test_bodies_give_the_root_and_the_frontier_to_go_on_with() -> None:
+def test_bodies_give_the_root_and_a_frontier_to_continue_from() -> None:
     rows = [(n, f"body {n}") for n in range(1000)]
 
     first = verify_bodies(rows[:600])
@@ -494,7 +496,7 @@ def test_bodies_give_the_root_and_the_frontier_to_go_on_with() -> None:
         ([0, 1, 5, 9], Gap(expected=2, found=5)),
     ],
 )
-def test_the_first_gap_is_named_and_what_stands_before_it_is_hashed(
+def test_the_first_gap_is_reported_and_the_bodies_before_it_are_hashed(
     numbers: list[int], gap: Gap
 ) -> None:
     walk = verify_bodies((n, f"body {n}") for n in numbers)
@@ -510,7 +512,7 @@ def test_a_changed_body_changes_the_root() -> None:
     assert verify_bodies(changed).root != verify_bodies(rows).root
 
 
-def test_a_leaf_can_never_pass_for_a_node() -> None:
+def test_leaf_and_node_hashes_differ() -> None:
     left, right = LEAVES[:2]
 
     assert translog.node_hash(left, right) != hashlib.sha256(b"\x00" + left + right).digest()

@@ -94,7 +94,7 @@ def key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def test_the_development_chain_is_without_fault_and_plainly_named() -> None:
+def test_the_development_chain_has_no_problem_and_names_its_purpose() -> None:
     chain, key_pem = make_development_chain("Ein sehr langer Name für eine Organisation " * 4)
 
     assert check_certificate(chain, key_pem) == []
@@ -105,7 +105,7 @@ def test_the_development_chain_is_without_fault_and_plainly_named() -> None:
 
 
 @pytest.mark.parametrize("make", [ec.SECP384R1, ec.SECP521R1, "ed25519"])
-def test_other_allowed_keys_are_without_fault(make: Any) -> None:
+def test_other_allowed_keys_have_no_problem(make: Any) -> None:
     other: Any = (
         ed25519.Ed25519PrivateKey.generate()
         if make == "ed25519"
@@ -138,7 +138,7 @@ def test_other_allowed_keys_are_without_fault(make: Any) -> None:
         ({"with_root": False}, "only one certificate"),
     ],
 )
-def test_each_error_is_named_with_its_remedy(
+def test_each_problem_is_named_with_its_remedy(
     changes: dict[str, Any], words: str, key: ec.EllipticCurvePrivateKey
 ) -> None:
     faults = check_certificate(issued(key, **changes), pem_of(key))
@@ -156,7 +156,7 @@ def test_a_wrong_order_is_named(key: ec.EllipticCurvePrivateKey) -> None:
     assert [fault for fault in faults if "order them" in fault]
 
 
-def test_a_foreign_key_is_named(key: ec.EllipticCurvePrivateKey) -> None:
+def test_a_key_of_another_certificate_is_named(key: ec.EllipticCurvePrivateKey) -> None:
     other = ec.generate_private_key(ec.SECP256R1())
 
     (fault,) = check_certificate(issued(key), pem_of(other))
@@ -173,7 +173,7 @@ def test_a_weak_key_is_named() -> None:
 
 
 @pytest.mark.parametrize("chain", ["", "rubbish", "-----BEGIN CERTIFICATE-----\nAA\n-----END"])
-def test_what_is_no_certificate_is_named(chain: str) -> None:
+def test_an_unreadable_certificate_is_named(chain: str) -> None:
     (fault,) = check_certificate(chain, "")
 
     assert "not readable" in fault

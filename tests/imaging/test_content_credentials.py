@@ -133,7 +133,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
         (Operation.REMOVE_BACKGROUND, ENHANCED, "c2pa.edited"),
     ],
 )
-def test_a_changed_image_opens_its_parent_and_says_how_it_was_changed(
+def test_a_changed_image_names_its_parent_and_the_kind_of_change(
     operation: Operation, source_type: str, verb: str, signing: SigningIdentity, anchor: str
 ) -> None:
     parent = Parent(generated("png", signing), "image/png", "before")
@@ -163,7 +163,7 @@ def test_references_are_inputs_of_a_creation(signing: SigningIdentity) -> None:
     assert (read.state, read.actions, read.ingredients) == ("valid", ("c2pa.created",), 1)
 
 
-def test_an_edit_whose_original_is_not_there_is_a_creation(signing: SigningIdentity) -> None:
+def test_an_edit_without_its_original_is_recorded_as_creation(signing: SigningIdentity) -> None:
     signed = sign(
         encoded(picture(), "png"),
         "image/png",
@@ -178,7 +178,7 @@ def test_an_edit_whose_original_is_not_there_is_a_creation(signing: SigningIdent
     assert (read.actions, read.digital_source_type) == (("c2pa.created",), COMPOSITE)
 
 
-def test_what_cannot_be_told_truthfully_is_refused(signing: SigningIdentity) -> None:
+def test_contradictory_parents_are_refused(signing: SigningIdentity) -> None:
     parent = Parent(encoded(picture(), "png"), "image/png")
     with pytest.raises(ValueError, match="one parent"):
         generated("png", signing, parents=(parent, parent))
@@ -195,7 +195,7 @@ def test_what_cannot_be_told_truthfully_is_refused(signing: SigningIdentity) -> 
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_a_flipped_bit_in_the_pixels_is_seen(
+def test_a_flipped_bit_in_the_pixels_is_detected(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
     signed = bytearray(generated(name, signing))
@@ -209,14 +209,14 @@ def test_a_flipped_bit_in_the_pixels_is_seen(
     assert set(read.failures) & {"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"}
 
 
-def test_an_appended_byte_is_seen(signing: SigningIdentity) -> None:
+def test_an_appended_byte_is_detected(signing: SigningIdentity) -> None:
     read = read_content_credentials(generated("jpeg", signing) + b"x", "image/jpeg")
 
     assert read.state == "invalid"
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_no_credentials_and_rubbish_are_told_apart(name: str) -> None:
+def test_missing_and_unreadable_content_credentials_are_distinguished(name: str) -> None:
     data = encoded(picture(), name)
 
     assert read_content_credentials(data, MEDIA_TYPES[name]).state == "none"
@@ -226,7 +226,7 @@ def test_no_credentials_and_rubbish_are_told_apart(name: str) -> None:
     assert read_content_credentials(b"rubbish", MEDIA_TYPES[name]).state == "unreadable"
 
 
-def test_encoding_anew_takes_the_credentials_away(signing: SigningIdentity) -> None:
+def test_encoding_again_removes_the_content_credentials(signing: SigningIdentity) -> None:
     again = prepare(generated("png", signing), PLAN)
 
     assert again.inspected.has_credentials
@@ -283,7 +283,7 @@ def naming_an_address(signing: SigningIdentity, url: str) -> bytes:
     return out.getvalue()
 
 
-def test_an_address_inside_a_file_is_never_called(
+def test_a_url_inside_a_file_is_never_requested(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
     url, asked = listener
@@ -307,7 +307,7 @@ def test_an_address_inside_a_file_is_never_called(
     assert asked == []
 
 
-def test_the_library_by_itself_would_call_it(
+def test_the_library_requests_the_url_with_its_own_settings(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
     # This is what proves that the test above can fail.
@@ -320,7 +320,7 @@ def test_the_library_by_itself_would_call_it(
     assert len(asked) == 1
 
 
-def test_a_silent_time_stamp_authority_is_named(
+def test_an_unreachable_time_stamp_authority_is_named(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
     url, asked = listener
@@ -332,7 +332,7 @@ def test_a_silent_time_stamp_authority_is_named(
     assert len(asked) >= 1
 
 
-def test_a_foreign_key_is_refused_and_not_shown(signing: SigningIdentity) -> None:
+def test_a_key_of_another_certificate_is_refused_and_not_printed(signing: SigningIdentity) -> None:
     _, other = make_development_chain("Other")
 
     with pytest.raises(SigningFailed) as caught:
@@ -374,7 +374,7 @@ assert works()
 """
 
 
-def test_signing_works_on_both_sides_of_a_fork() -> None:
+def test_signing_works_in_both_processes_after_a_fork() -> None:
     subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, cwd=ROOT)
 
 

@@ -36,13 +36,15 @@ def hasty() -> Iterator[DecoderPool]:
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_a_worker_prepares_what_this_process_would(pool: DecoderPool, name: str) -> None:
+def test_a_decoder_process_gives_the_same_result_as_this_process(
+    pool: DecoderPool, name: str
+) -> None:
     data = encoded(picture(), name)
 
     assert pool.run(prepare, data, PLAN) == prepare(data, PLAN)
 
 
-def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
+def test_an_error_from_a_decoder_process_has_its_reason_and_detail(pool: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
         pool.run(hostile_decoders.refuse)
 
@@ -52,7 +54,7 @@ def test_a_refusal_keeps_its_reason_and_detail(pool: DecoderPool) -> None:
     assert caught.value.reason == "svg"
 
 
-def test_death_is_an_answer_and_the_next_image_does_not_notice(hasty: DecoderPool) -> None:
+def test_a_crash_is_an_error_and_does_not_affect_the_next_image(hasty: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
         hasty.run(hostile_decoders.die)
 
@@ -60,7 +62,7 @@ def test_death_is_an_answer_and_the_next_image_does_not_notice(hasty: DecoderPoo
     assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_one_death_is_not_the_images_fault(hasty: DecoderPool, tmp_path: Path) -> None:
+def test_an_image_is_tried_again_after_one_crash(hasty: DecoderPool, tmp_path: Path) -> None:
     folder = tmp_path / "takes one life"
     folder.mkdir()
 
@@ -68,7 +70,7 @@ def test_one_death_is_not_the_images_fault(hasty: DecoderPool, tmp_path: Path) -
     assert not folder.exists()
 
 
-def test_a_default_time_out_of_the_process_does_not_reach_the_workers() -> None:
+def test_a_default_socket_time_out_does_not_affect_decoder_processes() -> None:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(5)
     try:
@@ -79,7 +81,7 @@ def test_a_default_time_out_of_the_process_does_not_reach_the_workers() -> None:
 
 
 @pytest.mark.parametrize("slow", [hostile_decoders.hang, hostile_decoders.spin])
-def test_overtime_is_an_answer_and_the_next_image_does_not_notice(
+def test_a_time_out_is_an_error_and_does_not_affect_the_next_image(
     hasty: DecoderPool, slow: object
 ) -> None:
     with pytest.raises(InvalidImage) as caught:
@@ -89,7 +91,7 @@ def test_overtime_is_an_answer_and_the_next_image_does_not_notice(
     assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_poison_at_one_worker_leaves_the_other_at_work() -> None:
+def test_a_stuck_decoder_process_does_not_block_the_other_one() -> None:
     with DecoderPool(workers=2, timeout=30) as pool, ThreadPoolExecutor(1) as thread:
         # Both workers stand ready before the poison comes.
         ready = {pool.run(hostile_decoders.process_id) for _ in range(2)}
@@ -115,7 +117,7 @@ def _outcome(pool: DecoderPool) -> str:
     return caught.value.reason
 
 
-def test_a_worker_that_died_while_idle_is_not_the_next_images_fault(hasty: DecoderPool) -> None:
+def test_a_decoder_process_that_died_while_idle_is_replaced(hasty: DecoderPool) -> None:
     hasty.run(hostile_decoders.echo, b"")
     (worker,) = hasty._processes
     worker._process.kill()
@@ -124,7 +126,7 @@ def test_a_worker_that_died_while_idle_is_not_the_next_images_fault(hasty: Decod
     assert hasty.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_workers_are_kept_between_images(hasty: DecoderPool) -> None:
+def test_decoder_processes_are_reused(hasty: DecoderPool) -> None:
     assert len({hasty.run(hostile_decoders.process_id) for _ in range(5)}) == 1
 
 
@@ -141,7 +143,7 @@ def test_more_memory_than_allowed_is_refused() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
-def test_a_image_that_needs_too_much_memory_is_refused() -> None:
+def test_an_image_that_needs_too_much_memory_is_refused() -> None:
     data = encoded(sample_images.flat("RGB", "red", (6000, 6000)), "png")
 
     with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(InvalidImage) as caught:
@@ -150,7 +152,7 @@ def test_a_image_that_needs_too_much_memory_is_refused() -> None:
     assert caught.value.reason == "too_much_memory"
 
 
-def test_something_unforeseen_is_a_bad_image_that_names_its_class(
+def test_an_unexpected_exception_is_an_invalid_image_that_names_its_class(
     pool: DecoderPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InvalidImage) as caught:
@@ -159,7 +161,7 @@ def test_something_unforeseen_is_a_bad_image_that_names_its_class(
     assert (caught.value.reason, caught.value.detail) == ("damaged", "KeyError")
 
 
-def test_the_answer_can_hold_our_own_classes_only(pool: DecoderPool) -> None:
+def test_an_answer_can_contain_our_own_classes_only(pool: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
         pool.run(hostile_decoders.answer_with_foreign_class)
 
@@ -167,7 +169,7 @@ def test_the_answer_can_hold_our_own_classes_only(pool: DecoderPool) -> None:
     assert pool.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_a_worker_knows_neither_django_nor_our_secrets(
+def test_a_decoder_process_has_neither_django_nor_secrets(
     pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -178,14 +180,14 @@ def test_a_worker_knows_neither_django_nor_our_secrets(
         assert "django" not in fresh.run(hostile_decoders.modules)
 
 
-def test_a_worker_writes_no_files(pool: DecoderPool, tmp_path: Path) -> None:
+def test_a_decoder_process_cannot_write_files(pool: DecoderPool, tmp_path: Path) -> None:
     with pytest.raises(InvalidImage):
         pool.run(hostile_decoders.write_file, str(tmp_path / "stolen"))
 
     assert not (tmp_path / "stolen").exists() or (tmp_path / "stolen").stat().st_size == 0
 
 
-def test_megabytes_go_there_and_back(pool: DecoderPool) -> None:
+def test_tasks_and_answers_may_be_megabytes_long(pool: DecoderPool) -> None:
     data = os.urandom(1024) * 40_000
 
     assert pool.run(hostile_decoders.echo, data) == data
@@ -198,7 +200,7 @@ def test_many_threads_share_a_pool(pool: DecoderPool) -> None:
     assert answers == [b"%d" % n for n in range(64)]
 
 
-def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
+def test_a_closed_pool_refuses_tasks_and_leaves_no_process() -> None:
     pool = DecoderPool(workers=2)
     process = pool.run(hostile_decoders.process_id)
 
@@ -233,7 +235,7 @@ pool.close()
 """
 
 
-def test_a_pool_made_before_a_fork_works_on_both_sides() -> None:
+def test_a_pool_created_before_a_fork_works_in_both_processes() -> None:
     # In a process of its own, as forking the test runner's threads is not clean.
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=60, cwd=ROOT)
 
@@ -249,7 +251,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_worker_ends_when_its_parent_is_killed() -> None:
+def test_a_decoder_process_ends_when_its_parent_is_killed() -> None:
     answer = subprocess.run(
         [sys.executable, "-c", ORPHANED], stdout=subprocess.PIPE, check=False, timeout=60, cwd=ROOT
     )
@@ -264,7 +266,7 @@ def test_a_worker_ends_when_its_parent_is_killed() -> None:
     assert time.monotonic() < until
 
 
-def test_foreign_credentials_can_be_read_in_a_worker(pool: DecoderPool) -> None:
+def test_content_credentials_can_be_read_in_a_decoder_process(pool: DecoderPool) -> None:
     data = encoded(picture(), "png")
 
     assert pool.run(read_content_credentials, data, "image/png").state == "none"

@@ -65,7 +65,7 @@ def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return tables
 
 
-def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
+def test_copied_values_are_read_back_unchanged(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(MANY))
     salts = insert(
         AuditPersonalText,
@@ -90,7 +90,7 @@ def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
         assert copied == []
 
 
-def test_documents_money_and_moments_come_back(site: Site, copied: list[str]) -> None:
+def test_copied_json_money_and_times_are_read_back_unchanged(site: Site, copied: list[str]) -> None:
     job = site.request()
     rows = insert(
         Verdict,
@@ -116,7 +116,7 @@ def test_documents_money_and_moments_come_back(site: Site, copied: list[str]) ->
     assert bool(copied) == (connection.vendor == "postgresql")
 
 
-def test_keys_that_the_database_counts_go_on_after_a_copy() -> None:
+def test_generated_keys_continue_after_a_copy() -> None:
     before = insert(AuditEvent, events(MANY))
     after = insert(AuditEvent, events(1))
 
@@ -126,7 +126,7 @@ def test_keys_that_the_database_counts_go_on_after_a_copy() -> None:
 
 
 @pytest.mark.parametrize("number", [1, MANY])
-def test_a_row_that_is_there_already_is_refused_and_none_is_kept(number: int) -> None:
+def test_a_duplicate_row_is_refused_and_no_row_is_inserted(number: int) -> None:
     rows = events(number)
     rows[-1].uid = insert(AuditEvent, events(1))[0].uid
 
@@ -136,7 +136,7 @@ def test_a_row_that_is_there_already_is_refused_and_none_is_kept(number: int) ->
     assert AuditEvent.objects.count() == 1
 
 
-def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -> None:
+def test_rows_with_expressions_are_inserted_by_django(copied: list[str]) -> None:
     rows = events(MANY)
     rows[0].body = Upper(Value("loud"))
 
@@ -146,7 +146,7 @@ def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -
     assert copied == []
 
 
-def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str]) -> None:
+def test_few_rows_and_rows_with_ignored_conflicts_are_inserted_by_django(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(bulk.MIN_ROWS - 1))
 
     @use_case(audited=False)
@@ -160,14 +160,14 @@ def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str
     assert copied == []
 
 
-def test_the_guard_stands_before_the_copy() -> None:
+def test_a_copy_outside_of_a_use_case_is_refused() -> None:
     with pytest.raises(WriteOutsideUseCase):
         AuditEvent.objects.bulk_create(events(MANY))
 
     assert not AuditEvent.objects.exists()
 
 
-def test_a_related_row_that_got_its_key_late_is_found() -> None:
+def test_a_related_row_saved_after_its_assignment_is_used() -> None:
     rows = events(MANY)
     secrets = [AuditPersonalText(event=row, field="prompt", salt=b"x", value="y") for row in rows]
 
@@ -178,7 +178,7 @@ def test_a_related_row_that_got_its_key_late_is_found() -> None:
     assert list(found) == [row.pk for row in rows]
 
 
-def test_rows_are_copied_to_where_a_router_says_that_they_are_written(
+def test_rows_are_copied_to_the_database_that_the_router_names_for_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Replicas:

@@ -19,7 +19,7 @@ def change(job: Job, **columns: object) -> None:
     Job.objects.filter(pk=job.pk).update(**columns)
 
 
-def test_a_job_is_due_from_its_time_on_while_nobody_holds_it() -> None:
+def test_a_job_is_due_from_its_due_time_while_it_has_no_lease() -> None:
     job, now = make_job(state=JobState.QUEUED), clock.now()
     hour = timedelta(hours=1)
     cells: dict[str, tuple[dict[str, object], bool]] = {
@@ -49,7 +49,7 @@ def test_only_ended_jobs_are_left_out_of_the_unfinished_ones() -> None:
     assert {state for state, is_unfinished in found.items() if not is_unfinished} == FINAL_STATES
 
 
-def test_the_database_refuses_a_job_that_nobody_would_ever_look_at_again() -> None:
+def test_the_database_refuses_an_unfinished_job_without_a_due_time() -> None:
     job = make_job(state=JobState.QUEUED)
 
     with pytest.raises(IntegrityError), transaction.atomic():
