@@ -1,4 +1,4 @@
-"""Every mistake in a site's settings is named, with its remedy."""
+"""Every wrong setting is reported with its remedy."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ def test_an_api_key_in_the_settings_is_detected_and_not_printed(settings: Any, k
 def test_the_most_similar_key_is_suggested(settings: Any) -> None:
     settings.IMAGEGEN = {"SUPERUSER_BYPAS": True}
 
-    with pytest.raises(conf.InvalidSettings) as fault:
+    with pytest.raises(conf.InvalidSettings) as caught:
         conf.get()
 
-    assert "SUPERUSER_BYPASS" in fault.value.hint
+    assert "SUPERUSER_BYPASS" in caught.value.hint
 
 
 def test_the_demos_settings_pass_all_checks() -> None:

@@ -41,7 +41,7 @@ UID = UUID("0192f000-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 20, 22, tzinfo=UTC)
 SALT = bytes(range(16))
 
-#: What the life of the app needs; a name may be added, never lost: logs hold them for years.
+#: Names of events may be added, but not removed or renamed: audit logs contain them for years.
 NEEDED = {
     "grant.created",
     "grant.changed",
@@ -106,7 +106,7 @@ NEEDED = {
 
 
 def body(**changes: Any) -> str:
-    """Write an ordinary event, changed as the test wants."""
+    """Return the body of a typical event, with the given changes."""
     arguments: dict[str, Any] = {
         "uid": UID,
         "at": AT,
@@ -285,7 +285,7 @@ def test_a_body_is_canonical_and_complete() -> None:
 
 
 def test_the_format_of_a_body_does_not_change() -> None:
-    # Such texts stand in logs: if this one changes, count BODY_VERSION up and go on reading it.
+    # Logs contain such texts: if the format changes, increase BODY_VERSION and still read this one.
     assert body() == (
         '{"actor":{"id":"7","kind":"person"},"at":"2026-11-20T22:00:00.000000Z",'
         '"commitments":{},"data":{"count":2,"model":"painter-1","price":"0.04"},'

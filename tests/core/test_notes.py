@@ -41,7 +41,7 @@ SUMDB_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn
 ORIGIN = "site.example/imagegen"
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 VKEY = vkey(ORIGIN, KEY.public_key().public_bytes_raw())
-STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
+OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
 ROOT = leaf_hash("body")
 NOTE = sign_checkpoint(origin=ORIGIN, size=42, root=ROOT, private_key=KEY)
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_may_have_further_lines() -> None:
 
 
 def test_a_signature_by_another_key_is_ignored() -> None:
-    witness = sign_note(parse_note(NOTE).text, name="witness.example", private_key=STRANGER)
+    witness = sign_note(parse_note(NOTE).text, name="witness.example", private_key=OTHER_KEY)
     both = NOTE + witness.rpartition("\n\n")[2]
 
     assert verify_checkpoint(both, VKEY).size == 42
@@ -93,11 +93,11 @@ def test_a_signature_by_another_key_is_ignored() -> None:
     [
         lambda: NOTE.replace("\n42\n", "\n43\n"),
         lambda: NOTE.replace(ORIGIN + "\n42", "other.example\n42"),
-        lambda: sign_checkpoint(origin=ORIGIN, size=42, root=ROOT, private_key=STRANGER),
+        lambda: sign_checkpoint(origin=ORIGIN, size=42, root=ROOT, private_key=OTHER_KEY),
         lambda: sign_checkpoint(origin="other", size=42, root=ROOT, private_key=KEY),
         lambda: PETERS_NOTE,
     ],
-    ids=["size", "origin", "foreign key", "foreign name", "foreign note"],
+    ids=["other size", "other origin", "other key", "other key name", "note of another log"],
 )
 def test_a_forged_checkpoint_is_refused(forge: Callable[[], str]) -> None:
     with pytest.raises(NotSigned):
@@ -106,7 +106,7 @@ def test_a_forged_checkpoint_is_refused(forge: Callable[[], str]) -> None:
 
 def test_a_signature_under_our_key_id_by_another_key_is_refused() -> None:
     parsed = parse_note(NOTE)
-    line = base64.b64encode(parse_vkey(VKEY).key_id + STRANGER.sign(parsed.text.encode()))
+    line = base64.b64encode(parse_vkey(VKEY).key_id + OTHER_KEY.sign(parsed.text.encode()))
 
     with pytest.raises(NotSigned, match="does not match"):
         verify_note(f"{parsed.text}\n\u2014 {ORIGIN} {line.decode()}\n", VKEY)

@@ -37,7 +37,7 @@ from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.imaging.pipeline import prepare
 
 from . import sample_images
-from .sample_images import MARKS, MEDIA_TYPES, PLAN, encoded, picture
+from .sample_images import MARKS, MEDIA_TYPES, OPTIONS, encoded, picture
 
 ROOT = Path(__file__).parents[2]
 AGENT = SoftwareAgent("gpt-image", "1.5")
@@ -73,7 +73,7 @@ def generated(
 def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
-    master = prepare(encoded(picture(), name), PLAN).master
+    master = prepare(encoded(picture(), name), OPTIONS).master
 
     signed = generated(name, signing, data=master.data)
 
@@ -99,7 +99,7 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
 def test_a_rendition_has_the_signed_master_as_its_parent(
     name: str, of: str, signing: SigningIdentity, anchor: str
 ) -> None:
-    prepared = prepare(encoded(picture(), of), PLAN)
+    prepared = prepare(encoded(picture(), of), OPTIONS)
     master = generated(of, signing, data=prepared.master.data)
     rendition = next(e for e in prepared.renditions if e.format == name)
 
@@ -220,14 +220,20 @@ def test_missing_and_unreadable_content_credentials_are_distinguished(name: str)
     data = encoded(picture(), name)
 
     assert read_content_credentials(data, MEDIA_TYPES[name]).state == "none"
-    for foreign in (b"", b"rubbish", b"<svg/>", data[:9], data[: len(data) // 2] + b"\0" * 99):
+    for foreign in (
+        b"",
+        b"not a profile",
+        b"<svg/>",
+        data[:9],
+        data[: len(data) // 2] + b"\0" * 99,
+    ):
         assert read_content_credentials(foreign, MEDIA_TYPES[name]).state in {"unreadable", "none"}
     assert read_content_credentials(data, "text/html").state == "unreadable"
-    assert read_content_credentials(b"rubbish", MEDIA_TYPES[name]).state == "unreadable"
+    assert read_content_credentials(b"not a profile", MEDIA_TYPES[name]).state == "unreadable"
 
 
 def test_encoding_again_removes_the_content_credentials(signing: SigningIdentity) -> None:
-    again = prepare(generated("png", signing), PLAN)
+    again = prepare(generated("png", signing), OPTIONS)
 
     assert again.inspected.has_credentials
     assert read_content_credentials(again.master.data, "image/png").state == "none"

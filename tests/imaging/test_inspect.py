@@ -53,9 +53,9 @@ def test_an_image_without_its_last_byte_is_refused_although_the_decoder_accepts_
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("seed", range(20))
 def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> None:
-    dice = sample_images.dice_of(seed)
+    generator = sample_images.seeded_random(seed)
     data = bytearray(sample_images.encoded(sample_images.picture(), name))
-    data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
 
     pixels = _pixels(bytes(data))
 

@@ -18,7 +18,7 @@ from imagegen_app.imaging.isolation import MIB, DecoderPool, PoolClosed
 from imagegen_app.imaging.pipeline import prepare
 
 from . import hostile_decoders, sample_images
-from .sample_images import PLAN, encoded, picture
+from .sample_images import OPTIONS, encoded, picture
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ def pool() -> Iterator[DecoderPool]:
 
 
 @pytest.fixture
-def hasty() -> Iterator[DecoderPool]:
+def impatient_pool() -> Iterator[DecoderPool]:
     with DecoderPool(workers=1, timeout=0.3) as made:
         yield made
 
@@ -41,32 +41,36 @@ def test_a_decoder_process_gives_the_same_result_as_this_process(
 ) -> None:
     data = encoded(picture(), name)
 
-    assert pool.run(prepare, data, PLAN) == prepare(data, PLAN)
+    assert pool.run(prepare, data, OPTIONS) == prepare(data, OPTIONS)
 
 
 def test_an_error_from_a_decoder_process_has_its_reason_and_detail(pool: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
         pool.run(hostile_decoders.refuse)
 
-    assert (caught.value.reason, caught.value.detail) == ("svg", "as told")
+    assert (caught.value.reason, caught.value.detail) == ("svg", "a detail")
     with pytest.raises(InvalidImage) as caught:
-        pool.run(prepare, b"<svg/>", PLAN)
+        pool.run(prepare, b"<svg/>", OPTIONS)
     assert caught.value.reason == "svg"
 
 
-def test_a_crash_is_an_error_and_does_not_affect_the_next_image(hasty: DecoderPool) -> None:
+def test_a_crash_is_an_error_and_does_not_affect_the_next_image(
+    impatient_pool: DecoderPool,
+) -> None:
     with pytest.raises(InvalidImage) as caught:
-        hasty.run(hostile_decoders.die)
+        impatient_pool.run(hostile_decoders.die)
 
     assert caught.value.reason == "decoder_died"
-    assert hasty.run(hostile_decoders.echo, b"next") == b"next"
+    assert impatient_pool.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_an_image_is_tried_again_after_one_crash(hasty: DecoderPool, tmp_path: Path) -> None:
-    folder = tmp_path / "takes one life"
+def test_an_image_is_tried_again_after_one_crash(
+    impatient_pool: DecoderPool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "removed by the first process"
     folder.mkdir()
 
-    assert hasty.run(hostile_decoders.die_while_there, str(folder)) == "alive"
+    assert impatient_pool.run(hostile_decoders.die_once, str(folder)) == "alive"
     assert not folder.exists()
 
 
@@ -82,18 +86,18 @@ def test_a_default_socket_time_out_does_not_affect_decoder_processes() -> None:
 
 @pytest.mark.parametrize("slow", [hostile_decoders.hang, hostile_decoders.spin])
 def test_a_time_out_is_an_error_and_does_not_affect_the_next_image(
-    hasty: DecoderPool, slow: object
+    impatient_pool: DecoderPool, slow: object
 ) -> None:
     with pytest.raises(InvalidImage) as caught:
-        hasty.run(slow)  # type: ignore[arg-type]  # both are functions
+        impatient_pool.run(slow)  # type: ignore[arg-type]  # both are functions
 
     assert caught.value.reason == "decoder_timeout"
-    assert hasty.run(hostile_decoders.echo, b"next") == b"next"
+    assert impatient_pool.run(hostile_decoders.echo, b"next") == b"next"
 
 
 def test_a_stuck_decoder_process_does_not_block_the_other_one() -> None:
     with DecoderPool(workers=2, timeout=30) as pool, ThreadPoolExecutor(1) as thread:
-        # Both workers stand ready before the poison comes.
+        # Both processes are started before one of them hangs.
         ready = {pool.run(hostile_decoders.process_id) for _ in range(2)}
         stuck = thread.submit(_outcome, pool)
 
@@ -102,7 +106,7 @@ def test_a_stuck_decoder_process_does_not_block_the_other_one() -> None:
         assert ready
         assert answers == [bytes([n]) for n in range(20)]
         assert not stuck.done()
-        # It is asked for once more, of a successor.
+        # The task is tried once more in a new process, which must be killed, too.
         until = time.monotonic() + 20
         while not stuck.done() and time.monotonic() < until:
             for worker in list(pool._processes):
@@ -117,17 +121,17 @@ def _outcome(pool: DecoderPool) -> str:
     return caught.value.reason
 
 
-def test_a_decoder_process_that_died_while_idle_is_replaced(hasty: DecoderPool) -> None:
-    hasty.run(hostile_decoders.echo, b"")
-    (worker,) = hasty._processes
+def test_a_decoder_process_that_died_while_idle_is_replaced(impatient_pool: DecoderPool) -> None:
+    impatient_pool.run(hostile_decoders.echo, b"")
+    (worker,) = impatient_pool._processes
     worker._process.kill()
     worker._process.wait()
 
-    assert hasty.run(hostile_decoders.echo, b"next") == b"next"
+    assert impatient_pool.run(hostile_decoders.echo, b"next") == b"next"
 
 
-def test_decoder_processes_are_reused(hasty: DecoderPool) -> None:
-    assert len({hasty.run(hostile_decoders.process_id) for _ in range(5)}) == 1
+def test_decoder_processes_are_reused(impatient_pool: DecoderPool) -> None:
+    assert len({impatient_pool.run(hostile_decoders.process_id) for _ in range(5)}) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
@@ -147,7 +151,7 @@ def test_an_image_that_needs_too_much_memory_is_refused() -> None:
     data = encoded(sample_images.flat("RGB", "red", (6000, 6000)), "png")
 
     with DecoderPool(workers=1, memory=64 * MIB) as pool, pytest.raises(InvalidImage) as caught:
-        pool.run(prepare, data, PLAN)
+        pool.run(prepare, data, OPTIONS)
 
     assert caught.value.reason == "too_much_memory"
 
@@ -156,7 +160,7 @@ def test_an_unexpected_exception_is_an_invalid_image_that_names_its_class(
     pool: DecoderPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InvalidImage) as caught:
-        pool.run(hostile_decoders.stumble)
+        pool.run(hostile_decoders.raise_unexpected)
 
     assert (caught.value.reason, caught.value.detail) == ("damaged", "KeyError")
 
@@ -176,7 +180,7 @@ def test_a_decoder_process_has_neither_django_nor_secrets(
 
     with DecoderPool(workers=1) as fresh:
         assert "OPENAI_API_KEY" not in fresh.run(hostile_decoders.environment)
-        fresh.run(prepare, encoded(picture(), "png"), PLAN)
+        fresh.run(prepare, encoded(picture(), "png"), OPTIONS)
         assert "django" not in fresh.run(hostile_decoders.modules)
 
 
@@ -236,7 +240,7 @@ pool.close()
 
 
 def test_a_pool_created_before_a_fork_works_in_both_processes() -> None:
-    # In a process of its own, as forking the test runner's threads is not clean.
+    # In another process, since the test runner has threads and cannot be forked safely.
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=60, cwd=ROOT)
 
 

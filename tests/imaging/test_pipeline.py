@@ -22,7 +22,7 @@ from imagegen_app.imaging.pipeline import (
 from imagegen_app.imaging.similarity import hamming, perceptual_hashes
 
 from . import sample_images
-from .sample_images import PLAN, encoded, opened, picture, with_formats
+from .sample_images import OPTIONS, encoded, opened, picture, with_formats
 
 
 def files(prepared: ProcessedImage) -> tuple[EncodedFile, ...]:
@@ -31,7 +31,7 @@ def files(prepared: ProcessedImage) -> tuple[EncodedFile, ...]:
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_master_keeps_its_format_and_size_and_gets_renditions(name: str) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+    prepared = prepare(encoded(picture(), name), OPTIONS)
 
     assert (prepared.master.format, prepared.master.width, prepared.master.height) == (
         name,
@@ -47,7 +47,7 @@ def test_a_master_keeps_its_format_and_size_and_gets_renditions(name: str) -> No
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_every_file_matches_its_recorded_properties(name: str) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+    prepared = prepare(encoded(picture(), name), OPTIONS)
 
     for file in files(prepared):
         found = inspect(file.data, limits=ImageLimits())
@@ -58,13 +58,13 @@ def test_every_file_matches_its_recorded_properties(name: str) -> None:
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_every_file_has_the_metadata_and_its_own_instance_id(name: str) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+    prepared = prepare(encoded(picture(), name), OPTIONS)
 
     read = [read_xmp(file.data) for file in files(prepared)]
 
-    assert {marks.digital_source_type for marks in read} == {PLAN.marks.digital_source_type}
+    assert {marks.digital_source_type for marks in read} == {OPTIONS.marks.digital_source_type}
     assert {marks.prompt for marks in read} == {sample_images.NASTY}
-    assert {marks.document_id for marks in read} == {PLAN.marks.document_id}
+    assert {marks.document_id for marks in read} == {OPTIONS.marks.document_id}
     assert [marks.instance_id for marks in read] == [file.instance_id for file in files(prepared)]
     assert len({marks.instance_id for marks in read}) == len(read)
 
@@ -72,7 +72,7 @@ def test_every_file_has_the_metadata_and_its_own_instance_id(name: str) -> None:
 def test_the_same_bytes_and_options_give_the_same_files() -> None:
     data = encoded(picture(), "png")
 
-    assert prepare(data, PLAN) == prepare(data, PLAN)
+    assert prepare(data, OPTIONS) == prepare(data, OPTIONS)
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
@@ -81,7 +81,7 @@ def test_data_hidden_in_a_file_is_in_none_of_the_results(name: str, where: str) 
     data = sample_images.polyglot(name, where)
     assert sample_images.SENTINEL in data
 
-    prepared = prepare(data, PLAN)
+    prepared = prepare(data, OPTIONS)
 
     for file in files(prepared):
         assert b"sentinel" not in file.data
@@ -93,13 +93,13 @@ def test_foreign_metadata_is_stripped() -> None:
         picture(), "jpeg", comment=b"private", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"
     )
 
-    prepared = prepare(data, PLAN)
+    prepared = prepare(data, OPTIONS)
 
     for file in files(prepared):
         image = opened(file.data)
         assert "comment" not in image.info
         assert "icc_profile" not in image.info
-        assert dict(image.getexif()) == {0x0131: PLAN.marks.creator_tool}
+        assert dict(image.getexif()) == {0x0131: OPTIONS.marks.creator_tool}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_foreign_metadata_is_stripped() -> None:
     ],
 )
 def test_a_rotated_photograph_becomes_upright(orientation: int, red_at: str) -> None:
-    prepared = prepare(sample_images.turned(orientation), with_formats("webp"))
+    prepared = prepare(sample_images.rotated(orientation), with_formats("webp"))
 
     master = opened(prepared.master.data)
     width, height = (32, 64) if red_at in {"top", "bottom"} else (64, 32)
@@ -126,7 +126,7 @@ def test_a_rotated_photograph_becomes_upright(orientation: int, red_at: str) -> 
 
 
 def test_a_cmyk_jpeg_becomes_srgb() -> None:
-    prepared = prepare(encoded(picture(mode="CMYK"), "jpeg"), PLAN)
+    prepared = prepare(encoded(picture(mode="CMYK"), "jpeg"), OPTIONS)
 
     assert {opened(file.data).mode for file in files(prepared)} == {"RGB"}
 
@@ -147,7 +147,7 @@ def test_sixteen_bit_colour_becomes_eight() -> None:
 
 
 def test_a_transparent_palette_keeps_its_alpha_and_jpeg_gets_a_white_background() -> None:
-    prepared = prepare(sample_images.palette_with_transparency(), PLAN)
+    prepared = prepare(sample_images.palette_with_transparency(), OPTIONS)
 
     master = opened(prepared.master.data)
     alpha = master.getchannel("A")
@@ -201,11 +201,13 @@ def test_a_profile_is_applied_to_the_pixels() -> None:
     assert opened(prepared.master.data).getpixel((5, 5)) != (200, 100, 50)
 
 
-@pytest.mark.parametrize("profile", [sample_images.srgb_profile(), b"\0" * 5_000_000, b"rubbish"])
+@pytest.mark.parametrize(
+    "profile", [sample_images.srgb_profile(), b"\0" * 5_000_000, b"not a profile"]
+)
 def test_an_srgb_or_invalid_profile_changes_no_pixels(profile: bytes) -> None:
     image = picture()
 
-    prepared = prepare(encoded(image, "webp", lossless=True, icc_profile=profile), PLAN)
+    prepared = prepare(encoded(image, "webp", lossless=True, icc_profile=profile), OPTIONS)
 
     assert opened(prepared.master.data).tobytes() == image.tobytes()
 
@@ -253,7 +255,7 @@ def test_an_image_too_tall_for_every_width_still_gets_a_rendition() -> None:
 
 
 def test_the_limits_of_the_options_apply() -> None:
-    plan = replace(PLAN, limits=ImageLimits(max_pixels=100))
+    plan = replace(OPTIONS, limits=ImageLimits(max_pixels=100))
 
     with pytest.raises(InvalidImage) as caught:
         prepare(encoded(picture(), "png"), plan)
@@ -271,7 +273,7 @@ def test_a_large_webp_is_written_although_the_fast_method_fails() -> None:
         encoded(image, "webp", quality=95, method=1)
 
     file = encode(
-        image, "webp", marks=PLAN.marks, qualities=Qualities(webp_method=1), is_master=True
+        image, "webp", marks=OPTIONS.marks, qualities=Qualities(webp_method=1), is_master=True
     )
 
     assert (file.width, file.height) == (width, height)
@@ -281,7 +283,7 @@ def test_an_image_that_no_encoder_accepts_is_an_invalid_image() -> None:
     image = sample_images.flat("RGB", "red", (70_000, 1))
 
     with pytest.raises(InvalidImage) as caught:
-        encode(image, "jpeg", marks=PLAN.marks, qualities=PLAN.qualities)
+        encode(image, "jpeg", marks=OPTIONS.marks, qualities=OPTIONS.qualities)
 
     assert caught.value.reason == "not_encodable"
 
@@ -289,7 +291,7 @@ def test_an_image_that_no_encoder_accepts_is_an_invalid_image() -> None:
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_another_program_reads_the_metadata(name: str, tmp_path: Path) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+    prepared = prepare(encoded(picture(), name), OPTIONS)
     path = tmp_path / f"master.{prepared.master.extension}"
     path.write_bytes(prepared.master.data)
 
@@ -302,10 +304,10 @@ def test_another_program_reads_the_metadata(name: str, tmp_path: Path) -> None:
     seen = dict(line.split(": ", maxsplit=1) for line in answer.splitlines() if ": " in line)
     seen = {" ".join(key.split()): value for key, value in seen.items()}
 
-    assert seen["[XMP-iptcExt] DigitalSourceType"] == PLAN.marks.digital_source_type
+    assert seen["[XMP-iptcExt] DigitalSourceType"] == OPTIONS.marks.digital_source_type
     assert seen["[XMP-plus] DataMining"].endswith("DMI-PROHIBITED-AIMLTRAINING")
     assert seen["[XMP-photoshop] Credit"] == "Beispiel & Söhne"
-    assert seen["[IFD0] Software"] == PLAN.marks.creator_tool
+    assert seen["[IFD0] Software"] == OPTIONS.marks.creator_tool
 
 
 def _is_near(found: object, wanted: tuple[int, int, int]) -> bool:

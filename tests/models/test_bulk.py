@@ -1,4 +1,4 @@
-"""Many rows go into PostgreSQL by COPY, and nothing tells the difference but the time."""
+"""Many rows are inserted into PostgreSQL by COPY, with the same result as by INSERT."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 Row = TypeVar("Row", bound=Model)
 MANY = bulk.MIN_ROWS + 10
-#: What text formats of a database must not trip over.
-AWKWARD = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
+#: Characters with a special meaning in PostgreSQL's text formats.
+SPECIAL_CHARACTERS = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
 
 
 def events(number: int) -> list[AuditEvent]:
@@ -39,7 +39,7 @@ def events(number: int) -> list[AuditEvent]:
             type="job.requested",
             actor_kind="system",
             actor_id="test",
-            body=f"{AWKWARD} {n}",
+            body=f"{SPECIAL_CHARACTERS} {n}",
         )
         for n in range(number)
     ]
@@ -47,30 +47,32 @@ def events(number: int) -> list[AuditEvent]:
 
 @use_case(audited=False)
 def insert(model: type[Row], rows: list[Row]) -> list[Row]:
-    made: list[Row] = model._default_manager.bulk_create(rows, batch_size=1000)
-    return made
+    inserted: list[Row] = model._default_manager.bulk_create(rows, batch_size=1000)
+    return inserted
 
 
 @pytest.fixture
 def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the tables that are copied into from now on."""
+    """Return a list to which the name of each table is added that rows are copied into."""
     tables: list[str] = []
     copy = bulk.copy_rows
 
-    def noted(model: type[Model], rows: list[Any], *, using: str) -> None:
+    def recording_copy(model: type[Model], rows: list[Any], *, using: str) -> None:
         tables.append(model._meta.db_table)
         copy(model, rows, using=using)
 
-    monkeypatch.setattr(bulk, "copy_rows", noted)
+    monkeypatch.setattr(bulk, "copy_rows", recording_copy)
     return tables
 
 
 def test_copied_values_are_read_back_unchanged(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(MANY))
-    salts = insert(
+    texts = insert(
         AuditPersonalText,
         [
-            AuditPersonalText(event_id=r.pk, field="prompt", salt=bytes(range(256)), value=AWKWARD)
+            AuditPersonalText(
+                event_id=r.pk, field="prompt", salt=bytes(range(256)), value=SPECIAL_CHARACTERS
+            )
             for r in rows
         ],
     )
@@ -81,9 +83,9 @@ def test_copied_values_are_read_back_unchanged(copied: list[str]) -> None:
         assert not row._state.adding
         assert (stored[row.pk].uid, stored[row.pk].at) == (row.uid, row.at)
         assert stored[row.pk].body == row.body
-    secret = AuditPersonalText.objects.get(pk=salts[0].pk)
-    assert bytes(secret.salt) == bytes(range(256))
-    assert secret.value == AWKWARD
+    text = AuditPersonalText.objects.get(pk=texts[0].pk)
+    assert bytes(text.salt) == bytes(range(256))
+    assert text.value == SPECIAL_CHARACTERS
     if connection.vendor == "postgresql":
         assert copied == ["imagegen_auditevent", "imagegen_auditpersonaltext"]
     else:
@@ -100,7 +102,7 @@ def test_copied_json_money_and_times_are_read_back_unchanged(site: Site, copied:
                 stage="prompt",
                 screener="x",
                 outcome="passed",
-                categories=["a", AWKWARD],
+                categories=["a", SPECIAL_CHARACTERS],
                 scores={"a": "0.5"},
                 cost="0.0015",
             )
@@ -109,7 +111,7 @@ def test_copied_json_money_and_times_are_read_back_unchanged(site: Site, copied:
     )
 
     stored = Verdict.objects.get(pk=rows[-1].pk)
-    assert stored.categories == ["a", AWKWARD]
+    assert stored.categories == ["a", SPECIAL_CHARACTERS]
     assert stored.scores == {"a": "0.5"}
     assert str(stored.cost) == "0.0015"
     assert stored.created_at is not None
@@ -169,13 +171,13 @@ def test_a_copy_outside_of_a_use_case_is_refused() -> None:
 
 def test_a_related_row_saved_after_its_assignment_is_used() -> None:
     rows = events(MANY)
-    secrets = [AuditPersonalText(event=row, field="prompt", salt=b"x", value="y") for row in rows]
+    texts = [AuditPersonalText(event=row, field="prompt", salt=b"x", value="y") for row in rows]
 
     insert(AuditEvent, rows)
-    insert(AuditPersonalText, secrets)
+    insert(AuditPersonalText, texts)
 
-    found = AuditPersonalText.objects.values_list("event_id", flat=True).order_by("pk")
-    assert list(found) == [row.pk for row in rows]
+    stored = AuditPersonalText.objects.values_list("event_id", flat=True).order_by("pk")
+    assert list(stored) == [row.pk for row in rows]
 
 
 def test_rows_are_copied_to_the_database_that_the_router_names_for_writes(

@@ -31,10 +31,10 @@ def test_every_value_has_a_label_in_each_language_and_no_two_share_one(kind: typ
 
 
 def test_the_labels_contain_no_removed_value() -> None:
-    strangers = {
+    unknown = {
         kind.__name__: sorted(set(map(str, labels)) - {member.value for member in kind})
         for kind, labels in LABELS.items()
         if set(map(str, labels)) - {member.value for member in kind}
     }
 
-    assert strangers == {}
+    assert unknown == {}

@@ -1,4 +1,4 @@
-"""A listed term is found however it is dressed up, and no other word is taken for it."""
+"""A listed term is found also if it is disguised, and no other word is blocked."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_other_words_pass(text: str) -> None:
 
 def test_a_sites_own_terms_extend_or_replace_the_default_ones(tmp_path: Path) -> None:
     file = tmp_path / "terms.txt"
-    file.write_text("# our rivals\nAcme Corp\n", encoding="utf-8")
+    file.write_text("# competitors\nAcme Corp\n", encoding="utf-8")
     screener = BlockList(terms=["Globex"], file=str(file), defaults=False)
 
     assert screener.screen_text("A mug of ACME corp").outcome is VerdictOutcome.BLOCKED
