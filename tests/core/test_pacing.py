@@ -18,19 +18,19 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 def test_no_window_has_more_calls_than_a_burst_and_the_rate(
     rate: int, burst: int, gaps: list[float]
 ) -> None:
-    """The rule as it is kept in the database, over any pattern of arrivals."""
+    """Apply the algorithm as the database does, to calls at any times."""
     next_at, now = NOON - timedelta(days=1), NOON
     each, ahead = pacing.interval(rate), pacing.headroom(rate, burst)
-    let_through: list[datetime] = []
+    allowed: list[datetime] = []
     for gap in gaps:
         now += timedelta(seconds=gap)
         if pacing.wait_seconds(next_at, now=now, ahead=ahead) == 0:
             next_at = max(next_at, now) + each
-            let_through.append(now)
+            allowed.append(now)
 
-    for first, start in enumerate(let_through):
-        inside = sum(1 for moment in let_through[first:] if moment - start < timedelta(seconds=1))
-        assert inside <= burst + 1 + rate / 60
+    for first, start in enumerate(allowed):
+        in_window = sum(1 for at in allowed[first:] if at - start < timedelta(seconds=1))
+        assert in_window <= burst + 1 + rate / 60
 
 
 def test_a_cooldown_is_as_long_as_named_and_doubles_if_none_is_named() -> None:

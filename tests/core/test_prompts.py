@@ -62,7 +62,7 @@ def test_a_value_of_the_wrong_kind_is_refused_with_the_variables_name(
     variables = variables_from([variable])
     name = str(variable["name"])
 
-    with pytest.raises(PromptTemplateError) as fault:
+    with pytest.raises(PromptTemplateError) as caught:
         render(f"{{{{ {name} }}}}", variables, {name: value})
 
-    assert fault.value.variable == name
+    assert caught.value.variable == name

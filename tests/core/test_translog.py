@@ -86,8 +86,8 @@ CLASSIC_CONSISTENCY = {
 LEAVES = [leaf_hash(f"body {n}") for n in range(3000)]
 
 
-def textbook_root(leaves: Sequence[bytes]) -> bytes:
-    """Compute the root as RFC 9162 section 2.1.1 defines it, word by word."""
+def rfc_root(leaves: Sequence[bytes]) -> bytes:
+    """Compute the root as RFC 9162 section 2.1.1 defines it."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
@@ -95,11 +95,11 @@ def textbook_root(leaves: Sequence[bytes]) -> bytes:
     k = 1
     while k * 2 < len(leaves):
         k *= 2
-    left, right = textbook_root(leaves[:k]), textbook_root(leaves[k:])
+    left, right = rfc_root(leaves[:k]), rfc_root(leaves[k:])
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def textbook_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
+def rfc_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     """Compute PATH of RFC 9162 section 2.1.3.1."""
     if len(leaves) == 1:
         return []
@@ -107,24 +107,24 @@ def textbook_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     while k * 2 < len(leaves):
         k *= 2
     if index < k:
-        return [*textbook_inclusion(index, leaves[:k]), textbook_root(leaves[k:])]
-    return [*textbook_inclusion(index - k, leaves[k:]), textbook_root(leaves[:k])]
+        return [*rfc_inclusion(index, leaves[:k]), rfc_root(leaves[k:])]
+    return [*rfc_inclusion(index - k, leaves[k:]), rfc_root(leaves[:k])]
 
 
-def textbook_consistency(old: int, leaves: Sequence[bytes], *, whole: bool = True) -> list[bytes]:
+def rfc_consistency(old: int, leaves: Sequence[bytes], *, whole: bool = True) -> list[bytes]:
     """Compute SUBPROOF of RFC 9162 section 2.1.4.1."""
     if old == len(leaves):
-        return [] if whole else [textbook_root(leaves)]
+        return [] if whole else [rfc_root(leaves)]
     k = 1
     while k * 2 < len(leaves):
         k *= 2
     if old <= k:
-        return [*textbook_consistency(old, leaves[:k], whole=whole), textbook_root(leaves[k:])]
-    return [*textbook_consistency(old - k, leaves[k:], whole=False), textbook_root(leaves[:k])]
+        return [*rfc_consistency(old, leaves[:k], whole=whole), rfc_root(leaves[k:])]
+    return [*rfc_consistency(old - k, leaves[k:], whole=False), rfc_root(leaves[:k])]
 
 
 class Store:
-    """Keeps tiles as the database would."""
+    """Stores tiles in memory, as the database does."""
 
     def __init__(self) -> None:
         self.tiles: dict[TileId, bytes] = {}
@@ -173,11 +173,11 @@ def test_roots_equal_the_known_vectors(size: int) -> None:
     assert verify_bodies(enumerate(CLASSIC_LEAVES[:size])).root.hex() == CLASSIC_ROOTS[size]
 
 
-@pytest.mark.parametrize(("place", "expected"), CLASSIC_INCLUSION.items())
+@pytest.mark.parametrize(("leaf", "expected"), CLASSIC_INCLUSION.items())
 def test_inclusion_proofs_equal_the_known_vectors(
-    place: tuple[int, int], expected: list[str]
+    leaf: tuple[int, int], expected: list[str]
 ) -> None:
-    index, size = place
+    index, size = leaf
     tiles = TileReader(Store.holding([leaf_hash(body) for body in CLASSIC_LEAVES]).fetch)
 
     assert hexes(inclusion_proof(tiles, index=index, size=size)) == expected
@@ -193,26 +193,26 @@ def test_consistency_proofs_equal_the_known_vectors(
     assert hexes(consistency_proof(tiles, old_size=old_size, size=size)) == expected
 
 
-# Against the textbook, for every small size
+# Compared with the definitions of RFC 9162, for every small size
 
 
 @pytest.mark.parametrize("size", range(71))
 def test_every_root_and_proof_of_a_small_log_equals_that_of_rfc_9162(size: int) -> None:
     leaves, tiles = LEAVES[:size], TileReader(STORE.fetch)
-    root = textbook_root(leaves)
+    root = rfc_root(leaves)
 
     assert frontier_of(leaves).root() == tiles.root(size) == root
     for index in range(size):
         proof = inclusion_proof(tiles, index=index, size=size)
-        assert proof == textbook_inclusion(index, leaves)
+        assert proof == rfc_inclusion(index, leaves)
         assert verify_inclusion(index=index, size=size, leaf=leaves[index], proof=proof, root=root)
     for old_size in range(1, size + 1):
         proof = consistency_proof(tiles, old_size=old_size, size=size)
-        assert proof == textbook_consistency(old_size, leaves)
+        assert proof == rfc_consistency(old_size, leaves)
         assert verify_consistency(
             old_size=old_size,
             size=size,
-            old_root=textbook_root(leaves[:old_size]),
+            old_root=rfc_root(leaves[:old_size]),
             root=root,
             proof=proof,
         )
@@ -228,7 +228,7 @@ def test_roots_and_proofs_of_larger_logs_verify(size: int, data: st.DataObject) 
     inclusion = inclusion_proof(tiles, index=index, size=size)
     consistency = consistency_proof(tiles, old_size=old_size, size=size)
 
-    assert tiles.root(size) == root == textbook_root(LEAVES[:size])
+    assert tiles.root(size) == root == rfc_root(LEAVES[:size])
     assert tiles.leaf(index) == LEAVES[index]
     assert verify_inclusion(index=index, size=size, leaf=LEAVES[index], proof=inclusion, root=root)
     assert verify_consistency(
@@ -244,7 +244,7 @@ def test_an_inclusion_proof_is_valid_for_one_leaf_index_and_root_only(size: int)
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
     for index in range(size):
         proof = inclusion_proof(tiles, index=index, size=size)
-        good: dict[str, Any] = {
+        valid: dict[str, Any] = {
             "index": index,
             "size": size,
             "leaf": LEAVES[index],
@@ -265,9 +265,9 @@ def test_an_inclusion_proof_is_valid_for_one_leaf_index_and_root_only(size: int)
             *({"proof": proof[:k]} for k in range(len(proof))),
         ]
 
-        assert verify_inclusion(**good)
+        assert verify_inclusion(**valid)
         for forgery in forgeries:
-            assert not verify_inclusion(**good | forgery), forgery
+            assert not verify_inclusion(**valid | forgery), forgery
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 8, 13, 33])
@@ -276,7 +276,7 @@ def test_a_consistency_proof_is_valid_for_its_two_logs_only(size: int) -> None:
     for old_size in range(1, size):
         old_root = frontier_of(LEAVES[:old_size]).root()
         proof = consistency_proof(tiles, old_size=old_size, size=size)
-        good: dict[str, Any] = {
+        valid: dict[str, Any] = {
             "old_size": old_size,
             "size": size,
             "old_root": old_root,
@@ -298,25 +298,25 @@ def test_a_consistency_proof_is_valid_for_its_two_logs_only(size: int) -> None:
             *({"proof": proof[:k]} for k in range(len(proof))),
         ]
 
-        assert verify_consistency(**good)
+        assert verify_consistency(**valid)
         for forgery in forgeries:
-            assert not verify_consistency(**good | forgery), forgery
+            assert not verify_consistency(**valid | forgery), forgery
 
 
 def test_every_log_is_consistent_with_the_empty_one_and_itself() -> None:
     root = frontier_of(LEAVES[:5]).root()
 
-    def holds(old_size: int, old_root: bytes, proof: Sequence[bytes] = ()) -> bool:
+    def is_consistent(old_size: int, old_root: bytes, proof: Sequence[bytes] = ()) -> bool:
         return verify_consistency(
             old_size=old_size, size=5, old_root=old_root, root=root, proof=proof
         )
 
-    assert holds(0, EMPTY_ROOT)
-    assert not holds(0, root)
-    assert not holds(0, EMPTY_ROOT, [root])
-    assert holds(5, root)
-    assert not holds(5, EMPTY_ROOT)
-    assert not holds(5, root, [root])
+    assert is_consistent(0, EMPTY_ROOT)
+    assert not is_consistent(0, root)
+    assert not is_consistent(0, EMPTY_ROOT, [root])
+    assert is_consistent(5, root)
+    assert not is_consistent(5, EMPTY_ROOT)
+    assert not is_consistent(5, root, [root])
     assert consistency_proof(TileReader(STORE.fetch), old_size=0, size=5) == []
 
 
@@ -342,7 +342,7 @@ def test_a_frontier_read_from_bytes_is_equal_and_can_grow(size: int) -> None:
     again = Frontier.from_bytes(frontier.to_bytes())
     again.add(LEAVES[size])
 
-    assert again.root() == textbook_root(LEAVES[: size + 1])
+    assert again.root() == rfc_root(LEAVES[: size + 1])
     assert frontier.size == size
     assert len(frontier.to_bytes()) == 8 + 32 * size.bit_count()
 
@@ -386,7 +386,7 @@ def test_tiles_do_not_depend_on_how_the_leaves_were_grouped(steps: list[int]) ->
 
     at_once = Store.holding(LEAVES[: store.size])
     assert store.tiles == at_once.tiles
-    assert TileReader(store.fetch).root(store.size) == textbook_root(LEAVES[: store.size])
+    assert TileReader(store.fetch).root(store.size) == rfc_root(LEAVES[: store.size])
 
 
 def test_three_levels_of_tiles_have_the_right_hashes() -> None:
@@ -483,8 +483,8 @@ def test_bodies_give_the_root_and_a_frontier_to_continue_from() -> None:
 
     assert (first.size, first.gap) == (600, None)
     assert (rest.size, rest.gap) == (1000, None)
-    assert rest.root == textbook_root(LEAVES[:1000])
-    assert first.root == textbook_root(LEAVES[:600])
+    assert rest.root == rfc_root(LEAVES[:1000])
+    assert first.root == rfc_root(LEAVES[:600])
 
 
 @pytest.mark.parametrize(
@@ -502,7 +502,7 @@ def test_the_first_gap_is_reported_and_the_bodies_before_it_are_hashed(
     walk = verify_bodies((n, f"body {n}") for n in numbers)
 
     assert walk.gap == gap
-    assert walk.root == textbook_root(LEAVES[: gap.expected])
+    assert walk.root == rfc_root(LEAVES[: gap.expected])
 
 
 def test_a_changed_body_changes_the_root() -> None:

@@ -27,7 +27,7 @@ def test_a_size_is_parsed_from_several_notations(text: str) -> None:
     ["", "x", "1024", "1024x", "x768", "0x5", "5x0", "-1x5", "5x-1", "1.5x2", "axb", "1x2x3"],
 )
 def test_an_invalid_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - int() and we both refuse, each in its words
+    with pytest.raises(ValueError):  # noqa: PT011 - raised by int() or by us, with different texts
         Size.parse(text)
 
 
@@ -42,7 +42,7 @@ RANGE = SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536
 
 
 @pytest.mark.parametrize(
-    ("rule", "size", "complaint"),
+    ("rule", "size", "reason"),
     [
         (SizeRule(), Size(1, 1), ""),
         (SizeRule(), Size(99_999, 1), ""),
@@ -64,13 +64,13 @@ RANGE = SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536
     ],
 )
 def test_a_size_rule_says_why_a_size_is_not_supported(
-    rule: SizeRule, size: Size, complaint: str
+    rule: SizeRule, size: Size, reason: str
 ) -> None:
-    found = rule.error_for(size)
+    problem = rule.error_for(size)
 
-    assert (found is None) == (not complaint)
-    if found is not None:
-        assert (found.part, str(found.reason)) == ("size", complaint)
+    assert (problem is None) == (not reason)
+    if problem is not None:
+        assert (problem.part, str(problem.reason)) == ("size", reason)
 
 
 def test_only_generation_needs_no_input_image() -> None:

@@ -19,7 +19,7 @@ PILLOW = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 MEDIA_TYPES = {name: f"image/{name}" for name in PILLOW}
 FORMATS = tuple(PILLOW)
 SENTINEL = b"<script>alert('sentinel-7f3a')</script>"
-NASTY = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
+SPECIAL_TEXT = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
 
 MARKS = XmpFields(
     digital_source_type=GENERATED,
@@ -28,7 +28,7 @@ MARKS = XmpFields(
     creator_tool="imagegen_app 0.1",
     document_id="xmp.did:5d9e",
     instance_id="xmp.iid:77aa",
-    prompt=NASTY,
+    prompt=SPECIAL_TEXT,
     prompt_writer="Zoë O'Neill",
     credit="Beispiel & Söhne",
     data_mining_prohibited=True,

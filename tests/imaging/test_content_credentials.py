@@ -123,7 +123,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
 
 
 @pytest.mark.parametrize(
-    ("operation", "source_type", "verb"),
+    ("operation", "source_type", "action"),
     [
         (Operation.EDIT, COMPOSITE, "c2pa.edited"),
         (Operation.INPAINT, COMPOSITE, "c2pa.edited"),
@@ -134,7 +134,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
     ],
 )
 def test_a_changed_image_names_its_parent_and_the_kind_of_change(
-    operation: Operation, source_type: str, verb: str, signing: SigningIdentity, anchor: str
+    operation: Operation, source_type: str, action: str, signing: SigningIdentity, anchor: str
 ) -> None:
     parent = Parent(generated("png", signing), "image/png", "before")
     mask = Parent(encoded(picture(mode="L"), "png"), "image/png", "mask", "inputTo")
@@ -151,7 +151,7 @@ def test_a_changed_image_names_its_parent_and_the_kind_of_change(
     )
 
     read = read_content_credentials(signed, "image/webp", trust_anchors=anchor)
-    assert (read.state, read.actions) == ("trusted", ("c2pa.opened", verb))
+    assert (read.state, read.actions) == ("trusted", ("c2pa.opened", action))
     assert (read.digital_source_type, read.ingredients) == (source_type, 2)
 
 
@@ -199,7 +199,7 @@ def test_a_flipped_bit_in_the_pixels_is_detected(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
     signed = bytearray(generated(name, signing))
-    # The last fifth is pixels in all four, save PNG's closing chunk and WebP's credentials.
+    # These positions are pixel data in all four formats.
     at = signed.index(b"C2PA") - 40 if name == "webp" else len(signed) - 60
     signed[at] ^= 1
 
@@ -220,16 +220,16 @@ def test_missing_and_unreadable_content_credentials_are_distinguished(name: str)
     data = encoded(picture(), name)
 
     assert read_content_credentials(data, MEDIA_TYPES[name]).state == "none"
-    for foreign in (
+    for damaged in (
         b"",
-        b"not a profile",
+        b"not an image",
         b"<svg/>",
         data[:9],
         data[: len(data) // 2] + b"\0" * 99,
     ):
-        assert read_content_credentials(foreign, MEDIA_TYPES[name]).state in {"unreadable", "none"}
+        assert read_content_credentials(damaged, MEDIA_TYPES[name]).state in {"unreadable", "none"}
     assert read_content_credentials(data, "text/html").state == "unreadable"
-    assert read_content_credentials(b"not a profile", MEDIA_TYPES[name]).state == "unreadable"
+    assert read_content_credentials(b"not an image", MEDIA_TYPES[name]).state == "unreadable"
 
 
 def test_encoding_again_removes_the_content_credentials(signing: SigningIdentity) -> None:
@@ -241,32 +241,34 @@ def test_encoding_again_removes_the_content_credentials(signing: SigningIdentity
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """Answer on a local address, and keep what was asked."""
-    asked: list[bytes] = []
+    """Listen on a local address, answer 404 and record the requests."""
+    requests: list[bytes] = []
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         while True:
             try:
-                line, _ = server.accept()
+                connection, _ = server.accept()
             except OSError:
                 return
-            with line:
-                asked.append(line.recv(4096))
-                line.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            with connection:
+                requests.append(connection.recv(4096))
+                connection.sendall(
+                    b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}/manifest", asked
+    yield f"http://127.0.0.1:{server.getsockname()[1]}/manifest", requests
     server.shutdown(socket.SHUT_RDWR)
     server.close()
     thread.join(timeout=10)
 
 
-def naming_an_address(signing: SigningIdentity, url: str) -> bytes:
-    """Return a JPEG whose manifest lies at an address, as any stranger could make it."""
+def with_remote_manifest(signing: SigningIdentity, url: str) -> bytes:
+    """Return a JPEG that refers to a manifest at a URL, as anybody could create it."""
     claim = {
-        "claim_generator_info": [{"name": "stranger", "version": "1"}],
+        "claim_generator_info": [{"name": "other", "version": "1"}],
         "assertions": [
             {
                 "label": "c2pa.actions.v2",
@@ -292,8 +294,8 @@ def naming_an_address(signing: SigningIdentity, url: str) -> bytes:
 def test_a_url_inside_a_file_is_never_requested(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
-    url, asked = listener
-    data = naming_an_address(signing, url)
+    url, requests = listener
+    data = with_remote_manifest(signing, url)
     assert url.encode() in data
 
     read = read_content_credentials(data, "image/jpeg")
@@ -310,32 +312,32 @@ def test_a_url_inside_a_file_is_never_requested(
 
     assert read.state == "unreadable"
     assert read_content_credentials(signed, "image/png").state == "valid"
-    assert asked == []
+    assert requests == []
 
 
 def test_the_library_requests_the_url_with_its_own_settings(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
-    # This is what proves that the test above can fail.
-    url, asked = listener
-    data = naming_an_address(signing, url)
+    # Shows that the test above would fail without our settings.
+    url, requests = listener
+    data = with_remote_manifest(signing, url)
 
     with Context() as context, pytest.raises(C2paError):
         Reader("image/jpeg", io.BytesIO(data), context=context)
 
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_an_unreachable_time_stamp_authority_is_named(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
-    url, asked = listener
+    url, requests = listener
 
     with pytest.raises(SigningFailed) as caught:
         generated("png", replace(signing, tsa_url=url))
 
     assert caught.value.reason == "time_stamp"
-    assert len(asked) >= 1
+    assert len(requests) >= 1
 
 
 def test_a_key_of_another_certificate_is_refused_and_not_printed(signing: SigningIdentity) -> None:

@@ -19,7 +19,7 @@ def test_an_unacceptable_file_is_refused_with_its_reason(case: str) -> None:
     with pytest.raises(InvalidImage) as caught:
         inspect(data, limits=LIMITS)
 
-    # A decoder may notice at another place that the pixels are missing.
+    # Some decoders report missing pixels as truncation.
     allowed = {"damaged", "truncated"} if reason == "damaged" else {reason}
     assert caught.value.reason in allowed
     assert str(caught.value) == MESSAGES[caught.value.reason]
@@ -63,11 +63,11 @@ def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> No
 
 
 def _pixels(data: bytes) -> int:
-    """Return how many pixels came out; 0 where the image was refused for a known reason."""
+    """Return the number of decoded pixels; 0 if the image is refused for a known reason."""
     try:
         found = inspect(data, limits=LIMITS)
-    except InvalidImage as fault:
-        return 0 if fault.reason in MESSAGES else LIMITS.max_pixels + 1
+    except InvalidImage as error:
+        return 0 if error.reason in MESSAGES else LIMITS.max_pixels + 1
     return found.width * found.height
 
 

@@ -74,7 +74,7 @@ def test_the_packet_is_xml_with_the_names_of_iptc() -> None:
     assert found[iptc + "DigitalSourceType"] == MARKS.digital_source_type
     assert found[iptc + "AISystemUsed"] == MARKS.ai_system
     assert found[iptc + "AISystemVersionUsed"] == MARKS.ai_system_version
-    assert found[iptc + "AIPromptInformation"] == sample_images.NASTY
+    assert found[iptc + "AIPromptInformation"] == sample_images.SPECIAL_TEXT
     assert found[iptc + "AIPromptWriterName"] == "Zoë O'Neill"
     assert found["{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"] == DATA_MINING_PROHIBITED
 
@@ -104,7 +104,7 @@ def test_a_derived_file_has_the_same_document_id_and_another_instance_id() -> No
 
 
 def test_the_prompt_is_not_printed() -> None:
-    assert sample_images.NASTY not in repr(MARKS) + repr(parse_xmp(build_xmp(MARKS)))
+    assert sample_images.SPECIAL_TEXT not in repr(MARKS) + repr(parse_xmp(build_xmp(MARKS)))
 
 
 LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(

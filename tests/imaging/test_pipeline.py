@@ -63,7 +63,7 @@ def test_every_file_has_the_metadata_and_its_own_instance_id(name: str) -> None:
     read = [read_xmp(file.data) for file in files(prepared)]
 
     assert {marks.digital_source_type for marks in read} == {OPTIONS.marks.digital_source_type}
-    assert {marks.prompt for marks in read} == {sample_images.NASTY}
+    assert {marks.prompt for marks in read} == {sample_images.SPECIAL_TEXT}
     assert {marks.document_id for marks in read} == {OPTIONS.marks.document_id}
     assert [marks.instance_id for marks in read] == [file.instance_id for file in files(prepared)]
     assert len({marks.instance_id for marks in read}) == len(read)
@@ -255,10 +255,10 @@ def test_an_image_too_tall_for_every_width_still_gets_a_rendition() -> None:
 
 
 def test_the_limits_of_the_options_apply() -> None:
-    plan = replace(OPTIONS, limits=ImageLimits(max_pixels=100))
+    options = replace(OPTIONS, limits=ImageLimits(max_pixels=100))
 
     with pytest.raises(InvalidImage) as caught:
-        prepare(encoded(picture(), "png"), plan)
+        prepare(encoded(picture(), "png"), options)
 
     assert caught.value.reason == "too_many_pixels"
 

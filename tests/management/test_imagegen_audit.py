@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def own_key(settings: Any, tmp_path: Path) -> None:
-    """Give each test a key of its own."""
+    """Give each test its own signing key."""
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "STATE_DIR": tmp_path / "state",
@@ -39,7 +39,7 @@ def run(*arguments: str) -> str:
 
 
 def exit_code(*arguments: str) -> tuple[int, str]:
-    """Return how the failing command ends, and what it printed."""
+    """Return exit code and output of a command that must fail."""
     out = StringIO()
     with pytest.raises(CommandError) as caught:
         call_command("imagegen_audit", *arguments, stdout=out)
@@ -115,9 +115,9 @@ def test_a_checkpoint_seals_and_prints_what_an_auditor_needs() -> None:
 def test_a_checkpoint_can_be_printed_as_json() -> None:
     append(1)
 
-    made = json.loads(run("checkpoint", "--json"))
+    printed = json.loads(run("checkpoint", "--json"))
 
-    assert notes.verify_checkpoint(made["note"], made["vkey"]).root.hex() == made["root"]
+    assert notes.verify_checkpoint(printed["note"], printed["vkey"]).root.hex() == printed["root"]
 
 
 def test_an_export_can_be_verified_from_its_files_alone(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_an_altered_log_is_not_signed_by_the_command_either() -> None:
 
 def test_an_unreadable_key_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / log_key.FILE_NAME).write_text("no key")
+    (tmp_path / "state" / log_key.FILE_NAME).write_text("not a key")
 
     with pytest.raises(CommandError, match="not a private key"):
         run("verify")
