@@ -192,7 +192,7 @@ def verify_note(note: str, vkey: str) -> Note:
         if signature.name == key.name and hmac.compare_digest(signature.key_id, key.key_id)
     ]
     if not matching:
-        raise NotSigned("the note has no signature by this key")
+        raise NotSigned("the note has no signature of this key")
     public_key = Ed25519PublicKey.from_public_bytes(key.public_key)
     for signature in matching:
         try:
