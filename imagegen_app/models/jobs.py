@@ -28,7 +28,7 @@ from imagegen_app.models.templates import TemplateVersion
 
 _FINAL = sorted(s.value for s in FINAL_STATES)
 _LIVE = sorted(s.value for s in LIVE_ATTEMPT_STATES)
-POLICIES = [
+UNKNOWN_OUTCOME_POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
 ]
@@ -168,7 +168,10 @@ class Job(Record):
     )
 
     unknown_outcome_policy = models.CharField(
-        _("when the outcome is unknown"), max_length=14, choices=POLICIES, default="at_most_once"
+        _("when the outcome is unknown"),
+        max_length=14,
+        choices=UNKNOWN_OUTCOME_POLICIES,
+        default="at_most_once",
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
     #: Shares the queue fairly: requesters alternate, however many jobs each has queued.
