@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: The ids of all checks with the problem that each reports; the reference is generated from this.
 CHECKS = {
-    "imagegen.E001": "IMAGEGEN holds an unknown key, or a value of the wrong type.",
+    "imagegen.E001": "IMAGEGEN has an unknown key, or a value of the wrong type.",
     "imagegen.E002": "The engine cannot be imported.",
     "imagegen.E003": "The storage alias is missing from STORAGES.",
     "imagegen.E004": "Private files are stored where the web server serves every file.",

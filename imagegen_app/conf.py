@@ -276,7 +276,7 @@ def read(raw: Any) -> Settings:
 
 
 def state_dir() -> Path:
-    """Return the folder for the spool and for keys made on first use.
+    """Return the folder for the spool and for keys that are created on first use.
 
     :raises InvalidSettings: if neither `STATE_DIR` nor the site's `BASE_DIR` is set.
     """

@@ -59,10 +59,10 @@ def test_a_wrong_setting_is_reported_with_its_remedy(
 ) -> None:
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, **mistake}
 
-    found = checks.check_settings()
+    messages = checks.check_settings()
 
-    assert code in {message.id for message in found}
-    assert all(message.hint for message in found)
+    assert code in {message.id for message in messages}
+    assert all(message.hint for message in messages)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_an_api_key_in_the_settings_is_detected_and_not_printed(settings: Any, k
         "CREDENTIALS": {"a": {"SOURCE": key, "HOSTS": ["api.example.com"]}},
     }
 
-    (found,) = checks.check_settings()
+    (message,) = checks.check_settings()
 
-    assert (found.id, "the key itself" in found.msg) == ("imagegen.E005", True)
-    assert "renew the key" in str(found.hint)
-    assert key not in str(found)
+    assert (message.id, "the key itself" in message.msg) == ("imagegen.E005", True)
+    assert "renew the key" in str(message.hint)
+    assert key not in str(message)
 
 
 def test_the_most_similar_key_is_suggested(settings: Any) -> None:
@@ -92,9 +92,9 @@ def test_the_most_similar_key_is_suggested(settings: Any) -> None:
 
 
 def test_the_demos_settings_pass_all_checks() -> None:
-    found = django_checks.run_checks(tags=["imagegen"])
+    messages = django_checks.run_checks(tags=["imagegen"])
 
-    assert [m.id for m in found] == []
+    assert [m.id for m in messages] == []
 
 
 def test_production_needs_a_certificate_and_no_failpoints(
@@ -104,6 +104,6 @@ def test_production_needs_a_certificate_and_no_failpoints(
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, "SUPERUSER_BYPASS": True}
     monkeypatch.setenv("IMAGEGEN_FAILPOINTS", "x@/nowhere")
 
-    found = {message.id for message in checks.check_deployment()}
+    ids = {message.id for message in checks.check_deployment()}
 
-    assert found == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}
+    assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}

@@ -20,9 +20,9 @@ each_class = pytest.mark.parametrize("error", CLASSES, ids=lambda item: item.__n
 
 
 def test_the_tree_is_complete_and_its_codes_are_unique() -> None:
-    ours = {code: item for code, item in all_errors().items() if item.__module__ == errors.__name__}
+    own = {code: item for code, item in all_errors().items() if item.__module__ == errors.__name__}
 
-    assert sorted(ours.values(), key=lambda item: item.__name__) == CLASSES
+    assert sorted(own.values(), key=lambda item: item.__name__) == CLASSES
     assert len({item.code for item in CLASSES}) == len(CLASSES)
 
 
@@ -59,7 +59,7 @@ def test_an_error_stores_technical_details_and_does_not_print_them(
 
 
 def test_a_given_message_replaces_that_of_the_class() -> None:
-    assert str(ProviderError("The model is asleep.")) == "The model is asleep."
+    assert str(ProviderError("The model is being loaded.")) == "The model is being loaded."
 
 
 def test_a_rate_limit_error_has_the_seconds_to_wait() -> None:
@@ -75,11 +75,11 @@ def test_a_block_has_its_stage_and_categories() -> None:
 
 
 def test_a_class_defined_elsewhere_is_listed_too() -> None:
-    class Singed(RateLimited):
-        """The provider is on fire."""
+    class Overheated(RateLimited):
+        """The provider is overheated."""
 
-        code = "singed_for_this_test"
+        code = "overheated_for_this_test"
 
-    found = all_errors()
+    classes = all_errors()
 
-    assert found["singed_for_this_test"] is Singed
+    assert classes["overheated_for_this_test"] is Overheated

@@ -13,7 +13,7 @@ from imagegen_app.imaging.errors import InvalidImage
 
 
 @dataclass(frozen=True)
-class Foreign:
+class OtherClass:
     """A class that the parent process must not unpickle."""
 
     value: int = 1
@@ -60,8 +60,8 @@ def raise_unexpected() -> None:
     raise KeyError("something unexpected")
 
 
-def answer_with_foreign_class() -> Foreign:
-    return Foreign()
+def answer_with_other_class() -> OtherClass:
+    return OtherClass()
 
 
 def modules() -> list[str]:

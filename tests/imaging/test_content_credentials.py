@@ -90,8 +90,8 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     assert (trusted.state, trusted.failures) == ("trusted", ())
     assert len(signed) - len(master.data) <= 15_000
     assert read_xmp(signed).digital_source_type == MARKS.digital_source_type
-    found = inspect(signed, limits=ImageLimits())
-    assert found.has_credentials
+    inspected = inspect(signed, limits=ImageLimits())
+    assert inspected.has_credentials
 
 
 @pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])

@@ -65,10 +65,10 @@ def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> No
 def _pixels(data: bytes) -> int:
     """Return the number of decoded pixels; 0 if the image is refused for a known reason."""
     try:
-        found = inspect(data, limits=LIMITS)
+        inspected = inspect(data, limits=LIMITS)
     except InvalidImage as error:
         return 0 if error.reason in MESSAGES else LIMITS.max_pixels + 1
-    return found.width * found.height
+    return inspected.width * inspected.height
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def _pixels(data: bytes) -> int:
 def test_a_valid_image_is_described(name: str, mode: str) -> None:
     data = sample_images.encoded(sample_images.picture(mode=mode), name)
 
-    found = inspect(data, limits=LIMITS)
+    inspected = inspect(data, limits=LIMITS)
 
-    assert (found.format, found.media_type) == (name, f"image/{name}")
-    assert (found.width, found.height) == (160, 120)
-    assert found.has_alpha is (mode == "RGBA")
-    assert not found.has_credentials
-    assert found.size == len(data)
+    assert (inspected.format, inspected.media_type) == (name, f"image/{name}")
+    assert (inspected.width, inspected.height) == (160, 120)
+    assert inspected.has_alpha is (mode == "RGBA")
+    assert not inspected.has_credentials
+    assert inspected.size == len(data)
 
 
 def test_the_content_determines_the_format() -> None:

@@ -25,14 +25,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[DecoderPool]:
-    with DecoderPool(workers=2, timeout=20) as made:
-        yield made
+    with DecoderPool(workers=2, timeout=20) as pool:
+        yield pool
 
 
 @pytest.fixture
 def impatient_pool() -> Iterator[DecoderPool]:
-    with DecoderPool(workers=1, timeout=0.3) as made:
-        yield made
+    with DecoderPool(workers=1, timeout=0.3) as pool:
+        yield pool
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
@@ -134,7 +134,7 @@ def test_decoder_processes_are_reused(impatient_pool: DecoderPool) -> None:
     assert len({impatient_pool.run(hostile_decoders.process_id) for _ in range(5)}) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
 def test_more_memory_than_allowed_is_refused() -> None:
     with DecoderPool(workers=1, memory=256 * MIB) as pool:
         assert pool.run(hostile_decoders.eat, 100) == 100 * MIB
@@ -146,7 +146,7 @@ def test_more_memory_than_allowed_is_refused() -> None:
         assert pool.run(hostile_decoders.eat, 100) == 100 * MIB
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps RLIMIT_AS")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
 def test_an_image_that_needs_too_much_memory_is_refused() -> None:
     data = encoded(sample_images.flat("RGB", "red", (6000, 6000)), "png")
 
@@ -167,7 +167,7 @@ def test_an_unexpected_exception_is_an_invalid_image_that_names_its_class(
 
 def test_an_answer_can_contain_our_own_classes_only(pool: DecoderPool) -> None:
     with pytest.raises(InvalidImage) as caught:
-        pool.run(hostile_decoders.answer_with_foreign_class)
+        pool.run(hostile_decoders.answer_with_other_class)
 
     assert caught.value.reason == "decoder_died"
     assert pool.run(hostile_decoders.echo, b"next") == b"next"
@@ -228,8 +228,8 @@ busy = threading.Thread(target=lambda: pool.run(hostile_decoders.echo, b"x" * 50
 busy.start()
 child = os.fork()
 if child == 0:
-    mine = pool.run(hostile_decoders.process_id)
-    ok = mine != parents and pool.run(hostile_decoders.echo, b"a") == b"a"
+    own = pool.run(hostile_decoders.process_id)
+    ok = own != parents and pool.run(hostile_decoders.echo, b"a") == b"a"
     pool.close()
     os._exit(0 if ok else 3)
 busy.join()

@@ -70,13 +70,13 @@ def test_the_packet_is_xml_with_the_names_of_iptc() -> None:
     root = ET.fromstring(build_xmp(MARKS))  # noqa: S314 - our own packet
 
     iptc = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
-    found = {element.tag: element.text for element in root.iter()}
-    assert found[iptc + "DigitalSourceType"] == MARKS.digital_source_type
-    assert found[iptc + "AISystemUsed"] == MARKS.ai_system
-    assert found[iptc + "AISystemVersionUsed"] == MARKS.ai_system_version
-    assert found[iptc + "AIPromptInformation"] == sample_images.SPECIAL_TEXT
-    assert found[iptc + "AIPromptWriterName"] == "Zoë O'Neill"
-    assert found["{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"] == DATA_MINING_PROHIBITED
+    properties = {element.tag: element.text for element in root.iter()}
+    assert properties[iptc + "DigitalSourceType"] == MARKS.digital_source_type
+    assert properties[iptc + "AISystemUsed"] == MARKS.ai_system
+    assert properties[iptc + "AISystemVersionUsed"] == MARKS.ai_system_version
+    assert properties[iptc + "AIPromptInformation"] == sample_images.SPECIAL_TEXT
+    assert properties[iptc + "AIPromptWriterName"] == "Zoë O'Neill"
+    assert properties["{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"] == DATA_MINING_PROHIBITED
 
 
 def test_an_empty_field_is_not_written() -> None:

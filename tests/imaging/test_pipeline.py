@@ -50,9 +50,9 @@ def test_every_file_matches_its_recorded_properties(name: str) -> None:
     prepared = prepare(encoded(picture(), name), OPTIONS)
 
     for file in files(prepared):
-        found = inspect(file.data, limits=ImageLimits())
-        assert (found.media_type, found.extension) == (file.media_type, file.extension)
-        assert (found.width, found.height) == (file.width, file.height)
+        inspected = inspect(file.data, limits=ImageLimits())
+        assert (inspected.media_type, inspected.extension) == (file.media_type, file.extension)
+        assert (inspected.width, inspected.height) == (file.width, file.height)
         assert hashlib.sha256(file.data).hexdigest() == file.sha256
 
 
@@ -310,6 +310,6 @@ def test_another_program_reads_the_metadata(name: str, tmp_path: Path) -> None:
     assert seen["[IFD0] Software"] == OPTIONS.marks.creator_tool
 
 
-def _is_near(found: object, wanted: tuple[int, int, int]) -> bool:
-    assert isinstance(found, tuple)
-    return all(abs(a - b) <= 6 for a, b in zip(found[:3], wanted, strict=True))
+def _is_near(pixel: object, expected: tuple[int, int, int]) -> bool:
+    assert isinstance(pixel, tuple)
+    return all(abs(a - b) <= 6 for a, b in zip(pixel[:3], expected, strict=True))

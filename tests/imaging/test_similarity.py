@@ -59,11 +59,11 @@ def test_a_mirrored_image_is_recognised(seed: int) -> None:
     assert hamming(perceptual_hashes(image).mirrored, mirrored.phash64) <= 2
 
 
-@pytest.mark.parametrize(("kept", "name"), [(0.9, "centre90"), (0.8, "centre80")])
+@pytest.mark.parametrize(("share", "name"), [(0.9, "centre90"), (0.8, "centre80")])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_cropped_image_is_recognised(seed: int, kept: float, name: str) -> None:
+def test_a_cropped_image_is_recognised(seed: int, share: float, name: str) -> None:
     image = picture(640, 480, seed=seed)
-    x, y = 640 * (1 - kept) / 2, 480 * (1 - kept) / 2
+    x, y = 640 * (1 - share) / 2, 480 * (1 - share) / 2
 
     cropped = perceptual_hashes(image.crop((int(x), int(y), int(640 - x), int(480 - y))))
 

@@ -177,7 +177,7 @@ def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], c
     ("arguments", "words"),
     [
         ((), "required: verify|checkpoint|export"),
-        (("prove",), "invalid choice"),
+        (("check",), "invalid choice"),
         (("export",), "required: --out"),
         (("verify", "--since", "7"), "no sound checkpoint of 7 events"),
         (
