@@ -15,5 +15,5 @@ class ImagegenConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Imported for its registrations; the app registry must be ready first.
+        # Imported to register the system checks, which is possible only when apps are loaded.
         from imagegen_app import checks  # noqa: F401, PLC0415

@@ -1,4 +1,4 @@
-"""Find mistakes in a site's settings, each with its remedy."""
+"""Django system checks for a site's settings; each message has a hint that says the remedy."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from imagegen_app.services.foundation import wakeups
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Every check's id, and what it looks for; the reference is made from this.
+#: The ids of all checks with the problem that each reports; the reference is generated from this.
 CHECKS = {
-    "imagegen.E001": "IMAGEGEN holds an unknown key, or a value of the wrong type.",
+    "imagegen.E001": "IMAGEGEN has an unknown key, or a value of the wrong type.",
     "imagegen.E002": "The engine cannot be imported.",
     "imagegen.E003": "The storage alias is missing from STORAGES.",
     "imagegen.E004": "Private files are stored where the web server serves every file.",
-    "imagegen.E005": "A credential lists no hosts, has an unknown source, or contains the key itself.",
+    "imagegen.E005": "A credential has no hosts, an unknown source, or contains the key itself.",
     "imagegen.E006": "The public URL for webhooks is not https.",
     "imagegen.E007": "Failpoints are enabled in production.",
     "imagegen.E008": "A content check cannot be imported, or is configured for an unknown stage.",
@@ -46,7 +46,7 @@ CHECKS = {
     "imagegen.W031": "Tasks and jobs are stored in different databases.",
     "imagegen.W032": "The engine processes jobs in the web request instead of in a worker.",
     "imagegen.W033": "Celery has no broker configured.",
-    "imagegen.W034": "Redis may deliver a Celery task to a second worker while the first still processes it.",
+    "imagegen.W034": "Redis may deliver a Celery task a second time while a worker processes it.",
     "imagegen.W035": "Celery closes the database connection after every task.",
     "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
@@ -58,13 +58,13 @@ _FORMATS = {"avif", "webp", "jpeg", "png"}
 
 @register("imagegen")
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
-    """Check `IMAGEGEN` and what it leans on."""
+    """Check `IMAGEGEN`, and the other settings that the app needs."""
     try:
         settings = conf.get()
     except conf.InvalidSettings as error:
         return [Error(str(error), hint=error.hint, id="imagegen.E001")]
-    found: list[CheckMessage] = []
-    for part in (
+    messages: list[CheckMessage] = []
+    for check in (
         _engine,
         _storage,
         _credentials,
@@ -72,30 +72,30 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _captioner,
         _signing,
         _targets,
-        _rest,
+        _other_settings,
     ):
-        found.extend(part(settings))
-    return found
+        messages.extend(check(settings))
+    return messages
 
 
 @register("imagegen", Tags.security, deploy=True)
 def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
-    """Check what matters in production only."""
+    """Check what only matters in production (`manage.py check --deploy`)."""
     try:
         settings = conf.get()
     except conf.InvalidSettings:
         return []
-    found: list[CheckMessage] = []
+    messages: list[CheckMessage] = []
     if os.environ.get("IMAGEGEN_FAILPOINTS"):
-        found.append(
+        messages.append(
             Error(
                 "IMAGEGEN_FAILPOINTS is set.",
-                hint="Failpoints kill the worker; they belong to tests. Remove the variable.",
+                hint="Failpoints kill the worker, for tests only. Remove the environment variable.",
                 id="imagegen.E007",
             )
         )
     if not settings.c2pa.certificate and not django_settings.DEBUG:
-        found.append(
+        messages.append(
             Error(
                 "Images are signed with a development certificate.",
                 hint="Set IMAGEGEN['C2PA'] to {'CERTIFICATE': …, 'PRIVATE_KEY': …}.",
@@ -103,19 +103,19 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
             )
         )
     if settings.superuser_bypass:
-        found.append(
+        messages.append(
             CheckWarning(
-                "Superusers generate without a grant.",
+                "Superusers can generate images without a grant.",
                 hint="Remove IMAGEGEN['SUPERUSER_BYPASS'] and give them a grant.",
                 id="imagegen.W028",
             )
         )
-    return found
+    return messages
 
 
 @register("imagegen", Tags.database)
 def check_databases(**_kwargs: Any) -> list[CheckMessage]:
-    """Check that SQLite can be written by server and worker side by side."""
+    """Check that the web server and workers can write to an SQLite database at the same time."""
     entry: dict[str, Any] = django_settings.DATABASES.get("default", {})
     if "sqlite3" not in str(entry.get("ENGINE", "")):
         return []
@@ -146,22 +146,22 @@ def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
         )
         return
     try:
-        complaints = wakeups.engine().check_settings(django_settings)
-    except Exception as error:  # noqa: BLE001 - the edge: the engine's library may raise anything
+        issues = wakeups.engine().check_settings(django_settings)
+    except Exception as error:  # noqa: BLE001 - the engine's library may raise anything
         yield Error(
             f"The engine {settings.engine!r} cannot be used: {type(error).__name__}: {error}",
-            hint="Finish its own settings; see the documentation of the engine's library.",
+            hint="Complete its own settings; see the documentation of the engine's library.",
             id="imagegen.E030",
         )
         return
-    for complaint in complaints:
-        kind = Error if complaint.check.startswith("E") else CheckWarning
-        yield kind(complaint.message, hint=complaint.hint, id=f"imagegen.{complaint.check}")
+    for issue in issues:
+        kind = Error if issue.check.startswith("E") else CheckWarning
+        yield kind(issue.message, hint=issue.hint, id=f"imagegen.{issue.check}")
 
 
 def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
     try:
-        chosen = storages[settings.storage]
+        storage = storages[settings.storage]
     except InvalidStorageError:
         yield Error(
             f"STORAGES has no alias {settings.storage!r}.",
@@ -173,12 +173,12 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
             id="imagegen.E003",
         )
         return
-    location = getattr(chosen, "location", None)
+    location = getattr(storage, "location", None)
     media = str(getattr(django_settings, "MEDIA_ROOT", "") or "")
-    inside = bool(location and media) and Path(str(location)).resolve().is_relative_to(
+    is_in_media = bool(location and media) and Path(str(location)).resolve().is_relative_to(
         Path(media).resolve()
     )
-    if inside or getattr(chosen, "querystring_auth", True) is False:
+    if is_in_media or getattr(storage, "querystring_auth", True) is False:
         yield Error(
             f"Files of STORAGES[{settings.storage!r}] are public.",
             hint="Give the alias a location outside of MEDIA_ROOT, or signed URLs.",
@@ -187,27 +187,27 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 
 def _credentials(settings: conf.Settings) -> Iterator[CheckMessage]:
-    from imagegen_app.providers.credentials import looks_like_secret  # noqa: PLC0415 - keeps start-up light
+    from imagegen_app.providers.credentials import looks_like_secret  # noqa: PLC0415 - faster start
 
     for name, entry in settings.credentials.items():
         sources = (entry.source,) if isinstance(entry.source, str) else entry.source
-        place = f"IMAGEGEN['CREDENTIALS'][{name!r}]"
+        key = f"IMAGEGEN['CREDENTIALS'][{name!r}]"
         if not entry.hosts:
             yield Error(
-                f"{place} names no hosts.",
-                hint="Add 'HOSTS': ['api.example.com'], the only ones that get the key.",
+                f"{key} names no hosts.",
+                hint="Add 'HOSTS': ['api.example.com'], the only hosts that receive the key.",
                 id="imagegen.E005",
             )
         for source in sources:
             if looks_like_secret(source):
                 yield Error(
-                    f"{place} seems to hold the key itself.",
+                    f"{key} seems to contain the key itself.",
                     hint="Write 'SOURCE': 'env:NAME' or 'file:/path' instead, and renew the key.",
                     id="imagegen.E005",
                 )
             elif not source.startswith(("env:", "file:")) and "." not in source:
                 yield Error(
-                    f"{place} has an unknown source.",
+                    f"{key} has an unknown source.",
                     hint="Use env:NAME, file:/path or the dotted path of a callable.",
                     id="imagegen.E005",
                 )
@@ -218,7 +218,7 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
         unknown = set(entry.stages) - _STAGES
         if unknown:
             yield Error(
-                f"The content check {entry.name!r} is configured for an unknown stage {min(unknown)!r}.",
+                f"The content check {entry.name!r} has an unknown stage {min(unknown)!r}.",
                 hint="Stages are prompt, input and output.",
                 id="imagegen.E008",
             )
@@ -230,7 +230,7 @@ def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
             )
         try:
             import_string(entry.backend)(**entry.options)
-        except Exception as error:  # noqa: BLE001 - the edge: a site's own class may raise anything
+        except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
             yield Error(
                 f"The content check {entry.name!r} cannot be loaded: {type(error).__name__}.",
                 hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
@@ -244,7 +244,7 @@ def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
         return
     try:
         import_string(entry.backend)(**entry.options)
-    except Exception as error:  # noqa: BLE001 - the edge: a site's own class may raise anything
+    except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
         yield Error(
             f"The captioner cannot be loaded: {type(error).__name__}.",
             hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
@@ -268,7 +268,7 @@ def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
     ):
         if path and not Path(path).is_file():
             yield Error(
-                f"The file {path} is not there.",
+                f"The file {path} does not exist.",
                 hint="Name a PEM file that the server and the workers can read.",
                 id="imagegen.E009",
             )
@@ -278,7 +278,8 @@ def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
     for path, entry in settings.targets.items():
         model, _dot, name = path.rpartition(".")
         try:
-            field: Any = apps.get_model(model)._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+            options = apps.get_model(model)._meta  # noqa: SLF001 - Django's documented API
+            field: Any = options.get_field(name)
         except (LookupError, ValueError, FieldDoesNotExist):
             field = None
         if not isinstance(field, models.FileField | models.ForeignKey):
@@ -295,7 +296,7 @@ def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
             )
 
 
-def _rest(settings: conf.Settings) -> Iterator[CheckMessage]:
+def _other_settings(settings: conf.Settings) -> Iterator[CheckMessage]:
     if settings.public_url and not settings.public_url.startswith("https://"):
         yield Error(
             "IMAGEGEN['PUBLIC_URL'] is not https.",
@@ -315,22 +316,24 @@ def _rest(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Set IMAGEGEN['STATE_DIR'] to a folder that all workers share.",
             id="imagegen.E013",
         )
-    wrong = [f for f in settings.renditions.formats if f not in _FORMATS]
-    if wrong or any(w < 1 for w in settings.renditions.widths):
+    unknown = [f for f in settings.renditions.formats if f not in _FORMATS]
+    if unknown or any(w < 1 for w in settings.renditions.widths):
         yield Error(
-            "IMAGEGEN['RENDITIONS'] holds an unknown format or width.",
-            hint="Formats are avif, webp, jpeg, png; widths are whole numbers.",
+            "IMAGEGEN['RENDITIONS'] contains an unknown format or a width below 1.",
+            hint="Formats are avif, webp, jpeg, png; widths are whole numbers from 1.",
             id="imagegen.E014",
         )
     if not django_settings.USE_TZ:
         yield Error(
-            "USE_TZ is off.", hint="Set USE_TZ = True; leases and logs need it.", id="imagegen.E029"
+            "USE_TZ is off.",
+            hint="Set USE_TZ = True; leases and the audit log need it.",
+            id="imagegen.E029",
         )
     yield from _pillow()
 
 
 def _pillow() -> Iterator[CheckMessage]:
-    from PIL import Image, ImageFile  # noqa: PLC0415 - keeps start-up light
+    from PIL import Image, ImageFile  # noqa: PLC0415 - faster start
 
     if Image.MAX_IMAGE_PIXELS is None or ImageFile.LOAD_TRUNCATED_IMAGES:
         yield CheckWarning(

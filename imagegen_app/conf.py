@@ -1,6 +1,6 @@
-"""Read the site's settings: one dict, `IMAGEGEN`, typed, live, and refused where it is wrong.
+"""Read and validate the site's settings: the dict `IMAGEGEN`, as typed values.
 
-This is the only module that reads Django's settings for the app.
+This is the only module that reads Django's settings for the app. The `#:` lines are the reference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class InvalidSettings(ValueError):
-    """`IMAGEGEN` holds something that it may not; the message says the remedy."""
+    """`IMAGEGEN` has an unknown key or an invalid value; the hint says what to write instead."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -28,180 +28,201 @@ class InvalidSettings(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """Where a provider's key comes from, and where it may go."""
+    """Where a provider's API key comes from, and which hosts may receive it."""
 
-    #: One source or two (for rotation): `env:NAME`, `file:/path`, or the dotted path of a callable.
+    #: Where the key is read from: `env:NAME`, `file:/path`, or the dotted path of a callable; two
+    #: of them while a key is being replaced.
     source: str | tuple[str, ...]
-    #: The only hosts that ever receive the key.
+    #: Host names that may receive the key; it is sent to no other.
     hosts: tuple[str, ...]
-    #: Where the secret comes from that the provider signs its webhooks with; one or two sources.
+    #: Source of the secret with which the provider signs webhooks, or two; empty: no webhooks.
     webhook_source: str | tuple[str, ...] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenerSettings:
-    """One screener and what it looks at."""
+    """One screener (content check) and what it checks."""
 
-    #: Dotted path of the class.
+    #: Dotted path of the screener class.
     backend: str
-    #: What verdicts call it.
+    #: Name of the screener in verdicts and in the audit log.
     name: str
-    #: `prompt`, `input`, `output`.
+    #: What is checked: `prompt`, `input` (images) and `output` (images). Prompts only by default,
+    #: since that needs no image model.
     stages: tuple[str, ...] = ("prompt",)
-    #: Arguments for the class.
+    #: Keyword arguments for the class.
     options: dict[str, Any] = field(default_factory=dict)
-    #: What a failing screener means: `block` (closed) or `pass` (open).
+    #: What happens if the screener fails: `block` refuses the content, `pass` lets it through. The
+    #: default is the safe one.
     on_error: str = "block"
-    #: What one call costs, as text in the currency of the image models, such as `"0.0015"`.
+    #: Cost of one call, as text in the currency of the image models, such as `"0.0015"`. Budgets
+    #: reserve it. Nothing by default, as for a screener that runs locally.
     price: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionerSettings:
-    """What suggests alternative texts for new images."""
+    """The captioner, which suggests alternative texts for new images."""
 
-    #: Dotted path of the class; empty: nothing does.
+    #: Dotted path of the captioner class. Empty by default: no text is suggested, since a captioner
+    #: sends images to another service or needs a model.
     backend: str = ""
-    #: What the log calls it.
+    #: Name of the captioner in the log.
     name: str = "captioner"
-    #: Arguments for the class.
+    #: Keyword arguments for the class.
     options: dict[str, Any] = field(default_factory=dict)
-    #: Language of the suggestions, such as `de`; empty: the site's own.
+    #: Language code of the suggestions, such as `de`; empty for the site's `LANGUAGE_CODE`.
     language: str = ""
-    #: What one call costs, as text in the currency of the image models, such as `"0.0004"`.
+    #: Cost of one call, as for screeners, such as `"0.0004"`; nothing for a local captioner.
     price: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class SigningSettings:
-    """How images are signed (C2PA)."""
+    """How images are signed with Content Credentials (C2PA)."""
 
-    #: PEM file of the signing certificate and its chain, leaf first. Empty: a development one is made.
+    #: Path of a PEM file with the signing certificate and its chain, leaf first. Empty: a
+    #: development certificate is created, so that signing works at once but proves nothing.
     certificate: str = ""
-    #: PEM file of the private key.
+    #: Path of a PEM file with the certificate's private key; empty together with `CERTIFICATE`.
     private_key: str = ""
-    #: Signing algorithm of the key.
+    #: Signing algorithm of the key: `es256` (as in a development certificate), `ps256`, `ed25519`.
     algorithm: str = "es256"
-    #: RFC 3161 time-stamping authority; empty for none.
+    #: URL of an RFC 3161 time-stamp authority. Empty: no time stamp, so no request for each file.
     tsa_url: str = ""
-    #: PEM file of further trust anchors for reading.
+    #: Path of a PEM file with further certificates that are trusted when reading; empty for none.
     trust_anchors: str = ""
-    #: Organisation named in a development certificate.
+    #: Name of the organisation in a development certificate.
     organization: str = "imagegen_app"
 
 
 @dataclass(frozen=True, slots=True)
 class MarksSettings:
-    """What else is written into published files."""
+    """Which XMP metadata is written into published files."""
 
-    #: Write the prompt into XMP; off, since a prompt may hold personal or business matters.
+    #: Whether to write the prompt; off, since a prompt may contain personal or internal matters.
     include_prompt: bool = False
-    #: Write the requester's name into XMP.
+    #: Whether to write the requester's name; off, since it is personal data.
     include_names: bool = False
-    #: `photoshop:Credit`, such as the site's name.
+    #: The value of `photoshop:Credit`, such as the site's name; empty for none.
     credit: str = ""
-    #: State that the image must not be used to train models.
+    #: Whether to state that the image must not be used to train AI models; on, since that can be
+    #: allowed later, but not be taken back.
     forbid_ai_training: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RenditionSettings:
-    """Which derived files every asset gets."""
+    """Which renditions are made from every asset."""
 
-    #: Widths in pixels; never larger than the asset.
+    #: Widths in pixels, from phones to wide screens; those larger than the asset are left out.
     widths: tuple[int, ...] = (320, 640, 960, 1280, 1920)
-    #: `avif`, `webp`, `jpeg`.
+    #: Any of `avif`, `webp`, `jpeg`, `png`. AVIF files are smallest; every browser shows JPEG.
     formats: tuple[str, ...] = ("avif", "webp", "jpeg")
 
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """How the log names and signs itself."""
+    """How the audit log is named, signed and published."""
 
-    #: The log's name in checkpoints: unique in the world, such as `example.org/imagegen`.
+    #: Name of the log in checkpoints; unique in the world, such as `example.org/imagegen`.
     origin: str = "localhost/imagegen"
-    #: PEM file of the Ed25519 key that signs checkpoints. Empty: one is made in the state folder.
+    #: Path of a PEM file with the Ed25519 key that signs checkpoints. Empty by default: a key is
+    #: created in the state folder on first use.
     signing_key: str = ""
-    #: Folder where every checkpoint is also written; empty for none.
+    #: Folder to which every checkpoint is also written, best on another server; empty for none.
     publish_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """Caps on what is decoded."""
+    """Limits of the images that are decoded."""
 
-    #: Bytes of one image.
+    #: Size of one image file in bytes, at most; more than the 25 MiB that an upload may have.
     max_bytes: int = 32 * 1024 * 1024
-    #: Pixels of one image.
+    #: Pixels of one image (width times height), at most; 40 million is what a decoder process can
+    #: process within its memory limit.
     max_pixels: int = 40_000_000
-    #: Seconds that decoding and encoding one image may take.
+    #: Seconds that decoding and encoding one image with its renditions may take; a minute is enough
+    #: for the largest one on a slow server.
     max_seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a site may set in `IMAGEGEN`; nested values are dicts with the same rules."""
+    """All keys of `IMAGEGEN`; nested values are dicts with the same rules."""
 
-    #: Dotted path of the engine that wakes workers.
+    #: Dotted path of the engine class, which wakes workers. The default uses Django's own tasks.
     engine: str = "imagegen_app.engines.django_tasks.DjangoTasksEngine"
-    #: Queue that the engine's messages go to.
+    #: Name of the task queue for the engine's messages.
     queue: str = "imagegen"
-    #: Alias in STORAGES where files are kept; private.
+    #: Alias in `STORAGES` under which files are stored; it must not be public.
     storage: str = "imagegen"
-    #: Folder for the spool and for keys made on first use; shared by all workers.
+    #: Folder for the spool and for keys that are created on first use; all workers must share it.
+    #: Empty for `var/imagegen-state` below the site's `BASE_DIR`.
     state_dir: str = ""
-    #: Provider keys by name; values are sources and hosts, never keys.
+    #: Provider API keys by name. The values say where a key comes from; they never contain it.
     credentials: dict[str, KeySettings] = field(default_factory=dict)
-    #: Self-hosted provider origins that may be plain http or private, such as `http://10.0.0.5:8188`.
+    #: Origins of self-hosted providers that may use plain http or a private address, such as
+    #: `http://10.0.0.5:8188`. None by default, so that no URL can reach the internal network.
     trusted_origins: tuple[str, ...] = ()
-    #: Further adapters by name: dotted paths.
+    #: Dotted paths of further adapter classes, by the name that a provider selects.
     adapters: dict[str, str] = field(default_factory=dict)
-    #: Whether superusers may generate without a grant.
+    #: Whether superusers may generate images without a grant; off, so that grants are complete.
     superuser_bypass: bool = False
-    #: Whether a person may not approve an image that the same person requested.
+    #: Whether an image must be approved by another person than its requester; on, since people
+    #: overlook mistakes in their own images.
     require_second_reviewer: bool = True
-    #: Whom a refusal names.
+    #: Whom to ask, as messages about refused actions name them.
     contact: str = "your image administrators"
-    #: Screeners, in order.
+    #: Screeners (content checks), in the order in which they are called. The default is a list of
+    #: terms for illegal images, which needs no other service.
     screeners: tuple[ScreenerSettings, ...] = (
         ScreenerSettings(backend="imagegen_app.moderation.block_list.BlockList", name="block list"),
     )
     #: Suggestions of alternative texts.
     captioner: CaptionerSettings = field(default_factory=CaptionerSettings)
-    #: Signing of published files.
+    #: Signing of published files with Content Credentials.
     c2pa: SigningSettings = field(default_factory=SigningSettings)
-    #: Other marks in published files.
+    #: XMP metadata of published files.
     marks: MarksSettings = field(default_factory=MarksSettings)
-    #: Derived files.
+    #: Renditions of every asset.
     renditions: RenditionSettings = field(default_factory=RenditionSettings)
     #: The audit log.
     audit: AuditSettings = field(default_factory=AuditSettings)
-    #: Caps on decoded images.
+    #: Limits of the images that are decoded.
     images: ImageSettings = field(default_factory=ImageSettings)
-    #: Provider calls in flight in one worker.
+    #: Provider calls that one job loop of a worker holds at the same time; 64 are possible since a
+    #: call only waits.
     max_in_flight: int = 64
-    #: Seconds that one drive task works before it hands over.
+    #: Seconds for which one task of a worker claims jobs before it ends. With 300 a task and its
+    #: last call end well before Redis gives the task to another worker (3600).
     drive_seconds: int = 300
-    #: Seconds after which a silent worker's job is taken from it.
+    #: Seconds without a heartbeat after which another worker takes a job over. 15 outlast a short
+    #: pause of a process, and a crash delays a job only little.
     lease_seconds: int = 15
-    #: Seconds that a job may take from request to end.
+    #: Seconds from a job's request to its end, at most; a day outlasts most outages of providers.
     job_deadline_seconds: int = 86_400
-    #: Attempts that surely cost nothing, at most.
+    #: Attempts of one job, at most, while errors are certainly unbilled; 5 outlast a short failure.
     max_tries: int = 5
-    #: Seconds that a job of unknown outcome waits for a person.
+    #: Seconds that a job of unknown outcome waits for the decision of a person; a week includes a
+    #: weekend.
     uncertain_deadline_seconds: int = 7 * 86_400
-    #: Seconds that a signed file address holds.
+    #: Seconds for which a signed file URL is valid, 900 at most: enough to load a page, and a URL
+    #: that leaks is useless soon.
     signed_url_seconds: int = 900
-    #: The site's public https address, for webhooks; empty: providers are polled.
+    #: The site's public https URL, to which providers send webhooks. Empty: providers are polled
+    #: instead, which also works where they cannot reach the site.
     public_url: str = ""
-    #: Fields that images may be placed on: `app.Model.field` to template and variables.
+    #: Image fields on which images may be placed: `app.Model.field`, each with a prompt template
+    #: and the variables that it takes from the object.
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def get() -> Settings:
-    """Return the settings as they are now.
+    """Return the present settings.
 
-    :raises InvalidSettings: if `IMAGEGEN` is wrong.
+    :raises InvalidSettings: if `IMAGEGEN` is not valid.
     """
     global _cached  # noqa: PLW0603 - one cache, cleared when a setting changes
     raw = getattr(django_settings, "IMAGEGEN", {})
@@ -223,9 +244,9 @@ setting_changed.connect(_forget, dispatch_uid="imagegen.conf")
 
 
 def read(raw: Any) -> Settings:
-    """Turn the site's dict into settings.
+    """Validate the site's dict and return it as settings.
 
-    :raises InvalidSettings: naming the key and the remedy.
+    :raises InvalidSettings: if a key is unknown or a value is not valid.
     """
     if not isinstance(raw, dict):
         raise InvalidSettings(
@@ -255,9 +276,9 @@ def read(raw: Any) -> Settings:
 
 
 def state_dir() -> Path:
-    """Return the folder for the spool and for keys made on first use.
+    """Return the folder for the spool and for keys that are created on first use.
 
-    :raises InvalidSettings: if neither `STATE_DIR` nor the site's `BASE_DIR` says where.
+    :raises InvalidSettings: if neither `STATE_DIR` nor the site's `BASE_DIR` is set.
     """
     chosen = get().state_dir
     if chosen:
@@ -271,12 +292,12 @@ def state_dir() -> Path:
 
 
 def secret_key() -> str:
-    """Return the site's secret key, from which ours are derived."""
+    """Return the site's `SECRET_KEY`, from which the app's own keys are derived."""
     return str(django_settings.SECRET_KEY)
 
 
 def caption_language() -> str:
-    """Return the language in which images are described: the captioner's, or the site's own."""
+    """Return the language code for image descriptions: the captioner's, or the site's own."""
     return get().captioner.language or str(django_settings.LANGUAGE_CODE)
 
 
@@ -298,19 +319,19 @@ _PLAIN: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "bool": bo
 
 def _known(kind: type[Any], raw: Mapping[Any, Any], where: str) -> dict[str, Any]:
     names = {f.name.upper(): f.name for f in fields(kind)}
-    found: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     for key, value in raw.items():
         upper = str(key).upper()
         if upper not in names:
-            near = difflib.get_close_matches(upper, names, n=1)
+            similar = difflib.get_close_matches(upper, names, n=1)
             hint = (
-                f"Did you mean {near[0]!r}?"
-                if near
-                else "Known are: " + ", ".join(sorted(names)) + "."
+                f"Did you mean {similar[0]!r}?"
+                if similar
+                else "Valid keys are: " + ", ".join(sorted(names)) + "."
             )
             raise InvalidSettings(f"{where} has an unknown key {key!r}", hint=hint)
-        found[names[upper]] = value
-    return found
+        known[names[upper]] = value
+    return known
 
 
 def _nested(kind: type[Any], raw: Any, where: str) -> Any:
@@ -342,7 +363,7 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
                 f"{place} is not a valid {text}", hint=f"Give a value of type {text}."
             )
         if text == "int" and value < 0:
-            raise InvalidSettings(f"{place} is negative", hint="Give a positive number.")
+            raise InvalidSettings(f"{place} is negative", hint="Give 0 or a positive number.")
         return value
     if str(hint).startswith("tuple["):
         return tuple(_sequence(value, place))
@@ -358,7 +379,7 @@ def _require_amount(text: str, place: str) -> None:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal(-1)
-    # Money is kept to a hundredth of a cent: what is less would be booked as nothing.
+    # Amounts are stored in hundredths of a cent: a smaller price would be booked as nothing.
     if not amount.is_finite() or amount < 0 or amount != round(amount, 4):
         raise InvalidSettings(
             f"{place} is not a valid amount",

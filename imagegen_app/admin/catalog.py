@@ -227,7 +227,9 @@ class ProviderAdmin(CatalogAdmin):
         return {} if obj else dict(self.prepopulated_fields)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("throttle").prefetch_related("breakers")
+        return (
+            super().get_queryset(request).select_related("rate_limit").prefetch_related("breakers")
+        )
 
     @admin.display(description=gettext_lazy("status"))
     def condition(self, obj: Provider) -> str:

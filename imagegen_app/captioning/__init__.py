@@ -1,1 +1,1 @@
-"""Captioners that suggest alternative texts; plain Python without Django."""
+"""Captioners, which suggest alternative texts for images; plain Python without Django."""

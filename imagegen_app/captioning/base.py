@@ -1,4 +1,4 @@
-"""Define what a captioner is: it suggests words for an image, and a person decides about them."""
+"""Define the interface of a captioner, which suggests an alternative text for an image."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ if TYPE_CHECKING:
 
 
 class CaptionerFailed(Exception):
-    """A captioner has no suggestion; the image is made nevertheless."""
+    """A captioner has no suggestion; the image is stored without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
     """What a captioner suggests for one image."""
 
-    #: A stranger's words: shown as plain text, cut to length, never used without a person.
+    #: Untrusted: it is shown as plain text, cut to length, and used only if a person accepts it.
     text: str
-    #: What the call cost, where the captioner knows; otherwise the price in the settings counts.
+    #: What the call cost, in the currency of the image models; None: the setting `PRICE` counts.
     cost: Decimal | None = None
 
 
 class Captioner(Protocol):
-    """Something that looks at an image and says what it shows."""
+    """Suggests an alternative text for a new image; a person accepts, edits or rejects it."""
 
     def describe(self, data: bytes, *, media_type: str, language: str, purpose: str) -> Caption:
-        """Suggest an alternative text in that language, such as `de`.
+        """Describe what an image shows.
 
-        `purpose` is what the image was asked for: its prompt, which may be empty.
+        `data` holds the bytes of the image file, `language` is a code such as `de`, and `purpose`
+        the image's prompt, which may be empty.
 
-        :raises CaptionerFailed: if there is none.
+        :raises CaptionerFailed: if no suggestion is possible.
         """
         ...

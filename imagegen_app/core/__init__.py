@@ -1,1 +1,1 @@
-"""Values and rules of the app: no input or output, nothing of Django."""
+"""Values and rules of the app; without input or output, and without Django."""

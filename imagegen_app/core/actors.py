@@ -1,4 +1,4 @@
-"""Say who acts: a person, or a named part of the system; never nobody."""
+"""Identify who acts: a person, or a named part of the system; every change has one of the two."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user who acts in person."""
+    """A signed-in user who acts."""
 
     #: The site's user object, of whatever class.
     user: Any = field(repr=False)
@@ -23,7 +23,7 @@ class Person:
 
     @property
     def label(self) -> str:
-        """The user name; personal, so it goes where personal text goes."""
+        """The user name; personal data, so the log holds only a commitment to it."""
         return str(self.user.get_username())
 
 

@@ -1,8 +1,8 @@
 """Write a value as the one canonical JSON text that is hashed, signed and compared.
 
 Sorted keys (by code point), no spaces, UTF-8 text in normal form C. Equal values give equal
-text: `Decimal("1.50")` and `Decimal("1.5")` are both `"1.5"`, and one moment is one text in
-whatever time zone it was written down.
+text: `Decimal("1.50")` and `Decimal("1.5")` are both `"1.5"`, and a point in time gives the same
+text whatever its time zone.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class NotCanonical(ValueError):
 def dumps(value: object, *, max_bytes: int = MAX_BYTES) -> str:
     """Return the canonical JSON text of a value.
 
-    :raises NotCanonical: if it holds another type, a float, a naive time, a key twice, or is
-        too deep or too long.
+    :raises NotCanonical: if the value holds an unsupported type, a float, a naive time or the same
+        key twice, or is nested too deeply or too long.
     """
     text = json.dumps(
         _Reader(max_bytes).plain(value, depth=0, path="$"),
@@ -64,7 +64,7 @@ def dumps(value: object, *, max_bytes: int = MAX_BYTES) -> str:
 def digest(value: object) -> str:
     """Return the SHA-256 of a value's canonical text, in hexadecimal.
 
-    :raises NotCanonical: if the value has none.
+    :raises NotCanonical: if the value has no canonical text.
     """
     return hashlib.sha256(dumps(value).encode()).hexdigest()
 
@@ -72,14 +72,14 @@ def digest(value: object) -> str:
 def format_timestamp(value: datetime) -> str:
     """Return a point in time as RFC 3339 in UTC, to the microsecond.
 
-    :raises NotCanonical: if the time has no zone, or no place in UTC's calendar.
+    :raises NotCanonical: if the time has no zone, or its year is outside 1 to 9999 in UTC.
     """
     if value.utcoffset() is None:
         raise NotCanonical("a time needs a time zone")
     try:
         utc = value.astimezone(UTC)
     except OverflowError:
-        raise NotCanonical("the time lies outside the calendar") from None
+        raise NotCanonical("the time is outside the years 1 to 9999 of the calendar") from None
     return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -101,12 +101,12 @@ def format_decimal(value: Decimal) -> str:
 
 
 class _Reader:
-    """Turns a value into plain JSON types while its allowance lasts."""
+    """Converts a value to plain JSON types, up to a number of characters."""
 
-    def __init__(self, allowance: int) -> None:
-        # Spent while reading, so that a small value that refers to itself a thousand times
-        # over is refused before it fills the memory.
-        self.left = allowance
+    def __init__(self, max_chars: int) -> None:
+        # Counted while reading, so that a small value that refers to the same list a thousand
+        # times over is refused before it fills the memory.
+        self.remaining = max_chars
 
     def plain(self, value: object, *, depth: int, path: str) -> _Plain:
         """Return the value in plain JSON types."""
@@ -143,13 +143,13 @@ class _Reader:
 
     def _sequence(self, value: Sequence[object], *, depth: int, path: str) -> _Plain:
         return [
-            self.plain(item, depth=depth + 1, path=f"{path}[{place}]")
-            for place, item in enumerate(value)
+            self.plain(item, depth=depth + 1, path=f"{path}[{index}]")
+            for index, item in enumerate(value)
         ]
 
     def _spend(self, characters: int) -> None:
-        self.left -= characters
-        if self.left < 0:
+        self.remaining -= characters
+        if self.remaining < 0:
             raise NotCanonical("the value is too long")
 
 
@@ -177,7 +177,7 @@ def _scalar(value: object) -> str | int | bool | None:
 
 def _text(value: str) -> str:
     """Return text in normal form C."""
-    # Enumerations of text may print as something else than their value.
+    # `str()` of a text enumeration may give its name instead of its value.
     text = unicodedata.normalize("NFC", str(value.value) if isinstance(value, Enum) else value)
     if not text.isascii():
         try:

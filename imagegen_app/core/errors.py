@@ -1,6 +1,6 @@
-"""Say what can go wrong at a provider or with its answer, as data.
+"""Define the errors of a provider call and of its answer.
 
-The tree::
+The class hierarchy::
 
     ProviderError
     ├── InvalidRequest
@@ -12,11 +12,12 @@ The tree::
     ├── ContentBlocked
     ├── QuotaExhausted
     ├── ProviderUnavailable
-    ├── ProviderTimeout               surely not begun: connect, pool, name look-up
-    ├── OutcomeUnknown                sent, and no answer
-    └── BadResponse                   billed, and unusable
+    ├── ProviderTimeout               nothing was sent: connect, connection pool, DNS
+    ├── OutcomeUnknown                sent, but no answer
+    └── BadResponse                   answered and billed, but unusable
 
-`str(error)` is the class's own sentence: never a prompt, a body or a key.
+`str(error)` is the first sentence of the class's docstring unless a message is given: it never
+holds a prompt, a response body or a key.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ class ProviderError(Exception):
 
     #: The stable name of the class, stored on jobs and attempts.
     code: ClassVar[str] = "provider_error"
-    #: Whether the same call may be repeated by itself.
+    #: Whether the same call may be repeated automatically.
     retryable: ClassVar[bool] = False
-    #: Whether another model may be tried.
+    #: Whether the job may continue with its fallback model.
     can_fail_over: ClassVar[bool] = False
-    #: Whether money may be gone.
+    #: Whether the provider has billed the call.
     billed: ClassVar[Billed] = "no"
     #: What a person can do about it.
     remedy: ClassVar[str] = "Ask an image administrator."
@@ -49,12 +50,12 @@ class ProviderError(Exception):
         request_id: str = "",
     ) -> None:
         super().__init__(message or (self.__doc__ or "").split("\n", maxsplit=1)[0])
-        #: A short technical reason in our own words; no text of the provider's.
+        #: A short technical reason in our own words; never text from the provider.
         self.detail = detail
         self.status = status
         self.request_id = request_id
-        #: The provider says that the call itself ended so; else, when asked about a call, only the
-        #: asking failed, and nothing is known of the call.
+        #: Whether this is how the call itself ended, as the provider reports it. False in answer to
+        #: a poll or look-up means that only the query failed: the call's outcome is still unknown.
         self.is_call_outcome = False
 
 
@@ -114,7 +115,7 @@ class RateLimited(ProviderError):
         request_id: str = "",
     ) -> None:
         super().__init__(message, detail=detail, status=status, request_id=request_id)
-        #: Seconds that the provider asks us to wait; None where it does not say.
+        #: Seconds that the provider asks us to wait; None where it names no time.
         self.retry_after = retry_after
 
 
@@ -182,11 +183,11 @@ class BadResponse(ProviderError):
 
 
 def all_errors() -> dict[str, type[ProviderError]]:
-    """Return every class of the tree by its code."""
-    found: dict[str, type[ProviderError]] = {}
-    todo: list[type[ProviderError]] = [ProviderError]
-    while todo:
-        error = todo.pop()
-        found[error.code] = error
-        todo.extend(error.__subclasses__())
-    return found
+    """Return every class of the hierarchy by its code, subclasses defined elsewhere included."""
+    classes: dict[str, type[ProviderError]] = {}
+    pending: list[type[ProviderError]] = [ProviderError]
+    while pending:
+        error = pending.pop()
+        classes[error.code] = error
+        pending.extend(error.__subclasses__())
+    return classes

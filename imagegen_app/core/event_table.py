@@ -1,4 +1,4 @@
-"""List the kinds of audit event, one row each; `events.py` gives them their meaning."""
+"""List the kinds of audit event, one row each; `events.py` builds `EVENTS` from the rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from imagegen_app.core.i18n import gettext_noop
 
 
 class EventRow(NamedTuple):
-    """One kind of event, as it is listed."""
+    """One row of the table of event kinds."""
 
     name: str
     severity: Literal["info", "notice", "warning", "alarm"]
     #: Plain English with named placeholders.
     sentence: str
-    #: The fields of this event that are personal, beside those personal everywhere.
+    #: This event's personal fields, in addition to `events.PERSONAL_EVERYWHERE`.
     personal: tuple[str, ...] = ()
 
 
@@ -258,7 +258,7 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("{actor} forwarded {object} for a second opinion."),
     ),
     EventRow("review.reopened", "notice", gettext_noop("{actor} reopened the review of {object}.")),
-    # Images and where they stand
+    # Images and where they are used
     EventRow(
         "asset.created",
         "info",

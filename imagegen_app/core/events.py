@@ -1,8 +1,8 @@
-"""Name every kind of audit event, and write the body that the log hashes.
+"""Define every kind of audit event, and build the body that the log hashes.
 
 A body never holds personal text: only salted commitments to it, so that erasing a person's
-data breaks no hash. Each event's sentence is for people; a front end translates the template and
-fills it with `EventType.describe`.
+data breaks no hash. Each event's sentence is for people; a front end translates the sentence and
+fills in the values with `EventType.describe`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 Severity = Literal["info", "notice", "warning", "alarm"]
 
-#: From the mildest to the gravest.
+#: From the least to the most severe.
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "notice", "warning", "alarm")
 
-#: The form of a body; a reader of the log looks here first.
+#: Version of the body's format, stored in each body as `v`.
 BODY_VERSION: Final = 1
 MAX_BODY_BYTES: Final = 64 * 1024
-#: Shorter salts would let a short prompt be guessed from its commitment.
+#: With a shorter salt, a short prompt could be guessed from its commitment.
 MIN_SALT_BYTES: Final = 16
 
-#: Fields that are personal in every event: who and from where, and what people write freely.
+#: Fields that are personal in every event: names, network addresses and free text.
 PERSONAL_EVERYWHERE: Final = (
     "actor_label",
     "address",
@@ -48,7 +48,7 @@ PERSONAL_EVERYWHERE: Final = (
     "user_agent",
 )
 
-#: What stands in a sentence for a value that is not there, or was erased.
+#: Shown in a sentence in place of a value that is missing or was erased.
 ABSENT: Final = "…"
 
 _NAME = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*\Z")
@@ -62,7 +62,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class EventError(ValueError):
-    """The event cannot be written down as it is."""
+    """The event's body cannot be built from the given values."""
 
 
 class UnknownEvent(EventError):
@@ -70,18 +70,18 @@ class UnknownEvent(EventError):
 
     def __init__(self, name: str) -> None:
         near = get_close_matches(name, EVENTS, n=1, cutoff=0.0)
-        #: The known name that is most like it.
+        #: The known name that is most similar.
         self.nearest = near[0]
         super().__init__(f"no event is called {name!r}; the nearest is {self.nearest!r}")
         self.name = name
 
 
 class PersonalDataInClear(EventError):
-    """A personal field was about to enter the log in clear."""
+    """The event's data contain a personal field in clear text."""
 
 
 class InvalidCommitment(EventError):
-    """A commitment is malformed, or stands for a field that is not personal."""
+    """A commitment is malformed, or belongs to a field that is not personal."""
 
 
 class InvalidParty(EventError):
@@ -97,27 +97,30 @@ class EventType:
     #: Plain English with named placeholders; `{actor}` and `{object}` fit every event.
     sentence: str
     severity: Severity
-    #: The fields that never enter the body in clear, with those personal everywhere.
+    #: The fields that never enter the body in clear, `PERSONAL_EVERYWHERE` included.
     personal: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
-            raise ValueError(f"{self.name!r} is not noun.past_participle")
+            raise ValueError(f"{self.name!r} does not have the form noun.past_participle")
 
     @property
     def noun(self) -> str:
-        """What it is about: the part before the dot."""
+        """The kind of thing that the event is about: the part before the dot."""
         return self.name.partition(".")[0]
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        """The values that the sentence mentions."""
+        """The names of the values that the sentence contains."""
         return tuple(_PLACEHOLDER.findall(self.sentence))
 
     def describe(self, values: Mapping[str, object], *, sentence: str = "") -> str:
-        """Return the sentence, or its translation, filled with values; absent ones show as …."""
+        """Return the sentence, or the given translation of it, with the values filled in.
 
-        # No str.format: a value or a translation must not reach into attributes.
+        A missing or empty value is shown as `ABSENT`.
+        """
+
+        # No str.format: a translation could read the attributes of the values with it.
         def fill(match: re.Match[str]) -> str:
             value = values.get(match[1])
             return ABSENT if value is None or value == "" else str(value)
@@ -126,7 +129,7 @@ class EventType:
 
 
 class Party(Protocol):
-    """Someone or something that an event names: every actor is one."""
+    """An actor or an object of an event, identified by kind and id."""
 
     @property
     def kind(self) -> str: ...
@@ -137,7 +140,7 @@ class Party(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """A thing that an event is about, such as `Ref("job", "42")`."""
+    """A thing that an event is about, such as `ObjectRef("job", "42")`."""
 
     kind: str
     id: str
@@ -158,9 +161,9 @@ EVENTS: Final[Mapping[str, EventType]] = MappingProxyType(
 
 
 def event_type(name: str) -> EventType:
-    """Return the event of this name.
+    """Return the kind of event with this name.
 
-    :raises UnknownEvent: if there is none; it names the nearest.
+    :raises UnknownEvent: if there is none; the message names the most similar one.
     """
     try:
         return EVENTS[name]
@@ -169,7 +172,7 @@ def event_type(name: str) -> EventType:
 
 
 def make_commitment(value: str, salt: bytes) -> dict[str, str | int]:
-    """Return a commitment to personal text: a salted hash, and the length in characters.
+    """Return a commitment to personal text: its salted hash `c`, and its length `n` in characters.
 
     :raises InvalidCommitment: if the salt is too short.
     """
@@ -181,7 +184,7 @@ def make_commitment(value: str, salt: bytes) -> dict[str, str | int]:
 def matches_commitment(value: str, *, salt: bytes, commitment: Mapping[str, object]) -> bool:
     """Return whether the commitment was made to this text with this salt.
 
-    :raises InvalidCommitment: if the salt is too short, or it is no commitment.
+    :raises InvalidCommitment: if the salt is too short, or the commitment is malformed.
     """
     _check_commitment("value", commitment)
     expected = make_commitment(value, salt)
@@ -194,10 +197,10 @@ def build_body(
     *,
     uid: UUID,
     at: datetime,
-    type: str,  # noqa: A002 - the word of the log's format
+    type: str,  # noqa: A002 - the field's name in the log's format
     actor: Party,
     on_behalf_of: Party | None = None,
-    object: Party | None = None,  # noqa: A002 - the word of the log's format
+    object: Party | None = None,  # noqa: A002 - the field's name in the log's format
     request_id: str = "",
     data: Mapping[str, object] | None = None,
     commitments: Mapping[str, Mapping[str, object]] | None = None,
@@ -207,11 +210,11 @@ def build_body(
     :raises UnknownEvent: if no event has this name.
     :raises PersonalDataInClear: if the data hold a personal field of the event, at any depth.
     :raises InvalidCommitment: if a commitment is malformed, or its field is not personal.
-    :raises InvalidParty: if an actor's id is no pseudonym, or a kind or id is unusable.
+    :raises InvalidParty: if a kind or id is malformed, or an actor's id is not a pseudonym.
     :raises NotCanonical: if the data have no canonical text, or are too long.
     """
-    event, fields, promises = event_type(type), dict(data or {}), dict(commitments or {})
-    for field, commitment in promises.items():
+    event, fields, committed = event_type(type), dict(data or {}), dict(commitments or {})
+    for field, commitment in committed.items():
         if field not in event.personal:
             raise InvalidCommitment(f"{event.name}: {field} is not among its personal fields")
         _check_commitment(field, commitment)
@@ -228,25 +231,25 @@ def build_body(
             "request_id": request_id,
             "data": fields,
             "commitments": {
-                field: {"c": promise["c"], "n": promise["n"]} for field, promise in promises.items()
+                field: {"c": entry["c"], "n": entry["n"]} for field, entry in committed.items()
             },
         },
         max_bytes=MAX_BODY_BYTES,
     )
-    # After writing: what has a canonical text is finite, so this search of the data ends.
+    # Searched after writing: data that have a canonical text are finite, so the search ends.
     for path in _personal_fields(fields, event.personal):
         raise PersonalDataInClear(f"{event.name}: {path} is personal; commit to it instead")
     return text
 
 
 def _personal_fields(value: object, personal: tuple[str, ...], path: str = "") -> Iterator[str]:
-    """Find keys that name personal fields, at any depth; values are never quoted."""
+    """Yield the paths of keys that name personal fields, at any depth; values are never quoted."""
     if isinstance(value, dict):
         for key, item in value.items():
-            here = f"{path}.{key}" if path else str(key)
+            key_path = f"{path}.{key}" if path else str(key)
             if key in personal:
-                yield here
-            yield from _personal_fields(item, personal, here)
+                yield key_path
+            yield from _personal_fields(item, personal, key_path)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _personal_fields(item, personal, path)
@@ -267,9 +270,9 @@ def _check_commitment(field: str, commitment: Mapping[str, object]) -> None:
 
 def _party(party: Party, pattern: re.Pattern[str] | None = None) -> dict[str, str]:
     if not _KIND.match(party.kind):
-        raise InvalidParty("the kind of an actor or object is a short plain word")
+        raise InvalidParty("the kind of an actor or object must be letters, digits, _ and .")
     if pattern and not pattern.match(party.id):
-        raise InvalidParty("the id of an actor is a pseudonym: letters, digits and _ . : -")
+        raise InvalidParty("the id of an actor must be a pseudonym: letters, digits and _ . : -")
     if len(party.id) > _MAX_ID_CHARS or _UNPRINTABLE.search(party.id):
-        raise InvalidParty("an id is a short line of text")
+        raise InvalidParty(f"an id must be one line of at most {_MAX_ID_CHARS} characters")
     return {"kind": party.kind, "id": party.id}

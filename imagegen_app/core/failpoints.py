@@ -1,8 +1,9 @@
-"""Die on purpose at a named point, for the fault tests.
+"""Kill the process at a named point of the code, for the fault injection tests.
 
-Armed by the environment: `IMAGEGEN_TESTING=1` and `IMAGEGEN_FAILPOINTS="name@/path/of/token"`
+Enabled by the environment: `IMAGEGEN_TESTING=1` and `IMAGEGEN_FAILPOINTS="name@/path/of/token"`
 (several separated by commas). The process kills itself with SIGKILL when it first reaches the
-point; the token file, created exclusively, makes sure that this happens once.
+point. It creates the token file first, and skips the point where the file exists: so this
+happens once, even with several processes.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import signal
 
 
 def failpoint(name: str) -> None:
-    """Kill this process here if the named point is armed and was not used yet."""
-    armed = os.environ.get("IMAGEGEN_FAILPOINTS")
-    if not armed or os.environ.get("IMAGEGEN_TESTING") != "1":
+    """Kill this process if the named failpoint is enabled and was not used yet."""
+    enabled = os.environ.get("IMAGEGEN_FAILPOINTS")
+    if not enabled or os.environ.get("IMAGEGEN_TESTING") != "1":
         return
-    for entry in armed.split(","):
+    for entry in enabled.split(","):
         point, _, token = entry.partition("@")
         if point != name:
             continue

@@ -1,4 +1,7 @@
-"""Compute a request's cache key from all that determines the image, so that it is not paid for twice."""
+"""Compute a request's cache key from all that determines the image.
+
+An identical request can then reuse the images of an earlier job instead of paying for them again.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def fingerprint(request: GenerationRequest, *, provider: str, model_version: str) -> str:
-    """Return the SHA-256 in hex of the canonical request.
+    """Return the SHA-256 of the canonical request, as 64 hexadecimal digits.
 
-    Who asks, the idempotency key and the webhook do not count.
+    The end user, the idempotency key and the webhook URL are not part of it.
     """
     return canonical.digest(
         {

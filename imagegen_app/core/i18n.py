@@ -1,4 +1,4 @@
-"""Mark strings for the message catalogues without importing Django; the front ends translate them."""
+"""Mark strings for the message catalogues without importing Django; front ends translate them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 
 
 def gettext_noop(text: str) -> str:
-    """Return the text as it is; its name is what extracts it into the catalogues."""
+    """Return the text unchanged; `makemessages` finds marked texts by this function's name."""
     return text
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for people: to be translated first, and then filled with its values."""
+    """A sentence for people: a front end translates the text first and then fills in the values."""
 
-    #: In English, marked with `gettext_noop`, with named places.
+    #: In English, marked with `gettext_noop`, with placeholders such as `%(number)s`.
     text: str
-    #: What fills the places.
+    #: The values of the placeholders, by name.
     values: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return the sentence in English, as a log keeps it."""
+        """Return the sentence in English, for logs."""
         return self.text % self.values

@@ -1,4 +1,4 @@
-"""Make identifiers that sort by time (UUID version 7, RFC 9562)."""
+"""Create identifiers that sort by time (UUID version 7, RFC 9562)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import uuid
 
 
 def uuid7() -> uuid.UUID:
-    """Return a new UUIDv7: 48 bits of milliseconds, then random bits."""
+    """Return a new UUIDv7: 48 bits of Unix time in milliseconds, then random bits."""
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds & ((1 << 48) - 1)) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76

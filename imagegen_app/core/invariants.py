@@ -1,23 +1,24 @@
-"""State what must hold after any fault, each as one query that finds what breaks it.
+"""Define what must hold after any failure, each as an SQL query that finds violations.
 
-Plain SQL over our tables, on every database alike: the fault harness runs the same queries from
-outside as `imagegen_doctor --invariants` does from inside. Money is whole hundredths of a cent.
+Plain SQL over our tables that runs on every supported database: the fault injection tests run the
+same queries as `imagegen_doctor --invariants`. Money is stored as whole hundredths of a cent.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-_ENDS = "('succeeded','failed','blocked','cancelled','expired')"
-_SIGNED = "sum(case kind when 'reservation' then amount when 'release' then -amount else 0 end)"
+_FINAL_STATES = "('succeeded','failed','blocked','cancelled','expired')"
+_RESERVED = "sum(case kind when 'reservation' then amount when 'release' then -amount else 0 end)"
 _SPENT = "sum(case kind when 'charge' then amount else 0 end)"
-_OVER = "sum(case kind when 'overage' then amount else 0 end)"
-#: Of the extras, screening and captioning: what the job says, beside its lines in the ledger.
+_OVERAGE = "sum(case kind when 'overage' then amount else 0 end)"
+#: Jobs whose cost of `{0}` (`screening` or `captioning`) differs from its ledger entries.
 _DIFFERS = (
     "select j.id from imagegen_job j join imagegen_ledgerentry l on l.job_id = j.id "
     "where l.purpose = '{0}' and l.kind in ('charge','overage') "
     "group by j.id, j.{0}_cost, l.period_id having sum(l.amount) <> j.{0}_cost"
 )
+#: Jobs with a cost of `{0}` that the ledger does not contain, although it reserved for them.
 _NEVER_CHARGED = (
     "select j.id from imagegen_job j where j.{0}_cost > 0 and exists "
     "(select 1 from imagegen_ledgerentry r where r.job_id = j.id) and not exists "
@@ -25,10 +26,10 @@ _NEVER_CHARGED = (
     "and l.purpose = '{0}' and l.kind in ('charge','overage'))"
 )
 
-#: What must never be found, by name.
+#: The queries by the name of the violation; each returns the ids of the rows that violate.
 VIOLATION_QUERIES: Final[dict[str, str]] = {
-    "a job in limbo": (
-        f"select id from imagegen_job where state not in {_ENDS} and due_at is null"
+    "an unfinished job that is never due": (
+        f"select id from imagegen_job where state not in {_FINAL_STATES} and due_at is null"
     ),
     "a job of unknown outcome without a deadline": (
         "select id from imagegen_job where state = 'uncertain' and deadline_at is null"
@@ -39,16 +40,17 @@ VIOLATION_QUERIES: Final[dict[str, str]] = {
     ),
     "an ended job with a live attempt": (
         "select j.id from imagegen_job j join imagegen_attempt a on a.live_job_id = j.id "
-        f"where j.state in {_ENDS}"
+        f"where j.state in {_FINAL_STATES}"
     ),
     "money still reserved for an ended job": (
         "select l.job_id from imagegen_ledgerentry l join imagegen_job j on j.id = l.job_id "
-        f"where j.state in {_ENDS} group by l.job_id having {_SIGNED} <> 0"
+        f"where j.state in {_FINAL_STATES} group by l.job_id having {_RESERVED} <> 0"
     ),
     "a budget whose counters differ from its ledger": (
-        "select p.id from imagegen_budgetperiod p join imagegen_ledgerentry l on l.period_id = p.id "
+        "select p.id from imagegen_budgetperiod p "
+        "join imagegen_ledgerentry l on l.period_id = p.id "
         f"group by p.id, p.spent, p.reserved, p.overage having p.spent <> {_SPENT} "
-        f"or p.reserved <> {_SIGNED} or p.overage <> {_OVER}"
+        f"or p.reserved <> {_RESERVED} or p.overage <> {_OVERAGE}"
     ),
     "a budget over its limit": (
         "select id from imagegen_budgetperiod where reserved < 0 or spent < 0 "
@@ -59,14 +61,14 @@ VIOLATION_QUERIES: Final[dict[str, str]] = {
         "where l.kind in ('charge','overage') group by a.id, a.actual_cost, l.period_id "
         "having sum(l.amount) <> a.actual_cost"
     ),
-    "a job whose screening differs from its charges": _DIFFERS.format("screening"),
-    "a job whose screening differs from its verdicts": (
+    "a job whose screening cost differs from its charges": _DIFFERS.format("screening"),
+    "a job whose screening cost differs from its verdicts": (
         "select j.id from imagegen_job j where j.screening_cost <> "
         "(select coalesce(sum(v.cost), 0) from imagegen_verdict v where v.job_id = j.id)"
     ),
-    "screening that was never charged": _NEVER_CHARGED.format("screening"),
-    "a job whose captions differ from their charges": _DIFFERS.format("captioning"),
-    "captions that were never charged": _NEVER_CHARGED.format("captioning"),
+    "a screening cost that was never charged": _NEVER_CHARGED.format("screening"),
+    "a job whose captioning cost differs from its charges": _DIFFERS.format("captioning"),
+    "a captioning cost that was never charged": _NEVER_CHARGED.format("captioning"),
     "a settled attempt that was never charged": (
         "select a.id from imagegen_attempt a where a.state = 'settled' and a.actual_cost > 0 and "
         "exists (select 1 from imagegen_ledgerentry r where r.job_id = a.job_id) and not exists "
@@ -79,13 +81,15 @@ VIOLATION_QUERIES: Final[dict[str, str]] = {
         "and (select count(*) from imagegen_asset a where a.job_id = j.id) <> j.count"
     ),
     "an end without its event": (
-        f"select j.id from imagegen_job j where j.state in {_ENDS} and j.cached_from_id is null and "
+        f"select j.id from imagegen_job j where j.state in {_FINAL_STATES} "
+        "and j.cached_from_id is null and "
         "(select count(*) from imagegen_auditevent e where e.job_id = j.id and e.type in "
         "('job.succeeded','job.failed','job.blocked','job.cancelled','job.expired')) <> 1"
     ),
     "a call without its event": (
         "select a.id from imagegen_attempt a where a.sent_at is not null and not exists "
-        "(select 1 from imagegen_auditevent e where e.job_id = a.job_id and e.type = 'job.submitted')"
+        "(select 1 from imagegen_auditevent e where e.job_id = a.job_id "
+        "and e.type = 'job.submitted')"
     ),
     "a webhook delivery applied twice": (
         "select provider_id from imagegen_webhookdelivery where outcome = 'applied' "

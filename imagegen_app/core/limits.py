@@ -1,19 +1,22 @@
-"""Cap all that comes from outside. Sizes in characters or bytes as named."""
+"""Limit everything that comes from outside; units are in the names (characters, bytes) or said."""
 
 from __future__ import annotations
 
-#: A rendered prompt, in characters; the widest that a seeded provider takes.
+#: A complete prompt, in characters: the most that a model of the shipped adapters accepts.
 MAX_PROMPT_CHARS = 32_000
 #: A template's source, in characters.
 MAX_TEMPLATE_CHARS = 8_000
-#: What a template may render to, in characters.
+#: The rendered text of a template, in characters.
 MAX_RENDERED_CHARS = 8_000
 #: One variable's value, in characters.
 MAX_VARIABLE_CHARS = 2_000
+#: Variables of one template.
 MAX_VARIABLES = 40
+#: An alternative text, in characters.
 MAX_ALT_CHARS = 500
-#: Images of one job.
+#: Images that one job may request.
 MAX_COUNT = 10
+#: Input images of one job.
 MAX_INPUTS = 16
 #: One uploaded or referenced input image, in bytes.
 MAX_INPUT_BYTES = 25 * 1024 * 1024

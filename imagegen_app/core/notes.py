@@ -1,7 +1,8 @@
 """Sign and read statements about the log, in the C2SP formats `signed-note` and `tlog-checkpoint`.
 
 A checkpoint is three lines of text (origin, size, root), an empty line, and a signature line
-for each key. Outside tools read it as it is; Ed25519 is plain arithmetic, so this is no I/O.
+for each key. Other tools for these formats can read it. See https://c2sp.org/signed-note and
+https://c2sp.org/tlog-checkpoint.
 """
 
 from __future__ import annotations
@@ -39,23 +40,25 @@ _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
 class NoteError(ValueError):
-    """A note, checkpoint or key line cannot be trusted or read."""
+    """A note, checkpoint or key line cannot be read or is not signed as required."""
 
 
 class MalformedNote(NoteError):
-    """The text is not of the format."""
+    """The text does not have the required format."""
 
 
 class NotSigned(NoteError):
-    """The note bears no signature of this key, or a wrong one."""
+    """The note has no signature by this key, or an invalid one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """One signature line of a note."""
 
+    #: Name of the key.
     name: str
     key_id: bytes
+    #: The signature itself.
     data: bytes
 
 
@@ -63,43 +66,43 @@ class Signature:
 class Note:
     """A text and the signatures below it."""
 
-    #: What is signed, with its last line feed.
+    #: The signed text, including its last line feed.
     text: str
     signatures: tuple[Signature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key and the name that it speaks under."""
+    """A public key and the name under which it signs."""
 
     name: str
     public_key: bytes
 
     @property
     def key_id(self) -> bytes:
-        """The four bytes by which a signature line names its key."""
+        """The four bytes by which a signature line identifies its key."""
         return key_id(self.name, self.public_key)
 
     def __str__(self) -> str:
-        """Return the `vkey` line that is handed to auditors."""
+        """Return the `vkey` line: the verifier key in the form that auditors get."""
         key = base64.b64encode(_ED25519 + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A log's name, size and root at one moment."""
+    """A log's name, size and root hash at one moment."""
 
     origin: str
     size: int
     root: bytes
-    #: Further lines, which we carry and do not read.
+    #: Further lines that the format allows; passed through, not interpreted.
     extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
         """Return the text that is signed.
 
-        :raises MalformedNote: if a part of it does not fit the format.
+        :raises MalformedNote: if a part does not match the format.
         """
         root = base64.b64encode(self.root).decode()
         text = "".join(f"{line}\n" for line in (self.origin, self.size, root, *self.extensions))
@@ -114,9 +117,9 @@ def key_id(name: str, public_key: bytes) -> bytes:
 
 
 def vkey(name: str, public_key: bytes) -> str:
-    """Return the line that tells an auditor which key to trust.
+    """Return the verifier key as text, so that an auditor can check our signatures with it.
 
-    :raises MalformedNote: if the name or the key does not fit the format.
+    :raises MalformedNote: if the name or the key does not match the format.
     """
     return str(_verifier_key(name, public_key))
 
@@ -124,9 +127,9 @@ def vkey(name: str, public_key: bytes) -> str:
 def parse_vkey(line: str) -> VerifierKey:
     """Read a `vkey` line.
 
-    :raises MalformedNote: if it is none, is not Ed25519, or its id belongs to another key.
+    :raises MalformedNote: if it is malformed, is not Ed25519, or its id belongs to another key.
     """
-    # Base64 may hold a plus, names may not: so the first two separate.
+    # Base64 may contain a plus, names may not: so the first two plus signs are the separators.
     name, _, rest = line.strip().partition("+")
     hex_id, _, encoded = rest.partition("+")
     data = _base64(encoded)
@@ -141,7 +144,7 @@ def parse_vkey(line: str) -> VerifierKey:
 def sign_note(text: str, *, name: str, private_key: Ed25519PrivateKey) -> str:
     """Return the text with a signature line below it.
 
-    :raises MalformedNote: if the text does not end its last line, or the name does not fit.
+    :raises MalformedNote: if the text does not end with a line feed, or the name is not valid.
     """
     _check_text(text)
     key = _verifier_key(name, private_key.public_key().public_bytes_raw())
@@ -150,25 +153,25 @@ def sign_note(text: str, *, name: str, private_key: Ed25519PrivateKey) -> str:
 
 
 def sign_checkpoint(*, origin: str, size: int, root: bytes, private_key: Ed25519PrivateKey) -> str:
-    """Return the signed statement that the log has this size and root; its name signs.
+    """Return a signed checkpoint; its origin is also the name of the key.
 
-    :raises MalformedNote: if a part of it does not fit the format.
+    :raises MalformedNote: if a part does not match the format.
     """
     text = Checkpoint(origin, size, root).text()
     return sign_note(text, name=origin, private_key=private_key)
 
 
 def parse_note(note: str) -> Note:
-    """Take a note apart, without believing it.
+    """Split a note into text and signatures, without verifying them.
 
-    :raises MalformedNote: if it is none.
+    :raises MalformedNote: if it is not a valid note.
     """
     if len(note) > MAX_NOTE_CHARS:
         raise MalformedNote(f"a note has at most {MAX_NOTE_CHARS} characters")
     body, separator, rest = note.rpartition("\n\n")
     text = body + "\n"
     if not separator or not rest.endswith("\n"):
-        raise MalformedNote("a note is a text, an empty line and signature lines")
+        raise MalformedNote("a note must be a text, an empty line and signature lines")
     _check_text(text)
     lines = rest[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
@@ -177,21 +180,21 @@ def parse_note(note: str) -> Note:
 
 
 def verify_note(note: str, vkey: str) -> Note:
-    """Return the note if this key signed it; signatures of other keys are let be.
+    """Return the note if this key signed it; signatures by other keys are ignored.
 
     :raises NotSigned: if it did not.
-    :raises MalformedNote: if the note or the key line is none.
+    :raises MalformedNote: if the note or the key line is malformed.
     """
     key, parsed = parse_vkey(vkey), parse_note(note)
-    ours = [
+    matching = [
         signature
         for signature in parsed.signatures
         if signature.name == key.name and hmac.compare_digest(signature.key_id, key.key_id)
     ]
-    if not ours:
+    if not matching:
         raise NotSigned("the note has no signature of this key")
     public_key = Ed25519PublicKey.from_public_bytes(key.public_key)
-    for signature in ours:
+    for signature in matching:
         try:
             public_key.verify(signature.data, parsed.text.encode())
         except InvalidSignature:
@@ -202,12 +205,12 @@ def verify_note(note: str, vkey: str) -> Note:
 def parse_checkpoint(text: str) -> Checkpoint:
     """Read a checkpoint's text, without its signatures.
 
-    :raises MalformedNote: if it is none.
+    :raises MalformedNote: if it is not a valid checkpoint.
     """
     _check_text(text)
     lines = text[:-1].split("\n")
     if len(lines) < _CHECKPOINT_LINES or not all(lines):
-        raise MalformedNote("a checkpoint has an origin, a size and a root")
+        raise MalformedNote("a checkpoint must have an origin, a size and a root")
     origin, size, encoded, *extensions = lines
     if not _SIZE.match(size) or int(size) > MAX_SIZE:
         raise MalformedNote("the checkpoint's size is not a valid whole number")
@@ -218,31 +221,31 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def verify_checkpoint(note: str, vkey: str) -> Checkpoint:
-    """Return what a signed checkpoint states, if the log's own key signed it.
+    """Return a signed checkpoint if the key that belongs to its log signed it.
 
-    :raises NotSigned: if the key did not, or speaks for another log.
-    :raises MalformedNote: if the note, the checkpoint or the key line is none.
+    :raises NotSigned: if the key did not sign it, or is the key of another log.
+    :raises MalformedNote: if the note, the checkpoint or the key line is malformed.
     """
     checkpoint = parse_checkpoint(verify_note(note, vkey).text)
     if checkpoint.origin != parse_vkey(vkey).name:
-        raise NotSigned("the checkpoint is of another log than the key")
+        raise NotSigned("the checkpoint belongs to another log than the key")
     return checkpoint
 
 
 def _check_text(text: str) -> None:
     if not text.endswith("\n") or _UNPRINTABLE.search(text):
-        raise MalformedNote("a note's text is whole lines without control characters")
+        raise MalformedNote("a note's text must be whole lines without control characters")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise MalformedNote("a note's text is UTF-8") from None
+        raise MalformedNote("a note's text must be UTF-8") from None
 
 
 def _verifier_key(name: str, public_key: bytes) -> VerifierKey:
     if len(name) > _MAX_NAME_CHARS or not _NAME.match(name):
-        raise MalformedNote("a key's name has no spaces and no plus")
+        raise MalformedNote("a key's name must have no spaces and no plus")
     if len(public_key) != _ED25519_KEY_BYTES:
-        raise MalformedNote("an Ed25519 key has 32 bytes")
+        raise MalformedNote("an Ed25519 key must have 32 bytes")
     return VerifierKey(name, public_key)
 
 
@@ -257,11 +260,11 @@ def _signature(line: str) -> Signature:
 
 
 def _base64(text: str) -> bytes:
-    """Decode base64 in its one strict spelling."""
+    """Decode base64, and refuse every form except the canonical one."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedNote("base64 is not valid") from None
     if base64.b64encode(data).decode() != text:
-        raise MalformedNote("base64 is not in its canonical spelling")
+        raise MalformedNote("base64 is not in its canonical form")
     return data

@@ -1,4 +1,4 @@
-"""Describe follow-up passes: what is done to each image of a job, one after the other."""
+"""Describe follow-up passes: operations that are applied to each image of a job, in order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.types import Operation, Size
 
-#: Operations that take one image and need no words.
+#: Operations that need one image and no prompt.
 FOLLOW_UP_OPERATIONS = (Operation.UPSCALE, Operation.REMOVE_BACKGROUND)
+#: How many times larger an upscale may make each side.
 FACTORS = (2, 3, 4)
+#: Follow-up passes of one job.
 MAX_PASSES = 3
 
 
 class PassError(ValueError):
-    """A pass that cannot be; the message is to be translated, then filled with the values."""
+    """A follow-up pass is not valid; front ends translate `message` and fill in `values`."""
 
     def __init__(self, message: str, **values: object) -> None:
         super().__init__(message % values)
@@ -26,19 +28,20 @@ class PassError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One further operation on an image, by the short name of the model that does it."""
+    """One further operation on an image."""
 
     operation: Operation
+    #: Short name (slug) of the image model.
     model: str
     #: How many times larger each side becomes.
     factor: int = 1
 
     def size_after(self, size: Size) -> Size:
-        """Return the size of the image that comes out."""
+        """Return the size of the resulting image for an input of the given size."""
         return Size(size.width * self.factor, size.height * self.factor)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the pass as it is stored."""
+        """Return the form in which the pass is stored."""
         return {"operation": self.operation.value, "model": self.model, "factor": self.factor}
 
     def __str__(self) -> str:
@@ -48,19 +51,19 @@ class Pass:
 
 
 def parse(text: str) -> Pass:
-    """Read a pass as people write it: `upscale:2:model` or `remove_background:model`.
+    """Parse a pass from text such as `upscale:2:model` or `remove_background:model`.
 
-    :raises PassError: if it is neither.
+    :raises PassError: if the text has another form, or a part of it is not valid.
     """
     operation, _colon, rest = text.strip().partition(":")
     factor, _colon, model = rest.rpartition(":")
-    return _checked(operation, model, factor or ("2" if operation == Operation.UPSCALE else "1"))
+    return _validated(operation, model, factor or ("2" if operation == Operation.UPSCALE else "1"))
 
 
 def passes_from(rows: Sequence[Mapping[str, Any] | Pass | str]) -> tuple[Pass, ...]:
-    """Read several passes: stored ones, written ones, or values.
+    """Return the passes of a list whose entries are in stored form, text, or passes already.
 
-    :raises PassError: if one of them is none, or there are too many.
+    :raises PassError: if one of them is not valid, or there are too many.
     """
     if len(rows) > MAX_PASSES:
         raise PassError(
@@ -74,12 +77,12 @@ def _pass_from(row: Mapping[str, Any] | Pass | str) -> Pass:
         return row
     if isinstance(row, str):
         return parse(row)
-    return _checked(
+    return _validated(
         str(row.get("operation", "")), str(row.get("model", "")), str(row.get("factor", 1))
     )
 
 
-def _checked(operation: str, model: str, factor: str) -> Pass:
+def _validated(operation: str, model: str, factor: str) -> Pass:
     if operation not in {o.value for o in FOLLOW_UP_OPERATIONS}:
         raise PassError(
             gettext_noop("“%(operation)s” is not a valid follow-up pass; available: %(known)s."),

@@ -1,13 +1,14 @@
-"""Price a request before it is made, and its answer afterwards.
+"""Estimate what a request will cost, and compute what its answer cost.
 
-A price is data on the image model::
+A price list is stored as JSON on the image model::
 
     {"currency": "USD",
      "per_image": [{"quality": "low", "max_pixels": 1048576, "amount": "0.011"}, ...],
      "per_million_tokens": {"input_text": "5", "input_image": "8", "output_image": "30"}}
 
-`per_image` rows are read from the top, the first that fits counts; an empty quality fits all, no
-`max_pixels` fits every size. It is the estimate, and the charge where the provider counts no tokens.
+The first row of `per_image` that matches counts; without `quality` a row matches every quality,
+without `max_pixels` every size. This price is the estimate; it is also the charge where the
+provider reports no token counts.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from imagegen_app.core.types import Cost, ProviderResult, Size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Money is kept to a hundredth of a cent.
+#: Amounts are rounded up to a hundredth of a cent.
 QUANTUM = Decimal("0.0001")
 _MILLION = Decimal(1_000_000)
 _TOKENS = ("input_text", "input_image", "output_image")
 
 
 class PriceUnknown(ValueError):
-    """There is no price for this request; without one nothing is sent.
+    """There is no valid price for this request; without a price nothing is sent.
 
-    The text is to be translated, then filled with the values.
+    Front ends translate the text and fill in the values.
     """
 
     def __init__(self, text: str, **values: object) -> None:
@@ -40,9 +41,9 @@ class PriceUnknown(ValueError):
 
 
 def parse_cost(value: object) -> Decimal:
-    """Return what a site's own class says a call cost, rounded up to a hundredth of a cent.
+    """Return the cost that a site's own screener or captioner reports, rounded up to `QUANTUM`.
 
-    :raises PriceUnknown: if it is no `Decimal` from 0 up to a million.
+    :raises PriceUnknown: if the value is not a `Decimal` from 0 to a million.
     """
     if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _MILLION:
         raise PriceUnknown(gettext_noop("the cost of a call must be a Decimal of at least 0"))
@@ -51,10 +52,12 @@ def parse_cost(value: object) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """What one image costs up to a size, at a quality."""
+    """The price of one image of a quality, up to a size."""
 
     amount: Decimal
+    #: Empty matches every quality.
     quality: str = ""
+    #: Width times height, at most; 0 matches every size.
     max_pixels: int = 0
 
 
@@ -68,9 +71,9 @@ class PriceList:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PriceList:
-        """Read a price list.
+        """Read a price list from its stored form.
 
-        :raises PriceUnknown: if it is empty or malformed.
+        :raises PriceUnknown: if it is malformed or has no price per image.
         """
         try:
             rows = tuple(
@@ -93,7 +96,7 @@ class PriceList:
     def image_price(self, *, size: Size, quality: str) -> Cost:
         """Return what one image costs.
 
-        :raises PriceUnknown: if no row fits.
+        :raises PriceUnknown: if no row matches.
         """
         for row in self.per_image:
             if row.quality not in ("", quality):
@@ -110,17 +113,20 @@ class PriceList:
         )
 
     def estimate(self, *, size: Size, quality: str, count: int) -> Cost:
-        """Return what `count` images will cost, as far as it can be known before.
+        """Return what `count` images will cost at the price per image.
 
-        :raises PriceUnknown: if no row fits.
+        :raises PriceUnknown: if no row matches.
         """
-        one = self.image_price(size=size, quality=quality)
-        return Cost(_round(one.amount * count), self.currency)
+        unit = self.image_price(size=size, quality=quality)
+        return Cost(_round(unit.amount * count), self.currency)
 
     def charge(self, result: ProviderResult, *, size: Size, quality: str) -> Cost:
-        """Return what an answer cost: the provider's own figure, its tokens, or our list.
+        """Return what an answer cost.
 
-        :raises PriceUnknown: if no row fits and no tokens were counted.
+        In this order: the cost that the provider reports in our currency, its token counts at the
+        prices per token, or the price per image.
+
+        :raises PriceUnknown: if the price per image is needed and no row matches.
         """
         if result.reported_cost is not None and result.reported_cost.currency == self.currency:
             return Cost(_round(result.reported_cost.amount), self.currency)
@@ -136,8 +142,8 @@ class PriceList:
             )
             return Cost(_round(total / _MILLION), self.currency)
         images = max(len(result.images), usage.images)
-        one = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)
-        return Cost(_round(one.amount * images), self.currency)
+        unit = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)
+        return Cost(_round(unit.amount * images), self.currency)
 
 
 def _money(value: Any) -> Decimal:

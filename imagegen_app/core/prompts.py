@@ -1,8 +1,8 @@
 """Render prompt templates: Jinja2's parser, an allowlist of syntax, and our own evaluation.
 
-Nothing of Jinja2's runtime is used, so there is nothing to escape from: a template is text,
-variables, a few filters and `if`. Values are only text, numbers and switches; they are inserted
-once and never parsed again.
+Nothing of Jinja2's runtime is used, so there is no sandbox to escape from: a template can hold
+text, variables, a few filters and `if`. Values are text, numbers and booleans; they are inserted
+once and never parsed as a template.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from imagegen_app.core.variables import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: The variables' own names are found here, too: who renders a template needs both.
+#: Re-exports the names of `variables`, since code that renders a template needs both.
 __all__ = [
     "PromptTemplateError",
     "RenderedPrompt",
@@ -63,16 +63,16 @@ class RenderedPrompt:
 
 
 def check_template(source: str, variables: Sequence[Variable]) -> None:
-    """Refuse a template that uses syntax or variables it may not.
+    """Check that a template uses only allowed syntax and the given variables.
 
-    :raises PromptTemplateError: with the line and the remedy.
+    :raises PromptTemplateError: if it does not; names the line and what is allowed.
     """
-    _checked(source, frozenset(v.name for v in variables))
+    _checked_tree(source, frozenset(v.name for v in variables))
 
 
-# A batch renders one template thousands of times; the tree is only read.
+# Cached, since a batch renders one template thousands of times; nobody changes the tree.
 @lru_cache(maxsize=64)
-def _checked(source: str, known: frozenset[str]) -> nodes.Template:
+def _checked_tree(source: str, known: frozenset[str]) -> nodes.Template:
     tree = _parse(source)
     for node in tree.find_all(nodes.Name):
         if node.name not in known:
@@ -83,23 +83,24 @@ def _checked(source: str, known: frozenset[str]) -> nodes.Template:
                 number=node.lineno,
                 name=node.name,
             )
-    _allow_block(tree.body)
+    _check_block(tree.body)
     return tree
 
 
 def render(source: str, variables: Sequence[Variable], values: Mapping[str, Any]) -> RenderedPrompt:
-    """Fill a template.
+    """Return a template's text with the values filled in.
 
-    :raises PromptTemplateError: if the template or a value does not fit, or the result is too long.
+    :raises PromptTemplateError: if the template or a value is not valid, or the result is longer
+        than `MAX_RENDERED_CHARS`.
     """
-    tree = _checked(source, frozenset(v.name for v in variables))
+    tree = _checked_tree(source, frozenset(v.name for v in variables))
     writer = _Writer(clean_values(variables, values))
     writer.block(tree.body)
     return writer.result()
 
 
 class _Writer:
-    """Walk an allowed tree and write the text."""
+    """Evaluates a checked syntax tree and collects the text."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self.values = values
@@ -161,31 +162,31 @@ def _parse(source: str) -> nodes.Template:
         return _PARSER.parse(source)
     except TemplateSyntaxError as error:
         raise PromptTemplateError(
-            gettext_noop("line %(number)s: %(trouble)s"),
+            gettext_noop("line %(number)s: %(error)s"),
             line=error.lineno,
             number=error.lineno,
-            trouble=error.message,
+            error=error.message,
         ) from None
     except RecursionError:
         raise PromptTemplateError(gettext_noop("the template is nested too deeply")) from None
 
 
-def _allow_block(body: Sequence[nodes.Node]) -> None:
+def _check_block(body: Sequence[nodes.Node]) -> None:
     for node in body:
         if isinstance(node, nodes.Output):
             for child in node.nodes:
                 if not isinstance(child, nodes.TemplateData):
-                    _allow_value(child)
+                    _check_value(child)
         elif isinstance(node, nodes.If):
             for candidate in (node, *node.elif_):
-                _allow_test(candidate.test)
-                _allow_block(candidate.body)
-            _allow_block(node.else_)
+                _check_condition(candidate.test)
+                _check_block(candidate.body)
+            _check_block(node.else_)
         else:
             raise _forbidden(node)
 
 
-def _allow_value(node: nodes.Node) -> None:
+def _check_value(node: nodes.Node) -> None:
     if isinstance(node, nodes.Name):
         return
     if isinstance(node, nodes.Filter) and node.node is not None:
@@ -198,7 +199,7 @@ def _allow_value(node: nodes.Node) -> None:
             and len(node.args) == int(takes_default)
             and (takes_default or node.name in _FILTERS)
         ):
-            _allow_value(node.node)
+            _check_value(node.node)
             return
         allowed = ", ".join([*sorted(_FILTERS), "default('…')"])
         raise PromptTemplateError(
@@ -213,20 +214,20 @@ def _allow_value(node: nodes.Node) -> None:
     raise _forbidden(node)
 
 
-def _allow_test(node: nodes.Node) -> None:
+def _check_condition(node: nodes.Node) -> None:
     if isinstance(node, nodes.Name | nodes.Const):
         return
     if isinstance(node, nodes.Not):
-        _allow_test(node.node)
+        _check_condition(node.node)
         return
     if isinstance(node, nodes.And | nodes.Or):
-        _allow_test(node.left)
-        _allow_test(node.right)
+        _check_condition(node.left)
+        _check_condition(node.right)
         return
     if isinstance(node, nodes.Compare) and all(o.op in {"eq", "ne"} for o in node.ops):
-        _allow_test(node.expr)
+        _check_condition(node.expr)
         for operand in node.ops:
-            _allow_test(operand.expr)
+            _check_condition(operand.expr)
         return
     raise _forbidden(node)
 

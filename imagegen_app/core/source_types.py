@@ -1,4 +1,4 @@
-"""Name how an image came about, by the IPTC's list of digital source types."""
+"""Choose the IPTC digital source type of an image: how it was created."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagegen_app.core.types import Operation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What every name of the list begins with.
+#: Prefix of every URI of the vocabulary, see https://cv.iptc.org/newscodes/digitalsourcetype/.
 DIGITAL_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 GENERATED = DIGITAL_SOURCE_TYPES + "trainedAlgorithmicMedia"
 COMPOSITE = DIGITAL_SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
@@ -17,9 +17,10 @@ ENHANCED = DIGITAL_SOURCE_TYPES + "algorithmicallyEnhanced"
 
 
 def digital_source_type(operation: Operation, *, inputs: Sequence[str]) -> str:
-    """Return the source type of what an operation makes.
+    """Return the source type of an operation's result.
 
-    `inputs` holds the source types of the images it starts from; of a stranger's, an empty text.
+    `inputs` holds the source types of the input images; an empty text for an image that this site
+    did not generate.
     """
     if operation in {Operation.GENERATE, Operation.CONTROL}:
         return GENERATED

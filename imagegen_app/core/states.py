@@ -1,6 +1,6 @@
-"""Define the states of jobs, attempts and assets, and the moves between them.
+"""Define the states of jobs, attempts and assets, and the allowed transitions between them.
 
-The documentation's diagram is drawn from these tables.
+The documentation's diagrams are generated from these tables.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
-    #: Waits for a worker, or for its time to try again.
+    #: Waits for a worker, or until it may be tried again.
     QUEUED = "queued"
     #: A worker prepares or makes the call.
     SUBMITTING = "submitting"
-    #: The provider works; we ask again or are told.
+    #: The provider works on it; a worker polls, or a webhook reports the result.
     AWAITING = "awaiting"
-    #: The answer is in the spool and becomes assets.
+    #: The answer is in the spool and is being turned into assets.
     INGESTING = "ingesting"
-    #: We may have been billed and do not know the outcome yet.
+    #: The call may have been billed, and its outcome is unknown.
     UNCERTAIN = "uncertain"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -28,19 +28,20 @@ class JobState(StrEnum):
     EXPIRED = "expired"
 
 
-_ENDS = frozenset(
+_UNSUCCESSFUL = frozenset(
     {JobState.FAILED, JobState.BLOCKED, JobState.CANCELLED, JobState.EXPIRED},
 )
 
-#: From each state, where a job may go.
+#: The states that may follow each state of a job.
 JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.SUBMITTING}) | _ENDS,
+    JobState.QUEUED: frozenset({JobState.SUBMITTING}) | _UNSUCCESSFUL,
     JobState.SUBMITTING: frozenset(
         {JobState.AWAITING, JobState.INGESTING, JobState.QUEUED, JobState.UNCERTAIN}
     )
-    | _ENDS,
-    JobState.AWAITING: frozenset({JobState.INGESTING, JobState.QUEUED, JobState.UNCERTAIN}) | _ENDS,
-    JobState.INGESTING: frozenset({JobState.SUCCEEDED, JobState.QUEUED}) | _ENDS,
+    | _UNSUCCESSFUL,
+    JobState.AWAITING: frozenset({JobState.INGESTING, JobState.QUEUED, JobState.UNCERTAIN})
+    | _UNSUCCESSFUL,
+    JobState.INGESTING: frozenset({JobState.SUCCEEDED, JobState.QUEUED}) | _UNSUCCESSFUL,
     JobState.UNCERTAIN: frozenset(
         {
             JobState.INGESTING,
@@ -61,31 +62,29 @@ JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 #: States that never change again.
 FINAL_STATES = frozenset(state for state, targets in JOB_TRANSITIONS.items() if not targets)
 
-#: States in which a job may be born: wanted, answered from the cache, or refused by a screener.
-INITIAL = frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.BLOCKED})
-
 
 class AttemptState(StrEnum):
-    """Where one billable call stands; this is where the money is."""
+    """The state of one billable call to a provider."""
 
-    #: The key is committed and nothing was sent.
+    #: The idempotency key is committed to the database and nothing was sent.
     CREATED = "created"
-    #: Committed just before the first byte went out.
+    #: Committed just before the first byte was sent.
     SENT = "sent"
-    #: The provider's own reference is stored.
+    #: The provider accepted the call, and its reference is stored.
     ACCEPTED = "accepted"
     #: The answer's bytes are durable in the spool.
     ANSWERED = "answered"
-    #: The ledger holds the actual cost.
+    #: The actual cost is booked.
     SETTLED = "settled"
-    #: The provider said no, and billed nothing.
+    #: The provider refused the call, or it failed there, and nothing was billed.
     REFUSED = "refused"
-    #: Sent, no answer, and no way found yet to learn the outcome.
+    #: Sent, but no answer arrived and the outcome has not been found out yet.
     UNKNOWN = "unknown"
-    #: Proven never accepted, or never sent.
+    #: Certainly never accepted by the provider, or never sent.
     VOID = "void"
 
 
+#: The states that may follow each state of an attempt.
 ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.CREATED: frozenset({AttemptState.SENT, AttemptState.VOID}),
     AttemptState.SENT: frozenset(
@@ -140,10 +139,11 @@ class ReviewState(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
-    #: Was approved once, and was taken back.
+    #: Was approved, and was taken down afterwards.
     WITHDRAWN = "withdrawn"
 
 
+#: The states that may follow each review state of an asset.
 REVIEW_TRANSITIONS: dict[ReviewState, frozenset[ReviewState]] = {
     ReviewState.PENDING: frozenset({ReviewState.APPROVED, ReviewState.REJECTED}),
     ReviewState.APPROVED: frozenset({ReviewState.WITHDRAWN}),
@@ -153,21 +153,25 @@ REVIEW_TRANSITIONS: dict[ReviewState, frozenset[ReviewState]] = {
 
 
 class Lifecycle(StrEnum):
-    """How far an image model may be used."""
+    """The stage of an image model between its registration and its retirement."""
 
+    #: Not usable yet.
     DRAFT = "draft"
+    #: Usable, on trial.
     CANARY = "canary"
     ACTIVE = "active"
+    #: Still usable, to be replaced.
     DEPRECATED = "deprecated"
+    #: No longer usable.
     RETIRED = "retired"
 
 
-#: Lifecycles in which new requests are taken.
+#: Lifecycle stages in which new requests are accepted.
 USABLE_LIFECYCLES = frozenset({Lifecycle.CANARY, Lifecycle.ACTIVE, Lifecycle.DEPRECATED})
 
 
 class VerdictOutcome(StrEnum):
-    """What a screener or a person decided."""
+    """What a screener or a person decided about a prompt or an image."""
 
     PASSED = "passed"
     HELD = "held"
@@ -175,5 +179,5 @@ class VerdictOutcome(StrEnum):
 
 
 def can_transition(source: JobState, target: JobState) -> bool:
-    """Return whether a job may go from one state to another."""
+    """Return whether a job may change from one state to the other."""
     return target in JOB_TRANSITIONS[source]

@@ -1,7 +1,7 @@
-"""Prove that a log only grows: a Merkle tree over event bodies (hashing of RFC 9162).
+"""Prove that a log only grows: a Merkle tree over event bodies (hashes and proofs of RFC 9162).
 
-The tree is kept as its `Frontier` (log2 n hashes, to append), its tiles (C2SP `tlog-tiles`, to
-prove) and the bodies themselves (to verify). Signed statements about it are in `notes.py`.
+The tree is stored as its `Frontier` (log2 n hashes, for appending), its tiles (C2SP `tlog-tiles`,
+for proofs) and the bodies themselves (for verification). `notes.py` signs statements about it.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ HASH_BYTES: Final = 32
 TILE_WIDTH: Final = 256
 #: Levels of the tree that one level of tiles holds.
 TILE_HEIGHT: Final = 8
-#: No log grows longer.
+#: The most leaves of a log.
 MAX_SIZE: Final = (1 << 63) - 1
-_MAX_PROOF = 65
+_MAX_PROOF_HASHES = 65
 _SIZE_BYTES = 8
 
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
-#: Returns a tile's hashes, joined; an empty answer where there is no such tile.
+#: Returns a tile's hashes, joined; empty bytes where there is no such tile.
 FetchTile = Callable[["TileId"], bytes]
 
 
 class TreeError(ValueError):
-    """What was asked of the tree, or read from it, does not fit."""
+    """The arguments or the stored data are not valid for a tree."""
 
 
 class MissingTile(TreeError):
-    """A tile is absent or too short for what the log's size promises."""
+    """A tile is absent, or shorter than the log's size requires."""
 
     def __init__(self, tile: TileId) -> None:
         super().__init__(f"tile {tile.index} of level {tile.level} is absent or too short")
@@ -43,7 +43,7 @@ class MissingTile(TreeError):
 
 
 def leaf_hash(body: str) -> bytes:
-    """Return the hash of a leaf: the body's text as it stands, verbatim."""
+    """Return the hash of a leaf: of the body's text, byte for byte."""
     return hashlib.sha256(b"\x00" + body.encode()).digest()
 
 
@@ -54,9 +54,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Frontier:
-    """The right edge of a tree: all that appending and the root need (a compact range)."""
+    """The right edge of a tree: enough to append leaves and compute the root (a compact range)."""
 
-    #: Leaves so far.
+    #: Number of leaves.
     size: int = 0
     #: Roots of the perfect subtrees from left to right, largest first: one per set bit of size.
     stack: tuple[bytes, ...] = ()
@@ -70,23 +70,23 @@ class Frontier:
     def add(self, leaf: bytes) -> None:
         """Append one leaf hash.
 
-        :raises TreeError: if it is no hash.
+        :raises TreeError: if its length is not that of a hash.
         """
         self.extend((leaf,))
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Append leaf hashes in order; nothing is appended if one of them is refused.
+        """Append leaf hashes in order; on an error nothing is appended.
 
-        :raises TreeError: if one is no hash.
+        :raises TreeError: if the length of one is not that of a hash.
         """
         stack, size = list(self.stack), self.size
         for leaf in leaves:
             if len(leaf) != HASH_BYTES:
                 raise TreeError("every hash has 32 bytes")
-            found, ones = leaf, size
+            node, ones = leaf, size
             while ones & 1:
-                found, ones = node_hash(stack.pop(), found), ones >> 1
-            stack.append(found)
+                node, ones = node_hash(stack.pop(), node), ones >> 1
+            stack.append(node)
             size += 1
         self.stack, self.size = tuple(stack), size
 
@@ -112,7 +112,7 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TileId:
-    """Where a tile stands: its level counts from the leaves, its index from the left."""
+    """A tile's position: its level counts from the leaves, its index from the left."""
 
     level: int
     index: int
@@ -120,7 +120,7 @@ class TileId:
     def path(self, *, width: int = TILE_WIDTH) -> str:
         """Return the tile's file name in the C2SP layout: `tile/0/x001/234`, `….p/17` if partial.
 
-        :raises TreeError: if no tile has this width.
+        :raises TreeError: if the width is not between 1 and 256.
         """
         if not 1 <= width <= TILE_WIDTH:
             raise TreeError("a tile holds 1 to 256 hashes")
@@ -143,7 +143,7 @@ def tile_widths(*, size: int, since: int = 0) -> dict[TileId, int]:
     widths: dict[TileId, int] = {}
     level, old, new = 0, since, size
     while new > old:
-        widths.update(_row(level, old, new))
+        widths.update(_tiles_of_level(level, old, new))
         level, old, new = level + 1, old >> TILE_HEIGHT, new >> TILE_HEIGHT
     return widths
 
@@ -151,34 +151,34 @@ def tile_widths(*, size: int, since: int = 0) -> dict[TileId, int]:
 def grow_tiles(*, size: int, leaves: Sequence[bytes], fetch: FetchTile) -> dict[TileId, bytes]:
     """Return every tile that changes when leaf hashes are appended to a log of this size.
 
-    Only the partial tiles of the right edge are fetched. Hashes beyond what `size` promises
-    (left by a sealer that was killed half-way) are overwritten.
+    Only the partial tiles of the right edge are fetched. Hashes in them beyond `size`, which a
+    sealing process left that was killed, are overwritten.
 
     :raises MissingTile: if a partial tile of the right edge is absent or too short.
     """
     changed: dict[TileId, bytes] = {}
-    level, first, fresh = 0, size, list(leaves)
-    while fresh:
+    level, first, added = 0, size, list(leaves)
+    while added:
         # The level above grows by one hash for each tile that becomes full here.
         completed: list[bytes] = []
-        for tile, width in _row(level, first, first + len(fresh)):
+        for tile, width in _tiles_of_level(level, first, first + len(added)):
             start = tile.index * TILE_WIDTH
-            kept = b""
+            stored = b""
             if start < first:
-                kept = fetch(tile)[: (first - start) * HASH_BYTES]
-                if len(kept) != (first - start) * HASH_BYTES:
+                stored = fetch(tile)[: (first - start) * HASH_BYTES]
+                if len(stored) != (first - start) * HASH_BYTES:
                     raise MissingTile(tile)
             begin, end = max(start, first) - first, start + width - first
-            data = kept + b"".join(fresh[begin:end])
+            data = stored + b"".join(added[begin:end])
             changed[tile] = data
             if width == TILE_WIDTH:
-                completed.append(_perfect(_split(data)))
-        level, first, fresh = level + 1, first >> TILE_HEIGHT, completed
+                completed.append(_perfect_root(_split(data)))
+        level, first, added = level + 1, first >> TILE_HEIGHT, completed
     return changed
 
 
 class TileReader:
-    """Computes any subtree's hash from tiles; each tile is fetched once."""
+    """Computes the hash of any range of leaves from tiles; fetches each tile once."""
 
     def __init__(self, fetch: FetchTile) -> None:
         self._fetch = fetch
@@ -199,7 +199,7 @@ class TileReader:
         return self.span(0, size) if size else EMPTY_ROOT
 
     def span(self, start: int, end: int) -> bytes:
-        """Return the Merkle hash of the leaves from `start` until before `end`.
+        """Return the Merkle hash of the leaves from `start` to `end` (exclusive).
 
         :raises MissingTile: if the tiles do not reach so far.
         """
@@ -210,20 +210,20 @@ class TileReader:
         return node_hash(self.span(start, middle), self.span(middle, end))
 
     def _subtree(self, *, height: int, index: int) -> bytes:
-        """Return the hash of a perfect subtree: a row of hashes within one tile, folded."""
+        """Return the hash of a perfect subtree, computed from adjacent hashes of one tile."""
         level, rest = divmod(height, TILE_HEIGHT)
         width = 1 << rest
         tile, offset = TileId(level, index * width // TILE_WIDTH), index * width % TILE_WIDTH
         if tile not in self._tiles:
             self._tiles[tile] = self._fetch(tile)
-        row = self._tiles[tile][offset * HASH_BYTES : (offset + width) * HASH_BYTES]
-        if len(row) != width * HASH_BYTES:
+        data = self._tiles[tile][offset * HASH_BYTES : (offset + width) * HASH_BYTES]
+        if len(data) != width * HASH_BYTES:
             raise MissingTile(tile)
-        return _perfect(_split(row))
+        return _perfect_root(_split(data))
 
 
 def inclusion_proof(tiles: TileReader, *, index: int, size: int) -> list[bytes]:
-    """Return the hashes that prove a leaf's place in the log's first `size` leaves.
+    """Return the hashes that prove a leaf's position in the log's first `size` leaves.
 
     :raises TreeError: if the log has no such leaf.
     :raises MissingTile: if the tiles do not reach so far.
@@ -244,9 +244,9 @@ def inclusion_proof(tiles: TileReader, *, index: int, size: int) -> list[bytes]:
 
 
 def consistency_proof(tiles: TileReader, *, old_size: int, size: int) -> list[bytes]:
-    """Return the hashes that prove that the log of `old_size` is a beginning of that of `size`.
+    """Return the hashes that prove that the log only grew from `old_size` to `size` leaves.
 
-    :raises TreeError: if the log did not grow in this way.
+    :raises TreeError: if `old_size` is larger than `size`.
     :raises MissingTile: if the tiles do not reach so far.
     """
     if not 0 <= old_size <= size:
@@ -271,57 +271,57 @@ def consistency_proof(tiles: TileReader, *, old_size: int, size: int) -> list[by
 def verify_inclusion(
     *, index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes
 ) -> bool:
-    """Return whether the proof shows that this leaf hash stands at this place under this root."""
-    if not 0 <= index < size <= MAX_SIZE or len(proof) > _MAX_PROOF:
+    """Return whether the proof shows that the leaf is at this index of the tree with this root."""
+    if not 0 <= index < size <= MAX_SIZE or len(proof) > _MAX_PROOF_HASHES:
         return False
-    place, last, found = index, size - 1, leaf
+    position, last, computed = index, size - 1, leaf
     for item in proof:
         if last == 0 or len(item) != HASH_BYTES:
             return False
-        if place & 1 or place == last:
-            found = node_hash(item, found)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
+        if position & 1 or position == last:
+            computed = node_hash(item, computed)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
         else:
-            found = node_hash(found, item)
-        place, last = place >> 1, last >> 1
-    return last == 0 and found == root
+            computed = node_hash(computed, item)
+        position, last = position >> 1, last >> 1
+    return last == 0 and computed == root
 
 
 def verify_consistency(
     *, old_size: int, size: int, old_root: bytes, root: bytes, proof: Sequence[bytes]
 ) -> bool:
     """Return whether the proof shows that the old log is an unchanged beginning of the new one."""
-    if not 0 <= old_size <= size <= MAX_SIZE or len(proof) > _MAX_PROOF:
+    if not 0 <= old_size <= size <= MAX_SIZE or len(proof) > _MAX_PROOF_HASHES:
         return False
     if old_size == size:
         return not proof and old_root == root
     if old_size == 0:
         return not proof and old_root == EMPTY_ROOT
-    # A perfect old tree is its own first hash, and is not repeated in the proof.
+    # The root of a perfect old tree is the first hash, and the proof does not repeat it.
     path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
     if not path or any(len(item) != HASH_BYTES for item in path):
         return False
-    place, last = old_size - 1, size - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    old_found = found = path[0]
+    position, last = old_size - 1, size - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    old_computed = computed = path[0]
     for item in path[1:]:
         if last == 0:
             return False
-        if place & 1 or place == last:
-            old_found, found = node_hash(item, old_found), node_hash(item, found)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
+        if position & 1 or position == last:
+            old_computed, computed = node_hash(item, old_computed), node_hash(item, computed)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
         else:
-            found = node_hash(found, item)
-        place, last = place >> 1, last >> 1
-    return last == 0 and old_found == old_root and found == root
+            computed = node_hash(computed, item)
+        position, last = position >> 1, last >> 1
+    return last == 0 and old_computed == old_root and computed == root
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A place where the numbering of the log breaks."""
+    """A gap in the numbering of the log: the number that should follow, and the one that does."""
 
     expected: int
     found: int
@@ -329,11 +329,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What reading the bodies in order gave."""
+    """The result of reading the bodies in order."""
 
-    #: The tree over the bodies before the gap, or over all of them.
+    #: The tree of the bodies before the gap, or of all of them.
     frontier: Frontier
-    #: The first break in the numbering; a missing end shows only against a checkpoint's size.
+    #: The first gap, if any; whether bodies are missing at the end, only a checkpoint can show.
     gap: Gap | None = None
 
     @property
@@ -348,8 +348,8 @@ class Walk:
 def verify_bodies(rows: Iterable[tuple[int, str]], *, start: Frontier | None = None) -> Walk:
     """Hash bodies in the order of their numbers, until the end or the first gap.
 
-    With `start`, the first row is the one that follows it: what a trusted checkpoint covers
-    need not be read again.
+    `rows` are pairs of number and body. With `start`, they begin after its leaves, so that bodies
+    covered by a trusted checkpoint need not be read again.
     """
     begin = start or Frontier()
     stack, size, sha256 = list(begin.stack), begin.size, hashlib.sha256
@@ -358,17 +358,17 @@ def verify_bodies(rows: Iterable[tuple[int, str]], *, start: Frontier | None = N
         if number != size:
             gap = Gap(expected=size, found=number)
             break
-        # Written out: a function call for each hash would halve the speed.
-        found, ones = sha256(b"\x00" + body.encode()).digest(), size
+        # `Frontier.extend` written out: a function call for each hash would halve the speed.
+        node, ones = sha256(b"\x00" + body.encode()).digest(), size
         while ones & 1:
-            found, ones = sha256(b"\x01" + stack.pop() + found).digest(), ones >> 1
-        stack.append(found)
+            node, ones = sha256(b"\x01" + stack.pop() + node).digest(), ones >> 1
+        stack.append(node)
         size += 1
     return Walk(Frontier(size, tuple(stack)), gap)
 
 
 def _fold(stack: Sequence[bytes]) -> bytes:
-    """Return the root over perfect subtrees, largest first."""
+    """Return the root of a tree from the roots of its perfect subtrees, largest first."""
     if not stack:
         return EMPTY_ROOT
     root = stack[-1]
@@ -377,24 +377,24 @@ def _fold(stack: Sequence[bytes]) -> bytes:
     return root
 
 
-def _row(level: int, first: int, end: int) -> Iterable[tuple[TileId, int]]:
-    """Give the tiles of one level that hold the hashes from `first` until before `end`."""
+def _tiles_of_level(level: int, first: int, end: int) -> Iterable[tuple[TileId, int]]:
+    """Yield the tiles with hashes `first` to `end` (exclusive) of a level, and their widths."""
     for index in range(first // TILE_WIDTH, (end - 1) // TILE_WIDTH + 1):
         yield TileId(level, index), min(TILE_WIDTH, end - index * TILE_WIDTH)
 
 
-def _perfect(hashes: Sequence[bytes]) -> bytes:
-    """Return the root over a power of two of hashes."""
+def _perfect_root(hashes: Sequence[bytes]) -> bytes:
+    """Return the root of a perfect subtree over hashes, whose number must be a power of two."""
     while len(hashes) > 1:
         hashes = [node_hash(hashes[k], hashes[k + 1]) for k in range(0, len(hashes), 2)]
     return hashes[0]
 
 
 def _split(data: bytes) -> tuple[bytes, ...]:
-    """Cut joined hashes apart."""
+    """Split joined hashes."""
     return tuple(data[k : k + HASH_BYTES] for k in range(0, len(data), HASH_BYTES))
 
 
 def _split_point(width: int) -> int:
-    """Return the largest power of two below a width of two or more."""
+    """Return the largest power of two that is smaller than a width of two or more."""
     return 1 << ((width - 1).bit_length() - 1)

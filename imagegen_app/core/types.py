@@ -1,4 +1,4 @@
-"""Define the values that travel between the rooms: requests, answers, capabilities, money."""
+"""Define the values that the packages exchange: requests, answers, capabilities, money."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Operation(StrEnum):
-    """What is asked of an image model."""
+    """What an image model is asked to do."""
 
     GENERATE = "generate"
     EDIT = "edit"
@@ -26,7 +26,7 @@ class Operation(StrEnum):
     CONTROL = "control"
 
 
-#: Operations that start from an image the requester hands in.
+#: Operations that need an input image.
 IMAGE_INPUT_OPERATIONS = frozenset(Operation) - {Operation.GENERATE}
 
 
@@ -39,21 +39,21 @@ class InputRole(StrEnum):
 
 
 class RecoveryMethod(StrEnum):
-    """A way to learn the fate of a call whose answer never came."""
+    """A way to find out the outcome of a call whose answer never arrived."""
 
-    #: The provider returns the same result for the same key and identical body.
+    #: The provider returns the same result for the same idempotency key and an identical body.
     IDEMPOTENCY_KEY = "idempotency_key"
-    #: The provider lets us choose the reference and asks for nothing else.
+    #: The provider lets us choose its reference for the call, so that we can poll by it.
     CLIENT_REFERENCE = "client_reference"
     #: The provider can list or look up calls by our reference.
     LOOKUP = "lookup"
-    #: The provider tells us by webhook.
+    #: The provider reports the result by webhook.
     WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """An image handed to a model."""
+    """An input image of a provider call."""
 
     role: InputRole
     media_type: str
@@ -80,7 +80,7 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read `WIDTHxHEIGHT`.
+        """Parse a size from `WIDTHxHEIGHT`.
 
         :raises ValueError: if the text is not two positive whole numbers joined by an x.
         """
@@ -95,7 +95,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One billable call to a provider, complete in itself."""
+    """One billable call to a provider, with all that the adapter needs for it."""
 
     operation: Operation
     #: The model's name at the provider.
@@ -111,49 +111,52 @@ class GenerationRequest:
     inputs: tuple[ImageInput, ...] = field(default=(), repr=False)
     #: Further parameters of the model, already checked against its capabilities.
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    #: A keyed digest of the requester: never a name or address.
+    #: A keyed hash that stands for the requester: never a name or e-mail address.
     end_user: str = ""
-    #: One key a billable call, the same for every repetition of it.
+    #: Unique for each billable call, and the same whenever that call is sent again.
     idempotency_key: str = ""
-    #: Where the provider may tell us that it is done; empty where it may not.
+    #: Where the provider reports the result; empty if it is to send no webhook.
     webhook_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One part of a request that does not fit, and why; to be translated where it is shown."""
+    """Why one parameter of a request is not valid; front ends translate the reason."""
 
     #: The parameter's name.
     part: str
     reason: Message
 
     def __str__(self) -> str:
-        """Return it in English, as a log keeps it."""
+        """Return it in English, for logs."""
         return f"{self.part}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class SizeRule:
-    """Which sizes a model draws: a list, or a range with a step."""
+    """Which sizes a model supports: a list, or limits."""
 
-    #: The only sizes, where the model knows a fixed list.
+    #: The only supported sizes; where there are any, the other fields do not count.
     allowed: tuple[Size, ...] = ()
-    #: Both sides must be divisible by this.
+    #: Both sides must be divisible by this number of pixels.
     step: int = 1
+    #: Width times height, at least.
     min_pixels: int = 1
+    #: Width times height, at most; 0 for no limit.
     max_pixels: int = 0
+    #: The longer side in pixels, at most; 0 for no limit.
     max_side: int = 0
-    #: The longer side divided by the shorter one, at most.
+    #: The longer side divided by the shorter one, at most; 0 for no limit.
     max_ratio: float = 0.0
 
     def error_for(self, size: Size) -> Complaint | None:
-        """Return what does not fit about the size, None if it fits."""
+        """Return why the model does not support the size; None if it does."""
         if self.allowed:
             known = ", ".join(str(s) for s in self.allowed)
             choose = Message(gettext_noop("choose one of %(known)s"), {"known": known})
             return None if size in self.allowed else Complaint("size", choose)
         longer, shorter = max(size.width, size.height), min(size.width, size.height)
-        faults: tuple[tuple[object, str, object], ...] = (
+        rules: tuple[tuple[object, str, object], ...] = (
             (
                 size.width % self.step or size.height % self.step,
                 gettext_noop("both sides must be divisible by %(limit)s"),
@@ -180,21 +183,25 @@ class SizeRule:
                 f"{self.max_ratio:g}",
             ),
         )
-        found = (Message(text, {"limit": limit}) for is_fault, text, limit in faults if is_fault)
-        return next((Complaint("size", why) for why in found), None)
+        for is_violated, text, limit in rules:
+            if is_violated:
+                return Complaint("size", Message(text, {"limit": limit}))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What one image model can do; the matrix, the forms and the checks are drawn from it."""
+    """What one image model can do; forms and the validation of requests follow it."""
 
     operations: frozenset[Operation]
     sizes: SizeRule
+    #: Images of one call.
     max_count: int = 1
     max_prompt_chars: int = 4000
     qualities: tuple[str, ...] = ()
     output_formats: tuple[str, ...] = ("png",)
     backgrounds: tuple[str, ...] = ()
+    #: Input images of one call.
     max_inputs: int = 0
     supports_mask: bool = False
     supports_seed: bool = False
@@ -204,9 +211,9 @@ class Capabilities:
 
 
 class SubmissionStatus(StrEnum):
-    """Where a provider's work on a call stands."""
+    """The state of a call at the provider."""
 
-    #: Taken on; the result comes later.
+    #: Accepted; the result comes later.
     ACCEPTED = "accepted"
     RUNNING = "running"
     #: The answer's bytes are in the spool.
@@ -216,26 +223,26 @@ class SubmissionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a provider said to a submit, a poll or a look-up."""
+    """A provider's response to submitting, polling or looking up a call."""
 
     status: SubmissionStatus
-    #: The provider's own name for the call.
+    #: The provider's reference for the call.
     ref: str = ""
-    #: The provider's id of the HTTP request, for its support desk.
+    #: The provider's id of the HTTP request, for questions to its support.
     request_id: str = ""
-    #: 0.0 to 1.0 where the provider tells.
+    #: From 0.0 to 1.0; None where the provider reports none.
     progress: float | None = None
-    #: Seconds until it is worth asking again, where the provider tells.
+    #: Seconds to wait before polling again; None where the provider names no time.
     poll_after: float | None = None
-    #: A cancelled call cost nothing, as the provider itself says.
+    #: Whether the provider says that a cancelled call was not billed.
     is_unbilled: bool = False
-    #: Seconds for which the provider takes no further call, where it says that none is left.
+    #: Seconds until the provider accepts another call, where it says that none is left now.
     rate_limited_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call consumed, as the provider counted it."""
+    """What a call consumed, as the provider reports it."""
 
     input_text_tokens: int = 0
     input_image_tokens: int = 0
@@ -258,10 +265,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class ProviderImage:
-    """One image of an answer, still unchecked: treat the bytes as a stranger's."""
+    """One image of an answer, not validated yet: the bytes may be anything."""
 
     data: bytes = field(repr=False)
-    #: What the provider calls the bytes; never trusted.
+    #: The media type that the provider names; never trusted.
     claimed_media_type: str = ""
     seed: int | None = None
     revised_prompt: str = field(default="", repr=False)
@@ -275,7 +282,7 @@ class ProviderResult:
     usage: Usage = Usage()
     #: The model version that the provider says it used.
     model_version: str = ""
-    #: The price that the provider itself reports, where it does.
+    #: What the call cost, as the provider reports it; None where it reports no cost.
     reported_cost: Cost | None = None
-    #: Settings that the provider resolved by itself (`auto`), by name.
+    #: Parameters as the provider applied them, such as the quality it chose for `auto`, by name.
     resolved: Mapping[str, str] = field(default_factory=dict)

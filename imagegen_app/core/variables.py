@@ -1,4 +1,4 @@
-"""Type the variables of prompt templates, and clean what people and tables give them."""
+"""Define the typed variables of prompt templates, and validate the values given for them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class PromptTemplateError(ValueError):
-    """The template or a value does not fit; the message is written for its author."""
+    """A template, a variable or a value is not valid; the message is for the template's user."""
 
     def __init__(
         self, message: str, *, variable: str = "", line: int = 0, **values: object
     ) -> None:
         super().__init__(message % values)
-        #: The sentence before its values stand in it, and the values: a front end translates the one.
+        #: The text with placeholders, and their values; front ends translate the text first.
         self.message, self.values = message, values
+        #: Name of the variable in question; empty if the error concerns none.
         self.variable = variable
+        #: Line of the template, from 1; 0 if the error concerns none.
         self.line = line
 
 
 class VariableKind(StrEnum):
-    """What a variable holds."""
+    """The type of a variable."""
 
     TEXT = "text"
     CHOICE = "choice"
@@ -53,18 +55,23 @@ class Variable:
     kind: VariableKind = VariableKind.TEXT
     label: str = ""
     help: str = ""
+    #: Used for an empty value.
     default: str = ""
     required: bool = True
+    #: The allowed values of a `choice`.
     choices: tuple[str, ...] = ()
+    #: The smallest allowed `number`.
     minimum: Decimal | None = None
+    #: The largest allowed `number`.
     maximum: Decimal | None = None
+    #: The longest allowed value, in characters.
     max_chars: int = 200
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Variable:
         """Read a variable from its stored form.
 
-        :raises PromptTemplateError: if a field is missing, unknown or of the wrong kind.
+        :raises PromptTemplateError: if a field is missing, unknown or has an invalid value.
         """
         unknown = set(data) - set(cls.__slots__)
         if unknown:
@@ -109,14 +116,14 @@ class Variable:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the stored form."""
+        """Return the form in which the variable is stored."""
         plain = {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(self).items()}
         return {**plain, "kind": self.kind.value, "choices": list(self.choices)}
 
     def clean(self, value: Any) -> Value:
-        """Turn what came from a form, a file or the API into this variable's value.
+        """Validate a value from a form, a file or the API, and convert it to the variable's type.
 
-        :raises PromptTemplateError: if the value does not fit.
+        :raises PromptTemplateError: if the value is not valid.
         """
         if self.kind is VariableKind.SWITCH:
             return (
@@ -161,15 +168,15 @@ class Variable:
                 label=label,
             )
         if self.kind is VariableKind.NUMBER:
-            no_number = PromptTemplateError(
+            not_a_number = PromptTemplateError(
                 gettext_noop("%(label)s: a number is required"), variable=self.name, label=label
             )
             try:
                 number = Decimal(text)
             except InvalidOperation:
-                raise no_number from None
+                raise not_a_number from None
             if not number.is_finite():
-                raise no_number
+                raise not_a_number
             if self.minimum is not None and number < self.minimum:
                 raise PromptTemplateError(
                     gettext_noop("%(label)s: at least %(bound)s"),
@@ -189,9 +196,9 @@ class Variable:
 
 
 def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
-    """Read a template's list of variables.
+    """Read a template's variables from their stored form.
 
-    :raises PromptTemplateError: if one is wrong, or a name stands twice.
+    :raises PromptTemplateError: if one is not valid, or two have the same name.
     """
     if len(data) > MAX_VARIABLES:
         raise PromptTemplateError(gettext_noop("at most %(most)s variables"), most=MAX_VARIABLES)
@@ -205,9 +212,9 @@ def variables_from(data: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
 
 
 def clean_values(variables: Sequence[Variable], values: Mapping[str, Any]) -> dict[str, Value]:
-    """Check all values against their variables.
+    """Validate all values of a template, and convert them to the types of their variables.
 
-    :raises PromptTemplateError: if one is missing, unknown or does not fit.
+    :raises PromptTemplateError: if a value is missing, unknown or not valid.
     """
     for name in values:
         if name not in {v.name for v in variables}:

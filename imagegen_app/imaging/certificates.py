@@ -1,6 +1,7 @@
-"""Make a development certificate, and check a certificate against the C2PA profile.
+"""Create a development certificate, and check a certificate against the C2PA profile.
 
-The signing library refuses a bad certificate without naming the field; this names it, with its remedy.
+The signing library refuses an unsuitable certificate without naming the problem; the check names
+each problem with its remedy.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The C2PA key usage for signing claims.
 CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
-#: What makes plain that a certificate proves nothing to anybody.
+#: Part of the names in a development certificate, which proves nothing to others.
 DEVELOPMENT_ONLY = "DEVELOPMENT ONLY"
 
 _MAX_DAYS = 366
@@ -40,7 +41,10 @@ _KEY_USES = (
 
 
 def make_development_chain(organization: str) -> tuple[str, str]:
-    """Return a chain (leaf first) and the leaf's key as PEM, plainly named as worthless."""
+    """Return a certificate chain (leaf first) and the leaf's private key, both as PEM.
+
+    The names in the certificates contain `DEVELOPMENT_ONLY`.
+    """
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     root_name = _name(organization, "root")
     identifier = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
@@ -81,119 +85,119 @@ def is_development(chain_pem: str) -> bool:
 
 
 def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None = None) -> list[str]:
-    """Return what is wrong with a chain and its key, each with its remedy; empty where all is well."""
+    """Return the problems of a certificate chain and its key, each with a remedy; [] if none."""
     now = now or dt.datetime.now(dt.UTC)
     try:
         chain = x509.load_pem_x509_certificates(chain_pem.encode())
     except ValueError:
         return ["The chain is not readable: give PEM certificates, the signer's own first."]
     leaf = chain[0]
-    faults = [
+    problems = [
         *_chain_errors(chain),
         *_key_errors(leaf, key_pem),
         *_time_errors(leaf, now),
     ]
     if leaf.version is not x509.Version.v3:
-        faults.append("The certificate is not X.509 version 3: have it issued as version 3.")
+        problems.append("The certificate is not X.509 version 3: have it issued as version 3.")
     try:
-        faults += _extension_errors(leaf.extensions)
+        problems += _extension_errors(leaf.extensions)
     except (ValueError, x509.DuplicateExtension):
-        faults.append("The certificate's extensions are not readable: have it issued again.")
-    return faults
+        problems.append("The certificate's extensions are not readable: have it issued again.")
+    return problems
 
 
 def _chain_errors(chain: list[x509.Certificate]) -> list[str]:
-    faults = []
+    problems = []
     leaf = chain[0]
     if leaf.issuer == leaf.subject:
-        faults.append(
+        problems.append(
             "The first certificate is self-signed: put the signer's own certificate first, issued "
             "by another one."
         )
     elif len(chain) < _MIN_CHAIN:
-        faults.append(
+        problems.append(
             "The chain holds only one certificate: append the issuing certificates after it."
         )
     for below, above in itertools.pairwise(chain):
         try:
             below.verify_directly_issued_by(above)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-            faults.append(
+            problems.append(
                 "A certificate of the chain is not signed by the one after it: order them from "
                 "the signer to the root."
             )
             break
-    return faults
+    return problems
 
 
 def _key_errors(leaf: x509.Certificate, key_pem: str) -> list[str]:
-    faults = []
+    problems = []
     public = leaf.public_key()
     if not _is_allowed(public):
-        faults.append(
+        problems.append(
             "The certificate's key is of a kind or size that C2PA does not allow: use P-256, "
             "P-384, P-521, Ed25519, or RSA with at least 2048 bits."
         )
     try:
         key = serialization.load_pem_private_key(key_pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return [*faults, "The private key is not readable: give it as PEM (PKCS 8), unencrypted."]
+        return [*problems, "The private key is not readable: give it as PEM (PKCS 8), unencrypted."]
     if _raw(key.public_key()) != _raw(public):
-        faults.append(
+        problems.append(
             "The private key does not belong to the first certificate: give the key that the "
             "certificate was requested with, and put that certificate first."
         )
-    return faults
+    return problems
 
 
 def _time_errors(leaf: x509.Certificate, now: dt.datetime) -> list[str]:
-    faults = []
+    problems = []
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if now < start:
-        faults.append(f"The certificate is valid only from {start:%Y-%m-%d}: check the clock.")
+        problems.append(f"The certificate is valid only from {start:%Y-%m-%d}: check the clock.")
     if now > end:
-        faults.append(f"The certificate expired on {end:%Y-%m-%d}: have it renewed.")
+        problems.append(f"The certificate expired on {end:%Y-%m-%d}: have it renewed.")
     if end - start > dt.timedelta(days=_MAX_DAYS):
-        faults.append(
-            f"The certificate runs longer than {_MAX_DAYS} days, which the conformance programme "
+        problems.append(
+            f"The certificate is valid for more than {_MAX_DAYS} days, which the C2PA programme "
             "does not allow: have it issued for a year."
         )
-    return faults
+    return problems
 
 
 def _extension_errors(extensions: x509.Extensions) -> list[str]:
-    faults = []
+    problems = []
     present = {extension.oid: extension for extension in extensions}
     usage = present.get(ExtensionOID.KEY_USAGE)
     if usage is None or not getattr(usage.value, "digital_signature", False):
-        faults.append("Key usage lacks digitalSignature: have the certificate issued with it.")
+        problems.append("Key usage lacks digitalSignature: have the certificate issued with it.")
     elif not usage.critical:
-        faults.append("Key usage is not critical: have it marked so.")
+        problems.append("Key usage is not critical: have the certificate issued with it critical.")
     extended = present.get(ExtensionOID.EXTENDED_KEY_USAGE)
     uses = set(extended.value) if extended and _is_uses(extended.value) else set()
     if ExtendedKeyUsageOID.EMAIL_PROTECTION not in uses:
-        faults.append(
+        problems.append(
             "Extended key usage lacks emailProtection: without it readers with default settings "
-            "call the signature invalid; have it added beside claimSigning."
+            "report the signature as invalid; have it added in addition to claimSigning."
         )
     forbidden = {
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
         ExtendedKeyUsageOID.TIME_STAMPING: "timeStamping",
         ExtendedKeyUsageOID.OCSP_SIGNING: "OCSPSigning",
     }
-    faults += [
-        f"Extended key usage holds {name}, which C2PA forbids: have it left out."
+    problems += [
+        f"Extended key usage contains {name}, which C2PA forbids: have it left out."
         for oid, name in forbidden.items()
         if oid in uses
     ]
     basic = present.get(ExtensionOID.BASIC_CONSTRAINTS)
     if basic is not None and getattr(basic.value, "ca", False):
-        faults.append("The first certificate is an authority: sign with an end certificate.")
+        problems.append("The first certificate is an authority: sign with an end certificate.")
     if ExtensionOID.AUTHORITY_KEY_IDENTIFIER not in present:
-        faults.append("The authority key identifier is missing: have it added.")
+        problems.append("The authority key identifier is missing: have it added.")
     if ExtensionOID.SUBJECT_KEY_IDENTIFIER not in present:
-        faults.append("The subject key identifier is missing: have it added.")
-    return faults
+        problems.append("The subject key identifier is missing: have it added.")
+    return problems
 
 
 def _is_uses(value: x509.ExtensionType) -> bool:
@@ -215,7 +219,7 @@ def _raw(key: PublicKeyTypes) -> bytes:
 
 
 def _name(organization: str, role: str) -> x509.Name:
-    # A common name holds 64 characters at most.
+    # X.509 limits the organisation and the common name to 64 characters.
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "ZZ"),
@@ -237,7 +241,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        # An hour back, for clocks that disagree.
+        # An hour ago, since the clocks of other machines may be late.
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=days))
     )

@@ -1,4 +1,4 @@
-"""Walk the containers of the four formats: sizes, ends and metadata, without decoding a pixel."""
+"""Read sizes, completeness and metadata from PNG, JPEG, WebP and AVIF files, without decoding."""
 
 from __future__ import annotations
 
@@ -23,35 +23,36 @@ _PNG_HEAD = 8
 
 @dataclass(frozen=True, slots=True)
 class ContainerInfo:
-    """What a container says about itself."""
+    """What the structure of a file shows without decoding it."""
 
-    #: 0 where only the decoder can tell.
+    #: In pixels; 0 where only decoding shows the size.
     width: int = 0
     height: int = 0
-    #: Whether the container ends before it says it does.
+    #: Whether the file is shorter than its structure requires.
     is_truncated: bool = False
+    #: Whether the file seems to contain Content Credentials.
     has_credentials: bool = False
 
 
 def read_container(data: bytes, name: str) -> ContainerInfo:
-    """Read the container of a file whose format is known.
+    """Read the structure of a file; `name` is its format: `png`, `jpeg`, `webp` or `avif`.
 
-    :raises InvalidImage: if it has an absurd number of parts.
+    :raises InvalidImage: if it has more than `_MAX_PARTS` parts.
     """
     if name == "png":
-        return _survey_png(data)
+        return _read_png(data)
     if name == "webp":
-        return _survey_webp(data)
+        return _read_webp(data)
     if name == "avif":
-        return _survey_avif(data)
-    # JPEG: Pillow reads the head alone and notices a missing end by itself.
+        return _read_avif(data)
+    # JPEG: Pillow reads the size from the header without decoding, and detects a missing end.
     return ContainerInfo(has_credentials=b"jumb" in data and b"c2pa" in data)
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each complete chunk of a PNG, to IEND at most.
+    """Yield type and data of each complete chunk of a PNG, up to IEND.
 
-    :raises InvalidImage: if there are more chunks than any honest file has.
+    :raises InvalidImage: if there are more than `_MAX_PARTS` chunks.
     """
     at = _PNG_HEAD
     for _ in range(_MAX_PARTS):
@@ -67,9 +68,9 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each complete chunk of a WebP.
+    """Yield type and data of each complete chunk of a WebP.
 
-    :raises InvalidImage: if there are more chunks than any honest file has.
+    :raises InvalidImage: if there are more than `_MAX_PARTS` chunks.
     """
     at, end = 12, min(len(data), int.from_bytes(data[4:8], "little") + 8)
     for _ in range(_MAX_PARTS):
@@ -82,15 +83,15 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def is_lossless_webp(data: bytes) -> bool:
-    """Return whether the pixels of a WebP are stored without loss."""
+    """Return whether the pixels of a WebP are compressed losslessly."""
     return any(kind == b"VP8L" for kind, _ in riff_chunks(data))
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the segments of a JPEG before its first scan."""
+    """Yield marker and data of the segments of a JPEG before its first scan."""
     at = 2
     for _ in range(_MAX_PARTS):
-        if at + 4 > len(data) or data[at] != 0xFF:  # noqa: PLR2004 - every marker begins so
+        if at + 4 > len(data) or data[at] != 0xFF:  # noqa: PLR2004 - starts a marker
             return
         marker = data[at + 1]
         if marker == 0xFF:  # noqa: PLR2004 - a fill byte
@@ -105,7 +106,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _survey_png(data: bytes) -> ContainerInfo:
+def _read_png(data: bytes) -> ContainerInfo:
     width = height = 0
     ended = credentials = False
     for kind, body in png_chunks(data):
@@ -116,10 +117,10 @@ def _survey_png(data: bytes) -> ContainerInfo:
     return ContainerInfo(width, height, is_truncated=not ended, has_credentials=credentials)
 
 
-def _survey_webp(data: bytes) -> ContainerInfo:
+def _read_webp(data: bytes) -> ContainerInfo:
     width = height = 0
     credentials = False
-    # The head of the first chunk is enough, whether or not the chunk is complete.
+    # The first bytes of the first chunk hold the size, whether or not the chunk is complete.
     kind, body = data[12:16], data[20:30]
     if kind == b"VP8X" and len(body) >= _VP8X_HEAD:
         width = int.from_bytes(body[4:7], "little") + 1
@@ -132,12 +133,12 @@ def _survey_webp(data: bytes) -> ContainerInfo:
         width, height = (bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1
     for kind, _ in riff_chunks(data):
         credentials = credentials or kind == b"C2PA"
-    is_cut = int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return ContainerInfo(width, height, is_truncated=is_cut, has_credentials=credentials)
+    is_truncated = int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return ContainerInfo(width, height, is_truncated=is_truncated, has_credentials=credentials)
 
 
-def _survey_avif(data: bytes) -> ContainerInfo:
-    at, is_cut = 0, False
+def _read_avif(data: bytes) -> ContainerInfo:
+    at, is_truncated = 0, False
     for _ in range(_MAX_PARTS):
         if at >= len(data):
             break
@@ -145,43 +146,46 @@ def _survey_avif(data: bytes) -> ContainerInfo:
         if length == 1:
             length, head = int.from_bytes(data[at + 8 : at + 16]), 16
         if length == 0:
-            # The last box, to the end of the file.
+            # The last box: it extends to the end of the file.
             break
         if length < head or at + length > len(data):
-            # Rubbish after a complete file is no cut; a box of a known kind is.
-            is_cut = data[at + 4 : at + 8] in {b"ftyp", b"meta", b"mdat", b"moov", b"uuid"}
+            # Only an incomplete box of a known type counts: other bytes after a file are ignored.
+            is_truncated = data[at + 4 : at + 8] in {b"ftyp", b"meta", b"mdat", b"moov", b"uuid"}
             break
         at += length
-    return ContainerInfo(is_truncated=is_cut, has_credentials=_C2PA_UUID in data)
+    return ContainerInfo(is_truncated=is_truncated, has_credentials=_C2PA_UUID in data)
 
 
 def xmp_packet(data: bytes, name: str, *, cap: int) -> bytes:
-    """Return the XMP packet of a PNG, JPEG or WebP; empty where there is none or it is too long.
+    """Return the XMP packet of a PNG, JPEG or WebP; empty if there is none or it exceeds the cap.
 
-    :raises InvalidImage: if the container has an absurd number of parts.
+    `cap` is in bytes.
+
+    :raises InvalidImage: if the file has more than `_MAX_PARTS` parts.
     """
-    found = b""
+    packet = b""
     if name == "png":
         for kind, body in png_chunks(data):
             if kind == b"iTXt" and body.startswith(_XMP_IN_PNG):
-                found = _international_text(body[len(_XMP_IN_PNG) :], cap=cap)
+                packet = _international_text(body[len(_XMP_IN_PNG) :], cap=cap)
     elif name == "webp":
         for kind, body in riff_chunks(data):
             if kind == b"XMP ":
-                found = body
+                packet = body
     elif name == "jpeg":
         for marker, body in jpeg_segments(data):
             if marker == 0xE1 and body.startswith(_XMP_IN_JPEG):  # noqa: PLR2004 - APP1
-                found = body[len(_XMP_IN_JPEG) :]
+                packet = body[len(_XMP_IN_JPEG) :]
                 break
-    return found if len(found) <= cap else b""
+    return packet if len(packet) <= cap else b""
 
 
 def _international_text(rest: bytes, *, cap: int) -> bytes:
+    """Return the text of an iTXt chunk, given what follows its keyword."""
     compressed = rest[:1] == b"\1"
-    # Two bytes of compression, then language and translated keyword, each ended by a zero.
+    # Compression flag and method, then language and translated keyword, each ended by a zero byte.
     parts = rest[2:].split(b"\0", maxsplit=2)
-    text = parts[-1] if len(parts) == 3 else b""  # noqa: PLR2004 - as said above
+    text = parts[-1] if len(parts) == 3 else b""  # noqa: PLR2004 - language, keyword, text
     if not compressed:
         return text
     try:

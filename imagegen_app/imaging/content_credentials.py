@@ -1,8 +1,8 @@
-"""Sign files with Content Credentials (C2PA), and read the credentials of any file.
+"""Sign files with Content Credentials (C2PA), and read the Content Credentials of any file.
 
-Native contexts and signers made before a fork are dead after it, so they are kept by process id
-and never made at import. Nothing here reaches the network, save a time-stamp authority that the
-site itself names: by default the library would fetch any address written inside a file.
+The library's contexts and signers cannot be used after a fork, so they are cached by process id
+and never created at import. No network connection is made except to the time-stamp authority in
+the site's settings: by default the library would fetch any URL written inside a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
     "sign",
 ]
 
-#: What a file derived without a model's help is called.
+#: The operation for a file that was only resized or converted, without a model.
 RENDITION = "rendition"
 #: The version of the C2PA specification that our claims follow.
 SPECIFICATION = "2.4.0"
@@ -54,7 +54,7 @@ _STATES: dict[str, State] = {"Trusted": "trusted", "Valid": "valid", "Invalid": 
 _MAX_TEXT = 300
 _MAX_ITEMS = 100
 _MAX_GENERATIONS = 10
-_MADE = frozenset({Operation.GENERATE, Operation.CONTROL})
+#: Operations that C2PA calls enhanced instead of edited.
 _ENHANCED = frozenset({Operation.UPSCALE})
 
 
@@ -62,28 +62,28 @@ class SigningFailed(Exception):
     """The file could not be signed."""
 
     def __init__(self, reason: Literal["certificate", "time_stamp", "other"], detail: str) -> None:
-        sentences = {
+        messages = {
             "certificate": "The signing certificate or key was refused; check the certificate.",
             "time_stamp": "The time-stamp authority did not answer; the file was not signed.",
             "other": "The file could not be signed.",
         }
-        super().__init__(sentences[reason])
+        super().__init__(messages[reason])
         self.reason = reason
-        #: The library's own words, for the log.
+        #: The library's error text, for the log.
         self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
 class SigningIdentity:
-    """Who signs, and how."""
+    """The certificate and key that sign, and how they are used."""
 
     #: The signer's certificate first, then its issuers.
     chain_pem: str = field(repr=False)
     key_pem: str = field(repr=False)
     alg: str = "es256"
-    #: An RFC 3161 authority; empty for none.
+    #: URL of an RFC 3161 time-stamp authority; empty for none.
     tsa_url: str = ""
-    #: Certificates that this site trusts besides; used when reading.
+    #: Further certificates that this site trusts, as PEM; used for reading only.
     trust_anchors: str = field(default="", repr=False)
     generator_name: str = "imagegen_app"
     generator_version: str = ""
@@ -99,30 +99,31 @@ class SoftwareAgent:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A file that another was made from."""
+    """A file that another file was made from."""
 
     data: bytes = field(repr=False)
     media_type: str
     title: str = ""
-    #: `parentOf` for what was changed, `inputTo` for what was only looked at.
+    #: `parentOf` for the image that was changed, `inputTo` for a reference or mask.
     relationship: Literal["parentOf", "inputTo"] = "parentOf"
 
 
 @dataclass(frozen=True, slots=True)
 class ContentCredentials:
-    """What a file's Content Credentials say; text from a stranger, cleaned and capped."""
+    """What a file's Content Credentials say; untrusted text, cleaned and limited in length."""
 
-    #: `valid` is intact, by a signer whom we do not know; `trusted` is by one whom we do.
+    #: `valid`: unaltered, signed by an unknown signer; `trusted`: signed by a trusted one.
     state: State
     signer: str = ""
     issuer: str = ""
-    #: When it was signed, as the time stamp says; empty without one.
+    #: When the file was signed, by its time stamp; empty without one.
     time: str = ""
-    #: The codes of the specification; `signingCredential.untrusted` alone is no tampering.
+    #: Status codes of the specification; `signingCredential.untrusted` alone means no tampering.
     failures: tuple[str, ...] = ()
-    #: The image's own, or else that of the nearest ancestor.
+    #: That of the image itself, else of its nearest ancestor that has one.
     digital_source_type: str = ""
     actions: tuple[str, ...] = ()
+    #: Number of files that the image was made from.
     ingredients: int = 0
     generator: str = ""
     title: str = ""
@@ -139,9 +140,9 @@ def sign(
     software_agent: SoftwareAgent,
     parents: tuple[Parent, ...] = (),
 ) -> bytes:
-    """Return the file with Content Credentials; nothing may touch its bytes afterwards.
+    """Return the file with Content Credentials; changing its bytes afterwards makes them invalid.
 
-    :raises SigningFailed: if the certificate, the time-stamp authority or the file is refused.
+    :raises SigningFailed: if the certificate, the file or the time-stamp authority has an error.
     :raises ValueError: if a rendition has no parent, or there are several parents.
     """
     labels = [f"parent-{number}" for number in range(len(parents))]
@@ -168,15 +169,15 @@ def sign(
     }
     out = io.BytesIO()
     try:
-        context, signer = _writing(os.getpid(), signing)
+        context, signer = _signing_context(os.getpid(), signing)
         with Builder(claim, context) as builder:
             for label, parent in zip(labels, parents, strict=True):
-                described = {
+                ingredient = {
                     "title": clean(parent.title, cap=_MAX_TEXT) or label,
                     "label": label,
                     "relationship": parent.relationship,
                 }
-                builder.add_ingredient(described, parent.media_type, io.BytesIO(parent.data))
+                builder.add_ingredient(ingredient, parent.media_type, io.BytesIO(parent.data))
             builder.sign(signer, media_type, io.BytesIO(data), out)
     except C2paError as error:
         raise _translate(error) from error
@@ -186,14 +187,14 @@ def sign(
 def read_content_credentials(
     data: bytes, media_type: str, *, trust_anchors: str = ""
 ) -> ContentCredentials:
-    """Return what the file's Content Credentials say, and whether they hold.
+    """Return what the file's Content Credentials say, and whether they are valid.
 
-    Bytes that are not of the named type, one of our four, never reach the native parser.
+    Bytes that are not of the named media type never reach the library's parser.
     """
     try:
         if FORMATS[sniff(data)].media_type != media_type:
             return ContentCredentials(state="unreadable")
-        context = _reading(os.getpid(), trust_anchors)
+        context = _reading_context(os.getpid(), trust_anchors)
         with Reader(media_type, io.BytesIO(data), context=context) as reader:
             store = json.loads(reader.json())
     except C2paError as error:
@@ -211,36 +212,36 @@ def _actions(
     parents: tuple[Parent, ...],
     labels: list[str],
 ) -> list[dict[str, Any]]:
-    """Return the actions that tell how the file came about, first to last."""
+    """Return the C2PA actions that describe how the file was made, in order."""
     pairs = list(zip(labels, parents, strict=True))
     opened = [label for label, parent in pairs if parent.relationship == "parentOf"]
-    looked_at = [label for label, parent in pairs if parent.relationship == "inputTo"]
+    references = [label for label, parent in pairs if parent.relationship == "inputTo"]
     if len(opened) > 1:
         raise ValueError("a file has at most one parent; pass the others as inputTo")
     first: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": opened}}
     if operation == RENDITION:
         if not opened:
             raise ValueError("a rendition needs the master that it was derived from")
-        # The two need no source type: the image is what it was.
+        # These two need no source type, since the image itself is unchanged.
         return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
-    made: dict[str, Any] = {
+    details: dict[str, Any] = {
         "digitalSourceType": source_type or GENERATED,
         "softwareAgent": {
             "name": agent.name,
             **({"version": agent.version} if agent.version else {}),
         },
     }
-    if looked_at:
-        made["parameters"] = {"ingredientIds": looked_at}
+    if references:
+        details["parameters"] = {"ingredientIds": references}
     kind = Operation(operation)
     if not opened:
-        return [{"action": "c2pa.created", **made}]
-    verb = "c2pa.enhanced" if kind in _ENHANCED else "c2pa.edited"
-    return [first, {"action": verb, **made}]
+        return [{"action": "c2pa.created", **details}]
+    action = "c2pa.enhanced" if kind in _ENHANCED else "c2pa.edited"
+    return [first, {"action": action, **details}]
 
 
-def _network(hosts: list[str]) -> dict[str, Any]:
-    """Return the settings that keep the library off the network, save the named hosts."""
+def _network_settings(hosts: list[str]) -> dict[str, Any]:
+    """Return settings that allow the library to connect to the given hosts only."""
     return {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
         "core": {"allowed_network_hosts": hosts},
@@ -248,14 +249,14 @@ def _network(hosts: list[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=16)
-def _writing(_pid: int, signing: SigningIdentity) -> tuple[Context, Signer]:
+def _signing_context(_pid: int, signing: SigningIdentity) -> tuple[Context, Signer]:
     host = urlsplit(signing.tsa_url).hostname
-    settings = _network([host] if host else [])
+    settings = _network_settings([host] if host else [])
     settings["builder"] = {
         "thumbnail": {"enabled": False},
         "created_assertion_labels": ["c2pa.actions", "c2pa.soft-binding"],
     }
-    # The library's own check after signing stays on: it is what catches bad certificates.
+    # The library's own check after signing stays enabled: it detects unsuitable certificates.
     signer = Signer.from_info(
         C2paSignerInfo(
             alg=signing.alg,
@@ -268,21 +269,22 @@ def _writing(_pid: int, signing: SigningIdentity) -> tuple[Context, Signer]:
 
 
 @lru_cache(maxsize=16)
-def _reading(_pid: int, trust_anchors: str) -> Context:
-    settings = _network([])
+def _reading_context(_pid: int, trust_anchors: str) -> Context:
+    settings = _network_settings([])
     if trust_anchors:
         settings["trust"] = {"trust_anchors": trust_anchors}
     return Context(Settings.from_dict(settings))
 
 
-def _translate(fault: C2paError) -> SigningFailed:
-    words = str(fault)[:_MAX_TEXT]
-    lowered = words.lower()
-    if any(mark in lowered for mark in ("timestamp", "time stamp", "time-stamp", "http")):
-        return SigningFailed("time_stamp", words)
-    if any(mark in lowered for mark in ("certificate", "signature", "key", "cose")):
-        return SigningFailed("certificate", words)
-    return SigningFailed("other", words)
+def _translate(error: C2paError) -> SigningFailed:
+    """Convert the library's error; only its text shows what is wrong."""
+    detail = str(error)[:_MAX_TEXT]
+    lowered = detail.lower()
+    if any(word in lowered for word in ("timestamp", "time stamp", "time-stamp", "http")):
+        return SigningFailed("time_stamp", detail)
+    if any(word in lowered for word in ("certificate", "signature", "key", "cose")):
+        return SigningFailed("certificate", detail)
+    return SigningFailed("other", detail)
 
 
 def _read_store(store: dict[str, Any]) -> ContentCredentials:

@@ -1,4 +1,4 @@
-"""Name what can be wrong with the bytes of an image, each with one sentence for a person."""
+"""Define why an image file is not accepted: each reason with a message for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from imagegen_app.core.errors import BadResponse
 from imagegen_app.core.i18n import gettext_noop
 
-#: Everything that Pillow's decoders were seen to let out on hostile bytes.
+#: The exceptions that Pillow's decoders raised in tests with malformed files.
 PILLOW_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
     ValueError,
@@ -32,7 +32,7 @@ PILLOW_ERRORS: tuple[type[BaseException], ...] = (
     UserWarning,
 )
 
-#: Every reason with its sentence.
+#: Every reason with its message.
 MESSAGES: dict[str, str] = {
     "empty": gettext_noop("The file is empty."),
     "too_large": gettext_noop("The file is larger than allowed."),
@@ -79,7 +79,7 @@ class InvalidImage(BadResponse):
 
     def __init__(self, reason: str, *, detail: str = "") -> None:
         super().__init__(MESSAGES.get(reason, MESSAGES["damaged"]), detail=detail or reason)
-        #: The stable name of what is wrong: a key of `MESSAGES`.
+        #: A stable name for the reason: a key of `MESSAGES`.
         self.reason = reason
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
-"""Decide whether a stranger's bytes are an image that we accept, and decode it.
+"""Decide whether untrusted bytes are an image that we accept, and decode it.
 
-Nothing of the file is believed: not its name, not the media type that came with it. The magic
-bytes choose the one decoder that may look, our own caps are checked before a pixel is decoded,
-and everything that a decoder lets out becomes one error, `InvalidImage`.
+Neither the file's name nor the media type that came with it is trusted. The magic bytes select
+the only decoder that is used, our own limits are checked before a pixel is decoded, and every
+error of a decoder becomes `InvalidImage`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _EXIF_ORIENTATION = 0x0112
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What an image may be at most."""
+    """Limits of an image that we accept."""
 
     max_bytes: int = 32 * 1024 * 1024
+    #: Width times height.
     max_pixels: int = 40_000_000
     #: The longer side divided by the shorter one.
     max_ratio: float = 40.0
@@ -37,8 +38,9 @@ class ImageLimits:
 class Format:
     """One of the four formats that we read and write."""
 
-    #: Our name, as in file extensions and plans.
+    #: Our name, as in `ProcessingOptions.formats`.
     name: str
+    #: Pillow's name.
     pillow: str
     media_type: str
     extension: str
@@ -55,7 +57,7 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a decoded image is."""
+    """The properties of a decoded image."""
 
     #: `png`, `jpeg`, `webp` or `avif`.
     format: str
@@ -72,8 +74,9 @@ class Inspected:
     has_exif: bool
     has_xmp: bool
     has_icc: bool
-    #: Whether the file seems to carry Content Credentials; only a reader can tell for sure.
+    #: Whether the file seems to contain Content Credentials; only reading them shows it for sure.
     has_credentials: bool
+    #: The file's length in bytes.
     size: int
 
 
@@ -112,7 +115,7 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
 def sniff(data: bytes) -> str:
     """Return the name of the format that the magic bytes show.
 
-    :raises InvalidImage: if it is none of the four, with the name of what it is where known.
+    :raises InvalidImage: if it is none of the four; its reason names the actual format if known.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
@@ -149,7 +152,7 @@ def _sniff_text(head: bytes) -> str:
     if "%pdf-" in text[:1024]:
         return "pdf"
     if text.startswith("<"):
-        for mark, reason in (
+        for pattern, reason in (
             ("<?php", "script"),
             ("<!doctype html", "html"),
             ("<html", "html"),
@@ -159,7 +162,7 @@ def _sniff_text(head: bytes) -> str:
             ("<body", "html"),
             ("<script", "html"),
         ):
-            if mark in text:
+            if pattern in text:
                 return reason
         return "xml" if text.startswith(("<?xml", "<!")) else "html"
     if text.startswith(("{", "[")):
@@ -168,7 +171,7 @@ def _sniff_text(head: bytes) -> str:
 
 
 def inspect(data: bytes, *, limits: ImageLimits) -> Inspected:
-    """Decode the image fully and say what it is.
+    """Decode the image completely and return its properties.
 
     :raises InvalidImage: if it is not an image that we accept, with the reason.
     """
@@ -176,7 +179,7 @@ def inspect(data: bytes, *, limits: ImageLimits) -> Inspected:
 
 
 def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Inspected]:
-    """Decode the image fully and return it beside what it is.
+    """Decode the image completely and return it with its properties.
 
     :raises InvalidImage: if it is not an image that we accept, with the reason.
     """
@@ -185,11 +188,11 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
     if len(data) > limits.max_bytes:
         raise InvalidImage("too_large", detail=f"{len(data)} bytes, {limits.max_bytes} allowed")
     kind = FORMATS[sniff(data)]
-    facts = containers.read_container(data, kind.name)
-    if facts.width and facts.height:
-        # Before Pillow looks: its WebP decoder makes room for the canvas when it opens.
-        _check_size(facts.width, facts.height, limits)
-    if facts.is_truncated:
+    container = containers.read_container(data, kind.name)
+    if container.width and container.height:
+        # Checked before Pillow opens the file: its WebP decoder then allocates the whole canvas.
+        _check_size(container.width, container.height, limits)
+    if container.is_truncated:
         raise InvalidImage("truncated")
     try:
         image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
@@ -201,7 +204,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         image.load()
     except PILLOW_ERRORS as error:
         raise _translate(error) from error
-    # Some decoders correct the size while decoding.
+    # Again, since some decoders correct the size while decoding.
     _check_size(image.width, image.height, limits)
     return image, Inspected(
         format=kind.name,
@@ -215,7 +218,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         has_exif="exif" in image.info,
         has_xmp="xmp" in image.info or "XML:com.adobe.xmp" in image.info,
         has_icc=bool(image.info.get("icc_profile")),
-        has_credentials=facts.has_credentials,
+        has_credentials=container.has_credentials,
         size=len(data),
     )
 
@@ -249,19 +252,19 @@ def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except PILLOW_ERRORS:
-        # A damaged EXIF block is thrown away with all other foreign metadata.
+        # A damaged EXIF block is discarded like all other metadata of the file.
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - the EXIF range
 
 
-def _translate(fault: BaseException) -> InvalidImage:
-    """Turn what a decoder let out into our one error."""
-    detail = type(fault).__name__
-    if isinstance(fault, MemoryError):
+def _translate(error: BaseException) -> InvalidImage:
+    """Convert a decoder's exception to `InvalidImage`."""
+    detail = type(error).__name__
+    if isinstance(error, MemoryError):
         return InvalidImage("too_much_memory", detail=detail)
-    if isinstance(fault, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return InvalidImage("too_many_pixels", detail=detail)
-    # Pillow has no class of its own for this; the text is the library's, not the file's.
-    if isinstance(fault, EOFError) or "truncated" in str(fault).lower():
+    # Pillow has no class for truncated files; this text comes from the library, not from the file.
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return InvalidImage("truncated", detail=detail)
     return InvalidImage("damaged", detail=detail)

@@ -1,7 +1,7 @@
-"""Write and read the marks that say in a file's own metadata that it was generated.
+"""Write and read the XMP metadata that marks an image file as generated.
 
 Names are those of IPTC Photo Metadata 2025.1 and of XMP. IPTC-IIM has no field for any of this
-and is not written. What is read comes from strangers: it is text, capped and cleaned.
+and is not written. What is read is untrusted text: it is limited in length and cleaned.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from imagegen_app.imaging import containers
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import sniff
 
-#: The vocabulary of digital source types; http, as IPTC defines it.
-#: Asks that the image be kept out of training.
+#: The PLUS term that prohibits use of the image for training AI models.
 DATA_MINING_PROHIBITED = "http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"
-#: The longest packet that we write; JPEG takes 65,500 bytes at most.
+#: The longest packet that we write, in bytes; a JPEG can hold 65,500 at most.
 MAX_WRITTEN = 32 * 1024
-#: The longest packet that we read.
+#: The longest packet that we read, in bytes.
 MAX_READ = 1024 * 1024
 
 _MAX_FIELD = 1000
@@ -60,42 +59,45 @@ _FIELD_OF = {
         (name, *qualified.split(":")) for name, qualified in _PROPERTIES.items()
     )
 }
-# What XML 1.0 cannot carry: controls, lone surrogates, the two non-characters.
+# What XML 1.0 cannot contain: control characters, lone surrogates, the two non-characters.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class XmpFields:
-    """What an image's metadata says about its making."""
+    """What we write into an image's metadata about how it was created."""
 
-    #: A full address of IPTC's vocabulary.
+    #: A full URI of IPTC's vocabulary, see `core.source_types`.
     digital_source_type: str
     ai_system: str
     ai_system_version: str = ""
     #: The software that wrote the file.
     creator_tool: str = "imagegen_app"
-    #: One for all versions and renditions of an image.
+    #: The same for all renditions of an image.
     document_id: str = ""
-    #: One for each file.
+    #: Unique for each file.
     instance_id: str = ""
-    #: Empty unless the site's policy publishes prompts.
+    #: Empty unless the site's settings publish prompts.
     prompt: str = field(default="", repr=False)
     prompt_writer: str = field(default="", repr=False)
     credit: str = ""
-    #: Whether the image is to be kept out of training.
+    #: Whether to state that the image must not be used to train AI models.
     data_mining_prohibited: bool = False
-    #: When it was made, as ISO 8601 in UTC.
+    #: When the image was generated, as ISO 8601 in UTC.
     created: str = ""
 
     def for_derived(self, name: str) -> XmpFields:
-        """Return the marks of a file derived from this one: same document, own instance."""
+        """Return the fields for a derived file: the same document id, another instance id.
+
+        `name` identifies the derived file, such as `webp-640`; the same name gives the same id.
+        """
         space = uuid.uuid5(uuid.NAMESPACE_URL, self.document_id + "#" + self.instance_id)
         return replace(self, instance_id=f"xmp.iid:{uuid.uuid5(space, name)}")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadXmpFields:
-    """What a file's metadata claims; text from a stranger, cleaned and capped."""
+    """What a file's metadata claims; untrusted text, cleaned and limited in length."""
 
     digital_source_type: str = ""
     ai_system: str = ""
@@ -108,7 +110,7 @@ class ReadXmpFields:
     credit: str = ""
     data_mining: str = ""
     created: str = ""
-    #: Why there is nothing to read although a packet is there; empty otherwise.
+    #: Why a packet that is there could not be read; empty otherwise.
     problem: str = ""
 
     @property
@@ -118,13 +120,13 @@ class ReadXmpFields:
 
 
 def clean(text: str, *, cap: int = _MAX_FIELD) -> str:
-    """Return the text without what XML cannot carry, and no longer than the cap."""
-    kept = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return kept if len(kept) <= cap else kept[: cap - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    """Return the text without what XML cannot contain, cut to `cap` characters."""
+    cleaned = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return cleaned if len(cleaned) <= cap else cleaned[: cap - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def build_xmp(marks: XmpFields) -> bytes:
-    """Return the XMP packet for the marks, shortening the prompt where it would not fit."""
+    """Return the fields as an XMP packet; the longest values are cut until it fits the limit."""
     values = {name: clean(str(getattr(marks, name, ""))) for name in _PROPERTIES}
     values["prompt"] = clean(marks.prompt, cap=_MAX_PROMPT)
     values["data_mining"] = DATA_MINING_PROHIBITED if marks.data_mining_prohibited else ""
@@ -153,9 +155,9 @@ def _packet(values: dict[str, str]) -> bytes:
 
 
 def read_xmp(data: bytes) -> ReadXmpFields:
-    """Return what the metadata of a PNG, JPEG, WebP or AVIF claims.
+    """Return what the XMP metadata of a PNG, JPEG, WebP or AVIF claims.
 
-    :raises InvalidImage: if the bytes are none of the four formats.
+    :raises InvalidImage: if the bytes are in none of the four formats.
     """
     name = sniff(data)
     packet = _avif_packet(data) if name == "avif" else b""
@@ -164,7 +166,7 @@ def read_xmp(data: bytes) -> ReadXmpFields:
 
 
 def _avif_packet(data: bytes) -> bytes:
-    """Return the XMP item of an AVIF; opening reads the boxes and decodes nothing."""
+    """Return the XMP packet of an AVIF; opening the file parses its boxes and decodes nothing."""
     try:
         with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
             packet = image.info.get("xmp", b"")
@@ -174,14 +176,14 @@ def _avif_packet(data: bytes) -> bytes:
 
 
 class _Refused(Exception):
-    """The packet holds what no honest packet holds."""
+    """The packet contains a document type or is nested too deeply."""
 
 
 class _Collector:
-    """Collect the text of the properties that we know, and nothing else."""
+    """Collects the text of the properties in `_PROPERTIES` and ignores all else."""
 
     def __init__(self) -> None:
-        self.found: dict[str, str] = {}
+        self.values: dict[str, str] = {}
         self._stack: list[str] = []
         self._open = ""
         self._depth = 0
@@ -192,16 +194,16 @@ class _Collector:
         self._stack.append(name)
         self._elements += 1
         if len(self._stack) > _MAX_DEPTH or self._elements > _MAX_ELEMENTS:
-            raise _Refused("nested too deeply")
+            raise _Refused("is nested too deeply")
         if name == f"{_RDF} Description" and not self._open:
             for key, value in attributes.items():
-                self._keep(_FIELD_OF.get(key, ""), value)
+                self._store(_FIELD_OF.get(key, ""), value)
         if name in _FIELD_OF and not self._open:
             self._open, self._depth, self._text = name, len(self._stack), []
 
     def end(self, _name: str) -> None:
         if self._open and len(self._stack) == self._depth:
-            self._keep(_FIELD_OF[self._open], "".join(self._text))
+            self._store(_FIELD_OF[self._open], "".join(self._text))
             self._open = ""
         self._stack.pop()
 
@@ -210,16 +212,19 @@ class _Collector:
             self._text.append(text)
 
     def refuse(self, *_: object) -> None:
-        raise _Refused("holds a document type")
+        raise _Refused("contains a document type")
 
-    def _keep(self, name: str, value: str) -> None:
+    def _store(self, name: str, value: str) -> None:
         value = clean(value, cap=_MAX_PROMPT if name == "prompt" else _MAX_FIELD).strip()
         if name and value:
-            self.found.setdefault(name, value)
+            self.values.setdefault(name, value)
 
 
 def parse_xmp(packet: bytes) -> ReadXmpFields:
-    """Read a packet from a stranger: no document type, no entities, bounded depth and size."""
+    """Parse an untrusted packet; refuses document types, entities, deep nesting and long packets.
+
+    Raises nothing: an invalid packet gives a result whose `problem` says why.
+    """
     if len(packet) > MAX_READ:
         return ReadXmpFields(problem="The metadata is too long.")
     collector = _Collector()
@@ -235,4 +240,4 @@ def parse_xmp(packet: bytes) -> ReadXmpFields:
     except (expat.ExpatError, _Refused, ValueError) as error:
         detail = str(error) if isinstance(error, _Refused) else "is not well-formed"
         return ReadXmpFields(problem=f"The metadata {detail}.")
-    return ReadXmpFields(**collector.found)
+    return ReadXmpFields(**collector.values)

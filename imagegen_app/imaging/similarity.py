@@ -1,7 +1,7 @@
 """Compare images by how they look: perceptual hashes from a cosine transform.
 
-Distances of the 64-bit hash: up to 8 is the same image, 9 to 14 is likely the same. A flat
-image collides with every other flat one, so its hash must never be called a match.
+At a distance of up to 8 bits between two 64-bit hashes it is the same image, at 9 to 14 bits
+likely the same. All flat images have similar hashes, so they must never count as a match.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FLAT_BELOW = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PerceptualHashes:
-    """How an image looks, in a form that can be compared."""
+    """Hashes of how an image looks; those of similar images differ in few bits."""
 
     #: 64 bits as 16 hexadecimal digits.
     phash64: str
@@ -37,12 +37,12 @@ class PerceptualHashes:
     centre90: str
     #: The 64-bit hash of the middle 80 % of both sides.
     centre80: str
-    #: Whether there is too little in the image to compare; never call it a match.
+    #: Whether the image has too little contrast to be compared; it never counts as a match.
     is_flat: bool
 
 
 def perceptual_hashes(image: Image.Image) -> PerceptualHashes:
-    """Return how the image looks; one with alpha is seen on white."""
+    """Return the hashes of an image; transparent parts count as white."""
     small = _grey(image)
     coefficients = _dct(small, side=32, keep=8)
     mirrored = [[-c if u % 2 else c for u, c in enumerate(row)] for row in coefficients]
@@ -57,9 +57,9 @@ def perceptual_hashes(image: Image.Image) -> PerceptualHashes:
 
 
 def hamming(first: str, second: str) -> int:
-    """Return how many bits of two hashes differ.
+    """Return the number of bits in which two hexadecimal hashes differ.
 
-    :raises ValueError: if they are not of one length, or not hexadecimal.
+    :raises ValueError: if they differ in length, or are not hexadecimal.
     """
     if len(first) != len(second):
         raise ValueError("hashes of different length cannot be compared")
@@ -67,7 +67,7 @@ def hamming(first: str, second: str) -> int:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """Return a small square grey version, the one source of every hash."""
+    """Return a small square grey version, from which all hashes are computed."""
     square = (_WORKING_SIDE, _WORKING_SIDE)
     small = image.resize(square, Image.Resampling.BOX, reducing_gap=2.0)
     if small.mode == "RGBA":
@@ -97,7 +97,7 @@ def _dct(image: Image.Image, *, side: int, keep: int, crop: float = 1.0) -> list
 
 def _bits(coefficients: list[list[float]]) -> str:
     flat = [value for row in coefficients for value in row]
-    # The first is the mean brightness, which says nothing about the image's shape.
+    # Without the first coefficient: it is the mean brightness, not a feature of the image.
     middle = median(flat[1:])
     number = 0
     for value in flat:

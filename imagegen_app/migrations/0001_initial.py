@@ -639,7 +639,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'asset',
                 'verbose_name_plural': 'assets',
-                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('approve_own_asset', 'Can approve own images where the site wants no second person'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
+                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
             },
         ),
         migrations.CreateModel(
@@ -669,7 +669,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='auditpersonaltext',
             name='event',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='secrets', to='imagegen.auditevent'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='personal_texts', to='imagegen.auditevent'),
         ),
         migrations.AddConstraint(
             model_name='audittile',
@@ -707,7 +707,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='imagemodel',
             name='fallback',
-            field=models.ForeignKey(blank=True, help_text='Used while this model fails, for people who hold a grant for it.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='stands_in_for', to='imagegen.imagemodel', verbose_name='fallback model'),
+            field=models.ForeignKey(blank=True, help_text='Used while this model fails, for people who hold a grant for it.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='fallback_for', to='imagegen.imagemodel', verbose_name='fallback model'),
         ),
         migrations.AddField(
             model_name='imagemodel',
@@ -832,7 +832,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RateLimitState',
             fields=[
-                ('provider', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='throttle', serialize=False, to='imagegen.provider', verbose_name='provider')),
+                ('provider', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='rate_limit', serialize=False, to='imagegen.provider', verbose_name='provider')),
                 ('next_call_at', models.DateTimeField(verbose_name='next call')),
                 ('cooldown_until', models.DateTimeField(verbose_name='paused until')),
                 ('consecutive_refusals', models.PositiveIntegerField(default=0, verbose_name='consecutive refusals')),
@@ -932,11 +932,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='auditpersonaltext',
-            index=models.Index(fields=['subject'], name='imagegen_secret_subject'),
+            index=models.Index(fields=['subject'], name='imagegen_personal_text_subject'),
         ),
         migrations.AddConstraint(
             model_name='auditpersonaltext',
-            constraint=models.UniqueConstraint(fields=('event', 'field'), name='imagegen_secret_once'),
+            constraint=models.UniqueConstraint(fields=('event', 'field'), name='imagegen_personal_text_once'),
         ),
         migrations.AddConstraint(
             model_name='budgetperiod',
@@ -1056,11 +1056,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['state', '-priority', 'queue_order'], name='imagegen_job_turn'),
+            index=models.Index(fields=['state', '-priority', 'queue_order'], name='imagegen_job_queue_order'),
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['requester', 'state', 'queue_order'], name='imagegen_job_own_turn'),
+            index=models.Index(fields=['requester', 'state', 'queue_order'], name='imagegen_job_requester_order'),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -1088,11 +1088,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['blocked', 'cancelled', 'expired', 'failed', 'succeeded']), ('due_at__isnull', False), _connector='OR'), name='imagegen_job_never_in_limbo'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['blocked', 'cancelled', 'expired', 'failed', 'succeeded']), ('due_at__isnull', False), _connector='OR'), name='imagegen_job_unfinished_is_due'),
         ),
         migrations.AddConstraint(
             model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['blocked', 'cancelled', 'expired', 'failed', 'succeeded']), _negated=True), ('finished_at__isnull', False), _connector='OR'), name='imagegen_job_end_has_time'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['blocked', 'cancelled', 'expired', 'failed', 'succeeded']), _negated=True), ('finished_at__isnull', False), _connector='OR'), name='imagegen_job_final_has_end_time'),
         ),
         migrations.AddConstraint(
             model_name='job',

@@ -1,4 +1,4 @@
-"""Tables: fields, constraints and querysets; no input or output, and no policy."""
+"""The app's models: fields, constraints and querysets; business rules are in `services`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Store money exactly on every database: whole hundredths of a cent.
+"""Store money exactly on every database: as whole hundredths of a cent.
 
-SQLite has no decimal numbers: sums kept there as decimals drift, and a limit that was just met
-would count as passed. So the column is an integer, and people and code see `Decimal`.
+SQLite has no decimal numbers: sums of decimals are computed there as floats, and a limit that is
+reached exactly could count as exceeded. So the column is an integer, and code sees `Decimal`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db.models.expressions import Combinable
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
-#: Digits after the point.
+#: Digits after the decimal point.
 PLACES = 4
 _UNIT = Decimal(1).scaleb(-PLACES)
 
@@ -25,7 +25,7 @@ _UNIT = Decimal(1).scaleb(-PLACES)
 if TYPE_CHECKING:
     _Integer = models.BigIntegerField[Any, Any]
 else:
-    # Django's own fields take no parameters at run time.
+    # Django's fields accept no type parameters at run time.
     _Integer = models.BigIntegerField
 
 
@@ -69,13 +69,13 @@ class MoneyField(_Integer):
 
 
 def format_amount(value: Decimal) -> str:
-    """Return an amount for people: two decimals, or more where it has them, in their notation."""
+    """Return an amount in the active locale's format: with two decimals, or more if needed."""
     exact = Decimal(value).quantize(_UNIT)
-    cents = exact == exact.quantize(Decimal("0.01"))
-    text = number_format(exact, decimal_pos=2 if cents else PLACES, use_l10n=True)
-    return text if cents else text.rstrip("0")
+    is_whole_cents = exact == exact.quantize(Decimal("0.01"))
+    text = number_format(exact, decimal_pos=2 if is_whole_cents else PLACES, use_l10n=True)
+    return text if is_whole_cents else text.rstrip("0")
 
 
 def amount_expression(value: Decimal) -> Value:
-    """Return an amount for arithmetic in the database, beside `F("reserved")` and the like."""
+    """Return an amount for arithmetic in the database, such as `F("reserved") + …`."""
     return Value(value, output_field=MoneyField())

@@ -1,4 +1,4 @@
-"""Store assets, where they come from, what is derived from them, and where they are shown."""
+"""Store assets with their origin, renditions, placements and verdicts."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from imagegen_app.models.labels import choices
 
 
 class AssetQuerySet(RecordQuerySet["Asset"]):
-    """Assets by what may be done with them."""
+    """Filters for assets."""
 
     def showable(self) -> AssetQuerySet:
-        """Keep assets that the public may see."""
+        """Return the assets that the public may see."""
         return self.filter(review_state=ReviewState.APPROVED.value)
 
     def results_of(self, job: Job) -> AssetQuerySet:
-        """Keep the images that answer a job: its own, or those of the one it was answered from.
+        """Return the images that are the result of a job, by position.
 
-        Where passes follow, those that came out of the last pass that was made of each.
+        For a job answered from the cache these are the images of the earlier job. For a job with
+        follow-up passes they are, for each image, the result of the last pass so far.
         """
-        made_by = job.cached_from_id or job.pk
-        mine = Q(job=made_by)
+        source_id = job.cached_from_id or job.pk
+        condition = Q(job=source_id)
         if job.chain_length > 1:
-            mine = (mine | Q(job__root=made_by)) & Q(is_intermediate=False)
-        return self.filter(mine).order_by("position")
+            condition = (condition | Q(job__root=source_id)) & Q(is_intermediate=False)
+        return self.filter(condition).order_by("position")
 
 
 class Asset(Record):
@@ -52,7 +53,7 @@ class Asset(Record):
     position = models.PositiveSmallIntegerField(_("number in the job"))
     title = models.CharField(_("title"), max_length=120, blank=True)
     alt_text = models.CharField(_("alternative text"), max_length=MAX_ALT_CHARS, blank=True)
-    #: What the site's captioner proposes as alternative text; only a person makes it one.
+    #: What the site's captioner suggests; used as alternative text only if a person accepts it.
     alt_suggestion = models.CharField(
         _("suggested alternative text"), max_length=MAX_ALT_CHARS, blank=True
     )
@@ -71,6 +72,7 @@ class Asset(Record):
     original_byte_size = models.PositiveBigIntegerField()
     seed = models.BigIntegerField(_("seed"), null=True, blank=True)
 
+    #: See `imaging.similarity` for the hashes and `is_flat`.
     phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
     phash_wide = models.CharField(max_length=64, blank=True)
     is_flat = models.BooleanField(default=False)
@@ -80,7 +82,7 @@ class Asset(Record):
     c2pa_signer = models.CharField(_("signed by"), max_length=160, blank=True)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
 
-    #: A follow-up pass works on it: what comes out of that counts, not this.
+    #: Whether a follow-up pass works on it: then only the result of the pass is reviewed and used.
     is_intermediate = models.BooleanField(_("intermediate result"), default=False)
     review_state = models.CharField(
         _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
@@ -119,7 +121,7 @@ class Asset(Record):
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
-            ("approve_own_asset", "Can approve own images where the site wants no second person"),
+            ("approve_own_asset", "Can approve own images if no second reviewer is required"),
             ("place_asset", "Can place images in content"),
             ("download_original", "Can download a provider's original file"),
         ]
@@ -129,7 +131,7 @@ class Asset(Record):
 
 
 class Lineage(Record):
-    """An asset's parent: what an edit, an upscale or a variation came from."""
+    """An asset's parent: the image that an edit, an upscale or a variation was made from."""
 
     child = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="parent_links")
     parent = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="child_links")
@@ -179,15 +181,15 @@ class Rendition(Record):
 
 
 class PlacementQuerySet(RecordQuerySet["Placement"]):
-    """Placements by whether they stand."""
+    """Filters for placements."""
 
     def active(self) -> PlacementQuerySet:
-        """Keep placements that were not taken back."""
+        """Return the placements that were not removed."""
         return self.filter(removed_at__isnull=True)
 
 
 class Placement(Record):
-    """Where an asset is used: content object and field, by whom, since when."""
+    """Where an asset is used: in which field of which object, placed by whom and when."""
 
     asset = models.ForeignKey(
         Asset, on_delete=models.PROTECT, related_name="placements", verbose_name=_("asset")
@@ -206,7 +208,7 @@ class Placement(Record):
         verbose_name=_("placed by"),
     )
     placed_at = models.DateTimeField(_("placed"), auto_now_add=True)
-    #: What the field held before, so that the placement can be taken back.
+    #: The field's value before, which is restored when the placement is removed.
     previous_value = models.CharField(max_length=300, blank=True)
     placed_value = models.CharField(max_length=300, blank=True)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
@@ -252,12 +254,12 @@ class Verdict(Record):
     categories: models.JSONField[Any, Any] = models.JSONField(
         _("categories"), default=list, blank=True
     )
-    #: Scores as text by category, since the log knows no floats.
+    #: Scores by category, as text, since the audit log accepts no floats.
     scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
-    #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
+    #: The checked part as a code: `prompt`, `negative_prompt`, `input_image:2`.
     part = models.CharField(_("checked part"), max_length=80, blank=True)
     remedy = models.CharField(_("what to do"), max_length=300, blank=True)
-    #: What the screener's call cost, in the currency of the job.
+    #: What the screener's call cost, in the job's currency.
     cost = money(verbose_name=_("cost"), default=0)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

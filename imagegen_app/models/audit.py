@@ -1,4 +1,4 @@
-"""Store the tamper-evident log: events, what may be erased beside them, leaves, tiles, checkpoints."""
+"""Store the tamper-evident log: events, erasable personal texts, leaves, tiles, checkpoints."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from django.utils.translation import ngettext
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models.base import Record
 
-#: From the mildest to the gravest.
+#: From the least to the most severe.
 SEVERITIES = [
     ("info", _("Info")),
     ("notice", _("Notice")),
     ("warning", _("Warning")),
     ("alarm", _("Alarm")),
 ]
-#: Who can act.
+#: The kinds of actors, see `core.actors`.
 ACTOR_KINDS = [("person", _("person")), ("system", _("system"))]
 
 
 class AuditEvent(Record):
-    """One line of the log; inserted in the transaction of its change and never updated.
+    """One event of the log; inserted in the transaction of its change and never updated.
 
-    `body` is the canonical JSON text that is hashed; the columns are copies for queries, and the
-    verifier compares them with it. Plain columns instead of foreign keys: the log outlives its objects.
+    `body` is the canonical JSON text that is hashed; the other columns are copies for queries,
+    which verification compares with it. They are plain columns instead of foreign keys, since an
+    event remains when its object is deleted.
     """
 
     is_audit_table: ClassVar[bool] = True
@@ -64,13 +65,13 @@ class AuditEvent(Record):
 
 
 class AuditPersonalText(Record):
-    """Personal text of an event, and the salt of its commitment; deleting it is erasure."""
+    """Personal text of an event, and the salt of its commitment; erasure deletes the row."""
 
     is_audit_table: ClassVar[bool] = True
 
-    # The unique key below begins with it.
+    # The unique constraint below begins with it.
     event = models.ForeignKey(
-        AuditEvent, on_delete=models.PROTECT, related_name="secrets", db_index=False
+        AuditEvent, on_delete=models.PROTECT, related_name="personal_texts", db_index=False
     )
     field = models.CharField(max_length=40)
     subject = models.CharField(_("person"), max_length=80)
@@ -82,16 +83,16 @@ class AuditPersonalText(Record):
         verbose_name_plural = _("personal texts")
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["event", "field"], name="imagegen_secret_once"),
+            models.UniqueConstraint(fields=["event", "field"], name="imagegen_personal_text_once"),
         ]
-        indexes = [models.Index(fields=["subject"], name="imagegen_secret_subject")]
+        indexes = [models.Index(fields=["subject"], name="imagegen_personal_text_subject")]
 
     def __str__(self) -> str:
         return f"{self.field} of event {self.event_id}"
 
 
 class AuditPending(Record):
-    """An event that waits for its place in the log."""
+    """An event that has no position in the log yet."""
 
     is_audit_table: ClassVar[bool] = True
 
@@ -109,7 +110,7 @@ class AuditPending(Record):
 
 
 class AuditLeaf(Record):
-    """An event's place in the log, given by the sealer; dense from zero, insert only."""
+    """An event's position in the log, assigned by sealing; without gaps from 0, insert only."""
 
     is_audit_table: ClassVar[bool] = True
 
@@ -127,7 +128,7 @@ class AuditLeaf(Record):
 
 
 class AuditTile(Record):
-    """256 hashes of one level of the tree; the partial right edge is rewritten as it grows."""
+    """Up to 256 hashes of one level of the tree; a tile is rewritten until it is full."""
 
     is_audit_table: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""Give all our tables one base: guarded writes, and the pieces that several share."""
+"""Define the base class of all our models, whose writes are guarded, and shared fields."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ M = TypeVar("M", bound=models.Model)
 
 
 class RecordQuerySet(models.QuerySet[M]):
-    """A queryset whose bulk writes need a use case, like the model's own."""
+    """A queryset whose bulk writes are allowed only inside a use case, as `save()` is."""
 
-    def _report(self) -> None:
+    def _record_write(self) -> None:
         is_audit_table = bool(getattr(self.model, "is_audit_table", False))
         guard.record_write(self.model._meta.db_table, is_audit_table=is_audit_table)  # noqa: SLF001 - Django's documented API
 
     def update(self, **kwargs: Any) -> int:
-        self._report()
+        self._record_write()
         return super().update(**kwargs)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        self._report()
+        self._record_write()
         return super().delete()
 
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
-        self._report()
+        self._record_write()
         rows = list(objs)
-        asked = kwargs.keys() - {"batch_size"}
-        # As Django's own does: a router may read elsewhere than it writes.
+        other_options = kwargs.keys() - {"batch_size"}
+        # As in Django's own `bulk_create`: a database router may use another database for writes.
         self._for_write = True
-        if not args and not asked and bulk.can_copy(self.model, rows, using=self.db):
+        if not args and not other_options and bulk.can_copy(self.model, rows, using=self.db):
             bulk.copy_rows(self.model, rows, using=self.db)
             return rows
         return super().bulk_create(rows, *args, **kwargs)
@@ -44,14 +44,14 @@ class RecordQuerySet(models.QuerySet[M]):
     def bulk_update(
         self, objs: Iterable[M], fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> int:
-        self._report()
+        self._record_write()
         return super().bulk_update(objs, fields, *args, **kwargs)
 
 
 class Record(models.Model):
     """A row that only a use case may write."""
 
-    #: Tables of the audit log itself need no event about their own rows.
+    #: Whether this is a table of the audit log itself, whose rows need no event about them.
     is_audit_table: ClassVar[bool] = False
 
     objects: ClassVar[Any] = RecordQuerySet.as_manager()
@@ -71,14 +71,14 @@ class Record(models.Model):
 
     def changes_since(self, stored: Record, names: Collection[str]) -> dict[str, tuple[Any, Any]]:
         """Return the named fields whose values differ from a stored row, as (before, after)."""
-        found = {}
+        changes = {}
         for name in names:
             before, after = getattr(stored, name), getattr(self, name)
             if before != after:
-                found[name] = (before, after)
-        return found
+                changes[name] = (before, after)
+        return changes
 
 
 def money(**options: Any) -> MoneyField:
-    """Return a column for money, to a hundredth of a cent."""
+    """Return a field for an amount of money, exact to a hundredth of a cent."""
     return MoneyField(**options)

@@ -15,7 +15,7 @@ from imagegen_app.models.templates import TemplateVersion
 
 
 class Batch(Record):
-    """Many jobs from one template version and many rows."""
+    """Many jobs from one template version, one for each of many rows."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     template_version = models.ForeignKey(
@@ -34,7 +34,7 @@ class Batch(Record):
     )
     title = models.CharField(_("title"), max_length=120)
     mapping: models.JSONField[Any, Any] = models.JSONField(_("field mapping"), default=dict)
-    #: Who started it and under which key: the same two give the same batch.
+    #: Who started it, and with which key: the same actor and key give the same batch.
     actor_kind = models.CharField(_("kind of actor"), max_length=10)
     actor_id = models.CharField(_("actor"), max_length=64)
     idempotency_key = models.CharField(_("idempotency key"), max_length=64)
@@ -44,27 +44,27 @@ class Batch(Record):
         related_name="batches",
         verbose_name=_("image model"),
     )
-    #: Keys of the objects, in the order in which their jobs are made.
+    #: Primary keys of the objects, in the order in which their jobs are created.
     rows: models.JSONField[Any, Any] = models.JSONField(_("rows"), default=list)
     row_count = models.PositiveIntegerField(_("total rows"), default=0)
-    #: Rows whose turn has come, whether a job was made of them or not.
+    #: Rows that were processed, whether or not a job could be created for them.
     prepared_rows = models.PositiveIntegerField(_("rows prepared"), default=0)
-    #: The first rows that could not be made, and why.
+    #: The first rows for which no job could be created, each with the reason.
     invalid_rows: models.JSONField[Any, Any] = models.JSONField(_("invalid rows"), default=list)
-    #: How many rows are made before a person releases the rest; 0 for all.
+    #: How many rows are processed before a person starts the rest; 0 for all.
     pilot_rows = models.PositiveIntegerField(_("pilot"), default=0)
     released_at = models.DateTimeField(_("rest started"), null=True, blank=True)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
     pause_reason = models.CharField(_("reason for the pause"), max_length=20, blank=True)
     spending_limit = money(verbose_name=_("spending limit"), null=True, blank=True)
-    #: Paused at more than this share of failures among twenty and more ended jobs; 0 for never.
+    #: Pause above this share of failed jobs, once twenty jobs have ended; 0 for never.
     max_failure_percent = models.PositiveSmallIntegerField(
         _("pause above this failure rate (%)"), default=0
     )
-    #: Paused at this many jobs that screening refused; 0 for never.
+    #: Pause after this many jobs that a screener blocked; 0 for never.
     max_blocked = models.PositiveIntegerField(_("pause after this many blocked rows"), default=0)
     rerun_requested_at = models.DateTimeField(_("failed rows re-run"), null=True, blank=True)
-    #: Counters, moved in the transaction of each job's own move.
+    #: Counters, updated in the same transaction as the state of each job.
     job_count = models.PositiveIntegerField(_("jobs"), default=0)
     succeeded = models.PositiveIntegerField(_("completed"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)

@@ -1,4 +1,4 @@
-"""Insert many rows of one table: by COPY on PostgreSQL, since composing an INSERT costs more."""
+"""Insert many rows of one table by PostgreSQL's COPY, which is cheaper than composing an INSERT."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import Field, Model
 
-#: From so many rows on. For fewer, the COPY's own round trips cost what it saves.
+#: The fewest rows for a COPY; for fewer, its additional round trips cost what it saves.
 MIN_ROWS = 50
 
-_COUNTED = (AutoField, BigAutoField, SmallAutoField)
+_AUTO_FIELDS = (AutoField, BigAutoField, SmallAutoField)
 
 
 def can_copy(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
-    """Return whether the rows can be copied: enough of them, PostgreSQL, psycopg 3, plain values."""
+    """Return whether COPY can insert the rows: enough rows, PostgreSQL, psycopg 3, plain values."""
     if len(rows) < MIN_ROWS:
         return False
     connection: Any = connections[using]
-    # The older psycopg2 copies from files alone.
+    # The older psycopg2 can copy from files only.
     if connection.vendor != "postgresql" or connection.Database.__name__ != "psycopg":
         return False
     fields = _fields(model)
-    # An expression is the database's to work out, which COPY does not do.
+    # COPY cannot evaluate expressions.
     return not any(
         hasattr(getattr(row, field.attname), "resolve_expression")
         for row in rows
@@ -37,13 +37,13 @@ def can_copy(model: type[Model], rows: Sequence[Model], *, using: str) -> bool:
 
 
 def copy_rows(model: type[Model], rows: Sequence[Model], *, using: str) -> None:
-    """Insert the rows, and give each the key that the database counted for it.
+    """Insert the rows, and set the primary key that the database's sequence gives each of them.
 
     As with Django's `bulk_create`, no signals are sent and `save` is not called. Triggers and
-    constraints hold as for any other insert. The database's role must be allowed to use the table's
-    sequence, as its owner is.
+    constraints apply as for any other insert. The database role must be allowed to use the
+    table's sequence, as the table's owner is.
 
-    :raises django.db.Error: as an INSERT would; nothing is inserted then.
+    :raises django.db.Error: as for an INSERT; nothing is inserted then.
     """
     connection: Any = connections[using]
     fields = _fields(model)
@@ -52,9 +52,9 @@ def copy_rows(model: type[Model], rows: Sequence[Model], *, using: str) -> None:
     columns = ", ".join(quote(field.column) for field in fields)
     with transaction.atomic(using=using, savepoint=False):
         for row in rows:
-            # As bulk_create does: a related object may have got its key after it was assigned.
+            # As in `bulk_create`: a related object may have been saved after it was assigned.
             row._prepare_related_fields_for_save(operation_name="bulk_create")  # type: ignore[attr-defined]  # noqa: SLF001
-        _give_keys(model, rows, connection)
+        _set_keys(model, rows, connection)
         with connection.cursor() as cursor, connection.wrap_database_errors:
             statement = f"COPY {quote(table)} ({columns}) FROM STDIN"
             with cursor.copy(statement) as stream:
@@ -74,16 +74,16 @@ def _fields(model: type[Model]) -> list[Field[Any, Any]]:
     return list(model._meta.local_concrete_fields)  # noqa: SLF001 - Django's documented API
 
 
-def _give_keys(model: type[Model], rows: Sequence[Model], connection: BaseDatabaseWrapper) -> None:
+def _set_keys(model: type[Model], rows: Sequence[Model], connection: BaseDatabaseWrapper) -> None:
     key: Any = model._meta.pk  # noqa: SLF001 - Django's documented API
-    without = [row for row in rows if row.pk is None]
-    if not isinstance(key, _COUNTED) or not without:
+    keyless = [row for row in rows if row.pk is None]
+    if not isinstance(key, _AUTO_FIELDS) or not keyless:
         return
     table = connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - Django's documented API
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-            [table, key.column, len(without)],
+            [table, key.column, len(keyless)],
         )
-        for row, (number,) in zip(without, cursor.fetchall(), strict=True):
+        for row, (number,) in zip(keyless, cursor.fetchall(), strict=True):
             row.pk = number

@@ -17,7 +17,7 @@ from imagegen_app.models.labels import choices
 
 
 class Provider(Record):
-    """An account at an image API; the credential is a name, never a value."""
+    """An account at an image API; the credential's name is stored here, never its value."""
 
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=60, unique=True)
@@ -69,10 +69,10 @@ class Provider(Record):
 
 
 class ImageModelQuerySet(RecordQuerySet["ImageModel"]):
-    """Image models by what may be done with them."""
+    """Filters for image models."""
 
     def usable(self) -> ImageModelQuerySet:
-        """Keep models that take new requests."""
+        """Return the models that accept new requests."""
         return self.filter(
             lifecycle__in=sorted(s.value for s in USABLE_LIFECYCLES), provider__is_enabled=True
         )
@@ -109,7 +109,7 @@ class ImageModel(Record):
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
-        related_name="stands_in_for",
+        related_name="fallback_for",
         verbose_name=_("fallback model"),
         help_text=_("Used while this model fails, for people who hold a grant for it."),
     )
@@ -144,7 +144,7 @@ class ImageModel(Record):
 
 
 class Grant(Record):
-    """A row of the allowlist: this group may use this model, for these operations, within limits."""
+    """A row of the allowlist: this group may use this model for these operations, within limits."""
 
     group = models.ForeignKey(
         Group, on_delete=models.PROTECT, related_name="imagegen_grants", verbose_name=_("group")
@@ -184,6 +184,6 @@ class Grant(Record):
 
     @property
     def allowed_operations(self) -> frozenset[Operation]:
-        """The operations as values; unknown words are left out."""
+        """The operations as members of `Operation`; unknown ones are left out."""
         known = {o.value for o in Operation}
         return frozenset(Operation(o) for o in self.operations if o in known)

@@ -1,7 +1,7 @@
-"""Hold the write guard: our rows change only inside a use case.
+"""Allow writes to our tables only inside a use case, and note which tables it changed.
 
-The services open a `UnitOfWork`; every guarded write reports to it. A unit that changed rows and left no
-audit event is refused when it closes (see `services.foundation.unit`).
+A service opens a `UnitOfWork`; every write is recorded in it. A unit that changed rows without
+appending an audit event is rolled back when it closes (see `services.foundation.unit`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WriteOutsideUseCase(RuntimeError):
-    """A row of the image app was written outside of a use case; call a service instead."""
+    """A table of the image app was written outside of a use case; call a service instead."""
 
 
 @dataclass(slots=True)
@@ -23,13 +23,13 @@ class UnitOfWork:
     """What one use case has done so far."""
 
     name: str
-    #: Leases, heartbeats and counters may change without an event.
+    #: Whether a change needs an audit event; leases, heartbeats and counters need none.
     audited: bool = True
-    #: Tables that were written, the log's own left out.
+    #: Names of the tables that were written, without those of the audit log.
     changed: set[str] = field(default_factory=set)
-    #: Audit events that were appended.
+    #: Number of audit events that were appended.
     events: int = 0
-    #: Rows that are written together when the outermost unit ends, and what writes them.
+    #: Rows that are written together when the outermost unit ends, and the function for that.
     deferred_rows: list[Any] = field(default_factory=list)
     write_late: Callable[[list[Any]], None] | None = None
 
@@ -38,12 +38,12 @@ _current: ContextVar[UnitOfWork | None] = ContextVar("imagegen_unit", default=No
 
 
 def current() -> UnitOfWork | None:
-    """Return the use case that is running, if one is."""
+    """Return the unit of work of the running use case; None outside of one."""
     return _current.get()
 
 
 def enter(unit: UnitOfWork) -> object:
-    """Start a unit and return the token that `leave` wants."""
+    """Start a unit and return the token for `leave`."""
     return _current.set(unit)
 
 
@@ -53,9 +53,9 @@ def leave(token: object) -> None:
 
 
 def record_write(table: str, *, is_audit_table: bool = False) -> None:
-    """Note a write to a table.
+    """Record in the running use case that a table is written.
 
-    :raises WriteOutsideUseCase: outside of a use case.
+    :raises WriteOutsideUseCase: if no use case is running.
     """
     unit = _current.get()
     if unit is None:

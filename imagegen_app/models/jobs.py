@@ -28,21 +28,21 @@ from imagegen_app.models.templates import TemplateVersion
 
 _FINAL = sorted(s.value for s in FINAL_STATES)
 _LIVE = sorted(s.value for s in LIVE_ATTEMPT_STATES)
-POLICIES = [
+UNKNOWN_OUTCOME_POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
 ]
 
 
 class JobQuerySet(RecordQuerySet["Job"]):
-    """Jobs by what they wait for."""
+    """Filters for jobs."""
 
     def unfinished(self) -> JobQuerySet:
-        """Keep jobs that have not ended."""
+        """Return the jobs that have not ended."""
         return self.exclude(state__in=_FINAL)
 
     def due(self, now: Any) -> JobQuerySet:
-        """Keep jobs whose next step may be taken now and that nobody holds."""
+        """Return the jobs that a worker may claim now: due, not paused, and without a lease."""
         return self.filter(
             Q(lease_until__isnull=True) | Q(lease_until__lt=now),
             due_at__lte=now,
@@ -58,7 +58,7 @@ class JobQuerySet(RecordQuerySet["Job"]):
 
 
 class Job(Record):
-    """One request for 1..n images, by one requester."""
+    """One request for one or more images, by one requester."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     state = models.CharField(
@@ -94,7 +94,7 @@ class Job(Record):
         related_name="replacements",
         verbose_name=_("re-run of"),
     )
-    #: The job that a person wished for, where this one is a follow-up pass of it.
+    #: The job that a person requested, if this one is a follow-up pass for it.
     root = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -103,7 +103,7 @@ class Job(Record):
         related_name="chain",
         verbose_name=_("follow-up pass of"),
     )
-    #: The job whose image it works on.
+    #: The job whose image this follow-up pass works on.
     follows = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -112,10 +112,11 @@ class Job(Record):
         related_name="followers",
         verbose_name=_("continues from"),
     )
-    #: Which image of the chain it works on, from 0.
+    #: Number of the chain's image that this follow-up pass works on, from 0.
     image_number = models.PositiveSmallIntegerField(_("image"), null=True, blank=True)
-    #: Jobs of the chain, with its passes: 1 where nothing follows.
+    #: Jobs of the whole chain: this one and the follow-up passes of all its images; 1 without any.
     chain_length = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
+    #: Primary key of the object that a batch made this job for.
     row_key = models.CharField(_("row"), max_length=120, blank=True)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -127,6 +128,7 @@ class Job(Record):
         db_index=False,
         verbose_name=_("requested by"),
     )
+    #: Who requested it; unlike `requester` they remain when the user's account is deleted.
     actor_kind = models.CharField(_("kind of actor"), max_length=10)
     actor_id = models.CharField(_("actor"), max_length=64)
 
@@ -149,9 +151,10 @@ class Job(Record):
         _("parameters"), default=dict, blank=True
     )
 
+    #: See `core.fingerprint`.
     fingerprint = models.CharField(_("cache key"), max_length=64)
     request_digest = models.CharField(_("request digest"), max_length=64)
-    # Null, not empty: a unique key lets any number of rows have none.
+    # Null instead of empty: a unique constraint allows any number of rows with null.
     idempotency_key = models.CharField(  # noqa: DJ001 - see above
         _("idempotency key"), max_length=MAX_KEY_CHARS, null=True, blank=True
     )
@@ -165,33 +168,38 @@ class Job(Record):
     )
 
     unknown_outcome_policy = models.CharField(
-        _("when the outcome is unknown"), max_length=14, choices=POLICIES, default="at_most_once"
+        _("when the outcome is unknown"),
+        max_length=14,
+        choices=UNKNOWN_OUTCOME_POLICIES,
+        default="at_most_once",
     )
     priority = models.SmallIntegerField(_("priority"), default=0)
-    #: Place in the round of all requesters: who has asked for much waits behind who has not.
+    #: Shares the queue fairly: requesters alternate, however many jobs each has queued.
     queue_order = models.PositiveBigIntegerField(_("queue order"), default=0)
-    #: Its batch is paused.
+    #: Whether no worker may claim it, since its batch is paused.
     is_held = models.BooleanField(_("held (batch paused)"), default=False)
     due_at = models.DateTimeField(_("next step due"), null=True, blank=True)
     deadline_at = models.DateTimeField(_("deadline"))
+    #: The fencing token: grows with every claim, and a write with an older one changes nothing.
     lease_token = models.PositiveBigIntegerField(default=0)
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    #: Leases that ran out without progress; reset by every move.
+    #: Leases that expired without progress; reset by every transition.
     expired_leases = models.PositiveSmallIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(_("attempts so far"), default=0)
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     provider_cancel_requested_at = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(_("progress"), null=True, blank=True)
 
-    #: Of the images, of their screening and of their captions.
+    #: For the images, their screening and their captions.
     estimated_cost = money(verbose_name=_("estimated cost"), default=0)
-    #: The part of the estimate that is for screening and captions.
+    #: The part of the estimate for screening and captions.
     estimated_extras = money(
         verbose_name=_("estimated cost of content checks and alternative texts"), default=0
     )
-    #: What screening has cost by now; part of the cost once the job has ended.
+    #: What screening has cost so far; included in `actual_cost` when the job ends.
     screening_cost = money(verbose_name=_("cost of content checks"), default=0)
+    #: What captions have cost so far; included in `actual_cost` when the job ends.
     captioning_cost = money(verbose_name=_("cost of alternative texts"), default=0)
     actual_cost = money(verbose_name=_("cost"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default="USD")
@@ -218,11 +226,11 @@ class Job(Record):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=_FINAL) | Q(due_at__isnull=False),
-                name="imagegen_job_never_in_limbo",
+                name="imagegen_job_unfinished_is_due",
             ),
             models.CheckConstraint(
                 condition=~Q(state__in=_FINAL) | Q(finished_at__isnull=False),
-                name="imagegen_job_end_has_time",
+                name="imagegen_job_final_has_end_time",
             ),
             models.UniqueConstraint(
                 fields=["actor_kind", "actor_id", "idempotency_key"],
@@ -231,9 +239,11 @@ class Job(Record):
         ]
         indexes = [
             models.Index(fields=["state", "due_at"], name="imagegen_job_due"),
-            models.Index(fields=["state", "-priority", "queue_order"], name="imagegen_job_turn"),
             models.Index(
-                fields=["requester", "state", "queue_order"], name="imagegen_job_own_turn"
+                fields=["state", "-priority", "queue_order"], name="imagegen_job_queue_order"
+            ),
+            models.Index(
+                fields=["requester", "state", "queue_order"], name="imagegen_job_requester_order"
             ),
             models.Index(fields=["batch", "state"], name="imagegen_job_of_batch"),
             models.Index(fields=["-created_at"], name="imagegen_job_newest"),
@@ -257,7 +267,7 @@ class Job(Record):
 
 
 class JobInput(Record):
-    """An image handed in with a job; its bytes lie in private storage by content hash."""
+    """An input image of a job; its bytes are in private storage, named by content hash."""
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="inputs")
     position = models.PositiveSmallIntegerField(default=0)
@@ -291,7 +301,7 @@ class Attempt(Record):
     job = models.ForeignKey(
         Job, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("job")
     )
-    #: The same job while the attempt is live, else empty: its unique key allows one live attempt a job.
+    #: The job while the attempt is live, else null: being unique, it allows a job one live attempt.
     live_job = models.OneToOneField(
         Job,
         on_delete=models.PROTECT,
@@ -303,6 +313,7 @@ class Attempt(Record):
     image_model = models.ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
     )
+    #: Counts the attempts of the job from 1.
     number = models.PositiveSmallIntegerField(pgettext_lazy("of an attempt", "number"))
     state = models.CharField(
         _("state"), max_length=10, choices=choices(AttemptState), default=AttemptState.CREATED.value
@@ -311,7 +322,7 @@ class Attempt(Record):
     provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
     provider_request_id = models.CharField(_("provider's request ID"), max_length=200, blank=True)
     model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
-    #: Goes with the prompt when that is erased.
+    #: Erased together with the prompt.
     revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)
     actual_cost = money(verbose_name=_("charged"), null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Call the values of our enumerations by words, once for all tables and pages."""
+"""Define the translatable labels of our enumerations, shared by all models and pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
-#: By enumeration, since members of two of them may be equal as text.
+#: By enumeration, since members of two enumerations may be equal as text.
 LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
     JobState: {
         JobState.QUEUED: _("Queued"),
@@ -91,5 +91,5 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
 
 
 def choices(kind: type[StrEnum]) -> list[tuple[str, _StrPromise]]:
-    """Return an enumeration as Django's choices."""
+    """Return an enumeration as `choices` of a Django field."""
     return [(member.value, LABELS[kind][member]) for member in kind]

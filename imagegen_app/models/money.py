@@ -1,4 +1,4 @@
-"""Store budgets, their counters a period, and the ledger that proves them."""
+"""Store budgets, their counters for each period, and the ledger entries behind the counters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PURPOSES = [
 
 
 class Budget(Record):
-    """A limit for a scope and a period."""
+    """A spending limit for a scope and a period."""
 
     name = models.CharField(_("name"), max_length=80)
     scope = models.CharField(_("applies to"), max_length=10, choices=SCOPES)
@@ -96,17 +96,17 @@ class Budget(Record):
 
 
 class BudgetPeriod(Record):
-    """The counters of one budget in one period; the gate that money passes."""
+    """The counters of one budget in one period; a check constraint keeps them within the limit."""
 
     budget = models.ForeignKey(
         Budget, on_delete=models.PROTECT, related_name="periods", verbose_name=_("budget")
     )
     starts_on = models.DateField(_("from"))
-    #: Copied from the budget, so that the database itself can hold spending to it.
+    #: Copied from the budget, so that the check constraint can compare with it.
     limit = money(verbose_name=_("limit"))
     reserved = money(verbose_name=_("reserved"), default=0)
     spent = money(verbose_name=_("spent"), default=0)
-    #: What a provider billed past its own price list and past the limit.
+    #: What providers billed beyond the reserved amounts and beyond the limit.
     overage = money(verbose_name=_("overage"), default=0)
 
     class Meta:
@@ -129,12 +129,12 @@ class BudgetPeriod(Record):
 
     @property
     def remaining(self) -> Decimal:
-        """What can still be reserved."""
+        """The amount that can still be reserved."""
         return Decimal(self.limit - self.reserved - self.spent)
 
 
 class LedgerEntry(Record):
-    """One reservation, charge or release against a budget."""
+    """One reservation, charge, release or overage of a budget."""
 
     period = models.ForeignKey(
         BudgetPeriod,
@@ -154,7 +154,7 @@ class LedgerEntry(Record):
         verbose_name=_("attempt"),
     )
     kind = models.CharField(_("kind"), max_length=12, choices=ENTRY_KINDS)
-    #: What was paid for; a reservation is for all of it.
+    #: What a charge is for; a reservation is for all purposes of its job.
     purpose = models.CharField(_("paid for"), max_length=12, choices=PURPOSES, default="images")
     amount = money(verbose_name=_("amount"))
     created_at = models.DateTimeField(_("booked"), auto_now_add=True)

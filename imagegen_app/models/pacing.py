@@ -1,4 +1,4 @@
-"""Remember how fast a provider may be called, and whether it is worth calling at all."""
+"""Store the state of rate limits and circuit breakers, which all workers share."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from imagegen_app.models.catalog import Provider
 
 
 class RateLimitState(Record):
-    """A provider account's rate-limit state, shared by all workers: when the next call may start."""
+    """A provider account's rate-limit state: when the next call may start, and a cooldown."""
 
     provider = models.OneToOneField(
         Provider,
         on_delete=models.PROTECT,
         primary_key=True,
-        related_name="throttle",
+        related_name="rate_limit",
         verbose_name=_("provider"),
     )
-    #: The theoretical arrival time: when the next call would come if all kept to the rate.
+    #: The theoretical arrival time of GCRA: when the next call is due if calls keep the rate.
     next_call_at = models.DateTimeField(_("next call"))
-    #: No call before this moment, since the provider has asked for quiet.
+    #: No call before this time, since the provider refused one because of its rate limit.
     cooldown_until = models.DateTimeField(_("paused until"))
-    #: Refusals for being too fast, in a row.
+    #: Refusals because of the rate limit since the last accepted call.
     consecutive_refusals = models.PositiveIntegerField(_("consecutive refusals"), default=0)
 
     class Meta:
@@ -36,9 +36,12 @@ class RateLimitState(Record):
 
 
 class CircuitBreaker(Record):
-    """Whether a provider, a model and an operation work at present; made with the first failure."""
+    """Whether calls to a provider, or to one operation of a model, are stopped after failures.
 
-    #: `provider` or `provider:model:operation`, by their keys.
+    The row is created with the first failure.
+    """
+
+    #: Primary keys: `provider` or `provider:model:operation`.
     key = models.CharField(max_length=80, primary_key=True)
     provider = models.ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="breakers", verbose_name=_("provider")
@@ -47,13 +50,13 @@ class CircuitBreaker(Record):
     calls = models.PositiveIntegerField(_("calls"), default=0)
     failures = models.PositiveIntegerField(_("failures"), default=0)
     consecutive_failures = models.PositiveIntegerField(_("consecutive failures"), default=0)
-    #: Open until then; empty while closed. After it, one probe is let through.
+    #: No calls until then; empty while closed. After that time, one probe is let through.
     open_until = models.DateTimeField(_("open until"), null=True, blank=True)
-    #: Since when it has not been closed; the longer, the rarer it is probed.
+    #: Since when it has been open; the longer, the less often it is probed.
     opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
-    #: The probe under way is believed lost then.
+    #: When the running probe counts as lost.
     probe_until = models.DateTimeField(_("probe running until"), null=True, blank=True)
-    #: Calls at once that are let through after it has closed; 0 for all.
+    #: Concurrent calls that are let through after it has closed; 0 for no limit.
     recovery_concurrency = models.PositiveIntegerField(_("concurrent calls for now"), default=0)
 
     class Meta:

@@ -24,7 +24,7 @@ SEED_STRATEGIES = [
 
 
 class PromptTemplate(Record):
-    """A named prompt; its text lives in versions."""
+    """A named prompt with variables; its text is in its versions."""
 
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=60, unique=True)
@@ -49,7 +49,7 @@ class PromptTemplate(Record):
 
 
 class TemplateVersion(Record):
-    """One immutable state of a template; jobs point at it."""
+    """One immutable state of a template; jobs refer to it."""
 
     template = models.ForeignKey(
         PromptTemplate,
@@ -85,7 +85,7 @@ class TemplateVersion(Record):
         _("seed"), max_length=10, choices=SEED_STRATEGIES, default="random"
     )
     seed = models.BigIntegerField(_("fixed seed"), null=True, blank=True)
-    #: What is done to each image afterwards; see `core.passes`.
+    #: Follow-up passes of each image; see `core.passes`.
     passes: models.JSONField[Any, Any] = models.JSONField(
         _("follow-up passes"), default=list, blank=True
     )

@@ -1,4 +1,4 @@
-"""Store what keeps the work going: webhook deliveries, workers seen, and the time slots of ringers."""
+"""Store webhook deliveries, the workers' heartbeats, and when periodic runs last happened."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from imagegen_app.models.jobs import Attempt
 
 
 class WebhookDelivery(Record):
-    """One webhook as it came in, kept before it is believed."""
+    """One webhook whose signature is valid, stored before its job is looked at."""
 
     provider = models.ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("provider")
     )
+    #: The id that the provider gave the delivery; a repeated delivery has the same.
     delivery_id = models.CharField(_("delivery"), max_length=120)
     attempt = models.ForeignKey(
         Attempt,
@@ -27,7 +28,7 @@ class WebhookDelivery(Record):
         related_name="deliveries",
         verbose_name=_("attempt"),
     )
-    #: An allowlist of headers; signatures are not kept.
+    #: Only headers of an allowlist; signatures are not stored.
     headers: models.JSONField[Any, Any] = models.JSONField(_("headers"), default=dict, blank=True)
     body_sha256 = models.CharField(_("SHA-256 of the body"), max_length=64)
     body = models.TextField(_("body"), blank=True)
@@ -59,7 +60,7 @@ class WebhookDelivery(Record):
 
 
 class Worker(Record):
-    """A worker process that showed itself."""
+    """A worker process that has sent a heartbeat."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     engine = models.CharField(_("engine"), max_length=80)
@@ -77,10 +78,11 @@ class Worker(Record):
 
 
 class PeriodicRun(Record):
-    """When something regular last happened, and which time slot it claimed."""
+    """When a periodic action last ran, and the latest time slot that a process claimed for it."""
 
     name = models.CharField(max_length=40, primary_key=True)
     last_run_at = models.DateTimeField()
+    #: Number of the time slot; claiming a slot once means that one process acts in it.
     slot = models.BigIntegerField(default=0)
 
     class Meta:

@@ -1,1 +1,1 @@
-"""Screeners that look at prompts and images; plain Python without Django."""
+"""Screeners, which check prompts and images; plain Python without Django."""

@@ -1,4 +1,4 @@
-"""Define what a screener is and what it finds."""
+"""Define the interface of a screener and its decision."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ScreenerFailed(Exception):
-    """A screener could not decide; the site's setting says what that means."""
+    """A screener could not decide; its setting `ON_ERROR` says whether the content is blocked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,13 @@ class ScreenerDecision:
     """What a screener decided about one text or image."""
 
     outcome: VerdictOutcome
+    #: Names of what the screener objects to, such as `violence`.
     categories: tuple[str, ...] = ()
-    #: By category, 0 to 1 as text.
+    #: Scores from 0 to 1 as text, by category.
     scores: Mapping[str, str] = field(default_factory=dict)
-    #: What the requester can do.
+    #: What the requester can do about it.
     remedy: str = ""
-    #: What the call cost, where the screener knows; otherwise the price in the settings counts.
+    #: What the call cost, in the currency of the image models; None: the setting `PRICE` counts.
     cost: Decimal | None = None
 
 
@@ -34,18 +35,18 @@ PASSED = ScreenerDecision(outcome=VerdictOutcome.PASSED)
 
 
 class Screener(Protocol):
-    """Something that looks at what goes in or comes out."""
+    """Decides whether prompts, input images and generated images are allowed."""
 
     def screen_text(self, text: str) -> ScreenerDecision:
         """Decide about a prompt.
 
-        :raises ScreenerFailed: if it cannot.
+        :raises ScreenerFailed: if no decision is possible.
         """
         ...
 
     def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
-        """Decide about an image.
+        """Decide about an image, given the bytes of its file.
 
-        :raises ScreenerFailed: if it cannot.
+        :raises ScreenerFailed: if no decision is possible.
         """
         ...

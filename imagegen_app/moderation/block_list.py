@@ -1,4 +1,4 @@
-"""Refuse prompts that hold a listed term, however it is dressed up."""
+"""Block prompts that contain a listed term, also if it is disguised by look-alike characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from imagegen_app.moderation.base import PASSED, ScreenerDecision, ScreenerFaile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Refused everywhere: sexual images of children and intimate images without consent.
+#: Blocked unless a site sets `defaults=False`: sexual images of children, and intimate images
+#: without consent.
 DEFAULT_TERMS = (
     "child porn",
     "child pornography",
@@ -35,30 +36,38 @@ _LOOKALIKES = str.maketrans(
     "\u0501\u04bb\u04cf\u03b1\u03bf\u03c1\u03bd\u03b9",
     "aeopcyxisjdhlaopvi",
 )
-#: Digits and signs that stand for letters inside a word.
+#: Digits and signs that are used in place of letters.
 _LEET = str.maketrans("01345@$", "oieasas")
-_INVISIBLE = {"Cf", "Mn", "Me", "Cc"}
+#: Unicode categories that are removed: format characters, combining marks, control characters.
+_REMOVED_CATEGORIES = {"Cf", "Mn", "Me", "Cc"}
 
 
 class BlockList:
-    """A list of terms; matched on whole words after folding case, accents and look-alikes."""
+    """A screener that blocks prompts with listed terms.
+
+    Terms match whole words, regardless of case, accents and look-alike characters. Listed are
+    `DEFAULT_TERMS` unless `defaults` is false, `terms`, and the lines of the text file `file`;
+    lines that start with # are comments.
+
+    :raises ScreenerFailed: if the file cannot be read.
+    """
 
     def __init__(self, *, terms: Iterable[str] = (), file: str = "", defaults: bool = True) -> None:
-        wanted = [*(DEFAULT_TERMS if defaults else ()), *terms]
+        listed = [*(DEFAULT_TERMS if defaults else ()), *terms]
         if file:
             try:
                 lines = Path(file).read_text("utf-8").splitlines()
             except OSError:
                 raise ScreenerFailed("the block list's file cannot be read") from None
-            wanted += [line for line in lines if line.strip() and not line.startswith("#")]
-        folded = {fold(term) for term in wanted if fold(term)}
+            listed += [line for line in lines if line.strip() and not line.startswith("#")]
+        folded = {fold(term) for term in listed if fold(term)}
         joined = "|".join(
             re.escape(term).replace(r"\ ", r"\s+") for term in sorted(folded, key=len, reverse=True)
         )
         self._pattern = re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
 
     def screen_text(self, text: str) -> ScreenerDecision:
-        """Look for the terms in the text."""
+        """Block the text if it contains a listed term."""
         if self._pattern is None:
             return PASSED
         folded = fold(text)
@@ -70,16 +79,21 @@ class BlockList:
             remedy="Reword the prompt: it contains a blocked term.",
         )
 
-    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - a list of words sees no images
-        """Let every image pass: this screener reads text."""
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - the interface's
+        """Return `PASSED` for every image, since a list of terms applies to text only."""
         return PASSED
 
 
 def fold(text: str) -> str:
-    """Return the text without case, accents, invisible signs and look-alike letters."""
+    """Return the text in lower case, with single spaces, and reduced to plain letters.
+
+    Accents and invisible characters are removed, and look-alikes replaced by Latin letters.
+    """
     if text.isascii() and text.isprintable():
-        # Nothing to take away; most prompts are like that.
+        # Faster for most prompts: there is nothing to remove.
         return " ".join(text.casefold().translate(_LOOKALIKES).split())
-    plain = unicodedata.normalize("NFKD", text)
-    kept = "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE)
-    return " ".join(kept.casefold().translate(_LOOKALIKES).split())
+    decomposed = unicodedata.normalize("NFKD", text)
+    plain = "".join(
+        c for c in decomposed if c in "\n\t" or unicodedata.category(c) not in _REMOVED_CATEGORIES
+    )
+    return " ".join(plain.casefold().translate(_LOOKALIKES).split())

@@ -8,12 +8,12 @@ import pytest
 from imagegen_app.captioning.base import Caption
 
 
-def test_a_caption_names_no_cost_unless_its_captioner_knows_one() -> None:
+def test_a_caption_has_no_cost_by_default() -> None:
     assert Caption("A red mug").cost is None
     assert Caption("A red mug", cost=Decimal("0.0004")).cost == Decimal("0.0004")
 
 
-def test_a_caption_is_not_changed_after_it_was_given() -> None:
+def test_a_caption_is_immutable() -> None:
     caption = Caption("A red mug")
 
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -1,4 +1,4 @@
-"""Every mistake in a site's settings is named, with its remedy."""
+"""Every wrong setting is reported with its remedy."""
 
 from __future__ import annotations
 
@@ -54,56 +54,56 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("mistake", "code"), MISTAKES)
-def test_a_mistake_is_named_with_its_remedy(
+def test_a_wrong_setting_is_reported_with_its_remedy(
     settings: Any, mistake: dict[str, Any], code: str
 ) -> None:
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, **mistake}
 
-    found = checks.check_settings()
+    messages = checks.check_settings()
 
-    assert code in {message.id for message in found}
-    assert all(message.hint for message in found)
+    assert code in {message.id for message in messages}
+    assert all(message.hint for message in messages)
 
 
 @pytest.mark.parametrize(
     "key",
     ["sk-proj-0123456789abcdefABCDEF0123456789", "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"],
 )
-def test_a_key_in_the_settings_is_taken_for_one_and_not_repeated(settings: Any, key: str) -> None:
+def test_an_api_key_in_the_settings_is_detected_and_not_printed(settings: Any, key: str) -> None:
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "CREDENTIALS": {"a": {"SOURCE": key, "HOSTS": ["api.example.com"]}},
     }
 
-    (found,) = checks.check_settings()
+    (message,) = checks.check_settings()
 
-    assert (found.id, "the key itself" in found.msg) == ("imagegen.E005", True)
-    assert "renew the key" in str(found.hint)
-    assert key not in str(found)
+    assert (message.id, "the key itself" in message.msg) == ("imagegen.E005", True)
+    assert "renew the key" in str(message.hint)
+    assert key not in str(message)
 
 
-def test_the_nearest_known_key_is_proposed(settings: Any) -> None:
+def test_the_most_similar_key_is_suggested(settings: Any) -> None:
     settings.IMAGEGEN = {"SUPERUSER_BYPAS": True}
 
-    with pytest.raises(conf.InvalidSettings) as fault:
+    with pytest.raises(conf.InvalidSettings) as caught:
         conf.get()
 
-    assert "SUPERUSER_BYPASS" in fault.value.hint
+    assert "SUPERUSER_BYPASS" in caught.value.hint
 
 
-def test_the_demos_own_settings_are_without_a_mistake() -> None:
-    found = django_checks.run_checks(tags=["imagegen"])
+def test_the_demos_settings_pass_all_checks() -> None:
+    messages = django_checks.run_checks(tags=["imagegen"])
 
-    assert [m.id for m in found] == []
+    assert [m.id for m in messages] == []
 
 
-def test_production_wants_a_certificate_and_no_failpoints(
+def test_production_needs_a_certificate_and_no_failpoints(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = False
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, "SUPERUSER_BYPASS": True}
     monkeypatch.setenv("IMAGEGEN_FAILPOINTS", "x@/nowhere")
 
-    found = {message.id for message in checks.check_deployment()}
+    ids = {message.id for message in checks.check_deployment()}
 
-    assert found == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}
+    assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}

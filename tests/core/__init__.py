@@ -1,1 +1,1 @@
-"""Prove the values and rules of the app."""
+"""Tests of the values and rules of the app."""

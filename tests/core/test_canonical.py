@@ -109,12 +109,12 @@ def test_each_type_has_one_text(value: object, text: str) -> None:
         (datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))), "calendar"),
     ],
 )
-def test_what_has_no_canonical_text_is_refused(value: object, reason: str) -> None:
+def test_a_value_without_canonical_text_is_refused(value: object, reason: str) -> None:
     with pytest.raises(NotCanonical, match=reason):
         dumps(value)
 
 
-def test_a_refusal_says_where_and_never_quotes_the_value() -> None:
+def test_an_error_names_the_path_and_never_quotes_the_value() -> None:
     with pytest.raises(NotCanonical) as caught:
         dumps({"rows": [1, {"prompt": 0.123456}]})
 
@@ -133,7 +133,7 @@ def test_depth_is_capped_exactly() -> None:
         dumps([value])
 
 
-def test_a_value_that_holds_itself_is_refused() -> None:
+def test_a_value_that_contains_itself_is_refused() -> None:
     value: list[object] = []
     value.append(value)
 
@@ -147,7 +147,7 @@ def test_the_size_is_capped_in_bytes_and_not_in_characters() -> None:
         dumps("é" * 4, max_bytes=9)
 
 
-def test_a_small_value_that_unfolds_without_end_is_refused_early() -> None:
+def test_a_small_value_that_expands_exponentially_is_refused_early() -> None:
     value: object = ["x"]
     for _ in range(canonical.MAX_DEPTH - 2):
         value = [value, value]
@@ -161,7 +161,7 @@ def test_the_digest_is_that_of_the_text() -> None:
 
 
 @given(VALUES)
-def test_the_text_is_canonical_json_and_stays_itself(value: object) -> None:
+def test_the_text_is_canonical_json_and_writing_it_again_changes_nothing(value: object) -> None:
     def in_order(pairs: list[tuple[str, object]]) -> dict[str, object]:
         assert [key for key, _ in pairs] == sorted({key for key, _ in pairs})
         return dict(pairs)
@@ -174,7 +174,9 @@ def test_the_text_is_canonical_json_and_stays_itself(value: object) -> None:
 
 
 @given(st.dictionaries(KEYS, SCALARS, max_size=6), st.randoms(use_true_random=False))
-def test_the_order_of_keys_does_not_count(value: dict[str, object], random: object) -> None:
+def test_the_order_of_keys_does_not_change_the_digest(
+    value: dict[str, object], random: object
+) -> None:
     keys = list(value)
     random.shuffle(keys)  # type: ignore[attr-defined] # hypothesis types randoms as object
 
@@ -182,19 +184,21 @@ def test_the_order_of_keys_does_not_count(value: dict[str, object], random: obje
 
 
 @given(TEXT)
-def test_composed_and_decomposed_text_are_one(text: str) -> None:
+def test_composed_and_decomposed_characters_give_the_same_text(text: str) -> None:
     assert dumps(unicodedata.normalize("NFD", text)) == dumps(unicodedata.normalize("NFC", text))
 
 
 @given(TIMES, st.timezones())
-def test_one_moment_is_one_text_in_every_zone(at: datetime, zone: object) -> None:
+def test_a_point_in_time_gives_the_same_text_in_every_time_zone(at: datetime, zone: object) -> None:
     elsewhere = at.astimezone(zone)  # type: ignore[arg-type] # hypothesis types zones as object
 
     assert dumps(at) == dumps(elsewhere)
 
 
 @given(DECIMALS, DECIMALS)
-def test_decimals_share_a_text_just_when_they_are_equal(one: Decimal, other: Decimal) -> None:
+def test_decimals_give_the_same_text_exactly_when_they_are_equal(
+    one: Decimal, other: Decimal
+) -> None:
     assert (dumps(one) == dumps(other)) == (one == other)
     assert dumps(one) == dumps(one.normalize()) == dumps(one.quantize(Decimal("1E-9")))
     assert Decimal(canonical.format_decimal(one)) == one

@@ -20,9 +20,9 @@ each_class = pytest.mark.parametrize("error", CLASSES, ids=lambda item: item.__n
 
 
 def test_the_tree_is_complete_and_its_codes_are_unique() -> None:
-    ours = {code: item for code, item in all_errors().items() if item.__module__ == errors.__name__}
+    own = {code: item for code, item in all_errors().items() if item.__module__ == errors.__name__}
 
-    assert sorted(ours.values(), key=lambda item: item.__name__) == CLASSES
+    assert sorted(own.values(), key=lambda item: item.__name__) == CLASSES
     assert len({item.code for item in CLASSES}) == len(CLASSES)
 
 
@@ -35,7 +35,7 @@ def test_every_class_has_its_own_code_sentence_and_remedy(error: type[ProviderEr
 
 
 @each_class
-def test_only_what_was_surely_not_billed_is_repeated_or_sent_elsewhere(
+def test_only_errors_that_are_certainly_not_billed_allow_a_retry_or_failover(
     error: type[ProviderError],
 ) -> None:
     if error.retryable or error.can_fail_over:
@@ -48,7 +48,7 @@ def test_the_tree_in_the_docstring_names_every_class(error: type[ProviderError])
 
 
 @each_class
-def test_an_error_keeps_what_the_support_desk_needs_and_prints_none_of_it(
+def test_an_error_stores_technical_details_and_does_not_print_them(
     error: type[ProviderError],
 ) -> None:
     raised = error(detail="DETAIL", status=418, request_id="REQUEST")
@@ -58,28 +58,28 @@ def test_an_error_keeps_what_the_support_desk_needs_and_prints_none_of_it(
     assert "REQUEST" not in str(raised)
 
 
-def test_an_own_message_replaces_the_sentence_of_the_class() -> None:
-    assert str(ProviderError("The model is asleep.")) == "The model is asleep."
+def test_a_given_message_replaces_that_of_the_class() -> None:
+    assert str(ProviderError("The model is being loaded.")) == "The model is being loaded."
 
 
-def test_a_rate_limit_carries_how_long_to_wait() -> None:
+def test_a_rate_limit_error_has_the_seconds_to_wait() -> None:
     assert RateLimited(retry_after=1.5).retry_after == 1.5
     assert RateLimited().retry_after is None
 
 
-def test_a_block_carries_where_and_why() -> None:
+def test_a_block_has_its_stage_and_categories() -> None:
     blocked = ContentBlocked(stage="output", categories=("violence",))
 
     assert (blocked.stage, blocked.categories) == ("output", ("violence",))
     assert (ContentBlocked().stage, ContentBlocked().categories) == ("unknown", ())
 
 
-def test_a_class_added_elsewhere_is_found_too() -> None:
-    class Singed(RateLimited):
-        """The provider is on fire."""
+def test_a_class_defined_elsewhere_is_listed_too() -> None:
+    class Overheated(RateLimited):
+        """The provider is overheated."""
 
-        code = "singed_for_this_test"
+        code = "overheated_for_this_test"
 
-    found = all_errors()
+    classes = all_errors()
 
-    assert found["singed_for_this_test"] is Singed
+    assert classes["overheated_for_this_test"] is Overheated

@@ -41,7 +41,7 @@ UID = UUID("0192f000-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 20, 22, tzinfo=UTC)
 SALT = bytes(range(16))
 
-#: What the life of the app needs; a name may be added, never lost: logs hold them for years.
+#: Names of events may be added, but not removed or renamed: audit logs contain them for years.
 NEEDED = {
     "grant.created",
     "grant.changed",
@@ -106,7 +106,7 @@ NEEDED = {
 
 
 def body(**changes: Any) -> str:
-    """Write an ordinary event, changed as the test wants."""
+    """Return the body of a typical event, with the given changes."""
     arguments: dict[str, Any] = {
         "uid": UID,
         "at": AT,
@@ -128,14 +128,14 @@ def test_no_event_is_listed_twice() -> None:
 
 
 @each_event
-def test_every_event_is_told_in_one_plain_sentence(event: EventType) -> None:
+def test_every_event_has_a_sentence_with_plain_placeholders(event: EventType) -> None:
     assert re.fullmatch(r"[A-Z{0-9][^\n]*\.", event.sentence)
     assert re.sub(r"\{[a-z_]+\}", "", event.sentence).count("{") == 0
     assert event.severity in SEVERITIES
 
 
 @each_event
-def test_no_sentence_needs_what_may_be_erased(event: EventType) -> None:
+def test_no_sentence_contains_a_personal_field(event: EventType) -> None:
     assert set(event.placeholders) & set(event.personal) == set()
 
 
@@ -146,7 +146,7 @@ def test_every_personal_field_is_named_once(event: EventType) -> None:
 
 
 @each_event
-def test_no_event_lets_a_personal_field_into_the_clear(event: EventType) -> None:
+def test_no_event_accepts_a_personal_field_in_clear(event: EventType) -> None:
     for field in event.personal:
         with pytest.raises(PersonalDataInClear, match=field):
             body(type=event.name, data={field: "Ada"})
@@ -159,7 +159,7 @@ def test_an_event_knows_its_noun() -> None:
     assert event_type("log.gap_detected").noun == "log"
 
 
-def test_an_unknown_event_names_the_nearest() -> None:
+def test_an_unknown_event_names_the_most_similar() -> None:
     with pytest.raises(UnknownEvent, match=r"the nearest is 'job\.succeeded'") as caught:
         event_type("job.suceeded")
 
@@ -167,7 +167,7 @@ def test_an_unknown_event_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "§"])
-def test_even_nonsense_has_a_nearest_event(name: str) -> None:
+def test_every_unknown_name_has_a_most_similar_event(name: str) -> None:
     with pytest.raises(UnknownEvent) as caught:
         event_type(name)
 
@@ -183,7 +183,7 @@ def test_an_event_type_has_a_noun_and_a_participle(name: str) -> None:
 # Sentences
 
 
-def test_a_sentence_is_filled_and_shows_what_is_absent() -> None:
+def test_a_sentence_is_filled_and_marks_missing_values() -> None:
     event = event_type("money.charged")
 
     assert (
@@ -192,14 +192,16 @@ def test_a_sentence_is_filled_and_shows_what_is_absent() -> None:
     )
 
 
-def test_a_translation_is_filled_alike() -> None:
+def test_a_translation_is_filled_in_the_same_way() -> None:
     event = event_type("job.expired")
 
     assert event.describe({"object": "Job 3"}, sentence="{object} abgelaufen") == "Job 3 abgelaufen"
 
 
 @pytest.mark.parametrize("value", ["{actor.__class__}", "{0}", "{actor}", "%s", "{"])
-def test_neither_a_value_nor_a_translation_reaches_further(value: str) -> None:
+def test_placeholders_in_values_and_format_syntax_in_translations_are_not_evaluated(
+    value: str,
+) -> None:
     event = event_type("job.expired")
 
     assert event.describe({"object": value}) == f"{value} was not finished in time."
@@ -223,7 +225,7 @@ def test_a_short_salt_is_refused() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.binary(min_size=16, max_size=32))
-def test_a_commitment_opens_with_its_own_text_and_salt_only(text: str, salt: bytes) -> None:
+def test_a_commitment_matches_its_own_text_and_salt_only(text: str, salt: bytes) -> None:
     commitment = make_commitment(text, salt)
 
     assert matches_commitment(text, salt=salt, commitment=commitment)
@@ -252,7 +254,7 @@ def test_a_malformed_commitment_is_refused(commitment: Mapping[str, object]) -> 
         body(commitments={"prompt": commitment})
 
 
-def test_a_commitment_to_what_is_not_personal_is_refused() -> None:
+def test_a_commitment_to_a_field_that_is_not_personal_is_refused() -> None:
     with pytest.raises(InvalidCommitment, match="not among"):
         body(commitments={"model": make_commitment("painter-1", SALT)})
 
@@ -282,8 +284,8 @@ def test_a_body_is_canonical_and_complete() -> None:
     }
 
 
-def test_the_form_of_a_body_is_pinned() -> None:
-    # Such texts stand in logs: if this one changes, count BODY_VERSION up and go on reading it.
+def test_the_format_of_a_body_does_not_change() -> None:
+    # Logs contain such texts: if the format changes, increase BODY_VERSION and still read this one.
     assert body() == (
         '{"actor":{"id":"7","kind":"person"},"at":"2026-11-20T22:00:00.000000Z",'
         '"commitments":{},"data":{"count":2,"model":"painter-1","price":"0.04"},'
@@ -293,7 +295,7 @@ def test_the_form_of_a_body_is_pinned() -> None:
     )
 
 
-def test_a_bare_event_has_a_body_too() -> None:
+def test_an_event_without_optional_values_has_a_body_too() -> None:
     read = json.loads(build_body(uid=UID, at=AT, type="site.started", actor=System("worker")))
 
     assert read["actor"] == {"kind": "system", "id": "worker"}
@@ -320,7 +322,7 @@ def test_personal_fields_are_found_at_any_depth(data: dict[str, object], path: s
 
 
 @pytest.mark.parametrize("actor_id", ["ada@site.example", "Ada Lovelace", "", "x" * 101, "a\nb"])
-def test_an_actor_stands_there_under_a_pseudonym(actor_id: str) -> None:
+def test_an_actor_id_must_be_a_pseudonym(actor_id: str) -> None:
     with pytest.raises(InvalidParty, match="pseudonym"):
         body(actor=ObjectRef("person", actor_id))
     with pytest.raises(InvalidParty, match="pseudonym"):
@@ -336,18 +338,18 @@ def test_an_actor_stands_there_under_a_pseudonym(actor_id: str) -> None:
         ObjectRef("page", "x" * 256),
     ],
 )
-def test_an_object_has_a_plain_kind_and_a_short_id(thing: ObjectRef) -> None:
+def test_an_object_must_have_a_plain_kind_and_a_short_id(thing: ObjectRef) -> None:
     with pytest.raises(InvalidParty):
         body(object=thing)
 
 
-def test_a_site_may_name_its_own_things_as_it_likes() -> None:
+def test_ids_of_a_sites_own_objects_may_contain_any_characters() -> None:
     read = json.loads(body(object=ObjectRef("shop.Product", "SKU 12/b é")))
 
     assert read["object"] == {"kind": "shop.Product", "id": "SKU 12/b é"}
 
 
-def test_data_that_hold_themselves_are_refused() -> None:
+def test_data_that_contain_themselves_are_refused() -> None:
     data: dict[str, object] = {}
     data["again"] = [data]
 

@@ -41,7 +41,7 @@ SUMDB_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn
 ORIGIN = "site.example/imagegen"
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 VKEY = vkey(ORIGIN, KEY.public_key().public_bytes_raw())
-STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
+OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
 ROOT = leaf_hash("body")
 NOTE = sign_checkpoint(origin=ORIGIN, size=42, root=ROOT, private_key=KEY)
 
@@ -51,13 +51,13 @@ def test_a_note_signed_by_another_implementation_verifies() -> None:
 
 
 @pytest.mark.parametrize("line", [PETERS_KEY, SUMDB_KEY, VKEY])
-def test_a_verifier_key_survives_reading(line: str) -> None:
+def test_a_verifier_key_is_unchanged_after_parsing_and_printing(line: str) -> None:
     key = parse_vkey(f" {line}\n")
 
     assert str(key) == line == vkey(key.name, key.public_key)
 
 
-def test_a_checkpoint_has_the_common_form_to_the_letter() -> None:
+def test_a_checkpoint_has_exactly_the_c2sp_format() -> None:
     key = parse_vkey(VKEY)
     text = f"{ORIGIN}\n42\n{base64.b64encode(ROOT).decode()}\n"
     signature = base64.b64encode(key.key_id + KEY.sign(text.encode())).decode()
@@ -65,11 +65,11 @@ def test_a_checkpoint_has_the_common_form_to_the_letter() -> None:
     assert f"{text}\n\u2014 {ORIGIN} {signature}\n" == NOTE
 
 
-def test_a_checkpoint_comes_back_as_it_was_signed() -> None:
+def test_a_verified_checkpoint_equals_the_signed_one() -> None:
     assert verify_checkpoint(NOTE, VKEY) == Checkpoint(ORIGIN, 42, ROOT)
 
 
-def test_a_checkpoint_carries_further_lines() -> None:
+def test_a_checkpoint_may_have_further_lines() -> None:
     checkpoint = Checkpoint(ORIGIN, 0, EMPTY_ROOT, ("timestamp 1",))
 
     note = sign_note(checkpoint.text(), name=ORIGIN, private_key=KEY)
@@ -77,8 +77,8 @@ def test_a_checkpoint_carries_further_lines() -> None:
     assert verify_checkpoint(note, VKEY) == checkpoint
 
 
-def test_another_keys_signature_beside_ours_is_let_be() -> None:
-    witness = sign_note(parse_note(NOTE).text, name="witness.example", private_key=STRANGER)
+def test_a_signature_by_another_key_is_ignored() -> None:
+    witness = sign_note(parse_note(NOTE).text, name="witness.example", private_key=OTHER_KEY)
     both = NOTE + witness.rpartition("\n\n")[2]
 
     assert verify_checkpoint(both, VKEY).size == 42
@@ -93,11 +93,11 @@ def test_another_keys_signature_beside_ours_is_let_be() -> None:
     [
         lambda: NOTE.replace("\n42\n", "\n43\n"),
         lambda: NOTE.replace(ORIGIN + "\n42", "other.example\n42"),
-        lambda: sign_checkpoint(origin=ORIGIN, size=42, root=ROOT, private_key=STRANGER),
+        lambda: sign_checkpoint(origin=ORIGIN, size=42, root=ROOT, private_key=OTHER_KEY),
         lambda: sign_checkpoint(origin="other", size=42, root=ROOT, private_key=KEY),
         lambda: PETERS_NOTE,
     ],
-    ids=["size", "origin", "foreign key", "foreign name", "foreign note"],
+    ids=["other size", "other origin", "other key", "other key name", "note of another log"],
 )
 def test_a_forged_checkpoint_is_refused(forge: Callable[[], str]) -> None:
     with pytest.raises(NotSigned):
@@ -106,13 +106,13 @@ def test_a_forged_checkpoint_is_refused(forge: Callable[[], str]) -> None:
 
 def test_a_signature_under_our_key_id_by_another_key_is_refused() -> None:
     parsed = parse_note(NOTE)
-    line = base64.b64encode(parse_vkey(VKEY).key_id + STRANGER.sign(parsed.text.encode()))
+    line = base64.b64encode(parse_vkey(VKEY).key_id + OTHER_KEY.sign(parsed.text.encode()))
 
     with pytest.raises(NotSigned, match="does not match"):
         verify_note(f"{parsed.text}\n\u2014 {ORIGIN} {line.decode()}\n", VKEY)
 
 
-def test_a_key_speaks_for_its_own_log_only() -> None:
+def test_a_key_verifies_checkpoints_of_its_own_log_only() -> None:
     other = Checkpoint("other.example", 42, ROOT).text()
     note = sign_note(other, name=ORIGIN, private_key=KEY)
 
@@ -146,12 +146,12 @@ def test_a_key_speaks_for_its_own_log_only() -> None:
         "t" * MAX_NOTE_CHARS + "\n\n\u2014 name AAAAAAA=\n",
     ],
 )
-def test_what_is_no_note_is_refused(note: str) -> None:
+def test_a_malformed_note_is_refused(note: str) -> None:
     with pytest.raises(MalformedNote):
         parse_note(note)
 
 
-def test_a_note_may_hold_empty_lines() -> None:
+def test_a_note_may_contain_empty_lines() -> None:
     note = sign_note("one\n\ntwo\n", name=ORIGIN, private_key=KEY)
 
     assert verify_note(note, VKEY).text == "one\n\ntwo\n"
@@ -173,7 +173,7 @@ def test_a_note_may_hold_empty_lines() -> None:
         "o\n1\n{root}\n\n",
     ],
 )
-def test_what_is_no_checkpoint_is_refused(text: str) -> None:
+def test_a_malformed_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(MalformedNote):
         parse_checkpoint(text.replace("{root}", base64.b64encode(ROOT).decode()))
 
@@ -182,9 +182,7 @@ def test_what_is_no_checkpoint_is_refused(text: str) -> None:
     ("origin", "size", "root"),
     [("", 1, ROOT), ("a\nb", 1, ROOT), (ORIGIN, -1, ROOT), (ORIGIN, 1, b""), ("a b", 1, ROOT)],
 )
-def test_a_checkpoint_that_nobody_could_read_is_not_signed(
-    origin: str, size: int, root: bytes
-) -> None:
+def test_an_invalid_checkpoint_is_not_signed(origin: str, size: int, root: bytes) -> None:
     with pytest.raises(MalformedNote):
         sign_checkpoint(origin=origin, size=size, root=root, private_key=KEY)
 
@@ -197,7 +195,7 @@ def test_a_line_break_in_the_origin_cannot_forge_another_size() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no end", "bell \x07\n"])
-def test_a_text_that_is_not_whole_plain_lines_is_not_signed(text: str) -> None:
+def test_a_text_with_an_unfinished_line_or_control_characters_is_not_signed(text: str) -> None:
     with pytest.raises(MalformedNote):
         sign_note(text, name=ORIGIN, private_key=KEY)
 
@@ -219,6 +217,6 @@ def test_a_text_that_is_not_whole_plain_lines_is_not_signed(text: str) -> None:
         PETERS_KEY.replace("PeterNeumann", "P" * 201),
     ],
 )
-def test_what_is_no_verifier_key_is_refused(line: str) -> None:
+def test_a_malformed_verifier_key_is_refused(line: str) -> None:
     with pytest.raises(MalformedNote):
         parse_vkey(line)

@@ -22,7 +22,7 @@ from imagegen_app.core.types import Operation, Size
         ("remove_background:m", Pass(Operation.REMOVE_BACKGROUND, "m", 1)),
     ],
 )
-def test_a_pass_is_written_and_read(text: str, one: Pass) -> None:
+def test_a_pass_is_parsed_and_printed(text: str, one: Pass) -> None:
     assert parse(text) == one
     assert parse(str(one)) == one
     assert passes_from([one.as_dict()]) == (one,)
@@ -43,11 +43,11 @@ def test_a_pass_is_written_and_read(text: str, one: Pass) -> None:
         ["upscale:2:m"] * 4,
     ],
 )
-def test_what_is_no_pass_is_refused(rows: list[Any]) -> None:
+def test_an_invalid_pass_is_refused(rows: list[Any]) -> None:
     with pytest.raises(PassError):
         passes_from(rows)
 
 
-def test_a_pass_makes_the_image_larger_or_leaves_its_size() -> None:
+def test_a_pass_enlarges_the_image_or_does_not_change_its_size() -> None:
     assert parse("upscale:3:m").size_after(Size(100, 50)) == Size(300, 150)
     assert parse("remove_background:m").size_after(Size(100, 50)) == Size(100, 50)

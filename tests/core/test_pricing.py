@@ -25,18 +25,18 @@ LIST = {
     [{}, {"currency": "USD"}, {"currency": "USD", "per_image": [{"amount": 0.1}]},
      {"currency": "USD", "per_image": [{"amount": "-1"}]}],
 )  # fmt: skip
-def test_a_list_without_a_sound_price_is_no_list(data: dict[str, object]) -> None:
+def test_a_malformed_price_list_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(PriceUnknown):
         PriceList.from_dict(data)
 
 
 @pytest.mark.parametrize(("size", "quality"), [(Size(2048, 2048), "low"), (Size(64, 64), "high")])
-def test_what_no_row_fits_has_no_price(size: Size, quality: str) -> None:
+def test_a_request_that_matches_no_row_has_no_price(size: Size, quality: str) -> None:
     with pytest.raises(PriceUnknown):
         PriceList.from_dict(LIST).estimate(size=size, quality=quality, count=1)
 
 
-def test_counted_tokens_go_before_the_list() -> None:
+def test_token_counts_take_precedence_over_the_price_per_image() -> None:
     usage = Usage(input_text_tokens=50, output_image_tokens=1100, images=1)
     result = ProviderResult(images=(ProviderImage(b"x"),), usage=usage)
 
@@ -45,6 +45,6 @@ def test_counted_tokens_go_before_the_list() -> None:
     assert cost.amount == Decimal("0.0333")
 
 
-def test_no_move_leads_out_of_an_end() -> None:
+def test_final_states_have_no_transitions() -> None:
     assert {"succeeded", "failed", "blocked", "cancelled", "expired"} == FINAL_STATES
     assert not any(can_transition(end, state) for end in FINAL_STATES for state in JOB_TRANSITIONS)

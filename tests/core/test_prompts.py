@@ -27,7 +27,7 @@ PRODUCT = variables_from([{"name": "product"}])
         "x" * 1_000_000,
     ],
 )
-def test_a_template_that_reaches_beyond_text_and_variables_is_refused(source: str) -> None:
+def test_a_template_with_forbidden_syntax_is_refused(source: str) -> None:
     with pytest.raises(PromptTemplateError):
         render(source, PRODUCT, {"product": "mug"})
 
@@ -35,11 +35,11 @@ def test_a_template_that_reaches_beyond_text_and_variables_is_refused(source: st
 @pytest.mark.parametrize(
     "value", ["{{ product }}", "${7*7}", "{0.__class__}", "%(x)s", "{% if x %}"]
 )
-def test_a_value_comes_out_to_the_letter(value: str) -> None:
+def test_a_value_is_inserted_unchanged(value: str) -> None:
     assert render("A {{ product }}.", PRODUCT, {"product": value}).text == f"A {value}."
 
 
-def test_the_parts_of_a_prompt_that_came_from_variables_are_known() -> None:
+def test_a_prompt_records_which_parts_came_from_variables() -> None:
     rendered = render("  A {{ product | upper }} here", PRODUCT, {"product": "mug"})
 
     assert [(rendered.text[a:b], name) for a, b, name in rendered.spans] == [("MUG", "product")]
@@ -56,13 +56,13 @@ def test_the_parts_of_a_prompt_that_came_from_variables_are_known() -> None:
         ({"name": "t", "max_chars": 3}, "four"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused_by_name(
+def test_a_value_of_the_wrong_kind_is_refused_with_the_variables_name(
     variable: dict[str, object], value: str
 ) -> None:
     variables = variables_from([variable])
     name = str(variable["name"])
 
-    with pytest.raises(PromptTemplateError) as fault:
+    with pytest.raises(PromptTemplateError) as caught:
         render(f"{{{{ {name} }}}}", variables, {name: value})
 
-    assert fault.value.variable == name
+    assert caught.value.variable == name

@@ -86,8 +86,8 @@ CLASSIC_CONSISTENCY = {
 LEAVES = [leaf_hash(f"body {n}") for n in range(3000)]
 
 
-def textbook_root(leaves: Sequence[bytes]) -> bytes:
-    """Compute the root as RFC 9162 section 2.1.1 defines it, word by word."""
+def rfc_root(leaves: Sequence[bytes]) -> bytes:
+    """Compute the root as RFC 9162 section 2.1.1 defines it."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
@@ -95,11 +95,11 @@ def textbook_root(leaves: Sequence[bytes]) -> bytes:
     k = 1
     while k * 2 < len(leaves):
         k *= 2
-    left, right = textbook_root(leaves[:k]), textbook_root(leaves[k:])
+    left, right = rfc_root(leaves[:k]), rfc_root(leaves[k:])
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def textbook_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
+def rfc_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     """Compute PATH of RFC 9162 section 2.1.3.1."""
     if len(leaves) == 1:
         return []
@@ -107,24 +107,24 @@ def textbook_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     while k * 2 < len(leaves):
         k *= 2
     if index < k:
-        return [*textbook_inclusion(index, leaves[:k]), textbook_root(leaves[k:])]
-    return [*textbook_inclusion(index - k, leaves[k:]), textbook_root(leaves[:k])]
+        return [*rfc_inclusion(index, leaves[:k]), rfc_root(leaves[k:])]
+    return [*rfc_inclusion(index - k, leaves[k:]), rfc_root(leaves[:k])]
 
 
-def textbook_consistency(old: int, leaves: Sequence[bytes], *, whole: bool = True) -> list[bytes]:
+def rfc_consistency(old: int, leaves: Sequence[bytes], *, whole: bool = True) -> list[bytes]:
     """Compute SUBPROOF of RFC 9162 section 2.1.4.1."""
     if old == len(leaves):
-        return [] if whole else [textbook_root(leaves)]
+        return [] if whole else [rfc_root(leaves)]
     k = 1
     while k * 2 < len(leaves):
         k *= 2
     if old <= k:
-        return [*textbook_consistency(old, leaves[:k], whole=whole), textbook_root(leaves[k:])]
-    return [*textbook_consistency(old - k, leaves[k:], whole=False), textbook_root(leaves[:k])]
+        return [*rfc_consistency(old, leaves[:k], whole=whole), rfc_root(leaves[k:])]
+    return [*rfc_consistency(old - k, leaves[k:], whole=False), rfc_root(leaves[:k])]
 
 
 class Store:
-    """Keeps tiles as the database would."""
+    """Stores tiles in memory, as the database does."""
 
     def __init__(self) -> None:
         self.tiles: dict[TileId, bytes] = {}
@@ -165,7 +165,7 @@ def hexes(proof: Sequence[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("size", range(9))
-def test_the_classic_roots_come_out(size: int) -> None:
+def test_roots_equal_the_known_vectors(size: int) -> None:
     hashes = [leaf_hash(body) for body in CLASSIC_LEAVES[:size]]
 
     assert frontier_of(hashes).root().hex() == CLASSIC_ROOTS[size]
@@ -173,16 +173,18 @@ def test_the_classic_roots_come_out(size: int) -> None:
     assert verify_bodies(enumerate(CLASSIC_LEAVES[:size])).root.hex() == CLASSIC_ROOTS[size]
 
 
-@pytest.mark.parametrize(("place", "expected"), CLASSIC_INCLUSION.items())
-def test_the_classic_inclusion_proofs_come_out(place: tuple[int, int], expected: list[str]) -> None:
-    index, size = place
+@pytest.mark.parametrize(("leaf", "expected"), CLASSIC_INCLUSION.items())
+def test_inclusion_proofs_equal_the_known_vectors(
+    leaf: tuple[int, int], expected: list[str]
+) -> None:
+    index, size = leaf
     tiles = TileReader(Store.holding([leaf_hash(body) for body in CLASSIC_LEAVES]).fetch)
 
     assert hexes(inclusion_proof(tiles, index=index, size=size)) == expected
 
 
 @pytest.mark.parametrize(("sizes", "expected"), CLASSIC_CONSISTENCY.items())
-def test_the_classic_consistency_proofs_come_out(
+def test_consistency_proofs_equal_the_known_vectors(
     sizes: tuple[int, int], expected: list[str]
 ) -> None:
     old_size, size = sizes
@@ -191,33 +193,33 @@ def test_the_classic_consistency_proofs_come_out(
     assert hexes(consistency_proof(tiles, old_size=old_size, size=size)) == expected
 
 
-# Against the textbook, for every small size
+# Compared with the definitions of RFC 9162, for every small size
 
 
 @pytest.mark.parametrize("size", range(71))
-def test_every_root_and_proof_of_a_small_log_is_the_textbook_one(size: int) -> None:
+def test_every_root_and_proof_of_a_small_log_equals_that_of_rfc_9162(size: int) -> None:
     leaves, tiles = LEAVES[:size], TileReader(STORE.fetch)
-    root = textbook_root(leaves)
+    root = rfc_root(leaves)
 
     assert frontier_of(leaves).root() == tiles.root(size) == root
     for index in range(size):
         proof = inclusion_proof(tiles, index=index, size=size)
-        assert proof == textbook_inclusion(index, leaves)
+        assert proof == rfc_inclusion(index, leaves)
         assert verify_inclusion(index=index, size=size, leaf=leaves[index], proof=proof, root=root)
     for old_size in range(1, size + 1):
         proof = consistency_proof(tiles, old_size=old_size, size=size)
-        assert proof == textbook_consistency(old_size, leaves)
+        assert proof == rfc_consistency(old_size, leaves)
         assert verify_consistency(
             old_size=old_size,
             size=size,
-            old_root=textbook_root(leaves[:old_size]),
+            old_root=rfc_root(leaves[:old_size]),
             root=root,
             proof=proof,
         )
 
 
 @given(st.integers(1, len(LEAVES)), st.data())
-def test_roots_and_proofs_of_larger_logs_hold(size: int, data: st.DataObject) -> None:
+def test_roots_and_proofs_of_larger_logs_verify(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     old_size = data.draw(st.integers(0, size))
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
@@ -226,7 +228,7 @@ def test_roots_and_proofs_of_larger_logs_hold(size: int, data: st.DataObject) ->
     inclusion = inclusion_proof(tiles, index=index, size=size)
     consistency = consistency_proof(tiles, old_size=old_size, size=size)
 
-    assert tiles.root(size) == root == textbook_root(LEAVES[:size])
+    assert tiles.root(size) == root == rfc_root(LEAVES[:size])
     assert tiles.leaf(index) == LEAVES[index]
     assert verify_inclusion(index=index, size=size, leaf=LEAVES[index], proof=inclusion, root=root)
     assert verify_consistency(
@@ -238,11 +240,11 @@ def test_roots_and_proofs_of_larger_logs_hold(size: int, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 33])
-def test_an_inclusion_proof_fits_one_leaf_one_place_and_one_root_only(size: int) -> None:
+def test_an_inclusion_proof_is_valid_for_one_leaf_index_and_root_only(size: int) -> None:
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
     for index in range(size):
         proof = inclusion_proof(tiles, index=index, size=size)
-        good: dict[str, Any] = {
+        valid: dict[str, Any] = {
             "index": index,
             "size": size,
             "leaf": LEAVES[index],
@@ -263,18 +265,18 @@ def test_an_inclusion_proof_fits_one_leaf_one_place_and_one_root_only(size: int)
             *({"proof": proof[:k]} for k in range(len(proof))),
         ]
 
-        assert verify_inclusion(**good)
+        assert verify_inclusion(**valid)
         for forgery in forgeries:
-            assert not verify_inclusion(**good | forgery), forgery
+            assert not verify_inclusion(**valid | forgery), forgery
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 8, 13, 33])
-def test_a_consistency_proof_fits_its_two_logs_only(size: int) -> None:
+def test_a_consistency_proof_is_valid_for_its_two_logs_only(size: int) -> None:
     tiles, root = TileReader(STORE.fetch), frontier_of(LEAVES[:size]).root()
     for old_size in range(1, size):
         old_root = frontier_of(LEAVES[:old_size]).root()
         proof = consistency_proof(tiles, old_size=old_size, size=size)
-        good: dict[str, Any] = {
+        valid: dict[str, Any] = {
             "old_size": old_size,
             "size": size,
             "old_root": old_root,
@@ -296,29 +298,29 @@ def test_a_consistency_proof_fits_its_two_logs_only(size: int) -> None:
             *({"proof": proof[:k]} for k in range(len(proof))),
         ]
 
-        assert verify_consistency(**good)
+        assert verify_consistency(**valid)
         for forgery in forgeries:
-            assert not verify_consistency(**good | forgery), forgery
+            assert not verify_consistency(**valid | forgery), forgery
 
 
-def test_every_log_continues_the_empty_one_and_itself() -> None:
+def test_every_log_is_consistent_with_the_empty_one_and_itself() -> None:
     root = frontier_of(LEAVES[:5]).root()
 
-    def holds(old_size: int, old_root: bytes, proof: Sequence[bytes] = ()) -> bool:
+    def is_consistent(old_size: int, old_root: bytes, proof: Sequence[bytes] = ()) -> bool:
         return verify_consistency(
             old_size=old_size, size=5, old_root=old_root, root=root, proof=proof
         )
 
-    assert holds(0, EMPTY_ROOT)
-    assert not holds(0, root)
-    assert not holds(0, EMPTY_ROOT, [root])
-    assert holds(5, root)
-    assert not holds(5, EMPTY_ROOT)
-    assert not holds(5, root, [root])
+    assert is_consistent(0, EMPTY_ROOT)
+    assert not is_consistent(0, root)
+    assert not is_consistent(0, EMPTY_ROOT, [root])
+    assert is_consistent(5, root)
+    assert not is_consistent(5, EMPTY_ROOT)
+    assert not is_consistent(5, root, [root])
     assert consistency_proof(TileReader(STORE.fetch), old_size=0, size=5) == []
 
 
-def test_a_rewritten_log_has_no_proof_that_it_continues_the_old_one() -> None:
+def test_a_rewritten_log_has_no_consistency_proof_for_the_old_one() -> None:
     old_root = frontier_of(LEAVES[:300]).root()
     rewritten = [*LEAVES[:100], leaf_hash("another history"), *LEAVES[101:700]]
     tiles = TileReader(Store.holding(rewritten).fetch)
@@ -334,13 +336,13 @@ def test_a_rewritten_log_has_no_proof_that_it_continues_the_old_one() -> None:
 
 
 @given(st.integers(0, 600))
-def test_a_frontier_survives_its_bytes_and_grows_on(size: int) -> None:
+def test_a_frontier_read_from_bytes_is_equal_and_can_grow(size: int) -> None:
     frontier = frontier_of(LEAVES[:size])
 
     again = Frontier.from_bytes(frontier.to_bytes())
     again.add(LEAVES[size])
 
-    assert again.root() == textbook_root(LEAVES[: size + 1])
+    assert again.root() == rfc_root(LEAVES[: size + 1])
     assert frontier.size == size
     assert len(frontier.to_bytes()) == 8 + 32 * size.bit_count()
 
@@ -356,12 +358,12 @@ def test_damaged_frontier_bytes_are_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("size", "stack"), [(-1, (LEAVES[0],)), (1, ()), (0, (LEAVES[0],)), (1, (b"short",))]
 )
-def test_a_frontier_that_cannot_be_is_refused(size: int, stack: tuple[bytes, ...]) -> None:
+def test_an_invalid_frontier_is_refused(size: int, stack: tuple[bytes, ...]) -> None:
     with pytest.raises(TreeError):
         Frontier(size, stack)
 
 
-def test_a_refused_leaf_leaves_the_frontier_as_it_was() -> None:
+def test_a_refused_leaf_does_not_change_the_frontier() -> None:
     frontier = frontier_of(LEAVES[:3])
 
     with pytest.raises(TreeError):
@@ -374,7 +376,7 @@ def test_a_refused_leaf_leaves_the_frontier_as_it_was() -> None:
 
 
 @given(st.lists(st.integers(0, 700), max_size=6))
-def test_tiles_are_the_same_however_the_leaves_arrived(steps: list[int]) -> None:
+def test_tiles_do_not_depend_on_how_the_leaves_were_grouped(steps: list[int]) -> None:
     store = Store()
     for step in steps:
         before = store.size
@@ -384,10 +386,10 @@ def test_tiles_are_the_same_however_the_leaves_arrived(steps: list[int]) -> None
 
     at_once = Store.holding(LEAVES[: store.size])
     assert store.tiles == at_once.tiles
-    assert TileReader(store.fetch).root(store.size) == textbook_root(LEAVES[: store.size])
+    assert TileReader(store.fetch).root(store.size) == rfc_root(LEAVES[: store.size])
 
 
-def test_three_levels_of_tiles_hold_what_they_should() -> None:
+def test_three_levels_of_tiles_have_the_right_hashes() -> None:
     size = TILE_WIDTH**2 + TILE_WIDTH + 1
     leaves = [n.to_bytes(32, "big") for n in range(size)]
     store = Store.holding(leaves[: size - 300])
@@ -406,7 +408,7 @@ def test_three_levels_of_tiles_hold_what_they_should() -> None:
     assert verify_inclusion(index=70, size=size, leaf=leaves[70], proof=proof, root=root)
 
 
-def test_one_more_leaf_changes_one_tile_unless_it_fills_it() -> None:
+def test_one_more_leaf_changes_one_tile_unless_the_tile_becomes_full() -> None:
     assert tile_widths(size=256, since=256) == {}
     assert tile_widths(size=256, since=254) == {TileId(0, 0): 256, TileId(1, 0): 1}
     assert tile_widths(size=258, since=257) == {TileId(0, 1): 2}
@@ -420,12 +422,12 @@ def test_a_log_does_not_shrink() -> None:
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 5), (5, 5), (0, 0)])
-def test_there_is_no_proof_of_a_leaf_that_is_not_there(index: int, size: int) -> None:
+def test_a_missing_leaf_has_no_inclusion_proof(index: int, size: int) -> None:
     with pytest.raises(TreeError):
         inclusion_proof(TileReader(STORE.fetch), index=index, size=size)
 
 
-def test_a_missing_tile_is_named() -> None:
+def test_the_error_names_the_missing_tile() -> None:
     store = Store.holding(LEAVES[:600])
     del store.tiles[TileId(0, 1)]
 
@@ -435,7 +437,7 @@ def test_a_missing_tile_is_named() -> None:
     assert caught.value.tile == TileId(0, 1)
 
 
-def test_a_tile_that_is_too_short_stops_the_growth() -> None:
+def test_a_tile_that_is_too_short_is_refused() -> None:
     store = Store.holding(LEAVES[:10])
     store.tiles[TileId(0, 0)] = store.tiles[TileId(0, 0)][:-1]
 
@@ -443,7 +445,7 @@ def test_a_tile_that_is_too_short_stops_the_growth() -> None:
         store.append(LEAVES[10:11])
 
 
-def test_what_a_killed_sealer_left_in_a_tile_is_overwritten() -> None:
+def test_hashes_of_a_killed_sealing_process_are_overwritten() -> None:
     store = Store.holding(LEAVES[:10])
     store.tiles[TileId(0, 0)] += b"\xee" * 64
 
@@ -460,12 +462,12 @@ def test_what_a_killed_sealer_left_in_a_tile_is_overwritten() -> None:
         (TileId(3, 1_234_067), 256, "tile/3/x001/x234/067"),
     ],
 )
-def test_a_tile_has_the_file_name_of_the_common_layout(tile: TileId, width: int, path: str) -> None:
+def test_a_tile_has_the_file_name_of_the_c2sp_layout(tile: TileId, width: int, path: str) -> None:
     assert tile.path(width=width) == path
 
 
 @pytest.mark.parametrize("width", [0, 257])
-def test_no_tile_has_another_width(width: int) -> None:
+def test_an_invalid_tile_width_is_refused(width: int) -> None:
     with pytest.raises(TreeError):
         TileId(0, 0).path(width=width)
 
@@ -473,7 +475,7 @@ def test_no_tile_has_another_width(width: int) -> None:
 # Bodies
 
 
-def test_bodies_give_the_root_and_the_frontier_to_go_on_with() -> None:
+def test_bodies_give_the_root_and_a_frontier_to_continue_from() -> None:
     rows = [(n, f"body {n}") for n in range(1000)]
 
     first = verify_bodies(rows[:600])
@@ -481,8 +483,8 @@ def test_bodies_give_the_root_and_the_frontier_to_go_on_with() -> None:
 
     assert (first.size, first.gap) == (600, None)
     assert (rest.size, rest.gap) == (1000, None)
-    assert rest.root == textbook_root(LEAVES[:1000])
-    assert first.root == textbook_root(LEAVES[:600])
+    assert rest.root == rfc_root(LEAVES[:1000])
+    assert first.root == rfc_root(LEAVES[:600])
 
 
 @pytest.mark.parametrize(
@@ -494,13 +496,13 @@ def test_bodies_give_the_root_and_the_frontier_to_go_on_with() -> None:
         ([0, 1, 5, 9], Gap(expected=2, found=5)),
     ],
 )
-def test_the_first_gap_is_named_and_what_stands_before_it_is_hashed(
+def test_the_first_gap_is_reported_and_the_bodies_before_it_are_hashed(
     numbers: list[int], gap: Gap
 ) -> None:
     walk = verify_bodies((n, f"body {n}") for n in numbers)
 
     assert walk.gap == gap
-    assert walk.root == textbook_root(LEAVES[: gap.expected])
+    assert walk.root == rfc_root(LEAVES[: gap.expected])
 
 
 def test_a_changed_body_changes_the_root() -> None:
@@ -510,7 +512,7 @@ def test_a_changed_body_changes_the_root() -> None:
     assert verify_bodies(changed).root != verify_bodies(rows).root
 
 
-def test_a_leaf_can_never_pass_for_a_node() -> None:
+def test_leaf_and_node_hashes_differ() -> None:
     left, right = LEAVES[:2]
 
     assert translog.node_hash(left, right) != hashlib.sha256(b"\x00" + left + right).digest()

@@ -18,7 +18,7 @@ from imagegen_app.core.types import (
 
 
 @pytest.mark.parametrize("text", ["1024x768", " 1024X768 ", "1024\u00d7768", "1024 x 768"])
-def test_a_size_is_read_however_people_write_it(text: str) -> None:
+def test_a_size_is_parsed_from_several_notations(text: str) -> None:
     assert Size.parse(text) == Size(1024, 768)
 
 
@@ -26,12 +26,12 @@ def test_a_size_is_read_however_people_write_it(text: str) -> None:
     "text",
     ["", "x", "1024", "1024x", "x768", "0x5", "5x0", "-1x5", "5x-1", "1.5x2", "axb", "1x2x3"],
 )
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - int() and we both refuse, each in its words
+def test_an_invalid_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - raised by int() or by us, with different texts
         Size.parse(text)
 
 
-def test_a_size_prints_as_it_is_read() -> None:
+def test_a_printed_size_can_be_parsed_again() -> None:
     size = Size(640, 480)
 
     assert Size.parse(str(size)) == size
@@ -42,7 +42,7 @@ RANGE = SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536
 
 
 @pytest.mark.parametrize(
-    ("rule", "size", "complaint"),
+    ("rule", "size", "reason"),
     [
         (SizeRule(), Size(1, 1), ""),
         (SizeRule(), Size(99_999, 1), ""),
@@ -63,17 +63,17 @@ RANGE = SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536
         (SizeRule(max_ratio=2.5), Size(26, 10), "the sides may differ 2.5 times at most"),
     ],
 )
-def test_a_size_rule_says_why_a_size_does_not_fit(
-    rule: SizeRule, size: Size, complaint: str
+def test_a_size_rule_says_why_a_size_is_not_supported(
+    rule: SizeRule, size: Size, reason: str
 ) -> None:
-    found = rule.error_for(size)
+    problem = rule.error_for(size)
 
-    assert (found is None) == (not complaint)
-    if found is not None:
-        assert (found.part, str(found.reason)) == ("size", complaint)
+    assert (problem is None) == (not reason)
+    if problem is not None:
+        assert (problem.part, str(problem.reason)) == ("size", reason)
 
 
-def test_only_generation_starts_from_nothing() -> None:
+def test_only_generation_needs_no_input_image() -> None:
     assert set(Operation) - IMAGE_INPUT_OPERATIONS == {Operation.GENERATE}
 
 
@@ -86,7 +86,7 @@ def test_costs_of_two_currencies_do_not_add_up() -> None:
         Cost(Decimal(1), "USD") + Cost(Decimal(1), "EUR")
 
 
-def test_a_request_prints_neither_its_words_nor_its_bytes_nor_its_address() -> None:
+def test_a_printed_request_shows_no_prompt_bytes_or_webhook_url() -> None:
     request = GenerationRequest(
         operation=Operation.EDIT,
         model="painter-1",

@@ -1,4 +1,4 @@
-"""Do what a hostile image makes a decoder do; run in a worker by the tests of the pool."""
+"""Functions that behave like a decoder under attack; the pool's tests run them in its processes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from imagegen_app.imaging.errors import InvalidImage
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """A class that the parent must not rebuild."""
+class OtherClass:
+    """A class that the parent process must not unpickle."""
 
     value: int = 1
 
@@ -31,8 +31,8 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_while_there(folder: str) -> str:
-    """Die of a folder, and take it along; without it, live."""
+def die_once(folder: str) -> str:
+    """Remove the folder and kill this process; return a text if the folder is already gone."""
     if Path(folder).exists():
         Path(folder).rmdir()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -53,15 +53,15 @@ def eat(mebibytes: int) -> int:
 
 
 def refuse() -> None:
-    raise InvalidImage("svg", detail="as told")
+    raise InvalidImage("svg", detail="a detail")
 
 
-def stumble() -> None:
-    raise KeyError("something unforeseen")
+def raise_unexpected() -> None:
+    raise KeyError("something unexpected")
 
 
-def answer_with_foreign_class() -> Foreign:
-    return Foreign()
+def answer_with_other_class() -> OtherClass:
+    return OtherClass()
 
 
 def modules() -> list[str]:

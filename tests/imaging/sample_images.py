@@ -1,4 +1,4 @@
-"""Make images and things that only look like images, by code and the same every time."""
+"""Generate images, and files that only look like images; the same ones in every run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PILLOW = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 MEDIA_TYPES = {name: f"image/{name}" for name in PILLOW}
 FORMATS = tuple(PILLOW)
 SENTINEL = b"<script>alert('sentinel-7f3a')</script>"
-NASTY = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
+SPECIAL_TEXT = "Grüße \"<tag>\" & 'quotes' 日本語 🎨"
 
 MARKS = XmpFields(
     digital_source_type=GENERATED,
@@ -28,39 +28,39 @@ MARKS = XmpFields(
     creator_tool="imagegen_app 0.1",
     document_id="xmp.did:5d9e",
     instance_id="xmp.iid:77aa",
-    prompt=NASTY,
+    prompt=SPECIAL_TEXT,
     prompt_writer="Zoë O'Neill",
     credit="Beispiel & Söhne",
     data_mining_prohibited=True,
     created="2026-11-20T10:00:00Z",
 )
-#: Small and fast: what is proven does not depend on the sizes.
-PLAN = ProcessingOptions(
+#: Small sizes and fast settings: the tests do not depend on them.
+OPTIONS = ProcessingOptions(
     marks=MARKS, widths=(32, 64, 128), qualities=Qualities(avif_speed=10, webp_method=0)
 )
 
 
-def dice_of(seed: int) -> random.Random:
-    """Return dice that always fall alike."""
+def seeded_random(seed: int) -> random.Random:
+    """Return a random generator that gives the same numbers in every run."""
     return random.Random(seed)  # noqa: S311 - repeatable on purpose
 
 
 def with_formats(*names: str) -> ProcessingOptions:
-    """Return the plan with these rendition formats only."""
-    return replace(PLAN, formats=names)
+    """Return the options with these rendition formats only."""
+    return replace(OPTIONS, formats=names)
 
 
 def picture(
     width: int = 160, height: int = 120, mode: str = "RGB", *, seed: int = 1
 ) -> Image.Image:
-    """Draw an image with shapes of its own for each seed."""
-    dice = dice_of(seed)
+    """Draw an image with different shapes for each seed."""
+    generator = seeded_random(seed)
     image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     draw = ImageDraw.Draw(image)
     for _ in range(12):
-        x, y = dice.randrange(width), dice.randrange(height)
-        size = dice.randrange(4, max(5, min(width, height) // 2))
-        colour = tuple(dice.randrange(256) for _ in range(3))
+        x, y = generator.randrange(width), generator.randrange(height)
+        size = generator.randrange(4, max(5, min(width, height) // 2))
+        colour = tuple(generator.randrange(256) for _ in range(3))
         draw.ellipse((x, y, x + size, y + size), fill=colour)
     if mode == "RGBA":
         image.putalpha(Image.radial_gradient("L").resize((width, height)))
@@ -69,7 +69,7 @@ def picture(
 
 
 def encoded(image: Image.Image, name: str, **options: Any) -> bytes:
-    """Write an image as Pillow does by itself."""
+    """Encode an image with Pillow."""
     out = io.BytesIO()
     image.save(out, PILLOW.get(name, name), **options)
     return out.getvalue()
@@ -88,7 +88,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_of(width: int, height: int, *, depth: int = 8, colour: int = 2, rows: bytes = b"") -> bytes:
-    """Return a PNG from its raw rows; without rows a head that promises what is not there."""
+    """Return a PNG from its raw rows; without rows its header declares pixels that are missing."""
     return (
         b"\x89PNG\r\n\x1a\n"
         + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
@@ -97,8 +97,8 @@ def png_of(width: int, height: int, *, depth: int = 8, colour: int = 2, rows: by
     )
 
 
-def webp_promising(width: int, height: int) -> bytes:
-    """Return a WebP head whose canvas is far larger than its content."""
+def webp_declaring(width: int, height: int) -> bytes:
+    """Return a WebP whose declared canvas is far larger than its content."""
     extended = b"\0\0\0\0" + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     inner = encoded(picture(16, 16), "webp")[12:]
     body = b"WEBP" + b"VP8X" + struct.pack("<I", 10) + extended + inner
@@ -106,7 +106,7 @@ def webp_promising(width: int, height: int) -> bytes:
 
 
 def animated(name: str, *, frames: int = 3) -> bytes:
-    """Return several frames in one file."""
+    """Return an animated image."""
     first, *others = [picture(40, 40, seed=seed) for seed in range(frames)]
     return encoded(first, name, save_all=True, append_images=others, duration=50)
 
@@ -137,12 +137,12 @@ def palette_with_transparency() -> bytes:
 
 
 def with_profile(name: str) -> bytes:
-    """Return an image that carries a colour profile other than sRGB."""
+    """Return an image with a colour profile other than sRGB."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     return encoded(picture(), name, icc_profile=profile.tobytes())
 
 
-def turned(orientation: int) -> bytes:
+def rotated(orientation: int) -> bytes:
     """Return a JPEG, red at the stored left and blue at the right, with an EXIF orientation."""
     image = Image.new("RGB", (64, 32), "red")
     image.paste("blue", (32, 0, 64, 32))
@@ -152,7 +152,7 @@ def turned(orientation: int) -> bytes:
 
 
 def polyglot(name: str, where: str) -> bytes:
-    """Return a good image that is something else as well."""
+    """Return a valid image that contains data of another kind: after its end, or inside."""
     data = encoded(picture(), name)
     if where == "tail":
         return data + b"PK\x03\x04" + SENTINEL + b"PK\x05\x06" + b"\0" * 18
@@ -164,10 +164,10 @@ def polyglot(name: str, where: str) -> bytes:
     return encoded(picture(), name, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + SENTINEL)
 
 
-#: What is refused, by its name in the test: the bytes and the reason.
+#: Files that are refused, by name: the bytes and the expected reason.
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "empty"),
-    "noise": (dice_of(3).randbytes(4000), "not_an_image"),
+    "empty file": (b"", "empty"),
+    "random bytes": (seeded_random(3).randbytes(4000), "not_an_image"),
     "plain text": (b"hello", "not_an_image"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', "svg"),
     "svg with a prologue": (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- a -->\n<svg></svg>', "svg"),
@@ -187,7 +187,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "bmp": (encoded(picture(), "BMP"), "bmp"),
     "ico": (encoded(picture(32, 32), "ICO"), "ico"),
     "pdf": (encoded(picture(), "PDF"), "pdf"),
-    "pdf after rubbish": (b"   \n%PDF-1.7\n", "pdf"),
+    "pdf after white space": (b"   \n%PDF-1.7\n", "pdf"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "eps"),
     "photoshop": (b"8BPS\0\1" + b"\0" * 30, "psd"),
     "zip": (b"PK\x03\x04" + b"\0" * 40, "archive"),
@@ -204,17 +204,20 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "300 megapixels of png": (png_of(20_000, 15_000), "too_many_pixels"),
     "100 megapixels of png": (png_of(10_000, 10_000), "too_many_pixels"),
     "41 megapixels of png": (png_of(8_200, 5_000), "too_many_pixels"),
-    "268 megapixels of webp": (webp_promising(16_383, 16_383), "too_many_pixels"),
-    "a thread": (encoded(Image.new("RGB", (1, 41)), "png"), "ratio"),
-    "a wire": (png_of(65_535, 1), "ratio"),
+    "268 megapixels of webp": (webp_declaring(16_383, 16_383), "too_many_pixels"),
+    "1 pixel wide and 41 high": (encoded(Image.new("RGB", (1, 41)), "png"), "ratio"),
+    "65,535 pixels wide and 1 high": (png_of(65_535, 1), "ratio"),
     "no width": (png_of(0, 10), "damaged"),
     "png without pixels": (png_of(64, 64), "damaged"),
-    "jpeg head and noise": (b"\xff\xd8\xff\xe0" + dice_of(5).randbytes(500), "damaged"),
-    "webp head and noise": (
-        b"RIFF" + struct.pack("<I", 500) + b"WEBPVP8 " + dice_of(6).randbytes(492),
+    "jpeg header and random bytes": (
+        b"\xff\xd8\xff\xe0" + seeded_random(5).randbytes(500),
         "damaged",
     ),
-    "avif head alone": (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "damaged"),
+    "webp header and random bytes": (
+        b"RIFF" + struct.pack("<I", 500) + b"WEBPVP8 " + seeded_random(6).randbytes(492),
+        "damaged",
+    ),
+    "avif header only": (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "damaged"),
     "20,001 chunks": (
         png_of(8, 8)[:33] + png_chunk(b"tEXt", b"a\0b") * 20_001 + png_of(8, 8)[33:],
         "damaged",
@@ -237,7 +240,7 @@ def wide_profile() -> bytes:
         raw[blue + 4 : blue + 12],
         raw[red + 4 : red + 12],
     )
-    # Its name must not say sRGB, or it would be believed.
+    # Profiles named sRGB are not applied, so it needs another name.
     return bytes(raw).replace("sRGB".encode("utf-16-be"), "Wide".encode("utf-16-be"))
 
 

@@ -37,7 +37,7 @@ from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.imaging.pipeline import prepare
 
 from . import sample_images
-from .sample_images import MARKS, MEDIA_TYPES, PLAN, encoded, picture
+from .sample_images import MARKS, MEDIA_TYPES, OPTIONS, encoded, picture
 
 ROOT = Path(__file__).parents[2]
 AGENT = SoftwareAgent("gpt-image", "1.5")
@@ -73,7 +73,7 @@ def generated(
 def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
-    master = prepare(encoded(picture(), name), PLAN).master
+    master = prepare(encoded(picture(), name), OPTIONS).master
 
     signed = generated(name, signing, data=master.data)
 
@@ -90,8 +90,8 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
     assert (trusted.state, trusted.failures) == ("trusted", ())
     assert len(signed) - len(master.data) <= 15_000
     assert read_xmp(signed).digital_source_type == MARKS.digital_source_type
-    found = inspect(signed, limits=ImageLimits())
-    assert found.has_credentials
+    inspected = inspect(signed, limits=ImageLimits())
+    assert inspected.has_credentials
 
 
 @pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])
@@ -99,7 +99,7 @@ def test_a_generated_master_is_valid_and_trusted_with_the_anchor(
 def test_a_rendition_has_the_signed_master_as_its_parent(
     name: str, of: str, signing: SigningIdentity, anchor: str
 ) -> None:
-    prepared = prepare(encoded(picture(), of), PLAN)
+    prepared = prepare(encoded(picture(), of), OPTIONS)
     master = generated(of, signing, data=prepared.master.data)
     rendition = next(e for e in prepared.renditions if e.format == name)
 
@@ -123,7 +123,7 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
 
 
 @pytest.mark.parametrize(
-    ("operation", "source_type", "verb"),
+    ("operation", "source_type", "action"),
     [
         (Operation.EDIT, COMPOSITE, "c2pa.edited"),
         (Operation.INPAINT, COMPOSITE, "c2pa.edited"),
@@ -133,8 +133,8 @@ def test_a_rendition_has_the_signed_master_as_its_parent(
         (Operation.REMOVE_BACKGROUND, ENHANCED, "c2pa.edited"),
     ],
 )
-def test_a_changed_image_opens_its_parent_and_says_how_it_was_changed(
-    operation: Operation, source_type: str, verb: str, signing: SigningIdentity, anchor: str
+def test_a_changed_image_names_its_parent_and_the_kind_of_change(
+    operation: Operation, source_type: str, action: str, signing: SigningIdentity, anchor: str
 ) -> None:
     parent = Parent(generated("png", signing), "image/png", "before")
     mask = Parent(encoded(picture(mode="L"), "png"), "image/png", "mask", "inputTo")
@@ -151,7 +151,7 @@ def test_a_changed_image_opens_its_parent_and_says_how_it_was_changed(
     )
 
     read = read_content_credentials(signed, "image/webp", trust_anchors=anchor)
-    assert (read.state, read.actions) == ("trusted", ("c2pa.opened", verb))
+    assert (read.state, read.actions) == ("trusted", ("c2pa.opened", action))
     assert (read.digital_source_type, read.ingredients) == (source_type, 2)
 
 
@@ -163,7 +163,7 @@ def test_references_are_inputs_of_a_creation(signing: SigningIdentity) -> None:
     assert (read.state, read.actions, read.ingredients) == ("valid", ("c2pa.created",), 1)
 
 
-def test_an_edit_whose_original_is_not_there_is_a_creation(signing: SigningIdentity) -> None:
+def test_an_edit_without_its_original_is_recorded_as_creation(signing: SigningIdentity) -> None:
     signed = sign(
         encoded(picture(), "png"),
         "image/png",
@@ -178,7 +178,7 @@ def test_an_edit_whose_original_is_not_there_is_a_creation(signing: SigningIdent
     assert (read.actions, read.digital_source_type) == (("c2pa.created",), COMPOSITE)
 
 
-def test_what_cannot_be_told_truthfully_is_refused(signing: SigningIdentity) -> None:
+def test_contradictory_parents_are_refused(signing: SigningIdentity) -> None:
     parent = Parent(encoded(picture(), "png"), "image/png")
     with pytest.raises(ValueError, match="one parent"):
         generated("png", signing, parents=(parent, parent))
@@ -195,11 +195,11 @@ def test_what_cannot_be_told_truthfully_is_refused(signing: SigningIdentity) -> 
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_a_flipped_bit_in_the_pixels_is_seen(
+def test_a_flipped_bit_in_the_pixels_is_detected(
     name: str, signing: SigningIdentity, anchor: str
 ) -> None:
     signed = bytearray(generated(name, signing))
-    # The last fifth is pixels in all four, save PNG's closing chunk and WebP's credentials.
+    # These positions are pixel data in all four formats.
     at = signed.index(b"C2PA") - 40 if name == "webp" else len(signed) - 60
     signed[at] ^= 1
 
@@ -209,25 +209,26 @@ def test_a_flipped_bit_in_the_pixels_is_seen(
     assert set(read.failures) & {"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"}
 
 
-def test_an_appended_byte_is_seen(signing: SigningIdentity) -> None:
+def test_an_appended_byte_is_detected(signing: SigningIdentity) -> None:
     read = read_content_credentials(generated("jpeg", signing) + b"x", "image/jpeg")
 
     assert read.state == "invalid"
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_no_credentials_and_rubbish_are_told_apart(name: str) -> None:
+def test_missing_and_unreadable_content_credentials_are_distinguished(name: str) -> None:
     data = encoded(picture(), name)
 
     assert read_content_credentials(data, MEDIA_TYPES[name]).state == "none"
-    for foreign in (b"", b"rubbish", b"<svg/>", data[:9], data[: len(data) // 2] + b"\0" * 99):
-        assert read_content_credentials(foreign, MEDIA_TYPES[name]).state in {"unreadable", "none"}
+    cut = data[: len(data) // 2]
+    for damaged in (b"", b"not an image", b"<svg/>", data[:9], cut + b"\0" * 99):
+        assert read_content_credentials(damaged, MEDIA_TYPES[name]).state in {"unreadable", "none"}
     assert read_content_credentials(data, "text/html").state == "unreadable"
-    assert read_content_credentials(b"rubbish", MEDIA_TYPES[name]).state == "unreadable"
+    assert read_content_credentials(b"not an image", MEDIA_TYPES[name]).state == "unreadable"
 
 
-def test_encoding_anew_takes_the_credentials_away(signing: SigningIdentity) -> None:
-    again = prepare(generated("png", signing), PLAN)
+def test_encoding_again_removes_the_content_credentials(signing: SigningIdentity) -> None:
+    again = prepare(generated("png", signing), OPTIONS)
 
     assert again.inspected.has_credentials
     assert read_content_credentials(again.master.data, "image/png").state == "none"
@@ -235,32 +236,34 @@ def test_encoding_anew_takes_the_credentials_away(signing: SigningIdentity) -> N
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """Answer on a local address, and keep what was asked."""
-    asked: list[bytes] = []
+    """Listen on a local address, answer 404 and record the requests."""
+    requests: list[bytes] = []
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         while True:
             try:
-                line, _ = server.accept()
+                connection, _ = server.accept()
             except OSError:
                 return
-            with line:
-                asked.append(line.recv(4096))
-                line.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            with connection:
+                requests.append(connection.recv(4096))
+                connection.sendall(
+                    b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}/manifest", asked
+    yield f"http://127.0.0.1:{server.getsockname()[1]}/manifest", requests
     server.shutdown(socket.SHUT_RDWR)
     server.close()
     thread.join(timeout=10)
 
 
-def naming_an_address(signing: SigningIdentity, url: str) -> bytes:
-    """Return a JPEG whose manifest lies at an address, as any stranger could make it."""
+def with_remote_manifest(signing: SigningIdentity, url: str) -> bytes:
+    """Return a JPEG that refers to a manifest at a URL, as anybody could create it."""
     claim = {
-        "claim_generator_info": [{"name": "stranger", "version": "1"}],
+        "claim_generator_info": [{"name": "other", "version": "1"}],
         "assertions": [
             {
                 "label": "c2pa.actions.v2",
@@ -283,11 +286,11 @@ def naming_an_address(signing: SigningIdentity, url: str) -> bytes:
     return out.getvalue()
 
 
-def test_an_address_inside_a_file_is_never_called(
+def test_a_url_inside_a_file_is_never_requested(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
-    url, asked = listener
-    data = naming_an_address(signing, url)
+    url, requests = listener
+    data = with_remote_manifest(signing, url)
     assert url.encode() in data
 
     read = read_content_credentials(data, "image/jpeg")
@@ -304,35 +307,35 @@ def test_an_address_inside_a_file_is_never_called(
 
     assert read.state == "unreadable"
     assert read_content_credentials(signed, "image/png").state == "valid"
-    assert asked == []
+    assert requests == []
 
 
-def test_the_library_by_itself_would_call_it(
+def test_the_library_requests_the_url_with_its_own_settings(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
-    # This is what proves that the test above can fail.
-    url, asked = listener
-    data = naming_an_address(signing, url)
+    # Shows that the test above would fail without our settings.
+    url, requests = listener
+    data = with_remote_manifest(signing, url)
 
     with Context() as context, pytest.raises(C2paError):
         Reader("image/jpeg", io.BytesIO(data), context=context)
 
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
-def test_a_silent_time_stamp_authority_is_named(
+def test_an_unreachable_time_stamp_authority_is_named(
     signing: SigningIdentity, listener: tuple[str, list[bytes]]
 ) -> None:
-    url, asked = listener
+    url, requests = listener
 
     with pytest.raises(SigningFailed) as caught:
         generated("png", replace(signing, tsa_url=url))
 
     assert caught.value.reason == "time_stamp"
-    assert len(asked) >= 1
+    assert len(requests) >= 1
 
 
-def test_a_foreign_key_is_refused_and_not_shown(signing: SigningIdentity) -> None:
+def test_a_key_of_another_certificate_is_refused_and_not_printed(signing: SigningIdentity) -> None:
     _, other = make_development_chain("Other")
 
     with pytest.raises(SigningFailed) as caught:
@@ -374,7 +377,7 @@ assert works()
 """
 
 
-def test_signing_works_on_both_sides_of_a_fork() -> None:
+def test_signing_works_in_both_processes_after_a_fork() -> None:
     subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, cwd=ROOT)
 
 

@@ -13,13 +13,13 @@ LIMITS = ImageLimits()
 
 
 @pytest.mark.parametrize("case", sample_images.REFUSED)
-def test_what_is_no_acceptable_image_is_refused_by_its_name(case: str) -> None:
+def test_an_unacceptable_file_is_refused_with_its_reason(case: str) -> None:
     data, reason = sample_images.REFUSED[case]
 
     with pytest.raises(InvalidImage) as caught:
         inspect(data, limits=LIMITS)
 
-    # A decoder may notice at another place that the pixels are missing.
+    # Some decoders report missing pixels as truncation.
     allowed = {"damaged", "truncated"} if reason == "damaged" else {reason}
     assert caught.value.reason in allowed
     assert str(caught.value) == MESSAGES[caught.value.reason]
@@ -28,7 +28,7 @@ def test_what_is_no_acceptable_image_is_refused_by_its_name(case: str) -> None:
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("sixteenth", range(1, 16))
-def test_a_image_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
+def test_an_image_truncated_anywhere_is_refused(name: str, sixteenth: int) -> None:
     data = sample_images.encoded(sample_images.picture(), name)
 
     with pytest.raises(InvalidImage) as caught:
@@ -38,7 +38,7 @@ def test_a_image_cut_anywhere_is_refused(name: str, sixteenth: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["png", "webp"])
-def test_a_image_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_mind(
+def test_an_image_without_its_last_byte_is_refused_although_the_decoder_accepts_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
@@ -53,9 +53,9 @@ def test_a_image_cut_by_its_last_byte_is_refused_though_the_decoder_would_not_mi
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("seed", range(20))
 def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> None:
-    dice = sample_images.dice_of(seed)
+    generator = sample_images.seeded_random(seed)
     data = bytearray(sample_images.encoded(sample_images.picture(), name))
-    data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
 
     pixels = _pixels(bytes(data))
 
@@ -63,12 +63,12 @@ def test_a_flipped_bit_is_either_harmless_or_refused(name: str, seed: int) -> No
 
 
 def _pixels(data: bytes) -> int:
-    """Return how many pixels came out; 0 where the image was refused for a known reason."""
+    """Return the number of decoded pixels; 0 if the image is refused for a known reason."""
     try:
-        found = inspect(data, limits=LIMITS)
-    except InvalidImage as fault:
-        return 0 if fault.reason in MESSAGES else LIMITS.max_pixels + 1
-    return found.width * found.height
+        inspected = inspect(data, limits=LIMITS)
+    except InvalidImage as error:
+        return 0 if error.reason in MESSAGES else LIMITS.max_pixels + 1
+    return inspected.width * inspected.height
 
 
 @pytest.mark.parametrize(
@@ -76,32 +76,32 @@ def _pixels(data: bytes) -> int:
     [(name, "RGB") for name in sample_images.FORMATS]
     + [(name, "RGBA") for name in sample_images.FORMATS if name != "jpeg"],
 )
-def test_a_good_image_is_described(name: str, mode: str) -> None:
+def test_a_valid_image_is_described(name: str, mode: str) -> None:
     data = sample_images.encoded(sample_images.picture(mode=mode), name)
 
-    found = inspect(data, limits=LIMITS)
+    inspected = inspect(data, limits=LIMITS)
 
-    assert (found.format, found.media_type) == (name, f"image/{name}")
-    assert (found.width, found.height) == (160, 120)
-    assert found.has_alpha is (mode == "RGBA")
-    assert not found.has_credentials
-    assert found.size == len(data)
+    assert (inspected.format, inspected.media_type) == (name, f"image/{name}")
+    assert (inspected.width, inspected.height) == (160, 120)
+    assert inspected.has_alpha is (mode == "RGBA")
+    assert not inspected.has_credentials
+    assert inspected.size == len(data)
 
 
-def test_the_content_decides_and_not_what_the_file_is_called() -> None:
+def test_the_content_determines_the_format() -> None:
     data = sample_images.encoded(sample_images.picture(), "webp")
 
     assert inspect(data, limits=LIMITS).extension == "webp"
 
 
-def test_more_bytes_than_allowed_are_refused_unseen() -> None:
+def test_too_large_a_file_is_refused_without_reading_it() -> None:
     with pytest.raises(InvalidImage) as caught:
         inspect(b"x" * 101, limits=ImageLimits(max_bytes=100))
 
     assert caught.value.reason == "too_large"
 
 
-def test_the_caps_are_those_that_were_given() -> None:
+def test_the_given_limits_apply() -> None:
     data = sample_images.encoded(sample_images.picture(), "png")
 
     with pytest.raises(InvalidImage) as caught:
@@ -117,7 +117,7 @@ def test_frames_are_allowed_where_the_limits_say_so() -> None:
     assert inspect(data, limits=ImageLimits(max_frames=3)).format == "webp"
 
 
-def test_pillow_is_left_as_it_was_found() -> None:
+def test_pillows_global_settings_are_not_changed() -> None:
     before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
     for data, _ in sample_images.REFUSED.values():

@@ -37,7 +37,7 @@ def packet_around(inner: str, *, before: str = "") -> bytes:
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_every_mark_comes_back_from_every_format(name: str) -> None:
+def test_written_metadata_is_read_back_from_every_format(name: str) -> None:
     data = encode(picture(), name, marks=MARKS, qualities=QUALITIES).data
 
     read = read_xmp(data)
@@ -50,7 +50,7 @@ def test_every_mark_comes_back_from_every_format(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_a_file_without_marks_claims_nothing(name: str) -> None:
+def test_a_file_without_metadata_claims_nothing(name: str) -> None:
     assert read_xmp(encoded(picture(), name)).is_empty
 
 
@@ -70,13 +70,13 @@ def test_the_packet_is_xml_with_the_names_of_iptc() -> None:
     root = ET.fromstring(build_xmp(MARKS))  # noqa: S314 - our own packet
 
     iptc = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
-    found = {element.tag: element.text for element in root.iter()}
-    assert found[iptc + "DigitalSourceType"] == MARKS.digital_source_type
-    assert found[iptc + "AISystemUsed"] == MARKS.ai_system
-    assert found[iptc + "AISystemVersionUsed"] == MARKS.ai_system_version
-    assert found[iptc + "AIPromptInformation"] == sample_images.NASTY
-    assert found[iptc + "AIPromptWriterName"] == "Zoë O'Neill"
-    assert found["{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"] == DATA_MINING_PROHIBITED
+    properties = {element.tag: element.text for element in root.iter()}
+    assert properties[iptc + "DigitalSourceType"] == MARKS.digital_source_type
+    assert properties[iptc + "AISystemUsed"] == MARKS.ai_system
+    assert properties[iptc + "AISystemVersionUsed"] == MARKS.ai_system_version
+    assert properties[iptc + "AIPromptInformation"] == sample_images.SPECIAL_TEXT
+    assert properties[iptc + "AIPromptWriterName"] == "Zoë O'Neill"
+    assert properties["{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"] == DATA_MINING_PROHIBITED
 
 
 def test_an_empty_field_is_not_written() -> None:
@@ -86,7 +86,7 @@ def test_an_empty_field_is_not_written() -> None:
     assert b"DataMining" not in packet
 
 
-def test_what_xml_cannot_carry_is_left_out() -> None:
+def test_characters_that_xml_cannot_contain_are_left_out() -> None:
     marks = replace(MARKS, prompt="a\x00b\x0bc\ud800d\uffffe\r\nf\x9bg", credit="]]>")
 
     read = parse_xmp(build_xmp(marks))
@@ -95,7 +95,7 @@ def test_what_xml_cannot_carry_is_left_out() -> None:
     assert read.credit == "]]>"
 
 
-def test_derived_marks_share_the_document_and_not_the_instance() -> None:
+def test_a_derived_file_has_the_same_document_id_and_another_instance_id() -> None:
     first, again, other = (MARKS.for_derived(name) for name in ("a", "a", "b"))
 
     assert first == again
@@ -104,7 +104,7 @@ def test_derived_marks_share_the_document_and_not_the_instance() -> None:
 
 
 def test_the_prompt_is_not_printed() -> None:
-    assert sample_images.NASTY not in repr(MARKS) + repr(parse_xmp(build_xmp(MARKS)))
+    assert sample_images.SPECIAL_TEXT not in repr(MARKS) + repr(parse_xmp(build_xmp(MARKS)))
 
 
 LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(
@@ -138,7 +138,7 @@ def test_a_hostile_packet_is_refused_and_says_why(hostile: bytes) -> None:
     assert read.problem
 
 
-def test_a_strangers_words_are_text_cleaned_and_capped() -> None:
+def test_untrusted_values_are_cleaned_and_limited_in_length() -> None:
     inner = "<p:Credit>&lt;script&gt;" + "x" * 90_000 + "</p:Credit>"
 
     read = parse_xmp(packet_around(inner))
@@ -147,7 +147,7 @@ def test_a_strangers_words_are_text_cleaned_and_capped() -> None:
     assert len(read.credit) == 1000
 
 
-def test_other_ways_to_write_a_property_are_read() -> None:
+def test_other_xmp_notations_of_a_property_are_read() -> None:
     attribute = packet_around("").replace(b"<rdf:Description", b'<rdf:Description p:Credit="C"')
     alternatives = packet_around(
         "<p:Credit><rdf:Alt><rdf:li>C</rdf:li></rdf:Alt></p:Credit><e:Unknown>x</e:Unknown>"
@@ -158,7 +158,7 @@ def test_other_ways_to_write_a_property_are_read() -> None:
 
 
 @pytest.mark.parametrize(("repeat", "expected"), [(1, "C"), (60_000_000, "")])
-def test_a_compressed_packet_is_read_up_to_the_cap(repeat: int, expected: str) -> None:
+def test_a_compressed_packet_is_read_up_to_the_limit(repeat: int, expected: str) -> None:
     packer = zlib.compressobj(9)
     packed = packer.compress(packet_around("<p:Credit>C</p:Credit>") + b" " * repeat)
     chunk = b"XML:com.adobe.xmp\0\x01\0\0\0" + packed + packer.flush()
@@ -170,7 +170,7 @@ def test_a_compressed_packet_is_read_up_to_the_cap(repeat: int, expected: str) -
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_broken_containers_are_survived(name: str) -> None:
+def test_damaged_files_raise_no_unexpected_error(name: str) -> None:
     data = encode(picture(), name, marks=MARKS, qualities=QUALITIES).data
 
     for length in range(12, min(len(data), 3000), 13):
@@ -181,12 +181,12 @@ def test_broken_containers_are_survived(name: str) -> None:
         assert read.credit in {"", MARKS.credit}
 
 
-def test_a_segment_longer_than_the_file_is_no_packet() -> None:
+def test_a_segment_longer_than_the_file_is_not_read() -> None:
     data = b"\xff\xd8\xff\xe1" + struct.pack(">H", 60_000) + b"http://ns.adobe.com/xap/1.0/\0<x/>"
 
     assert read_xmp(data) == ReadXmpFields()
 
 
-def test_marks_are_read_from_images_only() -> None:
+def test_metadata_is_read_from_images_only() -> None:
     with pytest.raises(InvalidImage):
         read_xmp(b"<html></html>")

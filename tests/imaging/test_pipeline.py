@@ -22,7 +22,7 @@ from imagegen_app.imaging.pipeline import (
 from imagegen_app.imaging.similarity import hamming, perceptual_hashes
 
 from . import sample_images
-from .sample_images import PLAN, encoded, opened, picture, with_formats
+from .sample_images import OPTIONS, encoded, opened, picture, with_formats
 
 
 def files(prepared: ProcessedImage) -> tuple[EncodedFile, ...]:
@@ -31,7 +31,7 @@ def files(prepared: ProcessedImage) -> tuple[EncodedFile, ...]:
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 def test_a_master_keeps_its_format_and_size_and_gets_renditions(name: str) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+    prepared = prepare(encoded(picture(), name), OPTIONS)
 
     assert (prepared.master.format, prepared.master.width, prepared.master.height) == (
         name,
@@ -46,42 +46,42 @@ def test_a_master_keeps_its_format_and_size_and_gets_renditions(name: str) -> No
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_every_file_is_what_its_facts_say(name: str) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+def test_every_file_matches_its_recorded_properties(name: str) -> None:
+    prepared = prepare(encoded(picture(), name), OPTIONS)
 
     for file in files(prepared):
-        found = inspect(file.data, limits=ImageLimits())
-        assert (found.media_type, found.extension) == (file.media_type, file.extension)
-        assert (found.width, found.height) == (file.width, file.height)
+        inspected = inspect(file.data, limits=ImageLimits())
+        assert (inspected.media_type, inspected.extension) == (file.media_type, file.extension)
+        assert (inspected.width, inspected.height) == (file.width, file.height)
         assert hashlib.sha256(file.data).hexdigest() == file.sha256
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_every_file_carries_the_marks_and_an_instance_of_its_own(name: str) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+def test_every_file_has_the_metadata_and_its_own_instance_id(name: str) -> None:
+    prepared = prepare(encoded(picture(), name), OPTIONS)
 
     read = [read_xmp(file.data) for file in files(prepared)]
 
-    assert {marks.digital_source_type for marks in read} == {PLAN.marks.digital_source_type}
-    assert {marks.prompt for marks in read} == {sample_images.NASTY}
-    assert {marks.document_id for marks in read} == {PLAN.marks.document_id}
+    assert {marks.digital_source_type for marks in read} == {OPTIONS.marks.digital_source_type}
+    assert {marks.prompt for marks in read} == {sample_images.SPECIAL_TEXT}
+    assert {marks.document_id for marks in read} == {OPTIONS.marks.document_id}
     assert [marks.instance_id for marks in read] == [file.instance_id for file in files(prepared)]
     assert len({marks.instance_id for marks in read}) == len(read)
 
 
-def test_the_same_bytes_and_plan_give_the_same_files() -> None:
+def test_the_same_bytes_and_options_give_the_same_files() -> None:
     data = encoded(picture(), "png")
 
-    assert prepare(data, PLAN) == prepare(data, PLAN)
+    assert prepare(data, OPTIONS) == prepare(data, OPTIONS)
 
 
 @pytest.mark.parametrize("name", sample_images.FORMATS)
 @pytest.mark.parametrize("where", ["tail", "inside"])
-def test_a_stowaway_is_in_none_of_the_files(name: str, where: str) -> None:
+def test_data_hidden_in_a_file_is_in_none_of_the_results(name: str, where: str) -> None:
     data = sample_images.polyglot(name, where)
     assert sample_images.SENTINEL in data
 
-    prepared = prepare(data, PLAN)
+    prepared = prepare(data, OPTIONS)
 
     for file in files(prepared):
         assert b"sentinel" not in file.data
@@ -93,13 +93,13 @@ def test_foreign_metadata_is_stripped() -> None:
         picture(), "jpeg", comment=b"private", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"
     )
 
-    prepared = prepare(data, PLAN)
+    prepared = prepare(data, OPTIONS)
 
     for file in files(prepared):
         image = opened(file.data)
         assert "comment" not in image.info
         assert "icc_profile" not in image.info
-        assert dict(image.getexif()) == {0x0131: PLAN.marks.creator_tool}
+        assert dict(image.getexif()) == {0x0131: OPTIONS.marks.creator_tool}
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_foreign_metadata_is_stripped() -> None:
         *((5, "top"), (6, "top"), (7, "bottom"), (8, "bottom"), (9, "left")),
     ],
 )
-def test_a_turned_photograph_is_set_upright(orientation: int, red_at: str) -> None:
-    prepared = prepare(sample_images.turned(orientation), with_formats("webp"))
+def test_a_rotated_photograph_becomes_upright(orientation: int, red_at: str) -> None:
+    prepared = prepare(sample_images.rotated(orientation), with_formats("webp"))
 
     master = opened(prepared.master.data)
     width, height = (32, 64) if red_at in {"top", "bottom"} else (64, 32)
@@ -126,12 +126,12 @@ def test_a_turned_photograph_is_set_upright(orientation: int, red_at: str) -> No
 
 
 def test_a_cmyk_jpeg_becomes_srgb() -> None:
-    prepared = prepare(encoded(picture(mode="CMYK"), "jpeg"), PLAN)
+    prepared = prepare(encoded(picture(mode="CMYK"), "jpeg"), OPTIONS)
 
     assert {opened(file.data).mode for file in files(prepared)} == {"RGB"}
 
 
-def test_sixteen_bit_grey_is_scaled_and_not_cut() -> None:
+def test_sixteen_bit_grey_is_scaled_and_not_clipped() -> None:
     prepared = prepare(sample_images.sixteen_bit_grey(), with_formats("webp"))
 
     row = [opened(prepared.master.data).convert("RGB").getpixel((x, 8)) for x in (0, 21, 42, 63)]
@@ -146,8 +146,8 @@ def test_sixteen_bit_colour_becomes_eight() -> None:
     assert _is_near(master.getpixel((63, 0)), (255, 0, 255))
 
 
-def test_a_transparent_palette_keeps_its_alpha_and_jpeg_lies_on_white() -> None:
-    prepared = prepare(sample_images.palette_with_transparency(), PLAN)
+def test_a_transparent_palette_keeps_its_alpha_and_jpeg_gets_a_white_background() -> None:
+    prepared = prepare(sample_images.palette_with_transparency(), OPTIONS)
 
     master = opened(prepared.master.data)
     alpha = master.getchannel("A")
@@ -163,13 +163,13 @@ def test_a_transparent_palette_keeps_its_alpha_and_jpeg_lies_on_white() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA"])
-def test_other_kinds_of_pixels_are_brought_to_colour(mode: str) -> None:
+def test_other_pixel_modes_are_converted(mode: str) -> None:
     prepared = prepare(encoded(picture(mode=mode), "png"), with_formats("webp"))
 
     assert opened(prepared.master.data).mode == "RGB"
 
 
-def test_alpha_that_hides_nothing_is_dropped() -> None:
+def test_fully_opaque_alpha_is_removed() -> None:
     image = picture()
     image.putalpha(255)
 
@@ -180,7 +180,7 @@ def test_alpha_that_hides_nothing_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
-def test_a_profile_that_does_not_fit_is_thrown_away(name: str) -> None:
+def test_an_unsuitable_profile_is_ignored(name: str) -> None:
     plain = opened(prepare(encoded(picture(), name), with_formats("webp")).master.data)
 
     prepared = prepare(sample_images.with_profile(name), with_formats("webp"))
@@ -201,11 +201,13 @@ def test_a_profile_is_applied_to_the_pixels() -> None:
     assert opened(prepared.master.data).getpixel((5, 5)) != (200, 100, 50)
 
 
-@pytest.mark.parametrize("profile", [sample_images.srgb_profile(), b"\0" * 5_000_000, b"rubbish"])
-def test_a_profile_that_changes_nothing_changes_nothing(profile: bytes) -> None:
+@pytest.mark.parametrize(
+    "profile", [sample_images.srgb_profile(), b"\0" * 5_000_000, b"not a profile"]
+)
+def test_an_srgb_or_invalid_profile_changes_no_pixels(profile: bytes) -> None:
     image = picture()
 
-    prepared = prepare(encoded(image, "webp", lossless=True, icc_profile=profile), PLAN)
+    prepared = prepare(encoded(image, "webp", lossless=True, icc_profile=profile), OPTIONS)
 
     assert opened(prepared.master.data).tobytes() == image.tobytes()
 
@@ -239,30 +241,30 @@ def test_a_lossless_webp_master_keeps_every_pixel() -> None:
         ((640, 20_000), [(320, 10_000)]),
     ],
 )
-def test_renditions_are_never_larger_and_never_none(
+def test_rendition_sizes_are_never_larger_and_there_is_always_one(
     size: tuple[int, int], expected: list[tuple[int, int]]
 ) -> None:
     assert rendition_sizes(*size, (320, 640)) == expected
 
 
-def test_a_image_too_tall_for_every_width_still_gets_one() -> None:
+def test_an_image_too_tall_for_every_width_still_gets_a_rendition() -> None:
     ((width, height),) = rendition_sizes(900, 36_000, (640, 800))
 
     assert height <= 16_383
     assert abs(height / width - 40) < 1
 
 
-def test_a_limit_of_the_plan_is_obeyed() -> None:
-    plan = replace(PLAN, limits=ImageLimits(max_pixels=100))
+def test_the_limits_of_the_options_apply() -> None:
+    options = replace(OPTIONS, limits=ImageLimits(max_pixels=100))
 
     with pytest.raises(InvalidImage) as caught:
-        prepare(encoded(picture(), "png"), plan)
+        prepare(encoded(picture(), "png"), options)
 
     assert caught.value.reason == "too_many_pixels"
 
 
 @pytest.mark.slow
-def test_a_large_webp_is_written_though_the_fast_method_fails() -> None:
+def test_a_large_webp_is_written_although_the_fast_method_fails() -> None:
     width, height = 5000, 4000  # a little smaller, and the fast method succeeds
     noise = Image.effect_noise((width // 8, height // 8), 80).resize((width, height))
     shade = Image.linear_gradient("L").resize((width, height))
@@ -271,25 +273,25 @@ def test_a_large_webp_is_written_though_the_fast_method_fails() -> None:
         encoded(image, "webp", quality=95, method=1)
 
     file = encode(
-        image, "webp", marks=PLAN.marks, qualities=Qualities(webp_method=1), is_master=True
+        image, "webp", marks=OPTIONS.marks, qualities=Qualities(webp_method=1), is_master=True
     )
 
     assert (file.width, file.height) == (width, height)
 
 
-def test_a_image_that_no_encoder_takes_is_a_bad_image() -> None:
+def test_an_image_that_no_encoder_accepts_is_an_invalid_image() -> None:
     image = sample_images.flat("RGB", "red", (70_000, 1))
 
     with pytest.raises(InvalidImage) as caught:
-        encode(image, "jpeg", marks=PLAN.marks, qualities=PLAN.qualities)
+        encode(image, "jpeg", marks=OPTIONS.marks, qualities=OPTIONS.qualities)
 
     assert caught.value.reason == "not_encodable"
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 @pytest.mark.parametrize("name", sample_images.FORMATS)
-def test_an_independent_reader_sees_the_marks(name: str, tmp_path: Path) -> None:
-    prepared = prepare(encoded(picture(), name), PLAN)
+def test_another_program_reads_the_metadata(name: str, tmp_path: Path) -> None:
+    prepared = prepare(encoded(picture(), name), OPTIONS)
     path = tmp_path / f"master.{prepared.master.extension}"
     path.write_bytes(prepared.master.data)
 
@@ -302,12 +304,12 @@ def test_an_independent_reader_sees_the_marks(name: str, tmp_path: Path) -> None
     seen = dict(line.split(": ", maxsplit=1) for line in answer.splitlines() if ": " in line)
     seen = {" ".join(key.split()): value for key, value in seen.items()}
 
-    assert seen["[XMP-iptcExt] DigitalSourceType"] == PLAN.marks.digital_source_type
+    assert seen["[XMP-iptcExt] DigitalSourceType"] == OPTIONS.marks.digital_source_type
     assert seen["[XMP-plus] DataMining"].endswith("DMI-PROHIBITED-AIMLTRAINING")
     assert seen["[XMP-photoshop] Credit"] == "Beispiel & Söhne"
-    assert seen["[IFD0] Software"] == PLAN.marks.creator_tool
+    assert seen["[IFD0] Software"] == OPTIONS.marks.creator_tool
 
 
-def _is_near(found: object, wanted: tuple[int, int, int]) -> bool:
-    assert isinstance(found, tuple)
-    return all(abs(a - b) <= 6 for a, b in zip(found[:3], wanted, strict=True))
+def _is_near(pixel: object, expected: tuple[int, int, int]) -> bool:
+    assert isinstance(pixel, tuple)
+    return all(abs(a - b) <= 6 for a, b in zip(pixel[:3], expected, strict=True))

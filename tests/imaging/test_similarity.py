@@ -28,7 +28,7 @@ def test_hashes_are_hexadecimal_of_64_and_256_bits() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("attack", ["jpeg", "half", "double", "webp"])
-def test_the_same_image_is_known_again(seed: int, attack: str) -> None:
+def test_a_re_encoded_or_resized_image_is_recognised(seed: int, attack: str) -> None:
     image = picture(640, 480, seed=seed)
     scale = {"half": 0.5, "double": 2.0}.get(attack, 1.0)
     changed = image.resize((int(640 * scale), int(480 * scale)))
@@ -51,7 +51,7 @@ def test_different_images_are_far_apart() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_mirrored_image_is_found(seed: int) -> None:
+def test_a_mirrored_image_is_recognised(seed: int) -> None:
     image = picture(320, 240, seed=seed)
 
     mirrored = perceptual_hashes(ImageOps.mirror(image))
@@ -59,11 +59,11 @@ def test_a_mirrored_image_is_found(seed: int) -> None:
     assert hamming(perceptual_hashes(image).mirrored, mirrored.phash64) <= 2
 
 
-@pytest.mark.parametrize(("kept", "name"), [(0.9, "centre90"), (0.8, "centre80")])
+@pytest.mark.parametrize(("share", "name"), [(0.9, "centre90"), (0.8, "centre80")])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_cropped_image_is_found(seed: int, kept: float, name: str) -> None:
+def test_a_cropped_image_is_recognised(seed: int, share: float, name: str) -> None:
     image = picture(640, 480, seed=seed)
-    x, y = 640 * (1 - kept) / 2, 480 * (1 - kept) / 2
+    x, y = 640 * (1 - share) / 2, 480 * (1 - share) / 2
 
     cropped = perceptual_hashes(image.crop((int(x), int(y), int(640 - x), int(480 - y))))
 
@@ -77,7 +77,7 @@ def test_a_flat_image_says_that_it_cannot_be_compared() -> None:
     assert not perceptual_hashes(picture()).is_flat
 
 
-def test_alpha_is_seen_on_white() -> None:
+def test_transparent_parts_count_as_white() -> None:
     image = picture(mode="RGBA")
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image.getchannel("A"))
@@ -92,7 +92,7 @@ def test_the_distance_counts_bits() -> None:
         hamming("00", "0000")
 
 
-def test_the_hash_is_that_of_the_textbook_transform() -> None:
+def test_the_hash_equals_that_of_the_textbook_transform() -> None:
     image = Image.open(io.BytesIO(encoded(picture(256, 256), "png"))).convert("L")
     small = image.resize((32, 32), Image.Resampling.BOX)
     bits = _textbook_bits(list(small.tobytes()), side=32, keep=8)

@@ -1,1 +1,1 @@
-"""The commands: what they print, write and refuse."""
+"""Tests of the management commands."""

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def own_key(settings: Any, tmp_path: Path) -> None:
-    """Give each test a key of its own."""
+    """Give each test its own signing key."""
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "STATE_DIR": tmp_path / "state",
@@ -39,7 +39,7 @@ def run(*arguments: str) -> str:
 
 
 def exit_code(*arguments: str) -> tuple[int, str]:
-    """Return how the failing command ends, and what it printed."""
+    """Return exit code and output of a command that must fail."""
     out = StringIO()
     with pytest.raises(CommandError) as caught:
         call_command("imagegen_audit", *arguments, stdout=out)
@@ -50,17 +50,17 @@ def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_sound_log_is_reported_and_the_command_ends_well() -> None:
+def test_an_unaltered_log_is_reported_and_the_command_succeeds() -> None:
     append(3)
     run("checkpoint")
 
     printed = run("verify")
 
     assert "3 entries, unaltered" in printed
-    assert "1 checkpoints agree" in printed
+    assert "1 checkpoints match" in printed
 
 
-def test_the_report_is_one_object_for_machines() -> None:
+def test_the_report_can_be_printed_as_json() -> None:
     append(2)
 
     report = json.loads(run("verify", "--json"))
@@ -69,7 +69,7 @@ def test_the_report_is_one_object_for_machines() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_altered_log_ends_with_one_and_names_the_first_bad_event(unguarded_log: None) -> None:
+def test_an_altered_log_exits_with_1_and_names_the_first_altered_event(unguarded_log: None) -> None:
     append(4)
     sealing.seal_all()
     event = AuditEvent.objects.get(leaf__seq=2)
@@ -83,7 +83,7 @@ def test_an_altered_log_ends_with_one_and_names_the_first_bad_event(unguarded_lo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_altered_log_is_one_object_for_machines_too(unguarded_log: None) -> None:
+def test_the_report_of_an_altered_log_can_be_printed_as_json(unguarded_log: None) -> None:
     append(2)
     sealing.seal_all()
     execute("UPDATE imagegen_auditevent SET actor_id = 'x'")
@@ -112,12 +112,12 @@ def test_a_checkpoint_seals_and_prints_what_an_auditor_needs() -> None:
     assert stated.size == 3
 
 
-def test_a_checkpoint_for_machines_holds_the_same() -> None:
+def test_a_checkpoint_can_be_printed_as_json() -> None:
     append(1)
 
-    made = json.loads(run("checkpoint", "--json"))
+    printed = json.loads(run("checkpoint", "--json"))
 
-    assert notes.verify_checkpoint(made["note"], made["vkey"]).root.hex() == made["root"]
+    assert notes.verify_checkpoint(printed["note"], printed["vkey"]).root.hex() == printed["root"]
 
 
 def test_an_export_can_be_verified_from_its_files_alone(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_an_export_is_recorded(tmp_path: Path) -> None:
         (("--asset", "0" * 32), 0),
     ],
 )
-def test_an_export_may_be_narrowed(tmp_path: Path, arguments: tuple[str, ...], count: int) -> None:
+def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], count: int) -> None:
     append(2)
     out = tmp_path / "some.jsonl"
 
@@ -177,7 +177,7 @@ def test_an_export_may_be_narrowed(tmp_path: Path, arguments: tuple[str, ...], c
     ("arguments", "words"),
     [
         ((), "required: verify|checkpoint|export"),
-        (("prove",), "invalid choice"),
+        (("check",), "invalid choice"),
         (("export",), "required: --out"),
         (("verify", "--since", "7"), "no sound checkpoint of 7 events"),
         (
@@ -189,7 +189,7 @@ def test_an_export_may_be_narrowed(tmp_path: Path, arguments: tuple[str, ...], c
         (("export", "--out", "{folder}/there.jsonl"), "already exists"),
     ],
 )
-def test_a_wrong_argument_gets_one_clear_sentence(
+def test_a_wrong_argument_gives_a_clear_message(
     tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "there.jsonl").write_text("")
@@ -212,7 +212,7 @@ def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
 
 
-def test_a_damaged_log_is_not_signed_by_hand_either() -> None:
+def test_an_altered_log_is_not_signed_by_the_command_either() -> None:
     append(3)
     sealing.seal_all()
     execute("DELETE FROM imagegen_audittile")
@@ -221,9 +221,9 @@ def test_a_damaged_log_is_not_signed_by_hand_either() -> None:
         run("checkpoint")
 
 
-def test_a_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_key_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / log_key.FILE_NAME).write_text("no key")
+    (tmp_path / "state" / log_key.FILE_NAME).write_text("not a key")
 
     with pytest.raises(CommandError, match="not a private key"):
         run("verify")

@@ -1,4 +1,4 @@
-"""Give the tests of tables the governed site of the use cases' tests."""
+"""Use the fixtures of the services' tests."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def add(job: Job, amount: Decimal) -> None:
 
 
 @pytest.mark.django_db
-def test_ten_tenths_of_a_cent_are_a_cent_on_every_database() -> None:
+def test_sums_of_amounts_are_exact_on_every_database() -> None:
     job = make_job(estimated_cost=Decimal(0))
 
     for _ in range(10):
@@ -33,12 +33,12 @@ def test_ten_tenths_of_a_cent_are_a_cent_on_every_database() -> None:
 
 
 @pytest.mark.parametrize("value", ["a lot", "1,5", "--"])
-def test_what_is_no_amount_is_refused(value: str) -> None:
+def test_an_invalid_amount_is_refused(value: str) -> None:
     with pytest.raises(ValidationError):
         MoneyField().to_python(value)
 
 
-def test_an_amount_is_written_as_the_reader_writes_it() -> None:
+def test_an_amount_is_formatted_for_the_active_language() -> None:
     with override("de"):
         assert format_amount(Decimal("1234.5")).endswith(",50")
     with override("en"):

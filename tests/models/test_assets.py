@@ -22,7 +22,7 @@ def test_the_public_sees_approved_assets_only() -> None:
     assert list(shown) == [ReviewState.APPROVED.value]
 
 
-def test_the_results_of_a_job_answered_from_another_are_the_others() -> None:
+def test_a_job_answered_from_the_cache_has_the_results_of_the_earlier_job() -> None:
     asset = make_asset(widths=())
     later = make_job()
     answered_from(later, asset.job)
@@ -31,12 +31,12 @@ def test_the_results_of_a_job_answered_from_another_are_the_others() -> None:
     assert list(Asset.objects.results_of(asset.job)) == [asset]
 
 
-def test_an_intermediate_asset_is_no_result_where_passes_follow() -> None:
+def test_an_intermediate_asset_is_not_a_result_of_a_job_with_passes() -> None:
     first = make_asset(widths=())
-    kept = make_asset(job=first.job, attempt=first.attempt, widths=())
+    final = make_asset(job=first.job, attempt=first.attempt, widths=())
     in_a_chain(first)
 
-    assert list(Asset.objects.results_of(Job.objects.get(pk=first.job_id))) == [kept]
+    assert list(Asset.objects.results_of(Job.objects.get(pk=first.job_id))) == [final]
 
 
 def test_the_database_refuses_an_unknown_review_state() -> None:

@@ -1,4 +1,4 @@
-"""Many rows go into PostgreSQL by COPY, and nothing tells the difference but the time."""
+"""Many rows are inserted into PostgreSQL by COPY, with the same result as by INSERT."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 Row = TypeVar("Row", bound=Model)
 MANY = bulk.MIN_ROWS + 10
-#: What text formats of a database must not trip over.
-AWKWARD = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
+#: Characters with a special meaning in PostgreSQL's text formats.
+SPECIAL_CHARACTERS = 'tab\there, line\nthere, \\N, \\., "quotes", {braces}, NULL, 🫖'
 
 
 def events(number: int) -> list[AuditEvent]:
@@ -39,7 +39,7 @@ def events(number: int) -> list[AuditEvent]:
             type="job.requested",
             actor_kind="system",
             actor_id="test",
-            body=f"{AWKWARD} {n}",
+            body=f"{SPECIAL_CHARACTERS} {n}",
         )
         for n in range(number)
     ]
@@ -47,30 +47,32 @@ def events(number: int) -> list[AuditEvent]:
 
 @use_case(audited=False)
 def insert(model: type[Row], rows: list[Row]) -> list[Row]:
-    made: list[Row] = model._default_manager.bulk_create(rows, batch_size=1000)
-    return made
+    inserted: list[Row] = model._default_manager.bulk_create(rows, batch_size=1000)
+    return inserted
 
 
 @pytest.fixture
 def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the tables that are copied into from now on."""
+    """Return a list to which the name of each table is added that rows are copied into."""
     tables: list[str] = []
     copy = bulk.copy_rows
 
-    def noted(model: type[Model], rows: list[Any], *, using: str) -> None:
+    def recording_copy(model: type[Model], rows: list[Any], *, using: str) -> None:
         tables.append(model._meta.db_table)
         copy(model, rows, using=using)
 
-    monkeypatch.setattr(bulk, "copy_rows", noted)
+    monkeypatch.setattr(bulk, "copy_rows", recording_copy)
     return tables
 
 
-def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
+def test_copied_values_are_read_back_unchanged(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(MANY))
-    salts = insert(
+    texts = insert(
         AuditPersonalText,
         [
-            AuditPersonalText(event_id=r.pk, field="prompt", salt=bytes(range(256)), value=AWKWARD)
+            AuditPersonalText(
+                event_id=r.pk, field="prompt", salt=bytes(range(256)), value=SPECIAL_CHARACTERS
+            )
             for r in rows
         ],
     )
@@ -81,16 +83,16 @@ def test_every_value_comes_back_as_it_went_in(copied: list[str]) -> None:
         assert not row._state.adding
         assert (stored[row.pk].uid, stored[row.pk].at) == (row.uid, row.at)
         assert stored[row.pk].body == row.body
-    secret = AuditPersonalText.objects.get(pk=salts[0].pk)
-    assert bytes(secret.salt) == bytes(range(256))
-    assert secret.value == AWKWARD
+    text = AuditPersonalText.objects.get(pk=texts[0].pk)
+    assert bytes(text.salt) == bytes(range(256))
+    assert text.value == SPECIAL_CHARACTERS
     if connection.vendor == "postgresql":
         assert copied == ["imagegen_auditevent", "imagegen_auditpersonaltext"]
     else:
         assert copied == []
 
 
-def test_documents_money_and_moments_come_back(site: Site, copied: list[str]) -> None:
+def test_copied_json_money_and_times_are_read_back_unchanged(site: Site, copied: list[str]) -> None:
     job = site.request()
     rows = insert(
         Verdict,
@@ -100,7 +102,7 @@ def test_documents_money_and_moments_come_back(site: Site, copied: list[str]) ->
                 stage="prompt",
                 screener="x",
                 outcome="passed",
-                categories=["a", AWKWARD],
+                categories=["a", SPECIAL_CHARACTERS],
                 scores={"a": "0.5"},
                 cost="0.0015",
             )
@@ -109,14 +111,14 @@ def test_documents_money_and_moments_come_back(site: Site, copied: list[str]) ->
     )
 
     stored = Verdict.objects.get(pk=rows[-1].pk)
-    assert stored.categories == ["a", AWKWARD]
+    assert stored.categories == ["a", SPECIAL_CHARACTERS]
     assert stored.scores == {"a": "0.5"}
     assert str(stored.cost) == "0.0015"
     assert stored.created_at is not None
     assert bool(copied) == (connection.vendor == "postgresql")
 
 
-def test_keys_that_the_database_counts_go_on_after_a_copy() -> None:
+def test_generated_keys_continue_after_a_copy() -> None:
     before = insert(AuditEvent, events(MANY))
     after = insert(AuditEvent, events(1))
 
@@ -126,7 +128,7 @@ def test_keys_that_the_database_counts_go_on_after_a_copy() -> None:
 
 
 @pytest.mark.parametrize("number", [1, MANY])
-def test_a_row_that_is_there_already_is_refused_and_none_is_kept(number: int) -> None:
+def test_a_duplicate_row_is_refused_and_no_row_is_inserted(number: int) -> None:
     rows = events(number)
     rows[-1].uid = insert(AuditEvent, events(1))[0].uid
 
@@ -136,7 +138,7 @@ def test_a_row_that_is_there_already_is_refused_and_none_is_kept(number: int) ->
     assert AuditEvent.objects.count() == 1
 
 
-def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -> None:
+def test_rows_with_expressions_are_inserted_by_django(copied: list[str]) -> None:
     rows = events(MANY)
     rows[0].body = Upper(Value("loud"))
 
@@ -146,7 +148,7 @@ def test_what_the_database_is_to_work_out_is_left_to_django(copied: list[str]) -
     assert copied == []
 
 
-def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str]) -> None:
+def test_few_rows_and_rows_with_ignored_conflicts_are_inserted_by_django(copied: list[str]) -> None:
     rows = insert(AuditEvent, events(bulk.MIN_ROWS - 1))
 
     @use_case(audited=False)
@@ -160,25 +162,25 @@ def test_few_rows_and_rows_that_may_be_there_are_left_to_django(copied: list[str
     assert copied == []
 
 
-def test_the_guard_stands_before_the_copy() -> None:
+def test_a_copy_outside_of_a_use_case_is_refused() -> None:
     with pytest.raises(WriteOutsideUseCase):
         AuditEvent.objects.bulk_create(events(MANY))
 
     assert not AuditEvent.objects.exists()
 
 
-def test_a_related_row_that_got_its_key_late_is_found() -> None:
+def test_a_related_row_saved_after_its_assignment_is_used() -> None:
     rows = events(MANY)
-    secrets = [AuditPersonalText(event=row, field="prompt", salt=b"x", value="y") for row in rows]
+    texts = [AuditPersonalText(event=row, field="prompt", salt=b"x", value="y") for row in rows]
 
     insert(AuditEvent, rows)
-    insert(AuditPersonalText, secrets)
+    insert(AuditPersonalText, texts)
 
-    found = AuditPersonalText.objects.values_list("event_id", flat=True).order_by("pk")
-    assert list(found) == [row.pk for row in rows]
+    stored = AuditPersonalText.objects.values_list("event_id", flat=True).order_by("pk")
+    assert list(stored) == [row.pk for row in rows]
 
 
-def test_rows_are_copied_to_where_a_router_says_that_they_are_written(
+def test_rows_are_copied_to_the_database_that_the_router_names_for_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Replicas:

@@ -19,37 +19,37 @@ def change(job: Job, **columns: object) -> None:
     Job.objects.filter(pk=job.pk).update(**columns)
 
 
-def test_a_job_is_due_from_its_time_on_while_nobody_holds_it() -> None:
+def test_a_job_is_due_from_its_due_time_while_it_has_no_lease() -> None:
     job, now = make_job(state=JobState.QUEUED), clock.now()
     hour = timedelta(hours=1)
-    cells: dict[str, tuple[dict[str, object], bool]] = {
+    cases: dict[str, tuple[dict[str, object], bool]] = {
         "now": ({"due_at": now, "lease_until": None, "is_held": False}, True),
         "later": ({"due_at": now + hour}, False),
         "leased": ({"due_at": now, "lease_until": now + hour}, False),
         "lease expired": ({"lease_until": now - hour}, True),
         "its batch is paused": ({"is_held": True}, False),
     }
-    found = {}
-    for name, (columns, _expected) in cells.items():
+    is_due = {}
+    for name, (columns, _expected) in cases.items():
         change(job, **columns)
-        found[name] = Job.objects.due(now).exists()
+        is_due[name] = Job.objects.due(now).exists()
 
-    assert found == {name: expected for name, (_columns, expected) in cells.items()}
+    assert is_due == {name: expected for name, (_columns, expected) in cases.items()}
 
 
 def test_only_ended_jobs_are_left_out_of_the_unfinished_ones() -> None:
     job = make_job()
-    found = {}
+    is_listed = {}
     for state in JobState:
         ended = state in FINAL_STATES
         times = {"finished_at": clock.now(), "due_at": None} if ended else {"due_at": clock.now()}
         change(job, state=state.value, **({"finished_at": None} | times))
-        found[state] = Job.objects.unfinished().exists()
+        is_listed[state] = Job.objects.unfinished().exists()
 
-    assert {state for state, is_unfinished in found.items() if not is_unfinished} == FINAL_STATES
+    assert {state for state, listed in is_listed.items() if not listed} == FINAL_STATES
 
 
-def test_the_database_refuses_a_job_that_nobody_would_ever_look_at_again() -> None:
+def test_the_database_refuses_an_unfinished_job_without_a_due_time() -> None:
     job = make_job(state=JobState.QUEUED)
 
     with pytest.raises(IntegrityError), transaction.atomic():

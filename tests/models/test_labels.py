@@ -30,11 +30,11 @@ def test_every_value_has_a_label_in_each_language_and_no_two_share_one(kind: typ
         assert len(set(words.values())) == len(words), language
 
 
-def test_the_labels_hold_no_value_that_is_gone() -> None:
-    strangers = {
+def test_the_labels_contain_no_removed_value() -> None:
+    unknown = {
         kind.__name__: sorted(set(map(str, labels)) - {member.value for member in kind})
         for kind, labels in LABELS.items()
         if set(map(str, labels)) - {member.value for member in kind}
     }
 
-    assert strangers == {}
+    assert unknown == {}

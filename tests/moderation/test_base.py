@@ -4,7 +4,7 @@ from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.moderation.base import PASSED, ScreenerDecision
 
 
-def test_what_passed_blocks_nothing_names_nothing_and_costs_what_the_settings_say() -> None:
+def test_passed_has_no_categories_and_no_cost_of_its_own() -> None:
     assert PASSED.outcome is VerdictOutcome.PASSED
     assert (PASSED.categories, dict(PASSED.scores), PASSED.remedy) == ((), {}, "")
     assert PASSED.cost is None

@@ -1,4 +1,4 @@
-"""A listed term is found however it is dressed up, and no other word is taken for it."""
+"""A listed term is found also if it is disguised, and no other word is blocked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         "pedopornographie",
     ],
 )
-def test_a_listed_term_is_found_in_every_disguise(text: str) -> None:
+def test_a_disguised_term_is_found(text: str) -> None:
     assert BlockList().screen_text(text).outcome is VerdictOutcome.BLOCKED
 
 
@@ -38,9 +38,9 @@ def test_other_words_pass(text: str) -> None:
     assert BlockList().screen_text(text) == PASSED
 
 
-def test_a_site_brings_terms_of_its_own_beside_the_listed_ones_or_instead(tmp_path: Path) -> None:
+def test_a_sites_own_terms_extend_or_replace_the_default_ones(tmp_path: Path) -> None:
     file = tmp_path / "terms.txt"
-    file.write_text("# our rivals\nAcme Corp\n", encoding="utf-8")
+    file.write_text("# competitors\nAcme Corp\n", encoding="utf-8")
     screener = BlockList(terms=["Globex"], file=str(file), defaults=False)
 
     assert screener.screen_text("A mug of ACME corp").outcome is VerdictOutcome.BLOCKED
@@ -48,10 +48,10 @@ def test_a_site_brings_terms_of_its_own_beside_the_listed_ones_or_instead(tmp_pa
     assert screener.screen_text("nudify") == PASSED
 
 
-def test_a_list_that_cannot_be_read_decides_nothing(tmp_path: Path) -> None:
+def test_an_unreadable_file_of_terms_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ScreenerFailed):
         BlockList(file=str(tmp_path / "gone.txt"))
 
 
-def test_a_list_of_words_sees_no_images() -> None:
+def test_a_block_list_lets_every_image_pass() -> None:
     assert BlockList().screen_image(b"", media_type="image/png") == PASSED

@@ -227,9 +227,9 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "consistency_not_proven",
         "core/translog.py",
-        "return last == 0 and old_found == old_root and found == root",
-        "return last == 0 and found == root",
-        ("core/test_translog.py::test_a_consistency_proof_fits_its_two_logs_only",),
+        "return last == 0 and old_computed == old_root and computed == root",
+        "return last == 0 and computed == root",
+        ("core/test_translog.py::test_a_consistency_proof_is_valid_for_its_two_logs_only",),
         "A rewritten log passes for the continuation of the old one.",
     ),
     PlantedFault(
@@ -237,7 +237,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "core/pacing.py",
         "self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES",
         "self.consecutive_failures > MAX_CONSECUTIVE_FAILURES",
-        ("core/test_pacing.py::test_five_failures_in_a_row_or_half_of_ten_calls_are_enough",),
+        ("core/test_pacing.py::test_a_breaker_opens_after_five_failures_or_half_of_ten_calls",),
         "A provider that is down is called more often than was promised.",
     ),
     PlantedFault(
@@ -269,7 +269,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "imaging/pipeline.py",
         'options["xmp"] = packet',
         'options["xmp"] = b""',
-        ("imaging/test_metadata.py::test_every_mark_comes_back_from_every_format",),
+        ("imaging/test_metadata.py::test_written_metadata_is_read_back_from_every_format",),
         "Files are published without the mark that they were made by AI.",
     ),
     PlantedFault(
@@ -277,7 +277,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "moderation/block_list.py",
         "(folded, folded.translate(_LEET))",
         "(folded,)",
-        ("moderation/test_block_list.py::test_a_listed_term_is_found_in_every_disguise",),
+        ("moderation/test_block_list.py::test_a_disguised_term_is_found",),
         "A forbidden word passes when a letter of it is written as a digit.",
     ),
     PlantedFault(
@@ -303,7 +303,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "checks.py",
         "if looks_like_secret(source):",
         "if False:",
-        ("checks/test_checks.py::test_a_key_in_the_settings_is_taken_for_one_and_not_repeated",),
+        ("checks/test_checks.py::test_an_api_key_in_the_settings_is_detected_and_not_printed",),
         "A key that was pasted into the settings goes into the repository.",
     ),
     PlantedFault(

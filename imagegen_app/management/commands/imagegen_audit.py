@@ -21,7 +21,7 @@ SHELL = System("shell")
 
 
 class Command(BaseCommand):
-    """Prove that the log is unaltered, sign it, or hand parts of it out with their proofs."""
+    """Verify that the log is unaltered, sign it, or export events with their proofs."""
 
     help = "Verify, sign or export the audit log."
 
@@ -53,7 +53,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def verify(self, options: dict[str, Any]) -> None:
-        """Seal what waits, prove the log and say what was found."""
+        """Seal waiting events, verify the log and print the result.
+
+        :raises CommandError: if the log was altered, or there is no checkpoint of this size.
+        """
         sealing.seal_all()
         try:
             report = verification.verify(since=options["since"])
@@ -62,59 +65,63 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_dict(report)))
         else:
-            self._write_progress(report)
+            self._write_report(report)
         if not report.ok:
             raise CommandError("The log failed verification.", returncode=1)
 
     def checkpoint(self, options: dict[str, Any]) -> None:
-        """Seal and sign the log now."""
+        """Seal and sign the log now.
+
+        :raises CommandError: if there is nothing to sign, or the log failed verification.
+        """
         sealing.seal_all()
-        made = sealing.make_checkpoint(SHELL, force=True)
-        if made is None:
+        checkpoint = sealing.make_checkpoint(SHELL, force=True)
+        if checkpoint is None:
             raise CommandError("The log was not signed: it is empty or failed verification.")
         if options["json"]:
             self.stdout.write(
                 json.dumps(
                     {
-                        "size": made.size,
-                        "root": made.root,
-                        "note": made.note,
+                        "size": checkpoint.size,
+                        "root": checkpoint.root,
+                        "note": checkpoint.note,
                         "vkey": sealing.vkey(),
                     }
                 )
             )
             return
-        self.stdout.write(made.note)
+        self.stdout.write(checkpoint.note)
         self.stdout.write(f"Key: {sealing.vkey()}")
 
     def export(self, options: dict[str, Any]) -> None:
         """Write the selected events and their proofs."""
         selection = log_export.ExportFilter(
-            since=_moment(options["since"], "--from"),
-            until=_moment(options["until"], "--to"),
-            job=_key(options["job"], "--job"),
-            asset=_key(options["asset"], "--asset"),
+            since=_time(options["since"], "--from"),
+            until=_time(options["until"], "--to"),
+            job=_id(options["job"], "--job"),
+            asset=_id(options["asset"], "--asset"),
         )
         try:
-            made = log_export.export(SHELL, out=Path(options["out"]), selection=selection)
+            result = log_export.export(SHELL, out=Path(options["out"]), selection=selection)
         except log_export.CannotExport as error:
             raise CommandError(str(error)) from None
         if options["json"]:
-            paths = {"bodies": str(made.bodies), "proofs": str(made.proofs)}
-            self.stdout.write(json.dumps({"count": made.count, **paths}))
+            paths = {"bodies": str(result.bodies), "proofs": str(result.proofs)}
+            self.stdout.write(json.dumps({"count": result.count, **paths}))
         else:
-            self.stdout.write(f"{made.count} events: {made.bodies}, {made.proofs}")
+            self.stdout.write(f"{result.count} events: {result.bodies}, {result.proofs}")
 
-    def _write_progress(self, report: Report) -> None:
+    def _write_report(self, report: Report) -> None:
         state = "unaltered" if report.ok else "ALTERED"
         self.stdout.write(f"{report.size} entries, {state}. Root {report.root}.")
         self.stdout.write(
-            f"{report.checkpoints} checkpoints agree, {report.unsealed} entries are not sealed yet, "
+            f"{report.checkpoints} checkpoints match, "
+            f"{report.unsealed} entries are not sealed yet, "
             f"{report.erased} personal texts were erased. {report.seconds:.2f} s."
         )
         for finding in report.findings:
-            place = "" if finding.seq is None else f"entry {finding.seq}: "
-            self.stdout.write(f"- {place}{finding.message}")
+            position = "" if finding.seq is None else f"entry {finding.seq}: "
+            self.stdout.write(f"- {position}{finding.message}")
         if report.finding_count > len(report.findings):
             self.stdout.write(f"… and {report.finding_count - len(report.findings)} more.")
 
@@ -136,19 +143,19 @@ def _as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def _moment(text: str | None, option: str) -> datetime | None:
+def _time(text: str | None, option: str) -> datetime | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise CommandError(
             f"{option} {text!r} is not a date or time; write 2026-11-01 or 2026-11-01T12:00."
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _key(text: str | None, option: str) -> UUID | None:
+def _id(text: str | None, option: str) -> UUID | None:
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Examine the running site, and prove that nothing was lost or billed twice."""
+"""Check the running site, and that its data show no lost job and no double billing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from imagegen_app.core.invariants import VIOLATION_QUERIES
 from imagegen_app.services.monitoring import doctor
 
-_MARKS = {"ok": "ok     ", "warning": "warning", "error": "error  "}
+#: The levels, padded to one width.
+_LEVELS = {"ok": "ok     ", "warning": "warning", "error": "error  "}
 
 
 class Command(BaseCommand):
-    """Print what works, what does not, and the remedy for each problem; fail if anything is wrong."""
+    """Print the result of each check with a remedy for each problem; fail on any error."""
 
-    help = "Check settings, engine, workers, storage and credentials; with --invariants, also the data."
-    # It has to run where the checks fail, for it tells of them.
+    help = (
+        "Check settings, engine, workers, storage and credentials; "
+        "with --invariants, also the data."
+    )
+    # The command must run although system checks fail, since it reports them.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,31 +34,35 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Examine.
+        """Run the checks and print their results.
 
-        :raises CommandError: if anything is wrong.
+        :raises CommandError: if a check found an error or an invariant is violated.
         """
-        findings = doctor.run_all_checks()
-        broken = doctor.violated_invariants() if options["invariants"] else {}
+        results = doctor.run_all_checks()
+        violated = doctor.violated_invariants() if options["invariants"] else {}
         if options["json"]:
-            found: dict[str, Any] = {"findings": [asdict(finding) for finding in findings]}
+            report: dict[str, Any] = {"findings": [asdict(result) for result in results]}
             if options["invariants"]:
-                found["invariants"] = {"looked_at": len(VIOLATION_QUERIES), "broken": broken}
-            self.stdout.write(json.dumps(found, ensure_ascii=False))
+                report["invariants"] = {"looked_at": len(VIOLATION_QUERIES), "broken": violated}
+            self.stdout.write(json.dumps(report, ensure_ascii=False))
         elif options["verbosity"] > 0:
-            self._print(findings, broken, proved=options["invariants"])
-        errors = sum(finding.level == "error" for finding in findings) + len(broken)
+            self._print(results, violated, invariants_checked=options["invariants"])
+        errors = sum(result.level == "error" for result in results) + len(violated)
         if errors:
             raise CommandError(f"{errors} problem(s) found.", returncode=1)
 
     def _print(
-        self, findings: list[doctor.CheckResult], broken: dict[str, list[str]], *, proved: bool
+        self,
+        results: list[doctor.CheckResult],
+        violated: dict[str, list[str]],
+        *,
+        invariants_checked: bool,
     ) -> None:
-        for finding in findings:
-            self.stdout.write(f"{_MARKS[finding.level]}  {finding.part}: {finding.message}")
-            if finding.remedy:
-                self.stdout.write(f"         {finding.remedy}")
-        for name, keys in broken.items():
+        for result in results:
+            self.stdout.write(f"{_LEVELS[result.level]}  {result.part}: {result.message}")
+            if result.remedy:
+                self.stdout.write(f"         {result.remedy}")
+        for name, keys in violated.items():
             self.stdout.write(f"error    invariants: {name}: {', '.join(keys)}")
-        if proved and not broken:
+        if invariants_checked and not violated:
             self.stdout.write(f"ok       invariants: all {len(VIOLATION_QUERIES)} hold.")

@@ -1,4 +1,4 @@
-"""Generate images from the shell, under the same rules as everywhere."""
+"""Generate images from the shell, with the same permissions and budgets as in the admin."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from imagegen_app.services.worker import driver
 if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import JobRequest
 
-_MEGABYTES_IN = 25
+_MAX_INPUT_MEGABYTES = 25
 
 
 class Command(BaseCommand):
     """Request images as a user, and wait for them.
 
-    With `--run-inline` this process makes them itself; otherwise a worker must run.
+    With `--run-inline` this process executes the job itself; otherwise a worker must run.
     """
 
     help = "Generate images from a template or a prompt, as a user, and wait for them."
@@ -60,11 +60,14 @@ class Command(BaseCommand):
             action="append",
             default=None,
             metavar="PASS",
-            help="A follow-up pass: upscale:2:MODEL or remove_background:MODEL; none: the template's.",
+            help=(
+                "A follow-up pass: upscale:2:MODEL or remove_background:MODEL. "
+                "Default: those of the template."
+            ),
         )
         parser.add_argument("--quality", default="", help="Quality, as the model names it.")
         parser.add_argument(
-            "--key", default="", help="Idempotency key: the same key, the same job."
+            "--key", default="", help="Idempotency key: a repeated key returns the same job."
         )
         parser.add_argument("--out", default="", metavar="FOLDER", help="Copy the images there.")
         parser.add_argument(
@@ -94,43 +97,45 @@ class Command(BaseCommand):
 
     def _estimate(self, actor: Person, job_request: JobRequest, options: dict[str, Any]) -> None:
         offer = creation.offer(actor=actor, job_request=job_request)
-        left = None if offer.allowance is None else offer.allowance.remaining
+        remaining = None if offer.allowance is None else offer.allowance.remaining
         refusal = offer.refusal
         if options["json"]:
             self._print(
                 {
                     "cost": str(offer.cost.amount),
                     "currency": offer.cost.currency,
-                    "remaining": None if left is None else str(left),
+                    "remaining": None if remaining is None else str(remaining),
                     "cached": offer.is_cached,
                     "refused": "" if refusal is None else refusal.code,
-                    "why": "" if refusal is None else refusal.reason,
+                    "reason": "" if refusal is None else refusal.reason,
                 }
             )
             return
         self.stdout.write(f"About {format_amount(offer.cost.amount)} {offer.cost.currency}.")
-        if left is not None:
-            self.stdout.write(f"{format_amount(left)} {offer.cost.currency} remain in the budget.")
+        if remaining is not None:
+            self.stdout.write(
+                f"{format_amount(remaining)} {offer.cost.currency} remain in the budget."
+            )
         if refusal is not None:
             self.stdout.write(f"It would be refused: {refusal.reason} {refusal.remedy}")
 
     def _wait(self, job: Job, options: dict[str, Any]) -> None:
         until = time.monotonic() + options["timeout"]
-        shown = ""
+        printed_state = ""
         while True:
             if options["run_inline"]:
                 driver.drive(seconds=5)
             job.refresh_from_db()
-            if job.state != shown and not options["json"] and sys.stderr.isatty():
+            if job.state != printed_state and not options["json"] and sys.stderr.isatty():
                 self.stderr.write(f"{job.get_state_display()} …")
-                shown = job.state
-            found = progress.job_progress(job)
-            if found.is_final or found.needs_person:
+                printed_state = job.state
+            current = progress.job_progress(job)
+            if current.is_final or current.needs_person:
                 return
             if time.monotonic() > until:
                 raise CommandError(
-                    f"The job {job.pk} is still {job.state} after {options['timeout']:.0f} s. It goes "
-                    "on by itself while a worker runs (manage.py imagegen_worker)."
+                    f"The job {job.pk} is still {job.state} after {options['timeout']:.0f} s. It "
+                    "continues automatically while a worker runs (manage.py imagegen_worker)."
                 )
             time.sleep(0.2)
 
@@ -172,7 +177,7 @@ class Command(BaseCommand):
                 {
                     "error": refusal.code,
                     "message": refusal.message,
-                    "why": refusal.reason,
+                    "reason": refusal.reason,
                     "remedy": refusal.remedy,
                 }
             )
@@ -221,18 +226,18 @@ def _job_request(actor: Person, options: dict[str, Any]) -> JobRequest:
 def _read(path: str) -> bytes:
     file = Path(path)
     try:
-        if file.stat().st_size > _MEGABYTES_IN * 1024 * 1024:
-            raise CommandError(f"{path} is larger than {_MEGABYTES_IN} MB.")
+        if file.stat().st_size > _MAX_INPUT_MEGABYTES * 1024 * 1024:
+            raise CommandError(f"{path} is larger than {_MAX_INPUT_MEGABYTES} MB.")
         return file.read_bytes()
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _copy(asset: Asset, folder: str) -> str:
-    place = Path(folder)
+    target = Path(folder)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        file = place / f"{asset.pk}.{asset.storage_key.rpartition('.')[2]}"
+        target.mkdir(parents=True, exist_ok=True)
+        file = target / f"{asset.pk}.{asset.storage_key.rpartition('.')[2]}"
         file.write_bytes(storage.get(asset.storage_key))
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}.") from None

@@ -1,4 +1,4 @@
-"""Make the groups that come with the app."""
+"""Create the groups that come with the app."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from imagegen_app.services.policy import roles
 
 
 class Command(BaseCommand):
-    """Make the shipped groups, or give them the permissions they lack; what a site added stays."""
+    """Create the app's groups, or add the permissions that they lack; others are not removed."""
 
-    help = "Create the groups Image editors, Template authors, Image reviewers, Compliance, Image administrators."
+    help = (
+        "Create the groups Image editors, Template authors, Image reviewers, Compliance and Image "
+        "administrators, or add permissions that they lack."
+    )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         roles.install()

@@ -1,4 +1,4 @@
-"""Run the provider simulator, so that a site can be tried without an account or a bill."""
+"""Run the provider simulator, so that a site can be tried without a paid account."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     """Serve the simulator until interrupted."""
 
-    help = "Run the provider simulator: real HTTP, drawn images, failures on demand, a bill."
+    help = (
+        "Run the provider simulator, an HTTP server that answers like image APIs with drawn "
+        "images, fails on demand and records what it would bill."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the simulator's own options."""
+        """Add the simulator's own options."""
         server.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run it.
+        """Run the simulator.
 
         :raises CommandError: if uvicorn is not installed.
         """

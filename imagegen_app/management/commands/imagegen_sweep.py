@@ -11,9 +11,12 @@ from imagegen_app.services.worker import sweep
 
 
 class Command(BaseCommand):
-    """Wake a worker for due and abandoned work, seal the audit log and clear what is left over."""
+    """Wake a worker for due and abandoned jobs, seal the audit log and remove left-over files."""
 
-    help = "Sweep once: wake a worker for due and abandoned jobs, seal the audit log, remove left-over files."
+    help = (
+        "Sweep once: wake a worker for due and abandoned jobs, seal the audit log and remove "
+        "left-over files."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")

@@ -1,4 +1,4 @@
-"""Run the engine's worker with a sweep beside it."""
+"""Run the engine's worker, and sweep periodically in a thread of the same process."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ logger = logging.getLogger("imagegen.worker")
 
 
 class Command(BaseCommand):
-    """Run the engine's worker with a sweep beside it; stop it with Ctrl-C or SIGTERM.
+    """Run the engine's worker, and sweep periodically; stop it with Ctrl-C or SIGTERM.
 
-    On the first signal nothing new is begun and what is under way is finished.
+    After the first signal the worker claims no more jobs and finishes its present calls.
     """
 
     help = "Run the configured engine's worker, and sweep for due and abandoned jobs periodically."
@@ -31,14 +31,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=int,
-            help="Job loops run in parallel in this process, where the engine has threads (Celery: 2).",
+            help=(
+                "Number of job loops in this process, if the engine runs them in threads "
+                "(Celery: 2)."
+            ),
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         engine = wakeups.engine()
         if not engine.has_worker:
             raise CommandError(
-                f"The engine {engine.label!r} needs no worker; set IMAGEGEN['ENGINE'] to one that does."
+                f"The engine {engine.label!r} needs no worker; set IMAGEGEN['ENGINE'] to one that "
+                "does."
             )
         if options["sweep_seconds"] <= 0:
             raise CommandError("--sweep-seconds must be more than 0.")
@@ -73,11 +77,11 @@ class Command(BaseCommand):
 
 
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
-    # The first one at once: it finds what a killed worker left behind.
+    # The first sweep runs immediately: it finds the jobs of a killed worker.
     while True:
         try:
             worker_registry.record_heartbeat(name=name)
-        except Exception as error:  # noqa: BLE001 - the edge: a database that is away must not end the sweeps for good
+        except Exception as error:  # noqa: BLE001 - a database failure must not end the sweeps
             logger.warning("The worker could not be registered: %s", str(error).partition("\n")[0])
             close_old_connections()
         tasks.run_sweep()

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def provider_status(provider: Provider) -> str:
-    """Return a provider's condition in a few words; reads `throttle` and `breakers` where fetched."""
+    """Return a provider's condition in a few words; reads `rate_limit` and `breakers`."""
     if not provider.is_enabled:
         return _("disabled")
     if any(row.open_until is not None for row in provider.breakers.all()):
         return _("paused after repeated failures")
-    quiet = getattr(provider, "throttle", None)
-    if quiet is not None and quiet.cooldown_until > clock.now():
+    rate_limit = getattr(provider, "rate_limit", None)
+    if rate_limit is not None and rate_limit.cooldown_until > clock.now():
         return _("paused: rate limit reached")
     return _("accepts calls")
 

@@ -83,7 +83,7 @@ def test_the_erasure_itself_is_told_with_its_reason_beside_the_log(
     assert (event.type, event.actor_id) == ("privacy.erased", officer.id)
     assert (data["count"], data["jobs"], data["subject"]) == (1, 0, f"person:{ada.id}")
     assert "letter" not in event.body
-    assert event.secrets.get(field="reason").value == "letter of 3 May"
+    assert event.personal_texts.get(field="reason").value == "letter of 3 May"
 
 
 def test_other_peoples_texts_stay(ada: Person, officer: Person) -> None:
