@@ -161,10 +161,10 @@ def _parse(source: str) -> nodes.Template:
         return _PARSER.parse(source)
     except TemplateSyntaxError as error:
         raise PromptTemplateError(
-            gettext_noop("line %(number)s: %(trouble)s"),
+            gettext_noop("line %(number)s: %(error)s"),
             line=error.lineno,
             number=error.lineno,
-            trouble=error.message,
+            error=error.message,
         ) from None
     except RecursionError:
         raise PromptTemplateError(gettext_noop("the template is nested too deeply")) from None

@@ -56,8 +56,8 @@ def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int
     except PriceUnknown as error:
         raise NoPrice(
             _("This image cannot be requested."),
-            reason=_("“%(model)s” has no price for it (%(fault)s).")
-            % {"model": image_model.name, "fault": _(error.why.text) % error.why.values},
+            reason=_("“%(model)s” has no price for it (%(error)s).")
+            % {"model": image_model.name, "error": _(error.why.text) % error.why.values},
             remedy=contact_sentence(),
         ) from None
 

@@ -120,8 +120,8 @@ def _engine() -> Iterator[CheckResult]:
         yield CheckResult(
             "engine",
             "error",
-            _("The engine %(engine)s cannot be used: %(fault)s.")
-            % {"engine": conf.get().engine, "fault": type(error).__name__},
+            _("The engine %(engine)s cannot be used: %(error)s.")
+            % {"engine": conf.get().engine, "error": type(error).__name__},
             _("Correct IMAGEGEN['ENGINE'], or install what it needs."),
         )
         return
@@ -131,8 +131,8 @@ def _engine() -> Iterator[CheckResult]:
         yield CheckResult(
             "engine",
             "error",
-            _("The broker of the engine %(engine)s does not answer: %(fault)s.")
-            % {"engine": engine.label, "fault": type(error).__name__},
+            _("The broker of the engine %(engine)s does not answer: %(error)s.")
+            % {"engine": engine.label, "error": type(error).__name__},
             _("Start the broker, or correct its address. Jobs are kept and wait."),
         )
 
@@ -217,8 +217,8 @@ def _credentials() -> Iterator[CheckResult]:
             yield CheckResult(
                 "credentials",
                 "error",
-                _("The provider %(provider)s cannot be called: %(fault)s")
-                % {"provider": provider.slug, "fault": error},
+                _("The provider %(provider)s cannot be called: %(error)s")
+                % {"provider": provider.slug, "error": error},
                 _("Set its credential in the environment of the workers."),
             )
 
@@ -245,8 +245,8 @@ def _screeners() -> Iterator[CheckResult]:
             yield CheckResult(
                 "screeners",
                 "error",
-                _("The content check %(name)s cannot be loaded: %(fault)s.")
-                % {"name": entry.name, "fault": type(error).__name__},
+                _("The content check %(name)s cannot be loaded: %(error)s.")
+                % {"name": entry.name, "error": type(error).__name__},
                 _("Jobs are refused until it works; check its settings."),
             )
 
@@ -259,7 +259,7 @@ def _captioner() -> Iterator[CheckResult]:
         yield CheckResult(
             "captioner",
             "warning",
-            _("The captioner cannot be loaded: %(fault)s.") % {"fault": type(error).__name__},
+            _("The captioner cannot be loaded: %(error)s.") % {"error": type(error).__name__},
             _("Images are generated without suggested alternative texts; check its settings."),
         )
 

@@ -92,10 +92,10 @@ def _of_pass(job: Job, *, now: datetime) -> Progress:
     found = job_progress(job)
     of_all = Job.objects.filter(root=job.root_id)
     ended = of_all.filter(state__in=sorted(FINAL_STATES)).count()
-    text = _("%(operation)s (pass %(step)s of %(all)s): %(phase)s") % {
+    text = _("%(operation)s (pass %(pass)s of %(all)s): %(phase)s") % {
         "operation": job.get_operation_display(),
         # The job itself is the first.
-        "step": ended + 2,
+        "pass": ended + 2,
         "all": of_all.count() + 1,
         "phase": found.message,
     }
@@ -152,8 +152,8 @@ def _waiting(job: Job, now: datetime) -> str:
         wait = max(1, int((job.due_at - now).total_seconds()))
         # In steps, so that the page is not told every second anew.
         coarse = wait if wait < 10 else (wait // 10) * 10  # noqa: PLR2004 - ten seconds
-        return _("%(trouble)s Trying again in about %(seconds)s s.") % {
-            "trouble": stored_messages.translate_stored(job.error_message),
+        return _("%(problem)s Trying again in about %(seconds)s s.") % {
+            "problem": stored_messages.translate_stored(job.error_message),
             "seconds": coarse,
         }
     kept_back = provider_status.waiting_reason(job)
