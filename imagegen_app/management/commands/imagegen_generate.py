@@ -104,7 +104,7 @@ class Command(BaseCommand):
                     "remaining": None if left is None else str(left),
                     "cached": offer.is_cached,
                     "refused": "" if refusal is None else refusal.code,
-                    "why": "" if refusal is None else refusal.reason,
+                    "reason": "" if refusal is None else refusal.reason,
                 }
             )
             return
@@ -172,7 +172,7 @@ class Command(BaseCommand):
                 {
                     "error": refusal.code,
                     "message": refusal.message,
-                    "why": refusal.reason,
+                    "reason": refusal.reason,
                     "remedy": refusal.remedy,
                 }
             )

@@ -160,12 +160,12 @@ def _compose(
     for key in keys:
         instance = found.get(key)
         if instance is None:
-            faults.append({"row": key, "why": _("It no longer exists.")})
+            faults.append({"row": key, "reason": _("It no longer exists.")})
             continue
         try:
             job_request = _job_request(batch, actor, instance, key)
         except ActionRefused as refusal:
-            faults.append({"row": str(instance)[:120], "why": refusal.reason[:200]})
+            faults.append({"row": str(instance)[:120], "reason": refusal.reason[:200]})
         else:
             wanted.append(job_request)
     return wanted, faults

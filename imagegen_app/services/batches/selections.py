@@ -28,7 +28,7 @@ _SECONDS = 12 * 3600
 class InvalidSelection(ActionRefused):
     """The selection is forged, stale, empty or too large."""
 
-    code = "bad_selection"
+    code = "invalid_selection"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ Resolution = Literal["close", "send_again", "never_accepted"]
 class JobActionRefused(ActionRefused):
     """The job's state does not allow this."""
 
-    code = "cannot_steer"
+    code = "job_action_refused"
 
 
 def cancel_refusal_reason(actor: Actor, job: Job) -> str:

@@ -30,7 +30,7 @@ TOKEN_SECONDS = 12 * 3600
 class InvalidToken(ActionRefused):
     """The token is forged, stale, or another person's."""
 
-    code = "bad_token"
+    code = "invalid_token"
 
 
 @use_case()
@@ -63,7 +63,7 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
 class AssetNotUsable(ActionRefused):
     """The asset is not to be used."""
 
-    code = "cannot_choose"
+    code = "asset_not_usable"
 
 
 def make_token(*, actor: Actor, asset: Asset) -> str:

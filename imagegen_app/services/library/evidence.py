@@ -32,7 +32,7 @@ original.*        the bytes as the provider gave them
 events.jsonl      every audit event about the image and the request behind it, one a line
 events.proofs.jsonl
                   the log's signed checkpoint, and for each event its place and inclusion proof
-story.json        the facts in short: who, when, which model and version, cost, review, placements
+summary.json      the facts in short: who, when, which model and version, cost, review, placements
 MANIFEST.json     the SHA-256 of every file here
 
 How to verify without the site
@@ -70,7 +70,7 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         f"original.{_extension(asset.original_storage_key)}": storage.get(
             asset.original_storage_key
         ),
-        "story.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
+        "summary.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
     }
     with tempfile.TemporaryDirectory() as folder:

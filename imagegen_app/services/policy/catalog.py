@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class InvalidRecord(ActionRefused):
     """A row would break a rule; `field` names the part."""
 
-    code = "not_valid"
+    code = "invalid_record"
 
     def __init__(self, reason: str, *, field: str = "") -> None:
         super().__init__(
@@ -174,7 +174,7 @@ def _facts(record: Record) -> dict[str, Any]:
     if isinstance(record, ImageModel):
         return {
             "model": record.slug,
-            "wire": record.provider_model_name,
+            "provider_model_name": record.provider_model_name,
             "version": record.version,
             "lifecycle": record.lifecycle,
         }

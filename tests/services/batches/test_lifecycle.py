@@ -148,7 +148,7 @@ def test_rows_that_cannot_be_made_are_left_out_and_named(
     batch.refresh_from_db()
     found = counts(batch)
     assert (found.job_count, found.invalid_rows) == (2, 1)
-    assert batch.invalid_rows == [{"row": keys[1], "why": "It no longer exists."}]
+    assert batch.invalid_rows == [{"row": keys[1], "reason": "It no longer exists."}]
 
 
 def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
