@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Create the groups Image editors, Template authors, Image reviewers, Compliance, Image administrators."
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        roles.install()
+        roles.create_groups()
         if options["verbosity"] > 0:
             for name, codenames in roles.ROLES.items():
                 self.stdout.write(f"{name}: {len(codenames)} permissions")

@@ -31,7 +31,7 @@ class NoSuchCheckpoint(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerificationReport:
     """What verifying gave."""
 
     ok: bool
@@ -63,7 +63,7 @@ class Report:
 
 def verify(
     *, since: int | None = None, progress: Callable[[int, int], None] | None = None
-) -> Report:
+) -> VerificationReport:
     """Read the whole log and compare it with itself and with what was signed and published.
 
     With `since`, the size of a sound checkpoint, the events it covers are believed and not read.
@@ -90,7 +90,7 @@ def verify(
             size=size,
         )
     _look_for_unplaced(findings)
-    return Report(
+    return VerificationReport(
         ok=not findings.count,
         size=size,
         root=walk.frontier.root().hex(),

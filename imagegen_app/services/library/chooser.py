@@ -52,7 +52,7 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
             remedy=_("Choose another one."),
         )
     if alt_text or is_decorative:
-        review.describe(actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative)
+        review.set_alt_text(actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative)
     if asset.review_state == ReviewState.PENDING and not review.refusal_reason(
         actor, asset, ReviewState.APPROVED
     ):

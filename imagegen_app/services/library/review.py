@@ -71,7 +71,7 @@ def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> None:
 
 
 @use_case()
-def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool = False) -> None:
+def set_alt_text(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool = False) -> None:
     """Write an asset's alternative text, or say that it is decoration.
 
     :raises NotPermitted: if the actor neither requested it nor may change assets.

@@ -38,7 +38,7 @@ class Dashboard:
     problems: tuple[doctor.CheckResult, ...] = ()
 
 
-def panel(actor: Actor) -> Dashboard | None:
+def build_dashboard(actor: Actor) -> Dashboard | None:
     """Return the panel for a person, or None where there is nothing for them; bounded queries."""
     may_request = access.has_permission(actor, "request_job")
     may_review = access.has_permission(actor, "approve_asset")

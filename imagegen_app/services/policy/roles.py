@@ -74,7 +74,7 @@ ROLES: dict[str, frozenset[str]] = {
 }
 
 
-def install() -> None:
+def create_groups() -> None:
     """Make the groups, or give them what they lack; what a site added stays."""
     known = {p.codename: p for p in Permission.objects.filter(content_type__app_label="imagegen")}
     for name, codenames in ROLES.items():

@@ -17,7 +17,7 @@ from imagegen_app.services.foundation.unit import use_case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagegen_app.services.audit.verification import Report
+    from imagegen_app.services.audit.verification import VerificationReport
 
 SYSTEM = System("test")
 _SWITCH = {
@@ -72,7 +72,7 @@ def rewritten(body: str) -> str:
     return body.replace('"type":"log.verified"', '"type":"log.verifiee"')
 
 
-def kinds(report: Report) -> list[str]:
+def kinds(report: VerificationReport) -> list[str]:
     """Return what a report found, in short."""
     return [finding.kind for finding in report.findings]
 

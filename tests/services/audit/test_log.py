@@ -12,7 +12,7 @@ from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
-    from imagegen_app.services.audit.verification import Report
+    from imagegen_app.services.audit.verification import VerificationReport
     from tests.services.conftest import Site
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def note(count: int) -> None:
     sealing.seal_all()
 
 
-def tamper(statement: str) -> Report:
+def tamper(statement: str) -> VerificationReport:
     with connection.cursor() as cursor:
         cursor.execute(statement)
     return verification.verify()
