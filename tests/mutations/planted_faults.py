@@ -82,8 +82,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "copies_stay_after_takedown",
         "services/library/takedown.py",
-        "if _holds_copy(standing):",
-        "if not _holds_copy(standing):",
+        "if _holds_copy(placed):",
+        "if not _holds_copy(placed):",
         ("services/library/test_takedown.py",),
         "A withdrawn image stays on the products that hold a copy of it.",
     ),
