@@ -1,1 +1,1 @@
-"""Batches: many jobs from one template, planned, started, created in chunks, paused and finished."""
+"""Batches: many jobs from one template, planned, created in chunks, paused and finished."""

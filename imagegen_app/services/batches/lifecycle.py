@@ -98,7 +98,7 @@ class BatchPlan:
         return self.valid_rows[0].currency if self.valid_rows else ""
 
     def cost_of_all(self, number: int) -> Decimal:
-        """Return the estimated cost of `number` rows; rows not planned count as the first valid one."""
+        """Return the estimated cost of `number` rows; others cost as the first valid one."""
         each = self.valid_rows[0].cost if self.valid_rows else Decimal(0)
         return self.cost + (number - len(self.rows)) * each
 
@@ -214,8 +214,8 @@ def start(
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
-                "The estimated cost is %(cost)s %(currency)s, above the spending limit of %(limit)s "
-                "%(currency)s."
+                "The estimated cost is %(cost)s %(currency)s, above the spending limit of "
+                "%(limit)s %(currency)s."
             )
             % {
                 "cost": format_amount(estimate),
@@ -285,7 +285,7 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
 
 @use_case()
 def resume(*, actor: Actor, batch: Batch) -> None:
-    """Let a paused batch go on, and release the rows behind its pilot.
+    """Resume a paused batch; after a complete pilot, release the other rows.
 
     :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
     """
@@ -298,7 +298,7 @@ def resume(*, actor: Actor, batch: Batch) -> None:
         if batch.pilot_rows and batch.prepared_rows >= batch.pilot_rows
         else batch.released_at,
     )
-    # Time spent waiting for a person is not the jobs'.
+    # The deadline starts anew: time spent waiting for a person does not count.
     Job.objects.filter(batch=batch, is_held=True).update(
         is_held=False, deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds)
     )
@@ -355,13 +355,13 @@ def rerun_failed(*, actor: Actor, batch: Batch) -> int:
 
 
 def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
-    """Return the objects' names by row key; a row whose object no longer exists is named by its key."""
+    """Return the objects' names by row key; rows without an object are named by key."""
     wanted = {key for key in keys if key}
     labels = {key: key for key in wanted}
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     if target is not None:
-        found = target.model._default_manager.filter(pk__in=wanted)  # noqa: SLF001 - Django's documented API
-        labels |= {str(instance.pk): str(instance) for instance in found}
+        manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
+        labels |= {str(instance.pk): str(instance) for instance in manager.filter(pk__in=wanted)}
     return labels
 
 
@@ -377,9 +377,10 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
         raise placement.CannotPlace(
             _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
         )
+    manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
     number = 0
     for asset in assets:
-        instance = target.model._default_manager.filter(pk=asset.job.row_key).first()  # noqa: SLF001 - Django's documented API
+        instance = manager.filter(pk=asset.job.row_key).first()
         if instance is None or asset.review_state != "approved":
             continue
         placement.attach(actor=actor, asset=asset, target=instance, field=target.field)

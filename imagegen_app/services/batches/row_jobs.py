@@ -160,8 +160,10 @@ def _compose(
 ) -> tuple[list[JobRequest], list[dict[str, str]]]:
     """Return the requests of the valid rows, and each invalid row with its reason."""
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
-    manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
-    found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
+    found: dict[str, Any] = {}
+    if target is not None:
+        manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
+        found = {str(o.pk): o for o in manager.filter(pk__in=keys)}
     job_requests: list[JobRequest] = []
     errors: list[dict[str, str]] = []
     for key in keys:

@@ -41,7 +41,8 @@ class Selection:
 
     def objects(self) -> QuerySet[Any]:
         """Return the objects that still exist, in a stable order."""
-        return self.target.model._default_manager.filter(pk__in=self.keys).order_by("pk")  # noqa: SLF001 - Django's documented API
+        manager = self.target.model._default_manager  # noqa: SLF001 - Django's documented API
+        return manager.filter(pk__in=self.keys).order_by("pk")
 
 
 def dumps(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
