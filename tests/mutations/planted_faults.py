@@ -112,7 +112,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "nothing_reserved",
         "services/job_requests/creation.py",
-        "budgets.reserve_many(actor=actor, jobs=unpaid, batch=batch)",
+        "budgets.reserve_many(actor=actor, jobs=unfinished, batch=batch)",
         "pass",
         (
             "services/job_requests/test_creation.py::test_a_request_reserves_its_price_and_leaves_its_events",
