@@ -1,4 +1,4 @@
-"""The three functions that a site's own code needs; also `from imagegen_app import …`."""
+"""The functions for a site's own code; import them as `from imagegen_app import generate`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def generate(*, user: Any, **job_request: Any) -> Job:
     """Request images for a user and return the job at once; a worker makes them.
 
-    Keywords are those of `services.job_requests.composition.compose`: `template` and `variables`, or `prompt`; and
-    `model`, `operation`, `size` ("1024x768"), `count`, `seed`, `quality`, `inputs`,
-    `idempotency_key` and so on.
+    The keywords are those of `services.job_requests.composition.compose`: `template` and
+    `variables`, or `prompt`; and `model`, `operation`, `size` ("1024x768"), `count`, `seed`,
+    `quality`, `inputs`, `idempotency_key` and others.
 
-    :raises ActionRefused: if it is not allowed, does not fit, or costs too much; the error says what,
-        why and whom to ask.
+    :raises ActionRefused: if the request is invalid, not allowed or over budget; its `message`,
+        `reason` and `remedy` are written for the user.
     """
     actor = access.actor_for(user)
     return creation.request_images(
@@ -31,19 +31,20 @@ def generate(*, user: Any, **job_request: Any) -> Job:
 
 
 def estimate(*, user: Any, **job_request: Any) -> creation.Offer:
-    """Return what a request would cost this user, what is left, and whether it would be refused.
+    """Return what a request would cost this user, the remaining budget, and a refusal if any.
 
-    Takes the keywords of `generate`; makes nothing.
+    Takes the keywords of `generate`; creates no job.
 
-    :raises ActionRefused: if it does not fit or has no price.
+    :raises ActionRefused: if the request is invalid or has no price.
     """
     actor = access.actor_for(user)
     return creation.offer(actor=actor, job_request=composition.compose(actor=actor, **job_request))
 
 
 def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Placement:
-    """Put an approved asset into an image field of any object, and remember it.
+    """Put an approved asset into an image field of any object, and record the placement.
 
-    :raises ActionRefused: if the user may not, the asset is not approved, or the field holds no images.
+    :raises ActionRefused: if the user lacks a permission, the asset is not approved, or the field
+        cannot hold an image.
     """
     return placement.attach(actor=access.actor_for(user), asset=asset, target=target, field=field)

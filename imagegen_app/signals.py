@@ -1,6 +1,7 @@
 """Public signals, for sites that want to react; sent after the change is committed.
 
-Each receiver gets ids, not rows, and an error in one harms neither the change nor the others.
+Receivers get ids, not rows. An exception in one receiver is logged; it undoes nothing and stops
+no other receiver.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from django.dispatch import Signal
 
 #: A job reached an end. Arguments: `job_id` (UUID), `state` (str).
 job_finished = Signal()
-#: An asset was made. Arguments: `asset_id` (UUID), `job_id` (UUID).
+#: An asset was created. Arguments: `asset_id` (UUID), `job_id` (UUID).
 asset_created = Signal()
-#: A person decided about an asset. Arguments: `asset_id` (UUID), `review` (str).
+#: An asset was approved, rejected or withdrawn. Arguments: `asset_id` (UUID), `review_state` (str).
 asset_reviewed = Signal()
 #: An asset was placed in content. Arguments: `placement_id` (int), `asset_id` (UUID).
 placement_created = Signal()

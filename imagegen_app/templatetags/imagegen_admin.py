@@ -28,7 +28,7 @@ def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
     if user is None or not user.is_authenticated or not user.is_staff:
         return {"panel": None}
     wakeups.wake_if_stale()
-    panel = dashboard.panel(access.actor_for(user))
+    panel = dashboard.build_dashboard(access.actor_for(user))
     return {"panel": panel, "request": request}
 
 

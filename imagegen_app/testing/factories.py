@@ -92,7 +92,7 @@ def make_user(
 def make_group(name: str) -> Group:
     """Return the group of a name; our roles come with their permissions."""
     if name in roles.ROLES:
-        roles.install()
+        roles.create_groups()
     group, _created = Group.objects.get_or_create(name=name)
     return group
 

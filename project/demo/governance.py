@@ -44,7 +44,7 @@ _PRODUCT_VARIABLES: list[dict[str, Any]] = [
 
 def setup() -> None:
     """Make all of it; what is there already stays as it is."""
-    roles.install()
+    roles.create_groups()
     sandbox = _provider("sandbox", "Sandbox", adapter="sandbox")
     practice = _model(
         sandbox,

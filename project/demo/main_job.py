@@ -111,7 +111,7 @@ def finish(jobs: list[Job]) -> list[Row]:
         if asset.review_state == "pending":
             review.approve(actor=access.actor_for(reviewer), asset=asset, note="Demo")
         alt = f"{product.name}, {product.colour}"
-        review.describe(actor=access.actor_for(editor), asset=asset, alt_text=alt)
+        review.set_alt_text(actor=access.actor_for(editor), asset=asset, alt_text=alt)
         attach(asset, product, "image", user=editor)
         placed = [f"product “{product.name}”"]
         if number == 0:

@@ -65,7 +65,7 @@ def immediate(settings: Any) -> Any:
 @pytest.fixture
 def people(db: None) -> dict[str, Any]:
     """Return one person of each role, staff all but the visitor."""
-    roles.install()
+    roles.create_groups()
     made: dict[str, Any] = {
         "visitor": make_user("visitor"),
         "plain": make_user("plain", is_staff=True),

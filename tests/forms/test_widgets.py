@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def editor() -> Person:
-    roles.install()
+    roles.create_groups()
     return access.actor_for(make_user("edda", groups=["Image editors"]))
 
 

@@ -179,7 +179,7 @@ def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], c
         ((), "required: verify|checkpoint|export"),
         (("check",), "invalid choice"),
         (("export",), "required: --out"),
-        (("verify", "--since", "7"), "no sound checkpoint of 7 events"),
+        (("verify", "--since", "7"), "no valid checkpoint of 7 events"),
         (
             ("export", "--out", "{folder}/a.jsonl", "--from", "soon"),
             "--from 'soon' is not a date or time",

@@ -46,7 +46,7 @@ class CompliancePages(Pages):
 
     def log(self, request: HttpRequest, _actor: Person) -> HttpResponse:
         """Show the log's last checkpoints, and verify it on POST."""
-        report: verification.Report | None = None
+        report: verification.VerificationReport | None = None
         problem = ""
         if request.method == "POST":
             try:

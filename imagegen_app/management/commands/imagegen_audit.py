@@ -15,7 +15,7 @@ from imagegen_app.services.audit import log_export, sealing, verification
 from imagegen_app.services.audit.log_key import KeyUnreadable
 
 if TYPE_CHECKING:
-    from imagegen_app.services.audit.verification import Report
+    from imagegen_app.services.audit.verification import VerificationReport
 
 SHELL = System("shell")
 
@@ -111,7 +111,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"{result.count} events: {result.bodies}, {result.proofs}")
 
-    def _write_report(self, report: Report) -> None:
+    def _write_report(self, report: VerificationReport) -> None:
         state = "unaltered" if report.ok else "ALTERED"
         self.stdout.write(f"{report.size} entries, {state}. Root {report.root}.")
         self.stdout.write(
@@ -126,7 +126,7 @@ class Command(BaseCommand):
             self.stdout.write(f"… and {report.finding_count - len(report.findings)} more.")
 
 
-def _as_dict(report: Report) -> dict[str, Any]:
+def _as_dict(report: VerificationReport) -> dict[str, Any]:
     return {
         "ok": report.ok,
         "size": report.size,

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        roles.install()
+        roles.create_groups()
         if options["verbosity"] > 0:
             for name, codenames in roles.ROLES.items():
                 self.stdout.write(f"{name}: {len(codenames)} permissions")

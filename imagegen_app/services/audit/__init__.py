@@ -1,1 +1,1 @@
-"""The audit log after an event was written: sealed, verified, exported, described and erased."""
+"""The audit log once events are recorded: seal, sign, verify, export, describe and erase."""

@@ -1,4 +1,4 @@
-"""Describe what the verification of the log has found, in English and in the reader's language."""
+"""Collect the findings of a log verification, readable in English and in the reader's language."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Kind = Literal[
     "tile_mismatch",
 ]
 
-#: Findings that a report names; more are only counted.
+#: Findings that a report lists; any beyond are only counted.
 MAX_FINDINGS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One difference between the log and what was sealed or signed."""
 
     kind: Kind
-    #: The place in the log; None where it is about no single place.
+    #: The position in the log; None where the finding is not about one position.
     seq: int | None
-    #: The event's key; None where there is no event or it is unknown.
+    #: The event's primary key; None where there is no event or it is unknown.
     event_id: int | None
     #: The English sentence with named placeholders, and their values.
     template: str
@@ -45,7 +45,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The finding in English, as the command and its JSON give it."""
+        """The finding in English, for the command and its JSON."""
         return self.template % self.values
 
     @property
@@ -56,7 +56,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """Findings so far, capped."""
+    """The findings so far: all are counted, the first `MAX_FINDINGS` are kept."""
 
     named: list[Finding] = field(default_factory=list)
     count: int = 0
@@ -76,7 +76,7 @@ class Findings:
             self.named.append(Finding(kind, seq, event_id, template, values))
 
     def add_gap(self, first: int, end: int, *, at_end: bool = False) -> None:
-        """Name the missing entries from the first until before the end."""
+        """Add a finding for missing entries, from `first` until before `end`."""
         if at_end and end - first == 1:
             template = gettext_noop("Entry %(first)s is missing at the end of the log.")
         elif at_end:

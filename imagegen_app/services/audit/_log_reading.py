@@ -1,4 +1,4 @@
-"""Read the log in chunks of whole tiles: events, leaves, tiles and the texts beside them."""
+"""Read the log in chunks of whole tiles: events, leaves, tiles and personal texts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _COLUMNS: Final = (
     "object_id",
     "request_id",
 )
-#: The row of an event: its place, key and body, the columns, and what it belongs to.
+#: The row of an event: its position, key and body, the columns, and its job and asset.
 _ROW: Final = ("leaf__seq", "pk", "body", *_COLUMNS, "job_id", "asset_id")
 _BODY, _FIRST_COLUMN = 2, 3
 _AFTER_COLUMNS: Final = _FIRST_COLUMN + len(_COLUMNS)
 
 
 class PersonalText(NamedTuple):
-    """A personal text beside the log, and the salt of its commitment."""
+    """A personal text, stored outside the log, and the salt of its commitment."""
 
     salt: bytes
     value: str
@@ -47,10 +47,10 @@ class PersonalText(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What of an event differs from its sound body."""
+    """What differs from an event's body, where the body is the one that was sealed."""
 
     columns: tuple[str, ...] = ()
-    #: Names of the personal fields whose text is not what was committed to.
+    #: Names of the personal fields whose text does not match its commitment.
     texts: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -62,49 +62,49 @@ NO_DIFFERENCES: Final = Differences()
 
 @dataclass(slots=True)
 class LogEntry:
-    """One position in the log with its three hashes: of the body, of the leaf row and of the tile."""
+    """One position in the log with its three hashes: of the body, the leaf row and the tile."""
 
     seq: int
     event_id: int | None
-    #: Type and time, for people.
+    #: Type and time of the event, for people; empty unless something differs.
     title: str
-    #: Hash of the body as it is now; empty where the event is gone.
+    #: Hash of the body as it is now; empty where the event is missing.
     body_hash: bytes
-    #: The leaf row's hash; None where the row is gone.
+    #: The leaf row's hash; None where the row is missing.
     leaf: bytes | None
-    #: The tile's hash; empty where the tile is too short.
+    #: The hash in the tile; empty where the tile is missing or too short.
     tile: bytes
     differences: Differences = NO_DIFFERENCES
-    #: Personal texts that are gone.
+    #: How many personal texts of the event are erased.
     erased: int = 0
-    #: Personal texts whose erasure this event tells of.
-    erasures: int = 0
+    #: How many personal texts this event records as erased.
+    recorded_erasures: int = 0
 
     @property
     def is_sound(self) -> bool:
-        """Whether body and leaf agree, and the tile where there is one."""
+        """Whether the hashes of body and leaf agree, and that of the tile if there is one."""
         return bool(self.body_hash) and self.body_hash == self.leaf == (self.tile or self.leaf)
 
 
 @dataclass(slots=True)
 class Chunk:
-    """A span of the log as it is stored."""
+    """A range of the log as it is stored: from `first` until before `last`."""
 
     first: int
     last: int
-    #: Hash and event by place.
+    #: Hash and event key by position.
     leaves: dict[int, tuple[bytes, int]]
-    #: The event's row by place.
+    #: The event's row by position.
     rows: dict[int, tuple[Any, ...]]
-    #: Personal texts by place and field.
-    secrets: dict[int, dict[str, PersonalText]]
+    #: Personal texts by position and field.
+    texts: dict[int, dict[str, PersonalText]]
     #: Level-0 tiles by index.
     tiles: dict[int, bytes]
-    #: Tiles that are absent or too short, each with the first place that it lacks.
+    #: By index, tiles that are missing or too short, and the first position that each lacks.
     short_tiles: dict[int, int] = field(default_factory=dict)
 
     def entries(self) -> Iterator[LogEntry]:
-        """Give every place in order, gaps too."""
+        """Yield an entry for every position in order, missing ones included."""
         width, size, sha256 = translog.TILE_WIDTH, translog.HASH_BYTES, hashlib.sha256
         for seq in range(self.first, self.last):
             index, offset = divmod(seq, width)
@@ -114,40 +114,40 @@ class Chunk:
             if row is None:
                 yield LogEntry(seq, event_id, "", b"", leaf, tile)
                 continue
-            found = sha256(b"\x00" + row[_BODY].encode()).digest()
-            entry = LogEntry(seq, row[1], "", found, leaf, tile)
-            # A body that is not the sealed one is no measure for anything else.
-            if found in (leaf, tile):
+            body_hash = sha256(b"\x00" + row[_BODY].encode()).digest()
+            entry = LogEntry(seq, row[1], "", body_hash, leaf, tile)
+            # Columns and texts can only be compared with the body that was sealed.
+            if body_hash in (leaf, tile):
                 self._compare(entry, row)
             if entry.differences or not entry.is_sound:
                 entry.title = f"{row[5]}, {row[4]:%Y-%m-%d %H:%M:%S} UTC"
             yield entry
 
     def _compare(self, entry: LogEntry, row: tuple[Any, ...]) -> None:
-        """Compare the columns and the texts beside the log with the body."""
+        """Compare the event's columns and personal texts with its body."""
         body = json.loads(row[_BODY])
         columns = _changed_columns(body, row)
-        promised, texts = body["commitments"], self.secrets.get(entry.seq, {})
-        if promised or texts:
-            entry.erased = len(promised.keys() - texts.keys())
+        commitments, texts = body["commitments"], self.texts.get(entry.seq, {})
+        if commitments or texts:
+            entry.erased = len(commitments.keys() - texts.keys())
             changed = tuple(
                 name
                 for name, text in texts.items()
-                if name not in promised or not _is_original(text, promised[name])
+                if name not in commitments or not _is_original(text, commitments[name])
             )
         else:
             changed = ()
         if columns or changed:
             entry.differences = Differences(columns, changed)
         if body["type"] == "privacy.erased":
-            entry.erasures = int(body["data"].get("count", 0))
+            entry.recorded_erasures = int(body["data"].get("count", 0))
 
 
 def read(first: int, last: int) -> Chunk:
-    """Read the places from the first until before the last."""
-    span = {"leaf__seq__gte": first, "leaf__seq__lt": last}
+    """Read the positions from `first` until before `last`."""
+    in_range = {"leaf__seq__gte": first, "leaf__seq__lt": last}
     leaves = AuditLeaf.objects.filter(seq__gte=first, seq__lt=last)
-    rows = AuditEvent.objects.filter(**span).values_list(*_ROW)
+    rows = AuditEvent.objects.filter(**in_range).values_list(*_ROW)
     texts: dict[int, dict[str, PersonalText]] = {}
     for seq, name, salt, value in AuditPersonalText.objects.filter(
         event__leaf__seq__gte=first, event__leaf__seq__lt=last
@@ -167,28 +167,28 @@ def read(first: int, last: int) -> Chunk:
             for seq, digest, event_id in leaves.values_list("seq", "hash", "event_id")
         },
         rows={row[0]: row for row in rows},
-        secrets=texts,
+        texts=texts,
         tiles={index: bytes(data) for index, data in tiles.items()},
     )
     for index in range(low, high + 1):
         width = min(translog.TILE_WIDTH, last - index * translog.TILE_WIDTH)
-        held = len(chunk.tiles.get(index, b"")) // translog.HASH_BYTES
-        if held < width:
-            chunk.short_tiles[index] = max(first, index * translog.TILE_WIDTH + held)
+        stored = len(chunk.tiles.get(index, b"")) // translog.HASH_BYTES
+        if stored < width:
+            chunk.short_tiles[index] = max(first, index * translog.TILE_WIDTH + stored)
     return chunk
 
 
 def next_seq(seq: int) -> int:
-    """Return the next place from here that is taken, or this one if none is."""
-    found = AuditLeaf.objects.filter(seq__gte=seq).aggregate(first=Min("seq"))["first"]
-    return seq if found is None else int(found)
+    """Return the first position from `seq` on that has a leaf, or `seq` if there is none."""
+    first = AuditLeaf.objects.filter(seq__gte=seq).aggregate(first=Min("seq"))["first"]
+    return seq if first is None else int(first)
 
 
 def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, ...]:
     """Return the names of the columns that differ from the body."""
     actor, about = body["actor"], body["object"]
     kind, key = ("", "") if about is None else (about["kind"], about["id"])
-    told = (
+    sealed = (
         body["uid"],
         body["at"],
         body["type"],
@@ -201,13 +201,13 @@ def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, .
     )
     stored = (str(row[3]), format_timestamp(row[4]), *row[5:_AFTER_COLUMNS])
     changed = (
-        [name for name, before, now in zip(_COLUMNS, told, stored, strict=True) if before != now]
-        if told != stored
+        [name for name, before, now in zip(_COLUMNS, sealed, stored, strict=True) if before != now]
+        if sealed != stored
         else []
     )
-    # The body names the job or image only where it is about that one.
-    for place, name in enumerate(("job", "asset"), start=_AFTER_COLUMNS):
-        if kind == name and row[place] is not None and str(row[place]) != key:
+    # The body holds the key of a job or asset only where that is the event's object.
+    for index, name in enumerate(("job", "asset"), start=_AFTER_COLUMNS):
+        if kind == name and row[index] is not None and str(row[index]) != key:
             changed.append(f"{name}_id")
     return tuple(changed)
 
@@ -216,5 +216,5 @@ def _is_original(text: PersonalText, commitment: dict[str, Any]) -> bool:
     try:
         return events.matches_commitment(text.value, salt=text.salt, commitment=commitment)
     except events.InvalidCommitment:
-        # A salt that was cut short is no original either.
+        # A salt of the wrong length was changed, too.
         return False

@@ -1,4 +1,4 @@
-"""Keep copies of checkpoints where the database's administrator cannot reach them."""
+"""Publish checkpoints to a folder that the database's administrator cannot change."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _log = logging.getLogger(__name__)
 
 
 def folder() -> Path | None:
-    """Return the folder that the site chose for published checkpoints, if it chose one."""
-    chosen = conf.get().audit.publish_to
-    return Path(chosen) if chosen else None
+    """Return the folder of the setting `AUDIT['PUBLISH_TO']`, or None if it is not set."""
+    configured = conf.get().audit.publish_to
+    return Path(configured) if configured else None
 
 
 def latest_checkpoint(vkey: str) -> notes.Checkpoint | None:
     """Return the newest published checkpoint; None where nothing is published.
 
-    :raises NoteError: if the file is not signed by this key, or is no checkpoint.
-    :raises OSError: if it is there and cannot be read.
+    :raises NoteError: if the file is not a checkpoint signed by this key.
+    :raises OSError: if the file exists and cannot be read.
     """
-    place = folder()
-    if place is None:
+    target = folder()
+    if target is None:
         return None
     try:
-        note = (place / LATEST).read_text("utf-8")
+        note = (target / LATEST).read_text("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
@@ -38,19 +38,18 @@ def latest_checkpoint(vkey: str) -> notes.Checkpoint | None:
 
 
 def publish(note: str, *, size: int) -> str:
-    """Write a checkpoint into the site's folder and return the folder; empty if it is nowhere.
+    """Write a checkpoint to the site's folder and return the folder; empty if it was not written.
 
-    A folder that cannot be written does not stop the work: the next checkpoint says the same
-    and more.
+    A folder that cannot be written is only logged, since the next checkpoint covers this one.
     """
-    place = folder()
-    if place is None:
+    target = folder()
+    if target is None:
         return ""
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        write_atomically(place / f"checkpoint-{size}.txt", note.encode())
-        write_atomically(place / LATEST, note.encode())
+        target.mkdir(parents=True, exist_ok=True)
+        write_atomically(target / f"checkpoint-{size}.txt", note.encode())
+        write_atomically(target / LATEST, note.encode())
     except OSError as error:
-        _log.warning("A checkpoint could not be published to %s: %s", place, error.strerror)
+        _log.warning("A checkpoint could not be published to %s: %s", target, error.strerror)
         return ""
-    return str(place)
+    return str(target)

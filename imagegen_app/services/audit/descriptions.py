@@ -1,4 +1,4 @@
-"""Render audit events as sentences for people, with those names that have not been erased."""
+"""Describe audit events in sentences for people, with the personal texts not yet erased."""
 
 from __future__ import annotations
 
@@ -26,59 +26,59 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EventDescription:
-    """One event, as a person reads it."""
+    """One event, described for people in their language."""
 
     event: AuditEvent
     at: datetime
     sentence: str
     severity: str
-    #: Its place in the sealed log; None while it waits.
+    #: Its position in the sealed log; None while it is not sealed.
     seq: int | None
-    #: Facts by name, flattened to text.
+    #: The event's data as pairs of label and text.
     facts: tuple[tuple[str, str], ...]
-    #: Personal texts that were erased.
+    #: Names of the personal texts that were erased.
     erased: tuple[str, ...]
 
 
 def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
-    """Describe several events, in three queries."""
+    """Describe several events, with three queries in all."""
     found = list(rows)
     keys = [e.pk for e in found]
-    places = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
-    private: dict[int, dict[str, str]] = {}
+    positions = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
+    texts: dict[int, dict[str, str]] = {}
     for event_id, field, value in AuditPersonalText.objects.filter(event__in=keys).values_list(
         "event_id", "field", "value"
     ):
-        private.setdefault(event_id, {})[field] = value
-    return [_describe(e, places.get(e.pk), private.get(e.pk, {})) for e in found]
+        texts.setdefault(event_id, {})[field] = value
+    return [_describe(e, positions.get(e.pk), texts.get(e.pk, {})) for e in found]
 
 
 def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]:
-    """Describe the events of a job and of all other jobs of its chain, oldest first."""
+    """Describe the events of a job and its whole chain of passes, oldest first, at most `most`."""
     rows = AuditEvent.objects.filter(job_id__in=pass_chain.job_ids_of_image(job))
     return describe_events(rows.order_by("at", "pk")[:most])
 
 
-def _describe(event: AuditEvent, place: int | None, private: dict[str, str]) -> EventDescription:
+def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
-    named = _named(event.type, body.get("data", {}))
-    data: dict[str, str] = {k: _text(v, k) for k, v in named.items()}
+    labelled = _with_part_labels(event.type, body.get("data", {}))
+    data: dict[str, str] = {k: _text(v, k) for k, v in labelled.items()}
     if event.type == "model.promoted":
         data |= {
             k: event_labels.value_label("lifecycle", data[k])
             for k in ("before", "after")
             if k in data
         }
-    promised = set(body.get("commitments", {}))
+    committed = set(body.get("commitments", {}))
     kind = events.EVENTS.get(event.type)
     values = {
         **data,
-        "actor": private.get("actor_label")
+        "actor": texts.get("actor_label")
         or event_labels.actor_label(event.actor_kind, event.actor_id),
         "object": event_labels.object_label(event.object_type, event.object_id),
     }
     if values.get("group"):
-        # The log keeps a group's number, since its name may change.
+        # The log holds a group's primary key, since its name may change.
         values["group"] = f"{gettext('group')} {values['group']}"
     sentence = event.type
     if kind is not None:
@@ -87,37 +87,38 @@ def _describe(event: AuditEvent, place: int | None, private: dict[str, str]) -> 
         if translated.startswith("{object}"):
             sentence = capfirst(sentence)
     shown = list(data.items())
-    # Prompts are read on their own page, by right and recorded; not here.
+    # Prompts are left out: reading one needs a permission and is recorded (`prompt_access`).
     shown += [
-        (k, v) for k, v in private.items() if k not in {"actor_label", "prompt", "negative_prompt"}
+        (k, v) for k, v in texts.items() if k not in {"actor_label", "prompt", "negative_prompt"}
     ]
     return EventDescription(
         event=event,
         at=event.at,
         sentence=sentence,
         severity=event.severity,
-        seq=place,
+        seq=seq,
         facts=tuple((stored_messages.fact_label(k), v) for k, v in shown if v),
-        erased=tuple(sorted(promised - set(private))),
+        erased=tuple(sorted(committed - set(texts))),
     )
 
 
-def _named(kind: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts of an event with the parts that were screened in the reader's words."""
-    named = dict(data)
+def _with_part_labels(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's data with labels instead of codes for the parts that were screened."""
+    labelled = dict(data)
     if kind == "moderation.decided":
-        named["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
+        labelled["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
     if "screened" in data:
         outcomes = dict(choices(VerdictOutcome))
-        named["screened"] = [
-            f"{one['screener']}, {stored_messages.screened_part(one['part'])}: {outcomes[one['outcome']]}"
+        labelled["screened"] = [
+            f"{one['screener']}, {stored_messages.screened_part(one['part'])}: "
+            f"{outcomes[one['outcome']]}"
             for one in data["screened"]
         ]
-    return named
+    return labelled
 
 
 def _text(value: Any, fact: str = "") -> str:
-    """Return a fact's value as text, with codes and states in the reader's words."""
+    """Return a value of an event's data as text; codes and states become labels."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -126,7 +127,8 @@ def _text(value: Any, fact: str = "") -> str:
         return ", ".join(_text(v, fact) for v in value)
     if isinstance(value, dict):
         if set(value) == {"before", "after"}:
-            return f"{_text(value['before'], fact) or '–'} → {_text(value['after'], fact) or '–'}"  # noqa: RUF001 - dashes for people
+            before, after = (_text(value[k], fact) or "\N{EN DASH}" for k in ("before", "after"))
+            return f"{before} → {after}"
         return "; ".join(
             f"{stored_messages.fact_label(k)}: {_text(v, k)}" for k, v in value.items()
         )

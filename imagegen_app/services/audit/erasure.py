@@ -1,4 +1,4 @@
-"""Erase personal texts for good, without breaking the log that committed to them."""
+"""Erase personal texts for good; the log stays verifiable, since it holds only commitments."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
 
-#: The personal fields of events that repeat a job's prompt, in whole or in part.
+#: The personal fields of events that hold a job's prompt, in whole or in part.
 PROMPT_FIELDS: Final = ("prompt", "negative_prompt", "variables", "text")
 _PERSON: Final = "person:"
 _BATCH: Final = 500
 
 
 class CannotErase(ActionRefused):
-    """The erasure is not possible as it was asked for."""
+    """The erasure is not possible as requested."""
 
     code = "cannot_erase"
 
@@ -39,12 +39,12 @@ class CannotErase(ActionRefused):
 def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     """Erase a person's texts beside the log and the prompts of the person's jobs.
 
-    The subject is the pseudonym that events use, such as `person:42`. Returns how many texts
-    beside the log went. The log keeps saying that something happened, and no longer what was
-    written or what the person is called.
+    `subject` is the pseudonym that events use, such as `person:42`. Returns how many texts beside
+    the log were deleted. The log still proves that the events happened, but no longer shows the
+    texts or the person's name.
 
     :raises NotPermitted: without the permission to erase personal data.
-    :raises CannotErase: if the pseudonym is none, the reason is missing, or a job still runs.
+    :raises CannotErase: if `subject` is not a person, the reason is missing, or a job still runs.
     """
     require_permission(actor, "erase_personal_data")
     _require_reason(reason)
@@ -55,11 +55,11 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
             reason=_("“%(subject)s” does not identify a person.") % {"subject": subject[:80]},
             remedy=_("Give the identifier that events use, such as person:42."),
         )
-    theirs = Job.objects.filter(actor_kind="person", actor_id=number)
-    _require_ended(theirs)
-    repeated = Q(event__job_id__in=theirs.values("pk"), field__in=PROMPT_FIELDS)
-    count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | repeated))
-    jobs = _blank(theirs)
+    jobs_of_person = Job.objects.filter(actor_kind="person", actor_id=number)
+    _require_ended(jobs_of_person)
+    prompts = Q(event__job_id__in=jobs_of_person.values("pk"), field__in=PROMPT_FIELDS)
+    count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
+    jobs = _blank(jobs_of_person)
     event_log.record(
         actor,
         "privacy.erased",
@@ -71,7 +71,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
 
 @use_case()
 def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
-    """Erase the prompt of one job request everywhere; return how many texts beside the log went.
+    """Erase the prompt of a job and its chain; return how many texts beside the log were deleted.
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, or the job still runs.
@@ -79,11 +79,11 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     require_permission(actor, "erase_personal_data")
     _require_reason(reason)
     root = job.root_id or job.pk
-    this = Job.objects.filter(Q(pk=root) | Q(root=root))
-    _require_ended(this)
+    chain = Job.objects.filter(Q(pk=root) | Q(root=root))
+    _require_ended(chain)
     texts = AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     count = _delete(texts)
-    jobs = _blank(this)
+    jobs = _blank(chain)
     event_log.record(
         actor,
         "privacy.erased",
@@ -106,7 +106,7 @@ def _require_reason(reason: str) -> None:
 
 
 def _require_ended(jobs: QuerySet[Job]) -> None:
-    """Let no prompt go that a provider may still be sent."""
+    """Require that all jobs have ended: others may still send their prompt to a provider."""
     if jobs.exclude(state__in=sorted(FINAL_STATES)).exists():
         raise CannotErase(
             _("Nothing was erased."),
@@ -116,7 +116,7 @@ def _require_ended(jobs: QuerySet[Job]) -> None:
 
 
 def _delete(texts: QuerySet[AuditPersonalText]) -> int:
-    # By key: MySQL does not delete from a table that the condition joins.
+    # By primary key: MySQL cannot delete from a table that the condition joins.
     keys = list(texts.values_list("pk", flat=True))
     for start in range(0, len(keys), _BATCH):
         AuditPersonalText.objects.filter(pk__in=keys[start : start + _BATCH]).delete()
@@ -124,15 +124,18 @@ def _delete(texts: QuerySet[AuditPersonalText]) -> int:
 
 
 def _blank(jobs: QuerySet[Job]) -> int:
-    """Blank the prompts of jobs, what providers made of them, and the digests from which a short one could be guessed."""
+    """Blank the prompts of jobs, and what could reveal them; return how many were not blank yet.
+
+    That is: reworded prompts, suggested alternative texts, and digests of short prompts.
+    """
     keys = list(jobs.filter(prompt_erased_at__isnull=True).values_list("pk", flat=True))
     now = clock.now()
     for start in range(0, len(keys), _BATCH):
-        some = keys[start : start + _BATCH]
-        Attempt.objects.filter(job_id__in=some).update(request_digest="", revised_prompt="")
-        # A captioner was told the prompt, and may have repeated names from it.
-        Asset.objects.filter(job_id__in=some).update(alt_suggestion="")
-        Job.objects.filter(pk__in=some).update(
+        chunk = keys[start : start + _BATCH]
+        Attempt.objects.filter(job_id__in=chunk).update(request_digest="", revised_prompt="")
+        # The captioner received the prompt, and may have repeated names from it.
+        Asset.objects.filter(job_id__in=chunk).update(alt_suggestion="")
+        Job.objects.filter(pk__in=chunk).update(
             prompt="",
             negative_prompt="",
             variables={},

@@ -1,4 +1,4 @@
-"""Label the raw values that audit events hold: what they are about, who acted, codes and states."""
+"""Labels for the raw values in audit events: objects, actors, codes and states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ACTOR_KINDS = dict(ACTOR_KINDS)
 _LIFECYCLES = dict(choices(Lifecycle))
 _OPERATIONS = dict(choices(Operation))
-#: The words for the values of facts, by fact; a value that is not listed is shown as it is.
+#: Labels of values by data key and value; a value that is not listed is shown as it is.
 VALUES: dict[str, Mapping[str, _StrPromise]] = {
     "decision": dict(choices(VerdictOutcome)),
     "lifecycle": _LIFECYCLES,
@@ -89,10 +89,10 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
 
 
 def value_label(fact: str, value: str) -> str:
-    """Return the words for a fact's value in the reader's language."""
-    known = VALUES.get(fact, {})
-    if value in known:
-        return str(known[value]).rstrip(".")
+    """Return the label of a value under a data key, in the reader's language."""
+    labels = VALUES.get(fact, {})
+    if value in labels:
+        return str(labels[value]).rstrip(".")
     error = all_errors().get(value) if fact == "error" else None
     if error is None:
         return value
@@ -100,16 +100,17 @@ def value_label(fact: str, value: str) -> str:
 
 
 def object_label(kind: str, key: str) -> str:
-    """Return what an event is about: the name of its table for people, and the end of its key."""
+    """Return the label of an event's object: its model's name and the end of its key."""
     if not key:
         return ""
     try:
-        name = str(apps.get_app_config("imagegen").get_model(kind)._meta.verbose_name)  # noqa: SLF001 - Django's documented API
+        model = apps.get_app_config("imagegen").get_model(kind)
+        name = str(model._meta.verbose_name)  # noqa: SLF001 - Django's documented API
     except LookupError:
         name = kind
     return f"{name} {key[-8:]}"
 
 
 def actor_label(kind: str, key: str) -> str:
-    """Return who acted, by pseudonym."""
+    """Return the label of an actor: its kind and pseudonymous id."""
     return f"{_ACTOR_KINDS.get(kind, kind)} {key}"

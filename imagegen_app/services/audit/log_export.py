@@ -1,4 +1,4 @@
-"""Write parts of the log to files that anyone can verify without us."""
+"""Export parts of the log to files that anyone can verify without this site."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ _CHUNK: Final = 2000
 
 
 class CannotExport(Exception):
-    """The export is not possible; the message says why."""
+    """The export failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFilter:
-    """Which sealed events are exported; by default all."""
+    """Which sealed events are exported; all of them by default."""
 
     since: datetime | None = None
-    #: The first moment that is left out.
+    #: Exclusive: events from this time on are left out.
     until: datetime | None = None
     job: UUID | None = None
     asset: UUID | None = None
 
     def facts(self) -> dict[str, object]:
-        """Return what was asked for, as the event of the export tells it."""
-        named = {"since": self.since, "until": self.until, "job": self.job, "asset": self.asset}
-        return {name: value for name, value in named.items() if value is not None}
+        """Return the filters that are set, for the data of the export's event."""
+        filters = {"since": self.since, "until": self.until, "job": self.job, "asset": self.asset}
+        return {name: value for name, value in filters.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written."""
+    """The number of exported events and the two files."""
 
     count: int
-    #: One body a line, byte for byte as it was hashed.
+    #: One event body per line, byte for byte as it was hashed.
     bodies: Path
-    #: A line with the signed checkpoint, then one line of proof for each body, in the same order.
+    #: The signed checkpoint in the first line, then one line of proof per body in the same order.
     proofs: Path
 
 
@@ -66,10 +66,13 @@ def export(
     selection: ExportFilter,
     progress: Callable[[int], None] | None = None,
 ) -> ExportResult:
-    """Seal and sign the log, and write the selected events with their proofs.
+    """Seal and sign the log, then write the selected events and their inclusion proofs.
+
+    The proofs go to a file beside `out`: `events.jsonl` has `events.proofs.jsonl`. `progress` gets
+    the number of events written so far.
 
     :raises NotPermitted: without the permission to export the log.
-    :raises CannotExport: if a file is there already or cannot be written, or the log is damaged.
+    :raises CannotExport: if a file exists already or cannot be written, or the log is damaged.
     """
     require_permission(actor, "export_audit")
     proofs = out.with_name(f"{out.name.removesuffix('.jsonl')}.proofs.jsonl")
@@ -104,24 +107,24 @@ def _write(
     selection: ExportFilter,
     progress: Callable[[int], None] | None,
 ) -> int:
-    """Write both files under other names and give them theirs when they are whole."""
+    """Write both files under temporary names, and rename them when they are complete."""
     partial = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in (out, proofs)]
     size = notes.parse_checkpoint(notes.parse_note(note).text).size
-    # The right edge grows while we read, but what is below this size never changes.
+    # The log may grow meanwhile, but what is below this size never changes.
     tiles = translog.TileReader(sealing.fetch_tile)
     count = 0
     try:
         with ExitStack() as files:
-            bodies, beside = (
+            bodies_file, proofs_file = (
                 files.enter_context(path.open("x", encoding="utf-8", newline="\n"))
                 for path in partial
             )
             header = {"format": FORMAT, "vkey": sealing.vkey(), "checkpoint": note}
-            beside.write(_line(header))
+            proofs_file.write(_line(header))
             for seq, leaf, body in _rows(size, selection):
                 proof = translog.inclusion_proof(tiles, index=seq, size=size)
-                bodies.write(f"{body}\n")
-                beside.write(
+                bodies_file.write(f"{body}\n")
+                proofs_file.write(
                     _line({"seq": seq, "leaf": leaf.hex(), "proof": [h.hex() for h in proof]})
                 )
                 count += 1
@@ -135,8 +138,8 @@ def _write(
     return count
 
 
-def _steps_of(job_id: UUID) -> list[UUID]:
-    """Return a job with the other steps of its chain; itself where there is no such job."""
+def _chain_of(job_id: UUID) -> list[UUID]:
+    """Return the keys of a job and its chain of passes; the key itself if there is no such job."""
     job = Job.objects.filter(pk=job_id).first()
     return [job_id] if job is None else pass_chain.job_ids_of_image(job)
 
@@ -146,20 +149,20 @@ def _line(value: object) -> str:
 
 
 def _rows(size: int, selection: ExportFilter) -> Iterator[tuple[int, bytes, str]]:
-    """Give the place, hash and body of the selected events, in order."""
-    wanted = {
+    """Yield the position, leaf hash and body of the selected events, in order."""
+    conditions = {
         "event__at__gte": selection.since,
         "event__at__lt": selection.until,
-        "event__job_id__in": selection.job and _steps_of(selection.job),
+        "event__job_id__in": selection.job and _chain_of(selection.job),
         "event__asset_id": selection.asset,
     }
-    chosen = AuditLeaf.objects.filter(
-        seq__lt=size, **{name: value for name, value in wanted.items() if value is not None}
+    selected = AuditLeaf.objects.filter(
+        seq__lt=size, **{name: value for name, value in conditions.items() if value is not None}
     ).order_by("seq")
     start = 0
-    # Page by page: MySQL's driver would hold the whole answer in memory.
+    # Page by page: MySQL's driver would load the whole result into memory.
     while page := list(
-        chosen.filter(seq__gte=start).values_list("seq", "hash", "event__body")[:_CHUNK]
+        selected.filter(seq__gte=start).values_list("seq", "hash", "event__body")[:_CHUNK]
     ):
         for seq, digest, body in page:
             yield seq, bytes(digest), body

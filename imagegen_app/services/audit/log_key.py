@@ -1,4 +1,4 @@
-"""Keep the key that signs checkpoints; make one where the site names none."""
+"""The Ed25519 key that signs checkpoints; created on first use if the site configures none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILE_NAME = "audit-signing-key.pem"
 
 
 class KeyUnreadable(Exception):
-    """The file that should hold the log's key is absent, closed to us, or holds another key."""
+    """The log's key file is missing, not readable, or not an Ed25519 private key."""
 
 
 def private_key() -> Ed25519PrivateKey:
@@ -34,8 +34,8 @@ def private_key() -> Ed25519PrivateKey:
 
     :raises KeyUnreadable: if the file does not hold an Ed25519 key, or cannot be read.
     """
-    chosen = conf.get().audit.signing_key
-    path = Path(chosen) if chosen else _own_file()
+    configured = conf.get().audit.signing_key
+    path = Path(configured) if configured else _default_file()
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError:
@@ -48,7 +48,7 @@ def private_key() -> Ed25519PrivateKey:
 
 
 def vkey() -> str:
-    """Return the line that tells an auditor which key to trust.
+    """Return the public key as a C2SP verifier key line, for auditors.
 
     :raises KeyUnreadable: if the key cannot be read.
     """
@@ -56,8 +56,8 @@ def vkey() -> str:
     return notes.vkey(conf.get().audit.origin, public)
 
 
-def _own_file() -> Path:
-    """Return the key file in the state folder, made on first use."""
+def _default_file() -> Path:
+    """Return the key file in the state folder, created on first use."""
     path = conf.state_dir() / FILE_NAME
     if not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(
@@ -65,8 +65,8 @@ def _own_file() -> Path:
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # A link fails where another process was first; then its key counts.
-            _write(path, pem, mode=0o600, settle=os.link)
+            # Linking fails if another process was first; then its key is used.
+            _write(path, pem, mode=0o600, finish=os.link)
         except FileExistsError:
             return path
         except OSError:
@@ -75,14 +75,14 @@ def _own_file() -> Path:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old one or the new one, never a part.
+    """Write a file so that readers see the old content or the new, never a part.
 
     :raises OSError: if it cannot be written.
     """
-    _write(path, data, mode=0o644, settle=os.replace)
+    _write(path, data, mode=0o644, finish=os.replace)
 
 
-def _write(path: Path, data: bytes, *, mode: int, settle: Callable[[Path, Path], None]) -> None:
+def _write(path: Path, data: bytes, *, mode: int, finish: Callable[[Path, Path], None]) -> None:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
@@ -90,6 +90,6 @@ def _write(path: Path, data: bytes, *, mode: int, settle: Callable[[Path, Path],
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        settle(partial, path)
+        finish(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Let people read prompts by right, and record that they did."""
+"""Let permitted people read prompts, and record when they read those of others."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Job
 
-#: One entry a reader and job in this time.
-_ONCE_IN_SECONDS = 3600
+#: Reading the same job's prompt again within this time is not recorded again.
+_RECORD_INTERVAL_SECONDS = 3600
 
 
 def can_read_prompt(actor: Actor, job: Job) -> bool:
-    """Return whether the actor may read a job's prompt: their own, or by permission."""
+    """Return whether the actor may read a job's prompt: it is their own job, or by permission."""
     own = isinstance(actor, Person) and job.requester_id == actor.user.pk
     return own or access.has_permission(actor, "view_prompt")
 
 
 def read_prompt(actor: Actor, job: Job) -> str | None:
-    """Return a job's own prompt, or None for who may not read it; reading another's is recorded."""
+    """Return a job's prompt, or None if the actor may not read it.
+
+    Reading the prompt of another person's job is recorded in the audit log.
+    """
     if not can_read_prompt(actor, job):
         return None
     own = isinstance(actor, Person) and job.requester_id == actor.user.pk
-    if not own and not _read_lately(actor, job):
+    if not own and not _was_recorded_lately(actor, job):
         _record(actor=actor, job=job)
     return str(job.prompt)
 
 
-def _read_lately(actor: Actor, job: Job) -> bool:
+def _was_recorded_lately(actor: Actor, job: Job) -> bool:
     return AuditEvent.objects.filter(
         type="asset.prompt_viewed",
         job_id=job.pk,
         actor_kind=actor.kind,
         actor_id=actor.id,
-        at__gte=clock.ago(_ONCE_IN_SECONDS),
+        at__gte=clock.ago(_RECORD_INTERVAL_SECONDS),
     ).exists()
 
 

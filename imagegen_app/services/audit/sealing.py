@@ -1,4 +1,4 @@
-"""Give committed events their place in the log, and sign what the log has become."""
+"""Seal the log: give committed events their positions, and sign its size and root hash."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 MAX_EVENTS_PER_SEAL: Final = 5000
-#: A log that grew is signed again after this time,
+#: A log that grew is signed again after this time.
 CHECKPOINT_INTERVAL_SECONDS: Final = 60
-#: and one that did not after this.
+#: A log that did not grow is signed again after this time.
 IDLE_CHECKPOINT_INTERVAL_SECONDS: Final = 3600
-#: The same alarm is not raised again within this time: it makes the log grow itself.
+#: The same alarm is not recorded again within this time, since each one makes the log grow.
 ALARM_SECONDS: Final = 3600
 
-#: One lock for all writers of leaves, tiles and checkpoints; any number that nobody else uses.
+#: One lock for all writers of leaves, tiles and checkpoints; the number is arbitrary.
 _LOCK_NUMBER: Final = 0x696D_6167_6567_656E
 _LOCK_SECONDS: Final = 60
 _BATCH: Final = 500
 
 
 class SealerBusy(RuntimeError):
-    """Another process has been sealing the log for longer than we wait."""
+    """Another process holds the log's lock for longer than we wait."""
 
 
 def vkey() -> str:
-    """Return the line that tells an auditor which key signs this log.
+    """Return the verifier key line (C2SP) of the key that signs this log, for auditors.
 
     :raises KeyUnreadable: if the key cannot be read.
     """
@@ -55,45 +55,46 @@ def vkey() -> str:
 
 
 def seal(limit: int = MAX_EVENTS_PER_SEAL) -> int:
-    """Give waiting events the next places in the log; return how many.
+    """Give up to `limit` waiting events the next positions in the log; return how many.
 
-    :raises SealerBusy: if another process seals and does not end.
+    :raises SealerBusy: if another process seals for longer than we wait.
     """
     with _session_lock():
         return _seal(limit)
 
 
 def seal_all() -> int:
-    """Seal until no event waits; return how many got their places.
+    """Seal all events that wait now; return how many.
 
-    :raises SealerBusy: if another process seals and does not end.
+    :raises SealerBusy: if another process seals for longer than we wait.
     """
     total = 0
     while sealed := seal():
         total += sealed
-        # A full round may have left some; whoever appends meanwhile is not waited for.
+        # Only a full round may have left some; later events are left to the next call.
         if sealed < MAX_EVENTS_PER_SEAL:
             break
     return total
 
 
 def make_checkpoint(actor: Actor, *, force: bool = False) -> Checkpoint | None:
-    """Sign the log's size and root where it is time to, and publish the statement.
+    """Sign and publish the log's size and root hash; None if it is not due, or the log is damaged.
 
-    A checkpoint leaves no event: the log would grow by being signed, and never rest. A tree that
-    does not continue what was signed or published last is not signed, but raises an alarm.
+    With `force`, it is always due. A checkpoint records no event, or else every signature would
+    make the log grow. A log that does not continue what was last signed or published is not
+    signed: an alarm is recorded as an event.
 
     :raises KeyUnreadable: if the log's key cannot be read.
-    :raises SealerBusy: if another process seals and does not end.
+    :raises SealerBusy: if another process seals for longer than we wait.
     """
     with _session_lock():
-        made = _sign(actor, force=force)
-    if made is None:
+        checkpoint = _sign(actor, force=force)
+    if checkpoint is None:
         return None
-    place = _published_checkpoints.publish(made.note, size=made.size)
-    if place:
-        _record_published(made, place=place)
-    return made
+    folder = _published_checkpoints.publish(checkpoint.note, size=checkpoint.size)
+    if folder:
+        _record_published(checkpoint, folder=folder)
+    return checkpoint
 
 
 def log_size() -> int:
@@ -103,7 +104,7 @@ def log_size() -> int:
 
 
 def fetch_tile(tile: translog.TileId) -> bytes:
-    """Return a stored tile's hashes; nothing where there is no such tile."""
+    """Return a stored tile's hashes; empty if there is no such tile."""
     row = AuditTile.objects.filter(level=tile.level, index=tile.index)
     data = row.values_list("data", flat=True).first()
     return b"" if data is None else bytes(data)
@@ -121,14 +122,14 @@ def _seal(limit: int) -> int:
     leaves = [translog.leaf_hash(body) for _event_id, body in waiting]
     AuditLeaf.objects.bulk_create(
         [
-            AuditLeaf(seq=size + place, event_id=event_id, hash=leaves[place])
-            for place, (event_id, _body) in enumerate(waiting)
+            AuditLeaf(seq=size + index, event_id=event_id, hash=leaves[index])
+            for index, (event_id, _body) in enumerate(waiting)
         ],
         batch_size=_BATCH,
     )
     failpoint("seal.mid")
     _write_tiles(translog.grow_tiles(size=size, leaves=leaves, fetch=fetch_tile))
-    # By name, not by range: an event with a lower id may have been committed meanwhile.
+    # By id, not by range: an event with a lower id may have been committed meanwhile.
     for start in range(0, len(waiting), _BATCH):
         ids = [event_id for event_id, _body in waiting[start : start + _BATCH]]
         AuditPending.objects.filter(event_id__in=ids).delete()
@@ -136,7 +137,7 @@ def _seal(limit: int) -> int:
 
 
 def _write_tiles(tiles: dict[translog.TileId, bytes]) -> None:
-    """Write tiles; the right edge exists already, the others do not."""
+    """Store tiles: update those that exist (partial ones at the end), create the others."""
     new = [
         AuditTile(level=tile.level, index=tile.index, data=data)
         for tile, data in tiles.items()
@@ -150,10 +151,10 @@ def _sign(actor: Actor, *, force: bool) -> Checkpoint | None:
     _transaction_lock()
     size = log_size()
     last = Checkpoint.objects.order_by("-size", "-pk").first()
-    if not force and not _is_time(size, last):
+    if not force and not _is_due(size, last):
         return None
     tiles = translog.TileReader(fetch_tile)
-    if _alarmed(actor, tiles=tiles, size=size, last=last):
+    if not _is_continued(actor, tiles=tiles, size=size, last=last):
         return None
     origin, root = conf.get().audit.origin, tiles.root(size)
     note = notes.sign_checkpoint(
@@ -162,7 +163,7 @@ def _sign(actor: Actor, *, force: bool) -> Checkpoint | None:
     return Checkpoint.objects.create(size=size, root=root.hex(), note=note)
 
 
-def _is_time(size: int, last: Checkpoint | None) -> bool:
+def _is_due(size: int, last: Checkpoint | None) -> bool:
     """Return whether a checkpoint is due."""
     if last is None:
         return size > 0
@@ -174,54 +175,57 @@ def _is_time(size: int, last: Checkpoint | None) -> bool:
     )
 
 
-def _alarmed(
+def _is_continued(
     actor: Actor, *, tiles: translog.TileReader, size: int, last: Checkpoint | None
 ) -> bool:
-    """Say, with an event, that the tree does not continue what was signed or published."""
+    """Return whether the log continues what was signed and published; if not, record an alarm."""
     try:
-        shown = _published_checkpoints.latest_checkpoint(vkey())
+        published = _published_checkpoints.latest_checkpoint(vkey())
     except (notes.NoteError, OSError):
-        # What is published may be of a former key: the verifier speaks about it.
-        shown = None
-    if shown is not None and shown.size > size:
-        _alarm(actor, "log.rollback_detected", data={"size": shown.size})
-        return True
+        # It may be signed by a former key: the verification reports that.
+        published = None
+    if published is not None and published.size > size:
+        _record_alarm(actor, "log.rollback_detected", data={"size": published.size})
+        return False
     try:
         intact = (last is None or _continues(tiles, size, last.size, last.root)) and (
-            shown is None or _continues(tiles, size, shown.size, shown.root.hex())
+            published is None or _continues(tiles, size, published.size, published.root.hex())
         )
         tiles.root(size)
     except translog.MissingTile:
         intact = False
     if not intact:
-        _alarm(actor, "log.verification_failed", data={"finding": "tree_not_continued"})
-    return not intact
+        _record_alarm(actor, "log.verification_failed", data={"finding": "tree_not_continued"})
+    return intact
 
 
 def _continues(tiles: translog.TileReader, size: int, old_size: int, old_root: str) -> bool:
     return old_size <= size and tiles.root(old_size).hex() == old_root
 
 
-def _alarm(actor: Actor, kind: str, *, data: dict[str, object]) -> None:
-    """Record an alarm, unless it was recorded lately."""
+def _record_alarm(actor: Actor, kind: str, *, data: dict[str, object]) -> None:
+    """Record an alarm, unless the same one was recorded within `ALARM_SECONDS`."""
     since = clock.now() - timedelta(seconds=ALARM_SECONDS)
     if not AuditEvent.objects.filter(type=kind, at__gte=since).exists():
         event_log.record(actor, kind, data=data)
 
 
 @use_case(audited=False)
-def _record_published(checkpoint: Checkpoint, *, place: str) -> None:
-    checkpoint.published_to = place[:300]
+def _record_published(checkpoint: Checkpoint, *, folder: str) -> None:
+    checkpoint.published_to = folder[:300]
     checkpoint.save(update_fields=["published_to"])
 
 
 @contextmanager
 def _session_lock() -> Iterator[None]:
-    """Hold MySQL's lock around the transaction: within it, others would see the log before us."""
+    """Hold a MySQL lock around the whole transaction.
+
+    Released inside the transaction, it would let others read the log before our commit.
+    """
     if connection.vendor != "mysql":
         yield
         return
-    # Its names count for the whole server, so each database has its own.
+    # Lock names are global on the server, so the database's name is part of them.
     name = f"imagegen.seal.{connection.settings_dict['NAME']}"[:64]
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, %s)", [name, _LOCK_SECONDS])
@@ -235,12 +239,13 @@ def _session_lock() -> Iterator[None]:
 
 
 def _transaction_lock() -> None:
-    """Let one transaction at a time write to the log."""
+    """Take the lock that lets one transaction at a time write to the log."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_NUMBER])
         elif connection.vendor == "sqlite":
-            # A write that changes nothing takes the one write lock before we read, also where
-            # the site did not choose immediate transactions.
-            table = connection.ops.quote_name(AuditPending._meta.db_table)  # noqa: SLF001 - Django's documented API
+            # A write that changes nothing takes the database's write lock before we read, even
+            # if the site does not use immediate transactions.
+            name = AuditPending._meta.db_table  # noqa: SLF001 - Django's documented API
+            table = connection.ops.quote_name(name)
             cursor.execute(f"DELETE FROM {table} WHERE 1 = 0")  # noqa: S608 - our own table's name

@@ -1,7 +1,7 @@
-"""Verify the log: read everything again, and name the first thing that is not as it was sealed.
+"""Verify the log: read everything again, and report what is not as it was sealed.
 
-Three tellings of each event are compared: its body, its leaf and its tile. Where one differs it is
-named; where all were changed alike, the signed checkpoints still tell, and bound the place.
+Three records of each event are compared: its body, its leaf and its tile. One that differs is
+named. If all three were changed alike, the signed checkpoints show it, and between which positions.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ CHUNK: Final = 16 * translog.TILE_WIDTH
 
 
 class NoSuchCheckpoint(ValueError):
-    """The log has no sound checkpoint of this size to start from."""
+    """The log has no valid checkpoint of this size to start from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What verifying gave."""
+class VerificationReport:
+    """The result of a verification."""
 
     ok: bool
     #: Sealed events.
     size: int
-    #: Root hash over them, in hexadecimal.
+    #: Root hash of the sealed events, in hexadecimal.
     root: str
     #: Checkpoints whose signature and root were compared.
     checkpoints: int
-    #: Events that wait for their place.
+    #: Events that are not sealed yet.
     unsealed: int
     findings: tuple[Finding, ...]
-    #: Findings, those beyond the named ones too.
+    #: All findings, including those beyond the listed ones.
     finding_count: int
-    #: Personal texts that are no longer there; no fault.
+    #: Personal texts that are erased, which is not a finding.
     erased: int
-    #: Personal texts of which erasure events tell.
+    #: Personal texts that erasure events in the log account for.
     erased_recorded: int
     seconds: float
 
     @property
     def first(self) -> Finding | None:
-        """The finding at the lowest place in the log; where none has a place, the first one."""
+        """The finding at the lowest position in the log; if none has a position, the first one."""
         placed = [finding for finding in self.findings if finding.seq is not None]
         if placed:
             return min(placed, key=lambda finding: finding.seq or 0)
@@ -63,34 +63,35 @@ class Report:
 
 def verify(
     *, since: int | None = None, progress: Callable[[int, int], None] | None = None
-) -> Report:
+) -> VerificationReport:
     """Read the whole log and compare it with itself and with what was signed and published.
 
-    With `since`, the size of a sound checkpoint, the events it covers are believed and not read.
+    With `since`, the size of a valid checkpoint, the events that it covers are trusted and not
+    read. `progress` gets the number of events read so far and the size of the log.
 
     :raises NoSuchCheckpoint: if there is none of that size.
     :raises KeyUnreadable: if the log's key cannot be read.
     """
     started = time.perf_counter()
     findings = Findings()
-    # What promises a size is read before the size: the log may grow meanwhile, never shrink.
-    promised, checkpoints = _signed_roots(findings)
+    # Checkpoints and tiles are read before the size: the log may grow meanwhile, never shrink.
+    roots, checkpoints = _signed_roots(findings)
     tiled = _tiled_size()
     size = sealing.log_size()
-    begin = translog.Frontier() if since is None else _trusted(since, promised, findings)
-    walk = _Walk(findings, promised=promised, frontier=begin)
+    begin = translog.Frontier() if since is None else _trusted(since, roots, findings)
+    walk = _Walk(findings, roots=roots, frontier=begin)
     walk.run(size, progress=progress)
     if tiled > size:
         findings.add_gap(size, tiled, at_end=True)
-    if promised and max(promised) > size:
+    if roots and max(roots) > size:
         findings.add(
             "rollback",
             gettext_noop("A checkpoint of %(signed)s events is signed, but the log has %(size)s."),
-            signed=max(promised),
+            signed=max(roots),
             size=size,
         )
-    _look_for_unplaced(findings)
-    return Report(
+    _find_lost_events(findings)
+    return VerificationReport(
         ok=not findings.count,
         size=size,
         root=walk.frontier.root().hex(),
@@ -105,15 +106,15 @@ def verify(
 
 
 def _signed_roots(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
-    """Return the signed roots by size, published ones too, and the number of checkpoints."""
+    """Return the signed and published roots by size, and the number of stored checkpoints."""
     vkey = log_key.vkey()
-    promised: dict[int, set[bytes]] = {}
+    roots: dict[int, set[bytes]] = {}
     count = 0
     rows = Checkpoint.objects.order_by("size", "pk").values_list("pk", "size", "root", "note")
     for key, size, root, note in rows.iterator(chunk_size=1000):
         count += 1
         try:
-            stated = notes.verify_checkpoint(note, vkey)
+            checkpoint = notes.verify_checkpoint(note, vkey)
         except notes.NoteError as error:
             findings.add(
                 "checkpoint",
@@ -123,20 +124,20 @@ def _signed_roots(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
                 error=error,
             )
             continue
-        if (stated.size, stated.root.hex()) != (size, root):
+        if (checkpoint.size, checkpoint.root.hex()) != (size, root):
             findings.add(
                 "checkpoint",
                 gettext_noop("Checkpoint %(key)s: its columns differ from its note."),
                 key=key,
             )
-        promised.setdefault(stated.size, set()).add(stated.root)
-    _add_published(vkey, promised, findings)
-    return promised, count
+        roots.setdefault(checkpoint.size, set()).add(checkpoint.root)
+    _add_published(vkey, roots, findings)
+    return roots, count
 
 
-def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: Findings) -> None:
+def _add_published(vkey: str, roots: dict[int, set[bytes]], findings: Findings) -> None:
     try:
-        shown = _published_checkpoints.latest_checkpoint(vkey)
+        published = _published_checkpoints.latest_checkpoint(vkey)
     except (notes.NoteError, OSError) as error:
         findings.add(
             "published",
@@ -144,33 +145,33 @@ def _add_published(vkey: str, promised: dict[int, set[bytes]], findings: Finding
             error=error,
         )
         return
-    if shown is not None:
-        promised.setdefault(shown.size, set()).add(shown.root)
+    if published is not None:
+        roots.setdefault(published.size, set()).add(published.root)
         return
-    place = _published_checkpoints.folder()
-    if place is not None and Checkpoint.objects.filter(published_to=str(place)[:300]).exists():
+    folder = _published_checkpoints.folder()
+    if folder is not None and Checkpoint.objects.filter(published_to=str(folder)[:300]).exists():
         findings.add(
             "published",
             gettext_noop("%(file)s was published and no longer exists."),
-            file=place / _published_checkpoints.LATEST,
+            file=folder / _published_checkpoints.LATEST,
         )
 
 
 def _tiled_size() -> int:
-    """Return how many leaves the tiles promise."""
+    """Return how many leaves the tiles hold."""
     last = AuditTile.objects.filter(level=0).order_by("-index").first()
     if last is None:
         return 0
     return last.index * translog.TILE_WIDTH + len(last.data) // translog.HASH_BYTES
 
 
-def _trusted(size: int, promised: dict[int, set[bytes]], findings: Findings) -> translog.Frontier:
-    """Return the tree at a checkpoint, taken from the tiles; an empty one if they differ from it.
+def _trusted(size: int, roots: dict[int, set[bytes]], findings: Findings) -> translog.Frontier:
+    """Return the tree at a checkpoint, read from the tiles; an empty tree if they differ from it.
 
     :raises NoSuchCheckpoint: if there is none of that size.
     """
-    if size not in promised:
-        raise NoSuchCheckpoint(f"The log has no sound checkpoint of {size} events.")
+    if size not in roots:
+        raise NoSuchCheckpoint(f"The log has no valid checkpoint of {size} events.")
     tiles, stack, start = translog.TileReader(sealing.fetch_tile), [], 0
     try:
         for bit in reversed(range(size.bit_length())):
@@ -180,7 +181,7 @@ def _trusted(size: int, promised: dict[int, set[bytes]], findings: Findings) -> 
     except translog.MissingTile:
         stack = []
     frontier = translog.Frontier(size, tuple(stack)) if stack or not size else None
-    if frontier is None or promised[size] != {frontier.root()}:
+    if frontier is None or roots[size] != {frontier.root()}:
         findings.add(
             "tile_mismatch",
             gettext_noop("The tiles do not give the signed root of %(size)s events."),
@@ -190,8 +191,8 @@ def _trusted(size: int, promised: dict[int, set[bytes]], findings: Findings) -> 
     return frontier
 
 
-def _look_for_unplaced(findings: Findings) -> None:
-    """Find events that neither stand in the log nor wait for it."""
+def _find_lost_events(findings: Findings) -> None:
+    """Find events that are neither in the log nor waiting to be sealed."""
     lost = AuditEvent.objects.filter(leaf__isnull=True, pending__isnull=True).order_by("pk")
     for key, kind, at in lost.values_list("pk", "type", "at")[: MAX_FINDINGS + 1]:
         findings.add(
@@ -205,28 +206,28 @@ def _look_for_unplaced(findings: Findings) -> None:
 
 
 class _Walk:
-    """Reads the log from a known beginning to its end."""
+    """Read the log from a trusted tree to its end, and collect findings on the way."""
 
     def __init__(
         self,
         findings: Findings,
         *,
-        promised: dict[int, set[bytes]],
+        roots: dict[int, set[bytes]],
         frontier: translog.Frontier,
     ) -> None:
         self.findings = findings
-        self.promised = promised
+        self.roots = roots
         self.frontier = frontier
         self.erased = 0
         self.erased_recorded = 0
         #: The last size at which the root was the signed one.
-        self._sound = frontier.size
-        #: Whether a root differed already: all later ones differ with it.
-        self._broken = False
-        self._edge: dict[translog.TileId, bytes] = {}
+        self._verified_size = frontier.size
+        #: Whether a root has differed: then all later ones differ, too.
+        self._has_differed = False
+        self._partial: dict[translog.TileId, bytes] = {}
 
     def run(self, size: int, *, progress: Callable[[int, int], None] | None) -> None:
-        """Read until the log has this size."""
+        """Read the events up to this size."""
         self._compare_root()
         while self.frontier.size < size:
             first = self.frontier.size
@@ -261,37 +262,37 @@ class _Walk:
             if entry.is_sound:
                 hashes.append(entry.body_hash)
             else:
-                hashes.append(self._judge(entry))
+                hashes.append(self._add_difference(entry))
             self.erased += entry.erased
-            self.erased_recorded += entry.erasures
+            self.erased_recorded += entry.recorded_erasures
             if entry.differences:
-                self._tell_faults(entry)
+                self._add_changed_parts(entry)
         if missing_from is not None:
             self.findings.add_gap(missing_from, chunk.last)
         self._grow(hashes, is_end=is_end)
 
-    def _judge(self, entry: LogEntry) -> bytes:
-        """Name what differs, and return the hash that most likely was sealed."""
+    def _add_difference(self, entry: LogEntry) -> bytes:
+        """Add a finding for what differs, and return the hash that most likely was sealed."""
         body, leaf, tile = entry.body_hash, entry.leaf, entry.tile
         if leaf is None:
             return tile or body or bytes(translog.HASH_BYTES)
         if not body:
             template = gettext_noop("Entry %(entry)s (event %(event)s): the event was deleted.")
-            self._tell("deleted_event", entry, template)
+            self._add("deleted_event", entry, template)
             return tile or leaf
         if leaf == tile or (not tile and leaf != body):
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its body is not the one that was "
                 "sealed."
             )
-            self._tell("changed_body", entry, template)
+            self._add("changed_body", entry, template)
             return leaf
         if body == tile:
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its leaf is not the one that was "
                 "sealed."
             )
-            self._tell("changed_leaf", entry, template)
+            self._add("changed_leaf", entry, template)
             return body
         if body == leaf:
             template = gettext_noop(
@@ -299,30 +300,30 @@ class _Walk:
                 "its tile: either the tile or both "
                 "were changed."
             )
-            self._tell("tile_mismatch", entry, template)
+            self._add("tile_mismatch", entry, template)
             return body
         template = gettext_noop(
             "Entry %(entry)s (event %(event)s, %(title)s): its body, its leaf and its tile all "
             "differ."
         )
-        self._tell("changed_body", entry, template)
+        self._add("changed_body", entry, template)
         return tile
 
-    def _tell_faults(self, entry: LogEntry) -> None:
+    def _add_changed_parts(self, entry: LogEntry) -> None:
         for column in entry.differences.columns:
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its column %(name)s differs from "
                 "its body."
             )
-            self._tell("changed_column", entry, template, name=column)
+            self._add("changed_column", entry, template, name=column)
         for name in entry.differences.texts:
             template = gettext_noop(
                 "Entry %(entry)s (event %(event)s, %(title)s): its personal text (%(name)s) is "
                 "not the original."
             )
-            self._tell("changed_text", entry, template, name=name)
+            self._add("changed_text", entry, template, name=name)
 
-    def _tell(self, kind: Kind, entry: LogEntry, template: str, **values: object) -> None:
+    def _add(self, kind: Kind, entry: LogEntry, template: str, **values: object) -> None:
         self.findings.add(
             kind,
             template,
@@ -337,24 +338,24 @@ class _Walk:
     def _grow(self, hashes: Sequence[bytes], *, is_end: bool) -> None:
         """Append to the tree; compare its upper tiles, and its root wherever one was signed."""
         first = self.frontier.size
-        grown = translog.grow_tiles(size=first, leaves=hashes, fetch=self._fetch_edge)
+        grown = translog.grow_tiles(size=first, leaves=hashes, fetch=self._fetch_partial)
         for tile, data in grown.items():
             is_full = len(data) == translog.TILE_WIDTH * translog.HASH_BYTES
-            # Level 0 was compared event by event; a partial tile counts once it is complete.
+            # Level 0 was compared event by event; a partial tile is compared once it is complete.
             if tile.level and (is_full or is_end):
                 self._compare_tile(tile, data)
         full = translog.TILE_WIDTH * translog.HASH_BYTES
-        self._edge |= grown
-        self._edge = {tile: data for tile, data in self._edge.items() if len(data) < full}
+        self._partial |= grown
+        self._partial = {tile: data for tile, data in self._partial.items() if len(data) < full}
         end, done = first + len(hashes), 0
-        for size in sorted(size for size in self.promised if first < size <= end):
+        for size in sorted(size for size in self.roots if first < size <= end):
             self.frontier.extend(hashes[done : size - first])
             done = size - first
             self._compare_root()
         self.frontier.extend(hashes[done:])
 
-    def _fetch_edge(self, tile: translog.TileId) -> bytes:
-        return self._edge.get(tile) or sealing.fetch_tile(tile)
+    def _fetch_partial(self, tile: translog.TileId) -> bytes:
+        return self._partial.get(tile) or sealing.fetch_tile(tile)
 
     def _compare_tile(self, tile: translog.TileId, data: bytes) -> None:
         if not sealing.fetch_tile(tile).startswith(data):
@@ -366,18 +367,18 @@ class _Walk:
             )
 
     def _compare_root(self) -> None:
-        """Compare with what was signed at this size; only the first difference is told."""
+        """Compare the root with the one signed at this size; report the first difference only."""
         size = self.frontier.size
-        signed = self.promised.get(size)
-        if signed is None or self._broken:
+        signed = self.roots.get(size)
+        if signed is None or self._has_differed:
             return
         if signed == {self.frontier.root()}:
-            self._sound = size
+            self._verified_size = size
             return
-        self._broken = True
-        if size == self._sound:
+        self._has_differed = True
+        if size == self._verified_size:
             template = gettext_noop("The signed root of %(size)s events differs.")
-        elif size - self._sound == 1:
+        elif size - self._verified_size == 1:
             template = gettext_noop(
                 "The signed root of %(size)s events differs: entry %(first)s was changed, together "
                 "with its leaf and its tile."
@@ -387,4 +388,6 @@ class _Walk:
                 "The signed root of %(size)s events differs: something in entries %(first)s to "
                 "%(last)s was changed, together with its leaf and its tile."
             )
-        self.findings.add("checkpoint", template, size=size, first=self._sound, last=size - 1)
+        self.findings.add(
+            "checkpoint", template, size=size, first=self._verified_size, last=size - 1
+        )

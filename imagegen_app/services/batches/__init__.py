@@ -1,1 +1,1 @@
-"""Many jobs from one template: planned, started, made row by row, paused and finished."""
+"""Batches: many jobs from one template, planned, created in chunks, paused and finished."""

@@ -1,4 +1,4 @@
-"""Make many jobs from one template and many objects, and keep them together."""
+"""Batches of jobs from one template and many objects: plan, start, pause, cancel and re-run."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from imagegen_app.services.gateways.content_fields import Target
     from imagegen_app.services.job_requests.values import JobRequest
 
-#: Rows of one batch.
+#: Maximum number of rows in a batch.
 MAX_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One object of a batch to be: its prompt and price, or why it cannot be made."""
+    """One row of a planned batch: its object's request and price, or why it is invalid."""
 
     key: str
     label: str
@@ -57,60 +57,60 @@ class PlannedRow:
 
     @property
     def job_request(self) -> JobRequest | None:
-        """What would be requested for it."""
+        """The job request of the row; None if the row is invalid."""
         return None if self.offer is None else self.offer.job_request
 
     @property
     def cost(self) -> Decimal:
-        """What it would cost."""
+        """The estimated cost; zero if the row is invalid."""
         return Decimal(0) if self.offer is None else self.offer.cost.amount
 
     @property
     def currency(self) -> str:
-        """The currency of its cost."""
+        """The currency of the cost; empty if the row is invalid."""
         return "" if self.offer is None else self.offer.cost.currency
 
     @property
     def is_cached(self) -> bool:
-        """Whether it was answered before and is free."""
+        """Whether images of an earlier job are reused at no cost."""
         return self.offer is not None and self.offer.is_cached
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """A whole batch before it is started."""
+    """A batch before it is started: its rows with their prices and errors."""
 
     rows: tuple[PlannedRow, ...]
 
     @property
     def valid_rows(self) -> tuple[PlannedRow, ...]:
-        """The rows that can be made."""
+        """The rows that can become jobs."""
         return tuple(row for row in self.rows if row.offer is not None)
 
     @property
     def cost(self) -> Decimal:
-        """What the good rows will cost; those answered before are free."""
+        """The estimated cost of the valid rows; those with cached images are free."""
         return sum((r.cost for r in self.valid_rows if not r.is_cached), start=Decimal(0))
 
     @property
     def currency(self) -> str:
-        """The currency of the first good row."""
+        """The currency of the first valid row; empty without any."""
         return self.valid_rows[0].currency if self.valid_rows else ""
 
     def cost_of_all(self, number: int) -> Decimal:
-        """Return what so many rows will cost; those not looked at are taken to cost as the others."""
+        """Return the estimated cost of `number` rows; others cost as the first valid one."""
         each = self.valid_rows[0].cost if self.valid_rows else Decimal(0)
         return self.cost + (number - len(self.rows)) * each
 
     def refusal(self, number: int) -> ActionRefused | None:
-        """Return why a batch of so many rows would be refused as a whole; None if it can be made."""
+        """Return why a batch of `number` rows would be refused as a whole; None if it would not."""
         if not self.valid_rows or self.valid_rows[0].offer is None:
             return None
         first = self.valid_rows[0].offer
         if isinstance(first.refusal, access.NotGranted):
             return first.refusal
-        together = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
-        return creation.budget_refusal(together, first.allowance)
+        total = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
+        return creation.budget_refusal(total, first.allowance)
 
 
 def plan(
@@ -122,17 +122,17 @@ def plan(
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
 ) -> BatchPlan:
-    """Render and price every row; nothing is made, and faulty rows say why.
+    """Render and price the rows without creating anything; invalid rows hold their error.
 
-    `mapping` gives variables a path of the object, `fixed` the same value for all.
+    `mapping` maps variables to attribute paths of the objects, `fixed` to one value for all rows.
     """
     rows: list[PlannedRow] = []
-    wanted: dict[int, JobRequest] = {}
+    job_requests: dict[int, JobRequest] = {}
     for number, instance in enumerate(objects):
         values = row_jobs.values_for(instance, mapping=mapping, fixed=fixed or {})
         row = PlannedRow(key=str(instance.pk), label=str(instance), offer=None)
         try:
-            wanted[number] = composition.compose(
+            job_requests[number] = composition.compose(
                 actor=actor,
                 template=version,
                 variables=values,
@@ -143,28 +143,28 @@ def plan(
             row = replace(row, error=refusal.reason)
         rows.append(row)
     try:
-        offers = creation.offers(actor=actor, job_requests=list(wanted.values()))
+        offers = creation.offers(actor=actor, job_requests=list(job_requests.values()))
     except ActionRefused as refusal:
-        # All rows are alike but for their prompts: what has no price has none for any of them.
-        for number in wanted:
+        # Rows differ only in their prompts: if one has no price, none has.
+        for number in job_requests:
             rows[number] = replace(rows[number], error=refusal.reason)
     else:
-        for number, offer in zip(wanted, offers, strict=True):
+        for number, offer in zip(job_requests, offers, strict=True):
             rows[number] = replace(rows[number], offer=offer)
     return BatchPlan(tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """When a batch waits for a person."""
+    """Limits at which a batch pauses until a person resumes it."""
 
-    #: How many rows are made before the rest is released; 0 for all.
+    #: How many rows are created before the batch pauses for a review; 0 for no pilot.
     pilot: int = 0
-    #: The most that may be spent.
+    #: The most that may be spent, in the batch's currency; None for no limit.
     spending_limit: Decimal | None = None
-    #: Share of failures in percent; 0 for never.
+    #: Pause above this share of failed jobs in percent; 0 for never.
     max_failure_percent: int = 50
-    #: Jobs that screening refused; 0 for never.
+    #: Pause after this many jobs blocked by the content check; 0 for never.
     max_blocked: int = 0
 
 
@@ -182,20 +182,20 @@ def start(
     limits: BatchLimits | None = None,
     key: str,
 ) -> Batch:
-    """Make a batch of the objects with these keys; a worker makes its jobs, in chunks.
+    """Start a batch of the objects with these primary keys; a worker creates its jobs in chunks.
 
-    The same `key` of the same actor gives the same batch: nothing is made twice.
+    `key` is an idempotency key: the same key of the same actor returns the existing batch.
 
     :raises NotGranted: if the allowlist does not cover its requests.
     :raises OverBudget: if all rows together do not fit into a budget.
-    :raises InvalidJobRequest: if there are no rows or too many, or their estimate passes the cap.
+    :raises InvalidJobRequest: if there are no rows or too many, or the estimate exceeds the limit.
     """
     limits = limits or BatchLimits()
-    known = Batch.objects.filter(
+    existing = Batch.objects.filter(
         actor_kind=actor.kind, actor_id=actor.id, idempotency_key=key[:64]
     ).first()
-    if known is not None:
-        return known
+    if existing is not None:
+        return existing
     if not 1 <= len(keys) <= MAX_ROWS:
         raise InvalidJobRequest(
             _("A batch has between 1 and %(most)s rows, not %(number)s.")
@@ -214,12 +214,12 @@ def start(
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
-                "The estimated cost is %(cost)s %(currency)s, above the spending limit of %(cap)s "
-                "%(currency)s."
+                "The estimated cost is %(cost)s %(currency)s, above the spending limit of "
+                "%(limit)s %(currency)s."
             )
             % {
                 "cost": format_amount(estimate),
-                "cap": format_amount(limits.spending_limit),
+                "limit": format_amount(limits.spending_limit),
                 "currency": str(model.price_list.get("currency", "USD")),
             },
             field="spending_limit",
@@ -264,7 +264,7 @@ def start(
 
 
 def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: int) -> Decimal:
-    """Return what that many rows of a template are estimated to cost.
+    """Return the estimated cost of that many rows of a template.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
@@ -285,9 +285,9 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
 
 @use_case()
 def resume(*, actor: Actor, batch: Batch) -> None:
-    """Let a paused batch go on, and release the rows behind its pilot.
+    """Resume a paused batch; after a complete pilot, release the other rows.
 
-    :raises NotPermitted: if it is another person's.
+    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
     """
     _require_own(actor, batch)
     now = clock.now()
@@ -298,7 +298,7 @@ def resume(*, actor: Actor, batch: Batch) -> None:
         if batch.pilot_rows and batch.prepared_rows >= batch.pilot_rows
         else batch.released_at,
     )
-    # Time spent waiting for a person is not the jobs'.
+    # The deadline starts anew: time spent waiting for a person does not count.
     Job.objects.filter(batch=batch, is_held=True).update(
         is_held=False, deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds)
     )
@@ -308,9 +308,9 @@ def resume(*, actor: Actor, batch: Batch) -> None:
 
 @use_case()
 def pause(*, actor: Actor, batch: Batch) -> None:
-    """Stop a batch where it is; what is under way is finished.
+    """Pause a batch; calls already sent to a provider are finished.
 
-    :raises NotPermitted: if it is another person's.
+    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
     """
     _require_own(actor, batch)
     batch_counts.pause(batch, reason="person", actor=actor)
@@ -318,9 +318,9 @@ def pause(*, actor: Actor, batch: Batch) -> None:
 
 @use_case()
 def cancel(*, actor: Actor, batch: Batch) -> None:
-    """Ask for the end of all that has not ended; a worker ends job by job.
+    """Request the cancellation of all unfinished jobs; a worker cancels them one by one.
 
-    :raises NotPermitted: if it is another person's.
+    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
     """
     _require_own(actor, batch)
     now = clock.now()
@@ -340,9 +340,9 @@ def cancel(*, actor: Actor, batch: Batch) -> None:
 
 @use_case()
 def rerun_failed(*, actor: Actor, batch: Batch) -> int:
-    """Have the rows that failed until now requested again; return how many.
+    """Request the rows that have failed again; return how many. A worker creates the new jobs.
 
-    :raises NotPermitted: if it is another person's.
+    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
     """
     _require_own(actor, batch)
     now = clock.now()
@@ -355,18 +355,20 @@ def rerun_failed(*, actor: Actor, batch: Batch) -> int:
 
 
 def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
-    """Return what the batch's rows are called, by row key; rows whose object is gone keep their key."""
+    """Return the objects' names by row key; rows without an object are named by key."""
     wanted = {key for key in keys if key}
     labels = {key: key for key in wanted}
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     if target is not None:
-        found = target.model._default_manager.filter(pk__in=wanted)  # noqa: SLF001 - Django's documented API
-        labels |= {str(instance.pk): str(instance) for instance in found}
+        manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
+        labels |= {str(instance.pk): str(instance) for instance in manager.filter(pk__in=wanted)}
     return labels
 
 
 def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> int:
-    """Put approved assets onto the objects that their jobs were made for; return how many.
+    """Place approved assets in the target field of their rows' objects; return how many.
+
+    Assets that are not approved and rows whose object no longer exists are skipped.
 
     :raises ActionRefused: if the actor may not place assets or change the objects.
     """
@@ -375,9 +377,10 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
         raise placement.CannotPlace(
             _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
         )
+    manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
     number = 0
     for asset in assets:
-        instance = target.model._default_manager.filter(pk=asset.job.row_key).first()  # noqa: SLF001 - Django's documented API
+        instance = manager.filter(pk=asset.job.row_key).first()
         if instance is None or asset.review_state != "approved":
             continue
         placement.attach(actor=actor, asset=asset, target=instance, field=target.field)

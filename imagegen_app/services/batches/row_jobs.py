@@ -1,7 +1,8 @@
-"""Make a batch's jobs in chunks: rendered, screened, priced, reserved and logged, many at once.
+"""Create a batch's jobs in chunks: render, screen, price, reserve and log many rows at once.
 
-A worker does it between its other steps. The batch's cursor moves in the transaction of its chunk,
-so that a killed worker leaves no row out and makes none twice.
+A worker does this between provider calls. The batch's cursor (`prepared_rows`) moves in the same
+transaction as the jobs of a chunk, so that a killed worker neither skips a row nor creates one
+twice.
 """
 
 from __future__ import annotations
@@ -37,23 +38,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("imagegen.batches")
 
-#: Rows of one transaction.
+#: Rows per transaction.
 CHUNK_SIZE = 500
-#: Faulty rows that a batch remembers by name; the others are counted.
+#: Invalid rows that a batch lists with their reasons; any beyond are only counted.
 MAX_INVALID_ROWS = 100
 
 
 class _AnotherWorker(RuntimeError):
-    """Another worker makes this batch's next rows."""
+    """Another worker is creating this batch's next jobs."""
 
 
 def create_next_jobs() -> bool:
-    """Make the next chunk of some batch; return whether there was one to make."""
-    batch = _next()
+    """Create the next chunk of jobs of the oldest due batch; return whether there was a batch.
+
+    A batch over its budget, or whose rows are refused, is paused.
+    """
+    batch = _next_batch()
     if batch is None:
         return False
     try:
-        _step(batch)
+        _create_chunk(batch)
     except _AnotherWorker:
         return False
     except budgets.OverBudget:
@@ -66,13 +70,16 @@ def create_next_jobs() -> bool:
 
 def has_pending_rows() -> bool:
     """Return whether rows of some batch wait to become jobs."""
-    return _next() is not None
+    return _next_batch() is not None
 
 
 def values_for(
     instance: Model, *, mapping: Mapping[str, str], fixed: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return what a template's variables are for one object."""
+    """Return the values of a template's variables for one object.
+
+    `mapping` maps variables to attribute paths, `fixed` to values; values in `fixed` win.
+    """
     values = {
         name: content_fields.value_at(instance, path) for name, path in mapping.items() if path
     }
@@ -80,20 +87,20 @@ def values_for(
 
 
 def failed_jobs(batch: Batch, *, until: datetime) -> QuerySet[Job]:
-    """Return the jobs that ended without images by then and were not requested again.
+    """Return the jobs that failed until then and have not been requested again.
 
-    A pass that had nothing to work on comes again with the job that failed before it.
+    A pass without an input image is left out: it is requested again with the pass before it.
     """
-    found: QuerySet[Job] = Job.objects.filter(
+    jobs: QuerySet[Job] = Job.objects.filter(
         batch=batch,
         state__in=[JobState.FAILED.value, JobState.EXPIRED.value, JobState.CANCELLED.value],
         finished_at__lte=until,
         replacements__isnull=True,
     ).exclude(error_code=pass_chain.STEP_MISSING)
-    return found
+    return jobs
 
 
-def _next() -> Batch | None:
+def _next_batch() -> Batch | None:
     unprepared = Q(prepared_rows__lt=F("row_count")) & (
         Q(pilot_rows=0) | Q(released_at__isnull=False) | Q(prepared_rows__lt=F("pilot_rows"))
     )
@@ -110,36 +117,36 @@ def _next() -> Batch | None:
     return found
 
 
-def _step(batch: Batch) -> None:
+def _create_chunk(batch: Batch) -> None:
     actor = _actor(batch)
     if batch.rerun_requested_at is not None:
-        _again(batch, actor)
+        _rerun_failed(batch, actor)
     else:
-        _prepare(batch, actor)
+        _create_rows(batch, actor)
 
 
 @use_case()
-def _prepare(batch: Batch, actor: Actor) -> None:
+def _create_rows(batch: Batch, actor: Actor) -> None:
     end = batch.row_count
     if batch.pilot_rows and batch.released_at is None:
         end = min(end, batch.pilot_rows)
     keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + CHUNK_SIZE)]
-    # First of all, so that another worker waits here, and then finds the cursor moved.
+    # Done first, so that another worker waits here and then finds the cursor moved.
     moved = Batch.objects.filter(
         pk=batch.pk, prepared_rows=batch.prepared_rows, paused_at=None
     ).update(prepared_rows=F("prepared_rows") + len(keys))
     if not moved:
         raise _AnotherWorker
-    wanted, faults = _compose(batch, actor, keys)
-    checked = creation.check_requests(actor=actor, job_requests=wanted)
+    job_requests, errors = _compose(batch, actor, keys)
+    checked = creation.check_requests(actor=actor, job_requests=job_requests)
     creation.create_jobs(actor=actor, checked=checked, batch=batch)
     failpoint("batch.create_mid_chunk")
     room = max(0, MAX_INVALID_ROWS - len(batch.invalid_rows))
-    if faults[:room]:
-        Batch.objects.filter(pk=batch.pk).update(invalid_rows=[*batch.invalid_rows, *faults[:room]])
+    if errors[:room]:
+        Batch.objects.filter(pk=batch.pk).update(invalid_rows=[*batch.invalid_rows, *errors[:room]])
     prepared = batch.prepared_rows + len(keys)
     if batch.pilot_rows and batch.released_at is None and prepared >= batch.pilot_rows:
-        # What was made of the pilot goes on; only the rest waits.
+        # The jobs of the pilot continue; only the other rows wait.
         Batch.objects.filter(pk=batch.pk, paused_at=None).update(
             paused_at=clock.now(), pause_reason="pilot"
         )
@@ -151,24 +158,26 @@ def _prepare(batch: Batch, actor: Actor) -> None:
 def _compose(
     batch: Batch, actor: Actor, keys: Sequence[str]
 ) -> tuple[list[JobRequest], list[dict[str, str]]]:
-    """Return the requests of the rows that can become jobs, and why the others cannot."""
+    """Return the requests of the valid rows, and each invalid row with its reason."""
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
-    manager: Any = None if target is None else target.model._default_manager  # noqa: SLF001 - Django's documented API
-    found = {} if manager is None else {str(o.pk): o for o in manager.filter(pk__in=keys)}
-    wanted: list[JobRequest] = []
-    faults: list[dict[str, str]] = []
+    found: dict[str, Any] = {}
+    if target is not None:
+        manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
+        found = {str(o.pk): o for o in manager.filter(pk__in=keys)}
+    job_requests: list[JobRequest] = []
+    errors: list[dict[str, str]] = []
     for key in keys:
         instance = found.get(key)
         if instance is None:
-            faults.append({"row": key, "why": _("It no longer exists.")})
+            errors.append({"row": key, "reason": _("It no longer exists.")})
             continue
         try:
             job_request = _job_request(batch, actor, instance, key)
         except ActionRefused as refusal:
-            faults.append({"row": str(instance)[:120], "why": refusal.reason[:200]})
+            errors.append({"row": str(instance)[:120], "reason": refusal.reason[:200]})
         else:
-            wanted.append(job_request)
-    return wanted, faults
+            job_requests.append(job_request)
+    return job_requests, errors
 
 
 def _job_request(batch: Batch, actor: Actor, instance: Model, key: str) -> JobRequest:
@@ -188,8 +197,8 @@ def _job_request(batch: Batch, actor: Actor, instance: Model, key: str) -> JobRe
     return replace(job_request, idempotency_key=f"{batch.pk}:{key}"[:128])
 
 
-def _again(batch: Batch, actor: Actor) -> None:
-    """Request the next failed rows again, each under the present rules and prices."""
+def _rerun_failed(batch: Batch, actor: Actor) -> None:
+    """Request the next failed jobs again, each under the current rules and prices."""
     if batch.rerun_requested_at is None:
         return
     jobs = list(
@@ -206,21 +215,21 @@ def _again(batch: Batch, actor: Actor) -> None:
         except creation.PromptBlocked:
             continue
         except budgets.OverBudget:
-            _stop_redoing(batch)
+            _stop_rerun(batch)
             raise
         except ActionRefused:
             refused += 1
     if refused == len(jobs):
-        _stop_redoing(batch)
+        _stop_rerun(batch)
 
 
 @use_case(audited=False)
-def _stop_redoing(batch: Batch) -> None:
+def _stop_rerun(batch: Batch) -> None:
     Batch.objects.filter(pk=batch.pk).update(rerun_requested_at=None)
 
 
 def _actor(batch: Batch) -> Actor:
     if batch.requester_id is None:
         return System(batch.actor_id)
-    # Fresh, so that what was taken from the person since holds at once.
+    # Loaded anew, so that a permission withdrawn meanwhile no longer counts.
     return Person(get_user_model().objects.get(pk=batch.requester_id))

@@ -1,4 +1,4 @@
-"""Sign which objects a person selected, so that a page can carry the choice along."""
+"""Signed tokens for the objects that a person selected, passed from page to page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from imagegen_app.services.gateways.content_fields import Target
 
 _SALT = "imagegen.selection"
-_SECONDS = 12 * 3600
+#: How long a token is valid.
+_MAX_AGE_SECONDS = 12 * 3600
 
 
 class InvalidSelection(ActionRefused):
-    """The selection is forged, stale, empty or too large."""
+    """The selection is forged, expired, empty or too large."""
 
-    code = "bad_selection"
+    code = "invalid_selection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +41,36 @@ class Selection:
 
     def objects(self) -> QuerySet[Any]:
         """Return the objects that still exist, in a stable order."""
-        return self.target.model._default_manager.filter(pk__in=self.keys).order_by("pk")  # noqa: SLF001 - Django's documented API
+        manager = self.target.model._default_manager  # noqa: SLF001 - Django's documented API
+        return manager.filter(pk__in=self.keys).order_by("pk")
 
 
 def dumps(*, actor: Actor, target: Target, keys: Iterable[object]) -> str:
-    """Sign a selection.
+    """Return a signed token for a selection; it is valid for this actor only.
 
     :raises InvalidSelection: if it is empty or too large.
     """
-    chosen = [str(key) for key in keys]
-    if not chosen or len(chosen) > MAX_ROWS:
+    selected = [str(key) for key in keys]
+    if not selected or len(selected) > MAX_ROWS:
         raise InvalidSelection(
             _("No images were requested."),
             reason=_("Between 1 and %(most)s objects can be selected, not %(number)s.")
-            % {"most": MAX_ROWS, "number": len(chosen)},
+            % {"most": MAX_ROWS, "number": len(selected)},
             remedy=_("Select fewer objects, or use a filter."),
         )
-    data = {"target": target.path, "keys": chosen, "actor": f"{actor.kind}:{actor.id}"}
+    data = {"target": target.path, "keys": selected, "actor": f"{actor.kind}:{actor.id}"}
     return signing.dumps(data, salt=_SALT, compress=True)
 
 
 def loads(*, actor: Actor, token: str) -> Selection:
-    """Return a signed selection.
+    """Return the selection that a signed token holds.
 
     :raises NotPermitted: if the actor may not request images.
-    :raises InvalidSelection: if it is forged, stale, or another person's.
+    :raises InvalidSelection: if it is forged, expired, or another person's.
     """
     access.require_permission(actor, "request_job")
     try:
-        data: Any = signing.loads(token, salt=_SALT, max_age=_SECONDS)
+        data: Any = signing.loads(token, salt=_SALT, max_age=_MAX_AGE_SECONDS)
         target = content_fields.target_by_path(str(data["target"]))
         keys = tuple(str(key) for key in data["keys"])
         owner = data["actor"]

@@ -26,7 +26,7 @@ def send_asset_created(asset: Asset) -> None:
 
 def send_asset_reviewed(asset: Asset) -> None:
     """Tell that a person decided about an asset."""
-    _after_commit(signals.asset_reviewed, asset_id=asset.pk, review=asset.review_state)
+    _after_commit(signals.asset_reviewed, asset_id=asset.pk, review_state=asset.review_state)
 
 
 def send_placement_created(placement: Placement) -> None:

@@ -1,1 +1,1 @@
-"""From what somebody asks for to a committed job: composed, priced, checked and created."""
+"""Job requests and the jobs made of them: compose, price, check, create, cancel and re-run."""

@@ -1,6 +1,6 @@
-"""Build the jobs that follow a new one: each follow-up pass of each image is a job that waits.
+"""Build the jobs of follow-up passes: each pass of each image is a job that waits for its image.
 
-All of them are requested, priced and reserved with the job that they follow.
+All of them are created, priced and reserved together with the job that they follow.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
-    """Return the jobs that follow each image of a job, in order; they are not stored."""
+    """Return the unsaved jobs of the passes of each image of `root`, in order."""
     root.chain_length = 1 + len(planned) * root.count
-    found: list[Job] = []
-    patience = timedelta(seconds=conf.get().job_deadline_seconds)
+    jobs: list[Job] = []
+    time_per_pass = timedelta(seconds=conf.get().job_deadline_seconds)
     for number in range(root.count if planned else 0):
         before, deadline = root, root.deadline_at
-        for step in planned:
-            estimate = pass_planning.pass_estimate(step, is_last=step is planned[-1])
-            deadline += patience
+        for one in planned:
+            estimate = pass_planning.pass_estimate(one, is_last=one is planned[-1])
+            deadline += time_per_pass
             job = Job(
                 state=JobState.QUEUED.value,
-                operation=step.operation.value,
-                image_model=step.image_model,
+                operation=one.operation.value,
+                image_model=one.image_model,
                 template_version=root.template_version,
                 batch=root.batch,
                 row_key=root.row_key,
@@ -45,12 +45,12 @@ def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
                 requester=root.requester,
                 actor_kind=root.actor_kind,
                 actor_id=root.actor_id,
-                width=step.size.width,
-                height=step.size.height,
+                width=one.size.width,
+                height=one.size.height,
                 count=1,
                 output_format="png",
                 unknown_outcome_policy=root.unknown_outcome_policy,
-                # Nobody takes it up before it is released, or too late to be.
+                # Not claimed before the pass before it has ended, or its deadline has passed.
                 due_at=deadline,
                 deadline_at=deadline,
                 estimated_cost=estimate.total.amount,
@@ -59,13 +59,13 @@ def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
                 priority=root.priority,
                 queue_order=root.queue_order,
             )
-            found.append(job)
+            jobs.append(job)
             before = job
-    return found
+    return jobs
 
 
 def requested_event(job: Job) -> event_log.NewEvent:
-    """Return the event that tells that a pass was requested with its job."""
+    """Return the event that records the request of a follow-up pass."""
     return event_log.NewEvent(
         "job.requested",
         subject=job,
@@ -85,8 +85,8 @@ def requested_event(job: Job) -> event_log.NewEvent:
 
 
 def requested_passes(job: Job) -> tuple[Pass, ...]:
-    """Return the passes that were to follow a job, as they were wished for."""
-    found: list[Pass] = []
+    """Return the follow-up passes that were requested with a job."""
+    passes: list[Pass] = []
     before, number = job, job.image_number or 0
     while True:
         following = (
@@ -95,9 +95,9 @@ def requested_passes(job: Job) -> tuple[Pass, ...]:
             .first()
         )
         if following is None:
-            return tuple(found)
+            return tuple(passes)
         factor = following.width // before.width
-        found.append(
+        passes.append(
             Pass(
                 operation=Operation(following.operation),
                 model=following.image_model.slug,

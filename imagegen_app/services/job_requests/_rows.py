@@ -1,4 +1,4 @@
-"""Build the rows of jobs of requests that were checked, and the events that tell of them."""
+"""Build the rows of jobs from checked requests, and the events that record them."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests import prices
     from imagegen_app.services.job_requests.values import JobRequest
 
-#: Who waits for an image goes before work that nobody watches.
+#: Jobs that a person waits for go before jobs of batches.
 INTERACTIVE_PRIORITY = 10
 BATCH_PRIORITY = 0
 
 
 def priority_of(job_request: JobRequest) -> int:
-    """Return how urgent the job of a job request is; higher goes first."""
+    """Return the priority of the job; higher goes first."""
     return BATCH_PRIORITY if job_request.batch else INTERACTIVE_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
-    """A request that the rules cover, priced and screened: what a job is made of."""
+    """A job request that is granted, priced and screened, ready to become a job."""
 
     job_request: JobRequest
-    #: The rule that covers it, as the log names it.
+    #: The rule that allows it, as the log records it, such as `grant:7`.
     rule: str
-    #: What it may cost, its follow-up passes left out.
+    #: The estimated cost without follow-up passes.
     estimate: prices.Estimate
     screened: tuple[screening.UnsavedVerdict, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
-        """Whether a screener refused it."""
+        """Whether a screener blocked it."""
         return screening.is_blocked(self.screened)
 
 
 def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
-    """Return the jobs of checked requests; they are not stored."""
+    """Return the unsaved jobs of checked requests; blocked and cached ones have ended already."""
     now = clock.now()
-    earlier = cache_hits.find_cached_jobs(
+    cached_jobs = cache_hits.find_cached_jobs(
         [one.job_request for one in checked if not one.is_blocked]
     )
-    next_turns: dict[int, int] = {}
+    next_orders: dict[int, int] = {}
     jobs: list[Job] = []
     for one in checked:
         priority = priority_of(one.job_request)
-        if priority not in next_turns:
-            next_turns[priority] = fair_share.next_queue_order(actor, priority=priority)
+        if priority not in next_orders:
+            next_orders[priority] = fair_share.next_queue_order(actor, priority=priority)
         fingerprint = cache_hits.fingerprint_of(one.job_request)
         jobs.append(
             _row(
@@ -68,48 +68,51 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
                 one,
                 fingerprint=fingerprint,
                 now=now,
-                turn=next_turns[priority],
-                earlier=None if one.is_blocked else earlier.get(fingerprint),
+                queue_order=next_orders[priority],
+                cached=None if one.is_blocked else cached_jobs.get(fingerprint),
             )
         )
-        next_turns[priority] += 1
+        next_orders[priority] += 1
     return jobs
 
 
 def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
-    """Store the images handed in, and return their rows."""
+    """Store the files of a request's input images, and return their unsaved rows."""
     rows: list[JobInput] = []
     pairs = zip(job_request.provider_request.inputs, job_request.input_assets, strict=True)
-    for position, (picture, asset) in enumerate(pairs):
-        extension = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
-        key, sha256 = storage.put("inputs", picture.data, extension=extension)
+    for position, (image, asset) in enumerate(pairs):
+        extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
+        key, sha256 = storage.put("inputs", image.data, extension=extension)
         rows.append(
             JobInput(
                 job=job,
                 position=position,
-                role=picture.role.value,
+                role=image.role.value,
                 asset=asset,
                 sha256=sha256,
                 storage_key=key,
-                media_type=picture.media_type,
-                width=picture.width,
-                height=picture.height,
+                media_type=image.media_type,
+                width=image.width,
+                height=image.height,
             )
         )
     return rows
 
 
 def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.NewEvent]:
-    """Return the events that tell how one request became a job."""
+    """Return the events that record how a request became a job.
+
+    For a row of a batch (`is_row`), verdicts are part of the event instead of events of their own.
+    """
     request = one.job_request.provider_request
     data = _requested_event_data(one.job_request, job=job, rule=one.rule)
-    found: list[event_log.NewEvent] = []
+    new_events: list[event_log.NewEvent] = []
     if is_row:
-        # Ten thousand rows need no event each for what passed.
+        # Ten thousand rows need no separate events for content checks.
         data["screened"] = _outcomes(one.screened)
     else:
-        found += screening.entries(job, one.screened)
-    found.append(
+        new_events += screening.entries(job, one.screened)
+    new_events.append(
         event_log.NewEvent(
             "job.requested",
             subject=job,
@@ -120,20 +123,20 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.Ne
     )
     if one.is_blocked:
         categories = sorted({c for s in one.screened for c in s.decision.categories})
-        found.append(
+        new_events.append(
             event_log.NewEvent("job.blocked", subject=job, job=job, data={"categories": categories})
         )
     elif job.cached_from_id is not None:
-        found.append(
+        new_events.append(
             event_log.NewEvent(
                 "job.cached", subject=job, job=job, data={"earlier": job.cached_from_id}
             )
         )
-    return found
+    return new_events
 
 
 def _outcomes(screened: Sequence[screening.UnsavedVerdict]) -> list[dict[str, str]]:
-    """Return what each screener decided about each part."""
+    """Return each screener's outcome for each part, as event data."""
     return [
         {"screener": one.screener, "part": one.part, "outcome": one.decision.outcome.value}
         for one in screened
@@ -141,7 +144,7 @@ def _outcomes(screened: Sequence[screening.UnsavedVerdict]) -> list[dict[str, st
 
 
 def _requested_event_data(job_request: JobRequest, *, job: Job, rule: str) -> dict[str, object]:
-    """Return what the log keeps of a request."""
+    """Return the data of the event `job.requested`."""
     version = job_request.template_version
     return {
         "operation": job_request.provider_request.operation,
@@ -165,8 +168,8 @@ def _row(
     *,
     fingerprint: str,
     now: datetime,
-    turn: int,
-    earlier: Job | None,
+    queue_order: int,
+    cached: Job | None,
 ) -> Job:
     job_request, request, estimate = one.job_request, one.job_request.provider_request, one.estimate
     state = JobState.QUEUED
@@ -181,7 +184,7 @@ def _row(
             "error_message": "The content check blocked the request.",
             "error_remedy": "Change the prompt or the input image, then try again.",
         }
-    elif earlier is not None:
+    elif cached is not None:
         state = JobState.SUCCEEDED
         ended = {"finished_at": now, "actual_cost": screening_cost}
     return Job(
@@ -209,8 +212,8 @@ def _row(
         fingerprint=fingerprint,
         request_digest=cache_hits.digest_of(job_request, fingerprint=fingerprint),
         idempotency_key=job_request.idempotency_key or None,
-        cached_from=earlier,
-        chain_length=1 if earlier is None else earlier.chain_length,
+        cached_from=cached,
+        chain_length=1 if cached is None else cached.chain_length,
         unknown_outcome_policy=job_request.unknown_outcome_policy,
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
@@ -219,6 +222,6 @@ def _row(
         screening_cost=screening_cost,
         currency=estimate.images.currency,
         priority=priority_of(job_request),
-        queue_order=turn,
+        queue_order=queue_order,
         **ended,
     )

@@ -1,4 +1,4 @@
-"""Tell whether a job request was made before: the same call of the same person, or the same image."""
+"""Find earlier jobs that answer a job request, and the digests by which requests are compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint_of(job_request: JobRequest) -> str:
-    """Return the cache key of a job request with its follow-up passes."""
+    """Return the cache key of a job request, its follow-up passes included."""
     key = fingerprint(
         job_request.provider_request,
         provider=job_request.image_model.provider.slug,
@@ -26,13 +26,13 @@ def fingerprint_of(job_request: JobRequest) -> str:
     )
     if not job_request.passes:
         return key
-    return canonical.digest({"request": key, "passes": [step.key for step in job_request.passes]})
+    return canonical.digest({"request": key, "passes": [one.key for one in job_request.passes]})
 
 
 def digest_of(job_request: JobRequest, *, fingerprint: str = "") -> str:
-    """Return the digest by which a repeated request is told from another one under the same key.
+    """Return the digest that tells a repeated request from another with the same idempotency key.
 
-    `fingerprint` is the job request's, where it is known already.
+    Give the request's `fingerprint` where it is known already.
     """
     return canonical.digest(
         {
@@ -45,19 +45,22 @@ def digest_of(job_request: JobRequest, *, fingerprint: str = "") -> str:
     )
 
 
-def find_cached_jobs(several: Sequence[JobRequest]) -> dict[str, Job]:
-    """Return the newest finished jobs that answered these job requests, by fingerprint; in one query."""
-    fixed = [job_request for job_request in several if not job_request.has_random_seed]
-    if not fixed:
+def find_cached_jobs(job_requests: Sequence[JobRequest]) -> dict[str, Job]:
+    """Return the newest succeeded job for each job request, by fingerprint, with one query.
+
+    Requests with a random seed have none, and neither have jobs with rejected images.
+    """
+    cacheable = [one for one in job_requests if not one.has_random_seed]
+    if not cacheable:
         return {}
-    keys = {fingerprint_of(job_request) for job_request in fixed}
-    chained = {fingerprint_of(job_request) for job_request in fixed if job_request.passes}
-    # A chain answers only if all of it was made.
-    unmade = Job.objects.filter(root=OuterRef("pk")).exclude(state=JobState.SUCCEEDED.value)
-    found = (
+    keys = {fingerprint_of(job_request) for job_request in cacheable}
+    chained = {fingerprint_of(job_request) for job_request in cacheable if job_request.passes}
+    # A chain of passes counts only if all of it succeeded.
+    unfinished = Job.objects.filter(root=OuterRef("pk")).exclude(state=JobState.SUCCEEDED.value)
+    jobs = (
         Job.objects.filter(
             Q(chain_length=1) | Q(fingerprint__in=chained),
-            ~Exists(unmade),
+            ~Exists(unfinished),
             fingerprint__in=keys,
             state=JobState.SUCCEEDED.value,
             cached_from__isnull=True,
@@ -67,4 +70,4 @@ def find_cached_jobs(several: Sequence[JobRequest]) -> dict[str, Job]:
         .exclude(assets__review_state__in=["rejected", "withdrawn"])
         .order_by("created_at")
     )
-    return {job.fingerprint: job for job in found}
+    return {job.fingerprint: job for job in jobs}

@@ -1,4 +1,4 @@
-"""Compose a job request: turn names, values and uploads into one complete, checked request."""
+"""Compose a complete, validated job request from names, values and uploads."""
 
 from __future__ import annotations
 
@@ -62,50 +62,51 @@ def compose(
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
 ) -> JobRequest:
-    """Put a job request together from a template and its values, or from a free prompt.
+    """Return a job request from a template and its variables, or from a free prompt.
 
-    `passes` are the template's unless they are given: `upscale:2:model`, `remove_background:model`.
+    What is not given comes from the template or a default. `passes` are follow-up passes such as
+    `upscale:2:model` or `remove_background:model`.
 
-    :raises InvalidJobRequest: if a part is unknown, missing or does not fit.
+    :raises InvalidJobRequest: if a part is unknown, missing or not valid.
     """
     version = _version(template)
     values = {str(k): v for k, v in (variables or {}).items()}
     rendered, negative = _text(version, values, prompt, negative_prompt)
     image_model = _model(actor, model, version)
-    chosen = _operation(operation, version)
-    resolved = _size(size, version)
+    resolved_operation = _operation(operation, version)
+    resolved_size = _size(size, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
         raise InvalidJobRequest(_("The idempotency key is too long."), field="idempotency_key")
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
-    pictures, assets = _input_images(inputs)
+    input_images, input_assets = _input_images(inputs)
     request = GenerationRequest(
-        operation=chosen,
+        operation=resolved_operation,
         model=image_model.provider_model_name,
         prompt=rendered.text,
-        size=resolved,
+        size=resolved_size,
         count=count if count is not None else (version.count if version else 1),
         negative_prompt=negative,
         seed=_seed(seed, version, row_key),
         quality=quality or (version.quality if version else ""),
         output_format=output_format or "png",
         background=background,
-        inputs=pictures,
+        inputs=input_images,
         parameters=dict(parameters or {}),
     )
     _require_supported(image_model, request)
-    wanted = (version.passes if version else []) if passes is None else passes
+    requested = (version.passes if version else []) if passes is None else passes
     return JobRequest(
         image_model=image_model,
         provider_request=request,
         template_version=version,
         variables={k: str(v) for k, v in values.items()},
         rendered=rendered,
-        input_assets=assets,
+        input_assets=input_assets,
         idempotency_key=idempotency_key,
         batch=batch,
         row_key=row_key,
-        passes=_steps(wanted, resolved),
+        passes=_passes(requested, resolved_size),
         unknown_outcome_policy=policy,
     )
 
@@ -113,7 +114,7 @@ def compose(
 def resolve_model(
     actor: Actor, model: str | ImageModel | None, version: TemplateVersion | None
 ) -> ImageModel:
-    """Return the model that a request is for: the one named, the template's, or the first granted.
+    """Return the model of a request: the given one, the template's, or the first granted one.
 
     :raises InvalidJobRequest: if there is none.
     """
@@ -121,14 +122,14 @@ def resolve_model(
 
 
 def random_seed() -> int:
-    """Return a seed that no one chose."""
+    """Return a random seed."""
     return secrets.randbelow(_LARGEST_SEED)
 
 
 def image_limits() -> ImageLimits:
-    """Return the site's caps on images."""
-    caps = conf.get().images
-    return ImageLimits(max_bytes=caps.max_bytes, max_pixels=caps.max_pixels)
+    """Return the site's limits for input images."""
+    settings = conf.get().images
+    return ImageLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
 
 
 def _version(template: str | PromptTemplate | TemplateVersion | None) -> TemplateVersion | None:
@@ -162,7 +163,7 @@ def _text(
     version: TemplateVersion | None, values: Mapping[str, Any], prompt: str, negative: str
 ) -> tuple[prompts.RenderedPrompt, str]:
     if version is None:
-        text = "".join(c for c in prompt if c in "\n\t" or ord(c) >= 32).strip()  # noqa: PLR2004 - control characters
+        text = "".join(c for c in prompt if c in "\n\t" or c >= " ").strip()
         if len(text) > MAX_PROMPT_CHARS:
             raise InvalidJobRequest(
                 _("The prompt has %(length)s characters; at most %(most)s are accepted.")
@@ -256,11 +257,11 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
     return version.seed
 
 
-def _steps(
-    wanted: Sequence[Mapping[str, Any] | Pass | str], start: Size
+def _passes(
+    requested: Sequence[Mapping[str, Any] | Pass | str], start: Size
 ) -> tuple[PlannedPass, ...]:
     try:
-        return pass_planning.plan_passes(wanted, start=start)
+        return pass_planning.plan_passes(requested, start=start)
     except InvalidPass as error:
         raise InvalidJobRequest(error.reason, field="passes", remedy=error.remedy) from None
 
@@ -272,28 +273,28 @@ def _input_images(
         raise InvalidJobRequest(
             _("At most %(most)s input images are accepted.") % {"most": MAX_INPUTS}, field="inputs"
         )
-    pictures = []
+    images = []
     for upload in inputs:
         data = storage.get(upload.asset.storage_key) if upload.asset else upload.data
         if len(data) > MAX_INPUT_BYTES:
             raise InvalidJobRequest(_("An input image is too large."), field="inputs")
         try:
-            found = inspect(data, limits=image_limits())
+            inspected = inspect(data, limits=image_limits())
         except InvalidImage as error:
             raise InvalidJobRequest(
                 stored_messages.translate_stored(str(error)), field="inputs"
             ) from None
-        pictures.append(
+        images.append(
             ImageInput(
                 role=upload.role,
-                media_type=found.media_type,
+                media_type=inspected.media_type,
                 sha256=hashlib.sha256(data).hexdigest(),
-                width=found.width,
-                height=found.height,
+                width=inspected.width,
+                height=inspected.height,
                 data=data,
             )
         )
-    return tuple(pictures), tuple(u.asset for u in inputs)
+    return tuple(images), tuple(u.asset for u in inputs)
 
 
 def _require_supported(image_model: ImageModel, request: GenerationRequest) -> None:

@@ -1,4 +1,4 @@
-"""Turn requests into authorised, priced, screened and reserved jobs: one, or the many of a batch."""
+"""Create jobs from job requests: authorize, price, screen and reserve, one or many at once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log, stored_messages, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.job_requests import (
-    _follow_ups,
-    _rows,
-    cache_hits,
-    pass_planning,
-    prices,
-)
+from imagegen_app.services.job_requests import _follow_ups, _rows, cache_hits, pass_planning, prices
 from imagegen_app.services.job_requests._rows import CheckedRequest
 from imagegen_app.services.job_requests.values import InvalidPass
 from imagegen_app.services.jobs import batch_counts
@@ -41,13 +35,13 @@ if TYPE_CHECKING:
 
 
 class IdempotencyConflict(ActionRefused):
-    """The key was used before for another request."""
+    """The idempotency key was used before for another request."""
 
     code = "idempotency_conflict"
 
 
 class PromptBlocked(ActionRefused):
-    """A screener refused the job request; `job` holds the verdicts."""
+    """A screener blocked the job request; `job` is the blocked job with the verdicts."""
 
     code = "prompt_blocked"
 
@@ -58,26 +52,26 @@ class PromptBlocked(ActionRefused):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a request would cost, and whether it would be refused as things stand."""
+    """What a request would cost, and whether it would be refused at present."""
 
     job_request: JobRequest
-    #: With its screening and all its follow-up passes.
+    #: The estimate, with content checks and all follow-up passes.
     cost: Cost
     #: None where no budget applies.
     allowance: budgets.Allowance | None = None
-    #: It was answered before and costs nothing.
+    #: Images of an earlier job are reused at no cost.
     is_cached: bool = False
-    #: Why it would be refused, and whom to ask; None if it can be made.
+    #: Why it would be refused, and whom to ask; None if it would not.
     refusal: ActionRefused | None = None
 
     @property
     def is_possible(self) -> bool:
-        """Whether it can be made now, for all that is known before it is screened."""
+        """Whether nothing refuses it before the content checks."""
         return self.refusal is None
 
 
 def offer(*, actor: Actor, job_request: JobRequest) -> Offer:
-    """Return what a request would cost and whether it would be refused, without making it.
+    """Return what a request would cost and whether it would be refused; nothing is written.
 
     :raises NoPrice: if the model's price list has no price for it.
     :raises InvalidPass: if its parts are priced in several currencies.
@@ -93,7 +87,7 @@ def offers(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[Offer]:
     """
     cached = cache_hits.find_cached_jobs(job_requests) if job_requests else {}
     allowances: dict[int, budgets.Allowance | None] = {}
-    refusals: dict[object, ActionRefused | None] = {}
+    grant_refusals: dict[object, ActionRefused | None] = {}
     priced: dict[object, tuple[prices.Estimate, Cost]] = {}
     found: list[Offer] = []
     for job_request in job_requests:
@@ -101,23 +95,23 @@ def offers(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[Offer]:
         if model.pk not in allowances:
             allowances[model.pk] = budgets.allowance(actor, model)
         kind = _kind_of(job_request)
-        if kind not in refusals:
-            refusals[kind] = _grant_refusal(actor, job_request)
-        made = Offer(
+        if kind not in grant_refusals:
+            grant_refusals[kind] = _grant_refusal(actor, job_request)
+        one = Offer(
             job_request=job_request,
             cost=_priced(job_request, priced)[1],
             allowance=allowances[model.pk],
             is_cached=bool(cached) and cache_hits.fingerprint_of(job_request) in cached,
-            refusal=refusals[kind],
+            refusal=grant_refusals[kind],
         )
-        if made.is_possible and not made.is_cached:
-            made = replace(made, refusal=budget_refusal(made.cost, made.allowance))
-        found.append(made)
+        if one.is_possible and not one.is_cached:
+            one = replace(one, refusal=budget_refusal(one.cost, one.allowance))
+        found.append(one)
     return found
 
 
 def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> ActionRefused | None:
-    """Return why an amount does not fit into what is left of a budget; None if it fits."""
+    """Return the refusal of a cost that exceeds the remaining budget; None if it fits."""
     if allowance is None:
         return None
     if allowance.currency != cost.currency:
@@ -125,12 +119,14 @@ def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> ActionRef
     if allowance.remaining >= cost.amount:
         return None
     return budgets.OverBudget(
-        _("This image does not fit into the budget."),
-        reason=_("It would cost %(cost)s %(currency)s; %(left)s %(currency)s remain in the budget.")
+        _("The remaining budget does not cover this job."),
+        reason=_(
+            "It would cost %(cost)s %(currency)s; %(remaining)s %(currency)s remain in the budget."
+        )
         % {
             "cost": format_amount(cost.amount),
             "currency": cost.currency,
-            "left": format_amount(max(allowance.remaining, Decimal(0))),
+            "remaining": format_amount(max(allowance.remaining, Decimal(0))),
         },
         remedy=contact_sentence(),
     )
@@ -145,7 +141,7 @@ def _grant_refusal(actor: Actor, job_request: JobRequest) -> ActionRefused | Non
 
 
 def total_cost(job_request: JobRequest) -> Cost:
-    """Return what a job request is estimated to cost with its screening and all its follow-up passes.
+    """Return the estimated cost of a job request with content checks and all follow-up passes.
 
     :raises NoPrice: if a part of it has no price.
     :raises InvalidPass: if its parts are priced in several currencies.
@@ -156,9 +152,9 @@ def total_cost(job_request: JobRequest) -> Cost:
 def _priced(
     job_request: JobRequest, known: dict[object, tuple[prices.Estimate, Cost]]
 ) -> tuple[prices.Estimate, Cost]:
-    """Return what a job request may cost, its follow-up passes left out and with them.
+    """Return the estimate without follow-up passes, and the total cost with them.
 
-    The rows of a batch are alike but for their words: what costs the same is priced once.
+    `known` caches them: rows of a batch that differ only in their texts are priced once.
     """
     request = job_request.provider_request
     texts = (bool(request.prompt), bool(request.negative_prompt), len(request.inputs))
@@ -166,45 +162,48 @@ def _priced(
     if key not in known:
         estimate = prices.estimate_request(job_request)
         total = estimate.total
-        more = pass_planning.passes_cost(job_request.passes, count=request.count)
-        if more is not None and more.currency != total.currency:
+        passes = pass_planning.passes_cost(job_request.passes, count=request.count)
+        if passes is not None and passes.currency != total.currency:
             raise InvalidPass(_("The passes are priced in several currencies."))
-        if more is not None:
-            total = replace(total, amount=total.amount + more.amount)
+        if passes is not None:
+            total = replace(total, amount=total.amount + passes.amount)
         known[key] = (estimate, total)
     return known[key]
 
 
 def with_form_key(job_request: JobRequest, *, page: str) -> JobRequest:
-    """Return the job request under a key made of the page it was sent from and of what it asks for.
+    """Return the job request with an idempotency key from its page and its content.
 
-    Sent twice from one page, it is one request; changed on the same page, it is another one.
+    `page` is the nonce of a rendered form. Sending the same form twice then makes one job; sending
+    it with other values makes another one.
     """
     if not page:
         return job_request
     return replace(
         job_request,
-        idempotency_key=canonical.digest({"page": page, "wish": cache_hits.digest_of(job_request)}),
+        idempotency_key=canonical.digest(
+            {"page": page, "request": cache_hits.digest_of(job_request)}
+        ),
     )
 
 
 def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
-    """Make a job of a job request, or return the one that its idempotency key made before.
+    """Create a job from a job request, or return the job that its idempotency key created before.
 
-    It is held to the rules and screened first; then job, reservation and events are written in one
+    Rules are checked and screeners asked first; then job, reservation and events are written in one
     transaction. A refusal is recorded in a transaction of its own, since this one is rolled back.
 
-    :raises NotGranted: if the allowlist does not cover it.
+    :raises NotGranted: if no grant covers it.
     :raises NoPrice: if it cannot be priced.
-    :raises OverBudget: if a budget has too little left.
-    :raises PromptBlocked: if a screener refuses it; the job exists, in the state `blocked`.
-    :raises IdempotencyConflict: if its key stands for another request.
+    :raises OverBudget: if a budget has too little remaining.
+    :raises PromptBlocked: if a screener blocks it; the job exists in the state `blocked`.
+    :raises IdempotencyConflict: if its key was used for another request.
     """
-    known = _known(actor, job_request)
-    if known is not None:
-        return known
+    existing = _existing_job(actor, job_request)
+    if existing is not None:
+        return existing
     try:
-        # In no transaction: a screener may be far away.
+        # Outside any transaction: a screener may be a slow remote service.
         job = _create_one(
             actor=actor, checked=check_requests(actor=actor, job_requests=[job_request])
         )
@@ -212,11 +211,11 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
         _record_refusal(actor=actor, job_request=job_request, refusal=refusal)
         raise
     except IntegrityError:
-        # The same key arrived twice at once; the other one won.
-        known = _known(actor, job_request)
-        if known is None:
+        # The same key arrived twice at once, and the other request was first.
+        existing = _existing_job(actor, job_request)
+        if existing is None:
             raise
-        return known
+        return existing
     failpoint("request.after_commit_before_ring")
     if job.state == JobState.BLOCKED:
         raise _blocked(job)
@@ -225,9 +224,9 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
 
 
 def require_grants(actor: Actor, job_request: JobRequest) -> access.GrantDecision:
-    """Hold a job request and each of its follow-up passes to the allowlist; return its own rule.
+    """Require grants for a job request and its follow-up passes; return the request's decision.
 
-    :raises NotGranted: if a part of it is not released for the actor.
+    :raises NotGranted: if a part of it is not granted to the actor.
     """
     decision = access.require_grant(
         actor,
@@ -241,13 +240,13 @@ def require_grants(actor: Actor, job_request: JobRequest) -> access.GrantDecisio
 
 
 def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[CheckedRequest]:
-    """Hold requests to the rules, and then have each of them screened; nothing is written.
+    """Check the grants of requests, price them and have them screened; nothing is written.
 
-    A grant that ends meanwhile is noticed by the worker, which asks for it again.
+    A grant that ends meanwhile is noticed by the worker, which checks it again.
 
-    :raises NotGranted: if the allowlist does not cover one of them.
+    :raises NotGranted: if no grant covers one of them.
     :raises NoPrice: if one cannot be priced.
-    :raises OverBudget: if screening costs, and all of them together do not fit into a budget.
+    :raises OverBudget: if screening costs money, and all together exceed a budget.
     """
     rules: dict[object, str] = {}
     needed: dict[ImageModel, Decimal] = {}
@@ -263,7 +262,7 @@ def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[
         )
         estimates.append(estimate)
     if any(estimate.screening for estimate in estimates):
-        # Screeners are not paid for requests that cannot be.
+        # Screeners are not paid for requests that exceed the budget anyway.
         for model, amount in needed.items():
             budgets.require_budget(actor, model, amount=amount)
     return [
@@ -275,7 +274,7 @@ def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[
 
 
 def _kind_of(job_request: JobRequest) -> object:
-    """Return what the allowlist looks at: requests of one kind are granted or refused together."""
+    """Return what grants depend on: requests of one kind are granted or refused together."""
     model, request = job_request.image_model, job_request.provider_request
     return (model.pk, request.operation, request.size, request.count, job_request.passes)
 
@@ -292,14 +291,14 @@ def _create_one(*, actor: Actor, checked: Sequence[CheckedRequest]) -> Job:
 def create_jobs(
     *, actor: Actor, checked: Sequence[CheckedRequest], batch: Batch | None = None
 ) -> list[Job]:
-    """Write the jobs of checked requests with all that belongs to them, in a dozen statements.
+    """Create the jobs of checked requests with all related rows, in about a dozen statements.
 
-    That is: their follow-up passes, input images, verdicts, events, reservations, what screening
-    cost, and the counts of their batch. Joins the caller's transaction. With `batch`, they are its
-    next rows: the money is told of once for all, and what screeners passed with each request.
+    That is: follow-up passes, input images, verdicts, events, reservations, the cost of screening
+    and the counts of the batch. Joins the caller's transaction. With `batch`, they are its next
+    rows: one event records all reservations, and verdicts are part of the events of the requests.
 
-    :raises OverBudget: if they do not fit into a budget.
-    :raises CurrencyMismatch: if a budget counts in another currency.
+    :raises OverBudget: if they exceed a budget.
+    :raises CurrencyMismatch: if a budget has another currency.
     :raises IntegrityError: if an idempotency key of the actor was used meanwhile.
     """
     if not checked:
@@ -324,8 +323,8 @@ def create_jobs(
         [row for one, job in pairs for row in _rows.build_inputs(one.job_request, job)]
     )
     event_log.record_many(actor, entries)
-    unpaid = [job for job in rows if not job.is_final]
-    budgets.reserve_many(actor=actor, jobs=unpaid, batch=batch)
+    unfinished = [job for job in rows if not job.is_final]
+    budgets.reserve_many(actor=actor, jobs=unfinished, batch=batch)
     for job in jobs:
         budgets.charge_extra(actor=actor, job=job, amount=job.screening_cost, purpose="screening")
     batch_counts.count_new_jobs(rows)
@@ -333,17 +332,17 @@ def create_jobs(
 
 
 def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
-    """Have the site's screeners look at a job request's texts and input images."""
+    """Return the screeners' verdicts on a job request's texts and input images."""
     found = [
         *screening.screen_text(job_request.provider_request.prompt, where="prompt"),
         *screening.screen_text(
             job_request.provider_request.negative_prompt, where="negative_prompt"
         ),
     ]
-    for number, picture in enumerate(job_request.provider_request.inputs, start=1):
+    for number, image in enumerate(job_request.provider_request.inputs, start=1):
         found += screening.screen_image(
-            picture.data,
-            media_type=picture.media_type,
+            image.data,
+            media_type=image.media_type,
             stage="input",
             where=f"input_image:{number}",
         )
@@ -366,10 +365,10 @@ def _record_refusal(*, actor: Actor, job_request: JobRequest, refusal: ActionRef
     )
 
 
-def _known(actor: Actor, job_request: JobRequest) -> Job | None:
-    """Return the job that this actor's key made before.
+def _existing_job(actor: Actor, job_request: JobRequest) -> Job | None:
+    """Return the job that this idempotency key of the actor created before, if there is one.
 
-    :raises IdempotencyConflict: if it was made from another request.
+    :raises IdempotencyConflict: if it was created from another request.
     """
     if not job_request.idempotency_key:
         return None
@@ -389,12 +388,12 @@ def _known(actor: Actor, job_request: JobRequest) -> Job | None:
 
 def _blocked(job: Job) -> PromptBlocked:
     verdict = job.verdicts.filter(outcome="blocked").order_by("pk").first()
-    where = stored_messages.screened_part(verdict.part) if verdict else ""
-    advice = verdict.remedy if verdict else ""
+    part = stored_messages.screened_part(verdict.part) if verdict else ""
+    remedy = verdict.remedy if verdict else ""
     return PromptBlocked(
         _("The content check blocked this request."),
-        reason=_("“%(screener)s” blocked this part: %(where)s.")
-        % {"screener": verdict.screener if verdict else "", "where": where},
-        remedy=f"{advice} {contact_sentence()}".strip(),
+        reason=_("“%(screener)s” blocked this part: %(part)s.")
+        % {"screener": verdict.screener if verdict else "", "part": part},
+        remedy=f"{remedy} {contact_sentence()}".strip(),
         job=job,
     )

@@ -1,7 +1,8 @@
 """Order queued jobs fairly between requesters (start-time fair queueing).
 
-A job's turn is the present one of the queue, or one after the requester's own last waiting job.
-Taken up in the order of turns, requesters alternate however much each of them has asked for.
+A new job's queue order is the lowest one now in the queue, or one more than that of its
+requester's last queued job if that is higher. Workers claim jobs in this order, so that requesters
+alternate however many jobs each of them has.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def next_queue_order(actor: Actor, *, priority: int) -> int:
-    """Return the turn of the next job of an actor; two look-ups by index."""
+    """Return the queue order of the actor's next job of a priority; two indexed queries."""
     waiting = Job.objects.filter(state=JobState.QUEUED.value, priority=priority)
-    present = waiting.order_by("queue_order").values_list("queue_order", flat=True).first()
-    if present is None:
+    lowest = waiting.order_by("queue_order").values_list("queue_order", flat=True).first()
+    if lowest is None:
         return 0
-    account = actor.user.pk if isinstance(actor, Person) else None
+    requester = actor.user.pk if isinstance(actor, Person) else None
     own = (
-        waiting.filter(requester=account)
+        waiting.filter(requester=requester)
         .order_by("-queue_order")
         .values_list("queue_order", flat=True)
         .first()
     )
-    return int(present) if own is None else max(int(present), int(own) + 1)
+    return int(lowest) if own is None else max(int(lowest), int(own) + 1)

@@ -1,4 +1,4 @@
-"""Put the job request of an ended job together once more."""
+"""Compose the job request of an ended job again, for a re-run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
-    """Put the job request of an ended job together again; a random seed stays random.
+    """Return the job request of an ended job, to be requested again; a random seed stays random.
 
-    :raises InvalidJobRequest: if a part no longer fits.
+    :raises InvalidJobRequest: if a part is no longer valid.
     """
     entries = job.inputs.select_related("asset").order_by("position")
     uploads = [
@@ -30,7 +30,7 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         )
         for entry in entries
     ]
-    # A follow-up pass has no words of its own.
+    # A follow-up pass has no prompt.
     version = job.template_version if job.root_id is None else None
     job_request = composition.compose(
         actor=actor,

@@ -1,4 +1,4 @@
-"""Let people steer jobs: cancel, request again, and settle what is uncertain."""
+"""What people can do with jobs: cancel, request again, and resolve an unknown outcome."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Resolution = Literal["close", "send_again", "never_accepted"]
 class JobActionRefused(ActionRefused):
     """The job's state does not allow this."""
 
-    code = "cannot_steer"
+    code = "job_action_refused"
 
 
 def cancel_refusal_reason(actor: Actor, job: Job) -> str:
-    """Say why the actor cannot cancel the job, or return an empty string."""
+    """Return why the actor cannot cancel the job; empty if allowed."""
     if job.is_final:
         return _("The job has ended.")
     if job.cancel_requested_at is not None:
@@ -43,28 +43,27 @@ def cancel_refusal_reason(actor: Actor, job: Job) -> str:
 
 @use_case()
 def cancel(*, actor: Actor, job: Job) -> bool:
-    """Ask for a job's end, and for that of its follow-up passes; return whether all has ended.
+    """Cancel a job with all passes of its chain; return whether all of them have ended.
 
-    A job that waits ends at once, at no cost. A call under way is told to stop where the provider
-    can; where it cannot, the job ends as cancelled with its charge. Whichever of its jobs is named,
-    the whole chain is meant.
+    A queued job ends at once, at no cost. A running call is cancelled at the provider where that
+    is supported; otherwise the job ends as cancelled and is charged.
 
-    :raises JobActionRefused: if it cannot be cancelled.
+    :raises JobActionRefused: if no job of the chain can be cancelled.
     """
     reason = cancel_refusal_reason(actor, job)
-    whole = pass_chain.all_jobs(job)
-    if reason and all(cancel_refusal_reason(actor, one) for one in whole):
+    chain = pass_chain.all_jobs(job)
+    if reason and all(cancel_refusal_reason(actor, one) for one in chain):
         raise JobActionRefused(
             _("The job was not cancelled."), reason=reason, remedy=contact_sentence()
         )
-    ended = [_cancel_one(actor, one) for one in whole if _is_to_end(actor, one)]
+    ended = [_cancel_one(actor, one) for one in chain if _should_cancel(actor, one)]
     if not all(ended):
         wake("drive")
     return all(ended)
 
 
-def _is_to_end(actor: Actor, job: Job) -> bool:
-    # The end of one job ends the passes that wait for it.
+def _should_cancel(actor: Actor, job: Job) -> bool:
+    # Cancelling one job may already have ended the passes that wait for it.
     job.refresh_from_db(fields=["state", "cancel_requested_at"])
     return not cancel_refusal_reason(actor, job)
 
@@ -73,20 +72,20 @@ def _cancel_one(actor: Actor, job: Job) -> bool:
     now = clock.now()
     Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=True).update(cancel_requested_at=now)
     event_log.record(actor, "job.cancel_requested", subject=job, job=job)
-    # A job of unknown outcome stays with its person; all others are taken up at once.
+    # An uncertain job waits for a person; the others become due at once.
     Job.objects.filter(
         pk=job.pk, state__in=[JobState.QUEUED.value, JobState.AWAITING.value]
     ).update(due_at=now, is_held=False)
-    for mine in leases.claim(limit=1, owner=worker_name(), only=job.pk):
-        if mine.state == JobState.QUEUED:
-            transitions.cancel(mine, None, charge=None, actor=actor)
+    for claimed in leases.claim(limit=1, owner=worker_name(), only=job.pk):
+        if claimed.state == JobState.QUEUED:
+            transitions.cancel(claimed, None, charge=None, actor=actor)
             return True
-        leases.postpone(mine, seconds=0)
+        leases.postpone(claimed, seconds=0)
     return Job.objects.filter(pk=job.pk, state=JobState.CANCELLED.value).exists()
 
 
 def rerun_refusal_reason(actor: Actor, job: Job) -> str:
-    """Say why the job cannot be requested again, or return an empty string."""
+    """Return why the actor cannot request the job again; empty if allowed."""
     if not job.is_final or job.state == JobState.SUCCEEDED:
         return _("Only a job that ended without all of its images can be requested again.")
     if job.replacements.exists():
@@ -101,10 +100,10 @@ def rerun_refusal_reason(actor: Actor, job: Job) -> str:
 
 
 def request_again(*, actor: Actor, job: Job) -> Job:
-    """Make a new job of an ended one's job request, under the present rules and prices.
+    """Create a new job from the request of an ended one, under the current rules and prices.
 
-    :raises JobActionRefused: if the job has not ended, or its prompt was erased.
-    :raises ActionRefused: as every request may be.
+    :raises JobActionRefused: if the job cannot be requested again.
+    :raises ActionRefused: as `creation.request_images`.
     """
     reason = rerun_refusal_reason(actor, job)
     if reason:
@@ -115,15 +114,16 @@ def request_again(*, actor: Actor, job: Job) -> Job:
 
 @use_case()
 def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
-    """Settle a job of unknown outcome, by what a person found out or accepts.
+    """Resolve a job of unknown outcome, by what a person found out or accepts.
 
-    `close` ends it and keeps the charge; `send_again` accepts that it may be billed twice;
-    `never_accepted` says that the provider has no trace of it, so that it is sent anew.
+    `close` ends the job and counts the call as billed. `send_again` sends it again and accepts that
+    it may be billed twice. `never_accepted` states that the provider never received the call, and
+    sends it again.
 
-    :raises NotPermitted: if the actor may not.
-    :raises JobActionRefused: if it is no such resolution, the outcome is not unknown, or a worker just
-        looks after it.
-    :raises OverBudget: if a second call does not fit into a budget.
+    :raises NotPermitted: if the actor may not resolve jobs.
+    :raises JobActionRefused: if there is no such resolution, the outcome is known, or a worker is
+        processing the job.
+    :raises OverBudget: if a second call exceeds a budget.
     """
     access.require_permission(actor, "resolve_job")
     if resolution not in get_args(Resolution):
@@ -135,20 +135,20 @@ def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
             _("The job was not changed."), reason=_("Its outcome is already known."), remedy=""
         )
     Job.objects.filter(pk=job.pk, state=JobState.UNCERTAIN.value).update(due_at=clock.now())
-    taken = leases.claim(limit=1, owner=worker_name(), only=job.pk)
-    attempt = leases.live_attempt(taken[0]) if taken else None
-    if not taken or attempt is None:
+    claimed = leases.claim(limit=1, owner=worker_name(), only=job.pk)
+    attempt = leases.live_attempt(claimed[0]) if claimed else None
+    if not claimed or attempt is None:
         raise JobActionRefused(
             _("The job was not changed."),
             reason=_("A worker is processing it right now."),
             remedy=_("Try again in a minute."),
         )
     if resolution == "close":
-        unknown_outcomes.close_uncertain(taken[0], attempt, actor=actor)
+        unknown_outcomes.close_uncertain(claimed[0], attempt, actor=actor)
     elif resolution == "send_again":
-        unknown_outcomes.requeue_at_risk(taken[0], attempt, actor=actor)
+        unknown_outcomes.requeue_at_risk(claimed[0], attempt, actor=actor)
     else:
-        unknown_outcomes.requeue_not_received(taken[0], attempt, actor=actor)
+        unknown_outcomes.requeue_not_received(claimed[0], attempt, actor=actor)
     wake("drive")
 
 

@@ -1,4 +1,4 @@
-"""Plan follow-up passes: find their models, see that these can do it, and price them."""
+"""Plan follow-up passes: find their models, check that they support the passes, and price them."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ if TYPE_CHECKING:
 def plan_passes(
     rows: Sequence[Mapping[str, Any] | passes.Pass | str], *, start: Size
 ) -> tuple[PlannedPass, ...]:
-    """Return the steps that follow an image of that size.
+    """Return the passes for an image of the size `start`, in order, each with its resulting size.
 
-    :raises InvalidPass: if a pass is none, or its model is unknown or cannot do it.
+    :raises InvalidPass: if a pass is not valid, or its model is unknown or does not support it.
     """
     try:
-        wanted = passes.passes_from(rows)
+        requested = passes.passes_from(rows)
     except passes.PassError as error:
         raise InvalidPass(_(error.message) % error.values) from None
-    found: list[PlannedPass] = []
+    planned: list[PlannedPass] = []
     size = start
-    for one in wanted:
+    for one in requested:
         model = ImageModel.objects.filter(slug=one.model).select_related("provider").first()
         if model is None:
             raise InvalidPass(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
-        step = PlannedPass(model, one.operation, one.size_after(size), factor=one.factor)
-        _require_supported(step, start=size)
-        found.append(step)
-        size = step.size
-    return tuple(found)
+        planned_pass = PlannedPass(model, one.operation, one.size_after(size), factor=one.factor)
+        _require_supported(planned_pass, start=size)
+        planned.append(planned_pass)
+        size = planned_pass.size
+    return tuple(planned)
 
 
 def available_passes() -> list[tuple[str, str]]:
-    """Return the passes that usable models can do, as they are written and as they are called."""
+    """Return the passes that usable models support, as pairs of value and label for a form."""
     found: list[tuple[str, str]] = []
     usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
     for model in usable:
         try:
-            able = adapters.capabilities(model).operations
+            supported = adapters.capabilities(model).operations
         except adapters.ProviderNotConfigured:
             continue
         for operation in passes.FOLLOW_UP_OPERATIONS:
-            if operation not in able:
+            if operation not in supported:
                 continue
             for factor in passes.FACTORS if operation is Operation.UPSCALE else (1,):
                 one = passes.Pass(operation=operation, model=model.slug, factor=factor)
@@ -70,48 +70,50 @@ def available_passes() -> list[tuple[str, str]]:
     return sorted(found, key=lambda entry: entry[0].partition(":")[0] != Operation.UPSCALE)
 
 
-def passes_cost(steps: Sequence[PlannedPass], *, count: int) -> Cost | None:
-    """Return what the steps of so many images are estimated to cost; None without any.
+def passes_cost(planned: Sequence[PlannedPass], *, count: int) -> Cost | None:
+    """Return the estimated cost of the passes for `count` images; None without any pass.
 
     :raises NoPrice: if one has no price.
     :raises InvalidPass: if they are priced in several currencies.
     """
     total, currency = Decimal(0), ""
-    for step in steps:
-        cost = pass_estimate(step, is_last=step is steps[-1]).total
+    for one in planned:
+        cost = pass_estimate(one, is_last=one is planned[-1]).total
         if currency and cost.currency != currency:
             raise InvalidPass(_("The passes are priced in several currencies."))
         total, currency = total + cost.amount * count, cost.currency
-    return Cost(amount=total, currency=currency) if steps else None
+    return Cost(amount=total, currency=currency) if planned else None
 
 
-def pass_estimate(step: PlannedPass, *, is_last: bool) -> prices.Estimate:
-    """Return what one image of a step is estimated to cost, with its screening and its caption.
+def pass_estimate(planned: PlannedPass, *, is_last: bool) -> prices.Estimate:
+    """Return the estimated cost of a pass for one image, with content checks.
+
+    Only the last pass (`is_last`) has its image described.
 
     :raises NoPrice: if it has no price.
     """
     return prices.estimate_images(
-        step.image_model, size=step.size, quality="", count=1, is_last=is_last
+        planned.image_model, size=planned.size, quality="", count=1, is_last=is_last
     )
 
 
-def require_pass_grants(actor: Actor, steps: Sequence[PlannedPass]) -> None:
-    """Hold every step to the allowlist.
+def require_pass_grants(actor: Actor, planned: Sequence[PlannedPass]) -> None:
+    """Require a grant for every pass.
 
-    :raises NotGranted: if one is not released for the actor.
+    :raises NotGranted: if one is not granted to the actor.
     """
-    for step in steps:
+    for one in planned:
         access.require_grant(
             actor,
-            image_model=step.image_model,
-            operation=step.operation,
-            size=step.size,
+            image_model=one.image_model,
+            operation=one.operation,
+            size=one.size,
             count=1,
         )
 
 
-def _require_supported(step: PlannedPass, *, start: Size) -> None:
-    picture = ImageInput(
+def _require_supported(planned: PlannedPass, *, start: Size) -> None:
+    image = ImageInput(
         role=InputRole.IMAGE,
         media_type="image/png",
         sha256="",
@@ -120,18 +122,18 @@ def _require_supported(step: PlannedPass, *, start: Size) -> None:
         data=b"",
     )
     request = GenerationRequest(
-        operation=step.operation,
-        model=step.image_model.provider_model_name,
+        operation=planned.operation,
+        model=planned.image_model.provider_model_name,
         prompt="",
-        size=step.size,
+        size=planned.size,
         count=1,
         output_format="png",
-        inputs=(picture,),
+        inputs=(image,),
     )
     try:
-        able = adapters.capabilities(step.image_model)
+        capabilities = adapters.capabilities(planned.image_model)
     except adapters.ProviderNotConfigured as error:
         raise InvalidPass(str(error)) from None
-    complaint = next(validation_errors(request, capabilities=able), None)
+    complaint = next(validation_errors(request, capabilities=capabilities), None)
     if complaint is not None:
-        raise InvalidPass(describe_complaint(step.image_model, complaint))
+        raise InvalidPass(describe_complaint(planned.image_model, complaint))

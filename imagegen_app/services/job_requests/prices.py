@@ -1,4 +1,4 @@
-"""Estimate what a job request will cost; what has no price is not bought."""
+"""Estimate the cost of job requests; without a price, a request is refused."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class NoPrice(ActionRefused):
-    """The model has no price for this request, and what has no price is not bought."""
+    """The model's price list has no price for the request."""
 
     code = "no_price"
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What images may cost, and beside it what having them screened and described may cost."""
+    """The estimated cost of images, of their content checks and of their alternative texts."""
 
     images: Cost
     screening: Decimal = Decimal(0)
@@ -35,17 +35,17 @@ class Estimate:
 
     @property
     def extras(self) -> Decimal:
-        """What is paid to others than the images' provider."""
+        """What is not paid to the images' provider: content checks and alternative texts."""
         return self.screening + self.captioning
 
     @property
     def total(self) -> Cost:
-        """All of it together."""
+        """The images and the extras together."""
         return Cost(amount=self.images.amount + self.extras, currency=self.images.currency)
 
 
 def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int) -> Cost:
-    """Return what so many images of a model are estimated to cost.
+    """Return the estimated cost of `count` images of a model.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
@@ -56,34 +56,34 @@ def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int
     except PriceUnknown as error:
         raise NoPrice(
             _("This image cannot be requested."),
-            reason=_("“%(model)s” has no price for it (%(fault)s).")
-            % {"model": image_model.name, "fault": _(error.why.text) % error.why.values},
+            reason=_("“%(model)s” has no price for it (%(error)s).")
+            % {"model": image_model.name, "error": _(error.why.text) % error.why.values},
             remedy=contact_sentence(),
         ) from None
 
 
 def estimate_request(job_request: JobRequest) -> Estimate:
-    """Return what a job request is estimated to cost with its extras, its follow-up passes left out.
+    """Return the estimated cost of a job request with extras, without follow-up passes.
 
     :raises NoPrice: if the model's price list has no price for it.
     """
     request = job_request.provider_request
-    found = estimate_images(
+    estimate = estimate_images(
         job_request.image_model,
         size=request.size,
         quality=request.quality,
         count=request.count,
         is_last=not job_request.passes,
     )
-    return replace(found, screening=found.screening + screening_before(job_request))
+    return replace(estimate, screening=estimate.screening + screening_before(job_request))
 
 
 def estimate_images(
     image_model: ImageModel, *, size: Size, quality: str, count: int, is_last: bool
 ) -> Estimate:
-    """Return what so many images of a model may cost, with having them screened and described.
+    """Return the estimated cost of `count` images of a model with their extras.
 
-    Only images of the last pass (`is_last`) are described.
+    Only images of the last pass (`is_last`) get suggested alternative texts.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
@@ -96,7 +96,7 @@ def estimate_images(
 
 
 def screening_before(job_request: JobRequest) -> Decimal:
-    """Return what it costs to have a job request's texts and input images screened."""
+    """Return the cost of the content checks of a job request's texts and input images."""
     texts = sum(
         bool(text)
         for text in (

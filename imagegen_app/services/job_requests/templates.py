@@ -1,4 +1,4 @@
-"""Write prompt templates: every change is a new version, and jobs keep pointing at theirs."""
+"""Create and change prompt templates: every change of content is a new version."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SQUARE = Size(1024, 1024)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The content of a version to be."""
+    """The content of a template version that is not stored yet."""
 
     body: str
     negative: str = ""
@@ -43,7 +43,7 @@ class Draft:
     quality: str = ""
     seed_strategy: str = "random"
     seed: int | None = None
-    #: What is done to each image afterwards, in order.
+    #: The follow-up passes of each image, in order.
     passes: Sequence[passes.Pass] = ()
     note: str = ""
 
@@ -52,10 +52,10 @@ class Draft:
 def create(
     *, actor: Actor, name: str, slug: str, draft: Draft, purpose: str = ""
 ) -> PromptTemplate:
-    """Make a template with its first version, published at once.
+    """Create a template with a first version, which is published at once.
 
     :raises NotPermitted: if the actor may not add templates.
-    :raises InvalidRecord: if its text or variables do not fit.
+    :raises InvalidRecord: if the short name is taken, or the draft is not valid.
     """
     access.require_permission(actor, "add_prompttemplate")
     if PromptTemplate.objects.filter(slug=slug).exists():
@@ -68,10 +68,10 @@ def create(
 
 @use_case()
 def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> TemplateVersion:
-    """Add a version and make it the one that new requests use.
+    """Add a version, and make it the one that new requests use.
 
     :raises NotPermitted: if the actor may not change templates.
-    :raises InvalidRecord: if its text or variables do not fit.
+    :raises InvalidRecord: if the draft is not valid.
     """
     if template.versions.exists():
         access.require_permission(actor, "change_prompttemplate")
@@ -135,7 +135,7 @@ def duplicate(*, actor: Actor, template: PromptTemplate) -> PromptTemplate:
 
 @use_case()
 def archive(*, actor: Actor, template: PromptTemplate, archived: bool = True) -> None:
-    """Take a template out of use, or back into it; its versions and jobs stay.
+    """Archive a template, or restore it with `archived=False`; its versions and jobs stay.
 
     :raises NotPermitted: if the actor may not change templates.
     """
@@ -150,7 +150,7 @@ def archive(*, actor: Actor, template: PromptTemplate, archived: bool = True) ->
 
 @use_case()
 def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -> None:
-    """Change what a template is called and said to be for.
+    """Change a template's name and purpose.
 
     :raises NotPermitted: if the actor may not change templates.
     """
@@ -169,9 +169,9 @@ def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -
 
 
 def check(draft: Draft) -> tuple[prompts.Variable, ...]:
-    """Refuse a draft that could not be used, and return its variables.
+    """Validate a draft and return its variables.
 
-    :raises InvalidRecord: with the part and the remedy.
+    :raises InvalidRecord: if it is not valid; `field` names the part.
     """
     try:
         variables = prompts.variables_from(draft.variables)
@@ -215,7 +215,7 @@ def draft_of(version: TemplateVersion) -> Draft:
 
 
 def is_same(one: Draft, other: Draft) -> bool:
-    """Return whether two drafts would make the same images; the note does not count."""
+    """Return whether two drafts have the same content; the note does not count."""
     return _content(one) == _content(other)
 
 
@@ -223,6 +223,6 @@ def _content(draft: Draft) -> tuple[Any, ...]:
     variables = [v.as_dict() for v in prompts.variables_from(draft.variables)]
     model = None if draft.image_model is None else draft.image_model.pk
     rest = (draft.operation, model, draft.size, draft.count, draft.quality)
-    # Forms send line ends of their own.
+    # Browsers send form text with CRLF line ends.
     texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
     return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes))

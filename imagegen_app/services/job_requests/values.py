@@ -1,6 +1,6 @@
-"""Hold what a request is made of: the request, its input images and passes, and what does not fit.
+"""Value classes of a job request, its input images and passes, and the errors of invalid ones.
 
-Values only: nothing here reads a row.
+Nothing here queries the database.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class InvalidJobRequest(ActionRefused):
-    """Something in the job request does not fit; `field` names the part."""
+    """A part of the job request is not valid; `field` names it."""
 
     code = "invalid_job_request"
 
     def __init__(self, reason: str, *, field: str = "", remedy: str = "") -> None:
         super().__init__(
-            _("This request cannot be made."),
+            _("This request is not valid."),
             reason=reason,
             remedy=remedy or _("Change it and try again."),
         )
@@ -38,19 +38,17 @@ class InvalidJobRequest(ActionRefused):
 
 
 class InvalidPass(ActionRefused):
-    """A follow-up pass cannot be made as it is declared."""
+    """A follow-up pass is not valid."""
 
     code = "invalid_pass"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            _("This request cannot be made."), reason=reason, remedy=contact_sentence()
-        )
+        super().__init__(_("This request is not valid."), reason=reason, remedy=contact_sentence())
 
 
 @dataclass(frozen=True, slots=True)
 class InputSource:
-    """An input image: bytes of a file, or an asset of ours."""
+    """An input image: the bytes of an uploaded file, or an existing asset."""
 
     role: InputRole = InputRole.IMAGE
     data: bytes = field(default=b"", repr=False)
@@ -59,24 +57,23 @@ class InputSource:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPass:
-    """One pass that follows: by which model, and the size that comes out."""
+    """A planned follow-up pass: its operation and model, and the size of its image."""
 
     image_model: ImageModel
     operation: Operation
     size: Size
-
     #: How many times larger each side becomes.
     factor: int = 1
 
     @property
     def label(self) -> str:
-        """What the step is called."""
+        """The name of the pass for people."""
         one = passes.Pass(self.operation, self.image_model.slug, self.factor)
         return describe_pass(one, model=self.image_model.name)
 
     @property
     def key(self) -> dict[str, Any]:
-        """What decides the pass's image."""
+        """What the pass's image depends on, as a part of the cache key."""
         return {
             "model": self.image_model.slug,
             "version": self.image_model.version,
@@ -87,35 +84,35 @@ class PlannedPass:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """One complete request, not yet authorised."""
+    """A complete request for a job, not yet authorized or priced."""
 
     image_model: ImageModel
     provider_request: GenerationRequest
     template_version: TemplateVersion | None = None
-    #: The values as the requester gave them, as text.
+    #: The template's variables as the requester gave them, as text.
     variables: Mapping[str, str] = field(default_factory=dict)
-    #: The rendered prompt with its variables' places.
+    #: The rendered prompt and where each variable's value is in it.
     rendered: RenderedPrompt | None = None
-    #: The assets that inputs came from, by position.
+    #: The assets that input images came from, by position; None for uploads.
     input_assets: tuple[Asset | None, ...] = ()
     idempotency_key: str = ""
     batch: Batch | None = None
     row_key: str = ""
-    #: The ended job that this one is requested again for.
+    #: The ended job that this request runs again.
     replaces: Job | None = None
-    #: What is done to each image afterwards.
+    #: The follow-up passes of each image, in order.
     passes: tuple[PlannedPass, ...] = ()
-    #: What to do when the outcome of a call is unknown.
+    #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.
     unknown_outcome_policy: str = "at_most_once"
 
     @property
     def has_random_seed(self) -> bool:
-        """Whether the same job request would give another image each time."""
+        """Whether the provider chooses a seed, so that each call gives another image."""
         return self.provider_request.seed is None
 
 
 def describe_pass(one: passes.Pass, *, model: str = "") -> str:
-    """Return what a pass is called."""
+    """Return the name of a pass for people."""
     if one.operation is Operation.UPSCALE:
         return _("Upscale %(factor)s times with %(model)s") % {
             "factor": one.factor,
@@ -125,8 +122,8 @@ def describe_pass(one: passes.Pass, *, model: str = "") -> str:
 
 
 def describe_part(part: str) -> str:
-    """Return what a part of a request is called; the name of a model's own parameter stays."""
-    known = {
+    """Return the label of a part of a request; a model's own parameter keeps its name."""
+    labels = {
         "operation": _("operation"),
         "count": _("images"),
         "prompt": _("prompt"),
@@ -139,11 +136,11 @@ def describe_part(part: str) -> str:
         "inputs": _("input images"),
         "mask": _("mask"),
     }
-    return known.get(part) or part.replace("_", " ")
+    return labels.get(part) or part.replace("_", " ")
 
 
 def complaint_reason(complaint: Complaint) -> str:
-    """Return in the reader's language why a part of a request does not fit."""
+    """Return in the reader's language why a part of a request is not valid."""
     values = dict(complaint.reason.values)
     if "operation" in values:
         values["operation"] = dict(choices(Operation))[str(values["operation"])]
@@ -151,9 +148,9 @@ def complaint_reason(complaint: Complaint) -> str:
 
 
 def describe_complaint(image_model: ImageModel, complaint: Complaint) -> str:
-    """Say that a model cannot do what is asked of it, in which part, and why."""
-    return _("“%(model)s” does not support this (%(part)s): %(why)s.") % {
+    """Return a sentence: the model does not support the request, in which part, and why."""
+    return _("“%(model)s” does not support this (%(part)s): %(reason)s.") % {
         "model": image_model.name,
         "part": describe_part(complaint.part),
-        "why": complaint_reason(complaint),
+        "reason": complaint_reason(complaint),
     }

@@ -1,1 +1,1 @@
-"""Assets that exist: found, decided about, placed, shown and taken down."""
+"""Existing assets: choose, review, place, deliver, export and take down."""

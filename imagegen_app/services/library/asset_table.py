@@ -1,4 +1,4 @@
-"""Write a list of assets as a table that a spreadsheet opens, and nothing in it computes."""
+"""Export assets as CSV in which no cell can be run as a spreadsheet formula."""
 
 from __future__ import annotations
 
@@ -47,32 +47,34 @@ COLUMNS = (
     "credentials",
     "digital_source_type",
 )
-#: First characters that a spreadsheet takes for a formula; the wide forms count, too.
-_FORMULA = "=+-@\t\r\n\0＝＋－＠"  # noqa: RUF001 - wide forms on purpose
+#: First characters of a cell that make a spreadsheet read a formula, full-width forms included.
+_FORMULA = "=+-@\t\r\n\0＝＋－＠"  # noqa: RUF001 - full-width forms on purpose
 
 
 class TooManyRows(ActionRefused):
-    """More assets than one file takes."""
+    """More assets are selected than `MAX_ROWS`."""
 
     code = "too_many_rows"
 
 
 def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
-    """Return the assets as CSV, one a line, and record that it was made.
+    """Return the assets as CSV, one per line, and record the export in the audit log.
+
+    Costs are left empty for people who may not see them.
 
     :raises NotPermitted: without the permission to export.
     :raises TooManyRows: if there are more than `MAX_ROWS`.
     """
     access.require_permission(actor, "export_audit")
-    number = assets.count()
-    if number > MAX_ROWS:
+    count = assets.count()
+    if count > MAX_ROWS:
         raise TooManyRows(
             _("Nothing was exported."),
             reason=_("%(number)s images are selected; one file can hold %(most)s.")
-            % {"number": number, "most": MAX_ROWS},
+            % {"number": count, "most": MAX_ROWS},
             remedy=_("Narrow the list with its filters and export in parts."),
         )
-    shows_costs = access.has_permission(actor, "view_costs")
+    show_costs = access.has_permission(actor, "view_costs")
     out = io.StringIO()
     out.write("\ufeff")  # so that spreadsheets read it as UTF-8
     table = csv.writer(out)
@@ -85,7 +87,7 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
     ).prefetch_related("placements")
     written = 0
     for asset in rows.iterator(chunk_size=500):
-        table.writerow(escape_formula(cell) for cell in _row(asset, shows_costs=shows_costs))
+        table.writerow(escape_formula(cell) for cell in _row(asset, show_costs=show_costs))
         written += 1
     _record(actor=actor, count=written)
     return out.getvalue()
@@ -97,12 +99,12 @@ def _record(*, actor: Actor, count: int) -> None:
 
 
 def escape_formula(value: object) -> str:
-    """Return a cell that is text for every spreadsheet: what looks like a formula gets an apostrophe."""
+    """Return a cell's text; one that looks like a formula gets an apostrophe in front."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _FORMULA else text
 
 
-def _row(asset: Asset, *, shows_costs: bool) -> Iterable[object]:
+def _row(asset: Asset, *, show_costs: bool) -> Iterable[object]:
     job, model = asset.job, asset.attempt.image_model
     return (
         asset.pk,
@@ -122,8 +124,8 @@ def _row(asset: Asset, *, shows_costs: bool) -> Iterable[object]:
         asset.created_at.isoformat(),
         asset.reviewed_by or "",
         asset.reviewed_at.isoformat() if asset.reviewed_at else "",
-        pass_chain.total_spent(job) if shows_costs else "",
-        job.currency if shows_costs else "",
+        pass_chain.total_spent(job) if show_costs else "",
+        job.currency if show_costs else "",
         "; ".join(
             f"{p.object_label} ({p.field})" for p in asset.placements.all() if p.removed_at is None
         ),

@@ -1,4 +1,4 @@
-"""Hand a chosen asset to a form as a signed token, and take it back with all checks."""
+"""Pass a chosen asset to a form as a signed token, and verify the token when the form is sent."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 _SALT = "imagegen.chosen"
-#: A form may stay open that long.
+#: How long a token is valid: a form may stay open for half a day.
 TOKEN_SECONDS = 12 * 3600
 
 
 class InvalidToken(ActionRefused):
-    """The token is forged, stale, or another person's."""
+    """The token is forged, expired, or another person's."""
 
-    code = "bad_token"
+    code = "invalid_token"
 
 
 @use_case()
 def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: bool = False) -> str:
-    """Accept one's pick: write its alternative text, approve it where one may, return its token.
+    """Choose an asset for a form: set its alternative text, approve it if allowed, return a token.
 
-    Where the site wants a second person, the pick stays pending and cannot be placed before it
-    is approved.
+    Where the site requires a second reviewer, the asset stays pending and cannot be placed until
+    it is approved.
 
-    :raises NotPermitted: if the actor may not place assets.
+    :raises NotPermitted: if the actor may not place assets or see this one.
     :raises AssetNotUsable: if the asset was rejected or withdrawn.
     """
     access.require_permission(actor, "place_asset")
@@ -52,7 +52,9 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
             remedy=_("Choose another one."),
         )
     if alt_text or is_decorative:
-        review.describe(actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative)
+        review.set_alt_text(
+            actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative
+        )
     if asset.review_state == ReviewState.PENDING and not review.refusal_reason(
         actor, asset, ReviewState.APPROVED
     ):
@@ -61,20 +63,20 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
 
 
 class AssetNotUsable(ActionRefused):
-    """The asset is not to be used."""
+    """The asset was rejected or withdrawn."""
 
-    code = "cannot_choose"
+    code = "asset_not_usable"
 
 
 def make_token(*, actor: Actor, asset: Asset) -> str:
-    """Return the signed name of an asset for this actor."""
+    """Return a signed token that names an asset and is valid for this actor only."""
     return signing.dumps({"asset": str(asset.pk), "actor": f"{actor.kind}:{actor.id}"}, salt=_SALT)
 
 
 def asset_from_token(*, actor: Actor, token: str) -> Asset:
     """Return the asset that a token names.
 
-    :raises InvalidToken: if it is forged, stale, or another person's.
+    :raises InvalidToken: if it is forged, expired, or another person's.
     """
     try:
         data: Any = signing.loads(token, salt=_SALT, max_age=TOKEN_SECONDS)
@@ -90,19 +92,19 @@ def asset_from_token(*, actor: Actor, token: str) -> Asset:
 
 
 def usable_assets(actor: Person) -> QuerySet[Asset]:
-    """Return the assets that a person may use: approved ones one may see, and one's own pending ones."""
-    fits = Q(
+    """Return the assets that a person may use: visible approved ones, and their own pending ones."""
+    usable = Q(
         job__requester=actor.user,
         review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
     )
     if access.has_permission(actor, "view_asset"):
-        fits |= Q(review_state=ReviewState.APPROVED.value)
-    found: QuerySet[Asset] = Asset.objects.filter(fits)
-    return found
+        usable |= Q(review_state=ReviewState.APPROVED.value)
+    assets: QuerySet[Asset] = Asset.objects.filter(usable)
+    return assets
 
 
 def require_visible(actor: Actor, asset: Asset) -> None:
-    """Let nobody use an asset that they may not see.
+    """Require that the actor may see the asset.
 
     :raises NotPermitted: if it is another person's, and the actor may not view assets.
     """
@@ -120,5 +122,5 @@ def _invalid_token() -> InvalidToken:
 
 
 def pending_message() -> str:
-    """Say that a pick waits for a second person."""
+    """Return the message that a chosen asset still waits for its review."""
     return _("The image is not approved yet; it can be used once a reviewer has approved it.")

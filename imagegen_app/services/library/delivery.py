@@ -1,11 +1,11 @@
-"""Decide how a file of an asset is reached, and open it for those who may have it.
+"""Build the URLs of an asset's files, and open the files behind them.
 
-Public addresses name a file by its hash and work only while the asset is approved: each request
-asks again, so that withdrawing takes an image down everywhere. Signed addresses show files that are
-not public; they are made for people who were checked, and soon expire.
+Public URLs name a file by its hash and work only while the asset is approved: the state is checked
+at each request, so that withdrawing an image takes it down everywhere. Signed URLs show files that
+are not public; the caller checks the person before it makes one, and it expires soon.
 
-Files are streamed through Django from whatever storage the site uses, a remote one included; the
-storage stays private. Sending visitors on to the storage's own signed addresses is not done yet.
+Files are streamed through Django from the site's storage, which stays private and may be remote.
+Redirects to the storage's own signed URLs are not implemented.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 _SALT = "imagegen.file"
-#: What we serve inline; all else is a download of unknown bytes.
+#: Served inline, by file extension; every other file is a download of unknown type.
 MEDIA_TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
     "webp": "image/webp",
     "avif": "image/avif",
 }
-#: Short, since a withdrawn image must vanish from caches soon.
+#: Short, so that a withdrawn image leaves caches soon.
 PUBLIC_CACHE = "public, max-age=300, must-revalidate"
 PRIVATE_CACHE = "private, max-age=0, must-revalidate"
-#: No signed address lives longer, whatever `SIGNED_URL_SECONDS` says.
+#: Upper limit for the lifetime of signed URLs, whatever `SIGNED_URL_SECONDS` says.
 MAX_SIGNED_URL_SECONDS = 900
 _HASH_CHARS = 64
 
 
 class NoSuchFile(LookupError):
-    """There is no such file, or it may not be shown; which of both is not told."""
+    """There is no such file, or it may not be shown; the two look alike on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file that may be sent, and how; its bytes are not touched before they are wanted."""
+    """A file that may be sent, and its headers; it is opened only when its bytes are needed."""
 
     key: str
     media_type: str
@@ -64,7 +64,7 @@ class Delivery:
     def open(self) -> IO[bytes]:
         """Open the file.
 
-        :raises NoSuchFile: if the storage has lost it.
+        :raises NoSuchFile: if the storage does not have it.
         """
         try:
             file: IO[bytes] = storage.image_storage().open(self.key, "rb")
@@ -75,7 +75,7 @@ class Delivery:
     def size(self) -> int:
         """Return the file's length in bytes.
 
-        :raises NoSuchFile: if the storage has lost it.
+        :raises NoSuchFile: if the storage does not have it.
         """
         try:
             return storage.image_storage().size(self.key)
@@ -84,17 +84,17 @@ class Delivery:
 
 
 def public_url(file: Asset | Rendition) -> str:
-    """Return the public address of a file; it works only while its asset is approved."""
+    """Return the public URL of a file; it works only while its asset is approved."""
     return reverse("imagegen:file", args=[_name(file.sha256, file.storage_key)])
 
 
 def preview_url(asset: Asset, *, width: int = 320) -> str:
-    """Return a signed address of the rendition that fits a width, for people who may see it."""
+    """Return a signed URL of the rendition for a width in pixels; check the person first."""
     return signed_url(best_rendition(asset, width=width) or asset)
 
 
 def signed_url(file: Asset | Rendition) -> str:
-    """Return a signed address of a file; whoever holds it sees the file until it expires."""
+    """Return a signed URL of a file; whoever has it sees the file until it expires."""
     name = _name(file.sha256, file.storage_key)
     return reverse(
         "imagegen:signed_file", args=[_sign(name, kind="inline", key=file.storage_key), name]
@@ -103,7 +103,7 @@ def signed_url(file: Asset | Rendition) -> str:
 
 @use_case()
 def original_url(*, actor: Actor, asset: Asset) -> str:
-    """Return a signed address that downloads the provider's own bytes, and record it.
+    """Return a signed URL that downloads the provider's original bytes, and record the download.
 
     :raises NotPermitted: without the permission to download originals.
     """
@@ -124,16 +124,22 @@ def original_url(*, actor: Actor, asset: Asset) -> str:
 def best_rendition(
     asset: Asset, *, width: int, formats: Iterable[str] = ("webp", "jpeg")
 ) -> Rendition | None:
-    """Return the smallest rendition that is at least as wide, or the widest there is."""
+    """Return the smallest rendition at least as wide as `width` pixels, or else the widest.
+
+    None where the asset has no rendition in these formats.
+    """
     wanted = set(formats)
-    found = sorted((r for r in asset.renditions.all() if r.format in wanted), key=lambda r: r.width)
-    return next((r for r in found if r.width >= width), found[-1] if found else None)
+    candidates = sorted(
+        (r for r in asset.renditions.all() if r.format in wanted), key=lambda r: r.width
+    )
+    widest = candidates[-1] if candidates else None
+    return next((r for r in candidates if r.width >= width), widest)
 
 
 def open_public(name: str) -> Delivery:
-    """Find a file of an approved asset; asked again at every request, in two queries at most.
+    """Find the file that a public URL names, with at most two queries.
 
-    :raises NoSuchFile: if there is none, or it may not be shown.
+    :raises NoSuchFile: if there is none, or its asset is not approved.
     """
     sha256, extension = _split(name)
     rendition = (
@@ -150,19 +156,19 @@ def open_public(name: str) -> Delivery:
 
 
 def open_signed(token: str, name: str) -> Delivery:
-    """Find the file that a signed address names; no query, since the signature says it all.
+    """Find the file that a signed URL names; no query is needed, since the token holds everything.
 
-    :raises NoSuchFile: if the address is forged, expired or for another file.
+    :raises NoSuchFile: if the token is forged, expired or for another file.
     """
     _split(name)
     try:
         data: Any = signing.loads(
             token, salt=_SALT, max_age=min(conf.get().signed_url_seconds, MAX_SIGNED_URL_SECONDS)
         )
-        signed, kind, key = str(data["name"]), str(data["kind"]), str(data["key"])
+        signed_name, kind, key = str(data["name"]), str(data["kind"]), str(data["key"])
     except (signing.BadSignature, KeyError, TypeError):
         raise NoSuchFile from None
-    if not hmac.compare_digest(signed.encode(), name.encode()):
+    if not hmac.compare_digest(signed_name.encode(), name.encode()):
         raise NoSuchFile
     return _delivery(key, name, is_attachment=kind != "inline", cache=PRIVATE_CACHE)
 

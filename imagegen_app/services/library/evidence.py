@@ -1,4 +1,4 @@
-"""Pack all that proves one image's story into a file that needs neither this site nor us."""
+"""Build a ZIP file that proves the origin of one image and can be verified without this site."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _README = """Evidence for one image
 ======================
 
-master.*          the published file, with its marks and signed Content Credentials
-original.*        the bytes as the provider gave them
-events.jsonl      every audit event about the image and the request behind it, one a line
+master.*          the published file, with its AI marking and signed Content Credentials
+original.*        the bytes as the provider sent them
+events.jsonl      every audit event about the image and the job behind it, one per line
 events.proofs.jsonl
-                  the log's signed checkpoint, and for each event its place and inclusion proof
-story.json        the facts in short: who, when, which model and version, cost, review, placements
+                  the log's signed checkpoint, and for each event its position and inclusion proof
+summary.json      the main facts: who, when, which model and version, cost, review, placements
 MANIFEST.json     the SHA-256 of every file here
 
 How to verify without the site
@@ -42,23 +42,23 @@ How to verify without the site
 3. For each line of events.jsonl: SHA-256 over the byte 0x00 followed by the line (without its end)
    gives the leaf that events.proofs.jsonl names; the proof leads from it to the root in the
    checkpoint (RFC 9162, section 2.1.3).
-4. Check the checkpoint's signature with the verifier key that stands beside it (C2SP signed note,
+4. Check the checkpoint's signature with the verifier key beside it (C2SP signed note,
    Ed25519), and compare that key with the one the site published elsewhere.
 
-Personal texts such as the prompt are not in the events: only salted commitments to them.
+Personal texts such as the prompt are not in the events, only salted commitments to them.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class EvidencePack:
-    """An evidence file, ready to be sent."""
+    """A ZIP file with its file name."""
 
     name: str
     data: bytes
 
 
 def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
-    """Return the evidence for one asset as a ZIP file, and record that it was made.
+    """Return the evidence for one asset as a ZIP file, and record the export in the audit log.
 
     :raises NotPermitted: without the permission to export the log.
     :raises CannotExport: if the log is damaged.
@@ -70,17 +70,17 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         f"original.{_extension(asset.original_storage_key)}": storage.get(
             asset.original_storage_key
         ),
-        "story.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
+        "summary.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
     }
     with tempfile.TemporaryDirectory() as folder:
-        made = log_export.export(
+        exported = log_export.export(
             actor,
             out=Path(folder) / "events.jsonl",
             selection=log_export.ExportFilter(job=asset.job_id),
         )
-        files["events.jsonl"] = made.bodies.read_bytes()
-        files["events.proofs.jsonl"] = made.proofs.read_bytes()
+        files["events.jsonl"] = exported.bodies.read_bytes()
+        files["events.proofs.jsonl"] = exported.proofs.read_bytes()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     files["MANIFEST.json"] = json.dumps(hashes, indent=2).encode()
     out = io.BytesIO()
@@ -105,9 +105,9 @@ def _record(*, actor: Actor, asset: Asset, digest: str) -> None:
 
 def _facts(asset: Asset) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
-    through = pass_chain.jobs_leading_to(job)
+    passes = pass_chain.jobs_leading_to(job)
     version = job.template_version
-    found = inspection.inspect_stored(asset)
+    inspected = inspection.inspect_stored(asset)
     return {
         "asset": str(asset.pk),
         "job": str(job.pk),
@@ -127,16 +127,16 @@ def _facts(asset: Asset) -> dict[str, object]:
                 "model_version": one.image_model.version,
                 "cost": None if one.actual_cost is None else f"{one.actual_cost} {one.currency}",
             }
-            for one in through
+            for one in passes
         ],
         "seed": asset.seed,
         "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",
         "sha256": asset.sha256,
         "original_sha256": asset.original_sha256,
         "digital_source_type": asset.digital_source_type,
-        "credentials": found.credentials.state,
-        "c2pa_signer": found.credentials.signer,
-        "file_unchanged": found.is_unchanged,
+        "credentials": inspected.credentials.state,
+        "c2pa_signer": inspected.credentials.signer,
+        "file_unchanged": inspected.is_unchanged,
         "verdicts": [
             {
                 "screener": v.screener,
@@ -144,7 +144,7 @@ def _facts(asset: Asset) -> dict[str, object]:
                 "part": v.part,
                 "outcome": v.outcome,
             }
-            for v in Verdict.objects.filter(job__in=through).order_by("pk")
+            for v in Verdict.objects.filter(job__in=passes).order_by("pk")
         ],
         "review_state": asset.review_state,
         "reviewed_at": None if asset.reviewed_at is None else asset.reviewed_at.isoformat(),

@@ -1,4 +1,4 @@
-"""Read stored files again and say what their marks tell."""
+"""Read the AI marking in an image file: its Content Credentials (C2PA) and XMP fields."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a file says about itself."""
+    """What the marking in a file says, and whether the file is unchanged."""
 
     credentials: ContentCredentials
     marks: ReadXmpFields
-    #: Whether the stored bytes still hash to what was recorded; None for a stranger's file.
+    #: Whether the stored bytes still have the recorded hash; None for a file that is not ours.
     is_unchanged: bool | None = None
 
     @property
     def is_intact(self) -> bool:
-        """Whether the file is as it was signed, and as we recorded it."""
+        """Whether the signature is valid and the stored bytes are unchanged."""
         return self.credentials.state in {"valid", "trusted"} and self.is_unchanged is not False
 
     @property
     def summary(self) -> str:
-        """The state of the credentials in a few plain words."""
+        """The state of the Content Credentials in a few words, in the reader's language."""
         signer = self.credentials.signer
         if self.is_unchanged is False:
             return _("the stored file was changed")
@@ -48,7 +48,10 @@ class Inspection:
 
 
 def inspect_bytes(data: bytes, media_type: str) -> Inspection:
-    """Read the marks of any file."""
+    """Read the marking of any image file.
+
+    Without a readable signing certificate, the site's trust anchors are left out.
+    """
     try:
         anchors = signing_identity().trust_anchors
     except CertificateUnreadable:
@@ -60,7 +63,7 @@ def inspect_bytes(data: bytes, media_type: str) -> Inspection:
 
 
 def inspect_stored(asset: Asset) -> Inspection:
-    """Read the marks of an asset's published master.
+    """Read the marking of an asset's published file, and compare its hash.
 
     :raises StorageFailed: if the file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Say what a page needs to show an asset: sources, sizes, words; and find the asset behind a field."""
+"""Build the data of an asset's `<picture>` element, and find the asset placed in a field."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Rendition
 
-#: Best first; browsers take the first that they can.
+#: Best first: a browser uses the first `<source>` that it supports.
 _MODERN = (("avif", "image/avif"), ("webp", "image/webp"))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One `<source>`: a media type and its files by width."""
+    """One `<source>` element: a media type and its `srcset`."""
 
     media_type: str
     srcset: str
@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that a `<image>` needs."""
+    """The data of a `<picture>` element with its `<img>`."""
 
     sources: tuple[Source, ...]
     url: str
@@ -45,10 +45,10 @@ class Picture:
 
 
 def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> Picture | None:
-    """Return the image of an asset, or None where it may not be shown.
+    """Return the picture of an asset, or None if the asset is not approved.
 
-    With `preview`, addresses are signed, and unapproved assets are shown too: only for people who
-    were checked.
+    With `preview`, URLs are signed and unapproved assets are shown too; the caller must have
+    checked that the person may see the asset. `alt` replaces the asset's own alternative text.
     """
     if not preview and asset.review_state != ReviewState.APPROVED.value:
         return None
@@ -69,27 +69,27 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
     )
 
 
-def image_url(asset: Asset, *, width: int, format: str) -> str:  # noqa: A002 - the word of the tag
-    """Return the public address of the rendition that fits, or nothing where it may not be shown."""
+def image_url(asset: Asset, *, width: int, format: str) -> str:  # noqa: A002 - as in the tag
+    """Return the public URL of the best rendition; empty if the asset is not approved."""
     if asset.review_state != ReviewState.APPROVED.value:
         return ""
-    found = delivery.best_rendition(asset, width=width, formats=(format,))
-    return delivery.public_url(found or asset)
+    rendition = delivery.best_rendition(asset, width=width, formats=(format,))
+    return delivery.public_url(rendition or asset)
 
 
 def label_text(asset: Asset) -> str:
-    """Return the words of the visible label."""
+    """Return the text of the AI label that visitors see."""
     if asset.digital_source_type == GENERATED:
         return _("AI generated")
     return _("AI modified")
 
 
 def placed_asset(target: Model, field: str) -> Asset | None:
-    """Return the asset that stands in an object's field, while the field still holds it.
+    """Return the asset placed in an object's field; None if the field now holds something else.
 
-    :raises FieldDoesNotExist: if the object has no such field; a label must not vanish silently.
+    :raises FieldDoesNotExist: if there is no such field: an AI label must not vanish silently.
     """
-    value = _held(target, field)
+    value = _stored_value(target, field)
     if target.pk is None or not value:
         return None
     placement = (
@@ -108,36 +108,38 @@ def placed_asset(target: Model, field: str) -> Asset | None:
 
 
 def placed_assets(targets: Iterable[Model], field: str) -> dict[str, Asset | None]:
-    """Return what stands in a field of several objects of one model, by key, in one query.
+    """Return the assets placed in a field of several objects of one model, with one query.
+
+    The keys are the objects' primary keys as text; None where no asset is placed.
 
     :raises FieldDoesNotExist: if the objects have no such field.
     """
-    all_of_them = list(targets)
-    found = {str(t.pk): _held(t, field) for t in all_of_them}
-    standing_here: dict[str, Asset | None] = dict.fromkeys(found)
-    if not any(found.values()):
-        return standing_here
-    standing = (
+    objects = list(targets)
+    values = {str(o.pk): _stored_value(o, field) for o in objects}
+    assets: dict[str, Asset | None] = dict.fromkeys(values)
+    if not any(values.values()):
+        return assets
+    placements = (
         Placement.objects.active()
         .filter(
-            content_type=ContentType.objects.get_for_model(all_of_them[0]),
-            object_id__in=[key for key, value in found.items() if value],
+            content_type=ContentType.objects.get_for_model(objects[0]),
+            object_id__in=[key for key, value in values.items() if value],
             field=field,
         )
         .select_related("asset")
         .order_by("pk")
     )
-    standing_here.update(
-        {p.object_id: p.asset for p in standing if found[p.object_id] == p.placed_value}
+    assets.update(
+        {p.object_id: p.asset for p in placements if values[p.object_id] == p.placed_value}
     )
-    return standing_here
+    return assets
 
 
-def _held(target: Model, field: str) -> str:
-    """Return what a field holds as a placement writes it down: a file's name, or a key."""
+def _stored_value(target: Model, field: str) -> str:
+    """Return a field's value as `Placement.placed_value` holds it: a file name or primary key."""
     column = target._meta.get_field(field)  # noqa: SLF001 - Django's documented API
-    held = getattr(target, str(getattr(column, "attname", field)), None)
-    return str(getattr(held, "name", held) or "")
+    value = getattr(target, str(getattr(column, "attname", field)), None)
+    return str(getattr(value, "name", value) or "")
 
 
 def _url(file: Asset | Rendition, preview: bool) -> str:

@@ -1,4 +1,4 @@
-"""Put an asset into content, and take it out again."""
+"""Place assets in the fields of a site's objects, remove them, and record both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CannotPlace(ActionRefused):
 
 @use_case()
 def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> Placement:
-    """Put an approved asset into an image field, or a relation to assets, and remember it.
+    """Put an approved asset into an image field or a foreign key to assets, and record it.
 
     An image field gets a copy of the signed master under its own `upload_to` and storage.
 
@@ -66,20 +66,22 @@ def record_placement(
     previous: str = "",
     value: str | None = None,
 ) -> Placement:
-    """Remember a placement that a form or a plugin has made.
+    """Record a placement that a form or a plugin has already saved.
 
-    `value` says what stands there, where `field` is no field of the model but a place of a plugin.
+    An active placement of the same asset and value is returned as it is; others in the same field
+    are removed. `previous` is the field's value before. `value` is the value now; it is needed
+    only where `field` names a slot of a plugin instead of a model field.
 
     :raises NotPermitted: if the actor may not place assets.
     """
     access.require_permission(actor, "place_asset")
     kind = ContentType.objects.get_for_model(target)
-    held = _value(target, field) if value is None else value
-    standing = Placement.objects.active().filter(
+    placed_value = _value(target, field) if value is None else value
+    active = Placement.objects.active().filter(
         content_type=kind, object_id=str(target.pk), field=field
     )
-    for old in standing:
-        if old.asset_id == asset.pk and old.placed_value == held:
+    for old in active:
+        if old.asset_id == asset.pk and old.placed_value == placed_value:
             return old
         _remove(actor, old)
     placement = Placement.objects.create(
@@ -90,7 +92,7 @@ def record_placement(
         object_label=str(target)[:200],
         placed_by=actor.user if isinstance(actor, Person) else None,
         previous_value=previous[:300],
-        placed_value=held[:300],
+        placed_value=placed_value[:300],
     )
     event_log.record(
         actor,
@@ -112,10 +114,10 @@ def record_placement(
 
 @use_case()
 def detach(*, actor: Actor, placement: Placement) -> None:
-    """Take an asset out of content and put back what the field held before.
+    """Remove a placement and restore the value that the field had before.
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
-    :raises CannotPlace: if the content was changed since.
+    :raises CannotPlace: if it is removed already, or the field holds another value now.
     """
     access.require_permission(actor, "place_asset")
     if placement.removed_at is not None:
@@ -142,19 +144,20 @@ def detach(*, actor: Actor, placement: Placement) -> None:
 
 @use_case()
 def remove_all_from(*, actor: Actor, target: models.Model) -> int:
-    """Record that content was deleted, and so are its placements; return how many."""
+    """End all placements of an object that is deleted; return how many."""
     kind = ContentType.objects.get_for_model(target)
-    standing = Placement.objects.active().filter(content_type=kind, object_id=str(target.pk))
-    found = list(standing.select_related("asset__job"))
-    for placement in found:
+    active = Placement.objects.active().filter(content_type=kind, object_id=str(target.pk))
+    placements = list(active.select_related("asset__job"))
+    for placement in placements:
         _remove(actor, placement)
-    return len(found)
+    return len(placements)
 
 
 def _remove(actor: Actor, placement: Placement) -> None:
     Placement.objects.filter(pk=placement.pk, removed_at__isnull=True).update(
         removed_at=clock.now()
     )
+    kind = placement.content_type
     event_log.record(
         actor,
         "placement.removed",
@@ -162,7 +165,7 @@ def _remove(actor: Actor, placement: Placement) -> None:
         job=placement.asset.job,
         asset=placement.asset,
         data={
-            "target": f"{placement.content_type.app_label}.{placement.content_type.model}:{placement.object_id}",
+            "target": f"{kind.app_label}.{kind.model}:{placement.object_id}",
             "field": placement.field,
             "placement": placement.pk,
         },
@@ -203,8 +206,8 @@ def _column(target: models.Model, field: str) -> Any:
             reason=_("“%(field)s” is not a valid field.") % {"field": field[:40]},
             remedy=_("Name one of its image fields."),
         ) from None
-    to_asset = isinstance(column, models.ForeignKey) and column.related_model is Asset
-    if not isinstance(column, models.FileField) and not to_asset:
+    is_asset_relation = isinstance(column, models.ForeignKey) and column.related_model is Asset
+    if not isinstance(column, models.FileField) and not is_asset_relation:
         raise CannotPlace(
             _("The image was not placed."),
             reason=_("“%(field)s” is not an image field.") % {"field": field[:40]},

@@ -1,4 +1,4 @@
-"""Decide whether an asset may be shown, and take it back."""
+"""Review assets: approve, reject or withdraw them, and set their alternative texts."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ _EVENTS = {
 
 
 class WrongReviewState(ActionRefused):
-    """The asset's review does not allow this decision."""
+    """The asset's review state does not allow this decision."""
 
     code = "wrong_review_state"
 
 
 class SelfApprovalForbidden(ActionRefused):
-    """Nobody approves an image of their own."""
+    """The requester of an image may not approve it: the site requires a second reviewer."""
 
     code = "self_approval_forbidden"
 
 
 @use_case()
 def approve(*, actor: Actor, asset: Asset, note: str = "") -> None:
-    """Let an asset be placed in published content.
+    """Approve an asset, so that it may be placed and shown to the public.
 
     :raises NotPermitted: if the actor may not approve.
-    :raises SelfApprovalForbidden: if the actor requested it, and the site wants a second person.
+    :raises SelfApprovalForbidden: if the actor requested it, and a second reviewer is required.
     :raises WrongReviewState: if it is approved already.
     """
     _decide(actor, asset, ReviewState.APPROVED, note)
@@ -52,9 +52,9 @@ def approve(*, actor: Actor, asset: Asset, note: str = "") -> None:
 
 @use_case()
 def reject(*, actor: Actor, asset: Asset, note: str = "") -> None:
-    """Keep an asset out of content.
+    """Reject an asset, so that it cannot be placed.
 
-    :raises NotPermitted: if the actor may not decide.
+    :raises NotPermitted: if the actor may not review.
     :raises WrongReviewState: if it was decided already.
     """
     _decide(actor, asset, ReviewState.REJECTED, note)
@@ -62,17 +62,17 @@ def reject(*, actor: Actor, asset: Asset, note: str = "") -> None:
 
 @use_case()
 def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> None:
-    """Take an approved asset back: it is no longer served, wherever it stands.
+    """Withdraw an approved asset: its public URLs stop working at once.
 
-    :raises NotPermitted: if the actor may not decide.
+    :raises NotPermitted: if the actor may not review.
     :raises WrongReviewState: if it is not approved.
     """
     _decide(actor, asset, ReviewState.WITHDRAWN, note)
 
 
 @use_case()
-def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool = False) -> None:
-    """Write an asset's alternative text, or say that it is decoration.
+def set_alt_text(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool = False) -> None:
+    """Set an asset's alternative text, or mark it as decorative.
 
     :raises NotPermitted: if the actor neither requested it nor may change assets.
     """
@@ -98,14 +98,14 @@ def describe(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bool =
 
 
 def refusal_reason(actor: Actor, asset: Asset, target: ReviewState) -> str:
-    """Say why the actor cannot decide so, or return an empty string."""
+    """Return why the actor may not set this review state; empty if allowed."""
     own = _is_own(actor, asset)
-    alone = (
+    may_review_own = (
         own
         and not conf.get().require_second_reviewer
         and access.has_permission(actor, "approve_own_asset")
     )
-    if not access.has_permission(actor, "approve_asset") and not alone:
+    if not access.has_permission(actor, "approve_asset") and not may_review_own:
         return _("You do not have permission to review images.")
     if target not in REVIEW_TRANSITIONS[ReviewState(asset.review_state)]:
         return _("The image's review state: %(state)s.") % {
@@ -122,9 +122,10 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
     locked = Asset.objects.select_for_update().select_related("job").get(pk=asset.pk)
     reason = refusal_reason(actor, locked, target)
     if reason:
-        legal = target in REVIEW_TRANSITIONS[ReviewState(locked.review_state)]
-        kind = SelfApprovalForbidden if legal and _is_own(actor, locked) else WrongReviewState
-        raise kind(_("The image was not changed."), reason=reason, remedy=contact_sentence())
+        is_transition = target in REVIEW_TRANSITIONS[ReviewState(locked.review_state)]
+        is_self_approval = is_transition and _is_own(actor, locked)
+        error = SelfApprovalForbidden if is_self_approval else WrongReviewState
+        raise error(_("The image was not changed."), reason=reason, remedy=contact_sentence())
     locked.review_state = target.value
     locked.reviewed_at = clock.now()
     locked.reviewed_by = actor.user if isinstance(actor, Person) else None

@@ -1,4 +1,4 @@
-"""Tell an image's story in a few sentences."""
+"""Summarize how an image came about in a few sentences for people."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 
 def summarize(reader: Person, asset: Asset) -> list[str]:
-    """Return who asked for it, what made it, what it cost, who judged it, and its label."""
-    job, asked = asset.job, pass_chain.root_job(asset.job)
+    """Return sentences on requester, model, passes, cost, content checks, review and AI label.
+
+    The cost is named only to the requester and to people who may see costs.
+    """
+    job, root = asset.job, pass_chain.root_job(asset.job)
     lines = [
-        _("Requested by %(who)s on %(day)s from %(what)s.")
+        _("Requested by %(requester)s on %(day)s from %(source)s.")
         % {
-            "who": display_name(asked.requester, asked.actor_id),
-            "day": asked.created_at.strftime("%Y-%m-%d %H:%M"),
-            "what": _("the template “%(t)s”") % {"t": job.template_version}
+            "requester": display_name(root.requester, root.actor_id),
+            "day": root.created_at.strftime("%Y-%m-%d %H:%M"),
+            "source": _("the template “%(template)s”") % {"template": job.template_version}
             if job.template_version
             else _("a free prompt"),
         },
@@ -38,22 +41,22 @@ def summarize(reader: Person, asset: Asset) -> list[str]:
     ]
     if asset.attempt.revised_prompt:
         lines.append(_("The provider reworded the prompt before it made the image."))
-    if asked != job:
-        lines.append(_("It went through these passes: %(steps)s.") % {"steps": _steps(job)})
+    if root != job:
+        lines.append(_("It went through these passes: %(passes)s.") % {"passes": _passes(job)})
     if access.has_permission(reader, "view_costs") or job.requester_id == reader.user.pk:
         lines.append(
-            _("The job cost %(cost)s %(currency)s for %(n)s image(s).")
+            _("The job cost %(cost)s %(currency)s for %(count)s image(s).")
             % {
                 "cost": format_amount(pass_chain.total_spent(job)),
                 "currency": job.currency,
-                "n": asked.count,
+                "count": root.count,
             }
         )
     lines.extend(
-        _("“%(screener)s” checked this part: %(where)s. Verdict: %(outcome)s.")
+        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
         % {
             "screener": verdict.screener,
-            "where": stored_messages.screened_part(verdict.part),
+            "part": stored_messages.screened_part(verdict.part),
             "outcome": verdict.get_outcome_display(),
         }
         for verdict in Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job)).order_by(
@@ -64,9 +67,9 @@ def summarize(reader: Person, asset: Asset) -> list[str]:
         lines.append(_("Nobody has reviewed it yet."))
     else:
         lines.append(
-            _("Decision by %(who)s on %(day)s: %(state)s. %(note)s")
+            _("Decision by %(reviewer)s on %(day)s: %(state)s. %(note)s")
             % {
-                "who": display_name(asset.reviewed_by, _("The system")),
+                "reviewer": display_name(asset.reviewed_by, _("The system")),
                 "day": asset.reviewed_at.strftime("%Y-%m-%d %H:%M"),
                 "state": asset.get_review_state_display(),
                 "note": asset.review_note,
@@ -78,19 +81,19 @@ def summarize(reader: Person, asset: Asset) -> list[str]:
     return lines
 
 
-def _steps(job: Job) -> str:
-    """Return what was done to the image, in order, and with which models."""
-    through = pass_chain.jobs_leading_to(job)
+def _passes(job: Job) -> str:
+    """Return the operations that led to the image, in order, each with its model."""
+    passes = pass_chain.jobs_leading_to(job)
     return ", ".join(
         _("%(operation)s with %(model)s")
         % {"operation": one.get_operation_display(), "model": one.image_model.name}
-        for one in through
+        for one in passes
     )
 
 
-def display_name(account: Any, otherwise: object = "") -> str:
-    """Return a person's full name with the login, or the login alone."""
-    if account is None:
+def display_name(user: Any, otherwise: object = "") -> str:
+    """Return a user's full name with the login, or the login alone; `otherwise` without a user."""
+    if user is None:
         return str(otherwise)
-    full = str(getattr(account, "get_full_name", str)()).strip()
-    return f"{full} ({account})" if full and full != str(account) else str(account)
+    full = str(getattr(user, "get_full_name", str)()).strip()
+    return f"{full} ({user})" if full and full != str(user) else str(user)

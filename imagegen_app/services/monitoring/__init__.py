@@ -1,1 +1,1 @@
-"""What people are told about a running site: checks, progress, provider status and uncertain jobs."""
+"""Information about a running site: checks, job progress, provider status and uncertain jobs."""

@@ -1,4 +1,4 @@
-"""Collect what the front page of the admin tells a person: what waits, what is new, what is wrong."""
+"""Collect the content of the panel on the admin's index page: images, tasks and problems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 RECENT = 8
-#: Counting stops here; "100+" says as much.
+#: Rows are counted up to one more than this; the panel then shows "100+".
 MAX_COUNT = 100
 
 
@@ -34,45 +34,45 @@ class Dashboard:
     can_review: bool
     can_verify: bool
     log_size: int
-    #: What keeps images from being made, for those who can fix it.
+    #: What keeps images from being generated, for people who may change providers.
     problems: tuple[doctor.CheckResult, ...] = ()
 
 
-def panel(actor: Actor) -> Dashboard | None:
-    """Return the panel for a person, or None where there is nothing for them; bounded queries."""
-    may_request = access.has_permission(actor, "request_job")
-    may_review = access.has_permission(actor, "approve_asset")
-    may_verify = access.has_permission(actor, "verify_audit")
-    may_resolve = access.has_permission(actor, "resolve_job")
-    if not (may_request or may_review or may_verify or may_resolve):
+def build_dashboard(actor: Actor) -> Dashboard | None:
+    """Return the panel's content for an actor, or None if the actor may see none of it."""
+    can_request = access.has_permission(actor, "request_job")
+    can_review = access.has_permission(actor, "approve_asset")
+    can_verify = access.has_permission(actor, "verify_audit")
+    can_resolve = access.has_permission(actor, "resolve_job")
+    if not (can_request or can_review or can_verify or can_resolve):
         return None
-    mine: Any = actor.user if isinstance(actor, Person) else None
-    models = access.granted_models(actor) if may_request else []
-    last = Checkpoint.objects.order_by("-size").first() if may_verify else None
+    requester: Any = actor.user if isinstance(actor, Person) else None
+    models = access.granted_models(actor) if can_request else []
+    checkpoint = Checkpoint.objects.order_by("-size").first() if can_verify else None
     return Dashboard(
         recent=tuple(
-            Asset.objects.filter(job__requester=mine, is_intermediate=False)
+            Asset.objects.filter(job__requester=requester, is_intermediate=False)
             .select_related("job")
             .prefetch_related("renditions")
             .order_by("-created_at")[:RECENT]
         )
-        if may_request
+        if can_request
         else (),
-        my_running_jobs=_count(Job.objects.unfinished().filter(requester=mine))
-        if may_request
+        my_running_jobs=_count(Job.objects.unfinished().filter(requester=requester))
+        if can_request
         else 0,
         to_review=_count(
             Asset.objects.filter(review_state=ReviewState.PENDING.value, is_intermediate=False)
         )
-        if may_review
+        if can_review
         else 0,
-        uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if may_resolve else 0,
+        uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if can_resolve else 0,
         workers=worker_registry.count_live_workers(),
         allowance=budgets.allowance(actor, models[0]) if models else None,
-        can_request=may_request,
-        can_review=may_review,
-        can_verify=may_verify,
-        log_size=0 if last is None else last.size,
+        can_request=can_request,
+        can_review=can_review,
+        can_verify=can_verify,
+        log_size=0 if checkpoint is None else checkpoint.size,
         problems=tuple(doctor.critical_problems())
         if access.has_permission(actor, "change_provider")
         else (),

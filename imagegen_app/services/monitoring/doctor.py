@@ -1,4 +1,4 @@
-"""Examine a running site: what works, what does not, and the remedy for each problem."""
+"""Check a running site: what works, what does not, and the remedy for each problem."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 Level = Literal["ok", "warning", "error"]
 
-#: A worker or a sweep unseen for longer is told of.
+#: A worker or sweep that has not been seen for longer is reported.
 SILENT_SECONDS = 120
 LOW_DISK_BYTES = 1024**3
 CRITICAL_DISK_BYTES = 100 * 1024**2
 MAX_CLOCK_SKEW_SECONDS = 2.0
-#: A due step that nobody takes for so long is told of.
+#: A job that has been due for longer without being claimed is reported.
 LATE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing looked at."""
+    """The result of one check: what was checked, and the problem and remedy if there is one."""
 
     part: str
     level: Level
@@ -53,8 +53,8 @@ class CheckResult:
 
 
 def run_all_checks() -> list[CheckResult]:
-    """Look at everything; writes and removes one small file in the storage."""
-    parts: dict[str, Callable[[], Iterator[CheckResult]]] = {
+    """Run all checks; one of them writes and deletes a small file in the storage."""
+    checks: dict[str, Callable[[], Iterator[CheckResult]]] = {
         "settings": _settings,
         "engine": _engine,
         "worker": _worker,
@@ -69,32 +69,32 @@ def run_all_checks() -> list[CheckResult]:
         "clock": _clock,
     }
     found: list[CheckResult] = []
-    for part, look in parts.items():
+    for part, check in checks.items():
         try:
-            several = list(look())
-        except Exception as error:  # noqa: BLE001 - the edge: what is examined may fail in any way
-            several = [
+            results = list(check())
+        except Exception as error:  # noqa: BLE001 - what is checked may fail in any way
+            results = [
                 CheckResult(part, "error", _("It cannot be checked: %s.") % type(error).__name__)
             ]
-        found += several or [CheckResult(part, "ok", _("No problems found."))]
+        found += results or [CheckResult(part, "ok", _("No problems found."))]
     return found
 
 
 def critical_problems() -> list[CheckResult]:
-    """Look at what keeps every image from being made; cheap enough for a page."""
+    """Return the problems that keep all images from being generated; fast enough for a page."""
     found: list[CheckResult] = []
-    for part, look in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
+    for part, check in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
         try:
-            found += look()
-        except Exception as error:  # noqa: BLE001 - see `examine`
+            found += check()
+        except Exception as error:  # noqa: BLE001 - see `run_all_checks`
             found.append(
                 CheckResult(part, "error", _("It cannot be checked: %s.") % type(error).__name__)
             )
-    return [finding for finding in found if finding.level == "error"]
+    return [result for result in found if result.level == "error"]
 
 
 def violated_invariants() -> dict[str, list[str]]:
-    """Return what must never be and is there, with a few keys each; empty where all holds."""
+    """Return the violated invariants with up to five keys each; empty if there are none."""
     found: dict[str, list[str]] = {}
     quote = "`" if connection.vendor == "mysql" else '"'
     with connection.cursor() as cursor:
@@ -116,23 +116,23 @@ def _settings() -> Iterator[CheckResult]:
 def _engine() -> Iterator[CheckResult]:
     try:
         engine = wakeups.engine()
-    except Exception as error:  # noqa: BLE001 - see `examine`
+    except Exception as error:  # noqa: BLE001 - see `run_all_checks`
         yield CheckResult(
             "engine",
             "error",
-            _("The engine %(engine)s cannot be used: %(fault)s.")
-            % {"engine": conf.get().engine, "fault": type(error).__name__},
+            _("The engine %(engine)s cannot be used: %(error)s.")
+            % {"engine": conf.get().engine, "error": type(error).__name__},
             _("Correct IMAGEGEN['ENGINE'], or install what it needs."),
         )
         return
     try:
         engine.ping()
-    except Exception as error:  # noqa: BLE001 - see `examine`
+    except Exception as error:  # noqa: BLE001 - see `run_all_checks`
         yield CheckResult(
             "engine",
             "error",
-            _("The broker of the engine %(engine)s does not answer: %(fault)s.")
-            % {"engine": engine.label, "fault": type(error).__name__},
+            _("The broker of the engine %(engine)s does not answer: %(error)s.")
+            % {"engine": engine.label, "error": type(error).__name__},
             _("Start the broker, or correct its address. Jobs are kept and wait."),
         )
 
@@ -178,10 +178,10 @@ def _disk() -> Iterator[CheckResult]:
     for folder in folders:
         if folder is None:
             continue
-        place = Path(str(folder))
-        while not place.exists():
-            place = place.parent
-        free = shutil.disk_usage(place).free
+        existing = Path(str(folder))
+        while not existing.exists():
+            existing = existing.parent
+        free = shutil.disk_usage(existing).free
         if free < LOW_DISK_BYTES:
             yield CheckResult(
                 "disk",
@@ -197,10 +197,10 @@ def _storage() -> Iterator[CheckResult]:
     name = storage.save(f"doctor/{uuid4().hex}.txt", ContentFile(b"imagegen"))
     try:
         with storage.open(name) as file:
-            told = file.read()
+            content = file.read()
     finally:
         storage.delete(name)
-    if told != b"imagegen":
+    if content != b"imagegen":
         yield CheckResult(
             "storage",
             "error",
@@ -213,12 +213,12 @@ def _credentials() -> Iterator[CheckResult]:
     for provider in Provider.objects.filter(is_enabled=True).order_by("slug"):
         try:
             adapters.check_provider(provider)
-        except Exception as error:  # noqa: BLE001 - see `examine`
+        except Exception as error:  # noqa: BLE001 - see `run_all_checks`
             yield CheckResult(
                 "credentials",
                 "error",
-                _("The provider %(provider)s cannot be called: %(fault)s")
-                % {"provider": provider.slug, "fault": error},
+                _("The provider %(provider)s cannot be called: %(error)s")
+                % {"provider": provider.slug, "error": error},
                 _("Set its credential in the environment of the workers."),
             )
 
@@ -241,12 +241,12 @@ def _screeners() -> Iterator[CheckResult]:
     for entry in conf.get().screeners:
         try:
             import_string(entry.backend)(**entry.options)
-        except Exception as error:  # noqa: BLE001 - see `examine`
+        except Exception as error:  # noqa: BLE001 - see `run_all_checks`
             yield CheckResult(
                 "screeners",
                 "error",
-                _("The content check %(name)s cannot be loaded: %(fault)s.")
-                % {"name": entry.name, "fault": type(error).__name__},
+                _("The content check %(name)s cannot be loaded: %(error)s.")
+                % {"name": entry.name, "error": type(error).__name__},
                 _("Jobs are refused until it works; check its settings."),
             )
 
@@ -255,11 +255,11 @@ def _captioner() -> Iterator[CheckResult]:
     try:
         if captioning.is_enabled():
             captioning.build_captioner(conf.get().captioner)
-    except Exception as error:  # noqa: BLE001 - see `examine`
+    except Exception as error:  # noqa: BLE001 - see `run_all_checks`
         yield CheckResult(
             "captioner",
             "warning",
-            _("The captioner cannot be loaded: %(fault)s.") % {"fault": type(error).__name__},
+            _("The captioner cannot be loaded: %(error)s.") % {"error": type(error).__name__},
             _("Images are generated without suggested alternative texts; check its settings."),
         )
 

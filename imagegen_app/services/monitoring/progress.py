@@ -1,4 +1,4 @@
-"""Say in words how far a job is, honestly and in few queries."""
+"""Describe the progress of jobs in words, for pages that poll it."""
 
 from __future__ import annotations
 
@@ -20,59 +20,59 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-#: How many recent jobs of a model tell how long one takes.
+#: How many recent jobs of a model the typical duration is averaged over.
 _SAMPLE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where one job stands, for a person who waits."""
+    """The progress of one job, for a person who waits for it."""
 
     job: Job
     state: JobState
-    #: A sentence.
+    #: The present phase, in the reader's language.
     message: str
-    #: Seconds since it was requested, or that it took.
+    #: Seconds since it was requested, until its end if it has ended.
     seconds: int
     is_final: bool
     needs_person: bool
-    #: What a person can do, where something went wrong.
+    #: What a person can do if something went wrong.
     remedy: str = ""
-    #: Nobody works at present, so waiting will not help.
+    #: No worker is running, so waiting does not help.
     has_no_worker: bool = False
     can_cancel: bool = False
-    #: Nothing was spent yet, so that cancelling is free.
+    #: Nothing was spent yet, so cancelling costs nothing.
     is_free: bool = False
 
     @property
     def etag(self) -> str:
-        """A short name of what is shown; seconds do not count, the page counts them itself."""
+        """A hash of what is shown, without the seconds, which the page counts itself."""
         text = f"{self.job.pk}|{self.state}|{self.message}|{self.has_no_worker}|{self.can_cancel}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def job_progress(job: Job) -> Progress:
-    """Describe one job."""
+    """Describe one job; while a follow-up pass runs, describe that pass for the job."""
     now = clock.now()
-    last = _last_of(job)
-    if last is not job:
-        return replace(_of_pass(last, now=now), job=job)
+    current = _current_pass(job)
+    if current is not job:
+        return replace(_pass_progress(current, now=now), job=job)
     state = JobState(job.state)
-    stuck = (
+    has_no_worker = (
         state in {JobState.QUEUED, JobState.SUBMITTING}
         and worker_registry.count_live_workers() == 0
     )
     return Progress(
         job=job,
         state=state,
-        message=_phase(job, state, now=now, stuck=stuck),
+        message=_phase(job, state, now=now, has_no_worker=has_no_worker),
         seconds=int(((job.finished_at or now) - job.created_at).total_seconds()),
         is_final=state in FINAL_STATES,
         needs_person=state is JobState.UNCERTAIN,
         remedy=stored_messages.translate_stored(job.error_remedy)
         if state in FINAL_STATES or state is JobState.UNCERTAIN
         else "",
-        has_no_worker=stuck,
+        has_no_worker=has_no_worker,
         can_cancel=state not in FINAL_STATES
         and state is not JobState.UNCERTAIN
         and job.cancel_requested_at is None,
@@ -80,31 +80,31 @@ def job_progress(job: Job) -> Progress:
     )
 
 
-def _last_of(job: Job) -> Job:
-    """Return the follow-up pass that a job of this chain has come to; the job itself without any."""
+def _current_pass(job: Job) -> Job:
+    """Return the first unfinished follow-up pass of a succeeded job, or else the job itself."""
     if job.chain_length == 1 or job.state != JobState.SUCCEEDED or job.cached_from_id is not None:
         return job
     return next((one for one in pass_chain.all_jobs(job)[1:] if not one.is_final), job)
 
 
-def _of_pass(job: Job, *, now: datetime) -> Progress:
-    """Describe a pass as a part of its chain: what is done to which image."""
-    found = job_progress(job)
-    of_all = Job.objects.filter(root=job.root_id)
-    ended = of_all.filter(state__in=sorted(FINAL_STATES)).count()
-    text = _("%(operation)s (pass %(step)s of %(all)s): %(phase)s") % {
+def _pass_progress(job: Job, *, now: datetime) -> Progress:
+    """Describe a pass as part of its chain: the operation, and its number among all passes."""
+    progress = job_progress(job)
+    passes = Job.objects.filter(root=job.root_id)
+    ended = passes.filter(state__in=sorted(FINAL_STATES)).count()
+    text = _("%(operation)s (pass %(pass)s of %(all)s): %(phase)s") % {
         "operation": job.get_operation_display(),
-        # The job itself is the first.
-        "step": ended + 2,
-        "all": of_all.count() + 1,
-        "phase": found.message,
+        # The job itself counts as the first pass.
+        "pass": ended + 2,
+        "all": passes.count() + 1,
+        "phase": progress.message,
     }
-    begun = job.root.created_at if job.root else job.created_at
-    return replace(found, message=text, seconds=int((now - begun).total_seconds()))
+    started = job.root.created_at if job.root else job.created_at
+    return replace(progress, message=text, seconds=int((now - started).total_seconds()))
 
 
 def progress_for_ids(ids: list[UUID]) -> list[Progress]:
-    """Describe several jobs, in the order asked for."""
+    """Describe several jobs in the order of their ids; ids without a job are left out."""
     found = {
         job.pk: job
         for job in Job.objects.filter(pk__in=ids).select_related("image_model__provider")
@@ -113,7 +113,7 @@ def progress_for_ids(ids: list[UUID]) -> list[Progress]:
 
 
 def typical_seconds(model_id: int) -> int | None:
-    """Return how long this model's last jobs took on average, or None without any."""
+    """Return how many seconds this model's recent jobs took on average, or None without any."""
     recent = Job.objects.filter(
         image_model=model_id, state=JobState.SUCCEEDED.value, started_at__isnull=False
     ).order_by("-created_at")[:_SAMPLE]
@@ -123,13 +123,13 @@ def typical_seconds(model_id: int) -> int | None:
     return None if spent is None else max(1, round(spent.total_seconds()))
 
 
-def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
+def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> str:
     if job.cancel_requested_at is not None and state not in FINAL_STATES:
         return _("Cancelling. The provider may still bill it.")
-    if stuck:
+    if has_no_worker:
         return _("Waiting: no worker is running. Your job is kept.")
     if state is JobState.QUEUED:
-        return _waiting(job, now)
+        return _waiting_message(job, now)
     sentences = {
         JobState.SUBMITTING: _("Generating with %(model)s"),
         JobState.AWAITING: _("Generating with %(model)s"),
@@ -145,20 +145,20 @@ def _phase(job: Job, state: JobState, *, now: datetime, stuck: bool) -> str:
     return stored_messages.translate_stored(job.error_message) or job.get_state_display()
 
 
-def _waiting(job: Job, now: datetime) -> str:
+def _waiting_message(job: Job, now: datetime) -> str:
     if pass_chain.is_waiting_for_image(job):
         return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:
         wait = max(1, int((job.due_at - now).total_seconds()))
-        # In steps, so that the page is not told every second anew.
+        # Rounded down to tens, so that the message does not change every second.
         coarse = wait if wait < 10 else (wait // 10) * 10  # noqa: PLR2004 - ten seconds
-        return _("%(trouble)s Trying again in about %(seconds)s s.") % {
-            "trouble": stored_messages.translate_stored(job.error_message),
+        return _("%(problem)s Trying again in about %(seconds)s s.") % {
+            "problem": stored_messages.translate_stored(job.error_message),
             "seconds": coarse,
         }
-    kept_back = provider_status.waiting_reason(job)
-    if kept_back:
-        return kept_back
+    reason = provider_status.waiting_reason(job)
+    if reason:
+        return reason
     ahead = Job.objects.filter(state=JobState.QUEUED.value, created_at__lt=job.created_at).count()
     if not ahead:
         return _("Queued, next in line")

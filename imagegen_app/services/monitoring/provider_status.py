@@ -1,4 +1,4 @@
-"""Tell people whether a provider takes calls now, and why not."""
+"""Describe whether a provider accepts calls now, and if not, why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def provider_status(provider: Provider) -> str:
-    """Return a provider's condition in a few words; reads `rate_limit` and `breakers`."""
+    """Return a provider's status in a few words.
+
+    Reads its related `rate_limit` and `breakers`; lists should fetch them together.
+    """
     if not provider.is_enabled:
         return _("disabled")
     if any(row.open_until is not None for row in provider.breakers.all()):
@@ -26,7 +29,7 @@ def provider_status(provider: Provider) -> str:
 
 
 def waiting_reason(job: Job) -> str:
-    """Return why a queued job's call is kept back; empty where it is not."""
+    """Return why a queued job's call is delayed by its provider; empty if it is not."""
     if breaker.open_until(job) is not None:
         return _(
             "The provider's service is unavailable. Your job is kept and continues automatically."

@@ -1,4 +1,4 @@
-"""Say what is known of a job of unknown outcome, for the person who settles it."""
+"""Describe a job whose outcome is unknown, for the person who resolves it."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UncertainJob:
-    """What a person needs to know before deciding."""
+    """What a person needs to know to resolve a job of unknown outcome."""
 
     attempt: Attempt
     #: What may have been billed.
     amount_at_risk: Decimal
     currency: str
-    #: When the job is closed by itself, its charge kept.
+    #: When the job is closed automatically and counted as billed.
     closes_at: datetime
-    #: How the outcome is still being looked for; empty if nothing but a person can tell.
+    #: How the outcome may still be found automatically; empty if only a person can find it.
     recovery_methods: tuple[str, ...]
     can_resolve: bool
 
 
 def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
-    """Return what is known of a job of unknown outcome, None for any other job."""
+    """Return what is known of a job of unknown outcome; None for any other job."""
     if job.state != JobState.UNCERTAIN:
         return None
     attempt = leases.live_attempt(job)
@@ -49,13 +49,13 @@ def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
         amount_at_risk=attempt.reserved_cost,
         currency=job.currency,
         closes_at=job.deadline_at,
-        recovery_methods=tuple(_ways(attempt)),
+        recovery_methods=tuple(_recovery_methods(attempt)),
         can_resolve=access.has_permission(actor, "resolve_job"),
     )
 
 
-def _ways(attempt: Attempt) -> list[str]:
-    told = {
+def _recovery_methods(attempt: Attempt) -> list[str]:
+    labels = {
         RecoveryMethod.IDEMPOTENCY_KEY: _(
             "the provider can look the call up by its idempotency key"
         ),
@@ -63,7 +63,8 @@ def _ways(attempt: Attempt) -> list[str]:
         RecoveryMethod.LOOKUP: _("the provider can be queried"),
         RecoveryMethod.WEBHOOK: _("the provider may still send a webhook"),
     }
-    found = [told[way] for way in RecoveryMethod if way in adapters.recovery_methods(attempt)]
+    supported = adapters.recovery_methods(attempt)
+    found = [labels[method] for method in RecoveryMethod if method in supported]
     if WebhookDelivery.objects.filter(attempt=attempt).exists():
         found.append(_("a webhook from the provider has arrived"))
     return found

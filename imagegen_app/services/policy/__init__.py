@@ -1,1 +1,1 @@
-"""Who may do what, for how much: permissions, grants, budgets and the catalog of models."""
+"""Permissions, grants, budgets and the catalog of models: who may do what, at what cost."""

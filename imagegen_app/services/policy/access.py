@@ -1,4 +1,4 @@
-"""Decide who may do what: permissions, and the allowlist of models."""
+"""Decide who may do what, by Django permissions and by grants (the allowlist of models)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ActionRefused(Exception):
-    """A person's job request was refused; the three texts are written for that person."""
+    """An action was refused; `message`, `reason` and `remedy` are written for the person."""
 
     code = "refused"
 
@@ -43,14 +43,14 @@ class NotPermitted(ActionRefused):
 
 
 class NotGranted(ActionRefused):
-    """No row of the allowlist lets the actor use the model so."""
+    """No grant allows the actor to use the model in this way."""
 
     code = "not_granted"
 
 
 @dataclass(frozen=True, slots=True)
 class GrantDecision:
-    """Whether a request is allowed, by which rule, and why not."""
+    """Whether a request is allowed: by which grant or rule, or else why not."""
 
     allowed: bool
     grant: Grant | None = None
@@ -59,20 +59,23 @@ class GrantDecision:
 
 
 def contact_sentence() -> str:
-    """Name the people who can help, in a sentence."""
+    """Return the sentence that names whom to ask for help (the setting `CONTACT`)."""
     return _("Ask %(contact)s.") % {"contact": conf.get().contact}
 
 
 def has_permission(actor: Actor, permission: str) -> bool:
-    """Return whether the actor holds one of our permissions, such as `approve_asset`."""
+    """Return whether the actor has a permission of this app, such as `approve_asset`.
+
+    The system itself has all of them.
+    """
     if isinstance(actor, System):
         return True
-    account = actor.user
-    return bool(account.is_active and account.has_perm(f"imagegen.{permission}"))
+    user = actor.user
+    return bool(user.is_active and user.has_perm(f"imagegen.{permission}"))
 
 
 def require_permission(actor: Actor, permission: str) -> None:
-    """Let nobody pass who lacks the permission.
+    """Require that the actor has a permission of this app.
 
     :raises NotPermitted: if the actor lacks it.
     """
@@ -103,10 +106,10 @@ def actor_for(user: Any) -> Person:
 def check_grant(
     actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
 ) -> GrantDecision:
-    """Look the request up in the allowlist; without a matching row the answer is no."""
-    closed = _closed(image_model)
-    if closed:
-        return GrantDecision(allowed=False, reason=closed)
+    """Return whether a grant allows the request; without a matching grant it is not allowed."""
+    unavailable = _unavailable_reason(image_model)
+    if unavailable:
+        return GrantDecision(allowed=False, reason=unavailable)
     if isinstance(actor, System):
         return GrantDecision(allowed=False, reason=_("Only people can request images."))
     if not has_permission(actor, "request_job"):
@@ -115,21 +118,21 @@ def check_grant(
         )
     if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
         return GrantDecision(allowed=True, rule="superuser_bypass")
-    why = _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
+    reason = _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
     for grant in _grants(actor).filter(image_model=image_model):
-        error = _misfit(grant, operation=operation, size=size, count=count)
-        if not error:
+        misfit = _misfit_reason(grant, operation=operation, size=size, count=count)
+        if not misfit:
             return GrantDecision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
-        why = error
-    return GrantDecision(allowed=False, reason=why)
+        reason = misfit
+    return GrantDecision(allowed=False, reason=reason)
 
 
 def require_grant(
     actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
 ) -> GrantDecision:
-    """Return the decision where it is yes.
+    """Require that a grant allows the request, and return the decision.
 
-    :raises NotGranted: where it is no.
+    :raises NotGranted: if none does.
     """
     decision = check_grant(
         actor, image_model=image_model, operation=operation, size=size, count=count
@@ -142,23 +145,23 @@ def require_grant(
 
 
 def granted_models(actor: Actor) -> list[ImageModel]:
-    """Return the models that the actor may request at all, by name."""
+    """Return the models for which the actor has a valid grant, sorted by name."""
     if isinstance(actor, System) or not has_permission(actor, "request_job"):
         return []
     usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
     if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
         return list(usable)
     now = clock.ago(0)
-    holds = _grants(actor).filter(
+    valid_grants = _grants(actor).filter(
         Q(starts_at__isnull=True) | Q(starts_at__lte=now),
         Q(ends_at__isnull=True) | Q(ends_at__gt=now),
         image_model=OuterRef("pk"),
     )
-    return list(usable.filter(Exists(holds)))
+    return list(usable.filter(Exists(valid_grants)))
 
 
 def job_owner_filter(actor: Actor) -> Any | None:
-    """Return the user to whom lists of jobs must be narrowed, or None where all may be seen."""
+    """Return the user to whose jobs lists are limited, or None if the actor may see all jobs."""
     if isinstance(actor, System) or has_permission(actor, "view_job"):
         return None
     return actor.user
@@ -168,7 +171,7 @@ def _grants(actor: Person) -> Any:
     return Grant.objects.filter(group__in=actor.user.groups.all()).order_by("pk")
 
 
-def _closed(image_model: ImageModel) -> str:
+def _unavailable_reason(image_model: ImageModel) -> str:
     if not image_model.provider.is_enabled:
         return _("The provider “%(provider)s” is disabled.") % {
             "provider": image_model.provider.name
@@ -186,7 +189,7 @@ def _closed(image_model: ImageModel) -> str:
     return ""
 
 
-def _out_of_time(grant: Grant) -> bool:
+def _is_outside_dates(grant: Grant) -> bool:
     if grant.starts_at is None and grant.ends_at is None:
         return False
     now = clock.now()
@@ -195,8 +198,8 @@ def _out_of_time(grant: Grant) -> bool:
     return too_early or too_late
 
 
-def _misfit(grant: Grant, *, operation: Operation, size: Size, count: int) -> str:
-    if _out_of_time(grant):
+def _misfit_reason(grant: Grant, *, operation: Operation, size: Size, count: int) -> str:
+    if _is_outside_dates(grant):
         return _("Your grant for this model is not valid today.")
     if operation not in grant.allowed_operations:
         return _("Your grant for this model does not cover “%(operation)s”.") % {

@@ -1,6 +1,7 @@
-"""Hold spending to its limits: reserve with the job, charge what it cost, release the rest.
+"""Enforce budgets: reserve the estimate with the job, charge what it cost, release the rest.
 
-The counters are the gate: a conditional update under a CHECK constraint. The ledger is the proof.
+The counters of a period enforce its limit, by conditional updates and a CHECK constraint. The
+ledger holds the single entries that add up to them.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
 
 
 class OverBudget(ActionRefused):
-    """The estimate does not fit into what is left of a budget."""
+    """The amount exceeds what remains in a budget."""
 
     code = "over_budget"
 
 
 class CurrencyMismatch(ActionRefused):
-    """A budget that applies counts in another currency than the model's price."""
+    """A budget that applies has another currency than the model's prices."""
 
     code = "currency_mismatch"
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left for a request, of the tightest budget that applies."""
+    """What remains in the budget that applies and has the least left."""
 
     budget: str
     remaining: Decimal
@@ -49,16 +50,16 @@ class Allowance:
 
 
 def applicable_budgets(actor: Actor, image_model: ImageModel) -> list[Budget]:
-    """Return the budgets that a request falls under, in the order in which they are locked."""
-    mine = Q(scope="site") | Q(scope="provider", provider=image_model.provider_id)
+    """Return the budgets that apply to a request, in the order in which they are locked."""
+    applies = Q(scope="site") | Q(scope="provider", provider=image_model.provider_id)
     if isinstance(actor, Person):
         groups = actor.user.groups.all()
-        mine |= Q(scope="group", group__in=groups) | Q(scope="user", user=actor.user.pk)
-    return list(Budget.objects.filter(mine, is_enabled=True).order_by("pk"))
+        applies |= Q(scope="group", group__in=groups) | Q(scope="user", user=actor.user.pk)
+    return list(Budget.objects.filter(applies, is_enabled=True).order_by("pk"))
 
 
 def allowance(actor: Actor, image_model: ImageModel) -> Allowance | None:
-    """Return what is left of the tightest budget, or None where no budget applies."""
+    """Return the budget with the least left, or None if no budget applies."""
     tightest: Allowance | None = None
     budgets = applicable_budgets(actor, image_model)
     if not budgets:
@@ -66,53 +67,58 @@ def allowance(actor: Actor, image_model: ImageModel) -> Allowance | None:
     today = clock.now().date()
     for budget in budgets:
         period = BudgetPeriod.objects.filter(budget=budget, starts_on=_start(budget, today)).first()
-        left = budget.limit if period is None else period.remaining
-        if tightest is None or left < tightest.remaining:
-            tightest = Allowance(budget=budget.name, remaining=left, currency=budget.currency)
+        remaining = budget.limit if period is None else period.remaining
+        if tightest is None or remaining < tightest.remaining:
+            tightest = Allowance(budget=budget.name, remaining=remaining, currency=budget.currency)
     return tightest
 
 
 def require_budget(actor: Actor, image_model: ImageModel, *, amount: Decimal) -> None:
-    """Refuse what does not fit into what is left now; nothing is set aside yet.
+    """Require that an amount fits into the remaining budget; nothing is reserved yet.
 
-    :raises OverBudget: naming the tightest budget.
+    :raises OverBudget: if it does not; the error names the budget with the least left.
     """
-    found = allowance(actor, image_model)
-    if found is not None and found.remaining < amount:
-        raise _over(found.budget, amount=amount, left=found.remaining, currency=found.currency)
+    tightest = allowance(actor, image_model)
+    if tightest is not None and tightest.remaining < amount:
+        raise _over_budget(
+            tightest.budget,
+            amount=amount,
+            remaining=tightest.remaining,
+            currency=tightest.currency,
+        )
 
 
 def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
-    """Set the estimate aside in every budget that applies; joins the caller's transaction.
+    """Reserve an amount for a job in every budget that applies; joins the caller's transaction.
 
-    :raises OverBudget: if one of them has too little left.
-    :raises CurrencyMismatch: if one counts in another currency.
+    :raises OverBudget: if one of them has too little remaining.
+    :raises CurrencyMismatch: if one has another currency.
     """
     today = clock.now().date()
     for budget in applicable_budgets(_payer(actor, job), job.image_model):
         period = _reserve(budget, today, amount=amount, currency=job.currency)
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
-    event_log.record_many(actor, [_reserved(job, amount)])
+    event_log.record_many(actor, [_reserved_event(job, amount)])
 
 
 def reserve_many(*, actor: Actor, jobs: Sequence[Job], batch: Batch | None = None) -> None:
-    """Set the estimates of several jobs of one requester aside, in one statement a budget and model.
+    """Reserve the estimates of several jobs of one requester, with one update per budget and model.
 
-    The log is told of them job by job; with `batch`, once for all. Joins the caller's transaction.
+    One event is recorded per job; with `batch`, one for all. Joins the caller's transaction.
 
-    :raises OverBudget: if one of the budgets has too little left for all of them.
-    :raises CurrencyMismatch: if one counts in another currency.
+    :raises OverBudget: if one of the budgets has too little remaining for all of them.
+    :raises CurrencyMismatch: if one has another currency.
     """
     by_model: dict[int, list[Job]] = {}
     for job in jobs:
         by_model.setdefault(job.image_model_id, []).append(job)
-    # Always in the same order: the budgets that apply are a provider's, too.
+    # Always in the same order, so that two transactions cannot deadlock on provider budgets.
     for key in sorted(by_model):
-        _reserve_alike(actor, by_model[key], batch)
+        _reserve_for_model(actor, by_model[key], batch)
 
 
-def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> None:
-    """Set the estimates of several jobs of one model aside."""
+def _reserve_for_model(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> None:
+    """Reserve the estimates of several jobs that have the same model and requester."""
     total = sum((job.estimated_cost for job in jobs), start=Decimal(0))
     today = clock.now().date()
     for budget in applicable_budgets(_payer(actor, jobs[0]), jobs[0].image_model):
@@ -125,7 +131,7 @@ def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> No
             batch_size=500,
         )
     if batch is None:
-        event_log.record_many(actor, [_reserved(job, job.estimated_cost) for job in jobs])
+        event_log.record_many(actor, [_reserved_event(job, job.estimated_cost) for job in jobs])
         return
     event_log.record(
         actor,
@@ -135,7 +141,7 @@ def _reserve_alike(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> No
     )
 
 
-def _reserved(job: Job, amount: Decimal) -> event_log.NewEvent:
+def _reserved_event(job: Job, amount: Decimal) -> event_log.NewEvent:
     return event_log.NewEvent(
         "money.reserved",
         subject=job,
@@ -145,17 +151,17 @@ def _reserved(job: Job, amount: Decimal) -> event_log.NewEvent:
 
 
 def _payer(actor: Actor, job: Job) -> Actor:
-    """Return whose budgets count: the requester's, whoever of us acts for the job."""
+    """Return whose budgets apply: the requester's, also where the system acts for the job."""
     if isinstance(actor, Person) or job.requester is None:
         return actor
     return Person(job.requester)
 
 
 def _reserve(budget: Budget, today: date, *, amount: Decimal, currency: str) -> BudgetPeriod:
-    """Move an amount into a budget's reserved money.
+    """Add an amount to a budget's reserved money, and return the period.
 
-    :raises OverBudget: if too little is left.
-    :raises CurrencyMismatch: if the budget counts in another currency.
+    :raises OverBudget: if too little remains.
+    :raises CurrencyMismatch: if the budget has another currency.
     """
     if budget.currency != currency:
         raise currency_mismatch(budget.name, budget.currency, currency)
@@ -165,31 +171,40 @@ def _reserve(budget: Budget, today: date, *, amount: Decimal, currency: str) -> 
     ).update(reserved=F("reserved") + exact(amount))
     if not moved:
         period.refresh_from_db()
-        raise _over(budget.name, amount=amount, left=period.remaining, currency=budget.currency)
+        raise _over_budget(
+            budget.name, amount=amount, remaining=period.remaining, currency=budget.currency
+        )
     return period
 
 
-def currency_mismatch(budget: str, ours: str, theirs: str) -> CurrencyMismatch:
-    """Return the refusal of an amount in another currency than the budget's."""
+def currency_mismatch(budget: str, budget_currency: str, model_currency: str) -> CurrencyMismatch:
+    """Return the refusal of a model priced in another currency than the budget's."""
     return CurrencyMismatch(
         _("This image cannot be requested."),
-        reason=_("The budget “%(budget)s” counts in %(ours)s, the model is priced in %(theirs)s.")
-        % {"budget": budget, "ours": ours, "theirs": theirs},
+        reason=_(
+            "The budget “%(budget)s” is in %(budget_currency)s, but the model is priced in "
+            "%(model_currency)s."
+        )
+        % {
+            "budget": budget,
+            "budget_currency": budget_currency,
+            "model_currency": model_currency,
+        },
         remedy=contact_sentence(),
     )
 
 
-def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> OverBudget:
+def _over_budget(budget: str, *, amount: Decimal, remaining: Decimal, currency: str) -> OverBudget:
     return OverBudget(
         _("The remaining budget does not cover this job."),
         reason=_(
-            "It would cost about %(cost)s %(currency)s; %(left)s %(currency)s remain in "
+            "It would cost about %(cost)s %(currency)s; %(remaining)s %(currency)s remain in "
             "“%(budget)s”."
         )
         % {
             "cost": format_amount(amount),
             "currency": currency,
-            "left": format_amount(max(left, Decimal(0))),
+            "remaining": format_amount(max(remaining, Decimal(0))),
             "budget": budget,
         },
         remedy=contact_sentence(),
@@ -197,15 +212,15 @@ def _over(budget: str, *, amount: Decimal, left: Decimal, currency: str) -> Over
 
 
 def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> Decimal:
-    """Turn money set aside for an attempt into money spent; what does not fit the limit is overage.
+    """Charge what an attempt cost, and return what is still reserved for its job.
 
-    Never more than is still reserved for the job is taken from its reservation. Further attempts of
-    the same job are charged from what the budget has left. Returns what is still set aside.
+    The attempt's share of the job's reservation is released first. What the budget's limit does
+    not cover is booked as overage.
     """
-    left = Decimal(0)
+    still_reserved = Decimal(0)
     for period, held in _held(job):
         from_hold = min(held, attempt.reserved_cost)
-        left = max(left, held - from_hold)
+        still_reserved = max(still_reserved, held - from_hold)
         line = LedgerEntry(period=period, job=job, attempt=attempt)
         _book_spent(line, amount, from_hold=from_hold, actor=actor)
     event_log.record(
@@ -215,16 +230,19 @@ def charge(*, actor: Actor, job: Job, attempt: Attempt, amount: Decimal) -> Deci
         job=job,
         data={"amount": amount, "currency": job.currency, "attempt": attempt.pk},
     )
-    return left
+    return still_reserved
 
 
 def charge_extra(*, actor: Actor, job: Job, amount: Decimal, purpose: str) -> None:
-    """Book what `screening` or `captioning` has cost: out of what is set aside for the job, if it is."""
+    """Charge what content checks or alternative texts of a job cost, from its reservation if any.
+
+    `purpose` is `screening` or `captioning`.
+    """
     if not amount:
         return
     periods = _held(job)
     if not periods:
-        # Refused or answered before it was reserved for.
+        # Blocked, or answered from the cache: nothing was reserved.
         today = clock.now().date()
         periods = [
             (_period(budget, today), Decimal(0))
@@ -244,7 +262,7 @@ def charge_extra(*, actor: Actor, job: Job, amount: Decimal, purpose: str) -> No
 
 
 def _book_spent(line: LedgerEntry, amount: Decimal, *, from_hold: Decimal, actor: Actor) -> None:
-    """Spend an amount in one period, and book how: given back, charged, and what does not fit."""
+    """Spend an amount in one period, and book the release, the charge and any overage."""
     fitting = _spend(line.period, amount, from_hold=from_hold)
     over = amount - fitting
     booked = {"charge": fitting}
@@ -259,9 +277,9 @@ def _book_spent(line: LedgerEntry, amount: Decimal, *, from_hold: Decimal, actor
             attempt=line.attempt,
             purpose=line.purpose,
             kind=kind,
-            amount=moved,
+            amount=booked_amount,
         )
-        for kind, moved in booked.items()
+        for kind, booked_amount in booked.items()
     )
     if over:
         BudgetPeriod.objects.filter(pk=line.period_id).update(overage=F("overage") + exact(over))
@@ -275,9 +293,9 @@ def _book_spent(line: LedgerEntry, amount: Decimal, *, from_hold: Decimal, actor
 
 
 def release(*, actor: Actor, job: Job) -> None:
-    """Give back all that is still set aside for a job."""
+    """Release everything that is still reserved for a job."""
     total = Decimal(0)
-    for period, held in _held(job, only_some=True):
+    for period, held in _held(job, only_positive=True):
         if held > 0:
             BudgetPeriod.objects.filter(pk=period.pk).update(reserved=F("reserved") - exact(held))
             _book(period=period, job=job, attempt=None, kind="release", amount=held)
@@ -293,9 +311,9 @@ def release(*, actor: Actor, job: Job) -> None:
 
 
 def reserve_again(*, actor: Actor, job: Job, amount: Decimal) -> None:
-    """Set money aside for a further attempt where an earlier one used up the first reservation.
+    """Reserve what a further attempt needs beyond what is still reserved for the job.
 
-    :raises OverBudget: if a budget has too little left.
+    :raises OverBudget: if a budget has too little remaining.
     """
     missing = amount - min((held for _period_row, held in _held(job)), default=amount)
     if missing > 0:
@@ -303,7 +321,7 @@ def reserve_again(*, actor: Actor, job: Job, amount: Decimal) -> None:
 
 
 def _spend(period: BudgetPeriod, amount: Decimal, *, from_hold: Decimal) -> Decimal:
-    """Give the hold back and spend what then fits of the amount; return that."""
+    """Release `from_hold` and spend as much of the amount as the limit allows; return how much."""
     moved = BudgetPeriod.objects.filter(
         pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount - from_hold)
     ).update(spent=F("spent") + exact(amount), reserved=F("reserved") - exact(from_hold))
@@ -318,10 +336,10 @@ def _spend(period: BudgetPeriod, amount: Decimal, *, from_hold: Decimal) -> Deci
     return fitting
 
 
-def _held(job: Job, *, only_some: bool = False) -> list[tuple[BudgetPeriod, Decimal]]:
-    """Return the periods that hold or held money for a job, and how much, in locking order.
+def _held(job: Job, *, only_positive: bool = False) -> list[tuple[BudgetPeriod, Decimal]]:
+    """Return the budget periods with reservations for a job and the amounts, in locking order.
 
-    With `only_some`, those that still hold any.
+    With `only_positive`, periods where everything was released are left out.
     """
     sums: dict[int, Decimal] = {}
     periods: dict[int, BudgetPeriod] = {}
@@ -331,7 +349,7 @@ def _held(job: Job, *, only_some: bool = False) -> list[tuple[BudgetPeriod, Deci
         signed = line.amount if line.kind == "reservation" else -line.amount
         sums[line.period_id] = sums.get(line.period_id, Decimal(0)) + signed
     return [
-        (period, sums[key]) for key, period in periods.items() if sums[key] > 0 or not only_some
+        (period, sums[key]) for key, period in periods.items() if sums[key] > 0 or not only_positive
     ]
 
 

@@ -1,4 +1,4 @@
-"""Change what may be used: providers, models, grants, budgets; each change leaves its before and after."""
+"""Change providers, models, grants and budgets, and record each change with before and after."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class InvalidRecord(ActionRefused):
-    """A row would break a rule; `field` names the part."""
+    """A record is not valid; `field` names the model field, where it is one."""
 
-    code = "not_valid"
+    code = "invalid_record"
 
     def __init__(self, reason: str, *, field: str = "") -> None:
         super().__init__(
@@ -38,19 +38,19 @@ class InvalidRecord(ActionRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """How one table's changes are recorded."""
+class _EventTypes:
+    """The event types for changes of one model; empty where a change is not possible."""
 
     created: str
     changed: str
     deleted: str = ""
 
 
-_KINDS: dict[type[Record], _Kind] = {
-    Provider: _Kind("provider.created", "provider.changed"),
-    ImageModel: _Kind("model.registered", "model.changed"),
-    Grant: _Kind("grant.created", "grant.changed", "grant.revoked"),
-    Budget: _Kind("budget.created", "budget.changed", "budget.closed"),
+_EVENT_TYPES: dict[type[Record], _EventTypes] = {
+    Provider: _EventTypes("provider.created", "provider.changed"),
+    ImageModel: _EventTypes("model.registered", "model.changed"),
+    Grant: _EventTypes("grant.created", "grant.changed", "grant.revoked"),
+    Budget: _EventTypes("budget.created", "budget.changed", "budget.closed"),
 }
 
 
@@ -58,34 +58,40 @@ _KINDS: dict[type[Record], _Kind] = {
 def save(*, actor: Actor, record: Record) -> Record:
     """Store a new or changed provider, model, grant or budget.
 
-    :raises NotPermitted: if the actor may not add or change such rows.
-    :raises InvalidRecord: if the row breaks a rule.
+    :raises NotPermitted: if the actor may not add or change such records.
+    :raises InvalidRecord: if the record is not valid.
     """
-    kind = _KINDS[type(record)]
+    types = _EVENT_TYPES[type(record)]
     adding = record._state.adding  # noqa: SLF001 - Django's documented API
     name = type(record).__name__.lower()
     access.require_permission(actor, f"{'add' if adding else 'change'}_{name}")
     _require_valid(record)
     if adding:
         record.save()
-        event_log.record(actor, kind.created, subject=record, data=_facts(record))
+        event_log.record(actor, types.created, subject=record, data=_event_data(record))
     else:
-        stored = type(record)._default_manager.select_for_update().get(pk=record.pk)  # noqa: SLF001 - Django's documented API
-        names = [f.attname for f in record._meta.concrete_fields if not f.primary_key]  # noqa: SLF001
+        manager = type(record)._default_manager  # noqa: SLF001 - Django's documented API
+        stored = manager.select_for_update().get(pk=record.pk)
+        fields = record._meta.concrete_fields  # noqa: SLF001 - as above
+        names = [f.attname for f in fields if not f.primary_key]
         changes = record.changes_since(stored, names)
         if not changes:
             return record
         if isinstance(record, Budget) and "limit" in changes:
-            _move_limit(record)
+            _update_period_limit(record)
         record.save()
-        data = _facts(record) | {
+        data = _event_data(record) | {
             "changes": {
-                key: {"before": _plain(a), "after": _plain(b)} for key, (a, b) in changes.items()
+                key: {"before": _loggable(a), "after": _loggable(b)}
+                for key, (a, b) in changes.items()
             }
         }
         if "limit" in changes:
-            data |= {"before": _plain(changes["limit"][0]), "after": _plain(changes["limit"][1])}
-        event_log.record(actor, kind.changed, subject=record, data=data)
+            data |= {
+                "before": _loggable(changes["limit"][0]),
+                "after": _loggable(changes["limit"][1]),
+            }
+        event_log.record(actor, types.changed, subject=record, data=data)
     return record
 
 
@@ -93,18 +99,18 @@ def save(*, actor: Actor, record: Record) -> Record:
 def delete(*, actor: Actor, record: Record) -> None:
     """Delete a grant, or a budget that was never used.
 
-    :raises NotPermitted: if the actor may not delete such rows.
-    :raises InvalidRecord: if the row cannot be deleted, since history points at it.
+    :raises NotPermitted: if the actor may not delete such records.
+    :raises InvalidRecord: if it cannot be deleted because other records refer to it.
     """
-    kind = _KINDS.get(type(record))
-    if kind is None or not kind.deleted:
+    types = _EVENT_TYPES.get(type(record))
+    if types is None or not types.deleted:
         raise InvalidRecord(
             _("This cannot be deleted, because past records refer to it. Disable it instead.")
         )
     access.require_permission(actor, f"delete_{type(record).__name__.lower()}")
     if isinstance(record, Budget) and record.periods.exists():
         raise InvalidRecord(_("This budget has been used. Disable it instead."))
-    event_log.record(actor, kind.deleted, subject=record, data=_facts(record))
+    event_log.record(actor, types.deleted, subject=record, data=_event_data(record))
     record.delete()
 
 
@@ -135,7 +141,7 @@ def _require_valid(record: Record) -> None:
         try:
             PriceList.from_dict(record.price_list)
         except PriceUnknown as error:
-            raise InvalidRecord(_(error.why.text) % error.why.values, field="price") from None
+            raise InvalidRecord(_(error.why.text) % error.why.values, field="price_list") from None
         if record.fallback is not None and record.fallback.pk == record.pk:
             raise InvalidRecord(_("A model cannot be its own fallback."), field="fallback")
     if isinstance(record, Grant):
@@ -145,8 +151,11 @@ def _require_valid(record: Record) -> None:
             raise InvalidRecord(_("Choose at least one valid operation."), field="operations")
 
 
-def _move_limit(budget: Budget) -> None:
-    """Carry a new limit into the budget's present period, which is where money is held to it."""
+def _update_period_limit(budget: Budget) -> None:
+    """Copy a new limit to the budget's latest period, whose counters enforce it.
+
+    :raises InvalidRecord: if more than the new limit is spent or reserved there already.
+    """
     for period in BudgetPeriod.objects.filter(budget=budget).order_by("-starts_on")[:1]:
         fits = BudgetPeriod.objects.filter(
             pk=period.pk, reserved__lte=exact(budget.limit) - F("spent")
@@ -162,7 +171,7 @@ def _move_limit(budget: Budget) -> None:
             )
 
 
-def _facts(record: Record) -> dict[str, Any]:
+def _event_data(record: Record) -> dict[str, Any]:
     if isinstance(record, Provider):
         return {
             "provider": record.slug,
@@ -174,7 +183,7 @@ def _facts(record: Record) -> dict[str, Any]:
     if isinstance(record, ImageModel):
         return {
             "model": record.slug,
-            "wire": record.provider_model_name,
+            "provider_model_name": record.provider_model_name,
             "version": record.version,
             "lifecycle": record.lifecycle,
         }
@@ -196,14 +205,14 @@ def _facts(record: Record) -> dict[str, Any]:
     return {}
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that the log can hold."""
+def _loggable(value: Any) -> Any:
+    """Return a value as an audit event can hold it: models as primary keys, other types as text."""
     if isinstance(value, Model):
         return str(value.pk)
     if isinstance(value, str | int | bool | Decimal) or value is None:
         return value
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _loggable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_loggable(v) for v in value]
     return str(value)

@@ -1,4 +1,4 @@
-"""Ship the roles as Django groups; who belongs to them is the site's matter."""
+"""The roles that come with the app, as Django groups; the site decides who belongs to them."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ ROLES: dict[str, frozenset[str]] = {
 }
 
 
-def install() -> None:
-    """Make the groups, or give them what they lack; what a site added stays."""
+def create_groups() -> None:
+    """Create the groups of all roles, or add missing permissions to them; nothing is removed."""
     known = {p.codename: p for p in Permission.objects.filter(content_type__app_label="imagegen")}
     for name, codenames in ROLES.items():
         group, _created = Group.objects.get_or_create(name=name)

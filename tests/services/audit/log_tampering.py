@@ -17,7 +17,7 @@ from imagegen_app.services.foundation.unit import use_case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagegen_app.services.audit.verification import Report
+    from imagegen_app.services.audit.verification import VerificationReport
 
 SYSTEM = System("test")
 _SWITCH = {
@@ -32,7 +32,7 @@ _SWITCH = {
 
 @use_case()
 def append(count: int, *, actor: Any = SYSTEM, **options: Any) -> None:
-    """Append events; each bears its number."""
+    """Append events; each one holds its number."""
     for number in range(count):
         event_log.record(actor, "log.verified", data={"size": number}, **options)
 
@@ -45,7 +45,7 @@ def execute(statement: str, *values: Any) -> int:
 
 
 @contextmanager
-def loose_ends_allowed() -> Iterator[None]:
+def without_foreign_keys() -> Iterator[None]:
     """Switch foreign keys off inside the block."""
     off, on = _SWITCH[connection.vendor]
     execute(off)
@@ -56,24 +56,24 @@ def loose_ends_allowed() -> Iterator[None]:
 
 
 def sealed_log(count: int) -> None:
-    """Make a log of this many events, signed."""
+    """Seal and sign a log of this many events."""
     append(count)
     sealing.seal_all()
     sealing.make_checkpoint(SYSTEM, force=True)
 
 
 def event_at(seq: int) -> AuditEvent:
-    """Return the event at a place."""
+    """Return the event at a position."""
     return AuditEvent.objects.get(leaf__seq=seq)
 
 
 def rewritten(body: str) -> str:
-    """Return a body that tells something else and is still canonical."""
+    """Return a body with another event type that is still canonical."""
     return body.replace('"type":"log.verified"', '"type":"log.verifiee"')
 
 
-def kinds(report: Report) -> list[str]:
-    """Return what a report found, in short."""
+def kinds(report: VerificationReport) -> list[str]:
+    """Return the kinds of a report's findings."""
     return [finding.kind for finding in report.findings]
 
 

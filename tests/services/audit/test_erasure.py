@@ -49,7 +49,7 @@ def last_event() -> AuditEvent:
     return AuditEvent.objects.latest("pk")
 
 
-def test_a_persons_texts_and_prompts_go_and_the_log_still_verifies(
+def test_after_erasing_a_persons_texts_and_prompts_the_log_still_verifies(
     ada: Person, officer: Person
 ) -> None:
     job = job_of(ada, prompt="Ada's garden")
@@ -71,7 +71,7 @@ def test_a_persons_texts_and_prompts_go_and_the_log_still_verifies(
     assert (report.ok, report.erased, report.erased_recorded) == (True, 7, 7)
 
 
-def test_the_erasure_itself_is_told_with_its_reason_beside_the_log(
+def test_the_erasure_is_recorded_with_its_reason_beside_the_log(
     ada: Person, officer: Person
 ) -> None:
     append(1, actor=ada)
@@ -86,7 +86,7 @@ def test_the_erasure_itself_is_told_with_its_reason_beside_the_log(
     assert event.personal_texts.get(field="reason").value == "letter of 3 May"
 
 
-def test_other_peoples_texts_stay(ada: Person, officer: Person) -> None:
+def test_other_peoples_texts_are_not_erased(ada: Person, officer: Person) -> None:
     bob = access.actor_for(make_user("bob"))
     job = job_of(bob, prompt="Bob's boat")
     append(1, actor=ada)
@@ -98,7 +98,7 @@ def test_other_peoples_texts_stay(ada: Person, officer: Person) -> None:
     assert AuditPersonalText.objects.filter(value__contains="Bob's boat").count() == 2
 
 
-def test_erasing_again_finds_nothing_more(ada: Person, officer: Person) -> None:
+def test_erasing_a_second_time_erases_nothing(ada: Person, officer: Person) -> None:
     job_of(ada, prompt="Ada's garden")
     erasure.erase_person(officer, subject=f"person:{ada.id}", reason="asked")
 
@@ -108,9 +108,7 @@ def test_erasing_again_finds_nothing_more(ada: Person, officer: Person) -> None:
     assert json.loads(last_event().body)["data"]["jobs"] == 0
 
 
-def test_one_jobs_prompt_goes_everywhere_and_the_name_of_its_requester_stays(
-    ada: Person, officer: Person
-) -> None:
+def test_erasing_a_prompt_keeps_the_name_of_its_requester(ada: Person, officer: Person) -> None:
     job = job_of(ada, prompt="Ada's garden")
     other = job_of(ada, prompt="Ada's house")
     sealing.seal_all()
@@ -151,7 +149,7 @@ def test_an_erasure_needs_a_reason(ada: Person, officer: Person, reason: str) ->
 
 
 @pytest.mark.parametrize("subject", ["", "ada", "person:", "system:worker"])
-def test_what_names_no_person_is_refused(officer: Person, subject: str) -> None:
+def test_a_subject_that_is_not_a_person_is_refused(officer: Person, subject: str) -> None:
     append(1, actor=officer)
 
     with pytest.raises(erasure.CannotErase, match="does not identify a person"):

@@ -12,7 +12,7 @@ from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
-    from imagegen_app.services.audit.verification import Report
+    from imagegen_app.services.audit.verification import VerificationReport
     from tests.services.conftest import Site
 
 pytestmark = pytest.mark.django_db
@@ -20,24 +20,24 @@ SYSTEM = System("test")
 
 
 @use_case()
-def _note(number: int) -> None:
+def _record_event(number: int) -> None:
     event_log.record(SYSTEM, "log.verified", data={"size": number})
 
 
-def note(count: int) -> None:
+def append(count: int) -> None:
     for number in range(count):
-        _note(number)
+        _record_event(number)
     sealing.seal_all()
 
 
-def tamper(statement: str) -> Report:
+def tamper(statement: str) -> VerificationReport:
     with connection.cursor() as cursor:
         cursor.execute(statement)
     return verification.verify()
 
 
 def test_an_untouched_log_verifies_with_its_checkpoint() -> None:
-    note(300)
+    append(300)
     sealing.make_checkpoint(SYSTEM, force=True)
 
     report = verification.verify()
@@ -51,7 +51,7 @@ def test_an_untouched_log_verifies_with_its_checkpoint() -> None:
     "action", ["UPDATE imagegen_auditevent SET type = 'x'", "DELETE FROM imagegen_auditleaf"]
 )
 def test_the_database_refuses_to_change_the_log(action: str) -> None:
-    note(1)
+    append(1)
 
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(action)
@@ -68,10 +68,10 @@ def test_the_database_refuses_to_change_the_log(action: str) -> None:
         ("UPDATE imagegen_auditevent SET actor_id = 'x' WHERE id = {third}", "actor"),
     ],
 )
-def test_tampering_is_found_and_the_first_bad_event_named(
+def test_tampering_is_found_and_the_first_changed_event_named(
     unguarded_log: None, statement: str, word: str
 ) -> None:
-    note(5)
+    append(5)
     third = AuditLeaf.objects.get(seq=2).event_id
 
     report = tamper(statement.format(third=third))
@@ -84,7 +84,7 @@ def test_tampering_is_found_and_the_first_bad_event_named(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_deleted_event_is_a_gap(unguarded_log: None) -> None:
-    note(4)
+    append(4)
     second = AuditLeaf.objects.get(seq=1)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM imagegen_auditleaf WHERE seq = %s", [second.seq])
@@ -111,10 +111,10 @@ def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
     assert not AuditPersonalText.objects.filter(value__contains="Erika").exists()
     assert report.ok
     assert report.erased >= 1
-    told = descriptions.describe_events(
+    (description,) = descriptions.describe_events(
         AuditEvent.objects.filter(job_id=job.pk, type="job.requested")
-    )[0]
-    assert "prompt" in told.erased
+    )
+    assert "prompt" in description.erased
 
 
 def test_the_same_text_is_committed_to_with_another_salt_each_time(site: Site) -> None:
@@ -128,9 +128,9 @@ def test_the_same_text_is_committed_to_with_another_salt_each_time(site: Site) -
     assert all(len(salt) == 16 for salt in salts)
 
 
-def test_each_event_is_told_as_a_sentence(site: Site) -> None:
+def test_each_event_is_described_in_a_sentence(site: Site) -> None:
     job = site.request()
 
-    story = [told.sentence for told in descriptions.describe_job_history(job)]
+    sentences = [one.sentence for one in descriptions.describe_job_history(job)]
 
-    assert any(sentence.startswith("edda requested Generate with") for sentence in story)
+    assert any(sentence.startswith("edda requested Generate with") for sentence in sentences)

@@ -48,7 +48,7 @@ def test_the_database_refuses_to_truncate_the_log(table: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_triggers_step_aside_and_come_back() -> None:
+def test_triggers_are_dropped_and_restored() -> None:
     append(1)
 
     with plugin.without_triggers(connection):
@@ -60,7 +60,7 @@ def test_the_triggers_step_aside_and_come_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_where_there_were_no_triggers_none_come_back(unguarded_log: None) -> None:
+def test_missing_triggers_are_not_restored(unguarded_log: None) -> None:
     with plugin.without_triggers(connection):
         pass
 

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
-def place(settings: Any, tmp_path: Path) -> Path:
+def state_folder(settings: Any, tmp_path: Path) -> Path:
     """Give each test a key and a folder of its own."""
     configure(settings, tmp_path)
     return tmp_path
@@ -59,21 +59,21 @@ def pem(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def test_events_get_dense_places_in_the_order_of_their_ids() -> None:
+def test_events_get_consecutive_positions_in_the_order_of_their_ids() -> None:
     append(3)
     first = sealing.seal()
     append(2)
 
     second = sealing.seal()
 
-    places = list(AuditLeaf.objects.order_by("seq").values_list("seq", "event_id"))
+    positions = list(AuditLeaf.objects.order_by("seq").values_list("seq", "event_id"))
     ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
     assert (first, second) == (3, 2)
-    assert places == list(enumerate(ids))
+    assert positions == list(enumerate(ids))
     assert not AuditPending.objects.exists()
 
 
-def test_a_round_takes_no_more_than_its_limit() -> None:
+def test_sealing_takes_no_more_events_than_its_limit() -> None:
     append(5)
 
     sealed = sealing.seal(limit=2)
@@ -82,7 +82,7 @@ def test_a_round_takes_no_more_than_its_limit() -> None:
     assert AuditPending.objects.count() == 3
 
 
-def test_nothing_waiting_means_nothing_written() -> None:
+def test_without_waiting_events_nothing_is_written() -> None:
     assert sealing.seal() == 0
     assert not AuditTile.objects.exists()
 
@@ -115,7 +115,7 @@ def test_an_event_committed_late_with_a_lower_id_is_not_lost() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sealer_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> None:
+def test_a_sealer_killed_midway_leaves_nothing_half_sealed(tmp_path: Path) -> None:
     append(10)
     script = (
         "import django; django.setup()\n"
@@ -123,7 +123,7 @@ def test_a_sealer_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> No
         f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r}\n"
         "from imagegen_app.services.audit import sealing; sealing.seal()"
     )
-    died = subprocess.run(
+    killed = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
         env={
@@ -140,23 +140,23 @@ def test_a_sealer_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> No
 
     sealed = sealing.seal()
 
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert left == (0, 10)
     assert sealed == 10
     assert verification.verify().ok
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_may_append_and_seal_at_once() -> None:
-    faults: list[BaseException] = []
+def test_several_threads_append_and_seal_at_once() -> None:
+    errors: list[BaseException] = []
 
     def work() -> None:
         try:
             for _round in range(8):
                 append(5)
                 sealing.seal()
-        except BaseException as fault:  # noqa: BLE001 - handed to the test's own thread
-            faults.append(fault)
+        except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
+            errors.append(error)
         finally:
             connections.close_all()
 
@@ -168,7 +168,7 @@ def test_many_may_append_and_seal_at_once() -> None:
     sealing.seal_all()
     report = verification.verify()
 
-    assert faults == []
+    assert errors == []
     assert (report.ok, report.size, report.unsealed) == (True, 160, 0)
 
 
@@ -176,16 +176,16 @@ def test_a_checkpoint_states_size_and_root_and_is_signed() -> None:
     append(3)
     sealing.seal()
 
-    made = sealing.make_checkpoint(SYSTEM)
+    checkpoint = sealing.make_checkpoint(SYSTEM)
 
-    assert made is not None
-    stated = notes.verify_checkpoint(made.note, sealing.vkey())
+    assert checkpoint is not None
+    stated = notes.verify_checkpoint(checkpoint.note, sealing.vkey())
     root = translog.TileReader(sealing.fetch_tile).root(3)
     assert (stated.origin, stated.size, stated.root) == ("test.example/log", 3, root)
-    assert (made.size, made.root) == (3, root.hex())
+    assert (checkpoint.size, checkpoint.root) == (3, root.hex())
 
 
-def test_an_empty_log_is_not_signed_unasked() -> None:
+def test_an_empty_log_is_not_signed_without_force() -> None:
     assert sealing.make_checkpoint(SYSTEM) is None
 
 
@@ -205,7 +205,7 @@ def test_a_log_that_grew_is_signed_again_after_a_minute_and_not_before() -> None
     assert in_time.size == 2
 
 
-def test_a_resting_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
+def test_an_idle_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
     append(1)
     sealing.seal()
     sealing.make_checkpoint(SYSTEM)
@@ -220,46 +220,48 @@ def test_a_resting_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
     assert AuditEvent.objects.count() == 1
 
 
-def test_a_checkpoint_is_published_as_a_file_of_its_size_and_as_the_latest(place: Path) -> None:
+def test_a_checkpoint_is_published_as_a_file_of_its_size_and_as_the_latest(
+    state_folder: Path,
+) -> None:
     append(2)
     sealing.seal()
 
-    made = sealing.make_checkpoint(SYSTEM)
+    checkpoint = sealing.make_checkpoint(SYSTEM)
 
-    assert made is not None
-    folder = place / "published"
+    assert checkpoint is not None
+    folder = state_folder / "published"
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-2.txt", "latest.txt"]
-    assert (folder / "latest.txt").read_text() == made.note
-    assert made.published_to == str(folder)
+    assert (folder / "latest.txt").read_text() == checkpoint.note
+    assert checkpoint.published_to == str(folder)
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_the_log(
-    settings: Any, place: Path, caplog: pytest.LogCaptureFixture
+    settings: Any, state_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (place / "file").write_text("")
-    configure(settings, place, PUBLISH_TO=place / "file" / "below")
+    (state_folder / "file").write_text("")
+    configure(settings, state_folder, PUBLISH_TO=state_folder / "file" / "below")
     append(1)
     sealing.seal()
 
-    made = sealing.make_checkpoint(SYSTEM)
+    checkpoint = sealing.make_checkpoint(SYSTEM)
 
-    assert made is not None
-    assert made.published_to == ""
+    assert checkpoint is not None
+    assert checkpoint.published_to == ""
     assert "could not be published" in caplog.text
 
 
-def test_without_a_folder_nothing_is_published(settings: Any, place: Path) -> None:
-    configure(settings, place, PUBLISH_TO="")
+def test_without_a_folder_nothing_is_published(settings: Any, state_folder: Path) -> None:
+    configure(settings, state_folder, PUBLISH_TO="")
     append(1)
     sealing.seal()
 
-    made = sealing.make_checkpoint(SYSTEM)
+    checkpoint = sealing.make_checkpoint(SYSTEM)
 
-    assert made is not None
-    assert made.published_to == ""
+    assert checkpoint is not None
+    assert checkpoint.published_to == ""
 
 
-def test_a_tree_that_does_not_continue_what_was_signed_is_not_signed_but_alarms_once() -> None:
+def test_a_log_that_does_not_continue_the_signed_one_is_not_signed_and_alarms_once() -> None:
     append(3)
     sealing.seal()
     sealing.make_checkpoint(SYSTEM)
@@ -283,7 +285,7 @@ def test_a_missing_tile_is_an_alarm() -> None:
     assert AuditEvent.objects.filter(type="log.verification_failed").count() == 1
 
 
-def test_a_log_shorter_than_its_published_checkpoint_is_not_signed(place: Path) -> None:
+def test_a_log_shorter_than_its_published_checkpoint_is_not_signed(state_folder: Path) -> None:
     append(2)
     sealing.seal()
     longer = notes.sign_checkpoint(
@@ -292,43 +294,43 @@ def test_a_log_shorter_than_its_published_checkpoint_is_not_signed(place: Path) 
         root=b"r" * 32,
         private_key=log_key.private_key(),
     )
-    (place / "published").mkdir()
-    (place / "published" / "latest.txt").write_text(longer)
+    (state_folder / "published").mkdir()
+    (state_folder / "published" / "latest.txt").write_text(longer)
 
-    made = sealing.make_checkpoint(SYSTEM, force=True)
+    checkpoint = sealing.make_checkpoint(SYSTEM, force=True)
 
-    assert made is None
-    assert (place / "published" / "latest.txt").read_text() == longer
+    assert checkpoint is None
+    assert (state_folder / "published" / "latest.txt").read_text() == longer
     assert AuditEvent.objects.filter(type="log.rollback_detected").count() == 1
 
 
-def test_a_published_file_that_is_no_checkpoint_does_not_stop_the_signing(place: Path) -> None:
+def test_an_invalid_published_file_does_not_prevent_signing(state_folder: Path) -> None:
     append(1)
     sealing.seal()
-    (place / "published").mkdir()
-    (place / "published" / "latest.txt").write_bytes(b"\xff")
+    (state_folder / "published").mkdir()
+    (state_folder / "published" / "latest.txt").write_bytes(b"\xff")
 
     assert sealing.make_checkpoint(SYSTEM) is not None
 
 
-def test_the_key_is_made_once_and_for_our_eyes_only(place: Path) -> None:
+def test_the_key_is_created_once_and_readable_by_its_owner_only(state_folder: Path) -> None:
     lines = {sealing.vkey() for _ in range(2)}
 
-    file = place / "state" / log_key.FILE_NAME
+    file = state_folder / "state" / log_key.FILE_NAME
     assert len(lines) == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == [log_key.FILE_NAME]
 
 
-def test_many_who_make_the_key_at_once_get_the_same_one() -> None:
+def test_threads_that_create_the_key_at_once_get_the_same_one() -> None:
     lines: list[str] = []
     barrier = threading.Barrier(6)
 
-    def ask() -> None:
+    def read_key() -> None:
         barrier.wait()
         lines.append(sealing.vkey())
 
-    threads = [threading.Thread(target=ask) for _ in range(6)]
+    threads = [threading.Thread(target=read_key) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -338,39 +340,41 @@ def test_many_who_make_the_key_at_once_get_the_same_one() -> None:
     assert len(set(lines)) == 1
 
 
-def test_the_site_may_bring_its_own_key(settings: Any, place: Path) -> None:
+def test_the_site_may_bring_its_own_key(settings: Any, state_folder: Path) -> None:
     key = Ed25519PrivateKey.generate()
-    (place / "own.pem").write_bytes(pem(key))
-    configure(settings, place, SIGNING_KEY=place / "own.pem")
+    (state_folder / "own.pem").write_bytes(pem(key))
+    configure(settings, state_folder, SIGNING_KEY=state_folder / "own.pem")
 
     line = sealing.vkey()
 
     assert line == notes.vkey("test.example/log", key.public_key().public_bytes_raw())
-    assert not (place / "state").exists()
+    assert not (state_folder / "state").exists()
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (None, "cannot be read"),
         (b"no key", "is not a private key"),
         (pem(generate_private_key(SECP256R1())), "not of the kind Ed25519"),
     ],
 )
-def test_a_key_that_cannot_sign_is_refused_in_a_sentence(
-    settings: Any, place: Path, content: bytes | None, words: str
+def test_an_unusable_key_is_refused_with_a_message(
+    settings: Any, state_folder: Path, content: bytes | None, message: str
 ) -> None:
     if content is not None:
-        (place / "own.pem").write_bytes(content)
-    configure(settings, place, SIGNING_KEY=place / "own.pem")
+        (state_folder / "own.pem").write_bytes(content)
+    configure(settings, state_folder, SIGNING_KEY=state_folder / "own.pem")
 
-    with pytest.raises(log_key.KeyUnreadable, match=words):
+    with pytest.raises(log_key.KeyUnreadable, match=message):
         sealing.vkey()
 
 
-def test_a_state_folder_that_cannot_be_made_is_told(settings: Any, place: Path) -> None:
-    (place / "file").write_text("")
-    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": place / "file" / "state"}
+def test_a_state_folder_that_cannot_be_created_is_reported(
+    settings: Any, state_folder: Path
+) -> None:
+    (state_folder / "file").write_text("")
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": state_folder / "file" / "state"}
 
     with pytest.raises(log_key.KeyUnreadable, match="cannot be created"):
         sealing.vkey()

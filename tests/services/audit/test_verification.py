@@ -15,12 +15,12 @@ from tests.services.audit.log_tampering import (
     event_at,
     execute,
     kinds,
-    loose_ends_allowed,
     rebuild_tiles,
     rewritten,
     sealed_log,
     set_hash,
     set_tile,
+    without_foreign_keys,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_an_untouched_log_verifies(count: int) -> None:
     assert (report.size, report.root, report.checkpoints) == (count, root.hex(), 1)
 
 
-def test_events_that_wait_are_counted_and_no_fault() -> None:
+def test_unsealed_events_are_counted_and_not_a_finding() -> None:
     sealed_log(2)
     append(3)
 
@@ -65,7 +65,7 @@ def test_events_that_wait_are_counted_and_no_fault() -> None:
     assert (report.ok, report.size, report.unsealed) == (True, 2, 3)
 
 
-def test_a_changed_body_is_named_and_nothing_else() -> None:
+def test_a_changed_body_is_the_only_finding() -> None:
     sealed_log(300)
     event = event_at(270)
     execute(
@@ -110,7 +110,7 @@ def test_a_changed_column_is_named(column: str, value: str) -> None:
     assert column in report.findings[0].message
 
 
-def test_an_event_about_a_job_must_bear_that_jobs_number() -> None:
+def test_an_event_about_a_job_must_have_that_jobs_key() -> None:
     sealed_log(1)
     body = json.loads(event_at(0).body) | {"object": {"kind": "job", "id": "1"}}
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
@@ -128,7 +128,7 @@ def test_an_event_about_a_job_must_bear_that_jobs_number() -> None:
 def test_a_deleted_event_is_named() -> None:
     sealed_log(5)
     event = event_at(3)
-    with loose_ends_allowed():
+    with without_foreign_keys():
         execute("DELETE FROM imagegen_auditevent WHERE id = %s", event.pk)
 
     report = verification.verify()
@@ -150,7 +150,7 @@ def test_an_event_deleted_with_its_leaf_is_a_gap() -> None:
     assert "Entry 3 is missing" in report.findings[0].message
 
 
-def test_missing_places_in_a_row_are_one_gap() -> None:
+def test_consecutive_missing_positions_are_one_gap() -> None:
     sealed_log(9)
     execute("DELETE FROM imagegen_auditleaf WHERE seq IN (3, 4, 7)")
 
@@ -163,7 +163,7 @@ def test_missing_places_in_a_row_are_one_gap() -> None:
     assert report.first.seq == 3
 
 
-def test_a_cut_off_end_shows_against_the_tiles_and_the_checkpoint() -> None:
+def test_a_truncated_log_differs_from_its_tiles_and_checkpoint() -> None:
     sealed_log(5)
     last = [event_at(3).pk, event_at(4).pk]
     execute("DELETE FROM imagegen_auditleaf WHERE seq >= 3")
@@ -176,7 +176,7 @@ def test_a_cut_off_end_shows_against_the_tiles_and_the_checkpoint() -> None:
     assert "5 events is signed, but the log has 3" in report.findings[1].message
 
 
-def test_a_gap_wider_than_what_is_read_at_once_ends_the_walk() -> None:
+def test_a_gap_wider_than_a_chunk_ends_the_verification() -> None:
     sealed_log(3)
     far = 2 * verification.CHUNK
     execute("UPDATE imagegen_auditleaf SET seq = %s WHERE seq = 2", far)
@@ -188,7 +188,7 @@ def test_a_gap_wider_than_what_is_read_at_once_ends_the_walk() -> None:
     assert report.first.seq == 2
 
 
-def test_a_log_that_begins_beyond_what_is_read_at_once_is_one_gap() -> None:
+def test_a_log_that_begins_after_the_first_chunk_is_one_gap() -> None:
     sealed_log(1)
     far = 2 * verification.CHUNK
     execute("UPDATE imagegen_auditleaf SET seq = %s", far)
@@ -198,7 +198,7 @@ def test_a_log_that_begins_beyond_what_is_read_at_once_is_one_gap() -> None:
     assert report.findings[0].message == f"Entries 0 to {far - 1} are missing."
 
 
-def test_an_event_that_neither_waits_nor_stands_in_the_log_is_found() -> None:
+def test_an_event_neither_sealed_nor_waiting_is_found() -> None:
     sealed_log(2)
     append(1)
     execute("DELETE FROM imagegen_auditpending")
@@ -218,7 +218,7 @@ def test_a_changed_leaf_is_named() -> None:
     assert [(f.kind, f.seq) for f in report.findings] == [("changed_leaf", 2)]
 
 
-def test_a_changed_tile_is_named_by_its_entry() -> None:
+def test_a_changed_tile_is_found_at_its_entry() -> None:
     sealed_log(4)
     data = bytes(AuditTile.objects.get().data)
     set_tile(level=0, index=0, data=data[:32] + b"x" * 32 + data[64:])
@@ -241,7 +241,7 @@ def test_a_body_changed_together_with_its_leaf_breaks_tile_and_checkpoint() -> N
     assert report.findings[0].seq == 2
 
 
-def test_everything_changed_alike_still_breaks_the_signed_root_which_bounds_the_place() -> None:
+def test_body_leaf_and_tile_changed_alike_differ_from_the_signed_root() -> None:
     sealed_log(4)
     append(4)
     sealing.seal()
@@ -259,7 +259,7 @@ def test_everything_changed_alike_still_breaks_the_signed_root_which_bounds_the_
     assert "something in entries 4 to 7 was changed" in report.findings[0].message
 
 
-def test_three_different_tellings_are_a_changed_body() -> None:
+def test_three_different_hashes_are_a_changed_body() -> None:
     sealed_log(2)
     event = event_at(0)
     set_hash(0, b"x" * 32)
@@ -272,7 +272,7 @@ def test_three_different_tellings_are_a_changed_body() -> None:
     assert [(f.kind, f.seq) for f in report.findings] == [("changed_body", 0)]
 
 
-def test_a_missing_tile_is_named_once_and_the_upper_ones_are_compared() -> None:
+def test_a_missing_tile_is_found_once_and_upper_tiles_are_compared() -> None:
     sealed_log(600)
     execute("DELETE FROM imagegen_audittile WHERE level = 0")
     set_tile(level=1, index=0, data=b"y" * 64)

@@ -45,7 +45,7 @@ def published(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "published"
 
 
-def test_a_checkpoint_of_another_key_is_not_believed(settings: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_signed_by_another_key_is_not_trusted(settings: Any, tmp_path: Path) -> None:
     sealed_log(2)
     (tmp_path / "state" / log_key.FILE_NAME).unlink()
 
@@ -65,7 +65,7 @@ def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
     assert "columns differ" in report.findings[0].message
 
 
-def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
+def test_the_signed_root_of_an_empty_log_is_compared() -> None:
     wrong = notes.sign_checkpoint(
         origin="test.example/log", size=0, root=b"r" * 32, private_key=log_key.private_key()
     )
@@ -80,8 +80,8 @@ def test_a_signed_root_of_the_empty_log_must_be_that_of_nothing() -> None:
 def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
     append(3)
     sealing.seal(limit=2)
-    kept = sealing.make_checkpoint(SYSTEM, force=True)
-    assert kept is not None
+    older = sealing.make_checkpoint(SYSTEM, force=True)
+    assert older is not None
     sealing.seal()
     newest = sealing.make_checkpoint(SYSTEM, force=True)
     assert newest is not None
@@ -97,12 +97,10 @@ def test_a_database_rolled_back_behind_what_was_published_is_found() -> None:
     assert kinds(report) == ["rollback"]
 
 
-@pytest.mark.parametrize("damage", ["gone", "garbled"])
-def test_a_published_checkpoint_that_is_gone_or_garbled_is_told(
-    published: Path, damage: str
-) -> None:
+@pytest.mark.parametrize("damage", ["deleted", "invalid"])
+def test_a_missing_or_invalid_published_checkpoint_is_found(published: Path, damage: str) -> None:
     sealed_log(1)
-    if damage == "gone":
+    if damage == "deleted":
         (published / "latest.txt").unlink()
     else:
         (published / "latest.txt").write_text("nonsense")
@@ -112,7 +110,7 @@ def test_a_published_checkpoint_that_is_gone_or_garbled_is_told(
     assert kinds(report) == ["published"]
 
 
-def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() -> None:
+def test_changed_or_added_personal_texts_are_findings_and_erased_ones_are_not() -> None:
     append(3, personal={"note": "Ada was here", "reason": "because"})
     sealing.seal()
     ids = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
@@ -122,7 +120,8 @@ def test_changed_or_added_personal_texts_are_faults_and_erased_ones_are_not() ->
         ids[0],
     )
     execute(
-        "UPDATE imagegen_auditpersonaltext SET field = 'email' WHERE event_id = %s AND field = 'note'",
+        "UPDATE imagegen_auditpersonaltext SET field = 'email'"
+        " WHERE event_id = %s AND field = 'note'",
         ids[1],
     )
     execute("DELETE FROM imagegen_auditpersonaltext WHERE event_id = %s", ids[2])
@@ -157,7 +156,7 @@ def test_findings_beyond_the_first_hundred_are_only_counted() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5, 256, 300])
-def test_what_a_checkpoint_covers_need_not_be_read_again(size: int) -> None:
+def test_verification_can_start_from_a_checkpoint(size: int) -> None:
     sealed_log(size)
     append(270)
     sealing.seal()
@@ -169,7 +168,7 @@ def test_what_a_checkpoint_covers_need_not_be_read_again(size: int) -> None:
     assert report.root == Checkpoint.objects.latest("size").root
 
 
-def test_starting_from_a_checkpoint_believes_what_it_covers_and_reads_the_rest() -> None:
+def test_starting_from_a_checkpoint_reads_only_later_events() -> None:
     sealed_log(5)
     append(3)
     sealing.seal()
@@ -180,10 +179,12 @@ def test_starting_from_a_checkpoint_believes_what_it_covers_and_reads_the_rest()
     assert [f.seq for f in report.findings] == [5, 6, 7]
 
 
-@pytest.mark.parametrize("damage", ["changed", "gone"])
-def test_tiles_that_do_not_give_the_signed_root_are_no_start(damage: str) -> None:
+@pytest.mark.parametrize("damage", ["changed", "deleted"])
+def test_verification_does_not_start_from_tiles_that_differ_from_the_signed_root(
+    damage: str,
+) -> None:
     sealed_log(5)
-    if damage == "gone":
+    if damage == "deleted":
         execute("DELETE FROM imagegen_audittile")
     else:
         set_tile(level=0, index=0, data=b"z" * 160)
@@ -196,24 +197,24 @@ def test_tiles_that_do_not_give_the_signed_root_are_no_start(damage: str) -> Non
     assert report.size == 5
 
 
-def test_a_size_that_was_never_signed_is_no_start() -> None:
+def test_verification_does_not_start_from_a_size_without_checkpoint() -> None:
     sealed_log(5)
 
     with pytest.raises(verification.NoSuchCheckpoint, match="4 events"):
         verification.verify(since=4)
 
 
-def test_progress_is_told_up_to_the_end() -> None:
+def test_progress_is_reported_to_the_end() -> None:
     append(3)
     sealing.seal()
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
 
-    verification.verify(progress=lambda done, size: told.append((done, size)))
+    verification.verify(progress=lambda done, size: reported.append((done, size)))
 
-    assert told == [(3, 3)]
+    assert reported == [(3, 3)]
 
 
-def test_a_finding_without_a_place_is_the_first_where_none_has_one() -> None:
+def test_a_finding_without_a_position_is_the_first_if_none_has_one() -> None:
     sealed_log(1)
     execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
 

@@ -1,4 +1,4 @@
-"""Batches: made in chunks, counted exactly, paused by a pilot and by rules, never made twice."""
+"""Batches are created in chunks, never twice, counted exactly, and paused by a pilot or limits."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def counts(batch: Batch) -> batch_counts.BatchCounts:
     return batch_counts.counts_of(Batch.objects.get(pk=batch.pk))
 
 
-def test_starting_a_batch_makes_no_job_in_the_request(site: Site, version: TemplateVersion) -> None:
+def test_starting_a_batch_creates_no_job_yet(site: Site, version: TemplateVersion) -> None:
     keys = products(600)
     with CaptureQueriesContext(connection) as asked:
         batch = start(site, version, keys)
@@ -90,7 +90,7 @@ def test_starting_a_batch_makes_no_job_in_the_request(site: Site, version: Templ
     assert (batch.row_count, counts(batch).is_finished) == (600, False)
 
 
-def test_a_worker_makes_the_jobs_in_chunks_with_all_that_belongs_to_them(
+def test_a_worker_creates_the_jobs_in_chunks_with_all_related_rows(
     site: Site, version: TemplateVersion
 ) -> None:
     batch = start(site, version, products(600))
@@ -118,7 +118,7 @@ def test_the_same_key_gives_the_same_batch(site: Site, version: TemplateVersion)
     assert Job.objects.count() == 3
 
 
-def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_half_made(
+def test_a_worker_killed_midway_in_a_chunk_leaves_nothing_half_created(
     site: Site, version: TemplateVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = start(site, version, products(5))
@@ -137,9 +137,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_half_made(
     assert Job.objects.filter(batch=batch).count() == 5
 
 
-def test_rows_that_cannot_be_made_are_left_out_and_named(
-    site: Site, version: TemplateVersion
-) -> None:
+def test_invalid_rows_are_skipped_and_listed(site: Site, version: TemplateVersion) -> None:
     keys = products(3)
     Product.objects.filter(pk=keys[1]).delete()
     batch = start(site, version, keys)
@@ -148,10 +146,10 @@ def test_rows_that_cannot_be_made_are_left_out_and_named(
     batch.refresh_from_db()
     found = counts(batch)
     assert (found.job_count, found.invalid_rows) == (2, 1)
-    assert batch.invalid_rows == [{"row": keys[1], "why": "It no longer exists."}]
+    assert batch.invalid_rows == [{"row": keys[1], "reason": "It no longer exists."}]
 
 
-def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
+def test_a_pilot_runs_first_and_the_other_rows_after_its_release(
     site: Site, version: TemplateVersion
 ) -> None:
     batch = start(site, version, products(9), limits=BatchLimits(pilot=2))
@@ -169,7 +167,7 @@ def test_a_pilot_is_made_first_and_the_rest_when_it_is_released(
     assert AuditEvent.objects.filter(type="batch.finished").count() == 1
 
 
-def test_a_paused_batch_is_not_claimed_and_goes_on_where_it_was(
+def test_a_paused_batch_is_not_claimed_until_it_is_resumed(
     site: Site, version: TemplateVersion
 ) -> None:
     batch = start(site, version, products(4))
@@ -196,7 +194,7 @@ def test_a_paused_batch_is_not_claimed_and_goes_on_where_it_was(
         ),
     ],
 )
-def test_a_rule_pauses_a_batch(
+def test_a_limit_pauses_a_batch(
     site: Site,
     version: TemplateVersion,
     limits: BatchLimits,
@@ -220,7 +218,7 @@ def with_counters(batch: Batch, **columns: Any) -> None:
     use_case(audited=False)(lambda: Batch.objects.filter(pk=batch.pk).update(**columns))()
 
 
-def test_a_batch_over_its_cap_or_over_the_budget_is_not_started(
+def test_a_batch_over_its_spending_limit_or_the_budget_is_not_started(
     site: Site, version: TemplateVersion
 ) -> None:
     keys = products(30)
@@ -253,7 +251,7 @@ def test_a_budget_that_runs_out_meanwhile_pauses_the_batch(
     assert BudgetPeriod.objects.get().reserved == Decimal("10.00")
 
 
-def test_cancelling_ends_what_waits_and_gives_the_money_back(
+def test_cancelling_ends_queued_jobs_and_releases_their_reservations(
     site: Site, version: TemplateVersion
 ) -> None:
     batch = start(site, version, products(510))
@@ -291,7 +289,7 @@ def test_failed_rows_are_requested_again_and_counted_once(
     assert Job.objects.count() == 5
 
 
-def test_another_person_does_not_steer_a_batch(site: Site, version: TemplateVersion) -> None:
+def test_another_person_cannot_control_a_batch(site: Site, version: TemplateVersion) -> None:
     from imagegen_app.services.policy import access  # noqa: PLC0415 - beside its only use
     from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - as above
 
@@ -307,7 +305,7 @@ def test_another_person_does_not_steer_a_batch(site: Site, version: TemplateVers
             act(actor=other, batch=batch)
 
 
-def test_requesters_take_turns_and_people_go_before_batches(
+def test_requesters_alternate_and_single_jobs_go_before_batches(
     site: Site, version: TemplateVersion
 ) -> None:
     from imagegen_app.services.job_requests import creation  # noqa: PLC0415 - beside their only use

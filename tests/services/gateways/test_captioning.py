@@ -279,7 +279,7 @@ def test_the_log_tells_what_became_of_a_suggestion(
 ) -> None:
     asset = made(site).assets.get()
 
-    review.describe(actor=site.actor, asset=asset, alt_text=text, is_decorative=decorative)
+    review.set_alt_text(actor=site.actor, asset=asset, alt_text=text, is_decorative=decorative)
 
     told = AuditEvent.objects.filter(type="asset.changed").latest("pk")
     assert json.loads(told.body)["data"].get("suggestion") == noted

@@ -1,4 +1,4 @@
-"""What does not fit about a request is a value, told in the reader's language."""
+"""Validation errors of requests are values, translated into the reader's language."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from imagegen_app.services.policy.catalog import InvalidRecord
 if TYPE_CHECKING:
     from tests.services.conftest import Site
 
-#: A model that can do next to nothing.
+#: The capabilities of a model that supports almost nothing.
 NARROW = Capabilities(
     operations=frozenset({Operation.INPAINT, Operation.REMOVE_BACKGROUND}),
     sizes=SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536, max_ratio=2.0),
@@ -44,7 +44,7 @@ def picture(role: InputRole, side: int) -> ImageInput:
 
 
 def every_complaint() -> list[Complaint]:
-    """Return at least one complaint of each kind."""
+    """Return at least one validation error of each kind."""
     asked_for = partial(GenerationRequest, model="m", prompt="four", size=Size(1, 1))
     asked = [
         asked_for(operation=Operation.GENERATE),
@@ -69,36 +69,39 @@ def every_complaint() -> list[Complaint]:
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])
-def test_every_complaint_is_translated_with_its_values(language: str) -> None:
+def test_every_validation_error_is_translated_with_its_values(language: str) -> None:
     found = every_complaint()
     texts = {one.reason.text for one in found}
-    places = re.compile(r"%\((\w+)\)s")
+    placeholders = re.compile(r"%\((\w+)\)s")
 
     assert len(texts) >= 17
     with override(language):
-        told = {text: gettext(text) for text in texts}
-        spoken = [values.complaint_reason(one) for one in found]
-    assert [text for text in texts if told[text] == text] == []
-    assert all(set(places.findall(a)) == set(places.findall(b)) for a, b in told.items())
-    assert not any("%(" in sentence for sentence in spoken)
+        translations = {text: gettext(text) for text in texts}
+        reasons = [values.complaint_reason(one) for one in found]
+    assert [text for text in texts if translations[text] == text] == []
+    assert all(
+        set(placeholders.findall(a)) == set(placeholders.findall(b))
+        for a, b in translations.items()
+    )
+    assert not any("%(" in sentence for sentence in reasons)
 
 
-def test_a_complaint_reads_in_english_in_a_log() -> None:
+def test_a_validation_error_is_english_in_a_log() -> None:
     complaint = Complaint("size", Message("at most %(limit)s pixels", {"limit": 9}))
 
     assert str(complaint) == "size: at most 9 pixels"
 
 
 @pytest.mark.parametrize(
-    ("language", "why"),
+    ("language", "reason"),
     [
         ("en", "does not support this (negative prompt): not offered."),
         ("de", "(negativer Prompt): wird nicht angeboten."),
         ("fr", "(prompt négatif) : n"),
     ],
 )
-def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
-    site: Site, monkeypatch: pytest.MonkeyPatch, language: str, why: str
+def test_an_unsupported_request_is_refused_in_the_readers_language(
+    site: Site, monkeypatch: pytest.MonkeyPatch, language: str, reason: str
 ) -> None:
     from imagegen_app.services.gateways import adapters  # noqa: PLC0415 - beside its only use
 
@@ -110,29 +113,29 @@ def test_a_request_that_a_model_cannot_do_is_refused_in_the_readers_language(
         site.job_request(negative_prompt="chrome")
 
     assert refusal.value.field == "negative_prompt"
-    assert why in refusal.value.reason.replace("\N{NO-BREAK SPACE}", " ")
+    assert reason in refusal.value.reason.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(
-    ("language", "why"),
+    ("language", "reason"),
     [
         ("en", "the price list names no price per image"),
         ("de", "die Preisliste nennt keinen Preis pro Bild"),
         ("fr", "indique aucun prix par image"),
     ],
 )
-def test_why_there_is_no_price_is_told_in_the_readers_language(
-    site: Site, language: str, why: str
+def test_a_missing_price_is_explained_in_the_readers_language(
+    site: Site, language: str, reason: str
 ) -> None:
     site.model.price_list = {"currency": "USD", "per_image": []}
 
     with override(language), pytest.raises(prices.NoPrice) as refusal:
         site.request()
 
-    assert why in refusal.value.reason
+    assert reason in refusal.value.reason
 
 
-def test_a_templates_size_that_its_model_has_not_is_told_in_the_readers_language(
+def test_an_unsupported_template_size_is_explained_in_the_readers_language(
     site: Site,
 ) -> None:
     draft = templates.Draft(body="A mug", image_model=site.model, size=Size(9000, 9000))

@@ -38,7 +38,7 @@ def test_a_request_reserves_its_price_and_leaves_its_events(site: Site) -> None:
     assert {"job.requested", "money.reserved", "moderation.decided"} <= kinds
 
 
-def test_the_prompt_stands_beside_the_log_and_never_in_it(site: Site) -> None:
+def test_the_prompt_is_stored_beside_the_log_and_never_in_it(site: Site) -> None:
     job = site.request(prompt="A secret garden")
 
     bodies = AuditEvent.objects.filter(job_id=job.pk).values_list("body", flat=True)
@@ -67,7 +67,9 @@ def test_a_superuser_needs_a_grant_too(site: Site) -> None:
         creation.request_images(actor=root, job_request=site.job_request())
 
 
-def test_the_bypass_lets_superusers_through_where_the_site_says_so(site: Site, small: Any) -> None:
+def test_a_superuser_needs_no_grant_with_the_setting_superuser_bypass(
+    site: Site, small: Any
+) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "SUPERUSER_BYPASS": True}
     root = access.actor_for(make_user("root", is_superuser=True))
 
@@ -76,7 +78,7 @@ def test_the_bypass_lets_superusers_through_where_the_site_says_so(site: Site, s
     assert job.state == "queued"
 
 
-def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
+def test_a_budget_is_enforced_to_the_cent(site: Site) -> None:
     site.budget.limit = Decimal("0.05")
     catalog.save(actor=System("test"), record=site.budget)
     site.request()
@@ -91,7 +93,7 @@ def test_a_hard_budget_holds_to_the_cent(site: Site) -> None:
     assert Job.objects.count() == 2
 
 
-def test_an_unknown_price_is_no_price_of_nothing(site: Site) -> None:
+def test_a_missing_price_does_not_count_as_zero(site: Site) -> None:
     site.model.price_list = {}
 
     with pytest.raises(prices.NoPrice):
@@ -128,7 +130,7 @@ def test_a_blocked_prompt_leaves_a_blocked_job_its_verdict_and_no_reservation(si
     assert "block list" in refusal.value.reason
 
 
-def test_a_screener_that_breaks_down_closes_the_gate(site: Site, small: Any) -> None:
+def test_a_screener_that_fails_blocks_the_request(site: Site, small: Any) -> None:
     broken = {"NAME": "broken", "BACKEND": "tests.services.job_requests.test_creation.Broken"}
     small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [broken]}
 
@@ -146,7 +148,7 @@ class Broken:
         raise ZeroDivisionError
 
 
-def test_the_same_seed_is_answered_from_the_first_images_at_no_cost(site: Site) -> None:
+def test_the_same_seed_reuses_the_first_images_at_no_cost(site: Site) -> None:
     first = site.request(seed=7)
     driver.drive(seconds=5)
 
@@ -157,7 +159,7 @@ def test_the_same_seed_is_answered_from_the_first_images_at_no_cost(site: Site) 
     assert BudgetPeriod.objects.get().spent == Decimal("0.02")
 
 
-def test_an_image_that_was_rejected_answers_no_later_request(site: Site) -> None:
+def test_a_rejected_image_is_not_reused(site: Site) -> None:
     first = site.request(seed=7)
     driver.drive(seconds=5)
     review.reject(actor=System("reviewer"), asset=first.assets.get())
@@ -167,7 +169,7 @@ def test_an_image_that_was_rejected_answers_no_later_request(site: Site) -> None
     assert (second.state, second.cached_from_id) == ("queued", None)
 
 
-def test_without_a_seed_each_request_is_made_anew(site: Site) -> None:
+def test_without_a_seed_each_request_generates_new_images(site: Site) -> None:
     site.request()
     driver.drive(seconds=5)
 
@@ -177,7 +179,7 @@ def test_without_a_seed_each_request_is_made_anew(site: Site) -> None:
 @pytest.mark.parametrize(
     ("prompt", "field"), [("", "prompt"), ("   \n", "prompt"), ("x" * 100_000, "prompt")]
 )
-def test_an_empty_or_endless_prompt_is_refused_with_its_field(
+def test_an_empty_or_too_long_prompt_is_refused_with_its_field(
     site: Site, prompt: str, field: str
 ) -> None:
     with pytest.raises(values.InvalidJobRequest) as refusal:
@@ -192,7 +194,7 @@ def test_an_empty_or_endless_prompt_is_refused_with_its_field(
     ["كوب أحمر على الطاولة", "🫖🍵 tea", "<script>alert(1)</script>", "{{ 7*7 }} ${7*7} %(x)s"],
     ids=["right-to-left", "emoji", "markup", "template"],
 )
-def test_strange_prompts_are_kept_to_the_letter(site: Site, prompt: str) -> None:
+def test_unusual_prompts_are_stored_unchanged(site: Site, prompt: str) -> None:
     job = site.request(prompt=prompt)
     driver.drive(seconds=5)
     job.refresh_from_db()
@@ -200,7 +202,7 @@ def test_strange_prompts_are_kept_to_the_letter(site: Site, prompt: str) -> None
     assert (job.prompt, job.state) == (prompt, "succeeded")
 
 
-def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
+def test_an_unknown_variable_is_named_with_the_known_ones(site: Site) -> None:
     version = make_template()
 
     with pytest.raises(values.InvalidJobRequest) as refusal:
@@ -213,14 +215,14 @@ def test_an_unknown_variable_is_named_with_those_there_are(site: Site) -> None:
 
 
 @pytest.mark.parametrize("size", ["63x64", "9000x9000", "0x10", "big", "-1x5"])
-def test_a_size_that_the_model_has_not_is_refused(site: Site, size: str) -> None:
+def test_a_size_that_the_model_does_not_support_is_refused(site: Site, size: str) -> None:
     with pytest.raises(values.InvalidJobRequest) as refusal:
         site.job_request(size=size)
 
     assert refusal.value.field == "size"
 
 
-def test_values_are_inserted_once_and_never_read_again(site: Site) -> None:
+def test_template_syntax_in_values_is_not_evaluated(site: Site) -> None:
     version = make_template(body="A {{ product }}")
 
     job_request = composition.compose(

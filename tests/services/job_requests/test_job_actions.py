@@ -1,4 +1,4 @@
-"""A job is cancelled by whoever asked for it, or by whoever may cancel every job."""
+"""A job can be cancelled by its requester, or with the permission to cancel every job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.services.conftest import Site
 
 
-def test_a_stranger_cancels_nothing(site: Site) -> None:
+def test_another_person_cannot_cancel_a_job(site: Site) -> None:
     job = site.request()
     stranger = access.actor_for(make_user("sven", groups=["Image editors"]))
 
@@ -26,11 +26,11 @@ def test_a_stranger_cancels_nothing(site: Site) -> None:
     assert "not your job" in refusal.value.reason
 
 
-def test_who_may_cancel_every_job_cancels_that_of_another(site: Site) -> None:
+def test_with_the_permission_people_cancel_others_jobs(site: Site) -> None:
     job = site.request()
-    keeper = access.actor_for(make_user("kim", permissions=["imagegen.cancel_any_job"]))
+    administrator = access.actor_for(make_user("kim", permissions=["imagegen.cancel_any_job"]))
 
-    assert job_actions.cancel(actor=keeper, job=job)
+    assert job_actions.cancel(actor=administrator, job=job)
 
     job.refresh_from_db()
     assert job.state == "cancelled"

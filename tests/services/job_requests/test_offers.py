@@ -1,4 +1,4 @@
-"""An offer says what a request would cost and why it would be refused, without making it."""
+"""An offer has the cost of a request and the reason of a refusal, without creating a job."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def limit(site: Site, amount: str) -> None:
     catalog.save(actor=System("test"), record=site.budget)
 
 
-def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site) -> None:
+def test_an_offer_has_price_and_allowance_and_writes_nothing(site: Site) -> None:
     events = AuditEvent.objects.count()
 
     offer = creation.offer(actor=site.actor, job_request=site.job_request(count=2))
@@ -44,7 +44,7 @@ def test_an_offer_tells_the_price_and_what_is_left_and_makes_nothing(site: Site)
     assert AuditEvent.objects.count() == events
 
 
-def test_an_offer_says_that_it_is_not_granted_and_whom_to_ask(site: Site) -> None:
+def test_an_offer_without_a_grant_says_whom_to_ask(site: Site) -> None:
     stranger = access.actor_for(make_user("stan"))
 
     offer = creation.offer(actor=stranger, job_request=site.job_request())
@@ -56,15 +56,15 @@ def test_an_offer_says_that_it_is_not_granted_and_whom_to_ask(site: Site) -> Non
 
 
 @pytest.mark.parametrize(
-    ("language", "why"),
+    ("language", "reason"),
     [
         ("en", "It would cost 0.02 USD; 0.01 USD remain in the budget."),
         ("de", "Es würde 0,02 USD kosten; im Budget bleiben 0,01 USD."),
         ("fr", "Cela coûterait 0,02 USD ; il reste 0,01 USD dans le budget."),
     ],
 )
-def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
-    site: Site, language: str, why: str
+def test_an_offer_over_the_budget_names_the_amounts_with_their_currency(
+    site: Site, language: str, reason: str
 ) -> None:
     limit(site, "0.01")
 
@@ -72,10 +72,10 @@ def test_an_offer_that_cannot_be_paid_names_the_amounts_with_their_currency(
         offer = creation.offer(actor=site.actor, job_request=site.job_request())
 
     assert isinstance(offer.refusal, budgets.OverBudget)
-    assert offer.refusal.reason == why
+    assert offer.refusal.reason == reason
 
 
-def test_a_budget_in_another_currency_is_told_before_anything_is_asked_for(site: Site) -> None:
+def test_an_offer_is_refused_for_a_budget_in_another_currency(site: Site) -> None:
     site.model.price_list = {**site.model.price_list, "currency": "EUR"}
 
     offer = creation.offer(actor=site.actor, job_request=site.job_request())
@@ -83,7 +83,7 @@ def test_a_budget_in_another_currency_is_told_before_anything_is_asked_for(site:
     assert isinstance(offer.refusal, budgets.CurrencyMismatch)
 
 
-def test_what_was_made_before_is_free_even_with_an_empty_budget(site: Site) -> None:
+def test_a_cached_request_is_free_even_with_an_empty_budget(site: Site) -> None:
     site.request(seed=7)
     driver.drive(seconds=5)
     limit(site, "0.02")
@@ -94,16 +94,14 @@ def test_what_was_made_before_is_free_even_with_an_empty_budget(site: Site) -> N
     assert not creation.offer(actor=site.actor, job_request=site.job_request(seed=8)).is_possible
 
 
-def test_without_a_price_there_is_no_offer(site: Site) -> None:
+def test_an_offer_needs_a_price(site: Site) -> None:
     site.model.price_list = {}
 
     with pytest.raises(prices.NoPrice):
         creation.offer(actor=site.actor, job_request=site.job_request())
 
 
-def test_many_offers_ask_once_for_what_is_the_same_for_all(
-    site: Site, django_assert_max_num_queries: Any
-) -> None:
+def test_many_offers_share_their_queries(site: Site, django_assert_max_num_queries: Any) -> None:
     job_requests = [site.job_request(prompt=f"Mug {n}") for n in range(20)]
     creation.offers(actor=site.actor, job_requests=job_requests[:1])
 
@@ -113,7 +111,7 @@ def test_many_offers_ask_once_for_what_is_the_same_for_all(
     assert [offer.job_request for offer in offers] == job_requests
 
 
-def test_estimate_of_the_public_functions_is_the_offer(site: Site) -> None:
+def test_the_public_function_estimate_returns_the_offer(site: Site) -> None:
     limit(site, "0.01")
 
     offer = imagegen_app.estimate(
@@ -124,7 +122,7 @@ def test_estimate_of_the_public_functions_is_the_offer(site: Site) -> None:
     assert not offer.is_possible
 
 
-def test_the_command_tells_the_price_and_that_it_would_be_refused(site: Site) -> None:
+def test_the_command_prints_the_price_and_the_refusal(site: Site) -> None:
     limit(site, "0.01")
     out = StringIO()
     common = ["--user", "edda", "--prompt", "A red mug", "--model", site.model.slug]
@@ -137,8 +135,8 @@ def test_the_command_tells_the_price_and_that_it_would_be_refused(site: Site) ->
     call_command(
         "imagegen_generate", *common, "--size", "64x64", "--estimate", "--json", stdout=out
     )
-    told = json.loads(out.getvalue())
-    assert (told["cost"], told["refused"]) == ("0.0200", "over_budget")
+    printed = json.loads(out.getvalue())
+    assert (printed["cost"], printed["refused"]) == ("0.0200", "over_budget")
 
 
 def plan(site: Site, number: int, **changes: Any) -> lifecycle.BatchPlan:
@@ -161,7 +159,7 @@ def plan(site: Site, number: int, **changes: Any) -> lifecycle.BatchPlan:
     )
 
 
-def test_a_batch_is_refused_as_a_whole_where_its_rows_together_are_too_dear(site: Site) -> None:
+def test_a_batch_is_refused_if_its_rows_together_exceed_the_budget(site: Site) -> None:
     limit(site, "0.04")
 
     found = plan(site, 3)
@@ -173,13 +171,13 @@ def test_a_batch_is_refused_as_a_whole_where_its_rows_together_are_too_dear(site
     assert "It would cost 0.06 USD" in refusal.reason
 
 
-def test_a_batch_is_refused_as_a_whole_where_it_is_not_granted(site: Site) -> None:
+def test_a_batch_is_refused_without_a_grant(site: Site) -> None:
     stranger = access.actor_for(make_user("stan"))
 
     assert isinstance(plan(site, 2, actor=stranger).refusal(2), access.NotGranted)
 
 
-def test_rows_without_a_price_say_so_each(site: Site) -> None:
+def test_each_row_without_a_price_has_an_error(site: Site) -> None:
     site.model.price_list = {}
 
     found = plan(site, 2, image_model=site.model)

@@ -1,4 +1,4 @@
-"""One request and the many of a batch become jobs by the same use case."""
+"""Single requests and rows of a batch become jobs by the same use case."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from imagegen_app.models import TemplateVersion
     from tests.services.conftest import Site
 
-#: What may differ between two jobs of the same request.
-OWN = {
+#: Fields that may differ between two jobs of the same request.
+OWN_FIELDS = {
     "id",
     "batch_id",
     "row_key",
     "priority",
-    "turn",
+    "queue_order",
     "idempotency_key",
     "due_at",
     "deadline_at",
@@ -56,10 +56,10 @@ def version(site: Site) -> TemplateVersion:
 
 def content(job: Job) -> dict[str, object]:
     fields = Job._meta.concrete_fields
-    return {f.attname: getattr(job, f.attname) for f in fields if f.attname not in OWN}
+    return {f.attname: getattr(job, f.attname) for f in fields if f.attname not in OWN_FIELDS}
 
 
-def told(job: Job, kind: str) -> dict[str, object]:
+def event_data(job: Job, kind: str) -> dict[str, object]:
     body = json.loads(AuditEvent.objects.get(job_id=job.pk, type=kind).body)
     data: dict[str, object] = body["data"]
     data.pop("screened", None)
@@ -84,7 +84,7 @@ def test_a_single_request_and_a_row_of_a_batch_are_the_same_job(
     assert content(row) == content(single)
     assert content(row.chain.get()) == content(single.chain.get())
     for one, other in ((row, single), (row.chain.get(), single.chain.get())):
-        assert told(one, "job.requested") == told(other, "job.requested")
+        assert event_data(one, "job.requested") == event_data(other, "job.requested")
         lines = [LedgerEntry.objects.filter(job=j).values("kind", "amount") for j in (one, other)]
         assert list(lines[0]) == list(lines[1])
     decided = [j.verdicts.values_list("part", "outcome").order_by("pk") for j in (row, single)]
@@ -92,7 +92,7 @@ def test_a_single_request_and_a_row_of_a_batch_are_the_same_job(
     assert BudgetPeriod.objects.get().reserved == Decimal("0.08")
 
 
-def test_many_requests_cost_no_more_statements_than_few(
+def test_many_requests_need_no_more_statements_than_few(
     site: Site, django_assert_max_num_queries: object
 ) -> None:
     from django.db import connection  # noqa: PLC0415 - beside its only use
@@ -117,7 +117,7 @@ def test_many_requests_cost_no_more_statements_than_few(
     assert BudgetPeriod.objects.get().reserved == 23 * Decimal("0.02")
 
 
-def test_requests_of_several_kinds_are_each_held_to_their_own_price(site: Site) -> None:
+def test_different_requests_have_prices_of_their_own(site: Site) -> None:
     @use_case()
     def create() -> list[Job]:
         job_requests = [
@@ -150,9 +150,7 @@ def test_input_images_are_stored_with_their_rows_in_order(site: Site) -> None:
     assert [(row.position, row.height) for row in rows] == [(0, 64), (1, 48)]
 
 
-def test_a_row_that_is_requested_again_takes_the_others_place(
-    site: Site, version: TemplateVersion
-) -> None:
+def test_the_counts_of_a_batch_include_its_passes(site: Site, version: TemplateVersion) -> None:
     batch = start(site, version, products(1))
     prepare()
     before = Batch.objects.get(pk=batch.pk)
@@ -177,7 +175,7 @@ def test_verdicts_and_events_name_the_part_by_a_code_in_every_language(site: Sit
         ("fr", ["prompt", "prompt négatif", "image d", "image 3"]),
     ],
 )
-def test_the_code_of_a_part_is_told_in_the_readers_language(
+def test_the_code_of_a_part_has_a_label_in_the_readers_language(
     language: str, names: list[str]
 ) -> None:
     codes = ["prompt", "negative_prompt", "input_image:2", "output_image:3"]
@@ -189,7 +187,9 @@ def test_the_code_of_a_part_is_told_in_the_readers_language(
     assert stored_messages.screened_part("something else") == "something else"
 
 
-def test_the_log_tells_parts_in_the_readers_language(site: Site, version: TemplateVersion) -> None:
+def test_event_descriptions_name_parts_in_the_readers_language(
+    site: Site, version: TemplateVersion
+) -> None:
     start(site, version, products(1))
     prepare()
     site.request(negative_prompt="chrome")
@@ -213,7 +213,7 @@ def test_a_refusal_names_the_part_in_the_requesters_language(site: Site) -> None
     assert refusal.value.job.verdicts.get(outcome="blocked").part == "prompt"
 
 
-def test_what_screeners_decide_can_be_told_before_it_is_stored(site: Site) -> None:
+def test_events_of_verdicts_can_be_built_before_they_are_stored(site: Site) -> None:
     job = site.request()
     screened = creation.screen(site.job_request(negative_prompt="chrome"))
 

@@ -100,7 +100,7 @@ def test_the_last_image_tells_all_the_steps_it_came_through(
     trail = descriptions.describe_job_history(last.job)
     with zipfile.ZipFile(io.BytesIO(evidence.build_pack(actor=reader, asset=last).data)) as pack:
         events = pack.read("events.jsonl").decode()
-        facts = json.loads(pack.read("story.json"))
+        facts = json.loads(pack.read("summary.json"))
 
     assert "Generate with" in told
     assert "Upscale with" in told

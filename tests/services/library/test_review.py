@@ -1,4 +1,4 @@
-"""Reviewers decide about images, and nobody about their own where the site wants a second person."""
+"""Reviewers approve images of other people; a site can require a second reviewer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def reviewer(settings: Any) -> Any:
-    """Return an account of a reviewer, on a site that wants a second person."""
+    """Return an account of a reviewer, on a site that requires a second reviewer."""
     settings.IMAGEGEN = {**settings.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": True}
     return make_user("rita", groups=["Image reviewers"])
 
 
-def test_nobody_approves_an_image_of_their_own(reviewer: Any) -> None:
+def test_nobody_approves_their_own_image(reviewer: Any) -> None:
     asset = make_asset(review_state="pending", requester=reviewer)
 
     with pytest.raises(review.SelfApprovalForbidden) as refusal:
@@ -44,7 +44,7 @@ def test_a_reviewer_approves_the_image_of_another_person(reviewer: Any) -> None:
     assert AuditEvent.objects.filter(type="review.approved", asset_id=asset.pk).count() == 1
 
 
-def test_who_may_not_review_decides_nothing(reviewer: Any) -> None:
+def test_without_the_permission_nobody_reviews(reviewer: Any) -> None:
     asset = make_asset(review_state="pending", requester=reviewer)
     editor = access.actor_for(make_user("edda", groups=["Image editors"]))
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 REVIEWER = System("reviewer")
 
 
-def test_a_withdrawn_image_leaves_the_fields_that_hold_a_copy(
+def test_withdrawing_clears_the_fields_that_hold_a_copy(
     django_capture_on_commit_callbacks: object,
 ) -> None:
     seed.catalog()
@@ -33,7 +33,7 @@ def test_a_withdrawn_image_leaves_the_fields_that_hold_a_copy(
     assert AuditEvent.objects.filter(type="placement.removed", asset_id=asset.pk).count() == 1
 
 
-def test_a_field_that_was_changed_since_is_left_alone() -> None:
+def test_a_field_changed_since_is_not_cleared() -> None:
     seed.catalog()
     product = Product.objects.earliest("pk")
     asset = make_asset()

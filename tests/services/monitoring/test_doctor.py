@@ -1,4 +1,4 @@
-"""What stops images from being made is found before an editor has to wonder, each with its remedy."""
+"""The doctor reports what keeps images from being generated, each problem with its remedy."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def parts(level: str) -> dict[str, str]:
 
 @pytest.fixture
 def working(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """A site whose worker and sweep were just seen, with a certificate of its own."""
+    """Return a site whose worker and sweep have just run."""
     monkeypatch.setattr(doctor, "_settings", lambda: iter(()))
     worker_registry.record_heartbeat(name="w")
     wakeups.record_run("sweep")
     return site
 
 
-def test_a_sound_site_has_nothing_wrong_and_every_part_is_told_of(working: Site) -> None:
+def test_a_working_site_has_no_errors_and_every_part_is_reported(working: Site) -> None:
     assert parts("error") == {}
     assert {f.part for f in doctor.run_all_checks()} >= {
         "engine",
@@ -57,37 +57,37 @@ def test_a_sound_site_has_nothing_wrong_and_every_part_is_told_of(working: Site)
 
 
 @use_case(audited=False)
-def silence(table: Any, **changes: Any) -> None:
+def update_rows(table: Any, **changes: Any) -> None:
     table.objects.update(**changes)
 
 
-def test_a_worker_that_went_silent_is_missed(working: Site, settings: Any) -> None:
+def test_a_worker_without_recent_heartbeat_is_reported(working: Site, settings: Any) -> None:
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
     }
-    silence(Worker, last_seen_at=clock.now() - timedelta(seconds=130))
+    update_rows(Worker, last_seen_at=clock.now() - timedelta(seconds=130))
 
     assert "2 minutes" in parts("error")["worker"]
 
 
-def test_a_sweep_that_stands_still_is_missed(working: Site, settings: Any) -> None:
+def test_a_sweep_that_has_not_run_is_reported(working: Site, settings: Any) -> None:
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.django_tasks.DjangoTasksEngine",
     }
-    silence(PeriodicRun, last_run_at=clock.now() - timedelta(seconds=130))
+    update_rows(PeriodicRun, last_run_at=clock.now() - timedelta(seconds=130))
 
     assert "sweep" in parts("error")["worker"]
 
 
-def test_an_unknown_engine_is_named(working: Site, settings: Any) -> None:
+def test_an_unknown_engine_is_reported(working: Site, settings: Any) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "ENGINE": "nowhere.Engine"}
 
     assert "nowhere.Engine" in parts("error")["engine"]
 
 
-def test_a_broker_that_is_away_is_named(working: Site, settings: Any) -> None:
+def test_an_unreachable_broker_is_reported(working: Site, settings: Any) -> None:
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
         "ENGINE": "imagegen_app.engines.rq.RqEngine",
@@ -98,13 +98,13 @@ def test_a_broker_that_is_away_is_named(working: Site, settings: Any) -> None:
     assert "does not answer" in parts("error")["engine"]
 
 
-def test_a_full_disk_is_told(working: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(working: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**12, 10**12, 5 * 1024**2))
 
     assert "5 MB" in parts("error")["disk"]
 
 
-def test_a_credential_without_a_value_is_told_and_never_shown(
+def test_a_credential_without_a_value_is_reported(
     working: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NOBODYS_KEY", raising=False)
@@ -122,20 +122,18 @@ def test_a_credential_without_a_value_is_told_and_never_shown(
     assert "no value" in parts("error")["credentials"]
 
 
-def test_the_command_fails_where_something_is_wrong_and_speaks_json(
-    working: Site, settings: Any
-) -> None:
+def test_the_command_prints_json_and_fails_on_errors(working: Site, settings: Any) -> None:
     out = StringIO()
     call_command("imagegen_doctor", "--json", "--invariants", stdout=out)
-    told = json.loads(out.getvalue())
-    assert told["invariants"] == {"looked_at": len(VIOLATION_QUERIES), "broken": {}}
+    printed = json.loads(out.getvalue())
+    assert printed["invariants"] == {"looked_at": len(VIOLATION_QUERIES), "broken": {}}
 
     settings.IMAGEGEN = {**settings.IMAGEGEN, "ENGINE": "nowhere.Engine"}
     with pytest.raises(CommandError):
         call_command("imagegen_doctor", "--json", stdout=StringIO())
 
 
-def test_the_money_adds_up_after_work_and_a_planted_difference_is_found(site: Site) -> None:
+def test_ledger_and_counters_agree_and_a_planted_difference_is_found(site: Site) -> None:
     jobs = [site.request(count=2), site.request()]
     driver.drive(seconds=10)
     assert doctor.violated_invariants() == {}
@@ -151,7 +149,7 @@ def test_the_money_adds_up_after_work_and_a_planted_difference_is_found(site: Si
     assert LedgerEntry.objects.filter(job=jobs[0]).exists()
 
 
-def test_a_job_whose_end_left_no_event_is_found(site: Site) -> None:
+def test_a_job_ended_without_an_event_is_found(site: Site) -> None:
     job = site.request()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -168,7 +166,7 @@ def test_every_query_runs_on_this_database(db: None) -> None:
     assert doctor.violated_invariants() == {}
 
 
-def test_the_front_page_tells_an_administrator_what_is_wrong(
+def test_the_admin_index_shows_problems_to_administrators(
     working: Site, settings: Any, client: Client
 ) -> None:
     from imagegen_app.testing.factories import make_user  # noqa: PLC0415 - this test only

@@ -1,4 +1,4 @@
-"""The allowlist says yes only while a grant holds, and only within its limits."""
+"""A grant allows requests only between its dates and within its limits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def decision(**limits: Any) -> access.GrantDecision:
         (DAY, None, False),
     ],
 )
-def test_a_grant_holds_between_its_start_and_its_end(
+def test_a_grant_is_valid_between_its_start_and_its_end(
     starts: timedelta | None, ends: timedelta | None, allowed: bool
 ) -> None:
     now = clock.now()
@@ -51,19 +51,19 @@ def test_a_grant_holds_between_its_start_and_its_end(
 
 
 @pytest.mark.parametrize(
-    ("limits", "why"),
+    ("limits", "reason"),
     [
         ({"operations": ["edit"]}, "does not cover “Generate”"),
         ({"max_pixels": 64 * 64 - 1}, "4095 pixels"),
         ({"max_count": 1}, "1 images per job, not 2"),
     ],
 )
-def test_a_grant_allows_nothing_beyond_its_limits(limits: dict[str, Any], why: str) -> None:
+def test_a_grant_allows_nothing_beyond_its_limits(limits: dict[str, Any], reason: str) -> None:
     found = decision(**limits)
 
     assert not found.allowed
-    assert why in found.reason
+    assert reason in found.reason
 
 
-def test_the_limits_of_a_grant_are_allowed_themselves() -> None:
+def test_the_limits_of_a_grant_are_inclusive() -> None:
     assert decision(operations=["generate"], max_pixels=64 * 64, max_count=2).allowed
