@@ -335,9 +335,9 @@ def create_jobs(
 def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
     """Have the site's screeners look at a job request's texts and input images."""
     found = [
-        *screening.screen_text(job_request.provider_request.prompt, where="prompt"),
+        *screening.screen_text(job_request.provider_request.prompt, part="prompt"),
         *screening.screen_text(
-            job_request.provider_request.negative_prompt, where="negative_prompt"
+            job_request.provider_request.negative_prompt, part="negative_prompt"
         ),
     ]
     for number, picture in enumerate(job_request.provider_request.inputs, start=1):
@@ -345,7 +345,7 @@ def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
             picture.data,
             media_type=picture.media_type,
             stage="input",
-            where=f"input_image:{number}",
+            part=f"input_image:{number}",
         )
     return found
 

@@ -222,7 +222,7 @@ def _make_one(
         prepared.master.data,
         media_type=prepared.master.media_type,
         stage="output",
-        where=f"output_image:{position + 1}",
+        part=f"output_image:{position + 1}",
     )
     screened += mine
     if screening.is_blocked(mine):
