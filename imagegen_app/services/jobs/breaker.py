@@ -1,7 +1,7 @@
 """Circuit breakers, shared by all workers: one per provider account, one per model and operation.
 
-A breaker opens after many failures; then it lets one probe through, then gradually more calls. Blocked
-content and invalid requests do not count as failures.
+A breaker opens after many failures; then it lets one probe through, then gradually more calls.
+Blocked content and invalid requests do not count as failures.
 """
 
 from __future__ import annotations

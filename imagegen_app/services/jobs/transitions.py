@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @use_case()
 def start_attempt(job: Job, *, digest: str) -> Attempt:
-    """Start a queued job: create its attempt, whose id is the idempotency key; nothing is sent yet.
+    """Start a queued job: create its attempt, with an idempotency key; nothing is sent yet.
 
     :raises LeaseLost: if the lease was lost.
     :raises CallDeferred: if its provider is too busy or broken for another call; the job stays queued.
