@@ -39,7 +39,7 @@ def mark_resent(job: Job, attempt: Attempt) -> None:
 
 @use_case()
 def mark_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> None:
-    """Mark a job as `uncertain`; look its outcome up in `look_again` seconds, or with None never."""
+    """Mark a job as `uncertain`, due in `look_again` seconds; None: only at the deadline."""
     deadline = conf.get().uncertain_deadline_seconds
     first = job.state != JobState.UNCERTAIN
     changes = leases.release_fields(deadline if look_again is None else look_again)
