@@ -1,4 +1,4 @@
-"""What a worker runs: argument-free, and never raising; the database holds the truth."""
+"""The functions that a worker runs: without arguments, and never raising."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ def run_drive() -> None:
             wake_now("drive", delay=seconds)
         driver.drive()
         schedule_next_wakeup()
-    except Exception as error:  # noqa: BLE001 - the edge: an engine would store or repeat what we raise
+    except Exception as error:  # noqa: BLE001 - an engine would store or repeat the error
         # The sweep enqueues again.
-        _broke_down("drive", error)
+        _log_failure("drive", error)
 
 
 def run_sweep() -> None:
     """Look for what is due, abandoned or expired, and wake a worker for it."""
     try:
         sweep_once()
-    except Exception as error:  # noqa: BLE001 - the edge: see `run_drive`
-        _broke_down("sweep", error)
+    except Exception as error:  # noqa: BLE001 - see `run_drive`
+        _log_failure("sweep", error)
 
 
-def _broke_down(what: str, fault: Exception) -> None:
-    if isinstance(fault, InterfaceError | OperationalError):
-        why = str(fault).partition("\n")[0][:200]
-        logger.warning("A %s was broken off by the database: %s", what, why)
+def _log_failure(name: str, error: Exception) -> None:
+    if isinstance(error, InterfaceError | OperationalError):
+        reason = str(error).partition("\n")[0][:200]
+        logger.warning("A %s was interrupted by a database error: %s", name, reason)
     else:
-        logger.error("A %s broke down.", what, exc_info=fault)
-    # A database that was away left a connection behind that never works again.
+        logger.error("A %s failed.", name, exc_info=error)
+    # After an outage of the database the old connection never works again.
     close_old_connections()
 
 
 def drain() -> None:
-    """Begin nothing new in this process; an engine calls it when its worker is asked to stop."""
+    """Claim no more jobs in this process; an engine calls it when its worker is asked to stop."""
     driver.draining.set()
 
 
@@ -77,6 +77,6 @@ def sweep() -> None:
 
 
 # An engine with tasks of its own registers them when it is imported; Celery looks for them here.
-# What is wrong with the engine's name, the system checks say.
+# The system checks report a wrong engine name.
 with suppress(ImportError, ImproperlyConfigured, conf.InvalidSettings):
     wakeups.engine()

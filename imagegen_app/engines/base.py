@@ -1,4 +1,4 @@
-"""Define what an engine is, and enqueue through the one that the site chose."""
+"""Define the engine protocol, and enqueue through the engine that the site configured."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("imagegen.engines")
 
-#: What a wake-up may wake, by name: dotted paths of argument-free functions that never raise.
+#: Dotted paths of what a wake-up runs, by name: functions without arguments that never raise.
 TASK_PATHS = {
     "drive": "imagegen_app.tasks.run_drive",
     "sweep": "imagegen_app.tasks.run_sweep",
 }
-#: What a worker that is asked to stop calls, wherever it was started; argument-free.
+#: Dotted path of the function that a worker calls when asked to stop; without arguments.
 DRAIN = "imagegen_app.tasks.drain"
 #: Seconds that one provider call with its download may take: the HTTP client's own limit.
 MAX_CALL_SECONDS = 960
 #: Seconds beyond the longest drive before an engine ends it by force.
 GRACE_SECONDS = 30
-#: Seconds that one conversation with a broker may take, so that a dead one never holds a request.
+#: Seconds that one broker operation may take, so that a dead broker never blocks a request.
 BROKER_TIMEOUT_SECONDS = 0.12
-#: Seconds between two sweeps that a scheduler enqueues; each worker of ours sweeps beside it.
+#: Seconds between two sweeps that a scheduler enqueues; each `imagegen_worker` also sweeps by itself.
 SWEEP_SECONDS = 30
 
 
 class EngineStopped(RuntimeError):
-    """The engine's worker ended although nobody asked it to."""
+    """The engine's worker ended without being asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsIssue:
-    """One setting of the engine's own that works against the app, and its remedy."""
+    """A problematic setting of the engine, and a hint how to correct it."""
 
     #: The part after `imagegen.` of the system check's id.
     check: str
@@ -49,14 +49,14 @@ class SettingsIssue:
 
 
 def max_drive_seconds() -> int:
-    """Return the seconds that a drive may take: its slice, its last call, and some grace."""
+    """Return the seconds that a drive may take: its time slice, its last call, and a grace period."""
     return conf.get().drive_seconds + MAX_CALL_SECONDS + GRACE_SECONDS
 
 
 class Engine(Protocol):
-    """A way to have a worker run something soon."""
+    """A task queue that has a worker run a function soon."""
 
-    #: What the documentation calls it.
+    #: Its name in the documentation.
     label: ClassVar[str]
     #: Whether a wake-up can be enqueued for a later moment.
     can_delay: ClassVar[bool]
@@ -66,16 +66,16 @@ class Engine(Protocol):
         ...
 
     def check_settings(self, site: Any) -> list[SettingsIssue]:
-        """Return what is wrong with the site's settings for the engine; asks nobody."""
+        """Return what is wrong with the site's settings for the engine, without contacting a broker."""
         ...
 
     def ping(self) -> None:
-        """Ask the broker whether it is there, with every wait bounded; raises whatever it raises."""
+        """Check within a time-out that the broker answers; raises its client's errors."""
         ...
 
-    #: Whether a worker runs apart.
+    #: Whether a separate worker process runs the functions.
     has_worker: ClassVar[bool]
-    #: How many drives one worker process runs side by side if nothing else is said; 1: never more.
+    #: Concurrent drives of one worker process by default; 1 if it supports no more.
     default_concurrency: ClassVar[int]
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:
@@ -93,17 +93,17 @@ def _engine(path: str) -> Engine:
 
 
 def current() -> Engine:
-    """Return the engine that the site chose."""
+    """Return the engine that the site configured."""
     return _engine(conf.get().engine)
 
 
 def wake(name: str = "drive", *, delay: float = 0) -> None:
-    """Enqueue when the running transaction commits; a dead engine never fails the request."""
+    """Enqueue when the running transaction commits; an error of the engine is logged, not raised."""
     transaction.on_commit(lambda: wake_now(name, delay=delay), robust=True)
 
 
 def wake_now(name: str = "drive", *, delay: float = 0) -> None:
-    """Enqueue at once; whatever the engine raises is logged, and a later wake-up will do."""
+    """Enqueue at once; an error of the engine is logged, and the next sweep wakes instead."""
     try:
         current().enqueue(name, delay=delay)
     except Exception:

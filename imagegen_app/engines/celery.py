@@ -1,7 +1,7 @@
 """Enqueue through Celery: argument-free tasks on the site's own app, over Redis or RabbitMQ.
 
-The broker carries wake-ups, never work. Wake-ups for now have a queue of their own, so that one glance
-at its length says whether one already waits; wake-ups for later and sweeps take the queue beside it.
+Messages only wake workers; the work is in the database. Immediate wake-ups have a queue of their
+own, whose length says whether one already waits; delayed ones and sweeps use a second queue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CeleryEngine", "beat_schedule"]
 
-#: Seconds that a wake-up for later, or a sweep, may be late before it is not worth answering.
+#: Seconds after which a delayed wake-up or a sweep that is late expires.
 EXPIRES_SECONDS = 60
 #: Redis connections that a worker needs beside one for each thread.
 SPARE_CONNECTIONS = 20
@@ -47,7 +47,7 @@ class CeleryEngine:
     default_concurrency: ClassVar[int] = 2
 
     def __init__(self) -> None:
-        self._line = BoundedProducer()
+        self._producer = BoundedProducer()
         self._later: dict[str, float] = {}
 
     def enqueue(self, name: str, *, delay: float = 0) -> None:
@@ -55,53 +55,53 @@ class CeleryEngine:
         app: Any = current_app
         now = time.monotonic()
         if delay and now < self._later.get(name, 0.0) <= now + delay:
-            return  # One that was sent arrives sooner, and whoever answers it looks further.
+            return  # One that was sent before arrives sooner, and is enough.
         queue = conf.get().queue
         options: dict[str, Any] = {
             "queue": delayed_queue(queue),
             "expires": delay + EXPIRES_SECONDS,
         }
-        alone = name == "drive" and not delay and queue != app.conf.task_default_queue
-        if alone:
-            # It must not expire: while it waits no other is sent.
+        is_immediate = name == "drive" and not delay and queue != app.conf.task_default_queue
+        if is_immediate:
+            # It must not expire: while it waits, no other is sent.
             options = {"queue": queue}
         limit = max_drive_seconds()
         options |= {"soft_time_limit": limit, "time_limit": limit + GRACE_SECONDS, "retry": False}
 
         def send(producer: Any) -> None:
-            # One that waits now is answered later than all that was committed before this wake-up.
-            known = app.amqp.queues[queue](producer.channel) if alone else None
+            # A message that waits now will run after everything committed so far: one is enough.
+            known = app.amqp.queues[queue](producer.channel) if is_immediate else None
             if known is None or not known.queue_declare().message_count:
                 task = app.tasks[f"imagegen.{name}"]
                 task.apply_async(countdown=delay or None, producer=producer, **options)
 
-        self._line.use(app, send)
+        self._producer.use(app, send)
         if delay:
             self._later[name] = now + delay
 
     def check_settings(self, site: Any) -> list[SettingsIssue]:
-        """Name the traps that the site's Celery settings hold."""
+        """Return what is wrong with the site's Celery settings."""
         return celery_checks.check_settings(current_app, settings=site)
 
     def ping(self) -> None:
-        """Ask the broker whether it is there."""
-        self._line.use(current_app, _ask)
+        """Check that the broker answers."""
+        self._producer.use(current_app, _ping)
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:
         """Run a worker of threads on the site's app; its first signal also drains the driver."""
         app: Any = current_app
-        told = threading.Event()
+        stop_requested = threading.Event()
 
         def stop(**_: Any) -> None:
-            told.set()
+            stop_requested.set()
             stopping()
 
         signals.worker_shutting_down.connect(stop, weak=False)
         signals.setup_logging.connect(_preserve_logging, weak=False)
         options = dict(app.conf.broker_transport_options)
-        wanted = max(options.get("max_connections") or 0, drives + SPARE_CONNECTIONS)
+        max_connections = max(options.get("max_connections") or 0, drives + SPARE_CONNECTIONS)
         if kind_of(app.connection_for_read()) == "redis":
-            app.conf.broker_transport_options = {**options, "max_connections": wanted}
+            app.conf.broker_transport_options = {**options, "max_connections": max_connections}
         queue = conf.get().queue
         app.Worker(
             hostname=f"imagegen-{os.getpid()}@{socket.gethostname()}",
@@ -114,12 +114,12 @@ class CeleryEngine:
             without_gossip=True,
             quiet=True,
         ).start()
-        if not told.is_set():
+        if not stop_requested.is_set():
             raise EngineStopped("Celery's worker ended unexpectedly; see its log for the reason.")
 
 
-def _ask(producer: Any) -> None:
-    """Have the broker say anything at all."""
+def _ping(producer: Any) -> None:
+    """Make one harmless request to the broker."""
     channel = producer.channel
     client = getattr(channel, "client", None)
     if client is not None and hasattr(client, "ping"):
@@ -129,11 +129,11 @@ def _ask(producer: Any) -> None:
 
 
 def _preserve_logging(**_: Any) -> None:
-    """Be connected, so that Celery leaves the site's logging as it is."""
+    """Do nothing: a connected receiver keeps Celery from changing the site's logging."""
 
 
 def _drain(**_: Any) -> None:
-    """Tell the driver wherever a worker is asked to stop, the site's own included."""
+    """Drain the driver when any Celery worker is asked to stop, the site's own included."""
     import_string(DRAIN)()
 
 

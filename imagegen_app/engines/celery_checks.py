@@ -1,4 +1,4 @@
-"""Name the settings of Celery's that lose work or waste a worker, each with its remedy."""
+"""Find Celery settings that lose work or waste a worker, each with a hint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagegen_app.engines.celery_producer import kind_of
 
 
 def check_settings(app: Any, *, settings: Any) -> list[SettingsIssue]:
-    """Look at the site's Celery app; asks no broker.
+    """Check the configuration of the site's Celery app, without contacting a broker.
 
     Sources: Celery's and kombu's own documentation of each setting, and what was measured.
     """

@@ -28,15 +28,15 @@ _BOUNDS = {
 
 
 class BrokerUnavailable(RuntimeError):
-    """The broker failed a moment ago, and is not asked again yet."""
+    """The broker failed within the last second, or another thread is using the connection."""
 
 
 class BoundedProducer:
-    """A producer that threads take turns with."""
+    """One producer that threads share, one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._line: Any = None
+        self._connection: Any = None
         self._producer: Any = None
         self._inherited: Any = None
         self._dead_until = 0.0
@@ -45,7 +45,7 @@ class BoundedProducer:
     def use(self, app: Any, work: Callable[[Any], None]) -> None:
         """Call `work` with a producer; once more if the connection had gone stale.
 
-        :raises BrokerUnavailable: if the line is busy, or the broker failed within the last second.
+        :raises BrokerUnavailable: if the connection is in use, or the broker failed within the last second.
         """
         if not self._lock.acquire(timeout=BROKER_TIMEOUT_SECONDS):
             raise BrokerUnavailable
@@ -62,8 +62,8 @@ class BoundedProducer:
         try:
             work(self._open(app))
         except Exception:
-            self._hang_up()
-            # What went stale while nobody rang fails at once; a dead broker is not asked twice.
+            self._disconnect()
+            # A stale connection fails at once and is retried; a dead broker is not.
             if not was_open or time.monotonic() - began > BROKER_TIMEOUT_SECONDS / 5:
                 self._dead_until = time.monotonic() + _DEAD_SECONDS
                 raise
@@ -73,25 +73,25 @@ class BoundedProducer:
 
     def _open(self, app: Any) -> Any:
         if self._producer is None:
-            line = app.connection_for_write(
+            connection = app.connection_for_write(
                 connect_timeout=BROKER_TIMEOUT_SECONDS, heartbeat=0, transport_options=_NO_RETRY
             )
-            line.transport_options.update(_BOUNDS.get(kind_of(line), {}))
-            self._line = line
-            self._producer = app.amqp.Producer(line, auto_declare=False)
+            connection.transport_options.update(_BOUNDS.get(kind_of(connection), {}))
+            self._connection = connection
+            self._producer = app.amqp.Producer(connection, auto_declare=False)
         return self._producer
 
-    def _hang_up(self) -> None:
-        if self._line is not None:
+    def _disconnect(self) -> None:
+        if self._connection is not None:
             with suppress(Exception):
-                self._line.collapse(socket_timeout=BROKER_TIMEOUT_SECONDS / 5)
-        self._line = self._producer = None
+                self._connection.collapse(socket_timeout=BROKER_TIMEOUT_SECONDS / 5)
+        self._connection = self._producer = None
 
     def _forget(self) -> None:
-        """Start anew; a forked child keeps what it inherited open, for it is the parent's."""
-        self._inherited = self._line
+        """Start anew in a forked child; the inherited connection stays open for the parent."""
+        self._inherited = self._connection
         self._lock = threading.Lock()
-        self._line = self._producer = None
+        self._connection = self._producer = None
         self._dead_until = 0.0
 
 

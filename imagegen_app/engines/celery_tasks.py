@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from imagegen_app.engines.base import SWEEP_SECONDS, TASK_PATHS
 
-#: Late acknowledgement, and no second delivery by Celery: the next ringer is sooner, the database knows.
+#: Late acknowledgement, and no redelivery by Celery: the next wake-up comes sooner.
 _OPTIONS: dict[str, Any] = {
     "acks_late": True,
     "reject_on_worker_lost": False,
@@ -31,7 +31,7 @@ def sweep() -> None:
 
 
 def delayed_queue(queue: str) -> str:
-    """Return the queue that wake-ups for later and sweeps take."""
+    """Return the name of the queue for delayed wake-ups and sweeps."""
     return f"{queue}.later"
 
 

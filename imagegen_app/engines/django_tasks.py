@@ -19,14 +19,14 @@ from imagegen_app.engines.base import SettingsIssue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The task objects that stand for the wake-ups.
+#: Dotted paths of the task objects, by the name of the wake-up.
 _TASKS = {
     "drive": "imagegen_app.tasks.drive",
     "sweep": "imagegen_app.tasks.sweep",
 }
 
 _INTERVAL_SECONDS = 0.2
-#: How long the worker leaves a database alone that is away.
+#: Seconds to wait before an unavailable database is tried again.
 _AWAY_SECONDS = 2.0
 
 logger = logging.getLogger("imagegen.worker")
@@ -47,7 +47,7 @@ class DjangoTasksEngine:
     def enqueue(self, name: str, *, delay: float = 0) -> None:
         """Enqueue the wake-up's task on the site's queue."""
         task: Any = import_string(_TASKS[name])
-        if not delay and self._waits(task):
+        if not delay and self._is_waiting(task):
             return
         options: dict[str, Any] = {"queue_name": conf.get().queue}
         if delay and task.get_backend().supports_defer:
@@ -55,7 +55,7 @@ class DjangoTasksEngine:
         task.using(**options).enqueue()
 
     def check_settings(self, site: Any) -> list[SettingsIssue]:  # noqa: ARG002 - the port's
-        """Look whether the task backend knows the queue and shares our database."""
+        """Check that the task backend has the queue and uses the same database as jobs."""
         backend = import_string(_TASKS["drive"]).get_backend()
         queue, found = conf.get().queue, []
         if backend.queues and queue not in backend.queues:
@@ -80,8 +80,8 @@ class DjangoTasksEngine:
         return found
 
     def ping(self) -> None:
-        """Ask the database for the queue."""
-        self._waits(import_string(_TASKS["drive"]))
+        """Check that the database with the queue answers."""
+        self._is_waiting(import_string(_TASKS["drive"]))
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
         """Run the database backend's worker; the first signal also drains the driver.
@@ -96,7 +96,7 @@ class DjangoTasksEngine:
         worker: Any = import_string("django_tasks_db.management.commands.db_worker.Worker")
 
         class Draining(worker):  # type: ignore[misc]  # the base is found at run time
-            """The backend's worker, which tells the driver when it is asked to stop."""
+            """The backend's worker, which drains the driver when it is asked to stop."""
 
             def shutdown(self, signum: int, frame: object) -> None:
                 stopping()
@@ -117,14 +117,14 @@ class DjangoTasksEngine:
             try:
                 running.run()
             except (InterfaceError, OperationalError) as error:
-                # It would end; a database that is restarted is back in a moment.
+                # The worker would end; wait instead, since the database may only be restarting.
                 logger.warning("The database is away (%s); the worker waits for it.", _brief(error))
                 connections.close_all()
                 time.sleep(_AWAY_SECONDS)
 
     @staticmethod
-    def _waits(task: Any) -> bool:
-        """Return whether the same wake-up already hangs in the database backend's queue, due now."""
+    def _is_waiting(task: Any) -> bool:
+        """Return whether the same wake-up already waits in the database backend's queue, due now."""
         backend = task.get_backend()
         if not _is_database(backend):
             return False
@@ -136,8 +136,8 @@ class DjangoTasksEngine:
         )
 
 
-def _brief(fault: Exception) -> str:
-    return str(fault).partition("\n")[0][:200]
+def _brief(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
 
 
 def _is_database(backend: object) -> bool:

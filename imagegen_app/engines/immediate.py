@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ImmediateEngine:
-    """Answer each wake-up before `ring` returns."""
+    """Run each wake-up's function before `enqueue` returns."""
 
     label: ClassVar[str] = "immediate"
     can_delay: ClassVar[bool] = False
@@ -38,7 +38,7 @@ class ImmediateEngine:
         return []
 
     def ping(self) -> None:
-        """Do nothing: there is nobody to reach."""
+        """Do nothing: there is no broker."""
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
         """Return at once: the enqueuing process does the work."""

@@ -35,23 +35,23 @@ if TYPE_CHECKING:
 
     from rq import Queue
 
-#: Seconds that a failed wake-up is kept to be looked at; RQ's own default is a year.
+#: Seconds that a failed wake-up is stored for inspection; RQ's own default is a year.
 FAILURE_SECONDS = 3600
-#: How far back the queue is searched for a wake-up that already waits.
-_GLANCE = 200
+#: How many jobs at the end of the queue are searched for a wake-up that already waits.
+_MAX_SCANNED_JOBS = 200
 
 
 class DrainingWorker(SimpleWorker):
-    """Work in the process that gets the signal, so that the driver is told and nothing is orphaned.
+    """Work in the process that gets the signal, so that the driver is drained and no process is orphaned.
 
-    RQ's ordinary worker forks a work horse in a process group of its own: it never hears of a stop,
+    RQ's ordinary worker forks a work horse in a process group of its own: it gets no stop signal,
     and outlives a killed worker.
     """
 
     stop_requested = False
 
     def handle_warm_shutdown_request(self) -> None:
-        """Begin nothing new; RQ waits for what is under way."""
+        """Start nothing new; RQ waits for the running job."""
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ's own
         self.stop_requested = True
         import_string(DRAIN)()
@@ -81,12 +81,12 @@ class RqEngine:
             due = time.time() + delay
             if not _is_scheduled(queue, prefix, due):
                 queue.enqueue_at(datetime.fromtimestamp(due, UTC), TASK_PATHS[name], **options)
-        # Waiting now, it is answered later than whatever was committed before this wake-up.
-        elif not any(known.startswith(prefix) for known in queue.get_job_ids(-_GLANCE)):
+        # A job that waits now will run after everything committed so far: one is enough.
+        elif not any(known.startswith(prefix) for known in queue.get_job_ids(-_MAX_SCANNED_JOBS)):
             queue.enqueue(TASK_PATHS[name], **options)
 
     def check_settings(self, site: Any) -> list[SettingsIssue]:
-        """Look whether django-rq knows the queue and leaves a drive the time that it may take."""
+        """Check that django-rq has the queue, and that the queue is asynchronous."""
         name, found = conf.get().queue, []
         queues = getattr(site, "RQ_QUEUES", {})
         if name not in queues:
@@ -108,7 +108,7 @@ class RqEngine:
         return found
 
     def ping(self) -> None:
-        """Ask Redis whether it is there."""
+        """Check that Redis answers."""
         self._connection.ping()
 
     def run_worker(self, *, stopping: Callable[[], None], drives: int) -> None:  # noqa: ARG002 - the port's
@@ -122,7 +122,7 @@ class RqEngine:
 
     @cached_property
     def _connection(self) -> Any:
-        """Redis as the site configured it, but never waited for."""
+        """Redis as the site configured it, with short time-outs and without retries."""
         kind, connection_class, options = parse_connection(
             django_rq.get_connection(conf.get().queue)
         )
@@ -139,7 +139,7 @@ class RqEngine:
 
 
 def _is_scheduled(queue: Queue, prefix: str, due: float) -> bool:
-    """Return whether a wake-up rings no later than that: whoever answers it looks further."""
+    """Return whether a wake-up is scheduled no later than `due` (Unix time): it is enough."""
     key = queue.scheduled_job_registry.key
-    found: Any = queue.connection.zrangebyscore(key, "-inf", due, start=0, num=_GLANCE)
+    found: Any = queue.connection.zrangebyscore(key, "-inf", due, start=0, num=_MAX_SCANNED_JOBS)
     return any(as_text(known).startswith(prefix) for known in found)

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-# Exempt from CSRF: the sender is a program, known by its signature and by the signed address.
-# Outside of ATOMIC_REQUESTS: a delivery is kept even where acting on it fails.
+# Exempt from CSRF: the sender is a program, authenticated by its signature and the signed URL.
+# Outside of ATOMIC_REQUESTS: the service manages its own transactions.
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class Receive(View):
-    """Take one delivery; every malformed one gets a 4xx."""
+    """Receive one delivery; a malformed one gets a 4xx response."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Hand the delivery to the service and say only whether it was taken."""
+        """Pass the delivery to the service; the status says only whether it was accepted."""
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > MAX_WEBHOOK_BYTES:
             return HttpResponse(status=413)
@@ -36,8 +36,8 @@ class Receive(View):
         try:
             webhook_inbox.receive(token=token, headers=headers, body=request.body)
         except webhook_inbox.UnknownWebhookToken:
-            # Where addresses carry languages, Django would answer a 404 by a redirect to the same
-            # address with a language before it; among our own addresses there are none.
+            # With i18n_patterns, Django would answer a 404 by a redirect to the URL with a
+            # language prefix; the app's own URLconf has no such patterns.
             request.urlconf = "imagegen_app.urls"
             return HttpResponse(status=404)
         except webhook_inbox.InvalidWebhookSignature:

@@ -1,1 +1,1 @@
-"""What every use case stands on: the transaction, the audit event, the clock and the wake-up."""
+"""What every use case needs: the transaction, audit events, the clock and wake-ups."""

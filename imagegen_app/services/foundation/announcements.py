@@ -1,4 +1,4 @@
-"""Send the public signals once the change that they tell of is committed."""
+"""Send the public signals after the change that they announce is committed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def send_job_finished(job: Job) -> None:
-    """Tell that a job reached an end."""
+    """Send `job_finished`: a job reached a final state."""
     _after_commit(signals.job_finished, job_id=job.pk, state=job.state)
 
 
 def send_asset_created(asset: Asset) -> None:
-    """Tell that an asset was made."""
+    """Send `asset_created`: an asset was stored."""
     _after_commit(signals.asset_created, asset_id=asset.pk, job_id=asset.job_id)
 
 
 def send_asset_reviewed(asset: Asset) -> None:
-    """Tell that a person decided about an asset."""
+    """Send `asset_reviewed`: a person decided about an asset."""
     _after_commit(signals.asset_reviewed, asset_id=asset.pk, review_state=asset.review_state)
 
 
 def send_placement_created(placement: Placement) -> None:
-    """Tell that an asset was placed in content."""
+    """Send `placement_created`: an asset was placed in content."""
     _after_commit(signals.placement_created, placement_id=placement.pk, asset_id=placement.asset_id)
 
 

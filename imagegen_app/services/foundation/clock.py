@@ -1,4 +1,4 @@
-"""Tell the time by the database's clock, so that workers need not agree on theirs."""
+"""Read the time from the database's clock, so that the clocks of hosts need not agree."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ _NOW = {
 
 
 class _Now(Now):
-    """The database's present time inside of a query; in UTC whatever a MySQL session thinks."""
+    """The current time of the database inside a query; on MySQL in UTC in any session."""
 
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
 
 def ago(seconds: float) -> CombinedExpression:
-    """Return the moment that many seconds before now, for use inside of a query."""
+    """Return an expression for the moment `seconds` before now, for use inside a query."""
     return _Now() - timedelta(seconds=seconds)
 
 
-#: Seconds for which the database's answer is carried on by this host's steady clock.
+#: Seconds for which `now` extrapolates the database's time by this host's monotonic clock.
 CACHE_SECONDS = 1.0
-#: What the database said, and what the steady clock showed just after.
-_told: tuple[datetime, float] | None = None
+#: The database's time when it was last read, and the monotonic clock's value just after.
+_last_reading: tuple[datetime, float] | None = None
 
 
 def now() -> datetime:
-    """Return the database's present time, in UTC; asked at most once a second.
+    """Return the current time of the database, in UTC; it is queried at most once a second.
 
-    In between the steady clock carries it on, which no change of the time moves. It is never ahead
-    of the database, so that what is due now is found due.
+    In between, the time is extrapolated by the monotonic clock, which no change of the host's time
+    affects. The result is never ahead of the database, so that a job due now is found due.
     """
-    global _told  # noqa: PLW0603 - one clock a process
-    carried = _told
-    if carried is not None:
-        moment, shown = carried
-        passed = time.monotonic() - shown
+    global _last_reading  # noqa: PLW0603 - one clock a process
+    reading = _last_reading
+    if reading is not None:
+        moment, monotonic_then = reading
+        passed = time.monotonic() - monotonic_then
         if passed < CACHE_SECONDS:
-            return _in_steps(moment + timedelta(seconds=passed))
-    moment = _ask()
-    _told = (moment, time.monotonic())
+            return _truncate(moment + timedelta(seconds=passed))
+    moment = _query_database()
+    _last_reading = (moment, time.monotonic())
     return moment
 
 
-def _in_steps(moment: datetime) -> datetime:
-    """Cut a moment to the steps of the database's own clock: SQLite counts milliseconds."""
+def _truncate(moment: datetime) -> datetime:
+    """Truncate a moment to the precision of the database's clock: milliseconds on SQLite."""
     if connection.vendor != "sqlite":
         return moment
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _ask() -> datetime:
+def _query_database() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(_NOW[connection.vendor])
-        told: datetime | str = cursor.fetchone()[0]
-    moment = datetime.fromisoformat(told) if isinstance(told, str) else told
+        value: datetime | str = cursor.fetchone()[0]
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

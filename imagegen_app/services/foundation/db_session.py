@@ -1,4 +1,4 @@
-"""Tell the database what a worker's session may hold up, and what need not be flushed at once."""
+"""Set options of a worker's database session: idle time-out and asynchronous commit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from imagegen_app import conf
 
 
 def limit_idle_transactions() -> None:
-    """Have the database end a transaction of ours that nobody continues with for a lease's time.
+    """Have the database end a transaction of this session that is idle for a lease's duration.
 
-    A worker that is paused in the middle of one would else hold up everybody who needs the same
-    row, such as a budget or a provider's pace. PostgreSQL alone can do this.
+    Otherwise a worker that is paused in the middle of one would block all who need the same row,
+    such as a budget or a provider's rate limit. PostgreSQL only.
     """
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         return
@@ -25,9 +25,8 @@ def limit_idle_transactions() -> None:
 def use_asynchronous_commit() -> None:
     """Let the commit of the running transaction return before it is flushed to disk (PostgreSQL only).
 
-    Only for what a later step repeats if the database's machine loses power: what is known to have
-    happened outside of the database must be flushed. PostgreSQL alone can do this; a later commit
-    that is flushed takes this one along.
+    Only for changes that a later step repeats if the database's machine loses power; what happened
+    outside the database must be flushed. A later commit that is flushed also flushes this one.
     """
     if connection.vendor != "postgresql":
         return

@@ -1,4 +1,4 @@
-"""Append audit events in the transaction of the change they tell of."""
+"""Append audit events in the same transaction as the change that they record."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
     from django.db.models import Model
 
-#: Rows of one statement.
+#: Maximum number of rows in one statement.
 _CHUNK = 2000
-#: Joins all events of one request, task or command.
+#: The id that all events of one request, task or command share.
 _request_id: ContextVar[str] = ContextVar("imagegen_request_id", default="")
 
 
 @contextmanager
 def request_context(request_id: str) -> Iterator[None]:
-    """Give all events inside one request id."""
+    """Give all events that are recorded inside the same request id."""
     token = _request_id.set(request_id[:64])
     try:
         yield
@@ -44,7 +44,7 @@ def request_context(request_id: str) -> Iterator[None]:
 
 
 def object_ref(subject: Model) -> events.ObjectRef:
-    """Return how an event names a row: its kind and its key."""
+    """Return the reference by which an event names a row: model name and primary key."""
     return events.ObjectRef(kind=subject._meta.model_name or "object", id=str(subject.pk))  # noqa: SLF001 - Django's documented API
 
 
@@ -61,11 +61,11 @@ def record(
 ) -> None:
     """Append one event; joins the transaction of the use case that calls it.
 
-    All events of a use case are written together at its end. Personal text never enters the body:
-    a salted commitment stands there, text and salt lie beside it and can be erased.
+    All events of a use case are written together at its end. `personal` maps names to texts that
+    must be erasable: the body holds a salted commitment, text and salt are stored beside it.
 
     :raises WriteOutsideUseCase: outside of a use case.
-    :raises UnknownEvent: if the registry knows no such kind.
+    :raises UnknownEvent: if no such kind is registered.
     """
     entry = NewEvent(
         kind=kind,
@@ -81,7 +81,7 @@ def record(
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """One event to append, as `record` takes it."""
+    """One event to append; its fields are the arguments of `record`."""
 
     kind: str
     subject: Model | None = None
@@ -96,7 +96,7 @@ def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
     """Append many events of one actor; see `record`.
 
     :raises WriteOutsideUseCase: outside of a use case.
-    :raises UnknownEvent: if the registry knows no kind of that name.
+    :raises UnknownEvent: if no such kind is registered.
     """
     guard.record_write(AuditEvent._meta.db_table, is_audit_table=True)  # noqa: SLF001 - Django's documented API
     unit = guard.current()
@@ -110,21 +110,21 @@ def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
 
 
 def _write(built: list[tuple[AuditEvent, list[AuditPersonalText]]]) -> None:
-    """Write a use case's events in a handful of statements."""
-    rows = [event for event, _secrets in built]
+    """Write a use case's events with one statement per table and chunk."""
+    rows = [event for event, _texts in built]
     AuditEvent.objects.bulk_create(rows, batch_size=_CHUNK)
     if any(row.pk is None for row in rows):
-        # A database that does not return the keys it gave.
+        # This database does not return the primary keys of new rows.
         keys = dict(
             AuditEvent.objects.filter(uid__in=[r.uid for r in rows]).values_list("uid", "pk")
         )
         for row in rows:
             row.pk = keys[row.uid]
-    for event, secrets in built:
-        for secret in secrets:
-            secret.event_id = event.pk
+    for event, texts in built:
+        for text in texts:
+            text.event_id = event.pk
     AuditPersonalText.objects.bulk_create(
-        [secret for _event, secrets in built for secret in secrets], batch_size=_CHUNK
+        [text for _event, texts in built for text in texts], batch_size=_CHUNK
     )
     AuditPending.objects.bulk_create(
         [AuditPending(event_id=row.pk) for row in rows], batch_size=_CHUNK
@@ -139,14 +139,14 @@ def _build(
         private.setdefault("actor_label", actor.label)
     salts = {name: os.urandom(16) for name in private}
     uid = uuid7()
-    named = None if entry.subject is None else object_ref(entry.subject)
+    reference = None if entry.subject is None else object_ref(entry.subject)
     body = events.build_body(
         uid=uid,
         at=at,
         type=entry.kind,
         actor=actor,
         on_behalf_of=entry.on_behalf_of,
-        object=named,
+        object=reference,
         request_id=_request_id.get(),
         data=entry.data,
         commitments={
@@ -160,16 +160,16 @@ def _build(
         severity=events.event_type(entry.kind).severity,
         actor_kind=actor.kind,
         actor_id=actor.id,
-        object_type="" if named is None else named.kind,
-        object_id="" if named is None else named.id,
+        object_type="" if reference is None else reference.kind,
+        object_id="" if reference is None else reference.id,
         job_id=None if entry.job is None else entry.job.pk,
         asset_id=None if entry.asset is None else entry.asset.pk,
         request_id=_request_id.get(),
         body=body,
     )
     person = "" if isinstance(actor, System) else f"person:{actor.id}"
-    secrets = [
+    personal_texts = [
         AuditPersonalText(field=name, subject=person, salt=salts[name], value=text)
         for name, text in private.items()
     ]
-    return event, secrets
+    return event, personal_texts

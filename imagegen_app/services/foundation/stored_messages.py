@@ -1,7 +1,7 @@
-"""Say in the reader's language what is stored in English: troubles and their remedies.
+"""Translate texts that are stored in English: error messages, remedies, and names of event data.
 
-Jobs keep the sentences of `core.errors` as they are, so that a log or an export reads the same
-everywhere; pages pass them through `translated`.
+Jobs store the messages of `core.errors` untranslated, so that a log or an export reads the same
+everywhere; pages pass them through `translate_stored`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from imagegen_app.core.i18n import gettext_noop
 
-#: Every fixed sentence that a job or a verdict may hold.
+#: Every fixed message that a job or a verdict may store, for `makemessages` to find.
 STORED = (
     gettext_noop("The provider could not generate the image."),
     gettext_noop("Ask an image administrator."),
@@ -61,7 +61,7 @@ STORED = (
     gettext_noop("The content check could not decide; try again in a few minutes."),
     gettext_noop("Reword the prompt: it contains a blocked term."),
 )
-#: What the facts of an event are called.
+#: Labels of the keys of an event's data.
 FACT_LABELS = {
     "action": gettext_noop("action"),
     "after": gettext_noop("after"),
@@ -150,22 +150,22 @@ FACT_LABELS = {
 
 
 def translate_stored(text: str) -> str:
-    """Return a stored sentence in the reader's language; one that is not fixed stays as it is."""
+    """Return a stored message in the active language; unknown texts are returned unchanged."""
     return gettext(text) if text else ""
 
 
 def screened_part(code: str) -> str:
-    """Return what the part of a request or an answer is called that a screener looked at."""
+    """Return the label of a checked part such as `input_image:2`; of an unknown one, its code."""
     name, _colon, number = code.partition(":")
-    known = {
+    labels = {
         "prompt": gettext("prompt"),
         "negative_prompt": gettext("negative prompt"),
         "input_image": gettext("input image %(number)s"),
         "output_image": gettext("image %(number)s"),
     }
-    return known[name] % {"number": number} if name in known else code
+    return labels[name] % {"number": number} if name in labels else code
 
 
 def fact_label(key: str) -> str:
-    """Return what a fact of an event is called."""
+    """Return the label of a key of an event's data."""
     return gettext(FACT_LABELS[key]) if key in FACT_LABELS else key.replace("_", " ")

@@ -1,4 +1,4 @@
-"""Run every use case in one transaction, in which rows may be written and a change needs an event."""
+"""Run a use case in one transaction; a change without an audit event rolls it back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class AuditEventMissing(RuntimeError):
-    """A use case changed rows and left no audit event; the change was rolled back."""
+    """A use case changed rows and recorded no audit event; the change was rolled back."""
 
 
 def use_case(
@@ -26,13 +26,13 @@ def use_case(
     """Make a function a use case.
 
     The function runs in a transaction in which rows may be written. Changed rows without an audit
-    event roll it back, unless it is declared `audited=False`: leases, heartbeats and counters;
-    `skip_audit_event` says so from inside. A use case called inside another joins it, and its
+    event roll it back, unless it is declared `audited=False` (for leases, heartbeats
+    and counters) or calls `skip_audit_event`. A use case called inside another joins it, and its
     events count for the outer one; if it fails, the outer one may continue without it, unless it
     is declared `savepoint=False`: then both fail.
     """
 
-    def frame(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             outer = guard.current()
@@ -42,7 +42,7 @@ def use_case(
                 try:
                     result = function(*args, **kwargs)
                     if outer is None:
-                        _write_late(unit)
+                        _write_deferred_rows(unit)
                 finally:
                     guard.leave(token)
                 if unit.changed and not unit.events and unit.audited:
@@ -55,10 +55,10 @@ def use_case(
 
         return run
 
-    return frame
+    return decorate
 
 
-def _write_late(unit: guard.UnitOfWork) -> None:
+def _write_deferred_rows(unit: guard.UnitOfWork) -> None:
     if unit.deferred_rows and unit.write_late is not None:
         unit.write_late(unit.deferred_rows)
 
@@ -72,7 +72,7 @@ def _merge_into(unit: guard.UnitOfWork, *, to: guard.UnitOfWork) -> None:
 
 
 def skip_audit_event() -> None:
-    """Let the running use case change counters without an event: nothing happened to tell of."""
+    """Let the running use case commit without an audit event, when it changed only counters."""
     unit = guard.current()
     if unit is not None:
         unit.audited = False

@@ -1,4 +1,4 @@
-"""Keep a list of the live workers: each reports itself, and the others see who is there."""
+"""Keep the list of live workers, to which each worker reports its heartbeats."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from imagegen_app.models import Worker
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 
-#: A worker unseen for longer counts as gone.
+#: A worker without a heartbeat for longer counts as gone.
 WORKER_GONE_SECONDS = 45
 
 
 def worker_name() -> str:
-    """Name this process."""
+    """Return the name of this process as a worker: host and process id."""
     return f"{socket.gethostname()[:60]}:{os.getpid()}"
 
 
 @use_case(audited=False)
 def record_heartbeat(*, name: str, stopped: bool = False) -> None:
-    """Record that a worker is there, or has gone."""
+    """Record that a worker is alive, or that it has stopped."""
     now = clock.now()
     changes = {"last_seen_at": now, "stopped_at": now if stopped else None}
     if not Worker.objects.filter(name=name).update(**changes):
@@ -31,7 +31,7 @@ def record_heartbeat(*, name: str, stopped: bool = False) -> None:
 
 
 def count_live_workers(*, within: int = WORKER_GONE_SECONDS) -> int:
-    """Count the workers seen within so many seconds."""
+    """Count the workers with a heartbeat in the last `within` seconds that have not stopped."""
     return Worker.objects.filter(
         last_seen_at__gte=clock.ago(within), stopped_at__isnull=True
     ).count()

@@ -1,1 +1,1 @@
-"""The only hands that touch the outside world and the site's content: adapters, storage, screeners."""
+"""Access to what lies outside the app: adapters, storage, screeners, the site's content."""

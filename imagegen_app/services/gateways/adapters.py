@@ -1,4 +1,4 @@
-"""Build adapters from what the site stores and sets: rows choose names, settings hold the rest."""
+"""Build provider adapters from `Provider` rows and the settings that these rows name."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class ProviderNotConfigured(Exception):
-    """A provider cannot be called as the site is set up; the message says the remedy."""
+    """A provider cannot be called with the site's settings; the message says what to do."""
 
 
 def credential(name: str) -> Credential | None:
     """Return the credential of this name, or None for the empty name.
 
-    :raises ProviderNotConfigured: if the settings do not know it.
+    :raises ProviderNotConfigured: if the settings have no credential of this name.
     """
     if not name:
         return None
@@ -41,7 +41,10 @@ def credential(name: str) -> Credential | None:
 
 
 def webhook_secrets(name: str) -> tuple[Secret, ...]:
-    """Return the live secrets that the provider of this credential signs its webhooks with."""
+    """Return the secrets that the provider of this credential may sign its webhooks with.
+
+    Empty if none is configured or none has a value.
+    """
     entry = conf.get().credentials.get(name)
     if entry is None or not entry.webhook_source:
         return ()
@@ -56,20 +59,21 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
 
 
 def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
-    """Return how the fate of this attempt can be learnt."""
+    """Return the ways in which the outcome of this attempt's call can be found out."""
     return registry.describe(attempt.image_model.provider.adapter).recovery
 
 
 def check_provider(provider: ProviderRow) -> None:
-    """Make sure that a provider could be called; nothing is sent.
+    """Require that a provider's adapter and credential are usable; nothing is sent.
 
-    :raises ProviderNotConfigured: if its adapter or credential is unknown, or the credential has no value.
+    :raises ProviderNotConfigured: if its adapter or credential is unknown or has no value.
     """
-    if _path(provider) not in registry.adapter_names() and "." not in _path(provider):
-        raise ProviderNotConfigured(_unknown(provider))
-    found = credential(provider.credential)
+    path = _adapter_path(provider)
+    if path not in registry.adapter_names() and "." not in path:
+        raise ProviderNotConfigured(_unknown_adapter_message(provider))
+    provider_credential = credential(provider.credential)
     try:
-        if found is not None and not found.values():
+        if provider_credential is not None and not provider_credential.values():
             raise ProviderNotConfigured(f"The credential {provider.credential!r} is empty.")
     except SecretMissing:
         raise ProviderNotConfigured(
@@ -84,14 +88,14 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
     """
     try:
         return registry.build(
-            _path(provider),
+            _adapter_path(provider),
             base_url=provider.base_url,
             credential=credential(provider.credential),
             http=http,
             options={"webhook_secrets": webhook_secrets(provider.credential)},
         )
     except registry.UnknownAdapter:
-        raise ProviderNotConfigured(_unknown(provider)) from None
+        raise ProviderNotConfigured(_unknown_adapter_message(provider)) from None
     except ValueError as error:
         raise ProviderNotConfigured(
             f"The provider “{provider.name}” cannot be called: {error}."
@@ -99,7 +103,7 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
 
 
 def require_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
-    """Return an adapter for a call; one that is not configured is an outage, and may be retried.
+    """Return an adapter for a call; a missing configuration counts as an outage, to be retried.
 
     :raises ProviderUnavailable: if the adapter or its credential is unknown.
     """
@@ -110,10 +114,10 @@ def require_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapt
 
 
 def http_client(*, read_seconds: float = 600.0) -> HttpClient:
-    """Return a new HTTP client with the site's limits; close it where it was used."""
+    """Return a new HTTP client with the site's limits; the caller closes it."""
     calls = conf.get().max_in_flight
     return HttpClient(
-        # Polls and downloads go on beside as many calls as may be in flight.
+        # Polls and downloads run beside as many calls as may be in flight.
         limits=HttpLimits(read=read_seconds, max_connections=2 * calls + 16),
         trusted_origins=frozenset(conf.get().trusted_origins),
     )
@@ -122,19 +126,21 @@ def http_client(*, read_seconds: float = 600.0) -> HttpClient:
 def capabilities(image_model: ImageModel) -> Capabilities:
     """Return what a model can do.
 
-    :raises ProviderNotConfigured: if its provider is not.
+    :raises ProviderNotConfigured: if its provider's adapter is unknown.
     """
     try:
-        return registry.capabilities(_path(image_model.provider), image_model.provider_model_name)
+        return registry.capabilities(
+            _adapter_path(image_model.provider), image_model.provider_model_name
+        )
     except registry.UnknownAdapter:
-        raise ProviderNotConfigured(_unknown(image_model.provider)) from None
+        raise ProviderNotConfigured(_unknown_adapter_message(image_model.provider)) from None
 
 
-def _path(provider: ProviderRow) -> str:
+def _adapter_path(provider: ProviderRow) -> str:
     return conf.get().adapters.get(provider.adapter, provider.adapter)
 
 
-def _unknown(provider: ProviderRow) -> str:
+def _unknown_adapter_message(provider: ProviderRow) -> str:
     known = ", ".join([*registry.adapter_names(), *conf.get().adapters])
     return f"{provider.adapter!r} is not a known adapter; available: {known}."
 
@@ -142,9 +148,9 @@ def _unknown(provider: ProviderRow) -> str:
 def verify_webhook(
     provider: ProviderRow, *, headers: Mapping[str, str], body: bytes
 ) -> WebhookNotice:
-    """Check a delivery by the provider's own rules.
+    """Check a webhook delivery by the provider's own rules and return what it says.
 
-    :raises AuthenticationFailed: if it is not the provider's.
+    :raises AuthenticationFailed: if the signature is not the provider's.
     :raises ProviderNotConfigured: if the provider cannot be called.
     """
     return build_adapter(provider, http=http_client()).verify_webhook(headers, body)
@@ -152,5 +158,5 @@ def verify_webhook(
 
 def adapter_choices() -> list[tuple[str, str]]:
     """Return the adapters that a provider can have: (name, label)."""
-    ours = [(adapter.name, adapter.label) for adapter in registry.describe_all()]
-    return [*ours, *((name, name) for name in sorted(conf.get().adapters))]
+    built_in = [(adapter.name, adapter.label) for adapter in registry.describe_all()]
+    return [*built_in, *((name, name) for name in sorted(conf.get().adapters))]

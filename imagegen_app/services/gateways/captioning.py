@@ -1,6 +1,6 @@
-"""Ask the site's captioner what new images show; a person takes its words, changes them, or does not.
+"""Ask the site's captioner to suggest alternative texts; a person accepts, edits or rejects each.
 
-A captioner that fails costs the image nothing: it is made, and has no suggestion.
+If the captioner fails, the image is stored without a suggestion.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger("imagegen.captions")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What is proposed as an alternative text, by whom, and what that cost."""
+    """A suggested alternative text, the captioner that suggested it, and the cost."""
 
     text: str = ""
     captioner: str = ""
@@ -46,42 +46,42 @@ def is_enabled() -> bool:
 
 
 def price() -> Decimal:
-    """Return what it costs to have one image described."""
+    """Return the price of one description, in the currency of the job; 0 without a captioner."""
     entry = conf.get().captioner
     return Decimal(entry.price) if entry.backend else Decimal(0)
 
 
 def build_captioner(entry: conf.CaptionerSettings) -> Captioner:
-    """Return the captioner that the settings name; whatever its class raises comes through."""
+    """Return the captioner that the settings name; errors of its class are not caught."""
     return _build(entry.backend, canonical.dumps(entry.options))
 
 
 def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
-    """Have one image described; an empty suggestion where the captioner has none."""
+    """Have one image described; return `NO_SUGGESTION` if the captioner fails or has none."""
     entry = conf.get().captioner
     try:
-        found: Caption = build_captioner(entry).describe(
+        caption: Caption = build_captioner(entry).describe(
             data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )
-        cost = Decimal(entry.price) if found.cost is None else parse_cost(found.cost)
-        text = _plain(found.text)
+        cost = Decimal(entry.price) if caption.cost is None else parse_cost(caption.cost)
+        text = _plain(caption.text)
     except CaptionerFailed as error:
         logger.warning("The captioner %s has no suggestion: %s", entry.name, error)
         return NO_SUGGESTION
     except Exception:
-        logger.exception("The captioner %s broke down.", entry.name)
+        logger.exception("The captioner %s failed.", entry.name)
         return NO_SUGGESTION
     return Suggestion(text, entry.name, cost)
 
 
 @lru_cache(maxsize=8)
 def _build(backend: str, options: str) -> Captioner:
-    # Options come as text, which is what a cache can hold.
+    # Options are JSON text, since `lru_cache` needs hashable arguments.
     captioner: Captioner = import_string(backend)(**json.loads(options))
     return captioner
 
 
 def _plain(text: str) -> str:
-    """Reduce a stranger's words to one line that can be shown."""
-    seen = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_ALT_CHARS])
-    return " ".join(seen.split())[:MAX_ALT_CHARS]
+    """Reduce untrusted text to one printable line of at most `MAX_ALT_CHARS` characters."""
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_ALT_CHARS])
+    return " ".join(printable.split())[:MAX_ALT_CHARS]

@@ -1,4 +1,4 @@
-"""Know which fields of the site's content take images, and what a template gets from an object."""
+"""List the site's image fields (targets), and fill template variables from an object's fields."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MAX_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A field that takes images, as the site's settings name it."""
+    """A model field for images, as configured in `IMAGEGEN['TARGETS']`."""
 
     model: type[models.Model]
     field: str
-    #: Short name of the template that is offered first.
+    #: Slug of the template that is preselected; empty for none.
     template: str
-    #: Template variable to a path of the object, such as `category.name`.
+    #: Template variable → path from the object to a value, such as `category.name`.
     variables: Mapping[str, str]
 
     @property
@@ -39,13 +39,13 @@ class Target:
 
 
 def field_path(model: type[models.Model], name: str) -> str:
-    """Name a model's field: `app_label.Model.field`."""
+    """Return the dotted name of a model's field: `app_label.Model.field`."""
     return f"{model._meta.label}.{name}"  # noqa: SLF001 - Django's documented API
 
 
 def all_targets() -> list[Target]:
-    """Return the site's targets; wrong entries are left to the system checks."""
-    found = []
+    """Return the site's targets without invalid entries, which the system checks report."""
+    targets = []
     for path, entry in conf.get().targets.items():
         label, _dot, name = path.rpartition(".")
         try:
@@ -53,14 +53,14 @@ def all_targets() -> list[Target]:
             model._meta.get_field(name)  # noqa: SLF001 - Django's documented API
         except (LookupError, ValueError, FieldDoesNotExist):
             continue
-        found.append(
+        targets.append(
             Target(model, name, str(entry.get("template", "")), dict(entry.get("variables", {})))
         )
-    return found
+    return targets
 
 
 def target_for_field(model: type[models.Model], name: str = "") -> Target | None:
-    """Return the target for a model's field, or its first one."""
+    """Return the target of a model's field, or the model's first target if no field is named."""
     for target in all_targets():
         if target.model is model._meta.concrete_model and name in ("", target.field):  # noqa: SLF001 - Django's documented API
             return target
@@ -68,12 +68,12 @@ def target_for_field(model: type[models.Model], name: str = "") -> Target | None
 
 
 def target_by_path(path: str) -> Target | None:
-    """Return the target of this name, if the settings know it."""
+    """Return the target with this path, ignoring case, or None."""
     return next((t for t in all_targets() if t.path.lower() == path.lower()), None)
 
 
 def published_version(slug: str) -> TemplateVersion | None:
-    """Return the published version of a template, if it is in use."""
+    """Return the published version of a template; None if it has none or is archived."""
     template = (
         PromptTemplate.objects.filter(slug=slug, is_archived=False)
         .select_related("current")
@@ -83,14 +83,15 @@ def published_version(slug: str) -> TemplateVersion | None:
 
 
 def values_for(target: Target, instance: models.Model) -> dict[str, str]:
-    """Return what the target's variables are for one object, as text."""
+    """Return the values of the target's variables for one object, as text."""
     return {name: value_at(instance, path) for name, path in target.variables.items()}
 
 
 def value_at(instance: models.Model, path: str) -> str:
     """Follow a path over fields and relations and return the value as text.
 
-    Only fields of models are followed, never methods or private names: a path comes from a form.
+    Only fields of models are followed, never methods or private attributes, since a path may come
+    from a form. Returns an empty text if the path does not lead to a value.
     """
     current: Any = instance
     for step in path.split(".")[:_MAX_STEPS]:
@@ -126,7 +127,7 @@ def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:
 
 
 def guess_mapping(target: Target, version: TemplateVersion) -> dict[str, str]:
-    """Map each variable to the setting's path, or to a field of the same name."""
+    """Map each template variable to the path in the settings, or to a field of the same name."""
     fields = dict(mappable_fields(target.model))
     return {
         variable.name: target.variables.get(

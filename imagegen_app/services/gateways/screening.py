@@ -1,4 +1,4 @@
-"""Ask the site's screeners, keep their verdicts, and refuse what they refuse."""
+"""Ask the site's screeners about prompts and images, and store their verdicts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class UnsavedVerdict:
 
     screener: str
     stage: str
-    #: Which part it was about, as a code: `prompt`, `negative_prompt`, `input_image:2`.
+    #: Which part was checked, as a code: `prompt`, `negative_prompt`, `input_image:2`.
     part: str
     decision: ScreenerDecision
     #: What the call cost, in the currency of the job.
@@ -43,28 +43,28 @@ class UnsavedVerdict:
 
 @lru_cache(maxsize=32)
 def _build(backend: str, options: str) -> Screener:
-    # Options come as text, which is what a cache can hold.
+    # Options are JSON text, since `lru_cache` needs hashable arguments.
     screener: Screener = import_string(backend)(**json.loads(options))
     return screener
 
 
-def screen_text(text: str, *, where: str) -> list[UnsavedVerdict]:
-    """Have every screener of prompts read one text."""
+def screen_text(text: str, *, part: str) -> list[UnsavedVerdict]:
+    """Have every screener of prompts check one text; `part` names it, as in `UnsavedVerdict`."""
     return [
-        _ask(entry, lambda s: s.screen_text(text), stage="prompt", where=where)
+        _ask(entry, lambda s: s.screen_text(text), stage="prompt", part=part)
         for entry in conf.get().screeners
         if "prompt" in entry.stages and text
     ]
 
 
-def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> list[UnsavedVerdict]:
-    """Have every screener of that stage (`input` or `output`) look at one image."""
+def screen_image(data: bytes, *, media_type: str, stage: str, part: str) -> list[UnsavedVerdict]:
+    """Have every screener of that stage (`input` or `output`) check one image."""
     return [
         _ask(
             entry,
             lambda s: s.screen_image(data, media_type=media_type),
             stage=stage,
-            where=where,
+            part=part,
         )
         for entry in conf.get().screeners
         if stage in entry.stages
@@ -72,25 +72,25 @@ def screen_image(data: bytes, *, media_type: str, stage: str, where: str) -> lis
 
 
 def price_of(stage: str) -> Decimal:
-    """Return what it costs to have one text or image of that stage looked at by all screeners."""
+    """Return what it costs to have one text or image of that stage checked by all screeners."""
     entries = [entry for entry in conf.get().screeners if stage in entry.stages]
     return sum((Decimal(entry.price) for entry in entries), start=Decimal(0))
 
 
 def cost_of(decisions: Iterable[UnsavedVerdict]) -> Decimal:
-    """Return what decisions cost together."""
+    """Return the total cost of decisions."""
     return sum((decision.cost for decision in decisions), start=Decimal(0))
 
 
 def is_blocked(decisions: Iterable[UnsavedVerdict]) -> bool:
-    """Return whether one of the screeners refused."""
+    """Return whether one of the screeners blocked."""
     return any(d.decision.outcome is VerdictOutcome.BLOCKED for d in decisions)
 
 
 def build_verdicts(
     job: Job, decisions: Iterable[UnsavedVerdict], *, asset: Asset | None = None
 ) -> list[Verdict]:
-    """Return the rows that hold what screeners decided; they are not stored."""
+    """Return unsaved `Verdict` rows for what screeners decided."""
     return [
         Verdict(
             job=job,
@@ -111,7 +111,7 @@ def build_verdicts(
 def entries(
     job: Job, decisions: Iterable[UnsavedVerdict], *, asset: Asset | None = None
 ) -> list[event_log.NewEvent]:
-    """Return the events that tell what screeners decided."""
+    """Return the audit events for what screeners decided."""
     return [
         event_log.NewEvent(
             "moderation.decided",
@@ -141,20 +141,21 @@ def store_verdicts(
     event_log.record_many(actor, entries(job, decisions, asset=asset))
 
 
-def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, where: str) -> UnsavedVerdict:
+def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) -> UnsavedVerdict:
     cost = Decimal(0)
     try:
-        found: ScreenerDecision = question(_build(entry.backend, canonical.dumps(entry.options)))
-        cost = Decimal(entry.price) if found.cost is None else parse_cost(found.cost)
+        decision: ScreenerDecision = question(_build(entry.backend, canonical.dumps(entry.options)))
+        cost = Decimal(entry.price) if decision.cost is None else parse_cost(decision.cost)
     except ScreenerFailed:
-        found = _failed(entry)
+        decision = _failure_decision(entry)
     except Exception:
         logger.exception("The content check %s failed.", entry.name)
-        found = _failed(entry)
-    return UnsavedVerdict(entry.name, stage, where, found, cost)
+        decision = _failure_decision(entry)
+    return UnsavedVerdict(entry.name, stage, part, decision, cost)
 
 
-def _failed(entry: conf.ScreenerSettings) -> ScreenerDecision:
+def _failure_decision(entry: conf.ScreenerSettings) -> ScreenerDecision:
+    """Return the decision for a screener that failed, as its `on_error` setting says."""
     outcome = VerdictOutcome.PASSED if entry.on_error == "pass" else VerdictOutcome.BLOCKED
     return ScreenerDecision(
         outcome=outcome,

@@ -1,4 +1,4 @@
-"""Say with which certificate images are signed; make a development one where the site has none."""
+"""Return the certificate and key that sign images; create a development one if none is set."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def signing_identity() -> SigningIdentity:
 
     :raises CertificateUnreadable: if the files that the settings name cannot be read.
     """
-    chosen = conf.get().c2pa
-    if chosen.certificate and chosen.private_key:
-        chain, key = _read(Path(chosen.certificate)), _read(Path(chosen.private_key))
+    c2pa = conf.get().c2pa
+    if c2pa.certificate and c2pa.private_key:
+        chain, key = _read(Path(c2pa.certificate)), _read(Path(c2pa.private_key))
     else:
-        chain, key = development_identity(chosen.organization)
-    anchors = _read(Path(chosen.trust_anchors)) if chosen.trust_anchors else ""
+        chain, key = development_identity(c2pa.organization)
+    anchors = _read(Path(c2pa.trust_anchors)) if c2pa.trust_anchors else ""
     return SigningIdentity(
         chain_pem=chain,
         key_pem=key,
-        alg=chosen.algorithm,
-        tsa_url=chosen.tsa_url,
+        alg=c2pa.algorithm,
+        tsa_url=c2pa.tsa_url,
         trust_anchors=anchors,
         generator_name="imagegen_app",
         generator_version=_version(),
@@ -40,19 +40,19 @@ def signing_identity() -> SigningIdentity:
 
 
 def development_identity(organization: str) -> tuple[str, str]:
-    """Return the development certificate chain and key, made in the state folder on first use."""
+    """Return the development certificate chain and key; on first use they are created."""
     folder = conf.state_dir()
     path = folder / "development-signing.pem"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         chain, key = make_development_chain(organization)
-        # Two threads of one process may both be first.
+        # Two threads of one process may both get here: each writes a file of its own.
         partial = folder / f"development-signing.{uuid4().hex}.partial"
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(key + chain)
         try:
-            # A link fails where another process was first; then its identity counts.
+            # The link fails if another process was first; then that process's identity is used.
             os.link(partial, path)
         except FileExistsError:
             pass

@@ -1,4 +1,4 @@
-"""Name the place where an attempt's answer is kept until it is settled."""
+"""Locate the spool: the folder that stores an attempt's answer until its cost is settled."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def folder() -> Path:
-    """Return the spool's folder, made private on first use."""
+    """Return the spool's folder; created on first use, readable by its owner only."""
     path = conf.state_dir() / "spool"
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
 
 
 def answer_of(attempt: Attempt) -> SpooledAnswer:
-    """Return the place of one attempt's answer."""
+    """Return the spooled answer of one attempt; it may not exist yet."""
     return SpooledAnswer(folder() / str(attempt.pk))

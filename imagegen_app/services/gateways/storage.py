@@ -1,4 +1,4 @@
-"""Keep bytes by content hash behind the site's storage alias."""
+"""Store files by content hash in the storage that `IMAGEGEN['STORAGE']` names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class StorageFailed(Exception):
-    """The storage did not keep the file; trying again later is safe."""
+    """The storage could not write or read a file; trying again later is safe."""
 
 
 def image_storage() -> Storage:
-    """Return the storage that the site chose."""
+    """Return the Django storage that the site configured for images."""
     return storages[conf.get().storage]
 
 
@@ -30,24 +30,24 @@ def file_hash(data: bytes) -> str:
 
 
 def put(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
-    """Keep bytes and return (key, SHA-256 in hex); the same bytes are kept once.
+    """Store bytes and return (key, SHA-256 in hex); the same bytes are stored once.
 
-    :raises StorageFailed: if the storage refuses or keeps something else.
+    :raises StorageFailed: if writing fails, or the stored file has another name or size.
     """
     sha256 = file_hash(data)
     key = f"{prefix}/{sha256[:2]}/{sha256}.{extension}"
-    where = image_storage()
+    store = image_storage()
     try:
-        if where.exists(key) and where.size(key) == len(data):
+        if store.exists(key) and store.size(key) == len(data):
             return key, sha256
         failpoint("store.half_write")
-        saved = where.save(key, ContentFile(data))
+        saved = store.save(key, ContentFile(data))
         if saved != key:
-            # A storage that does not overwrite renames instead; a torn file stood in the way.
-            where.delete(key)
-            where.delete(saved)
-            saved = where.save(key, ContentFile(data))
-        intact = saved == key and where.size(key) == len(data)
+            # The storage renamed the file instead of overwriting an incomplete one of that name.
+            store.delete(key)
+            store.delete(saved)
+            saved = store.save(key, ContentFile(data))
+        intact = saved == key and store.size(key) == len(data)
     except OSError as error:
         raise StorageFailed(type(error).__name__) from None
     if not intact:

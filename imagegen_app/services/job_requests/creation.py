@@ -334,9 +334,9 @@ def create_jobs(
 def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
     """Return the screeners' verdicts on a job request's texts and input images."""
     found = [
-        *screening.screen_text(job_request.provider_request.prompt, where="prompt"),
+        *screening.screen_text(job_request.provider_request.prompt, part="prompt"),
         *screening.screen_text(
-            job_request.provider_request.negative_prompt, where="negative_prompt"
+            job_request.provider_request.negative_prompt, part="negative_prompt"
         ),
     ]
     for number, image in enumerate(job_request.provider_request.inputs, start=1):
@@ -344,7 +344,7 @@ def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
             image.data,
             media_type=image.media_type,
             stage="input",
-            where=f"input_image:{number}",
+            part=f"input_image:{number}",
         )
     return found
 

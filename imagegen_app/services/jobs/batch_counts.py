@@ -1,4 +1,4 @@
-"""Count a batch in the transaction of each job's own move, and pause it where its rules say so."""
+"""Update a batch's counters in the transaction of each job's end; pause it by its limits."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 RULES = System("rules")
-#: Before so many ended jobs, a share of failures says nothing.
+#: With fewer ended jobs, the failure rate is not judged.
 MIN_ENDED_JOBS = 20
-#: Counting what waits for review stops here.
+#: Images that wait for review are counted up to this number.
 MAX_SHOWN = 1000
 _COLUMN = {
     JobState.SUCCEEDED: "succeeded",
@@ -37,11 +37,11 @@ _COLUMN = {
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """How far a batch is."""
+    """The progress of a batch."""
 
     rows: int
     prepared_rows: int
-    #: Jobs; a row that could not be made has none.
+    #: An invalid row has no job.
     job_count: int
     succeeded: int
     failed: int
@@ -52,32 +52,32 @@ class BatchCounts:
     #: What the jobs that have not ended are estimated to cost.
     reserved: Decimal
     to_review: int
-    #: Nothing more is prepared, since it was cancelled.
+    #: Whether it was cancelled, so that no more jobs are created.
     is_cancelled: bool
 
     @property
     def ended(self) -> int:
-        """Jobs that reached an end."""
+        """Number of jobs in a final state."""
         return self.succeeded + self.failed + self.blocked + self.cancelled
 
     @property
     def unsuccessful(self) -> int:
-        """Jobs that ended without images."""
+        """Number of jobs that ended without images."""
         return self.ended - self.succeeded
 
     @property
     def is_prepared(self) -> bool:
-        """Whether no further jobs are made."""
+        """Whether no more jobs will be created."""
         return self.prepared_rows >= self.rows or self.is_cancelled
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether all jobs are created and have ended."""
         return self.is_prepared and self.ended >= self.job_count
 
 
 def counts_of(batch: Batch) -> BatchCounts:
-    """Return how far a batch is: read from its row, whatever its size."""
+    """Return a batch's progress from its counters, without counting jobs."""
     waiting = Asset.objects.filter(job__batch=batch, review_state="pending", is_intermediate=False)[
         : MAX_SHOWN + 1
     ]
@@ -98,9 +98,9 @@ def counts_of(batch: Batch) -> BatchCounts:
 
 
 def count_new_jobs(jobs: Iterable[Job]) -> None:
-    """Count new jobs in their batches, where one that is requested again takes the other's place.
+    """Count new jobs in their batches; a re-run job replaces the earlier one in the counts.
 
-    Joins the transaction in which they are made.
+    Joins the transaction that creates them.
     """
     by_batch: dict[UUID, list[Job]] = {}
     for job in jobs:
@@ -121,7 +121,7 @@ def count_new_jobs(jobs: Iterable[Job]) -> None:
 
 
 def count_ended_job(job: Job) -> None:
-    """Count a job that reached an end; joins the transaction of its move."""
+    """Count a job that reached a final state; joins the transaction of that transition."""
     if job.batch_id is None:
         return
     cost = job.actual_cost or Decimal(0)
@@ -144,7 +144,7 @@ def count_ended_job(job: Job) -> None:
 
 
 def uncount_job(job: Job) -> None:
-    """Take back the count of a job that is requested again; its successor counts instead."""
+    """Remove a re-run job from the counts; its successor counts instead."""
     if job.batch_id is None:
         return
     column = _COLUMN[JobState(job.state)]
@@ -162,7 +162,7 @@ def is_finished(batch: Batch) -> bool:
 
 @use_case()
 def pause(batch: Batch, *, reason: str, actor: Actor) -> None:
-    """Stop a batch where it is: what waits is held, what is under way is finished."""
+    """Pause a batch: queued jobs are held, running ones are finished."""
     moved = Batch.objects.filter(
         pk=batch.pk, paused_at__isnull=True, cancelled_at__isnull=True
     ).update(paused_at=clock.now(), pause_reason=reason)

@@ -1,7 +1,7 @@
-"""Stop calling what is broken, for all workers: by provider, model and operation.
+"""Circuit breakers, shared by all workers: one per provider account, one per model and operation.
 
-Open after many failures; then one probe; then more and more calls until all go through again. What
-a provider refuses for its content, or for the request's own fault, says nothing about its health.
+A breaker opens after many failures; then it lets one probe through, then gradually more calls.
+Blocked content and invalid requests do not count as failures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WATCH = System("breaker")
 #: Failures of the service: they count for the model and operation.
 _UNHEALTHY = (ProviderUnavailable, ProviderTimeout, OutcomeUnknown, BadResponse)
 #: Failures of the account: no model of it will work.
-_SHUT = (AuthenticationFailed, QuotaExhausted)
+_ACCOUNT_ERRORS = (AuthenticationFailed, QuotaExhausted)
 #: A breaker that is closed and has counted nothing.
 _FRESH = {
     "calls": 0,
@@ -51,77 +51,79 @@ _FRESH = {
 
 
 def require_closed(job: Job) -> None:
-    """Let nobody call what is known to be broken; one probe may, once the time is up.
+    """Require that the job's breakers are closed, or claim the probe of one whose time is up.
 
-    Joins the transaction in which the call's attempt is made: if that fails, the probe is free again.
+    Joins the transaction that creates the attempt: if that fails, the probe is free again.
 
-    :raises CallDeferred: with the time until it is worth asking again.
+    :raises CallDeferred: if not, with the seconds until the next check.
     """
     model = job.image_model
     keys = (_account_key(job), _key(job))
     for row in CircuitBreaker.objects.filter(pk__in=keys):
-        alone = None if row.key == keys[0] else model.pk
+        only_model = None if row.key == keys[0] else model.pk
         if row.open_until is not None:
-            left = (row.open_until - clock.now()).total_seconds()
-            if left > 0 or not _probe(row):
-                wait = left if left > 0 else 2.0
+            remaining = (row.open_until - clock.now()).total_seconds()
+            if remaining > 0 or not _claim_probe(row):
+                wait = remaining if remaining > 0 else 2.0
                 raise CallDeferred(
-                    wait, provider=model.provider_id, image_model=alone, is_breaker_open=True
+                    wait, provider=model.provider_id, image_model=only_model, is_breaker_open=True
                 )
-        elif row.recovery_concurrency and _at_once(job) >= row.recovery_concurrency:
-            raise CallDeferred(0.5, provider=model.provider_id, image_model=alone)
+        elif row.recovery_concurrency and _calls_in_flight(job) >= row.recovery_concurrency:
+            raise CallDeferred(0.5, provider=model.provider_id, image_model=only_model)
 
 
 def open_until(job: Job) -> datetime | None:
-    """Return until when the job's calls are kept back, None where they are not."""
+    """Return until when the job's calls are blocked by an open breaker, or None."""
     keys = (_account_key(job), _key(job))
-    found = CircuitBreaker.objects.filter(pk__in=keys, open_until__gt=clock.ago(0)).order_by(
+    open_rows = CircuitBreaker.objects.filter(pk__in=keys, open_until__gt=clock.ago(0)).order_by(
         "-open_until"
     )
-    row = found.first()
+    row = open_rows.first()
     return None if row is None else row.open_until
 
 
 def is_open_for(image_model: ImageModel, operation: str) -> bool:
-    """Return whether a model's calls are kept back now."""
+    """Return whether a breaker of the model and operation, or of its account, is open."""
     keys = (str(image_model.provider_id), f"{image_model.provider_id}:{image_model.pk}:{operation}")
     return CircuitBreaker.objects.filter(pk__in=keys, open_until__isnull=False).exists()
 
 
 def record_success(job: Job) -> bool:
-    """Count a call that came back well, where failures were counted before; say whether they were."""
+    """Count a successful call if failures were counted before; return whether they were."""
     rows = list(
         CircuitBreaker.objects.filter(pk__in=(_account_key(job), _key(job))).filter(
             Q(open_until__isnull=False) | Q(recovery_concurrency__gt=0) | Q(failures__gt=0)
         )
     )
     if rows:
-        _heal(job, rows)
+        _count_success(job, rows)
     return bool(rows)
 
 
 def record_failure(job: Job, error: ProviderError) -> None:
-    """Count a failed call, and open where it is enough."""
-    if isinstance(error, _SHUT):
-        _count(job, _account_key(job), at_once=True)
+    """Count a failed call, and open the breaker if there are too many."""
+    if isinstance(error, _ACCOUNT_ERRORS):
+        _count_failure(job, _account_key(job), at_once=True)
     elif isinstance(error, _UNHEALTHY):
-        _count(job, _key(job), at_once=False)
+        _count_failure(job, _key(job), at_once=False)
 
 
 @use_case()
-def _heal(job: Job, rows: list[CircuitBreaker]) -> None:
+def _count_success(job: Job, rows: list[CircuitBreaker]) -> None:
     now = clock.now()
     closed = False
     for row in rows:
-        mine = CircuitBreaker.objects.filter(pk=row.pk, open_until=row.open_until)
+        unchanged = CircuitBreaker.objects.filter(pk=row.pk, open_until=row.open_until)
         if row.open_until is not None:
-            closed |= bool(mine.update(**_FRESH, window_started_at=now, recovery_concurrency=1))
+            closed |= bool(
+                unchanged.update(**_FRESH, window_started_at=now, recovery_concurrency=1)
+            )
         elif row.recovery_concurrency:
-            mine.update(recovery_concurrency=pacing.next_ramp(row.recovery_concurrency))
+            unchanged.update(recovery_concurrency=pacing.next_ramp(row.recovery_concurrency))
         elif (now - row.window_started_at).total_seconds() > pacing.WINDOW_SECONDS:
-            mine.update(**_FRESH, window_started_at=now)
+            unchanged.update(**_FRESH, window_started_at=now)
         else:
-            mine.update(calls=F("calls") + 1, consecutive_failures=0)
+            unchanged.update(calls=F("calls") + 1, consecutive_failures=0)
     if closed:
         event_log.record(WATCH, "provider.resumed", subject=job.image_model.provider)
     else:
@@ -129,7 +131,7 @@ def _heal(job: Job, rows: list[CircuitBreaker]) -> None:
 
 
 @use_case()
-def _count(job: Job, key: str, *, at_once: bool) -> None:
+def _count_failure(job: Job, key: str, *, at_once: bool) -> None:
     now = clock.now()
     row = _locked(job, key)
     fresh = (now - row.window_started_at).total_seconds() > pacing.WINDOW_SECONDS
@@ -179,13 +181,13 @@ def _locked(job: Job, key: str) -> CircuitBreaker:
             )
     except IntegrityError:
         pass
-    found: CircuitBreaker = CircuitBreaker.objects.select_for_update().get(pk=key)
-    return found
+    row: CircuitBreaker = CircuitBreaker.objects.select_for_update().get(pk=key)
+    return row
 
 
 @use_case(audited=False)
-def _probe(row: CircuitBreaker) -> bool:
-    """Claim the one call that finds out whether it works again."""
+def _claim_probe(row: CircuitBreaker) -> bool:
+    """Claim the probe: the single call that checks whether the provider works again."""
     now = clock.now()
     return bool(
         CircuitBreaker.objects.filter(pk=row.pk, open_until=row.open_until)
@@ -194,7 +196,7 @@ def _probe(row: CircuitBreaker) -> bool:
     )
 
 
-def _at_once(job: Job) -> int:
+def _calls_in_flight(job: Job) -> int:
     return int(
         Attempt.objects.filter(
             image_model=job.image_model_id,

@@ -1,6 +1,7 @@
-"""Hold jobs for a while: claim due ones, prolong, postpone; and look at what is due.
+"""Claim due jobs for a limited time (a lease), renew and release leases, and query what is due.
 
-A lease carries a fencing token. Whoever writes for a job names it, and a stale one moves nothing.
+A lease has a fencing token. Every write for a job checks it, so a worker that lost its lease writes
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-#: Keys in one statement.
+#: Maximum number of primary keys in one statement.
 BATCH = 500
 
 
@@ -32,13 +33,13 @@ class LeaseLost(RuntimeError):
 
 
 @use_case(audited=False)
-def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = None) -> list[Job]:
+def claim(*, limit: int, owner: str, only: Any = None, excluded: Q | None = None) -> list[Job]:
     """Take the leases of up to `limit` due jobs and return them.
 
-    Queued jobs that fit `kept_back` stay where they are: their calls would have to wait.
+    Queued jobs that match `excluded` are not claimed: their calls would have to wait.
 
-    A lease that ran out counts against the job: three times in a row, and it is given up by the
-    driver (`claims` says how often).
+    An expired lease is counted in `expired_leases`; after `MAX_EXPIRED_LEASES` in succession the
+    driver ends the job.
     """
     now = clock.now()
     until = now + timedelta(seconds=conf.get().lease_seconds)
@@ -46,13 +47,13 @@ def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = Non
     if only is not None:
         due = due.filter(pk=only)
     if connection.vendor == "postgresql":
-        taken = _claim_at_once(due, limit, kept_back, until=until, owner=owner)
+        taken = _claim_at_once(due, limit, excluded, until=until, owner=owner)
     else:
-        taken = _claim_each(due, limit, kept_back, now=now, until=until, owner=owner)
+        taken = _claim_one_by_one(due, limit, excluded, now=now, until=until, owner=owner)
     failpoint("claim.before_commit")
     if not taken:
         return []
-    return _shared(
+    return _share_requesters(
         list(
             Job.objects.filter(pk__in=taken)
             .select_related("image_model__provider", "template_version__template", "requester")
@@ -63,11 +64,11 @@ def claim(*, limit: int, owner: str, only: Any = None, kept_back: Q | None = Non
 
 
 def _claim_at_once(
-    due: Any, limit: int, kept_back: Q | None, *, until: datetime, owner: str
+    due: Any, limit: int, excluded: Q | None, *, until: datetime, owner: str
 ) -> list[Any]:
-    """Lock what nobody else is looking at, and take it in one statement."""
+    """Lock due jobs that no other worker has locked, and claim them in one statement."""
     free = due.only("pk").select_for_update(skip_locked=True, of=("self",))
-    taken = [job.pk for job in _in_order(free, limit, kept_back)]
+    taken = [job.pk for job in _in_order(free, limit, excluded)]
     if taken:
         ran_out = Case(When(lease_until__isnull=True, then=0), default=1)
         Job.objects.filter(pk__in=taken).update(
@@ -79,13 +80,13 @@ def _claim_at_once(
     return taken
 
 
-def _claim_each(
-    due: Any, limit: int, kept_back: Q | None, *, now: datetime, until: datetime, owner: str
+def _claim_one_by_one(
+    due: Any, limit: int, excluded: Q | None, *, now: datetime, until: datetime, owner: str
 ) -> list[Any]:
-    """Take one by one, each by a conditional update instead of a row lock."""
+    """Claim one job at a time, by a conditional update instead of a row lock."""
     taken: list[Any] = []
     named = due.values_list("pk", "lease_token", "lease_until")
-    for job_id, token, lease_until in _in_order(named, limit, kept_back):
+    for job_id, token, lease_until in _in_order(named, limit, excluded):
         ran_out = 1 if lease_until is not None else 0
         moved = (
             Job.objects.filter(pk=job_id, lease_token=token)
@@ -102,8 +103,8 @@ def _claim_each(
     return taken
 
 
-def _shared(jobs: list[Job]) -> list[Job]:
-    """Let jobs of one requester share the account, so that permissions are read once a round."""
+def _share_requesters(jobs: list[Job]) -> list[Job]:
+    """Let jobs of one requester share the user instance, so that permissions are read once."""
     accounts: dict[Any, Any] = {}
     for job in jobs:
         if job.requester is not None:
@@ -111,30 +112,33 @@ def _shared(jobs: list[Job]) -> list[Job]:
     return jobs
 
 
-def _in_order(due: Any, limit: int, kept_back: Q | None) -> list[Any]:
-    """Return the next steps: first of work begun, then new work by priority and turn."""
+def _in_order(due: Any, limit: int, excluded: Q | None) -> list[Any]:
+    """Return the next jobs: first those already started, then queued ones in queue order."""
     begun = due.exclude(state=JobState.QUEUED.value).order_by("due_at")
-    found = list(begun[:limit])
-    if len(found) < limit:
+    jobs = list(begun[:limit])
+    if len(jobs) < limit:
         new = due.filter(state=JobState.QUEUED.value).order_by("-priority", "queue_order", "due_at")
-        if kept_back is not None:
-            new = new.exclude(kept_back)
-        found += new[: limit - len(found)]
-    return found
+        if excluded is not None:
+            new = new.exclude(excluded)
+        jobs += new[: limit - len(jobs)]
+    return jobs
 
 
 @use_case(audited=False)
 def heartbeat(keys: list[Any], *, owner: str) -> None:
-    """Prolong the leases of jobs that this worker works on; what another one took stays its own."""
+    """Renew the leases of jobs that this worker still holds."""
     until = clock.now() + timedelta(seconds=conf.get().lease_seconds)
     for start in range(0, len(keys), BATCH):
-        mine = Job.objects.filter(pk__in=keys[start : start + BATCH], lease_owner=owner)
-        mine.filter(lease_until__isnull=False).update(lease_until=until)
+        held = Job.objects.filter(pk__in=keys[start : start + BATCH], lease_owner=owner)
+        held.filter(lease_until__isnull=False).update(lease_until=until)
 
 
 @use_case(audited=False)
 def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None:
-    """Give the lease back and have the next step taken later; the state stays."""
+    """Release the lease and make the job due in `seconds`; its state stays.
+
+    :raises LeaseLost: if the lease was lost.
+    """
     changes: dict[str, Any] = release_fields(seconds)
     if progress is not None:
         changes["progress"] = progress
@@ -147,7 +151,7 @@ def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None
 
 @use_case(audited=False)
 def park_unreleased_pass(job: Job) -> None:
-    """Give the lease of a follow-up pass back that is not released yet."""
+    """Release the lease of a follow-up pass that has no input image yet; due at its deadline."""
     Job.objects.filter(pk=job.pk, lease_token=job.lease_token, inputs__isnull=True).update(
         due_at=F("deadline_at"), lease_until=None, lease_owner=""
     )
@@ -155,11 +159,11 @@ def park_unreleased_pass(job: Job) -> None:
 
 @use_case(audited=False)
 def release(jobs: list[Job]) -> None:
-    """Give the leases of jobs back untouched, in one statement; they keep their place."""
-    mine = Q(pk__in=[])
+    """Release the leases of jobs without another change; they keep their queue order."""
+    held = Q(pk__in=[])
     for job in jobs:
-        mine |= Q(pk=job.pk, lease_token=job.lease_token)
-    Job.objects.filter(mine).update(lease_until=None, lease_owner="")
+        held |= Q(pk=job.pk, lease_token=job.lease_token)
+    Job.objects.filter(held).update(lease_until=None, lease_owner="")
 
 
 @use_case(audited=False)
@@ -178,7 +182,7 @@ def update_leased_job(job: Job, **changes: Any) -> None:
 
 @use_case(audited=False)
 def mark_cancel_too_late(job: Job) -> None:
-    """Record that the provider was asked to stop and could not; its answer is waited for."""
+    """Record that the provider could not cancel the call any more; wait for its answer."""
     now = clock.now()
     Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
         provider_cancel_requested_at=now
@@ -188,12 +192,12 @@ def mark_cancel_too_late(job: Job) -> None:
 
 @use_case(audited=False)
 def count_poll(attempt: Attempt) -> None:
-    """Count one more question to the provider."""
+    """Count one more poll or look-up at the provider."""
     Attempt.objects.filter(pk=attempt.pk).update(poll_count=F("poll_count") + 1)
 
 
 def is_cancel_requested(job: Job) -> bool:
-    """Return whether somebody asked for the job's end, be it while its call was under way."""
+    """Return whether a person asked to cancel the job, as the database says now."""
     return Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
 
 
@@ -226,12 +230,12 @@ def any_unfinished() -> bool:
 
 
 def digest_of(job: Job) -> str:
-    """Return the digest that an attempt's request is known by."""
+    """Return the digest that identifies the request of the job's attempts."""
     return canonical.digest({"fingerprint": job.fingerprint, "job": job.pk})
 
 
 def release_fields(seconds: float) -> dict[str, Any]:
-    """Return the changes that give a lease back and set the next step's time."""
+    """Return the field values that release a lease and make the job due in `seconds`."""
     return {
         "due_at": clock.now() + timedelta(seconds=seconds),
         "lease_until": None,

@@ -1,7 +1,7 @@
 """Keep the jobs of one chain together: each follow-up pass of each image is a job that waits.
 
-A pass is released with the image that came out of the one before; where none came, it ends, and its
-money is given back.
+A pass is released with the image that the previous pass produced. If there is none, the pass is
+cancelled and its reservation released.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from imagegen_app.services.policy import budgets
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: The error of a pass whose image was not made.
+#: The error code of a pass whose previous pass produced no image.
 STEP_MISSING = "step_missing"
 
 
 def start_waiting(job: Job, assets: Sequence[Asset]) -> None:
-    """Let the passes that wait for these images begin; joins the transaction of their making."""
+    """Release the passes that wait for these images; joins the transaction that stores them."""
     if job.chain_length == 1 and job.root_id is None:
         return
     by_number: dict[int | None, Asset] = {asset.position: asset for asset in assets}
     for following in _waiting_for(job):
         asset = by_number.get(following.image_number)
         if asset is None:
-            _drop(following)
+            _cancel_pass(following)
             continue
-        _begin(following, asset)
+        _release(following, asset)
         Asset.objects.filter(pk=asset.pk).update(is_intermediate=True)
         asset.is_intermediate = True
 
 
 def cancel_waiting(job: Job) -> None:
-    """End the passes that waited for a job which made nothing; joins the transaction of its end."""
+    """Cancel the passes that wait for a job without images; joins the transaction of its end."""
     if job.chain_length == 1 and job.root_id is None:
         return
     for following in _waiting_for(job):
-        _drop(following)
-    # What was to be worked on is the best there is now.
+        _cancel_pass(following)
+    # No pass follows any more: the intermediate image becomes the result.
     Asset.objects.filter(used_as_input__job=job, is_intermediate=True).update(is_intermediate=False)
 
 
@@ -64,12 +64,12 @@ def all_jobs(job: Job) -> list[Job]:
 
 
 def root_job(job: Job) -> Job:
-    """Return the job that a person wished for: the one that holds the prompt."""
+    """Return the chain's first job, which a person requested and which holds the prompt."""
     return job if job.root is None else job.root
 
 
 def job_ids_of_image(job: Job) -> list[Any]:
-    """Return the keys of the jobs that one image came through; of a chain, those of all its images."""
+    """Return the keys of the jobs of one image, or for a chain's first job, of all its images."""
     if job.root_id is None:
         passes = Job.objects.filter(root=job) if job.chain_length > 1 else Job.objects.none()
         return [job.pk, *passes.order_by("pk").values_list("pk", flat=True)]
@@ -78,7 +78,7 @@ def job_ids_of_image(job: Job) -> list[Any]:
 
 
 def jobs_leading_to(job: Job) -> list[Job]:
-    """Return the jobs that one image came through, first to last."""
+    """Return the jobs that led to a job's images, first to last, itself included."""
     found = [job]
     while found[0].follows_id is not None:
         before = Job.objects.select_related("image_model__provider").get(pk=found[0].follows_id)
@@ -87,7 +87,7 @@ def jobs_leading_to(job: Job) -> list[Job]:
 
 
 def total_spent(job: Job) -> Decimal:
-    """Return what the whole chain has cost by now, with all passes of all images."""
+    """Return the cost of the whole chain so far: all passes of all images."""
     if job.root_id is None and job.chain_length == 1:
         return job.actual_cost or Decimal(0)
     root = job.root_id or job.pk
@@ -96,14 +96,14 @@ def total_spent(job: Job) -> Decimal:
 
 
 def is_complete(job: Job) -> bool:
-    """Return whether every pass of a chain was made; asked of its first job."""
+    """Return whether every pass of a chain has succeeded; `job` is its first job."""
     if job.chain_length == 1:
         return True
     return not Job.objects.filter(root=job).exclude(state=JobState.SUCCEEDED.value).exists()
 
 
 def is_waiting_for_image(job: Job) -> bool:
-    """Return whether a job waits for the one that it follows."""
+    """Return whether a pass waits for the image of the previous one."""
     return job.follows_id is not None and not job.inputs.all()
 
 
@@ -123,9 +123,9 @@ def _waiting_for(job: Job) -> list[Job]:
     return list(rows.select_related("image_model__provider", "requester").order_by("pk"))
 
 
-def _begin(job: Job, asset: Asset) -> None:
+def _release(job: Job, asset: Asset) -> None:
     now = clock.now()
-    # Only while nobody ended it meanwhile.
+    # Only if it was not ended meanwhile.
     if not Job.objects.filter(pk=job.pk, state=JobState.QUEUED.value).update(due_at=now):
         return
     JobInput.objects.create(
@@ -150,7 +150,7 @@ def _begin(job: Job, asset: Asset) -> None:
     )
 
 
-def _drop(job: Job) -> None:
+def _cancel_pass(job: Job) -> None:
     transition(
         job,
         JobState.CANCELLED,

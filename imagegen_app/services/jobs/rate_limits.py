@@ -1,7 +1,7 @@
-"""Hold all workers together to a provider's pace: calls a minute, calls at once, and quiet when asked.
+"""A provider's rate limits, shared by all workers: calls per minute, concurrent calls, cooldown.
 
-One conditional update by the database's clock takes a place (GCRA); the row stays locked until the
-attempt is committed, so that the calls at once are counted exactly, too.
+One conditional update by the database's clock takes a place (GCRA). The row stays locked until the
+attempt is committed, so that concurrent calls are counted exactly.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from imagegen_app.models import Provider
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-#: Where all places are taken, one is looked for again after about so long.
+#: Seconds after which a place is looked for again if all are taken; jitter is added.
 FULL_SECONDS = 1.0
-#: While the provider keeps asking for quiet, one call at a time finds out whether it still does.
+#: Seconds to wait while another call probes whether the provider still refuses calls.
 PROBE_SECONDS = 0.5
 _AT_ONCE = (AttemptState.CREATED.value, AttemptState.SENT.value, AttemptState.ACCEPTED.value)
 
@@ -49,15 +49,15 @@ class CallDeferred(Exception):
         self.provider = provider
         #: Only this model's calls wait; None: all of the provider's.
         self.image_model = image_model
-        #: It waits since calls fail, not since there are too many.
+        #: It waits because calls fail, not because there are too many.
         self.is_breaker_open = is_breaker_open
 
 
 @use_case(audited=False, savepoint=False)
 def acquire(provider: Provider, *, own: Attempt | None = None) -> None:
-    """Take a place for one call; joins the transaction in which its attempt is made.
+    """Take a place for one call; joins the transaction that creates its attempt.
 
-    `own` is an attempt that already holds a place among the calls at once.
+    `own` is an attempt that already holds a place among the concurrent calls.
 
     :raises CallDeferred: with the time until there is a place; nothing was taken then.
     """
@@ -78,23 +78,23 @@ def acquire(provider: Provider, *, own: Attempt | None = None) -> None:
 
 @use_case(audited=False)
 def record_rate_limited(provider: Provider, *, named: float | None) -> float:
-    """Leave a provider alone for a while, for all workers; return for how many seconds."""
-    _row(provider)
+    """Start a provider's cooldown after a refusal and return its seconds; `named` is Retry-After."""
+    _ensure_row(provider)
     row = RateLimitState.objects.get(pk=provider.pk)
     seconds = pacing.cooldown_seconds(row.consecutive_refusals, named=named)
-    _close(provider, seconds, refusals=1)
+    _start_cooldown(provider, seconds, refusals=1)
     return seconds
 
 
 @use_case(audited=False)
 def record_quota_used_up(provider: Provider, *, seconds: float) -> None:
-    """Leave a provider alone until its window ends: its last answer says that no call is left."""
-    _row(provider)
-    _close(provider, min(seconds, pacing.MAX_COOLDOWN_SECONDS), refusals=0)
+    """Start a cooldown of `seconds`: the last answer says that the provider's quota is used up."""
+    _ensure_row(provider)
+    _start_cooldown(provider, min(seconds, pacing.MAX_COOLDOWN_SECONDS), refusals=0)
 
 
 def clear_refusals(provider: Provider) -> bool:
-    """Forget the refusals in a row, and say whether there were any; writes only then."""
+    """Reset the count of consecutive refusals; return whether there were any."""
     if not RateLimitState.objects.filter(pk=provider.pk, consecutive_refusals__gt=0).exists():
         return False
     _reset_refusals(provider)
@@ -107,12 +107,12 @@ def _reset_refusals(provider: Provider) -> None:
 
 
 def cooldown_until(provider: Provider) -> datetime | None:
-    """Return until when a provider is left alone, None where it is not."""
+    """Return the end of a provider's cooldown, or None."""
     row = RateLimitState.objects.filter(pk=provider.pk, cooldown_until__gt=clock.ago(0)).first()
     return None if row is None else row.cooldown_until
 
 
-def _close(provider: Provider, seconds: float, *, refusals: int) -> None:
+def _start_cooldown(provider: Provider, seconds: float, *, refusals: int) -> None:
     until = clock.now() + timedelta(seconds=seconds)
     RateLimitState.objects.filter(pk=provider.pk).update(
         consecutive_refusals=F("consecutive_refusals") + refusals,
@@ -121,15 +121,15 @@ def _close(provider: Provider, seconds: float, *, refusals: int) -> None:
 
 
 def _is_probed(provider: Provider, others: QuerySet[Attempt]) -> bool:
-    """Return whether another call finds out already whether quiet is still asked for."""
+    """Return whether another call already probes whether the provider still refuses calls."""
     row = RateLimitState.objects.get(pk=provider.pk)
-    # One that is about to be sent finds out, too.
+    # A call that is about to be sent counts as a probe, too.
     probes = Q(sent_at__gte=row.cooldown_until) | Q(state=AttemptState.CREATED.value)
     return bool(row.consecutive_refusals) and others.filter(probes).exists()
 
 
 def _step(provider: Provider, **fitting: object) -> bool:
-    """Move the arrival time on if the call fits, in one statement; the row is ours from then on."""
+    """Advance the next call's time if the call fits now; the row is locked from then on."""
     now = clock.ago(0)
     fits: dict[str, object] = {"cooldown_until__lte": now, **fitting}
     changes: dict[str, object] = {"next_call_at": F("next_call_at")}
@@ -142,11 +142,11 @@ def _step(provider: Provider, **fitting: object) -> bool:
         return True
     if RateLimitState.objects.filter(pk=provider.pk).exists():
         return False
-    _row(provider)
+    _ensure_row(provider)
     return bool(RateLimitState.objects.filter(pk=provider.pk, **fits).update(**changes))
 
 
-def _row(provider: Provider) -> None:
+def _ensure_row(provider: Provider) -> None:
     if RateLimitState.objects.filter(pk=provider.pk).exists():
         return
     try:
@@ -160,9 +160,9 @@ def _row(provider: Provider) -> None:
 
 def _wait(provider: Provider) -> float:
     row, now = RateLimitState.objects.get(pk=provider.pk), clock.now()
-    quiet = max(0.0, (row.cooldown_until - now).total_seconds())
-    if quiet or not provider.calls_per_minute:
-        return _jittered(quiet)
+    cooldown = max(0.0, (row.cooldown_until - now).total_seconds())
+    if cooldown or not provider.calls_per_minute:
+        return _jittered(cooldown)
     ahead = pacing.headroom(provider.calls_per_minute, provider.burst)
     return max(0.01, pacing.wait_seconds(row.next_call_at, now=now, ahead=ahead))
 

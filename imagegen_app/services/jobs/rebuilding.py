@@ -43,9 +43,9 @@ def rebuild_request(job: Job, attempt: Attempt) -> GenerationRequest:
 def request_for_model(
     job: Job, image_model: ImageModel, *, with_bytes: bool = True
 ) -> GenerationRequest:
-    """Return what a job asks of a model, without the marks of a single call.
+    """Return what a job asks of a model, without the fields of a single attempt.
 
-    Without the bytes of its input images it can be named and checked, and not sent.
+    With `with_bytes=False` the input images have no bytes: enough to validate and hash the request.
 
     :raises StorageFailed: if an input image cannot be read.
     """
@@ -76,7 +76,7 @@ def request_for_model(
 
 
 def ordered_inputs(job: Job) -> list[JobInput]:
-    """Return the images handed in with a job; no query where they were fetched with it."""
+    """Return the job's input images by position; uses the prefetched ones if there are any."""
     return sorted(job.inputs.all(), key=lambda entry: entry.position)
 
 
@@ -88,7 +88,7 @@ def end_user_digest(job: Job) -> str:
 
 
 def webhook_url(attempt: Attempt) -> str:
-    """Return where the provider may tell us about this attempt, or nothing where it cannot."""
+    """Return the attempt's webhook URL, or an empty text if the site has no public URL."""
     base = conf.get().public_url.rstrip("/")
     if not base:
         return ""
@@ -96,7 +96,7 @@ def webhook_url(attempt: Attempt) -> str:
 
 
 def attempt_token(attempt: Attempt) -> str:
-    """Return the signed name of an attempt that a webhook's address carries."""
+    """Return the signed token that identifies an attempt in a webhook's URL."""
     key = conf.secret_key().encode()
     mac = hmac.new(key, f"imagegen.webhook:{attempt.pk}".encode(), hashlib.sha256).hexdigest()
     return f"{attempt.pk.hex}.{mac[:32]}"

@@ -1,7 +1,7 @@
-"""Change the state of a job or an attempt, under the table of moves and the job's lease token.
+"""Change the state of a job or an attempt, if the transition is allowed and the lease is held.
 
-Only `jobs` and `unknown` use it: each move that means something has a named function there. A
-worker whose lease was taken writes nothing: its token no longer fits.
+`transitions`, `unknown_outcomes` and `pass_chain` have one named function for each transition. A
+worker that lost its lease writes nothing: its token no longer matches.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ WORKER_ACTOR = System("worker")
 
 
 class IllegalTransition(RuntimeError):
-    """The states' table has no such move; this is a mistake in our code."""
+    """`core.states` does not allow this transition: a mistake in the calling code."""
 
     def __init__(self, source: str, target: str) -> None:
-        super().__init__(f"no move from {source} to {target}")
+        super().__init__(f"no transition from {source} to {target}")
 
 
 def transition(job: Job, target: JobState, **changes: Any) -> None:
     """Change a job's state under its lease token.
 
-    :raises IllegalTransition: if the table has no such move.
-    :raises LeaseLost: if the token no longer fits.
+    :raises IllegalTransition: if the transition is not allowed.
+    :raises LeaseLost: if the lease token no longer matches.
     """
     source = JobState(job.state)
     if not can_transition(source, target):
@@ -77,11 +77,11 @@ def transition(job: Job, target: JobState, **changes: Any) -> None:
 
 
 def move_to_ingest(jobs: Sequence[Job]) -> None:
-    """Take up jobs whose answers are in the spool, each under its lease token, in one statement.
+    """Start ingesting jobs whose answers are in the spool, under their leases, in one statement.
 
-    :raises IllegalTransition: if the table has no such move.
-    :raises LeaseLost: if a token no longer fits or a job's end was asked for; the caller's transaction
-        must not go on then.
+    :raises IllegalTransition: if the transition is not allowed.
+    :raises LeaseLost: if a lease was lost or a job is to be cancelled; the caller's transaction
+        must be rolled back then.
     """
     held = Q()
     for job in jobs:
@@ -90,7 +90,7 @@ def move_to_ingest(jobs: Sequence[Job]) -> None:
             raise IllegalTransition(source, JobState.INGESTING)
         held |= Q(pk=job.pk, state=source.value, lease_token=job.lease_token)
     if len(jobs) > 1:
-        # One order for all who lock several jobs, so that nobody waits for each other.
+        # Lock in the same order everywhere, to avoid deadlocks.
         rows = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk")
         list(rows.select_for_update().values_list("pk", flat=True))
     changes = {"state": JobState.INGESTING.value, "expired_leases": 0, "due_at": clock.now()}
@@ -103,10 +103,10 @@ def move_to_ingest(jobs: Sequence[Job]) -> None:
 
 
 def transition_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -> None:
-    """Change an attempt's state; the job's lease was checked by the caller's `move`.
+    """Change an attempt's state; the caller checks the job's lease, with `transition`.
 
-    :raises IllegalTransition: if the table has no such move.
-    :raises LeaseLost: if the attempt moved meanwhile.
+    :raises IllegalTransition: if the transition is not allowed.
+    :raises LeaseLost: if the attempt's state changed meanwhile.
     """
     source = AttemptState(attempt.state)
     if target not in ATTEMPT_TRANSITIONS[source]:
@@ -124,7 +124,7 @@ def transition_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -
 
 
 def require_lease(job: Job) -> None:
-    """Make sure, inside a transaction, that the lease is still ours.
+    """Make sure, inside a transaction, that the caller still holds the lease.
 
     :raises LeaseLost: if it is not.
     """
@@ -144,8 +144,8 @@ def settle_attempt(
     model_version: str = "",
     revised_prompt: str = "",
 ) -> Decimal:
-    """Charge an attempt and return what is still set aside; joins the caller's transaction."""
-    left = budgets.charge(actor=WORKER_ACTOR, job=job, attempt=attempt, amount=amount)
+    """Charge an attempt and return what is still reserved; joins the caller's transaction."""
+    remaining = budgets.charge(actor=WORKER_ACTOR, job=job, attempt=attempt, amount=amount)
     transition_attempt(
         attempt,
         AttemptState.SETTLED,
@@ -155,11 +155,11 @@ def settle_attempt(
         model_version=model_version[:120],
         revised_prompt=revised_prompt,
     )
-    return left
+    return remaining
 
 
 def store_verdicts(job: Job, decisions: Sequence[screening.UnsavedVerdict]) -> None:
-    """Store what screeners said of a job's images, and book what it cost; joins the transaction."""
+    """Store verdicts about a job's images and book their cost; joins the transaction."""
     screening.store_verdicts(actor=WORKER_ACTOR, job=job, decisions=decisions)
     charge_screening(job, decisions)
 
@@ -184,7 +184,7 @@ def _charge_extra(job: Job, purpose: str, cost: Decimal) -> None:
 
 
 def close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
-    """Close an attempt that surely cost nothing; joins the caller's transaction."""
+    """Close an attempt that was not billed; joins the caller's transaction."""
     if attempt is None:
         return
     target = AttemptState.VOID if attempt.state == AttemptState.CREATED else AttemptState.REFUSED

@@ -1,6 +1,6 @@
-"""Move jobs and attempts through their states: one named function a move.
+"""Change the states of jobs and attempts: one named function for each transition.
 
-What makes a job uncertain, and what resolves it, is in `unknown_outcomes`.
+Transitions into and out of `uncertain` are in `unknown_outcomes`.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 @use_case()
 def start_attempt(job: Job, *, digest: str) -> Attempt:
-    """Take a queued job up: an attempt with its key is committed, nothing is sent yet.
+    """Start a queued job: create its attempt, with an idempotency key; nothing is sent yet.
 
     :raises LeaseLost: if the lease was lost.
     :raises CallDeferred: if its provider is too busy or broken for another call; the job stays queued.
     """
-    # Nothing was sent yet; `mark_sent` is flushed, and takes this along.
+    # Nothing was sent yet; the commit of `mark_sent` is flushed, and this one with it.
     db_session.use_asynchronous_commit()
     breaker.require_closed(job)
     rate_limits.acquire(job.image_model.provider)
-    # Only a job that was begun before has attempts.
+    # Only a job that was started before has attempts.
     earlier = list(job.attempts.values_list("error_code", flat=True)) if job.started_at else []
     transition(
         job, JobState.SUBMITTING, started_at=job.started_at or clock.now(), tries=job.tries + 1
@@ -73,7 +73,7 @@ def start_attempt(job: Job, *, digest: str) -> Attempt:
 
 @use_case()
 def mark_sent(job: Job, attempt: Attempt) -> None:
-    """Commit, alone and just before the first byte, that the call is on its way.
+    """Record, in a transaction of its own before the first byte, that the call is sent.
 
     :raises LeaseLost: if the lease was lost.
     """
@@ -102,7 +102,7 @@ def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
 def mark_accepted(
     job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float
 ) -> None:
-    """Record that the provider took the call on; it is asked again later."""
+    """Record that the provider accepted the call; poll it in `poll_after` seconds."""
     transition(job, JobState.AWAITING, **leases.release_fields(poll_after))
     transition_attempt(
         attempt, AttemptState.ACCEPTED, provider_ref=ref[:200], provider_request_id=request_id[:200]
@@ -120,9 +120,9 @@ def mark_accepted(
 def mark_answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
     """Record that the answer's bytes are in the spool; the lease is kept, ingest comes next.
 
-    :raises LeaseLost: if the lease was lost, or somebody asked for the job's end meanwhile.
+    :raises LeaseLost: if the lease was lost, or the job was to be cancelled meanwhile.
     """
-    # The answer lies in the spool, where recovery looks first.
+    # If this commit is lost, recovery finds the answer in the spool.
     db_session.use_asynchronous_commit()
     failpoint("answered.before_commit")
     move_to_ingest([job])
@@ -131,9 +131,9 @@ def mark_answered(job: Job, attempt: Attempt, *, request_id: str = "") -> None:
 
 @use_case()
 def mark_all_answered(calls: Sequence[tuple[Job, Attempt, str]]) -> None:
-    """Note several answers, each with its request id, in one transaction; see `answered`.
+    """Record several answers, with their request ids, in one transaction; see `mark_answered`.
 
-    :raises LeaseLost: if that holds for one of them; none is noted then.
+    :raises LeaseLost: if that holds for one of them; none is recorded then.
     """
     db_session.use_asynchronous_commit()
     failpoint("answered.before_commit")
@@ -158,9 +158,9 @@ def _record_answer(job: Job, attempt: Attempt, request_id: str) -> None:
 def retry(
     job: Job, attempt: Attempt | None, *, error: ProviderError, delay: float, counts: bool = True
 ) -> None:
-    """Put a job back after a failure that surely cost nothing.
+    """Queue a job again after a failure that was not billed, to be tried in `delay` seconds.
 
-    One that does not count leaves the job's tries as they were: it only has to wait.
+    With `counts=False` the job's tries do not grow: it only had to wait.
     """
     transition(
         job,
@@ -191,7 +191,7 @@ def fail_over(
     fingerprint: str,
     error: ProviderError,
 ) -> None:
-    """Put a job back in the queue for another model; its money is set aside anew.
+    """Queue a job again for another model, and reserve its cost anew.
 
     :raises OverBudget: if the other model's price does not fit into a budget.
     :raises CurrencyMismatch: if a budget counts in another currency.
@@ -206,7 +206,7 @@ def fail_over(
         "tries": 0,
         **leases.release_fields(0),
     }
-    # The money first: where it does not fit, the rows in our hands are still what they were.
+    # Reserve first: if it does not fit, the instances in memory are still unchanged.
     budgets.reserve(
         actor=WORKER_ACTOR,
         job=Job(pk=job.pk, requester=job.requester, image_model=to, currency=cost.currency),
@@ -242,10 +242,10 @@ def fail(
     actor: Actor = WORKER_ACTOR,
     screened: Sequence[UnsavedVerdict] = (),
 ) -> None:
-    """End a job that cannot be made; money is released, or kept where it is gone.
+    """End a job as failed or blocked; its reservation is released, or charged if it was billed.
 
-    With `charge`, the attempt is settled at that amount; without, it was not billed. `screened` is
-    what screeners said of its images.
+    With `charge`, the attempt is settled at that amount; without, it was not billed. `screened` holds
+    the verdicts about its images.
     """
     store_verdicts(job, screened)
     blocked = error.code == "content_blocked"
@@ -281,7 +281,7 @@ def _store_screening(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
 
 
 def book_screening_cost(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
-    """Book what screeners have cost whose images could not be stored yet.
+    """Store verdicts that cost something, while their images cannot be stored yet.
 
     :raises LeaseLost: if the lease was lost.
     """
@@ -293,7 +293,7 @@ def book_screening_cost(job: Job, screened: Sequence[UnsavedVerdict]) -> None:
 def cancel(
     job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER_ACTOR
 ) -> None:
-    """End a job by a person's request; with `charge` the money is gone, and the job says so."""
+    """End a job by a person's request; with `charge` it was billed, and the message says so."""
     message = (
         "Cancelled; nothing was billed." if charge is None else "Cancelled, but it was billed."
     )
@@ -318,7 +318,7 @@ def cancel(
 
 @use_case()
 def expire(job: Job) -> None:
-    """End a job that was not begun before its deadline."""
+    """End a job that was not finished before its deadline."""
     transition(
         job,
         JobState.EXPIRED,
@@ -343,7 +343,7 @@ def succeed(
     revised_prompt: str = "",
     note: ProviderError | None,
 ) -> None:
-    """End a job with its assets; joins the transaction in which they are written."""
+    """End a job with its assets; joins the transaction that writes them."""
     transition(
         job,
         JobState.SUCCEEDED,
@@ -353,14 +353,14 @@ def succeed(
         error_message="" if note is None else str(note)[:300],
         error_remedy="" if note is None else note.remedy[:300],
     )
-    left = settle_attempt(
+    remaining = settle_attempt(
         job,
         attempt,
         amount=charge,
         model_version=model_version,
         revised_prompt=revised_prompt,
     )
-    if left:
+    if remaining:
         budgets.release(actor=WORKER_ACTOR, job=job)
     event_log.record(
         WORKER_ACTOR,

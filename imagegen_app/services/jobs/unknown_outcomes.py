@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @use_case()
 def mark_resent(job: Job, attempt: Attempt) -> None:
-    """Note, before its first byte, that an unanswered call is sent once more with the same key.
+    """Record, before sending, that an unanswered call is sent again with the same idempotency key.
 
     :raises LeaseLost: if the lease was lost.
     :raises CallDeferred: if its provider is too busy for another call.
@@ -39,7 +39,7 @@ def mark_resent(job: Job, attempt: Attempt) -> None:
 
 @use_case()
 def mark_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> None:
-    """Say that the job may have been billed and that its outcome is not known."""
+    """Mark a job as `uncertain`, due in `look_again` seconds; None: only at the deadline."""
     deadline = conf.get().uncertain_deadline_seconds
     first = job.state != JobState.UNCERTAIN
     changes = leases.release_fields(deadline if look_again is None else look_again)
@@ -64,7 +64,7 @@ def mark_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> N
 
 @use_case()
 def requeue_not_received(job: Job, attempt: Attempt, *, actor: Actor = WORKER_ACTOR) -> None:
-    """Put a job back whose call provably never reached the provider."""
+    """Queue a job again whose call, as the provider says, never reached it."""
     transition(job, JobState.QUEUED, **leases.release_fields(0))
     transition_attempt(attempt, AttemptState.VOID)
     event_log.record(
@@ -78,7 +78,7 @@ def requeue_not_received(job: Job, attempt: Attempt, *, actor: Actor = WORKER_AC
 
 @use_case()
 def requeue_at_risk(job: Job, attempt: Attempt, *, actor: Actor) -> None:
-    """Give the unanswered call up as charged, and queue the job for another one.
+    """Charge the unanswered call as if it was billed, and queue the job for another one.
 
     :raises OverBudget: if the second call does not fit into a budget.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("imagegen.driver")
 
-#: So few that the heartbeat is never late.
+#: Few enough that recording them never delays the heartbeat.
 MAX_ANSWERS_AT_ONCE = 32
 
 
@@ -34,14 +34,16 @@ def is_immediate_answer(job: Job, done: CallResult) -> bool:
 
 
 def try_record_together(calls: Sequence[tuple[Job, Attempt, str]]) -> bool:
-    """Note answers, each with its request id; say no where each has to be looked at by itself."""
+    """Record answers, each with its request id; return False if each must be recorded alone."""
     before = [(row, row.state) for job, attempt, _request_id in calls for row in (job, attempt)]
     try:
         transitions.mark_all_answered(calls)
-    except Exception as error:  # noqa: BLE001 - each is then tried alone, under its own guard
+    except Exception as error:  # noqa: BLE001 - each is then recorded alone, with its own error handling
         if not isinstance(error, LeaseLost):
-            logger.warning("%s answers are noted one by one: %s", len(calls), type(error).__name__)
-        # The rows in our hands go back with those in the database.
+            logger.warning(
+                "%s answers are recorded one by one: %s", len(calls), type(error).__name__
+            )
+        # The transaction was rolled back: reset the instances in memory, too.
         for row, state in before:
             row.state = state
         return False

@@ -1,6 +1,6 @@
 """Run provider calls on an event loop in a thread of its own; all database work stays outside.
 
-The driver hands coroutines in and takes outcomes out of a queue, so that one thread writes rows
+The driver submits coroutines and takes results from a queue, so that one thread writes rows
 while many calls wait for their providers.
 """
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A finished piece of work: what it returned, or what it raised."""
+    """The result of a finished call or function, or the exception that it raised."""
 
-    #: What the caller named the work by.
+    #: The caller's key for the work.
     tag: Any
     result: Any = None
     error: BaseException | None = None
 
 
 class CallLoop:
-    """An event loop for calls and a bounded pool for bytes, with one queue of outcomes."""
+    """An event loop for calls and a bounded thread pool for images, with one queue of results."""
 
     def __init__(self, *, byte_workers: int = 2) -> None:
         self._loop = asyncio.new_event_loop()
@@ -57,7 +57,7 @@ class CallLoop:
 
     @property
     def in_flight(self) -> int:
-        """Work handed in whose outcome was not taken yet."""
+        """How much submitted work has a result that was not taken yet."""
         return self._in_flight
 
     def submit_call(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
@@ -66,13 +66,13 @@ class CallLoop:
         asyncio.run_coroutine_threadsafe(self._report(tag, work), self._loop)
 
     def submit_work(self, tag: Any, work: Callable[[], Any], *, rank: tuple[int, ...] = ()) -> None:
-        """Run a function on the pool, the lowest rank first: a few images do not wait for thousands."""
+        """Run a function on the pool, the lowest rank first."""
         self._in_flight += 1
         self._waiting.put((rank, next(self._arrivals), tag, work))
         self._pool.submit(self._compute_next)
 
     def run_in_background(self, work: Callable[[], Any]) -> None:
-        """Run a short function beside all else; nobody waits for it but the loop's end."""
+        """Run a short function in a thread; its result is dropped, and only `__exit__` waits for it."""
         self._loop.call_soon_threadsafe(self._loop.run_in_executor, None, work)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -80,7 +80,7 @@ class CallLoop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def next_result(self, *, wait: float) -> CallResult | None:
-        """Return the next outcome, or None if none comes within `wait` seconds."""
+        """Return the next result, or None if none comes within `wait` seconds."""
         try:
             done = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
         except queue.Empty:
@@ -89,13 +89,13 @@ class CallLoop:
         return done
 
     def next_results(self, *, wait: float, most: int) -> list[CallResult]:
-        """Return the outcomes that are there, at most so many; none if none comes in time."""
-        found: list[CallResult] = []
+        """Return up to `most` available results; empty if none comes within `wait` seconds."""
+        results: list[CallResult] = []
         done = self.next_result(wait=wait)
         while done is not None:
-            found.append(done)
-            done = self.next_result(wait=0) if len(found) < most else None
-        return found
+            results.append(done)
+            done = self.next_result(wait=0) if len(results) < most else None
+        return results
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -104,14 +104,14 @@ class CallLoop:
     async def _report(self, tag: Any, work: Coroutine[Any, Any, Any]) -> None:
         try:
             self._done.put(CallResult(tag, result=await work))
-        except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
+        except BaseException as error:  # noqa: BLE001 - the driver handles every error
             self._done.put(CallResult(tag, error=error))
 
     def _compute_next(self) -> None:
         _rank, _arrival, tag, work = self._waiting.get_nowait()
         try:
             self._done.put(CallResult(tag, result=work()))
-        except BaseException as error:  # noqa: BLE001 - the edge: the driver sorts every outcome
+        except BaseException as error:  # noqa: BLE001 - the driver handles every error
             self._done.put(CallResult(tag, error=error))
 
     async def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""Decide what follows an error: how long to wait, whether to retry or fail over, and who may go on."""
+"""Decide what follows an error: how long to wait, and whether to retry or fail over."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ class NoLongerGranted(ProviderError):
 
 
 def require_current_grant(job: Job, *, lately: dict[object, access.GrantDecision]) -> None:
-    """Ask the allowlist again, as the requester, before money is spent.
+    """Check the requester's grant again, before money is spent.
 
-    `lately` holds what it said in this very round of claims, for jobs that are alike.
+    `lately` caches the decisions of this round of claims, for jobs with the same parameters.
 
-    :raises NoLongerGranted: if the requester is gone or may no longer use the model so.
+    :raises NoLongerGranted: if the requester is inactive or no grant allows this job any more.
     """
     if job.requester is None or not job.requester.is_active:
         raise NoLongerGranted(detail="the requester's account is gone")
     operation, size = operation_of(job), size_of(job)
-    alike = (job.requester_id, job.image_model_id, operation, size, job.count)
-    decision = lately.get(alike)
+    cache_key = (job.requester_id, job.image_model_id, operation, size, job.count)
+    decision = lately.get(cache_key)
     if decision is None:
-        decision = lately[alike] = access.check_grant(
+        decision = lately[cache_key] = access.check_grant(
             access.actor_for(job.requester),
             image_model=job.image_model,
             operation=operation,
@@ -77,7 +77,7 @@ def require_current_grant(job: Job, *, lately: dict[object, access.GrantDecision
 
 
 def amount_at_risk(attempt: Attempt | None) -> Decimal | None:
-    """Return what may be gone for an attempt, None where nothing was sent."""
+    """Return what the provider may bill for an attempt, or None if nothing was sent."""
     if attempt is None or attempt.state == AttemptState.CREATED:
         return None
     cost: Decimal = attempt.reserved_cost
@@ -85,7 +85,7 @@ def amount_at_risk(attempt: Attempt | None) -> Decimal | None:
 
 
 def is_query_failure(error: ProviderError) -> bool:
-    """Return whether the question could not be asked, which tells nothing about the call."""
+    """Return whether a poll or look-up failed itself, so that the call's outcome stays unknown."""
     return error.retryable or error.code in {
         "authentication_failed",
         "permission_denied",
@@ -95,24 +95,24 @@ def is_query_failure(error: ProviderError) -> bool:
 
 
 def is_lookup_failure(error: object) -> bool:
-    """Return whether an error tells nothing about the call that was asked about."""
+    """Return whether an error came from the look-up, not from the call that was looked up."""
     return isinstance(error, ProviderError) and not error.is_call_outcome
 
 
 def should_retry(job: Job, error: ProviderError) -> bool:
-    """Return whether the same call may be made once more."""
+    """Return whether the job may be retried after this error."""
     return error.retryable and job.tries < conf.get().max_tries and job.cancel_requested_at is None
 
 
 def should_wait_for_provider(job: Job, error: ProviderError) -> bool:
     """Return whether a job only has to wait until its provider works again; its deadline ends it."""
-    ill = isinstance(error, ProviderUnavailable | ProviderTimeout) and error.retryable
-    is_open = ill and breaker.is_open_for(job.image_model, job.operation)
+    is_outage = isinstance(error, ProviderUnavailable | ProviderTimeout) and error.retryable
+    is_open = is_outage and breaker.is_open_for(job.image_model, job.operation)
     return is_open and job.cancel_requested_at is None
 
 
 def should_fail_over(job: Job, error: ProviderError) -> bool:
-    """Return whether a fallback model should be asked: the model cannot help now, and nothing is under way."""
+    """Return whether to try a fallback model: no retry can help now, and no call is under way."""
     if job.image_model.fallback_id is None or not error.can_fail_over:
         return False
     if job.cancel_requested_at is not None or job.state == JobState.UNCERTAIN:
@@ -121,7 +121,7 @@ def should_fail_over(job: Job, error: ProviderError) -> bool:
 
 
 def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
-    """Return whether a repeated call has to be repeated once more: nobody refused it."""
+    """Return whether a resent call should be sent once more: it failed, but was not refused."""
     return (
         isinstance(error, ProviderError)
         and error.billed == "no"
@@ -131,7 +131,7 @@ def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
 
 
 def poll_delay(attempt: Attempt, submission: Submission) -> float:
-    """Return the seconds until the next question: the provider's answer, or a growing wait."""
+    """Return the seconds until the next poll: as the provider says, or growing with each poll."""
     if submission.poll_after is not None:
         return max(0.2, min(submission.poll_after, MAX_POLL_SECONDS))
     grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)
@@ -139,7 +139,7 @@ def poll_delay(attempt: Attempt, submission: Submission) -> float:
 
 
 def retry_delay(tries: int, error: ProviderError) -> float:
-    """Return the seconds until the next try: what the provider asks, or full jitter."""
+    """Return the seconds until the next try: as the provider says, or exponential with jitter."""
     if isinstance(error, RateLimited) and error.retry_after is not None:
         return min(error.retry_after, MAX_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
     return random.uniform(0.5, min(MAX_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter

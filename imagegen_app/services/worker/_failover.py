@@ -1,4 +1,4 @@
-"""Hand a job on to the model that stands in for a failing one, where its requester may use that."""
+"""Continue a job with a fallback model that its requester may use, while its own model fails."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Cost
     from imagegen_app.models import Attempt, ImageModel, Job
 
-#: How many fallback model in a row are looked at.
+#: The maximum length of a chain of fallback models.
 MAX_FALLBACKS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class FallbackModel:
-    """A model that can take a job over, at its own price."""
+    """A model that can execute the job instead, with its own cost and cache key."""
 
     image_model: ImageModel
     cost: Cost
@@ -36,25 +36,25 @@ class FallbackModel:
 
 def try_fail_over(job: Job, attempt: Attempt | None, *, error: ProviderError) -> bool:
     """Queue the job for the first fallback model that fits; return whether there was one."""
-    for found in _chain(job):
+    for candidate in _chain(job):
         try:
             transitions.fail_over(
                 job,
                 attempt,
-                to=found.image_model,
-                cost=found.cost,
-                fingerprint=found.fingerprint,
+                to=candidate.image_model,
+                cost=candidate.cost,
+                fingerprint=candidate.fingerprint,
                 error=error,
             )
         except ActionRefused:
-            # It does not fit into a budget; a cheaper one may.
+            # Its price does not fit into a budget; a cheaper one may.
             continue
         return True
     return False
 
 
 def _chain(job: Job) -> list[FallbackModel]:
-    found: list[FallbackModel] = []
+    candidates: list[FallbackModel] = []
     tried = set(job.attempts.values_list("image_model_id", flat=True))
     seen = {job.image_model_id}
     model = job.image_model.fallback
@@ -62,13 +62,13 @@ def _chain(job: Job) -> list[FallbackModel]:
         seen.add(model.pk)
         fitting = None if model.pk in tried else _fitting(job, model)
         if fitting is not None:
-            found.append(fitting)
+            candidates.append(fitting)
         model = model.fallback
-    return found
+    return candidates
 
 
 def _fitting(job: Job, model: ImageModel) -> FallbackModel | None:
-    """Return the model as a fallback model if it works, is granted, able and priced."""
+    """Return the model as a fallback if it works, is granted, fits the request and has a price."""
     if job.requester is None or breaker.is_open_for(model, job.operation):
         return None
     decision = access.check_grant(

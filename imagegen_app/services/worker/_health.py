@@ -1,4 +1,4 @@
-"""Take note of how calls go, so that all workers know what a provider can bear."""
+"""Pass this worker's call results to the shared rate limits and circuit breakers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from imagegen_app.models import Job
     from imagegen_app.services.worker._call_loop import CallResult
 
-#: Where nothing was counted against a provider, it is looked at again after so long.
+#: After a check found no counted failures of a model, seconds until the next check.
 RECHECK_SECONDS = 0.5
 
 
 class HealthMonitor:
     """Report this worker's call results to the rate limits and the circuit breakers.
 
-    Its good answers are told to the others' breaker at most twice a second, so that failures in a row
-    on another worker may open it that much sooner.
+    Successes are reported at most twice a second; consecutive failures on other workers may
+    therefore open a breaker a little sooner.
     """
 
     def __init__(self) -> None:
-        #: When it was last seen that nothing speaks against a model's calls, by the steady clock.
-        self._well: dict[tuple[int, str], float] = {}
+        #: (model, operation) → monotonic time when no failures or refusals were counted for it.
+        self._checked_healthy: dict[tuple[int, str], float] = {}
 
     def record_result(self, job: Job, done: CallResult, *, of_submit: bool) -> None:
-        """Count what came of one call: for the provider's pace, and for its breaker."""
+        """Report one call's result; `of_submit` says that it was a submission, not a poll."""
         provider, error = job.image_model.provider, done.error
         if error is not None:
-            self._well.clear()
+            self._checked_healthy.clear()
         if isinstance(error, RateLimited):
             rate_limits.record_rate_limited(provider, named=error.retry_after)
         elif isinstance(error, ProviderError):
@@ -40,14 +40,14 @@ class HealthMonitor:
         elif error is None and of_submit:
             if isinstance(done.result, Submission) and done.result.rate_limited_for:
                 rate_limits.record_quota_used_up(provider, seconds=done.result.rate_limited_for)
-            self._well_again(job)
+            self._clear_counts(job)
 
-    def _well_again(self, job: Job) -> None:
-        """Forget what was counted; hundreds of good answers a second need not look each time."""
+    def _clear_counts(self, job: Job) -> None:
+        """Reset counted refusals and failures; skipped soon after a check that found none."""
         key, now = (job.image_model_id, job.operation), time.monotonic()
-        if now - self._well.get(key, -RECHECK_SECONDS) < RECHECK_SECONDS:
+        if now - self._checked_healthy.get(key, -RECHECK_SECONDS) < RECHECK_SECONDS:
             return
-        had_strikes = rate_limits.clear_refusals(job.image_model.provider)
+        had_refusals = rate_limits.clear_refusals(job.image_model.provider)
         had_failures = breaker.record_success(job)
-        if not had_strikes and not had_failures:
-            self._well[key] = now
+        if not had_refusals and not had_failures:
+            self._checked_healthy[key] = now

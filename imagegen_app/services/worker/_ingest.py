@@ -1,7 +1,7 @@
-"""Turn a spooled answer into assets: inspect, mark, sign, screen, store, and only then say so.
+"""Turn a spooled answer into assets: inspect, mark, sign, screen and store.
 
-`make` handles bytes and runs in the driver's pool; it reads and writes no rows. `keep` writes all
-rows of the outcome in one transaction.
+`ingest_answer` handles bytes and runs in the driver's pool, without database access.
+`_results.store_results` then writes all rows in one transaction.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ if TYPE_CHECKING:
 
 
 class IngestDeferred(Exception):
-    """Storage or signing is out of order; the answer stays in the spool."""
+    """Storage or signing failed; the answer stays in the spool, to be tried again."""
 
     def __init__(self, detail: str, *, screened: tuple[screening.UnsavedVerdict, ...] = ()) -> None:
         super().__init__(detail)
-        #: What screeners said before; it is asked for again with the next try.
+        #: Verdicts so far: the screeners are asked, and paid, again with the next try.
         self.screened = screened
 
 
 class OutputBlocked(Exception):
-    """Our own screening refused an image; it was made, and is paid for."""
+    """A content check of the site blocked an image, which the provider has billed."""
 
     def __init__(self, screened: tuple[screening.UnsavedVerdict, ...]) -> None:
         super().__init__("the image was refused by screening")
-        #: What screeners said of all images so far.
+        #: Verdicts about all images so far.
         self.screened = screened
 
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """What `make` needs to know of a job, without its rows."""
+    """What `ingest_answer` needs to know about a job, so that it needs no database."""
 
     title: str
     operation: Operation
@@ -72,7 +72,7 @@ class IngestOptions:
     limits: ImageLimits
     widths: tuple[int, ...]
     formats: tuple[str, ...]
-    #: What its images are described as wanted for, None where nobody is to describe them.
+    #: What the captioner is told that the images are for; None for no captions.
     caption_purpose: str | None
     #: (storage key, media type, relationship) of the inputs that count as parents.
     parents: tuple[tuple[str, str, str], ...] = ()
@@ -80,7 +80,7 @@ class IngestOptions:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that lies in the storage."""
+    """A file in the storage."""
 
     key: str
     sha256: str
@@ -103,7 +103,7 @@ class IngestedImage:
     phash_wide: str
     is_flat: bool
     seed: int | None
-    #: What the provider said that the bytes are.
+    #: Media type that the provider claimed.
     claimed_media_type: str = ""
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
@@ -111,7 +111,7 @@ class IngestedImage:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """All that came of one answer."""
+    """All images of one answer, and the errors of those left out."""
 
     images: tuple[IngestedImage, ...]
     result: ProviderResult
@@ -120,7 +120,7 @@ class IngestResult:
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
-    """Collect what `make` needs, while rows may be read."""
+    """Collect what `ingest_answer` needs from the database."""
     settings = conf.get()
     model = attempt.image_model
     operation = operation_of(job)
@@ -160,23 +160,23 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
 
 
 def ingest_answer(
-    order: IngestOptions, *, adapter: ProviderAdapter, answer: SpooledAnswer
+    options: IngestOptions, *, adapter: ProviderAdapter, answer: SpooledAnswer
 ) -> IngestResult:
     """Decode an answer and make, mark, sign and store its files.
 
     :raises OutputBlocked: if a screener refuses one of its images.
     :raises ProviderError: if the answer is a refusal, or none of its images can be used.
-    :raises IngestDeferred: if storage or signing is out of order.
+    :raises IngestDeferred: if storage or signing failed.
     """
     result = adapter.read_answer(answer)
-    made: list[IngestedImage] = []
-    faults: list[ProviderError] = []
+    ingested: list[IngestedImage] = []
+    errors: list[ProviderError] = []
     screened: list[screening.UnsavedVerdict] = []
     for position, image in enumerate(result.images):
         try:
-            made.append(_make_one(order, image, position=position, screened=screened))
+            ingested.append(_make_one(options, image, position=position, screened=screened))
         except InvalidImage as error:
-            faults.append(error)
+            errors.append(error)
         except (
             storage.StorageFailed,
             SigningFailed,
@@ -186,57 +186,57 @@ def ingest_answer(
         ) as error:
             detail = f"{type(error).__name__}: {error}"
             raise IngestDeferred(detail, screened=tuple(screened)) from None
-    if not made:
-        raise faults[0] if faults else BadResponse(detail="the answer holds no image")
-    if order.caption_purpose is not None:
-        # Last of all, when nothing can fail that would have to be paid for again.
+    if not ingested:
+        raise errors[0] if errors else BadResponse(detail="the answer holds no image")
+    if options.caption_purpose is not None:
+        # Last, since the captioner would be paid again if a later step failed.
         until = time.monotonic() + _CAPTION_SECONDS
-        made = [
-            _described(image, order.caption_purpose) if time.monotonic() < until else image
-            for image in made
+        ingested = [
+            _with_caption(image, options.caption_purpose) if time.monotonic() < until else image
+            for image in ingested
         ]
-    # The bytes are stored; dozens of outcomes may wait to be written down.
-    light = tuple(replace(image, data=b"") for image in result.images)
+    # The bytes are stored; drop them, since many results may wait to be recorded.
+    without_bytes = tuple(replace(image, data=b"") for image in result.images)
     return IngestResult(
-        images=tuple(made), result=replace(result, images=light), errors=tuple(faults)
+        images=tuple(ingested), result=replace(result, images=without_bytes), errors=tuple(errors)
     )
 
 
 class MarkVerificationFailed(Exception):
-    """What was written into a file does not read back."""
+    """The marks or the signature written into a file cannot be read back from it."""
 
 
 def _make_one(
-    order: IngestOptions,
+    options: IngestOptions,
     image: ProviderImage,
     *,
     position: int,
     screened: list[screening.UnsavedVerdict],
 ) -> IngestedImage:
-    """Make the files of one image; what screeners say of it is added to `screened`."""
+    """Create the files of one image; verdicts about it are added to `screened`."""
     plan = ProcessingOptions(
-        marks=order.marks, limits=order.limits, widths=order.widths, formats=order.formats
+        marks=options.marks, limits=options.limits, widths=options.widths, formats=options.formats
     )
     prepared: ProcessedImage = _pool().run(prepare, image.data, plan)
-    mine = screening.screen_image(
+    verdicts = screening.screen_image(
         prepared.master.data,
         media_type=prepared.master.media_type,
         stage="output",
-        where=f"output_image:{position + 1}",
+        part=f"output_image:{position + 1}",
     )
-    screened += mine
-    if screening.is_blocked(mine):
+    screened += verdicts
+    if screening.is_blocked(verdicts):
         raise OutputBlocked(tuple(screened))
     identity = signing_identity()
-    parents = _parents(order)
+    parents = _parents(options)
     master = sign(
         prepared.master.data,
         prepared.master.media_type,
         signing=identity,
-        title=order.title,
-        operation=order.operation,
-        digital_source_type=order.source_type,
-        software_agent=order.agent,
+        title=options.title,
+        operation=options.operation,
+        digital_source_type=options.source_type,
+        software_agent=options.agent,
         parents=parents,
     )
     failpoint("sign.after")
@@ -246,7 +246,7 @@ def _make_one(
     if credentials.state not in {"valid", "trusted"}:
         raise MarkVerificationFailed(f"the signature reads back as {credentials.state}")
     marked = metadata.read_xmp(master)
-    if marked.digital_source_type != order.source_type:
+    if marked.digital_source_type != options.source_type:
         raise MarkVerificationFailed("the written marks do not read back")
     derived = tuple(
         _store(
@@ -255,10 +255,10 @@ def _make_one(
                 rendition.data,
                 rendition.media_type,
                 signing=identity,
-                title=order.title,
+                title=options.title,
                 operation="rendition",
-                digital_source_type=order.source_type,
-                software_agent=order.agent,
+                digital_source_type=options.source_type,
+                software_agent=options.agent,
                 parents=(
                     Parent(data=master, media_type=prepared.master.media_type, title="master"),
                 ),
@@ -288,25 +288,25 @@ def _make_one(
         is_flat=prepared.fingerprint.is_flat,
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
-        screened=mine,
+        screened=verdicts,
     )
 
 
 def _media_type(claimed: str) -> str:
-    """Return a media type that a stranger named, as a short word in its usual spelling."""
+    """Return a claimed, untrusted media type, shortened and in its usual spelling."""
     name = metadata.clean(claimed, cap=40).strip().lower().partition(";")[0]
     return "image/jpeg" if name == "image/jpg" else name
 
 
-#: What captioners can be expected to read, best first, and how wide it should be.
+#: Media types that captioners can be expected to read, best first, and the preferred width.
 _READABLE = ("image/jpeg", "image/png", "image/webp")
 _READABLE_WIDTH = 640
-#: Images of one answer are described within this time, the others are left without words.
+#: Seconds for describing the images of one answer; those beyond get no suggestion.
 _CAPTION_SECONDS = 60.0
 
 
-def _described(image: IngestedImage, purpose: str) -> IngestedImage:
-    """Have an image described, by a file of it that is large enough and not larger."""
+def _with_caption(image: IngestedImage, purpose: str) -> IngestedImage:
+    """Return the image with a suggested text, made from its smallest file that is large enough."""
     files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
     if not files:
         return image
@@ -316,8 +316,8 @@ def _described(image: IngestedImage, purpose: str) -> IngestedImage:
         data = storage.get(file.key)
     except storage.StorageFailed:
         return image
-    found = captioning.suggest(data, media_type=file.media_type, purpose=purpose)
-    return replace(image, caption=found)
+    suggestion = captioning.suggest(data, media_type=file.media_type, purpose=purpose)
+    return replace(image, caption=suggestion)
 
 
 def _purpose(job: Job) -> str:
@@ -332,14 +332,14 @@ def _is_last(job: Job) -> bool:
 
 
 _DECODERS = 2
-#: Each holds an image and waits for a screener or the captioner.
-_ASKING = 8
+#: Threads where a screener or captioner is asked; each holds one image and mostly waits.
+_CONCURRENT_QUERIES = 8
 _pools: dict[str, DecoderPool] = {}
 _pools_lock = threading.Lock()
 
 
 def _pool() -> DecoderPool:
-    """Return this process's decoders, started on first use."""
+    """Return this process's pool of decoders, started on first use."""
     with _pools_lock:
         if "decoder" not in _pools:
             _pools["decoder"] = DecoderPool(
@@ -349,9 +349,9 @@ def _pool() -> DecoderPool:
 
 
 def image_worker_count() -> int:
-    """Return how many images are made side by side: more where most of the time others are asked."""
-    asks = captioning.is_enabled() or any("output" in s.stages for s in conf.get().screeners)
-    return _ASKING if asks else _DECODERS
+    """Return how many images are ingested at once: more if screeners or a captioner are asked."""
+    has_queries = captioning.is_enabled() or any("output" in s.stages for s in conf.get().screeners)
+    return _CONCURRENT_QUERIES if has_queries else _DECODERS
 
 
 def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
@@ -367,12 +367,14 @@ def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
     )
 
 
-def _parents(order: IngestOptions) -> tuple[Parent, ...]:
-    # One parent at most may be the one that was changed; the others were looked at.
+def _parents(options: IngestOptions) -> tuple[Parent, ...]:
+    # C2PA allows one `parentOf`, the image that was changed; the others are `inputTo`.
     parents: list[Parent] = []
-    for key, media_type, relationship in order.parents:
+    for key, media_type, relationship in options.parents:
         first = not any(p.relationship == "parentOf" for p in parents)
-        changed = relationship == "parentOf" and first and order.operation is not Operation.GENERATE
+        changed = (
+            relationship == "parentOf" and first and options.operation is not Operation.GENERATE
+        )
         parents.append(
             Parent(
                 data=storage.get(key),
@@ -385,7 +387,7 @@ def _parents(order: IngestOptions) -> tuple[Parent, ...]:
 
 
 def source_type(job: Job, operation: Operation) -> str:
-    """Return the digital source type by the operation and what it started from."""
+    """Return the digital source type for the operation and the types of the input images."""
     parents = [
         entry.asset.digital_source_type if entry.asset else ""
         for entry in job.inputs.all()

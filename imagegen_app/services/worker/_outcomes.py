@@ -1,4 +1,4 @@
-"""Record what came of a step that ended otherwise than hoped, by the class of its error."""
+"""Record the results of steps: errors by their class, pending calls, cancellations, ingests."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from imagegen_app.services.gateways.screening import UnsavedVerdict
     from imagegen_app.services.worker._call_loop import CallResult
 
-#: A storage that fails is tried again within so many seconds.
+#: The longest delay, in seconds, before storing is tried again after a failure.
 MAX_STORE_SECONDS = 15.0
 
 
 def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
-    """Record what the provider said to a request to stop."""
+    """Record the provider's answer to a cancel request."""
     failpoint("cancel.after_provider_before_commit")
     if outcome in {"cancelled", "cancelled_free"}:
         end_cancelled_job(job, attempt, is_free=outcome == "cancelled_free")
@@ -47,7 +47,7 @@ def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
 
 
 def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
-    """End a job whose call the provider has stopped; it may bill what was done until then."""
+    """End a job whose call the provider has cancelled; unless `is_free`, it may still be billed."""
     transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
 
 
@@ -79,7 +79,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
     ):
         return
     elif _decisions.should_wait_for_provider(job, error):
-        # The breaker holds calls back; that this one was its probe says nothing about the job.
+        # The breaker is open: this call may have been its probe, so it does not count as a try.
         transitions.retry(
             job, attempt, error=error, delay=_decisions.retry_delay(1, error), counts=False
         )
@@ -90,7 +90,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
 
 
 def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
-    """Tell a question that failed from a call that failed."""
+    """Record a failed poll: either the polled call failed, or only the poll itself."""
     overdue = job.deadline_at <= clock.now()
     if error.is_call_outcome:
         handle_error(job, attempt, error)
@@ -105,7 +105,7 @@ def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
 
 
 def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> None:
-    """Record what the provider said of a call that has no answer yet, or never will have."""
+    """Record the state of a call without an answer: accepted, still running, or cancelled."""
     if submission.status is SubmissionStatus.CANCELLED:
         end_cancelled_job(job, attempt, is_free=submission.is_unbilled)
     elif job.state != JobState.AWAITING:
@@ -124,9 +124,9 @@ def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> N
 
 
 def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
-    """Record what was made of an answer: assets, or why there are none.
+    """Record the result of an ingest: assets, or why there are none.
 
-    Returns whether the answer's bytes have served their turn.
+    Returns whether the spooled answer is no longer needed.
     """
     if isinstance(done.error, _ingest.IngestDeferred):
         transitions.book_screening_cost(job, done.error.screened)
@@ -142,7 +142,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):
-        # A refusal in disguise came as an answer: the attempt is settled at nothing.
+        # The answer was an error: the attempt is settled, at zero if it was not billed.
         charge = attempt.reserved_cost * (done.error.billed != "no")
         transitions.fail(job, attempt, error=done.error, charge=charge)
     else:
@@ -151,7 +151,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
 
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:
-    """End a job whose images were made, and refused by our own screening."""
+    """End a job whose images were generated, but blocked by the site's content checks."""
     categories = tuple(c for one in screened for c in one.decision.categories)
     error = ContentBlocked(
         "The content check blocked the image.", stage="output", categories=categories

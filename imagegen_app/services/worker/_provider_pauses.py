@@ -1,4 +1,4 @@
-"""Remember within one worker which providers take no calls now, so that nobody asks in vain."""
+"""Remember within one worker which providers take no calls now, to claim no jobs of theirs."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ if TYPE_CHECKING:
     from imagegen_app.models import Job
     from imagegen_app.services.jobs.rate_limits import CallDeferred
 
-#: Where another worker may free a place meanwhile, it is looked for again this soon.
+#: The longest pause, since another worker's call may end earlier and free a place.
 MAX_PAUSE_SECONDS = 5.0
 
 
 class PausedProviders:
     """The providers and models that take no calls now, until when, and how many jobs to claim."""
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, max_claims: int) -> None:
         self._until: dict[tuple[int, int | None], float] = {}
-        self._most = most
-        self.claim_limit = most
+        self._max_claims = max_claims
+        self.claim_limit = max_claims
 
-    def pause(self, why: CallDeferred) -> None:
-        """Keep a provider's or a model's queued jobs back for a while."""
-        until = time.monotonic() + min(why.seconds, MAX_PAUSE_SECONDS)
-        key = (why.provider, why.image_model)
+    def pause(self, deferred: CallDeferred) -> None:
+        """Claim no queued jobs of a provider or a model until its calls are possible again."""
+        until = time.monotonic() + min(deferred.seconds, MAX_PAUSE_SECONDS)
+        key = (deferred.provider, deferred.image_model)
         self._until[key] = max(until, self._until.get(key, 0.0))
 
     def resume(self, provider: int) -> None:
-        """Look again: one of our own calls to the provider has ended."""
+        """End a provider's pause, since one of this worker's calls to it has ended."""
         self._until.pop((provider, None), None)
 
     def adjust_claim_limit(self, begun: int, *, refused: bool) -> None:
-        """Learn from a round of claims: fewer at once where some had to wait, else more again."""
-        self.claim_limit = max(1, begun + 1) if refused else min(self._most, 2 * self.claim_limit)
+        """Set the next round's limit: `begun` + 1 if jobs were given back, else up to twice as many."""
+        self.claim_limit = (
+            max(1, begun + 1) if refused else min(self._max_claims, 2 * self.claim_limit)
+        )
 
     def is_paused(self, job: Job, *, now: datetime) -> bool:
-        """Return whether a claimed job is better given back."""
+        """Return whether a claimed job has to wait for its provider or model."""
         if job.state != JobState.QUEUED or not self._live():
             return False
         if job.cancel_requested_at is not None or job.deadline_at <= now:
@@ -52,7 +54,7 @@ class PausedProviders:
         return not keys.isdisjoint(self._until)
 
     def excluded_jobs(self, *, now: datetime) -> Q | None:
-        """Return the queued jobs that are not worth claiming, None for none of them."""
+        """Return a filter for the queued jobs not to claim, or None if no provider is paused."""
         closed = Q(pk__in=[])
         for provider, model in self._live():
             closed |= Q(image_model__provider=provider) if model is None else Q(image_model=model)
@@ -61,7 +63,7 @@ class PausedProviders:
         return closed & Q(cancel_requested_at__isnull=True, deadline_at__gt=now)
 
     def seconds(self, longest: float) -> float:
-        """Return how long to wait for the next opening, at most so long."""
+        """Return the seconds until the next pause ends, at most `longest`."""
         now = time.monotonic()
         return min([longest, *(max(0.005, until - now) for until in self._until.values())])
 

@@ -1,4 +1,4 @@
-"""Decide about calls whose answer never came: learn their fate, wait, or ask a person."""
+"""Decide about calls without an answer: look up the outcome, wait, resend, or ask a person."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from imagegen_app.services.policy.budgets import OverBudget
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
 
-#: How soon a provider that can be asked is asked again.
+#: Seconds between look-ups of a call whose job is already `uncertain`.
 LOOK_AGAIN_SECONDS = 30.0
-#: Looks that are taken at once, before anybody is told that the outcome is unknown.
+#: Look-ups in quick succession before the job becomes `uncertain`.
 INITIAL_LOOKUPS = 3
 
 
 def is_answer_spooled(attempt: Attempt) -> bool:
-    """Return whether the whole answer lies in the spool, whatever the row says."""
+    """Return whether the complete answer is in the spool, whatever the attempt's state."""
     return spool.answer_of(attempt).is_complete
 
 
 def can_resend(job: Job, attempt: Attempt) -> bool:
-    """Return whether the same call may be sent once more: its key makes it one call."""
-    wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
-    return wanted and RecoveryMethod.IDEMPOTENCY_KEY in adapters.recovery_methods(attempt)
+    """Return whether the call may be sent again: its idempotency key keeps it from being billed twice."""
+    is_wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
+    return is_wanted and RecoveryMethod.IDEMPOTENCY_KEY in adapters.recovery_methods(attempt)
 
 
 def continue_recovery(job: Job, attempt: Attempt) -> None:
-    """Choose the next measure for a call whose outcome is still unknown.
+    """Choose the next step for a call whose outcome is still unknown.
 
-    The spool first; then, if the provider can be asked, ask it a few times at once and then now and
-    then. Else the job's policy decides: `at_least_once` sends again and says so, `at_most_once` waits for a person.
+    First the spool. Then, if the provider supports look-ups, a few in quick succession, later one every
+    `LOOK_AGAIN_SECONDS`. Otherwise the job's policy decides: `at_least_once` sends the request again
+    and records the risk, `at_most_once` waits for a person.
     """
     if is_answer_spooled(attempt):
         transitions.mark_answered(job, attempt)

@@ -39,7 +39,7 @@ class FewerImages(ProviderError):
 def store_results(job: Job, attempt: Attempt, *, made: IngestResult) -> list[Asset]:
     """Write all rows of an answer: assets, renditions, the charge, the job's end and the events.
 
-    :raises LeaseLost: if the job is no longer ours; the files stay, and are found by their hash.
+    :raises LeaseLost: if the lease was lost; the stored files stay, and are reused by their hash.
     """
     failpoint("asset.before_commit")
     charge = _cost(job, attempt, made.result)
@@ -62,7 +62,7 @@ def store_results(job: Job, attempt: Attempt, *, made: IngestResult) -> list[Ass
         asset = Asset.objects.create(
             job=job,
             attempt=attempt,
-            # Of a follow-up pass: the place of the image that it works on.
+            # In a follow-up pass: the position of the image that it works on.
             position=position + (job.image_number or 0),
             title=_title(job),
             alt_suggestion=image.caption.text,
@@ -122,7 +122,7 @@ def store_results(job: Job, attempt: Attempt, *, made: IngestResult) -> list[Ass
                 "digital_source_type": asset.digital_source_type,
                 "credentials": asset.c2pa_state,
                 "renditions": len(image.renditions),
-                # What the bytes are was looked at; that a provider names them wrongly is worth knowing.
+                # Recorded only if the provider's claim differs from the detected type.
                 **(
                     {"claimed_media_type": image.claimed_media_type}
                     if image.claimed_media_type not in {"", image.original.media_type}
@@ -149,7 +149,7 @@ def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
 
 
 def _revised_prompt(job: Job, result: ProviderResult) -> str:
-    """Return what the provider made of the prompt, each wording once; empty where it kept it."""
+    """Return the provider's revised prompts, each once; empty if it used the prompt unchanged."""
     wordings = dict.fromkeys(image.revised_prompt.strip() for image in result.images)
     text = "\n\n".join(one for one in wordings if one and one != job.prompt)
     return clean(text, cap=MAX_PROMPT_CHARS)

@@ -1,7 +1,7 @@
 """Claim due work and drive many provider calls at once.
 
-One call of `drive` works for a time slice: it claims jobs, takes each one's next step, and writes
-down what came of it. Calls run on the event loop of `CallLoop`, decoding and signing in its pool;
+One call of `drive` works for a time slice: it claims jobs, takes each one's next step, and records
+the result. Calls run on the event loop of `CallLoop`, decoding and signing in its pool;
 rows are read and written only here, in the calling thread.
 """
 
@@ -63,15 +63,15 @@ IDLE_SECONDS = 0.5
 #: How often a driver looks for batches whose rows wait to become jobs.
 LOOK_FOR_ROWS_SECONDS = 0.5
 MAX_EXPIRED_LEASES = 3
-#: Jobs taken up in one round, so that heartbeats and answers come between.
+#: Jobs claimed in one round, so that heartbeats and results are handled in between.
 ROUND = 32
-#: Answers that may wait in the spool to be read, for each call that may be in flight.
+#: Spooled answers that may wait to be ingested, per call that may be in flight.
 MAX_UNREAD_ANSWERS_PER_CALL = 2
 
 
 @dataclass(slots=True)
 class RunningStep:
-    """What is under way for one claimed job."""
+    """The step of one claimed job whose result is awaited."""
 
     kind: str
     job: Job
@@ -99,9 +99,9 @@ class Driver:
         self.ends_at = time.monotonic() + seconds
         self.steps: dict[Any, RunningStep] = {}
         self.steps_taken = 0
-        self.pauses = PausedProviders(most=conf.get().max_in_flight)
+        self.pauses = PausedProviders(max_claims=conf.get().max_in_flight)
         self.health_monitor = _health.HealthMonitor()
-        #: What the allowlist said in this round of claims.
+        #: Grant decisions of this round of claims, by the parameters of the job.
         self.grant_decisions: dict[object, GrantDecision] = {}
         self._http: HttpClient | None = None
         self._next_heartbeat = self._next_look_for_rows = time.monotonic()
@@ -113,7 +113,7 @@ class Driver:
             self._heartbeat()
             may_claim = time.monotonic() < self.ends_at and not draining.is_set()
             claimed = self._claim() if may_claim else 0
-            # Between two steps, so that a batch's thousands of rows hold nobody up.
+            # In chunks between two steps, so that thousands of batch rows do not delay calls.
             prepared = may_claim and self._prepare()
             if claimed or self.steps or prepared:
                 idle_since = None
@@ -134,7 +134,7 @@ class Driver:
             self.loop.run(self._http.aclose())
 
     def _prepare(self) -> bool:
-        """Make jobs of the next rows of some batch, looking for one now and then."""
+        """Create jobs for the next rows of some batch; return whether there were any."""
         if time.monotonic() < self._next_look_for_rows:
             return False
         prepared = row_jobs.create_next_jobs()
@@ -147,8 +147,8 @@ class Driver:
         if free <= 0:
             return 0
         now = clock.now()
-        kept_back = self.pauses.excluded_jobs(now=now)
-        claimed = leases.claim(limit=free, owner=self.owner, kept_back=kept_back)
+        excluded = self.pauses.excluded_jobs(now=now)
+        claimed = leases.claim(limit=free, owner=self.owner, excluded=excluded)
         if claimed:
             failpoint("claim.after_commit")
             self.grant_decisions = {}
@@ -166,7 +166,7 @@ class Driver:
         return len(claimed) - len(returned)
 
     def _free(self) -> int:
-        """Return how many more calls may be made; answers that wait to be read are no calls."""
+        """Return how many more calls may be made; answers being ingested do not count as calls."""
         most = conf.get().max_in_flight
         reading = sum(step.kind == "ingest" for step in self.steps.values())
         calls = len(self.steps) - reading
@@ -181,32 +181,32 @@ class Driver:
             leases.heartbeat([step.job.pk for step in self.steps.values()], owner=self.owner)
 
     def _guarded(self, job: Job, work: Any) -> None:
-        """Take a step; one job's trouble never stops the others."""
+        """Run a step and handle its errors, so that one job never stops the others."""
         try:
             work()
         except LeaseLost:
             logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
-        except CallDeferred as why:
-            self._defer(job, why)
+        except CallDeferred as deferred:
+            self._defer(job, deferred)
         except ProviderError as error:
             refusal = error
             self._guarded(
                 job, lambda: _outcomes.handle_error(job, leases.live_attempt(job), refusal)
             )
         except Exception:
-            # The edge of the loop: the lease runs out, and the job is taken up again or given up.
-            logger.exception("A step of the job %s broke down.", job.pk)
+            # Catch everything here: the lease expires, and the job is claimed again or ended.
+            logger.exception("A step of the job %s raised an unexpected error.", job.pk)
 
-    def _defer(self, job: Job, why: CallDeferred) -> None:
-        """Put a job off whose call would have to wait, or fail over to another model."""
+    def _defer(self, job: Job, deferred: CallDeferred) -> None:
+        """Postpone a job whose call has to wait, or fail over to another model."""
         if job.state != JobState.QUEUED:
-            leases.postpone(job, seconds=why.seconds)
-        elif why.is_breaker_open and _failover.try_fail_over(
+            leases.postpone(job, seconds=deferred.seconds)
+        elif deferred.is_breaker_open and _failover.try_fail_over(
             job, None, error=ProviderUnavailable()
         ):
             return
         else:
-            self.pauses.pause(why)
+            self.pauses.pause(deferred)
             leases.release([job])
 
     # Starting steps
@@ -268,7 +268,7 @@ class Driver:
             self._call("poll", job, attempt, adapter, work)
 
     def _recover(self, job: Job, attempt: Attempt) -> None:
-        """Find out what became of a call that was sent but never answered, without sending it again."""
+        """Look up the outcome of a call that was sent but not answered, without sending it again."""
         if _recovery.is_answer_spooled(attempt):
             self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
             return
@@ -295,12 +295,12 @@ class Driver:
 
     def _ingest(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
-        order = _ingest.ingest_options(job, attempt)
+        options = _ingest.ingest_options(job, attempt)
         answer = spool.answer_of(attempt)
         self.steps[job.pk] = RunningStep("ingest", job, attempt, adapter)
-        # As jobs are claimed: what somebody waits for goes before a batch's spooled thousands.
+        # In the order of claims: urgent jobs go before the thousands of a batch.
         rank = (-job.priority, job.queue_order)
-        work = partial(_ingest.ingest_answer, order, adapter=adapter, answer=answer)
+        work = partial(_ingest.ingest_answer, options, adapter=adapter, answer=answer)
         self.loop.submit_work(job.pk, work, rank=rank)
 
     def _call(
@@ -316,20 +316,20 @@ class Driver:
 
     # Finishing steps
 
-    def _finish_all(self, home: list[CallResult]) -> None:
-        plain: list[tuple[Job, Attempt, Submission]] = []
-        for done in home:
+    def _finish_all(self, finished: list[CallResult]) -> None:
+        immediate: list[tuple[Job, Attempt, Submission]] = []
+        for done in finished:
             step = self._on_result(done)
             if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
-                plain.append((step.job, step.attempt, done.result))
+                immediate.append((step.job, step.attempt, done.result))
             else:
                 self._guarded(step.job, partial(self._outcome, step, done))
-        answers = [(job, attempt, answer.request_id) for job, attempt, answer in plain]
-        if len(plain) > 1 and _answers.try_record_together(answers):
-            for job, attempt, _submission in plain:
+        answers = [(job, attempt, answer.request_id) for job, attempt, answer in immediate]
+        if len(immediate) > 1 and _answers.try_record_together(answers):
+            for job, attempt, _submission in immediate:
                 self._guarded(job, partial(self._record_answers, job, attempt))
         else:
-            for job, attempt, submission in plain:
+            for job, attempt, submission in immediate:
                 self._guarded(job, partial(self._answered, job, attempt, submission))
 
     def _on_result(self, done: CallResult) -> RunningStep:
@@ -358,7 +358,7 @@ class Driver:
         elif isinstance(done.error, ProviderError):
             _outcomes.handle_error(job, attempt, done.error)
         elif done.error is not None:
-            logger.error("A provider call broke down.", exc_info=done.error)
+            logger.error("A provider call raised an unexpected error.", exc_info=done.error)
             _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
         elif step.kind == "reconcile" and done.result is None:
             _recovery.continue_recovery(job, attempt)
@@ -367,18 +367,18 @@ class Driver:
 
     def _ingested(self, job: Job, attempt: Attempt, done: CallResult) -> None:
         if _outcomes.handle_ingest_result(job, attempt, done):
-            # Removing megabytes takes the disk a while, which no row has to wait for.
+            # Removing megabytes takes a while: do it in the background.
             self.loop.run_in_background(spool.answer_of(attempt).discard)
 
     def _on_failed_lookup(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
-        """Take the next step after a look-up that brought no answer, or that there is none."""
+        """Continue after a look-up that failed, or that says that the provider has no such call."""
         if isinstance(error, NotFound):
             self._resend_if_safe(job, attempt)
         else:
             _recovery.continue_recovery(job, attempt)
 
     def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
-        """Record what the provider said to a submit, a poll or a look-up."""
+        """Record the provider's answer to a submission, a poll or a look-up."""
         if submission.status is SubmissionStatus.ANSWERED:
             self._answered(job, attempt, submission)
         else:
@@ -390,7 +390,7 @@ class Driver:
         except LeaseLost:
             if not leases.is_cancel_requested(job):
                 raise
-            # The money is gone nevertheless; the bytes stay in the spool for a day.
+            # It is billed nevertheless; the answer stays in the spool for a day.
             transitions.cancel(job, attempt, charge=attempt.reserved_cost)
             return
         self._record_answers(job, attempt)

@@ -1,4 +1,4 @@
-"""Look regularly for what is due, abandoned or left over; every part may be repeated at will."""
+"""Wake workers for due jobs, seal the log and clear leftovers; safe to repeat at any time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BATCH = 500
 
 
 def sweep() -> int:
-    """Wake a worker for due work, seal the log and clear what is left over; return the steps found due."""
+    """Wake a worker for due work, seal the log and clear leftovers; return how many jobs are due."""
     db_session.limit_idle_transactions()
     due = Job.objects.due(clock.now()).count()
     if due or row_jobs.has_pending_rows():
@@ -56,7 +56,7 @@ def schedule_next_wakeup() -> None:
 
 
 def clear_spool() -> int:
-    """Remove answers of attempts that ended more than a day ago, and folders of none."""
+    """Remove spooled answers older than a day whose attempt has ended or does not exist."""
     removed = 0
     limit = time.time() - SPOOL_RETENTION_SECONDS
     for folder in sorted(spool.folder().iterdir())[:BATCH]:
@@ -74,6 +74,6 @@ def clear_spool() -> int:
 
 @use_case(audited=False)
 def clear_webhook_bodies() -> int:
-    """Blank the bodies of deliveries older than any sender repeats them."""
+    """Blank the bodies of webhook deliveries that are too old to be sent again."""
     limit = clock.now() - timedelta(seconds=WEBHOOK_RETENTION_SECONDS)
     return WebhookDelivery.objects.filter(received_at__lt=limit).exclude(body="").update(body="")

@@ -1,7 +1,7 @@
-"""Receive webhooks: verify and store each delivery, then only make its job due.
+"""Receive webhooks: verify and store each delivery, then make its job due.
 
-The address carries the attempt's signed token, and the body's signature is checked where the
-provider signs. Whatever a delivery says, the result is fetched by us.
+The URL contains the attempt's signed token, and the body's signature is checked if the provider
+signs. The result is never taken from a delivery: the worker polls the provider for it.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from imagegen_app.providers.base import WebhookNotice
 
 WEBHOOKS_ACTOR = System("webhook")
-_KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
+_STORED_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
 _WAITING = frozenset({JobState.SUBMITTING, JobState.AWAITING, JobState.UNCERTAIN})
 
 
 class UnknownWebhookToken(Exception):
-    """The address names no attempt of ours."""
+    """The URL's token names no attempt, or its signature is wrong."""
 
 
 class InvalidWebhookSignature(Exception):
-    """The delivery is not the provider's."""
+    """The delivery was not signed by the provider."""
 
 
 class WebhookTooLarge(Exception):
-    """The body is larger than any provider's."""
+    """The body is larger than `MAX_WEBHOOK_BYTES`."""
 
 
 def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Keep a delivery and act on it once; return `applied`, `ignored` or `repeated`.
+    """Store a delivery and apply it once; return `applied`, `ignored` or `repeated`.
 
-    :raises UnknownWebhookToken: if the address is not one that we gave out.
+    :raises UnknownWebhookToken: if the token is not valid.
     :raises WebhookTooLarge: if the body is too large.
     :raises InvalidWebhookSignature: if the signature is not the provider's.
     """
@@ -60,7 +60,7 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     try:
         notice = adapters.verify_webhook(attempt.image_model.provider, headers=headers, body=body)
     except (AuthenticationFailed, adapters.ProviderNotConfigured):
-        _refused(attempt=attempt)
+        _record_refusal(attempt=attempt)
         raise InvalidWebhookSignature from None
     try:
         outcome = _process(attempt=attempt, notice=notice, headers=headers, body=body)
@@ -74,18 +74,18 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
 def _process(
     *, attempt: Attempt, notice: WebhookNotice, headers: Mapping[str, str], body: bytes
 ) -> str:
-    """Keep a delivery and act on it, both or neither: what is lost here, the sender repeats.
+    """Store a delivery and apply it in one transaction; if that fails, the sender repeats it.
 
-    :raises IntegrityError: if it was taken in before.
+    :raises IntegrityError: if the delivery is stored already.
     """
-    looked = _have_it_looked_at(attempt, notice)
-    outcome = "applied" if looked else "ignored"
-    kept = {name: headers[name][:200] for name in _KEPT_HEADERS if name in headers}
+    is_applied = _make_due(attempt, notice)
+    outcome = "applied" if is_applied else "ignored"
+    stored_headers = {name: headers[name][:200] for name in _STORED_HEADERS if name in headers}
     delivery = WebhookDelivery.objects.create(
         provider=attempt.image_model.provider,
         delivery_id=notice.delivery_id[:120],
         attempt=attempt,
-        headers=kept,
+        headers=stored_headers,
         body_sha256=hashlib.sha256(body).hexdigest(),
         body=body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}"),
         outcome=outcome,
@@ -106,13 +106,13 @@ def _process(
         job=attempt.job,
         data={"provider": provider, "outcome": outcome, "delivery": delivery.pk},
     )
-    if looked:
+    if is_applied:
         wake("drive")
     return outcome
 
 
-def _have_it_looked_at(attempt: Attempt, notice: WebhookNotice) -> bool:
-    """Set the provider's reference where it came first, and make the job due if it waits."""
+def _make_due(attempt: Attempt, notice: WebhookNotice) -> bool:
+    """Set the provider's reference if it is unknown, and make the job due if it waits."""
     if notice.ref and not attempt.provider_ref:
         unnamed = Attempt.objects.filter(pk=attempt.pk, provider_ref="")
         unnamed.exclude(state=AttemptState.CREATED.value).update(provider_ref=notice.ref[:200])
@@ -123,7 +123,7 @@ def _have_it_looked_at(attempt: Attempt, notice: WebhookNotice) -> bool:
 
 
 @use_case()
-def _refused(*, attempt: Attempt) -> None:
+def _record_refusal(*, attempt: Attempt) -> None:
     event_log.record(
         WEBHOOKS_ACTOR,
         "webhook.refused",
