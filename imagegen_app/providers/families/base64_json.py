@@ -33,7 +33,7 @@ _CHUNK = 48 * 1024
 
 
 class _Unusable(Exception):
-    """The text is no base64, or too much of it."""
+    """The text is not valid base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class _Text:
 
 
 def _closing_quote(chunk: bytes) -> int:
-    """Return where a text ends, or -1 if it goes on."""
+    """Return the index of the closing quote, or -1 if the text continues."""
     at, quote = 0, chunk.find(b'"')
     while True:
         slash = chunk.find(b"\\", at, quote if quote >= 0 else len(chunk))

@@ -1,4 +1,4 @@
-"""Read the documents of a job API: take a job on, ask about it, know how it ended."""
+"""Read the documents of a job API: its state, result and error."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
 
 
 def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
-    """Say how a job stands that has no result yet, or was cancelled.
+    """Return the state of a job that has no result yet, or was cancelled.
 
     :raises ProviderError: if the job failed.
     """

@@ -1,4 +1,4 @@
-"""Route the simulator's calls: two protocols, the files, and the control desk."""
+"""Route the simulator's calls: two protocols, the result files, and the control API."""
 
 from __future__ import annotations
 

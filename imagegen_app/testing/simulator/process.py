@@ -22,7 +22,7 @@ _OK = range(200, 300)
 
 
 class SimulatorFailed(Exception):
-    """The simulator did not start or refused what it was told."""
+    """The simulator did not start or refused a control call."""
 
 
 class SimulatorProcess:
