@@ -114,13 +114,13 @@ def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
 
 def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
     """Turn a failed job into one of our errors, by its code alone."""
-    found = explicit_error(job.error, request_id=request_id)
-    if not isinstance(found, ContentBlocked | QuotaExhausted):
+    error = explicit_error(job.error, request_id=request_id)
+    if not isinstance(error, ContentBlocked | QuotaExhausted):
         code = job.error.get("code")
         kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
-        found = kind(detail="the job failed", request_id=request_id)
-    found.is_call_outcome = True
-    return found
+        error = kind(detail="the job failed", request_id=request_id)
+    error.is_call_outcome = True
+    return error
 
 
 def _number(value: object, *, low: float, high: float) -> float | None:

@@ -40,10 +40,10 @@ def translated(error: Exception, *, billable: bool) -> ProviderError:
     if before is not None:
         return before
     slow = isinstance(error, TimeoutError | httpcore.TimeoutException)
-    what = "silence" if slow else "the connection broke"
+    reason = "silence" if slow else "the connection broke"
     if billable:
-        return OutcomeUnknown(detail=f"sent, then {what}")
-    return ProviderTimeout(detail=what) if slow else ProviderUnavailable(detail=what)
+        return OutcomeUnknown(detail=f"sent, then {reason}")
+    return ProviderTimeout(detail=reason) if slow else ProviderUnavailable(detail=reason)
 
 
 def _before_anything_was_sent(error: Exception) -> ProviderError | None:
