@@ -1,4 +1,4 @@
-"""Keep a provider's answer durably before anything is said about it."""
+"""Store a provider's answer durably before its result is recorded."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class SpooledAnswer:
-    """The place of one attempt's answer: a body, and a small note about it.
+    """One attempt's answer in a folder: a body, further parts and a JSON note of metadata.
 
-    The body is written beside its place, flushed to the disk and renamed, so that a file that
+    The body is written to a temporary file, flushed to the disk and renamed, so that a file that
     exists is whole. Images fetched afterwards (`part`) follow the same rule; `finish` comes last
     and makes the answer complete.
     """
@@ -54,9 +54,9 @@ class SpooledAnswer:
                 failpoint("answer.half_body")
             file.flush()
             failpoint("spool.before_fsync")
-            # The disk may take its time; the other calls on this loop go on meanwhile.
+            # In a thread, so that a slow disk does not block the other calls on this loop.
             await asyncio.to_thread(os.fsync, file.fileno())
-        # The name itself is made durable by `finish`; until then nobody counts on the part.
+        # The name itself is made durable by `finish`; until then nobody relies on the part.
         partial.rename(self.folder / part)
         return digest.hexdigest()
 
@@ -68,7 +68,7 @@ class SpooledAnswer:
             json.dump(note, file)
             file.flush()
             os.fsync(file.fileno())
-        # The body's name first, in a step of its own: a note without its body would be a false witness.
+        # The body's name first, in a step of its own: a note without its body would look complete.
         self._sync_folder()
         partial.rename(self.folder / "note.json")
         self._sync_folder()

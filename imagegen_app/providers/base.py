@@ -1,4 +1,4 @@
-"""Define what an adapter is: the protocol that every provider speaks to us."""
+"""Define what an adapter is: the interface that the worker calls for every provider."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ProviderAdapter(Protocol):
 
     #: The adapter's name in the registry.
     name: ClassVar[str]
-    #: How the fate of an unanswered call can be learnt; empty where it cannot.
+    #: How the outcome of an unanswered call can be found out; empty where it cannot.
     recovery: ClassVar[frozenset[RecoveryMethod]]
 
     def capabilities(self, model: str) -> Capabilities:
@@ -49,12 +49,12 @@ class ProviderAdapter(Protocol):
         """Make the billable call; a synchronous answer's bytes go to `answer` and are durable
         there before this returns `ANSWERED`.
 
-        :raises ProviderError: if the provider refused, failed or fell silent.
+        :raises ProviderError: if the provider refused the call, failed or did not answer.
         """
         ...
 
     async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
-        """Ask how the call stands, and fetch the result into `answer` when it is there.
+        """Query the state of a call, and fetch the result into `answer` once it is available.
 
         :raises ProviderError: if the call failed at the provider or cannot be asked about.
         """
@@ -67,13 +67,13 @@ class ProviderAdapter(Protocol):
     async def reconcile(
         self, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
-        """Learn the fate of a call that was sent and never answered, at no further cost.
+        """Find out the outcome of a call that was sent but never answered, at no further cost.
 
         Returns None where this provider offers no way to ask.
 
         :raises NotFound: if the provider never had the call.
-        :raises ProviderError: marked `is_verdict` if the provider says that the call failed;
-            otherwise only the asking failed.
+        :raises ProviderError: with `is_call_outcome` set if the provider says that the call failed;
+            otherwise only the query failed.
         """
         ...
 

@@ -109,7 +109,7 @@ class GenericJobs:
         try:
             job = submit_poll.read_job(_json(reply), request_id=reply.request_id)
         except BadResponse as error:
-            # Taken on, and we cannot read as what: a look-up by our key will tell.
+            # Accepted, but the job is unreadable: a look-up by our key will find it.
             raise OutcomeUnknown(detail=error.detail, request_id=reply.request_id) from None
         return Submission(
             SubmissionStatus.ACCEPTED,
@@ -179,7 +179,7 @@ class GenericJobs:
         return WebhookNotice(delivery_id=delivery_id, ref=job.ref, status=job.status)
 
     async def _ask(self, path: str) -> tuple[Reply, Any]:
-        """Ask about a job; asking costs nothing, so whatever is odd means: ask again later."""
+        """Query a job; queries are free, so an unusable answer counts as temporary."""
         reply = await self._http.send(
             "GET", self._base + path, auth=self._auth, limit=_MAX_POLL_BYTES
         )

@@ -1,4 +1,4 @@
-"""Take secrets out of text that people and log files will see."""
+"""Remove secrets from text that people and log files will see."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ _MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
 
 class Sandbox(Synchronous):
-    """An account at nobody: options `latency` (seconds) and `capabilities` (by model)."""
+    """An adapter without a provider; options `latency` (seconds) and `capabilities` (by model)."""
 
     name: ClassVar[str] = "sandbox"
     #: Repeating a call costs nothing and gives the same images.

@@ -99,7 +99,7 @@ def make_group(name: str) -> Group:
 
 @use_case(audited=False)
 def make_provider(**fields: Any) -> Provider:
-    """Make an enabled provider; without further words, one that draws by itself."""
+    """Make an enabled provider; by default one that draws locally (sandbox)."""
     number = next(_numbers)
     values = {"slug": f"provider-{number}", "name": f"Provider {number}", "adapter": "sandbox"}
     return Provider.objects.create(**{**values, **fields})
@@ -193,7 +193,7 @@ def make_attempt(
     state: AttemptState | str = AttemptState.SETTLED,
     **fields: Any,
 ) -> Attempt:
-    """Make the next attempt of a job, settled and charged if nothing else is said."""
+    """Make the next attempt of a job, by default settled and charged."""
     owner = job or make_job()
     now = clock.now()
     values: dict[str, Any] = {

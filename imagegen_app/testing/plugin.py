@@ -1,8 +1,8 @@
 """Let a site's tests empty the audit log, which its database otherwise refuses.
 
 Add `pytest_plugins = ["imagegen_app.testing.plugin"]` to the top `conftest.py`. Tests that commit
-(`transactional_db`, `live_server`) flush all tables when they end: the triggers step aside for that
-moment and come back. For tests that tamper with the log there is the fixture `unguarded_log`.
+(`transactional_db`, `live_server`) flush all tables when they end: the triggers are removed for that
+moment and installed again. For tests that tamper with the log there is the fixture `unguarded_log`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _flush_past_the_triggers() -> Iterator[None]:
-    """Step aside whenever Django empties the tables after a test that committed."""
+    """Remove the triggers whenever Django empties the tables after a test that committed."""
     from django.db import connections  # noqa: PLC0415 - see the top
     from django.test import TransactionTestCase  # noqa: PLC0415 - see the top
 

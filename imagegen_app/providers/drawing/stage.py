@@ -1,4 +1,4 @@
-"""Hold an image in the making."""
+"""Define the state that the parts of one drawing share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stage:
-    """An image in the making, and what its parts share."""
+    """The canvas of one drawing, with the palette, random source and measures of its parts."""
 
     canvas: Canvas
     palette: Palette
@@ -25,5 +25,5 @@ class Stage:
     side: int
 
     def perhaps(self, share: float) -> bool:
-        """Say yes in the given share of cases."""
+        """Return True with the given probability (0.0 to 1.0)."""
         return self.chance.random() < share

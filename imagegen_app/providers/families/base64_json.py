@@ -33,7 +33,7 @@ _CHUNK = 48 * 1024
 
 
 class _Unusable(Exception):
-    """The text is no base64, or too much of it."""
+    """The text is not valid base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,10 @@ class _LongText:
         """
         # A worker that was thought lost may read the same answer at the same time.
         partial = path.with_name(f"{path.name}.{secrets.token_hex(6)}.partial")
-        size, carry, fault, is_ended = 0, b"", "", False
+        size, carry, error, is_ended = 0, b"", "", False
         with partial.open("wb") as file:
             for n, piece in enumerate(self._pieces):
-                if fault:
+                if error:
                     continue
                 text = carry + _unescaped(_without_prefix(piece) if n == 0 else piece)
                 whole = len(text) - len(text) % 4
@@ -118,23 +118,23 @@ class _LongText:
                 try:
                     data = b"" if is_ended else _decoded(text[:whole])
                 except _Unusable:
-                    fault = "an image is cut off"
+                    error = "an image is cut off"
                     continue
                 if is_ended and text:
-                    fault = "an image is cut off"
+                    error = "an image is cut off"
                     continue
                 is_ended = text[:whole].endswith(b"=")
                 size += len(data)
                 if size > MAX_IMAGE_BYTES:
-                    fault = "an image is too large"
+                    error = "an image is too large"
                     continue
                 file.write(data)
-        fault = fault or ("an image is cut off" if carry else "")
-        if fault:
+        error = error or ("an image is cut off" if carry else "")
+        if error:
             partial.unlink(missing_ok=True)
         else:
             partial.rename(path)
-        return fault
+        return error
 
 
 def _pieces(source: BinaryIO) -> Iterator[bytes | _LongText]:
@@ -208,7 +208,7 @@ class _Text:
 
 
 def _closing_quote(chunk: bytes) -> int:
-    """Return where a text ends, or -1 if it goes on."""
+    """Return the index of the closing quote, or -1 if the text continues."""
     at, quote = 0, chunk.find(b'"')
     while True:
         slash = chunk.find(b"\\", at, quote if quote >= 0 else len(chunk))

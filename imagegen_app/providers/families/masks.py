@@ -16,7 +16,7 @@ from imagegen_app.core.types import Size
 
 _MAX_PIXELS = 40_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP")
-#: What Pillow lets out for bytes that are no good image.
+#: What Pillow raises for bytes that are not a valid image.
 _DECODING = (OSError, ValueError, SyntaxError, RuntimeError, IndexError, struct.error, MemoryError)
 
 

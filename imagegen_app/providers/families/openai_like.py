@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from imagegen_app.providers.http import Reply
 
 MAX_IMAGES = 10
-#: Formats that we take; svg is active content and gif is animated, whatever the server offers.
+#: Formats that we accept; svg is active content and gif is animated, whatever the server offers.
 RASTER_FORMATS = ("png", "jpeg", "webp")
 
 CONTENT_CODES = frozenset(
@@ -95,7 +95,7 @@ def error_in(document: object) -> dict[str, Any]:
 
 
 def classify(reply: Reply) -> ProviderError:
-    """Turn a reply that is no success into one of our errors.
+    """Turn a reply whose status is not 2xx into one of our errors.
 
     The order counts: content codes, then quota codes, then the status; never the free text.
     """

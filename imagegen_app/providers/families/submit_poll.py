@@ -1,4 +1,4 @@
-"""Read the documents of a job API: take a job on, ask about it, know how it ended."""
+"""Read the documents of a job API: its state, result and error."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
 
 
 def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
-    """Say how a job stands that has no result yet, or was cancelled.
+    """Return the state of a job that has no result yet, or was cancelled.
 
     :raises ProviderError: if the job failed.
     """
@@ -114,13 +114,13 @@ def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
 
 def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
     """Turn a failed job into one of our errors, by its code alone."""
-    found = explicit_error(job.error, request_id=request_id)
-    if not isinstance(found, ContentBlocked | QuotaExhausted):
+    error = explicit_error(job.error, request_id=request_id)
+    if not isinstance(error, ContentBlocked | QuotaExhausted):
         code = job.error.get("code")
         kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
-        found = kind(detail="the job failed", request_id=request_id)
-    found.is_call_outcome = True
-    return found
+        error = kind(detail="the job failed", request_id=request_id)
+    error.is_call_outcome = True
+    return error
 
 
 def _number(value: object, *, low: float, high: float) -> float | None:

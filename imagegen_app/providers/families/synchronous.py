@@ -1,4 +1,4 @@
-"""Answer for adapters whose API answers at once: there is no job to ask about."""
+"""Implement the job methods of adapters whose API is synchronous and has no jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Synchronous:
-    """The half of an adapter that a synchronous API does not have."""
+    """The adapter methods that a synchronous API does not support."""
 
     async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
         """Refuse: there is nothing to poll.
@@ -26,14 +26,14 @@ class Synchronous:
         raise NotFound(detail="this API has no jobs to ask about")
 
     async def cancel(self, ref: str) -> CancelOutcome:
-        """Say that a call cannot be stopped."""
+        """Return `not_offered`: a call cannot be stopped."""
         del ref
         return "not_offered"
 
     async def reconcile(
         self, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
-        """Say that the fate of a call cannot be asked for."""
+        """Return None: the outcome of a call cannot be queried."""
         del request, answer
         return None
 

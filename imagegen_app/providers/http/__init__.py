@@ -3,8 +3,8 @@
 - Names are resolved once, every address is checked, and the connection goes to a checked one,
   while certificate, SNI and Host stay those of the name. Plain http and private addresses are
   for trusted origins only, which the site's settings name.
-- A billable POST opens a connection of its own: a kept one may just have been closed by the
-  other side, and then nobody knows whether the call was begun.
+- A billable POST opens a connection of its own: a reused one may just have been closed by
+  the server, and then it is unknown whether the call was begun.
 - What goes wrong leaves as one of our errors, sorted by "may it have been billed?", with a
   detail in our own words: never a query, a body, a prompt or a key.
 """

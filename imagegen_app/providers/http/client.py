@@ -287,7 +287,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def _body_slot(self) -> AsyncIterator[None]:
-        """Wait for one of the few turns to read a body, but not for ever."""
+        """Limit how many bodies are read at once; after `body_wait` seconds read nevertheless."""
         try:
             await asyncio.wait_for(self._bodies.acquire(), self.limits.body_wait)
         except TimeoutError:
@@ -313,7 +313,7 @@ class HttpClient:
                 if len(body) >= self.limits.max_error:
                     break
         except FAILURES:
-            # The status is what counts; the words about it are lost.
+            # The status decides; only the text of the error is lost.
             pass
         return Reply(response.status_code, headers, body[: self.limits.max_error])
 

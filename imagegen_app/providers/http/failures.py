@@ -1,4 +1,4 @@
-"""Sort what goes wrong on the wire by the question: may the call have been billed."""
+"""Turn network failures into our errors, by whether the call may have been billed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.providers.http.transport import AddressNotAllowed, HostNotFound
 
-#: All that httpx and httpcore let out while a call is made.
+#: All that httpx and httpcore raise while a call is made.
 FAILURES = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -40,10 +40,10 @@ def translated(error: Exception, *, billable: bool) -> ProviderError:
     if before is not None:
         return before
     slow = isinstance(error, TimeoutError | httpcore.TimeoutException)
-    what = "silence" if slow else "the connection broke"
+    reason = "silence" if slow else "the connection broke"
     if billable:
-        return OutcomeUnknown(detail=f"sent, then {what}")
-    return ProviderTimeout(detail=what) if slow else ProviderUnavailable(detail=what)
+        return OutcomeUnknown(detail=f"sent, then {reason}")
+    return ProviderTimeout(detail=reason) if slow else ProviderUnavailable(detail=reason)
 
 
 def _before_anything_was_sent(error: Exception) -> ProviderError | None:

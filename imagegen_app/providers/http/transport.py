@@ -21,7 +21,7 @@ _GULP = 256 * 1024
 
 
 class AddressNotAllowed(httpcore.ConnectError):
-    """The name leads to an address that we do not talk to."""
+    """The name resolves to an address that must not be contacted."""
 
 
 class HostNotFound(httpcore.ConnectError):
@@ -29,7 +29,7 @@ class HostNotFound(httpcore.ConnectError):
 
 
 class _Gulps(httpcore.AsyncNetworkStream):
-    """A connection that is read in large pieces: an answer has megabytes, each read its price."""
+    """A connection that is read in large pieces: an answer has megabytes, and each read has a cost."""
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner

@@ -15,7 +15,7 @@ _OK = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How long and how much; seconds and bytes."""
+    """Time limits in seconds and size limits in bytes."""
 
     connect: float = 5.0
     read: float = 600.0

@@ -1,4 +1,4 @@
-"""Route the simulator's calls: two protocols, the files, and the control desk."""
+"""Route the simulator's calls: two protocols, the result files, and the control API."""
 
 from __future__ import annotations
 
@@ -99,21 +99,23 @@ class Simulator:
         return any(hmac.compare_digest(given, key.encode()) for key in self.keys)
 
     def _control(self, call: asgi.Call) -> asgi.Answer:
-        what = call.path.removeprefix("/_simulator/")
+        resource = call.path.removeprefix("/_simulator/")
         if call.method == "GET":
             shown: dict[str, object] = {
                 "health": {"status": "ok"},
                 "bill": self.bill.document(),
                 "calls": dict(self.calls),
             }
-            return asgi.reply(shown[what]) if what in shown else asgi.error(404, "not_found")
-        if what == "script":
+            return (
+                asgi.reply(shown[resource]) if resource in shown else asgi.error(404, "not_found")
+            )
+        if resource == "script":
             try:
                 self.script.change(call.json())
             except (ValueError, TypeError) as problem:
                 return asgi.reply({"problem": str(problem)}, status=400)
             return asgi.reply({"planned": len(self.script.faults)})
-        if what == "reset":
+        if resource == "reset":
             self.script.reset()
             self.bill.clear()
             self._jobs.reset()

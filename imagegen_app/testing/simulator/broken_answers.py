@@ -1,4 +1,4 @@
-"""Make the answers that a good provider never gives."""
+"""Build the invalid answers that faults return."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from imagegen_app.testing.simulator import (
     asgi,
     broken_answers,
     forms,
-    making,
+    generation,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Images:
         """Make images from a prompt."""
         fault = self.script.next("generations")
         try:
-            request = making.parse_request(call.json(), inputs=(), operation=Operation.GENERATE)
+            request = generation.parse_request(call.json(), inputs=(), operation=Operation.GENERATE)
         except (ValueError, TypeError):
             return asgi.error(400, "invalid_value")
         return await self._make(request, fault=fault)
@@ -98,7 +98,7 @@ class Images:
         if strange is not None:
             return strange
         try:
-            made = await making.draw_images(request, fault=fault, quick=self.quick)
+            made = await generation.draw_images(request, fault=fault, quick=self.quick)
         except InvalidRequest:
             return asgi.error(400, "image_parse_error")
         answer = asgi.reply(_document(request, made, fault=fault))
@@ -155,7 +155,7 @@ def _moderation(stage: str, categories: tuple[str, ...]) -> asgi.Answer:
 def _edit(call: asgi.Call) -> GenerationRequest:
     form = forms.parse(call.body, content_type=call.headers.get("content-type", ""))
     inputs = tuple(
-        making.image_input(
+        generation.image_input(
             data,
             media_type=media_type,
             role=InputRole.MASK if name == "mask" else InputRole.IMAGE,
@@ -170,11 +170,11 @@ def _edit(call: asgi.Call) -> GenerationRequest:
         operation = Operation.INPAINT
     elif form.fields.get("background") == "transparent":
         operation = Operation.REMOVE_BACKGROUND
-    return making.parse_request(dict(form.fields), inputs=inputs, operation=operation)
+    return generation.parse_request(dict(form.fields), inputs=inputs, operation=operation)
 
 
 def _document(
-    request: GenerationRequest, made: list[making.DrawnImage], *, fault: Fault | None
+    request: GenerationRequest, made: list[generation.DrawnImage], *, fault: Fault | None
 ) -> dict[str, Any]:
     text = max(1, len(request.prompt) // 4)
     tokens = round(request.size.pixels / 1000) * len(made)
@@ -184,7 +184,7 @@ def _document(
         "output_format": request.output_format,
         "quality": request.quality.replace("auto", "") or "medium",
         "size": str(request.size),
-        "data": [{"b64_json": making.base64_of(picture, fault=fault)} for picture in made],
+        "data": [{"b64_json": generation.base64_of(picture, fault=fault)} for picture in made],
         "usage": {
             "input_tokens": text,
             "output_tokens": tokens,

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from imagegen_app.core.errors import InvalidRequest
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.providers.families import standard_webhooks
-from imagegen_app.testing.simulator import asgi, images, making
+from imagegen_app.testing.simulator import asgi, generation, images
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest, ImageInput
@@ -74,7 +74,7 @@ class Jobs:
     webhook_secret: Secret
     _jobs: dict[str, Job] = field(default_factory=dict)
     _by_key: dict[str, Job] = field(default_factory=dict)
-    _files: dict[str, making.DrawnImage] = field(default_factory=dict)
+    _files: dict[str, generation.DrawnImage] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def reset(self) -> None:
@@ -203,7 +203,7 @@ class Jobs:
             job.status, job.error = "failed", {"code": job.fault.code or "internal"}
         else:
             try:
-                made = await making.draw_images(job.request, fault=job.fault, quick=self.quick)
+                made = await generation.draw_images(job.request, fault=job.fault, quick=self.quick)
             except InvalidRequest:
                 made = []
                 job.status, job.error = "failed", {"code": "invalid_request"}
@@ -213,11 +213,11 @@ class Jobs:
         if job.webhook_url and job.status != "cancelled":
             await self._tell(job)
 
-    def _item(self, job: Job, n: int, picture: making.DrawnImage) -> dict[str, Any]:
+    def _item(self, job: Job, n: int, picture: generation.DrawnImage) -> dict[str, Any]:
         about = {"mime_type": picture.media_type, "seed": picture.seed}
         truncated = job.fault is not None and job.fault.kind == "truncated_base64"
         if self.script.job_output == "b64_json" or truncated:
-            return about | {"b64_json": making.base64_of(picture, fault=job.fault)}
+            return about | {"b64_json": generation.base64_of(picture, fault=job.fault)}
         name = f"{job.id}-{n}"
         self._files[name] = picture
         while len(self._files) > _MAX_FILES:
@@ -265,7 +265,7 @@ def deliver(url: str, *, body: bytes, headers: dict[str, str]) -> bool:
 def _parse_request(document: dict[str, Any], *, key: str) -> GenerationRequest:
     operation = Operation(document.get("operation", "generate"))
     inputs: tuple[ImageInput, ...] = tuple(
-        making.image_input(
+        generation.image_input(
             base64.b64decode(item["b64_json"], validate=True),
             media_type=str(item.get("media_type", "image/png")),
             role=InputRole(item.get("role", "image")),
@@ -275,6 +275,6 @@ def _parse_request(document: dict[str, Any], *, key: str) -> GenerationRequest:
     if operation is not Operation.GENERATE and not inputs:
         raise ValueError("no image")
     return replace(
-        making.parse_request(document, inputs=inputs, key=key, operation=operation),
+        generation.parse_request(document, inputs=inputs, key=key, operation=operation),
         idempotency_key=key,
     )

@@ -22,7 +22,7 @@ _OK = range(200, 300)
 
 
 class SimulatorFailed(Exception):
-    """The simulator did not start or refused what it was told."""
+    """The simulator did not start or refused a control call."""
 
 
 class SimulatorProcess:
@@ -144,12 +144,12 @@ class SimulatorProcess:
         """Forget the script, the bill, all jobs and all counts."""
         self._control("POST", "reset", {})
 
-    def _control(self, method: str, what: str, document: Any = None) -> dict[str, Any]:
+    def _control(self, method: str, resource: str, document: Any = None) -> dict[str, Any]:
         parts = urlsplit(self.base_url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         try:
             body = None if document is None else json.dumps(document)
-            connection.request(method, f"/_simulator/{what}", body=body)
+            connection.request(method, f"/_simulator/{resource}", body=body)
             response = connection.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
         finally:
