@@ -33,7 +33,7 @@ def run(*, rounds: int) -> Report:
         site = Site(LANES["postgresql"], Path(folder) / "site", simulator, in_flight=str(IN_FLIGHT))
         with site:
             site.start()
-            site.desk.order("request", count=IN_FLIGHT)
+            site.web.call("request", count=IN_FLIGHT)
             _until(lambda: simulator.calls().get(CALL, 0) >= IN_FLIGHT, seconds=60)
             # All of them are in flight; from now on nothing more is taken on.
             before = simulator.calls()[CALL]
@@ -45,7 +45,7 @@ def run(*, rounds: int) -> Report:
             _until(lambda: int(simulator.bill()["images"]) > done, seconds=400)
             back = time.monotonic() - healed
             _until(lambda: sum(s in ENDS for s in site.states()) == asked, seconds=300)
-            states, broken = site.states(), site.broken()
+            states, broken = site.states(), site.violations()
     lost = asked - states.count("succeeded")
     print(f"{wasted} wasted, back after {back:.1f} s, {lost} lost, {broken}", file=sys.stderr)
     return Report(
@@ -78,7 +78,7 @@ def run(*, rounds: int) -> Report:
 def _ask_on(site: Site, seconds: float) -> int:
     until, asked = time.monotonic() + seconds, 0
     while time.monotonic() < until:
-        asked += len(site.desk.order("request", count=A_SECOND)["jobs"])
+        asked += len(site.web.call("request", count=A_SECOND)["jobs"])
         time.sleep(1)
     return asked
 

@@ -143,10 +143,12 @@ def _ours(lane: str, calls: int) -> Run:
             lease_seconds="15",
         )
         with site:
-            site.desk.order("request", count=calls * (WAVES + 1), size="1024x1024")
+            site.web.call("request", count=calls * (WAVES + 1), size="1024x1024")
             worker = site.start()
             answered = "select count(*) from imagegen_attempt where answered_at is not null"
-            run = _watch(worker.pid, address, calls, answered=lambda: int(site.ask(answered)[0][0]))
+            run = _watch(
+                worker.pid, address, calls, answered=lambda: int(site.query(answered)[0][0])
+            )
             ready = site.states().count("succeeded")
         print(f"{lane}, {calls}: {run}", file=sys.stderr)
         return Run(**{**run.__dict__, "ready": ready})

@@ -14,7 +14,7 @@ from tests.faults import harness, outages
 #: One case uses about half a core.
 SIDE_BY_SIDE = 2
 
-Case = harness.Case | outages.Weather
+Case = harness.Case | outages.Outage
 Outcome = harness.Outcome | outages.Outcome
 
 
@@ -25,20 +25,20 @@ def _play(cases: list[Case]) -> list[Outcome]:
             with tempfile.TemporaryDirectory() as folder:
                 outcome = _one(case, Path(folder) / "site", simulator)
             outcomes.append(outcome)
-            verdict = "good" if outcome.is_good else f"BAD {outcome}"
+            verdict = "good" if outcome.has_passed else f"BAD {outcome}"
             print(f"{case}: {outcome.seconds:.1f} s, {verdict}", file=sys.stderr, flush=True)
     return outcomes
 
 
 def _one(case: Case, folder: Path, simulator: SimulatorProcess) -> Outcome:
-    if isinstance(case, outages.Weather):
+    if isinstance(case, outages.Outage):
         return outages.run(case, folder=folder, simulator=simulator)
     return harness.run(case, folder=folder, simulator=simulator)
 
 
 def run(*, rounds: int) -> Report:
     """Play every case once; more rounds play them again."""
-    cases: list[Case] = [*harness.all_cases(), *outages.all_weathers()] * max(1, rounds // 3)
+    cases: list[Case] = [*harness.all_cases(), *outages.all_outages()] * max(1, rounds // 3)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         # Every other case to each: both sides meet all engines.
         sides = [cases[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)]
@@ -54,7 +54,7 @@ def run(*, rounds: int) -> Report:
         name="faults",
         rows=rows,
         goals={"all": "no job lost, none billed twice, every invariant holds, every point reached"},
-        met={"all": all(one.is_good for one in outcomes)},
+        met={"all": all(one.has_passed for one in outcomes)},
     )
 
 
@@ -64,11 +64,11 @@ def _deaths(lane: str, mode: str, mine: list[harness.Outcome]) -> Row:
         f"{lane}, {mode}",
         {
             "cases": len(mine),
-            "good": sum(o.is_good for o in mine),
+            "good": sum(o.has_passed for o in mine),
             "jobs": wanted,
             "lost": wanted - sum(o.states.get("succeeded", 0) for o in mine),
             "billed too often": sum(o.extra for o in mine),
-            "broken invariants": sum(len(o.broken) for o in mine),
+            "broken invariants": sum(len(o.violations) for o in mine),
             "s": round(sum(o.seconds for o in mine), 1),
         },
     )
@@ -77,14 +77,14 @@ def _deaths(lane: str, mode: str, mine: list[harness.Outcome]) -> Row:
 def _weather(one: outages.Outcome) -> Row:
     ended = sum(one.states.get(state, 0) for state in ("succeeded", "cancelled"))
     return Row(
-        str(one.weather),
+        str(one.outage),
         {
             "cases": 1,
-            "good": int(one.is_good),
-            "jobs": one.weather.jobs,
-            "lost": one.weather.jobs - ended,
+            "good": int(one.has_passed),
+            "jobs": one.outage.jobs,
+            "lost": one.outage.jobs - ended,
             "billed too often": one.billed - one.charged,
-            "broken invariants": len(one.broken),
+            "broken invariants": len(one.violations),
             "s": round(one.seconds, 1),
         },
     )

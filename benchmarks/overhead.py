@@ -49,7 +49,7 @@ def _one() -> tuple[float, float, float]:
         far = SimpleNamespace(base_url=address, key="sk-benchmark")
         site = Site(LANES["postgresql"], Path(folder) / "site", far, adapter="openai")  # type: ignore[arg-type]
         with site:
-            site.desk.order("request", count=JOBS, size="1024x1024")
+            site.web.call("request", count=JOBS, size="1024x1024")
             worker = site.start()
             _until(site, WARM)
             began, before = time.monotonic(), _cpu(worker.pid)

@@ -60,7 +60,7 @@ def _one(lane: str) -> list[float]:
         # Calls that answer only long after the kill: what is measured is the claim alone.
         simulator.script(latency=120)
         first = site.start(arguments=("--sweep-seconds", "5"))
-        site.desk.order("request", count=JOBS, size="1024x1024")
+        site.web.call("request", count=JOBS, size="1024x1024")
         site.wait_for("submitting", count=JOBS)
         others = site.start(arguments=("--sweep-seconds", "5"))
         time.sleep(4)
@@ -68,7 +68,7 @@ def _one(lane: str) -> list[float]:
         killed = time.monotonic()
         seconds: list[float] = []
         while len(seconds) < JOBS and time.monotonic() - killed < PATIENCE:
-            states = site.ask("select expired_leases, state from imagegen_job")
+            states = site.query("select expired_leases, state from imagegen_job")
             taken = sum(1 for claims, state in states if claims > 0 or state != "submitting")
             seconds += [time.monotonic() - killed] * (taken - len(seconds))
             time.sleep(0.1)

@@ -40,7 +40,7 @@ def run(*, rounds: int) -> Report:
         far = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
         site = Site(LANES["postgresql"], Path(folder) / "site", far)  # type: ignore[arg-type]
         with site:
-            site.desk.order("request", count=1)
+            site.web.call("request", count=1)
             _fill(site, SMALL)
             small = [_claims(site) for _ in range(rounds)]
             _fill(site, {name: LARGE[name] - SMALL[name] for name in LARGE})
@@ -61,7 +61,7 @@ def run(*, rounds: int) -> Report:
 def _fill(site: Site, counts: dict[str, int]) -> None:
     columns = [
         row[0]
-        for row in site.ask(
+        for row in site.query(
             "select column_name from information_schema.columns "
             "where table_name = 'imagegen_job' order by ordinal_position"
         )
@@ -69,13 +69,13 @@ def _fill(site: Site, counts: dict[str, int]) -> None:
     for name, changes in (("ended", ENDED), ("queued", QUEUED)):
         chosen = ", ".join(changes.get(column, f'j."{column}"') for column in columns)
         names = ", ".join(f'"{column}"' for column in columns)
-        site.tell(
+        site.execute(
             f"insert into imagegen_job ({names}) select {chosen} from "  # noqa: S608 - our own names
             "(select * from imagegen_job order by created_at desc limit 1) j, "
             f"generate_series(1, {counts[name]}) n"
         )
         print(f"{counts[name]} {name}", file=sys.stderr)
-    site.tell("vacuum analyze imagegen_job")
+    site.execute("vacuum analyze imagegen_job")
 
 
 def _claims(site: Site) -> float:

@@ -36,9 +36,9 @@ def run(*, rounds: int) -> Report:
     print(f"seed {harness.seed()}, {each} jobs an engine", file=sys.stderr)
     rows, met = [], True
     for lane in harness.LANE_NAMES:
-        figures, is_good = _soak(lane, each)
+        figures, has_passed = _soak(lane, each)
         rows.append(Row(lane, figures))
-        met = met and is_good
+        met = met and has_passed
     return Report(
         name="soak",
         rows=rows,
@@ -48,7 +48,7 @@ def run(*, rounds: int) -> Report:
 
 
 def _soak(lane: str, jobs: int) -> tuple[dict[str, float | int | str], bool]:
-    dice = random.Random(f"soak {harness.seed()} {lane}")  # noqa: S311 - can be repeated
+    choices = random.Random(f"soak {harness.seed()} {lane}")  # noqa: S311 - can be repeated
     troubles: Counter[str] = Counter()
     began = time.monotonic()
     with (
@@ -62,21 +62,21 @@ def _soak(lane: str, jobs: int) -> tuple[dict[str, float | int | str], bool]:
             workers = [site.start(), site.start()]
             asked, told = 0, time.monotonic()
             while asked < jobs:
-                _trouble(dice, site, proxy, workers, troubles)
+                _trouble(choices, site, proxy, workers, troubles)
                 waiting = asked - sum(_ended(site).values())
                 if waiting < PORTION:
                     asked += _request(site, min(PORTION, jobs - asked))
                 if time.monotonic() - told > TELL_SECONDS:
                     told = time.monotonic()
                     print(f"{lane}: {asked} of {jobs} requested", file=sys.stderr, flush=True)
-                time.sleep(dice.uniform(0.2, 2.0))
+                time.sleep(choices.uniform(0.2, 2.0))
             proxy.treat("pass")
             until = time.monotonic() + PATIENCE_SECONDS
             while sum(_ended(site).values()) < jobs and time.monotonic() < until:
                 time.sleep(0.5)
             states = Counter(site.states())
             billed, charged = int(simulator.bill()["images"]), site.charged()
-            broken = site.broken()
+            broken = site.violations()
     seconds = time.monotonic() - began
     figures: dict[str, float | int | str] = {
         "jobs": jobs,
@@ -88,18 +88,18 @@ def _soak(lane: str, jobs: int) -> tuple[dict[str, float | int | str], bool]:
         "jobs a second": jobs / seconds,
     }
     print(f"{lane}: {dict(states)}, {dict(troubles)}, {broken}", file=sys.stderr, flush=True)
-    is_good = states == {"succeeded": jobs} and billed == charged == jobs and not broken
-    return figures, is_good
+    has_passed = states == {"succeeded": jobs} and billed == charged == jobs and not broken
+    return figures, has_passed
 
 
 def _request(site: Site, count: int) -> int:
-    """Have the desk request jobs; one that loses its database is asked no more."""
+    """Have the web process request jobs; one that loses its database is asked no more."""
     try:
-        return len(site.desk.order("request", count=count)["jobs"])
+        return len(site.web.call("request", count=count)["jobs"])
     except ValueError:
         # Its connection was cut in the middle: what is committed is counted by the caller's next look.
         before = len(site.states())
-        site.forget_desk()
+        site.restart_web()
         return max(0, len(site.states()) - before)
 
 
@@ -109,15 +109,17 @@ def _ended(site: Site) -> dict[str, int]:
 
 
 def _trouble(
-    dice: random.Random,
+    choices: random.Random,
     site: Site,
     proxy: Proxy,
     workers: list[subprocess.Popen[bytes]],
     troubles: Counter[str],
 ) -> None:
-    what = dice.choice(["kill", "pause", "deploy", "network", "network", "broker", "calm", "calm"])
+    what = choices.choice(
+        ["kill", "pause", "deploy", "network", "network", "broker", "calm", "calm"]
+    )
     troubles[what] += 1
-    number = dice.randrange(len(workers))
+    number = choices.randrange(len(workers))
     if what == "kill":
         site.kill(workers[number])
         workers[number] = site.start()
@@ -126,10 +128,10 @@ def _trouble(
         workers[number] = site.start()
     elif what == "pause":
         workers[number].send_signal(signal.SIGSTOP)
-        time.sleep(dice.uniform(1, 12))
+        time.sleep(choices.uniform(1, 12))
         workers[number].send_signal(signal.SIGCONT)
     elif what == "network":
-        proxy.treat(dice.choice(MODES), share=dice.uniform(0.05, 0.4))
+        proxy.treat(choices.choice(MODES), share=choices.uniform(0.05, 0.4))
     elif what == "broker":
         site.empty_broker()
     else:

@@ -23,8 +23,8 @@ LEVELS = 22
 
 def picture(side: int = SIDE) -> bytes:
     """Return a square PNG of noise; at 1024 pixels it has about 2 MB."""
-    dice = random.Random(1)  # noqa: S311 - noise, always the same
-    raw = dice.randbytes(side * side * 3)
+    choices = random.Random(1)  # noqa: S311 - noise, always the same
+    raw = choices.randbytes(side * side * 3)
     table = bytes(value % LEVELS * 11 for value in range(256))
     buffer = io.BytesIO()
     Image.frombytes("RGB", (side, side), raw.translate(table)).save(buffer, "PNG", compress_level=3)

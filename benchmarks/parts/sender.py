@@ -58,14 +58,14 @@ def _good(number: int, attempt: Attempt) -> Delivery:
 
 def main(forged: int, wanted: int, at_once: int) -> dict[str, float | int]:
     """Send forged ones, genuine ones by turns, and equal ones side by side."""
-    dice = random.Random(4)  # noqa: S311 - can be repeated
+    choices = random.Random(4)  # noqa: S311 - can be repeated
     attempts = [waiting() for _ in range(20)]
     kinds = list(FORGERIES.values())
     answers = []
     for number in range(forged):
         good = _good(number, attempts[number % len(attempts)])
         forge = kinds[number % len(kinds)] if number % 2 else None
-        answers.append(send(forge(good, SECRET) if forge else mutated(good, dice=dice)))
+        answers.append(send(forge(good, SECRET) if forge else mutated(good, dice=choices)))
     taken = WebhookDelivery.objects.count()
     times = []
     for number in range(wanted):

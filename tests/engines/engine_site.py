@@ -1,4 +1,4 @@
-"""Set up a whole site for one engine: its database, its queue, its desk and its workers."""
+"""Set up a whole site for one engine: its database, its queue, its web process and its workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import pytest
 
 from imagegen_app.testing.simulator.server import DEFAULT_WEBHOOK_SECRET
-from tests.faults.invariants import broken
+from tests.faults.invariants import violated_invariants
 
 if TYPE_CHECKING:
     from imagegen_app.testing.simulator.process import SimulatorProcess
@@ -56,8 +56,8 @@ LANES = {
 }
 
 
-class Desk:
-    """A process that does what the site's web server would; one line of JSON an order."""
+class WebProcess:
+    """A process that does what the site's web server would; one line of JSON a call."""
 
     def __init__(self, environment: dict[str, str], log: BinaryIO) -> None:
         self._process = subprocess.Popen(
@@ -71,11 +71,11 @@ class Desk:
         )
         self._lock = threading.Lock()
 
-    def order(self, what: str, **options: Any) -> dict[str, Any]:
+    def call(self, action: str, **options: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
-            self._process.stdin.write(json.dumps({"do": what, **options}) + "\n")
+            self._process.stdin.write(json.dumps({"action": action, **options}) + "\n")
             self._process.stdin.flush()
             answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
@@ -118,41 +118,41 @@ class Site:
             **{f"SITE_{name.upper()}": value for name, value in changes.items()},
         }
         self.workers: list[subprocess.Popen[bytes]] = []
-        self._desk: Desk | None = None
+        self._web: WebProcess | None = None
         self._database: Any = None
         self.log = folder / "worker.log"
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self.desk.order("prepare")
+            self.web.call("prepare")
         except json.JSONDecodeError:
             self.__exit__()
-            pytest.fail((self.folder / "desk.log").read_text(errors="replace")[-2000:])
+            pytest.fail((self.folder / "web.log").read_text(errors="replace")[-2000:])
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
             self.kill(worker)
-        if self._desk is not None:
-            self._desk.close()
+        if self._web is not None:
+            self._web.close()
         self.empty_broker()
         self._disconnect()
         if self.lane.postgresql:
             self._administer(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
 
     @property
-    def desk(self) -> Desk:
-        if self._desk is None:
-            with (self.folder / "desk.log").open("ab") as log:
-                self._desk = Desk(self.environment, log)
-        return self._desk
+    def web(self) -> WebProcess:
+        if self._web is None:
+            with (self.folder / "web.log").open("ab") as log:
+                self._web = WebProcess(self.environment, log)
+        return self._web
 
-    def forget_desk(self) -> None:
-        """Have the next order go to a new desk."""
-        if self._desk is not None:
-            self._desk.close()
-            self._desk = None
+    def restart_web(self) -> None:
+        """Have the next call go to a new web process."""
+        if self._web is not None:
+            self._web.close()
+            self._web = None
 
     def start(
         self, *, failpoint: str = "", arguments: tuple[str, ...] = ()
@@ -206,13 +206,13 @@ class Site:
         worker.send_signal(signal.SIGTERM)
         return worker.wait(timeout=seconds)
 
-    def ask(self, query: str) -> list[Any]:
+    def query(self, sql: str) -> list[Any]:
         """Read the database by plain SQL, over a connection that is kept: tests ask many times a second."""
         try:
-            return self._select(query)
+            return self._select(sql)
         except Exception:  # noqa: BLE001 - the test may have ended all connections, or the server
             self._disconnect()
-            return self._select(query)
+            return self._select(sql)
 
     def _select(self, query: str) -> list[Any]:
         if self._database is None:
@@ -224,7 +224,7 @@ class Site:
             self._database.close()
             self._database = None
 
-    def tell(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         with closing(self._connect()) as database:
             database.execute(statement)
 
@@ -239,33 +239,35 @@ class Site:
         return int(found[0])
 
     def states(self) -> list[str]:
-        return sorted(row[0] for row in self.ask("select state from imagegen_job"))
+        return sorted(row[0] for row in self.query("select state from imagegen_job"))
 
     def wait(self, *, ended: int, seconds: float) -> float:
         """Wait until so many jobs have ended, and return how long it took."""
         began = time.monotonic()
         while sum(state in ENDS for state in self.states()) < ended:
-            assert time.monotonic() - began < seconds, (self.states(), self.told())
+            assert time.monotonic() - began < seconds, (self.states(), self.log_tail())
             time.sleep(0.1)
         return time.monotonic() - began
 
     def wait_for(self, state: str, *, count: int = 1, seconds: float = 30) -> None:
         until = time.monotonic() + seconds
         while self.states().count(state) < count:
-            assert time.monotonic() < until, (self.states(), self.told())
+            assert time.monotonic() < until, (self.states(), self.log_tail())
             time.sleep(0.05)
 
     def charged(self) -> int:
         """Return how many images the ledger was charged for, at two cents each."""
-        [(total,)] = self.ask("select sum(amount) from imagegen_ledgerentry where kind = 'charge'")
+        [(total,)] = self.query(
+            "select sum(amount) from imagegen_ledgerentry where kind = 'charge'"
+        )
         return int(total or 0) // 200
 
-    def told(self) -> str:
+    def log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
 
-    def broken(self) -> list[str]:
+    def violations(self) -> list[str]:
         with closing(self._connect()) as database:
-            return broken(database, self.folder / "imagegen")
+            return violated_invariants(database, self.folder / "imagegen")
 
     def empty_broker(self) -> None:
         """Lose everything that the broker holds for this site."""

@@ -51,14 +51,14 @@ def test_nothing_is_lost_and_nothing_made_twice_whatever_happens_to_workers(
     replacement = _deploy(site, simulator, old=[paused, *site.workers[1:]])
     _kill_and_empty_the_broker(site, simulator, worker=replacement)
 
-    assert site.broken() == []
+    assert site.violations() == []
 
 
 def _pause_a_worker(site: Site, simulator: SimulatorProcess) -> subprocess.Popen[bytes]:
     """Pause a worker for longer than its lease: what it was doing is another's when it wakes up."""
     simulator.script(latency=2)
     paused = site.start()
-    site.desk.order("request", count=4)
+    site.web.call("request", count=4)
     site.wait_for("awaiting", count=2)
     site.pause(paused)
     site.start()
@@ -72,9 +72,9 @@ def _pause_a_worker(site: Site, simulator: SimulatorProcess) -> subprocess.Popen
 
 def _wake_two_workers_without_end(site: Site, simulator: SimulatorProcess) -> None:
     simulator.script(latency=0.1)
-    site.desk.order("request", count=10)
-    site.desk.order("ring", times=50)
-    site.desk.order("ring", times=50, name="sweep")
+    site.web.call("request", count=10)
+    site.web.call("wake", times=50)
+    site.web.call("wake", times=50, name="sweep")
     site.wait(ended=14, seconds=60)
 
     assert site.states() == ["succeeded"] * 14
@@ -86,11 +86,11 @@ def _deploy(
 ) -> subprocess.Popen[bytes]:
     """Stop all workers in the middle of calls, and start another."""
     simulator.script(latency=1.5)
-    site.desk.order("request", count=6)
+    site.web.call("request", count=6)
     site.wait_for("awaiting", count=3)
     for worker in old:
         worker.send_signal(signal.SIGTERM)
-    assert [worker.wait(timeout=30) for worker in old] == [0] * len(old), site.told()
+    assert [worker.wait(timeout=30) for worker in old] == [0] * len(old), site.log_tail()
     assert "uncertain" not in site.states()
     started = site.start()
     site.wait(ended=20, seconds=40)
@@ -105,7 +105,7 @@ def _kill_and_empty_the_broker(
 ) -> None:
     """Kill the only worker in the middle of calls, and lose all that the broker holds."""
     simulator.script(latency=1.5)
-    site.desk.order("request", count=6)
+    site.web.call("request", count=6)
     site.wait_for("awaiting", count=3)
     site.kill(worker)
     site.empty_broker()
@@ -134,8 +134,8 @@ def test_a_dead_broker_neither_fails_nor_holds_a_request(
             for state in ("silent", "closed"):
                 if state == "closed":
                     silent.close()
-                woken = site.desk.order("ring")
-                requested = site.desk.order("request", count=5)
+                woken = site.web.call("wake")
+                requested = site.web.call("request", count=5)
 
                 assert woken["raised"], state
                 assert woken["slowest"] < 2, (state, "a wait without a bound")

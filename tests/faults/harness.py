@@ -41,11 +41,11 @@ POINTS = (
     "store.after_write",
     "rendition.half",
     "asset.before_commit",
-    "asset.after_commit_before_ring",
+    "asset.after_commit_before_wakeup",
     "sweep.mid_batch",
     "seal.mid",
 )
-#: Points at which a child of the worker dies, and the worker goes on.
+#: Points at which a child of the worker dies, and the worker continues.
 OF_A_CHILD = frozenset({"inspect.in_decoder"})
 #: How a worker ends: itself at the point, with all that it started, paused and woken, or as in a deploy.
 MODES = ("point", "group", "pause", "deploy")
@@ -67,13 +67,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a case."""
+    """The result of a case."""
 
     case: Case
     seconds: float
     states: dict[str, int]
     billed: int
-    broken: tuple[str, ...]
+    violations: tuple[str, ...]
     was_hit: bool
 
     @property
@@ -82,10 +82,10 @@ class Outcome:
         return self.billed - self.case.jobs
 
     @property
-    def is_good(self) -> bool:
+    def has_passed(self) -> bool:
         """Whether nothing was lost, nothing billed twice, and every invariant holds."""
         whole = self.states == {"succeeded": self.case.jobs}
-        return whole and self.extra == 0 and not self.broken and self.was_hit
+        return whole and self.extra == 0 and not self.violations and self.was_hit
 
 
 def all_cases(*, jobs: int = 20) -> list[Case]:
@@ -98,15 +98,15 @@ def all_cases(*, jobs: int = 20) -> list[Case]:
 
 def some_cases(*, seed: str, count: int, jobs: int = 8) -> list[Case]:
     """Return a selection that changes with the seed and is the same for the same seed."""
-    dice = random.Random(seed)  # noqa: S311 - a choice that can be repeated
-    return sorted(dice.sample(all_cases(jobs=jobs), count), key=str)
+    choices = random.Random(seed)  # noqa: S311 - a choice that can be repeated
+    return sorted(choices.sample(all_cases(jobs=jobs), count), key=str)
 
 
 def seed() -> str:
     """Return the commit, so that each one tries other cases; `IMAGEGEN_FAULT_SEED` replays."""
-    told = os.environ.get("IMAGEGEN_FAULT_SEED")
-    if told:
-        return told
+    given = os.environ.get("IMAGEGEN_FAULT_SEED")
+    if given:
+        return given
     done = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
@@ -114,13 +114,13 @@ def seed() -> str:
 
 
 def run(case: Case, *, folder: Path, simulator: SimulatorProcess) -> Outcome:
-    """Play a case, and look at what is left."""
+    """Run a case, and check what is left."""
     simulator.reset()
     simulator.script(latency=0.3)
     began = time.monotonic()
     with Site(LANES[case.lane], folder, simulator) as site:
         worker = site.start(failpoint=case.point)
-        site.desk.order("request", count=case.jobs)
+        site.web.call("request", count=case.jobs)
         was_hit = True
         if case.point in OF_A_CHILD:
             _settle(site, case.jobs)
@@ -151,7 +151,7 @@ def run(case: Case, *, folder: Path, simulator: SimulatorProcess) -> Outcome:
             seconds=time.monotonic() - began,
             states=states,
             billed=int(simulator.bill()["images"]),
-            broken=tuple(site.broken()),
+            violations=tuple(site.violations()),
             was_hit=was_hit,
         )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def broken(database: sqlite3.Connection, files: Path) -> list[str]:
+def violated_invariants(database: sqlite3.Connection, files: Path) -> list[str]:
     """Return the names of the invariants that do not hold."""
     found = [
         name for name, query in VIOLATION_QUERIES.items() if database.execute(query).fetchall()

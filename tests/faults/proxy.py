@@ -20,7 +20,7 @@ MODES = ("pass", "lose_answer", "cut_answer", "reset", "delay", "swallow")
 _PIECE = 16 * 1024
 _DELAY_SECONDS = 0.4
 _SWALLOW_SECONDS = 3.0
-#: Of an answer that is cut, so many bytes come through: the status and some headers.
+#: Of an answer that is cut, so many bytes are passed on: the status and some headers.
 _CUT_BYTES = 60
 
 
@@ -35,8 +35,8 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._mode, self._share, self._is_due = "pass", 1.0, False
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Connections that were harmed.
-        self.harmed = 0
+        #: Connections that were disturbed.
+        self.disturbed = 0
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -55,10 +55,10 @@ class Proxy:
         self._loop.close()
 
     def treat(self, mode: str, *, share: float = 1.0) -> None:
-        """Harm this share of the connections from now on."""
+        """Disturb this share of the connections from now on."""
         assert mode in MODES
         self._mode, self._share = mode, share
-        # The first one in any case: a trouble that nobody meets proves nothing.
+        # The first one in any case: a failure that nobody meets proves nothing.
         self._is_due = mode != "pass"
 
     async def _end(self) -> None:
@@ -75,7 +75,7 @@ class Proxy:
         is_hit = self._dice.random() < self._share or self._is_due
         self._is_due = False
         mode = self._mode if is_hit else "pass"
-        self.harmed += mode != "pass"
+        self.disturbed += mode != "pass"
         with contextlib.suppress(OSError, asyncio.CancelledError):
             if mode == "swallow":
                 await asyncio.sleep(_SWALLOW_SECONDS)
@@ -109,7 +109,7 @@ async def _pump(
     late: float = 0.0,
     until: int | None = None,
 ) -> None:
-    """Carry bytes until the source ends, or so many of them have come through."""
+    """Carry bytes until the source ends, or so many of them were passed on."""
     carried = 0
     while piece := await source.read(_PIECE):
         if late:

@@ -34,4 +34,4 @@ def test_nothing_is_lost_and_nothing_billed_twice(
 
     outcome = harness.run(case, folder=tmp_path / "site", simulator=simulator)
 
-    assert outcome.is_good, outcome
+    assert outcome.has_passed, outcome

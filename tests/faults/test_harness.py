@@ -31,11 +31,11 @@ def test_an_outcome_is_good_only_if_all_of_it_is() -> None:
     case = harness.Case("sqlite", "", "group", jobs=2)
     good = harness.Outcome(case, 1.0, {"succeeded": 2}, 2, (), was_hit=True)
 
-    assert good.is_good
-    assert not harness.Outcome(case, 1.0, {"succeeded": 2}, 3, (), was_hit=True).is_good
-    assert not harness.Outcome(case, 1.0, {"succeeded": 1}, 2, (), was_hit=True).is_good
-    assert not harness.Outcome(case, 1.0, {"succeeded": 2}, 2, ("x",), was_hit=True).is_good
-    assert not harness.Outcome(case, 1.0, {"succeeded": 2}, 2, (), was_hit=False).is_good
+    assert good.has_passed
+    assert not harness.Outcome(case, 1.0, {"succeeded": 2}, 3, (), was_hit=True).has_passed
+    assert not harness.Outcome(case, 1.0, {"succeeded": 1}, 2, (), was_hit=True).has_passed
+    assert not harness.Outcome(case, 1.0, {"succeeded": 2}, 2, ("x",), was_hit=True).has_passed
+    assert not harness.Outcome(case, 1.0, {"succeeded": 2}, 2, (), was_hit=False).has_passed
 
 
 @pytest.mark.slow
@@ -45,10 +45,10 @@ def test_each_planted_fault_is_found(tmp_path: Path) -> None:
         Site(LANES["sqlite"], tmp_path / "site", simulator, mutation=",".join(MUTATIONS)) as site,
     ):
         site.start()
-        site.desk.order("request", count=2)
+        site.web.call("request", count=2)
         site.wait(ended=2, seconds=60)
 
-        assert set(site.broken()) >= set(MUTATIONS.values())
+        assert set(site.violations()) >= set(MUTATIONS.values())
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_a_call_that_is_sent_twice_is_found_on_the_bill(tmp_path: Path) -> None:
         ) as site,
     ):
         worker = site.start(failpoint="submit.after_send_before_answer")
-        site.desk.order("request", count=2, size="1024x1024")
+        site.web.call("request", count=2, size="1024x1024")
         worker.wait(timeout=60)
         site.start()
         site.wait(ended=2, seconds=60)

@@ -1,4 +1,4 @@
-"""Each commit meets some bad weather; `python -m benchmarks faults` plays all of it."""
+"""Each commit meets some outages; `python -m benchmarks faults` plays all of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def play(chosen: outages.Weather, folder: Path) -> outages.Outcome:
+def play(chosen: outages.Outage, folder: Path) -> outages.Outcome:
     for service in LANES[chosen.lane].services:
         require(service)
     with SimulatorProcess(quick=True) as simulator:
@@ -25,18 +25,16 @@ def play(chosen: outages.Weather, folder: Path) -> outages.Outcome:
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_healthy_workers_come_through_whatever_fails_around_them(
-    number: int, tmp_path: Path
-) -> None:
-    outcome = play(outages.some_weathers(seed=harness.seed(), count=3)[number], tmp_path)
+def test_healthy_workers_finish_whatever_fails_around_them(number: int, tmp_path: Path) -> None:
+    outcome = play(outages.some_outages(seed=harness.seed(), count=3)[number], tmp_path)
 
-    assert outcome.is_good, outcome
+    assert outcome.has_passed, outcome
 
 
 def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Path) -> None:
-    outcome = play(outages.Weather("is deployed again and again", "celery-redis", jobs=4), tmp_path)
+    outcome = play(outages.Outage("is deployed again and again", "celery-redis", jobs=4), tmp_path)
 
-    assert outcome.is_good, outcome
+    assert outcome.has_passed, outcome
 
 
 def test_workers_outlive_a_database_server_that_is_killed(tmp_path: Path) -> None:
@@ -46,6 +44,6 @@ def test_workers_outlive_a_database_server_that_is_killed(tmp_path: Path) -> Non
             pytest.fail(f"required, but {reason}", pytrace=False)
         pytest.skip(reason)
 
-    outcome = play(outages.Weather("loses its database server", "postgresql", jobs=10), tmp_path)
+    outcome = play(outages.Outage("loses its database server", "postgresql", jobs=10), tmp_path)
 
-    assert outcome.is_good, outcome
+    assert outcome.has_passed, outcome

@@ -39,4 +39,4 @@ def test_the_next_worker_finishes_what_a_killed_one_left(
     with SimulatorProcess(quick=True) as simulator:
         outcome = harness.run(case, folder=tmp_path / "site", simulator=simulator)
 
-    assert outcome.is_good, outcome
+    assert outcome.has_passed, outcome

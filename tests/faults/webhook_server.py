@@ -1,4 +1,4 @@
-"""Take the provider's webhooks in by HTTP, and have the site's desk act on them as its server would."""
+"""Receive the provider's webhooks by HTTP, and pass them on to the site's web process."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from tests.engines.engine_site import Site
 
-TAKEN, BROKEN = 204, 502
+ACCEPTED, FAILED = 204, 502
 
 
-class Door:
+class WebhookServer:
     """A web server for webhooks; one that dies in the middle answers with an error."""
 
     def __init__(self) -> None:
         self.site: Site | None = None
-        self.taken: list[str] = []
+        self.outcomes: list[str] = []
         self._lock = threading.Lock()
-        door = self
+        webhooks = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                self.send_response(door.hand_in(self.path, headers, body.decode()))
+                self.send_response(webhooks.deliver(self.path, headers, body.decode()))
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -43,17 +43,17 @@ class Door:
         self._server.shutdown()
         self._server.server_close()
 
-    def hand_in(self, path: str, headers: dict[str, str], body: str) -> int:
-        """Give a delivery to the desk; a desk that dies of it is replaced."""
+    def deliver(self, path: str, headers: dict[str, str], body: str) -> int:
+        """Give a delivery to the web process; a web process that dies of it is replaced."""
         if self.site is None:
-            return BROKEN
+            return FAILED
         token = path.rstrip("/").rpartition("/")[2]
         with self._lock:
             try:
-                said = self.site.desk.order("deliver", token=token, headers=headers, body=body)
+                answer = self.site.web.call("deliver", token=token, headers=headers, body=body)
             except (json.JSONDecodeError, OSError):
                 self.site.environment.pop("IMAGEGEN_FAILPOINTS", None)
-                self.site.forget_desk()
-                return BROKEN
-        self.taken.append(said["outcome"])
-        return TAKEN
+                self.site.restart_web()
+                return FAILED
+        self.outcomes.append(answer["outcome"])
+        return ACCEPTED

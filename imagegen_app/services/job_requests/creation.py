@@ -216,7 +216,7 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
         if existing is None:
             raise
         return existing
-    failpoint("request.after_commit_before_ring")
+    failpoint("request.after_commit_before_wakeup")
     if job.state == JobState.BLOCKED:
         raise _blocked(job)
     wakeups.wake_if_stale()

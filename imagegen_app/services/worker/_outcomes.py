@@ -138,7 +138,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         return False
     if done.error is None:
         _results.store_results(job, attempt, made=done.result)
-        failpoint("asset.after_commit_before_ring")
+        failpoint("asset.after_commit_before_wakeup")
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):

@@ -1,4 +1,4 @@
-"""A small site as a stranger would have it, whose engine and database the environment chooses."""
+"""A small site with the app installed, whose engine and database the environment chooses."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Do on the site what its web server would: answers one line of JSON with another.
+"""Do what the web server of the site would: one line of JSON is a call, another its answer.
 
-Orders: {"do": "request", "count": 3}, {"do": "cancel", "jobs": ["…"]}, {"do": "ring", "delay": 2.0, "times": 200},
-{"do": "batch", "count": 20}, {"do": "deliver", "token": "…", "headers": {}, "body": "…"}.
-The first order, {"do": "prepare"}, makes the database and one model that anybody may use.
+Calls: {"action": "request", "count": 3}, {"action": "cancel", "jobs": ["…"]}, {"action": "wake", "delay": 2.0, "times": 200},
+{"action": "batch", "count": 20}, {"action": "deliver", "token": "…", "headers": {}, "body": "…"}.
+The first call, {"action": "prepare"}, makes the database and one model that anybody may use.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _waited() -> float:
 
 
 def request(*, count: int, size: str = "256x256") -> dict[str, Any]:
-    """Request images as an editor does; each request rings when it is committed."""
+    """Request images as an editor does; each request wakes a worker when it is committed."""
     editor = get_user_model().objects.get(username="editor")
     made, slowest = [], 0.0
     for _ in range(count):
@@ -97,21 +97,21 @@ def request(*, count: int, size: str = "256x256") -> dict[str, Any]:
     return {"jobs": made, "slowest": slowest}
 
 
-def ring(*, name: str = "drive", delay: float = 0, times: int = 1) -> dict[str, Any]:
-    """Ring the engine and say how long the slowest ring took, and what it raised."""
+def wake(*, name: str = "drive", delay: float = 0, times: int = 1) -> dict[str, Any]:
+    """Enqueue a wake-up, and return how long the slowest took and what it raised."""
     raised, slowest = "", 0.0
     for _ in range(times):
         began = _waited()
         try:
             base.current().enqueue(name, delay=delay)
-        except Exception as error:  # noqa: BLE001 - told to the test
+        except Exception as error:  # noqa: BLE001 - returned to the test
             raised = type(error).__name__
         slowest = max(slowest, _waited() - began)
     return {"raised": raised, "slowest": slowest}
 
 
-def quiet() -> dict[str, Any]:
-    """Take the time slot in which a drive would ring for the next one."""
+def claim_wakeup_slot() -> dict[str, Any]:
+    """Take the slot in which a worker would enqueue the next wake-up."""
     return {"claimed": wakeups.claim_slot("drive", seconds=3600)}
 
 
@@ -156,21 +156,21 @@ def deliver(*, token: str, headers: dict[str, str], body: str) -> dict[str, Any]
     return {"outcome": webhook_inbox.receive(token=token, headers=headers, body=body.encode())}
 
 
-ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
+ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "batch": batch,
     "cancel": cancel,
     "deliver": deliver,
     "prepare": prepare,
     "request": request,
-    "ring": ring,
-    "quiet": quiet,
+    "wake": wake,
+    "claim_wakeup_slot": claim_wakeup_slot,
 }
 
 
 def main() -> None:
     for line in sys.stdin:
-        order = json.loads(line)
-        sys.stdout.write(json.dumps(ORDERS[order.pop("do")](**order)) + "\n")
+        call = json.loads(line)
+        sys.stdout.write(json.dumps(ACTIONS[call.pop("action")](**call)) + "\n")
         sys.stdout.flush()
 
 

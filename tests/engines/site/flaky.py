@@ -18,8 +18,8 @@ class Flaky(FileSystemStorage):
     def _save(self, name: str, content: Any) -> str:
         number = next(_writes)
         if number % 4 == 1:
-            with Path(settings.BASE_DIR / "refused").open("a", encoding="ascii") as told:
-                told.write("x")
+            with Path(settings.BASE_DIR / "refused").open("a", encoding="ascii") as log:
+                log.write("x")
             raise OSError(28, "No space left on device")
         saved: str = super()._save(name, content)  # type: ignore[misc]  # the stubs leave it out
         return saved

@@ -53,38 +53,38 @@ def ask(number: int, *, count: int = 1, key: str = "", words: str = "") -> Job:
 
 def spend(numbers: list[int]) -> tuple[Counter[str], list[float]]:
     """Request one after the other, images in several numbers, and cancel every fourth."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     times = []
     for number in numbers:
         began = time.perf_counter()
         try:
             job = ask(number, count=1 + number % 3)
         except OverBudget:
-            told["refused"] += 1
+            counts["refused"] += 1
         else:
-            told["made"] += 1
+            counts["created"] += 1
             if number % 4 == 0:
-                told["cancelled"] += job_actions.cancel(actor=ACTOR, job=job)
+                counts["cancelled"] += job_actions.cancel(actor=ACTOR, job=job)
         times.append((time.perf_counter() - began) * 1000)
     connection.close()
-    return told, times
+    return counts, times
 
 
 class Auditor(threading.Thread):
-    """Look, as long as all goes on, whether the books are right at this moment."""
+    """Check the invariants again and again while requests are made."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.over, self.looks, self.broken = threading.Event(), 0, set[str]()
+        self.over, self.checks, self.violations = threading.Event(), 0, set[str]()
         self.most = Decimal(0)
 
     def run(self) -> None:
-        """Look again and again."""
+        """Check until the requests are over."""
         while not self.over.is_set():
-            self.broken |= set(doctor.violated_invariants())
+            self.violations |= set(doctor.violated_invariants())
             for period in BudgetPeriod.objects.all():
                 self.most = max(self.most, period.reserved + period.spent)
-            self.looks += 1
+            self.checks += 1
         connection.close()
 
 
@@ -99,7 +99,7 @@ def same(number: int) -> str:
 
 
 def added(requests: int) -> float:
-    """Return the milliseconds that a budget adds to a request, in turns with and without one."""
+    """Return the milliseconds that a budget adds to a request, alternately with and without one."""
     budget = Budget.objects.get()
     times: dict[bool, list[float]] = {True: [], False: []}
     for number in range(2 * requests):
@@ -112,7 +112,7 @@ def added(requests: int) -> float:
 
 
 def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
-    """Let all of them loose."""
+    """Run all requesters at once, and return what became of their requests."""
     budget = Budget.objects.get()
     budget.limit = Decimal(limit)
     catalog.save(actor=System("test"), record=budget)
@@ -124,7 +124,7 @@ def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
         found = list(pool.map(spend, [numbers[n::requesters] for n in range(requesters)]))
     auditor.over.set()
     auditor.join()
-    told = sum((one for one, _times in found), Counter[str]())
+    counts = sum((one for one, _times in found), Counter[str]())
     period = BudgetPeriod.objects.get()
     used = period.reserved + period.spent
     budget.limit = Decimal(1_000_000)
@@ -132,12 +132,12 @@ def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
     with ThreadPoolExecutor(16) as pool:
         answers = Counter(pool.map(same, range(100)))
     return {
-        **told,
+        **counts,
         "limit": limit,
         "used": str(used),
         "most at any moment": str(auditor.most),
-        "looks": auditor.looks,
-        "broken": sorted(auditor.broken | set(doctor.violated_invariants())),
+        "checks": auditor.checks,
+        "violations": sorted(auditor.violations | set(doctor.violated_invariants())),
         "median ms": round(statistics.median([t for _told, times in found for t in times]), 1),
         "one key": sorted(answers.values()),
         "jobs of one key": Job.objects.filter(idempotency_key="one").count(),

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import AppConfig
 
 
-class Mutants(AppConfig):
+class PlantedFaults(AppConfig):
     """Apply the mutations that `SITE_MUTATION` names, separated by commas."""
 
     name = "tests.engines.site"

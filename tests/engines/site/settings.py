@@ -1,4 +1,4 @@
-"""The site's settings; `SITE_*` variables say where it lives and what it rings with."""
+"""The site's settings; `SITE_*` variables choose its folder, its database and its broker."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ SILENCED_SYSTEM_CHECKS = ["imagegen.E006"]
 if os.environ.get("SITE_STORAGE") == "flaky":
     STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
 if os.environ.get("SITE_MUTATION"):
-    INSTALLED_APPS += ["tests.engines.site.planted_faults.Mutants"]
+    INSTALLED_APPS += ["tests.engines.site.planted_faults.PlantedFaults"]
 if ENGINE == "django_tasks":
     INSTALLED_APPS += ["django_tasks", "django_tasks_db"]
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [NAME]}}
