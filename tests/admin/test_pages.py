@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -96,3 +97,17 @@ def test_other_pages_may_not_be_framed_whatever_the_address_says(
     assert answer.status_code == 200
     assert answer["X-Frame-Options"] == "DENY"
     assert 'id="header"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("url_name", "model"), [("imagegen_log", "auditevent"), ("imagegen_asset_attach", "asset")]
+)
+def test_the_sidebar_highlights_the_table_that_a_page_belongs_to(
+    client: Client, people: dict[str, Any], rows: dict[str, Any], url_name: str, model: str
+) -> None:
+    client.force_login(people["superuser"])
+    args = [rows["asset"].pk] if url_name == "imagegen_asset_attach" else []
+
+    page = client.get(reverse(f"admin:{url_name}", args=args)).content.decode()
+
+    assert re.findall(r'class="model-(\w+) current-model"', page) == [model]
