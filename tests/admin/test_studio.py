@@ -13,7 +13,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, AuditEvent, Batch, Budget, ImageModel, Job, Placement
 from imagegen_app.services.policy import catalog
 from imagegen_app.services.worker import driver
-from imagegen_app.testing.factories import make_asset, make_user
+from imagegen_app.testing.factories import make_asset, make_job, make_user
 from project import seed
 from project.catalog.models import Product
 from project.demo import governance
@@ -308,3 +308,24 @@ def test_the_studio_names_the_amounts_of_a_refusal_with_their_currency(edda: Cli
 
     assert "It would cost 0.04 USD; 0.01 USD remain in the budget." in promise
     assert "Ask " in promise
+
+
+@pytest.mark.parametrize(
+    ("suggestion", "variables", "expected"),
+    [
+        ("A red mug.", {"product": "mug"}, "This text was suggested automatically"),
+        ("", {"product": "mug"}, "This suggestion comes from your prompt"),
+        ("", {}, "Describe the image for people who cannot see it.</p>"),
+    ],
+)
+def test_the_choose_page_says_where_the_suggested_text_comes_from(
+    client: Client, shop: Any, suggestion: str, variables: dict[str, str], expected: str
+) -> None:
+    owner = make_user("owner", groups=["Image editors"], is_staff=True)
+    job = make_job(requester=owner, variables=variables)
+    asset = make_asset(job=job, alt_text="", alt_suggestion=suggestion)
+    client.force_login(owner)
+
+    page = client.get(reverse("admin:imagegen_studio_choose", args=[asset.pk])).content.decode()
+
+    assert expected in page
