@@ -1,4 +1,4 @@
-"""The admin's pages: one module a noun, on a base that writes through use cases only."""
+"""The admin: one module per group of models, on a base that writes only through use cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assets in the admin: the whole story of each."""
+"""Assets in the admin, with their origin, marking, use and audit trail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @admin.register(Asset)
 class AssetAdmin(OwnedRecordAdmin):
-    """Images, and the whole story of each."""
+    """Generated images: preview, review, marking, placements, origin and audit trail."""
 
     owner = "job__requester"
     list_display = [
@@ -89,7 +89,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
     def title_or_number(self, obj: Asset) -> str:
-        """Return what to call it."""
+        """Return the title, or a short name made from the ID."""
         return str(obj)
 
     @admin.display(description=gettext_lazy("review"), ordering="review_state")
@@ -104,12 +104,12 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("requested by"))
     def requester(self, obj: Asset) -> str:
-        """Return who asked for it."""
+        """Return the requester's name."""
         return display_name(obj.job.requester, EMPTY)
 
     @admin.display(description=gettext_lazy("shown in"))
     def places(self, obj: Asset) -> int:
-        """Return in how many places it stands."""
+        """Return the number of active placements."""
         return sum(p.removed_at is None for p in obj.placements.all())
 
     @admin.display(description=gettext_lazy("image"))
@@ -125,7 +125,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("summary"))
     def sentences(self, obj: Any) -> SafeString:
-        """Return the image's story in a few sentences."""
+        """Return a summary of the image in a few sentences."""
         lines = summary.summarize(obj.reader, obj)
         return format_html(
             '<ul class="imagegen-story">{}</ul>',
@@ -134,18 +134,18 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("prompt"))
     def prompt_text(self, obj: Any) -> SafeString | str:
-        """Return the prompt, to who may read it."""
-        asked = pass_chain.root_job(obj.job)
-        if asked.prompt_erased_at is not None:
-            return _("erased on %(day)s") % {"day": asked.prompt_erased_at.date().isoformat()}
-        prompt = prompt_access.read_prompt(obj.reader, asked)
+        """Return the prompt if the reader may see it; reading it is recorded."""
+        root = pass_chain.root_job(obj.job)
+        if root.prompt_erased_at is not None:
+            return _("erased on %(day)s") % {"day": root.prompt_erased_at.date().isoformat()}
+        prompt = prompt_access.read_prompt(obj.reader, root)
         if prompt is None:
             return _("You do not have permission to read other people's prompts.")
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
 
     @admin.display(description=gettext_lazy("prompt as the provider reworded it"))
     def revised_prompt(self, obj: Any) -> SafeString | str:
-        """Return what the provider made of the prompt, to who may read that."""
+        """Return the prompt as reworded by the provider if the reader may see it."""
         if not obj.attempt.revised_prompt:
             return EMPTY
         if prompt_access.read_prompt(obj.reader, pass_chain.root_job(obj.job)) is None:
@@ -177,7 +177,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("used in"))
     def placement_lines(self, obj: Asset) -> SafeString | str:
-        """Return where it stands and stood."""
+        """Return all placements, current and past."""
         rows = [
             (
                 reverse("admin:imagegen_placement_change", args=[p.pk]),
@@ -198,7 +198,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("alternative text"))
     def alt(self, obj: Asset) -> str:
-        """Return the words for those who do not see it."""
+        """Return the alternative text, or the suggestion while there is none."""
         if obj.is_decorative:
             return _("decorative: skipped by screen readers")
         if not obj.alt_text and obj.alt_suggestion:
@@ -207,7 +207,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("files"))
     def rendition_table(self, obj: Asset) -> SafeString:
-        """Return the derived files."""
+        """Return the renditions as a table."""
         rows = [
             (r.format.upper(), f"{r.width} x {r.height}", f"{r.byte_size / 1024:.0f} KB")
             for r in sorted(obj.renditions.all(), key=lambda r: (r.format, r.width))
@@ -222,7 +222,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("origin"))
     def origin_facts(self, obj: Asset) -> SafeString:
-        """Return the request and the provider's own file."""
+        """Return the job, the attempt and the provider's original file."""
         return definition_list(
             [
                 (_("Job"), link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)),
@@ -243,7 +243,7 @@ class AssetAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("generated from"))
     def family(self, obj: Asset) -> SafeString | str:
-        """Return links to parents and children."""
+        """Return links to the images it was generated from and those generated from it."""
         rows = (
             [
                 (
@@ -268,7 +268,7 @@ class AssetAdmin(OwnedRecordAdmin):
         return timeline(obj.job)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
-        """Return whether the person may decide about images at all."""
+        """Return whether the person may review any images."""
         return bool(
             request.user.has_perm("imagegen.approve_asset")
             or request.user.has_perm("imagegen.approve_own_asset")
@@ -294,7 +294,7 @@ class AssetAdmin(OwnedRecordAdmin):
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
 
     def has_place_permission(self, request: HttpRequest) -> bool:
-        """Return whether the person may put images into content."""
+        """Return whether the person may place images."""
         return bool(request.user.has_perm("imagegen.place_asset"))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
@@ -330,6 +330,7 @@ class AssetAdmin(OwnedRecordAdmin):
             context = {
                 **self.admin_site.each_context(request),
                 "title": title,
+                "sidebar": request,
                 "opts": Asset._meta,  # noqa: SLF001 - Django's documented API
                 "assets": rows[:50],
                 "number": rows.count(),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @admin.register(Attempt)
 class AttemptAdmin(OwnedRecordAdmin):
-    """Billable calls."""
+    """Attempts: billable calls to a provider."""
 
     owner = "job__requester"
     list_display = [
@@ -77,7 +77,7 @@ class AttemptAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("charged"))
     def charged(self, obj: Attempt) -> str:
-        """Return what was charged."""
+        """Return the amount charged."""
         return amount(obj.actual_cost, obj.job.currency)
 
 
@@ -114,7 +114,7 @@ class BatchAdmin(OwnedRecordAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Thousands of keys that no page of this table shows.
+        # These hold thousands of keys, which no page of this table shows.
         return super().get_queryset(request).defer("rows", "invalid_rows")
 
     @admin.display(description=gettext_lazy("pages"))
@@ -133,7 +133,7 @@ class BatchAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("variables"))
     def mapped(self, obj: Batch) -> SafeString:
-        """Return what each variable was taken from."""
+        """Return the field or the fixed value behind each variable."""
         return definition_list(
             (
                 name.removeprefix("=").replace("_", " "),
@@ -148,7 +148,7 @@ class BatchAdmin(OwnedRecordAdmin):
 
 @admin.register(Verdict)
 class VerdictAdmin(OwnedRecordAdmin):
-    """What screeners and people decided."""
+    """Decisions of content checks and of people."""
 
     owner = "job__requester"
     list_display = ["created_at", "outcome_chip", "stage", "screener", "category_words", "job_link"]
@@ -177,7 +177,7 @@ class VerdictAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("where"))
     def part(self, obj: Verdict) -> str:
-        """Return which part of the request or the answer it is about."""
+        """Return the part of the request or the result that was checked."""
         return stored_messages.screened_part(obj.part) or EMPTY
 
     @admin.display(description=gettext_lazy("categories"))

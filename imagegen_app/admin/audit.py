@@ -1,4 +1,4 @@
-"""The audit log in the admin: read only, told as sentences."""
+"""The audit log in the admin: read-only, with events described as sentences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Subject(admin.SimpleListFilter):
-    """Narrow the log to what it is about: the tables that have pages of their own; reads no row."""
+    """Filter the log by kind of object; offers the registered models, without reading a row."""
 
     title = gettext_lazy("object")
     parameter_name = "object_type"
@@ -45,7 +45,7 @@ class Subject(admin.SimpleListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(RecordAdmin):
-    """Entries of the log."""
+    """Events of the audit log."""
 
     list_display = ["at", "description", "severity", "actor_text", "object_text", "type"]
     list_filter = ["severity", "actor_kind", Subject]
@@ -66,27 +66,27 @@ class AuditEventAdmin(RecordAdmin):
     ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Tell all rows of the page at once, instead of each by queries of its own."""
+        """Describe all events of the page at once, instead of with queries for each."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        for row, told in zip(rows, descriptions.describe_events(rows), strict=True):
-            row.told = told.sentence
+        for row, described in zip(rows, descriptions.describe_events(rows), strict=True):
+            row.sentence_text = described.sentence
         changelist.result_list = rows
         return changelist
 
     @admin.display(description=gettext_lazy("what happened"))
     def description(self, obj: Any) -> str:
-        """Return the event as a sentence, told beforehand with the others of its page."""
-        return str(obj.told)
+        """Return the event as a sentence, prepared by `get_changelist_instance`."""
+        return str(obj.sentence_text)
 
     @admin.display(description=gettext_lazy("actor"))
     def actor_text(self, obj: AuditEvent) -> str:
-        """Return who acted, by pseudonym."""
+        """Return the actor's pseudonym."""
         return event_labels.actor_label(obj.actor_kind, obj.actor_id)
 
     @admin.display(description=gettext_lazy("object"))
     def object_text(self, obj: AuditEvent) -> str:
-        """Return what it was about."""
+        """Return the name of the object that the event is about."""
         return event_labels.object_label(obj.object_type, obj.object_id) or EMPTY
 
     @admin.display(description=gettext_lazy("what happened"))
@@ -96,7 +96,7 @@ class AuditEventAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("object"))
     def object_link(self, obj: AuditEvent) -> SafeString | str:
-        """Return a link to what it was about."""
+        """Return a link to the object that the event is about."""
         try:
             address = reverse(f"admin:imagegen_{obj.object_type}_change", args=[obj.object_id])
         except NoReverseMatch:
@@ -116,9 +116,9 @@ class AuditEventAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("position in the sealed log"))
     def position(self, obj: AuditEvent) -> str:
-        """Return the entry's place."""
-        told = descriptions.describe_events([obj])[0]
-        return _("not sealed yet") if told.seq is None else str(told.seq)
+        """Return the event's position in the sealed log."""
+        seq = descriptions.describe_events([obj])[0].seq
+        return _("not sealed yet") if seq is None else str(seq)
 
 
 @admin.register(Checkpoint)

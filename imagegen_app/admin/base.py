@@ -1,7 +1,7 @@
-"""Give every table one base in the admin: writes go through use cases, refusals are shown as such.
+"""Base classes of our model admins: writes go through use cases, whose refusals are shown.
 
-Three leaks of the stock admin are closed here: look-ups by address (`?field__startswith=`) are an
-explicit list, choices of related rows are scoped, and nothing shows a row by its raw key.
+Three leaks of Django's admin are closed here: filters by URL (`?field__startswith=`) must be listed
+explicitly, choices of related rows are limited, and nothing shows a row by its raw key.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RecordAdmin(BaseAdmin):
         """Return the person who acts."""
         return access.actor_for(request.user)
 
-    # What may be done
+    # Permissions
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return self.is_writable and super().has_add_permission(request, *args)
@@ -73,20 +73,20 @@ class RecordAdmin(BaseAdmin):
         return self.is_deletable and super().has_delete_permission(request, obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Drop Django's own bulk delete: it would go past the use cases."""
+        """Remove Django's bulk delete, which would bypass the use cases."""
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow only look-ups that were named; any other could be used to guess values."""
+        """Allow only listed filters; with any other one could guess values of hidden fields."""
         named = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
         allowed = {*self.allowed_lookups, *(str(n) for n in named if isinstance(n, str))}
         base = lookup.removesuffix("__exact").removesuffix("__id").removesuffix("__isnull")
         return base in allowed or lookup in allowed
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show a table that nobody writes without a single input."""
+        """Make all fields of a read-only table read-only."""
         if self.is_writable:
             return super().get_readonly_fields(request, obj)
         return flatten_fieldsets(self.get_fieldsets(request, obj))
@@ -94,7 +94,7 @@ class RecordAdmin(BaseAdmin):
     # Writing
 
     def save_model(self, request: HttpRequest, obj: Any, form: Form, change: bool) -> None:
-        """Hand the row to its use case; a refusal goes back to the form's page."""
+        """Store the row through its use case; a refusal is shown on the form's page."""
         self.write(request, obj, change=change)
 
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
@@ -132,14 +132,14 @@ class RecordAdmin(BaseAdmin):
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Answer as for a page: a pop-up's answer would show any row by its key."""
+        """Respond as to a full page: the response to a pop-up could show any row by its key."""
         plain: Any = request.POST.copy()
         plain.pop(IS_POPUP_VAR, None)
         request.POST = plain
         answer: HttpResponse = super().response_add(request, obj, post_url_continue)
         return answer
 
-    # Acting on several
+    # Actions on several rows
 
     def apply_to_each(
         self,
@@ -149,7 +149,7 @@ class RecordAdmin(BaseAdmin):
         *,
         done: Callable[[int], str],
     ) -> None:
-        """Do something to each row, and say how often it went well and why not."""
+        """Call `act` for each row; show how many succeeded and why the others were refused."""
         actor = self.actor(request)
         count = 0
         refusals: dict[str, int] = {}
@@ -157,19 +157,19 @@ class RecordAdmin(BaseAdmin):
             try:
                 act(actor, row)
             except ActionRefused as refusal:
-                why = f"{refusal.reason} {refusal.remedy}".strip()
-                refusals[why] = refusals.get(why, 0) + 1
+                reason = f"{refusal.reason} {refusal.remedy}".strip()
+                refusals[reason] = refusals.get(reason, 0) + 1
             else:
                 count += 1
         if count:
             messages.success(request, done(count))
-        for why, number in refusals.items():
+        for reason, number in refusals.items():
             text = ngettext(
                 "%(number)s record was not changed: %(why)s",
                 "%(number)s records were not changed: %(why)s",
                 number,
             )
-            messages.warning(request, text % {"number": number, "why": why})
+            messages.warning(request, text % {"number": number, "why": reason})
 
 
 def link(address: str, text: object) -> SafeString:
@@ -178,7 +178,7 @@ def link(address: str, text: object) -> SafeString:
 
 
 def definition_list(rows: Iterable[tuple[object, object]]) -> SafeString:
-    """Return a definition list of what is not empty."""
+    """Return a definition list of the rows whose value is not empty."""
     shown = [(k, v) for k, v in rows if v not in ("", None)]
     if not shown:
         return SafeString(EMPTY)
@@ -187,10 +187,10 @@ def definition_list(rows: Iterable[tuple[object, object]]) -> SafeString:
 
 
 def join_words(values: Iterable[object]) -> str:
-    """Return several words as one text."""
+    """Return codes as one text, separated by commas."""
     return ", ".join(str(v).replace("_", " ") for v in values) or EMPTY
 
 
 def amount(value: Any, currency: str) -> str:
-    """Return money for people."""
+    """Return an amount with its currency in the reader's notation, or a dash for None."""
     return EMPTY if value is None else f"{format_amount(value)} {currency}"

@@ -62,7 +62,7 @@ class ProviderForm(AnyModelForm):
 
     class Meta:
         model = Provider
-        # Django 5.2 warns that the scheme it assumes will change; say it.
+        # Django 5.2 warns that its default scheme will change; set it explicitly.
         field_classes: ClassVar[dict[str, Any]] = {"base_url": SecureURLField}
         fields = [
             "name",
@@ -86,7 +86,7 @@ class ProviderForm(AnyModelForm):
 
 
 class ModelForm(AnyModelForm):
-    """Write the price list as rows instead of as text."""
+    """Edit the price list in rows of fields instead of as JSON."""
 
     currency = forms.CharField(label=gettext_lazy("Currency"), max_length=3, initial="USD")
 
@@ -133,9 +133,9 @@ class ModelForm(AnyModelForm):
                 initial=row.get("max_pixels") or None,
             )
         rates = price.get("per_million_tokens", {})
-        for name, words_ in _TOKENS:
+        for name, rate_label in _TOKENS:
             self.fields[f"tokens_{name}"] = forms.DecimalField(
-                label=words_, required=False, min_value=Decimal(0), initial=rates.get(name)
+                label=rate_label, required=False, min_value=Decimal(0), initial=rates.get(name)
             )
 
     def clean(self) -> dict[str, Any] | None:
@@ -167,7 +167,7 @@ class ModelForm(AnyModelForm):
 
 
 class GrantForm(AnyModelForm):
-    """Tick the operations."""
+    """Choose the allowed operations with checkboxes."""
 
     operations = forms.MultipleChoiceField(
         label=gettext_lazy("operations"),
@@ -190,7 +190,7 @@ class GrantForm(AnyModelForm):
 
 
 class CatalogAdmin(RecordAdmin):
-    """A table of the catalogue: written through `catalog.save`."""
+    """Base of tables that are written through `catalog.save`."""
 
     is_writable = True
 
@@ -233,7 +233,7 @@ class ProviderAdmin(CatalogAdmin):
 
     @admin.display(description=gettext_lazy("status"))
     def condition(self, obj: Provider) -> str:
-        """Return whether calls go through, are paused, or wait for a quiet time to end."""
+        """Return whether calls are made, paused, or wait for a cooldown to end."""
         return provider_status.provider_status(obj)
 
 
@@ -258,7 +258,7 @@ class ImageModelAdmin(CatalogAdmin):
     actions = ["promote", "deprecate", "retire"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Put the three cells of a price row beside each other."""
+        """Put the three fields of a price row on one line."""
         main = [
             ("provider", "name", "slug"),
             ("provider_model_name", "version"),
@@ -286,7 +286,7 @@ class ImageModelAdmin(CatalogAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        # The price's cells are made by the form itself, so the model form must not look for them.
+        # The form defines the price fields itself; Django must not look for them on the model.
         return super().get_form(
             request, obj, change=change, **{**kwargs, "fields": ModelForm.Meta.fields}
         )

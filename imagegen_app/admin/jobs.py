@@ -1,18 +1,15 @@
-"""Jobs in the admin, and the pages that hang below them."""
+"""Jobs in the admin, and all pages whose URLs are below theirs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
-from django.http import HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import path, reverse
+from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
 
 from imagegen_app.admin.base import (
     EMPTY,
@@ -25,6 +22,7 @@ from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
 from imagegen_app.admin.pages.attach import AttachPage
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
+from imagegen_app.admin.pages.resolution import ResolutionPages
 from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
 from imagegen_app.models import Asset, Job, LedgerEntry
@@ -35,11 +33,8 @@ from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library.summary import display_name
 from imagegen_app.services.monitoring import uncertain_jobs
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    import uuid
-
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
@@ -47,19 +42,20 @@ if TYPE_CHECKING:
 
     from imagegen_app.admin.pages.base import Pages
 
-#: The pages that hang below the jobs' own address.
+#: Pages that are no model's list or form; their URLs are below those of the jobs.
 PAGES: tuple[type[Pages], ...] = (
     StudioPages,
     BatchPages,
     ReviewPage,
     CompliancePages,
     AttachPage,
+    ResolutionPages,
 )
 
 
 @admin.register(Job)
 class JobAdmin(OwnedRecordAdmin):
-    """Requests, and where they stand."""
+    """Jobs with their state, cost, results and audit trail."""
 
     list_display = [
         "created_at",
@@ -100,31 +96,13 @@ class JobAdmin(OwnedRecordAdmin):
     ]
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [url for each in PAGES for url in each(self.admin_site).urls()]
-        settle = path(
-            "<uuid:pk>/settle/",
-            self.admin_site.admin_view(require_POST(self.resolve)),
-            name="imagegen_job_settle",
-        )
-        # Under the job's own addresses, since a model admin's pages live there.
-        return [*pages, settle, *super().get_urls()]
-
-    def resolve(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """Settle one job of unknown outcome, by the button that was pressed on its page."""
-        job = get_object_or_404(self.get_queryset(request), pk=pk)
-        resolution = str(request.POST.get("resolution", ""))
-        try:
-            job_actions.resolve(actor=self.actor(request), job=job, resolution=resolution)
-        except ActionRefused as refusal:
-            messages.error(request, str(refusal))
-        else:
-            messages.success(request, _("The job was resolved."))
-        return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))
+        pages = [url for cls in PAGES for url in cls(self.admin_site).urls()]
+        return [*pages, *super().get_urls()]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Put what is known of an unknown outcome at the top of the page."""
+        """Add what is known of an uncertain job to the context; the template shows it first."""
         job = kwargs.get("obj")
         if job is not None:
             context["uncertain"] = uncertain_jobs.describe_uncertain_job(self.actor(request), job)
@@ -137,12 +115,12 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("images"))
     def images(self, obj: Job) -> int:
-        """Return how many images were asked for."""
+        """Return how many images were requested."""
         return int(obj.count)
 
     @admin.display(description=gettext_lazy("cost"))
     def cost(self, obj: Job) -> str:
-        """Return what it cost, or is estimated to."""
+        """Return the actual cost, or the estimate while there is none."""
         if obj.actual_cost is None:
             return _("about %(cost)s") % {"cost": amount(obj.estimated_cost, obj.currency)}
         return amount(obj.actual_cost, obj.currency)
@@ -150,15 +128,15 @@ class JobAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("what happened"))
     def error_details(self, obj: Job) -> str:
         """Return the error and its remedy."""
-        said = (
+        parts = (
             stored_messages.translate_stored(obj.error_message),
             stored_messages.translate_stored(obj.error_remedy),
         )
-        return " ".join(said).strip() or EMPTY
+        return " ".join(parts).strip() or EMPTY
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:
-        """Return what was asked for."""
+        """Return the settings of the request."""
         return definition_list(
             [
                 (_("Operation"), obj.get_operation_display()),
@@ -181,7 +159,7 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("prompt"))
     def prompt_text(self, obj: Any) -> SafeString | str:
-        """Return the prompt, to who may read it."""
+        """Return the prompt if the reader may see it; reading it is recorded."""
         if obj.prompt_erased_at is not None:
             return _("erased on %(day)s") % {"day": obj.prompt_erased_at.date().isoformat()}
         prompt = prompt_access.read_prompt(obj.reader, obj)
@@ -202,14 +180,15 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("money"))
     def money_facts(self, obj: Any) -> SafeString | str:
-        """Return the cost and its ledger, to who may see it."""
+        """Return the cost and the ledger entries if the reader may see them."""
         if (
             not access.has_permission(obj.reader, "view_costs")
             and obj.requester_id != obj.reader.user.pk
         ):
             return _("You do not have permission to see costs.")
         entries = [
-            (_booked(e), amount(e.amount, obj.currency)) for e in obj.ledger.order_by("pk")[:50]
+            (_entry_label(e), amount(e.amount, obj.currency))
+            for e in obj.ledger.order_by("pk")[:50]
         ]
         return definition_list(
             [
@@ -232,7 +211,7 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("follow-up passes"))
     def pass_links(self, obj: Job) -> SafeString | str:
-        """Return the whole chain as a list of its jobs, in their order."""
+        """Return all jobs of the chain (first job and follow-up passes) in order."""
         if obj.root_id is None and obj.chain_length == 1:
             return EMPTY
         return format_html(
@@ -243,22 +222,22 @@ class JobAdmin(OwnedRecordAdmin):
                 (
                     (
                         ""
-                        if one.image_number is None
-                        else _("Image %(number)s:") % {"number": one.image_number + 1},
-                        reverse("admin:imagegen_job_change", args=[one.pk]),
-                        mark_safe(' aria-current="page"') if one.pk == obj.pk else "",
-                        one.get_operation_display(),
-                        one.image_model.name,
-                        state_badge(one.state, one.get_state_display()),
+                        if step.image_number is None
+                        else _("Image %(number)s:") % {"number": step.image_number + 1},
+                        reverse("admin:imagegen_job_change", args=[step.pk]),
+                        mark_safe(' aria-current="page"') if step.pk == obj.pk else "",
+                        step.get_operation_display(),
+                        step.image_model.name,
+                        state_badge(step.state, step.get_state_display()),
                     )
-                    for one in pass_chain.all_jobs(obj)
+                    for step in pass_chain.all_jobs(obj)
                 ),
             ),
         )
 
     @admin.display(description=gettext_lazy("attempts"))
     def attempt_links(self, obj: Job) -> SafeString | str:
-        """Return links to the calls."""
+        """Return links to the attempts (calls to a provider)."""
         return _links("attempt", obj.attempts.order_by("number")) or EMPTY
 
     @admin.display(description=gettext_lazy("verdicts"))
@@ -283,17 +262,17 @@ class JobAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("belongs to"))
     def links(self, obj: Job) -> SafeString | str:
         """Return links to the batch, and to the job that this one repeats or was answered from."""
-        found = []
+        links = []
         if obj.batch_id:
-            found.append(link(reverse("admin:imagegen_batch_run", args=[obj.batch_id]), _("Batch")))
+            links.append(link(reverse("admin:imagegen_batch_run", args=[obj.batch_id]), _("Batch")))
         for other, text in (
             (obj.replaces_id, _("Re-run of")),
             (obj.cached_from_id, _("Reused from")),
             (obj.follows_id, _("Processes the image of")),
         ):
             if other:
-                found.append(link(reverse("admin:imagegen_job_change", args=[other]), text))
-        return format_html_join(" · ", "{}", ((f,) for f in found)) or EMPTY
+                links.append(link(reverse("admin:imagegen_job_change", args=[other]), text))
+        return format_html_join(" · ", "{}", ((one,) for one in links)) or EMPTY
 
     @admin.display(description=gettext_lazy("audit trail"))
     def audit_trail(self, obj: Job) -> SafeString:
@@ -301,7 +280,7 @@ class JobAdmin(OwnedRecordAdmin):
         return timeline(obj)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Return whether the person may cancel at all; whose jobs is decided for each."""
+        """Return whether the person may cancel any jobs; each job is then checked by itself."""
         return bool(
             request.user.has_perm("imagegen.request_job")
             or request.user.has_perm("imagegen.cancel_any_job")
@@ -312,7 +291,7 @@ class JobAdmin(OwnedRecordAdmin):
         return bool(request.user.has_perm("imagegen.request_job"))
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
-        """Return whether the person may settle unknown outcomes."""
+        """Return whether the person may resolve uncertain jobs."""
         return bool(request.user.has_perm("imagegen.resolve_job"))
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
@@ -373,7 +352,7 @@ class JobAdmin(OwnedRecordAdmin):
         )
 
 
-def _booked(entry: LedgerEntry) -> str:
+def _entry_label(entry: LedgerEntry) -> str:
     kind = entry.get_kind_display()
     if entry.purpose == "images":
         return str(kind)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class BudgetForm(AnyModelForm):
-    """Ask for the one thing that the scope needs."""
+    """Require the one related object that the scope needs, and no other."""
 
     class Meta:
         model = Budget
@@ -65,7 +65,7 @@ class BudgetAdmin(CatalogAdmin):
 
     @admin.display(description=gettext_lazy("applies to"))
     def who(self, obj: Budget) -> str:
-        """Return whom it is for."""
+        """Return the group, user or provider that it applies to."""
         return str(obj.group or obj.user or obj.provider or EMPTY)
 
     @admin.display(description=gettext_lazy("limit"), ordering="limit")
@@ -75,14 +75,14 @@ class BudgetAdmin(CatalogAdmin):
 
     @admin.display(description=gettext_lazy("remaining in the last period"))
     def remaining(self, obj: Budget) -> str:
-        """Return what is left of the period that was used last."""
+        """Return the amount remaining in the latest period."""
         last = max(obj.periods.all(), key=lambda p: p.starts_on, default=None)
         return amount(obj.limit if last is None else last.remaining, obj.currency)
 
 
 @admin.register(BudgetPeriod)
 class BudgetPeriodAdmin(RecordAdmin):
-    """Counters of budgets."""
+    """Amounts reserved and spent per budget and period."""
 
     list_display = ["budget", "starts_on", "limit", "reserved", "spent", "overage"]
     list_filter = ["budget"]
@@ -93,7 +93,7 @@ class BudgetPeriodAdmin(RecordAdmin):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(RecordAdmin):
-    """What was booked."""
+    """Entries of the ledger."""
 
     list_display = ["created_at", "kind", "purpose", "amount_text", "period", "job_link"]
     list_filter = ["kind", "purpose", "period__budget"]

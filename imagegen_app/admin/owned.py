@@ -1,4 +1,4 @@
-"""Give tables of people's work one base: everybody sees their own rows; and show states and stories."""
+"""Base of tables in which people see their own rows; how states and audit trails are shown."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "u
 
 
 def state_badge(value: str, text: object) -> SafeString:
-    """Return a state as a chip; its words say the same as its colour."""
+    """Return a state as a coloured chip; its text says the same as its colour."""
     kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
     return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
 
 
 def timeline(job: Job) -> SafeString:
-    """Return a job's story as a list of sentences, each with its place in the sealed log."""
+    """Return a job's audit trail as sentences, each with its position in the sealed log."""
     return format_html(
         '<ol class="imagegen-story">{}</ol>',
         format_html_join(
@@ -37,14 +37,14 @@ def timeline(job: Job) -> SafeString:
             '<li><bdi>{}</bdi> · <bdi>{}</bdi> <a href="{}">{}</a></li>',
             (
                 (
-                    told.at.strftime("%Y-%m-%d %H:%M:%S"),
-                    told.sentence,
-                    reverse("admin:imagegen_auditevent_change", args=[told.event.pk]),
-                    _("entry %(place)s") % {"place": told.seq}
-                    if told.seq is not None
+                    event.at.strftime("%Y-%m-%d %H:%M:%S"),
+                    event.sentence,
+                    reverse("admin:imagegen_auditevent_change", args=[event.event.pk]),
+                    _("entry %(place)s") % {"place": event.seq}
+                    if event.seq is not None
                     else _("not sealed yet"),
                 )
-                for told in descriptions.describe_job_history(job)
+                for event in descriptions.describe_job_history(job)
             ),
         ),
     )
@@ -57,7 +57,7 @@ class OwnedRecordAdmin(RecordAdmin):
     owner = "requester"
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let requesters in; which rows they see is decided by `get_queryset`."""
+        """Allow requesters too; `get_queryset` limits which rows they see."""
         if super().has_view_permission(request, obj):
             return True
         if not request.user.has_perm("imagegen.request_job"):
@@ -78,11 +78,11 @@ class OwnedRecordAdmin(RecordAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            # The page's parts ask for it; a model admin serves many requests, a row only this one.
-            found.reader = self.actor(request)
-        return found
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            # Display methods need the reader but get no request; a model admin serves many requests.
+            row.reader = self.actor(request)
+        return row
 
     def _owner(self, obj: Any) -> Any:
         for step in self.owner.split("__"):

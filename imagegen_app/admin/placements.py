@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @admin.register(Rendition)
 class RenditionAdmin(OwnedRecordAdmin):
-    """Derived files."""
+    """Renditions: files derived from an asset in a size and format."""
 
     owner = "asset__job__requester"
     list_display = ["asset", "format", "width", "height", "byte_size", "created_at"]
@@ -35,7 +35,7 @@ class RenditionAdmin(OwnedRecordAdmin):
 
 @admin.register(Placement)
 class PlacementAdmin(OwnedRecordAdmin):
-    """Where images stand."""
+    """Where images are used."""
 
     owner = "asset__job__requester"
     list_display = ["placed_at", "object_label", "field", "asset", "placed_by", "removed_at"]

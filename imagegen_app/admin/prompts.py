@@ -70,7 +70,7 @@ class PromptTemplateAdmin(RecordAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        # The other fields are made by the form itself, so the model form must not look for them.
+        # The form defines the other fields itself; Django must not look for them on the model.
         return super().get_form(
             request, obj, change=change, **{**kwargs, "fields": TemplateForm.Meta.fields}
         )
@@ -86,13 +86,13 @@ class PromptTemplateAdmin(RecordAdmin):
         return super().save_form(request, form, change)
 
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
-        """Rename the template and publish a version where its content changed; or create it."""
+        """Create the template, or rename it and publish a version if its content changed."""
         actor, draft = self.actor(request), request.imagegen_draft  # type: ignore[attr-defined]  # see save_form
         if not change:
-            made = templates.create(
+            created = templates.create(
                 actor=actor, name=obj.name, slug=obj.slug, purpose=obj.purpose, draft=draft
             )
-            obj.pk, obj.current = made.pk, made.current
+            obj.pk, obj.current = created.pk, created.current
             obj._state.adding = False  # noqa: SLF001 - the row is stored
             return
         stored = PromptTemplate.objects.select_related("current").get(pk=obj.pk)
@@ -163,7 +163,7 @@ class PromptTemplateAdmin(RecordAdmin):
 
 @admin.register(TemplateVersion)
 class TemplateVersionAdmin(RecordAdmin):
-    """Immutable states of templates."""
+    """Immutable versions of templates."""
 
     list_display = [
         "template",
@@ -240,7 +240,7 @@ class TemplateVersionAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: TemplateVersion) -> SafeString:
-        """Return what the version fixes."""
+        """Return the settings that the version fixes."""
         return definition_list(
             [
                 (_("Operation"), obj.get_operation_display()),
@@ -259,6 +259,6 @@ class TemplateVersionAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("jobs"))
     def job_link(self, obj: TemplateVersion) -> SafeString:
-        """Return a link to the jobs made from it."""
+        """Return a link to the jobs requested with this version."""
         address = f"{reverse('admin:imagegen_job_changelist')}?template_version={obj.pk}"
         return link(address, _("Jobs from this version"))

@@ -1,4 +1,4 @@
-"""The form of a prompt template: its content, with each variable as a row."""
+"""The form of a prompt template, with one row of fields per variable."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates
 from imagegen_app.services.policy.catalog import InvalidRecord
 
-#: Variables that the form offers; more can be written by code.
+#: Rows for variables; templates created by code may have more variables.
 VARIABLE_ROWS = 8
 #: The cells of a variable's row.
 CELLS = ("name", "kind", "label", "default", "choices", "required")
 
 
 class TemplateForm(AnyModelForm):
-    """Write a template; saving publishes a new version where its content changed."""
+    """Edit a template; saving publishes a new version if its content changed."""
 
     body = forms.CharField(
         label=gettext_lazy("Prompt"),
@@ -98,7 +98,7 @@ class TemplateForm(AnyModelForm):
             self.fields["size"].initial = f"{version.width}x{version.height}"
 
     def _offer_passes(self, version: TemplateVersion | None) -> None:
-        """Offer each pass that some model can do; what is stored stays on offer."""
+        """Offer the passes that some model supports, and those that are stored already."""
         stored = [str(one) for one in passes_from(version.passes)] if version else []
         offered = dict(pass_planning.available_passes())
         choices = [("", _("No follow-up pass")), *offered.items()]

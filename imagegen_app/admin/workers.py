@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @admin.register(Worker)
 class WorkerAdmin(RecordAdmin):
-    """Worker processes that showed themselves."""
+    """Worker processes and their heartbeats."""
 
     list_display = ["name", "engine", "started_at", "last_seen_at", "stopped_at"]
     ordering = ["-last_seen_at"]
@@ -31,7 +31,7 @@ class WorkerAdmin(RecordAdmin):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(RecordAdmin):
-    """Webhooks as they came in."""
+    """Webhook deliveries as they were received."""
 
     list_display = ["received_at", "provider", "outcome", "job_link", "delivery_id"]
     list_filter = ["outcome", "provider"]
@@ -61,5 +61,5 @@ class WebhookDeliveryAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("headers"))
     def header_facts(self, obj: WebhookDelivery) -> SafeString:
-        """Return the headers that were kept."""
+        """Return the stored headers."""
         return definition_list(obj.headers.items())

@@ -1,1 +1,1 @@
-"""Pieces of forms that several front ends use: widgets, fields and mixins for model admins."""
+"""Form parts that several front ends use: widgets, fields, and mixins for model admins."""

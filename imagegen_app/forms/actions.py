@@ -57,7 +57,7 @@ class GenerateImagesAction:
         except ActionRefused as refusal:
             messages.error(request, str(refusal))
             return None
-        # Sessions, not addresses, carry long selections.
+        # A long selection fits into the session, but not into a URL.
         name = f"imagegen-selection-{target.path}"
         request.session[name] = token
         query = urlencode({"target": target.path})

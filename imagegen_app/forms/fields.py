@@ -32,11 +32,11 @@ class AssetChoiceField(AnyModelChoice):
         return found.select_related("job__template_version__template").order_by("-created_at")
 
     def label_from_instance(self, obj: Any) -> str:
-        """Name an asset by what it is for, its state and its day."""
+        """Return the alternative text or title, the review state and the date."""
         return f"{obj.alt_text or obj} · {obj.get_review_state_display()} · {obj.created_at:%Y-%m-%d %H:%M}"
 
     def to_python(self, value: Any) -> Any:
-        """Return the asset of a key, or of nothing.
+        """Return the asset with this primary key, or None for an empty value.
 
         :raises ValidationError: if the person may not see it.
         """

@@ -1,4 +1,4 @@
-"""Give any model admin "Generate" beside its image fields."""
+"""Add a "Generate" button beside the image fields of any model admin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class GenerateImageMixin:
     """For a ModelAdmin or an inline: the fields are those in `IMAGEGEN["TARGETS"]`.
 
-    The host's form, `upload_to`, storage and change log stay as they are; after the save the
+    The model admin's form, `upload_to`, storage and change log stay as they are; after saving, the
     placement is recorded.
     """
 
@@ -50,17 +50,17 @@ class GenerateImageMixin:
         )
         field.validators = [*field.validators, require_usable]
         clean = field.clean
-        # Refused picks must not reach Pillow, whose error would hide the reason.
+        # A rejected image must not reach Pillow, whose error would hide the reason.
         field.clean = lambda data, initial=None: _clean(clean, data, initial)  # type: ignore[method-assign]  # one field of one form
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save as the host does, then record the placements."""
+        """Save as the model admin does, then record the placements."""
         super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
         record_placements(access.actor_for(request.user), form)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Save the inlines as the host does, then record their placements."""
+        """Save the inlines as the model admin does, then record their placements."""
         super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
         for inner in formset.forms:
             if inner.instance.pk is not None and hasattr(inner, "cleaned_data"):
@@ -68,7 +68,7 @@ class GenerateImageMixin:
 
 
 def require_usable(value: Any) -> None:
-    """Refuse a pick that may not be used.
+    """Reject a selected image that may not be used.
 
     :raises ValidationError: with the reason.
     """
@@ -77,7 +77,7 @@ def require_usable(value: Any) -> None:
 
 
 def record_placements(actor: Person, form: Any) -> None:
-    """Remember each generated upload of a saved form as placed."""
+    """Record a placement for each generated upload of a saved form."""
     for name, value in form.cleaned_data.items():
         file = getattr(value, "file", value)
         upload = value if isinstance(value, GeneratedUpload) else file

@@ -1,4 +1,4 @@
-"""Put "Generate" beside image fields and asset fields."""
+"""Widgets with a "Generate" button for image fields and asset fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class GeneratedUpload(SimpleUploadedFile):
-    """An approved asset on its way into a file field, as if it had been uploaded."""
+    """An approved asset as the value of a file field, as if it had been uploaded."""
 
     def __init__(self, asset: Asset) -> None:
         extension = asset.storage_key.rpartition(".")[2]
@@ -37,7 +37,7 @@ class GeneratedUpload(SimpleUploadedFile):
 
 
 class RejectedUpload(GeneratedUpload):
-    """Stands for a pick that may not be used; the form says why."""
+    """A selected image that may not be used; the form shows the reason."""
 
     def __init__(self, reason: str) -> None:
         SimpleUploadedFile.__init__(self, "refused", b"")
@@ -45,7 +45,7 @@ class RejectedUpload(GeneratedUpload):
 
 
 class Media:
-    """What every widget of ours needs on its page."""
+    """Styles and script of the widgets."""
 
     css = {
         "all": [
@@ -58,7 +58,7 @@ class Media:
 
 
 class GeneratedImageWidget(AdminFileWidget):
-    """Django's file field with the studio beside it; the pick travels as a signed token."""
+    """Django's file widget with a link to the studio; the selected image is sent as a signed token."""
 
     template_name = "imagegen_app/admin/widgets/image.html"
     Media = Media
@@ -76,7 +76,7 @@ class GeneratedImageWidget(AdminFileWidget):
         self.actor = actor
         self.target = target
         self.object_id = object_id
-        #: Template variable to a field of the same form.
+        #: Template variable to the name of a field of the same form.
         self.variables = dict(variables or {})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GeneratedImageWidget:
@@ -103,7 +103,7 @@ class GeneratedImageWidget(AdminFileWidget):
         return context
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        """Return the picked asset as an upload; a real upload goes before it."""
+        """Return the selected asset as an upload; a real upload takes precedence."""
         uploaded = super().value_from_datadict(data, files, name)
         token = str(data.get(token_name(name)) or "")
         if uploaded or not token:
@@ -124,7 +124,7 @@ class GeneratedImageWidget(AdminFileWidget):
 
 
 class AssetSelect(forms.Select):
-    """A choice of assets with the studio beside it."""
+    """A choice of assets with a link to the studio."""
 
     template_name = "imagegen_app/admin/widgets/asset.html"
     Media = Media
@@ -145,5 +145,5 @@ class AssetSelect(forms.Select):
 
 
 def token_name(name: str) -> str:
-    """Name the hidden field beside a file field."""
+    """Return the name of the hidden field that holds the signed token of a file field."""
     return f"{name}-generated"

@@ -1,7 +1,7 @@
-"""Answer requests for files, with headers that let them be images and nothing else.
+"""Serve files of assets, with headers that prevent any use but as images.
 
-Public files may be cached for five minutes and must then be asked for again: a hash never changes
-its bytes, but whether it may be shown can, and a withdrawn image has to vanish from caches soon.
+Public files may be cached for five minutes and must then be revalidated: the bytes of a URL never
+change, but an image may be withdrawn, and must then disappear from caches soon.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.services.library.delivery import Delivery
 
-#: Holds for refusals too.
+#: Sent with every response, also with 404.
 _ALWAYS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-site",
@@ -36,7 +36,7 @@ _ALWAYS = {
 
 
 class _Cookieless(HttpResponseBase):
-    """Carry no cookie, whatever the site's middleware adds: caches keep what has none."""
+    """A response without cookies, whatever the site's middleware sets: caches store only those."""
 
     def set_cookie(self, *_args: Any, **_kwargs: Any) -> None:
         """Set nothing."""
@@ -47,18 +47,18 @@ class _File(_Cookieless, FileResponse):
 
 
 class _Head(_Cookieless, HttpResponse):
-    """What is known of a file, without its bytes."""
+    """The headers of a file, without its bytes."""
 
 
 class _Unchanged(_Cookieless, HttpResponseNotModified):
-    """The visitor has the file."""
+    """The client's copy of the file is current."""
 
 
 class _Missing(_Cookieless, HttpResponseNotFound):
     """There is no such file for this visitor."""
 
 
-# The file's own policy says more than the frame option does.
+# The content security policy of the file is stricter than the frame option.
 @xframe_options_exempt
 @require_safe
 def public_file(request: HttpRequest, name: str) -> HttpResponseBase:
@@ -72,7 +72,7 @@ def public_file(request: HttpRequest, name: str) -> HttpResponseBase:
 @xframe_options_exempt
 @require_safe
 def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
-    """Send a file that a signed address names."""
+    """Send the file of a signed URL."""
     try:
         return _send(request, delivery.open_signed(token, name))
     except delivery.NoSuchFile:
@@ -81,7 +81,7 @@ def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase
 
 def _send(request: HttpRequest, found: Delivery) -> HttpResponseBase:
     response: HttpResponseBase
-    if _has_it(request, found):
+    if _is_current_in_client(request, found):
         response = _Unchanged()
     else:
         size = found.size()
@@ -99,16 +99,16 @@ def _send(request: HttpRequest, found: Delivery) -> HttpResponseBase:
     return response
 
 
-def _has_it(request: HttpRequest, found: Delivery) -> bool:
-    # Compared weakly, as RFC 9110 wants it here; middleware that compresses weakens the tag.
+def _is_current_in_client(request: HttpRequest, found: Delivery) -> bool:
+    # Weak comparison, as RFC 9110 requires here; middleware that compresses weakens the tag.
     held = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
     return bool(held & {found.etag, "*"})
 
 
 def _refuse(request: HttpRequest) -> HttpResponseBase:
-    """Answer shortly: nobody reads a page of the site in the place of an image."""
-    # Where the site's addresses carry languages, Django would answer a 404 by a redirect to the
-    # same address with a language before it; among our own addresses there are none.
+    """Return a short 404 response instead of the site's page: nobody sees it in place of an image."""
+    # On a site with languages in its URLs, Django would turn a 404 into a redirect to the same
+    # URL with a language prefix; our own URLs have none.
     request.urlconf = "imagegen_app.urls"
     response = _Missing("There is no such file.\n", content_type="text/plain; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"

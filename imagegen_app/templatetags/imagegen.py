@@ -48,7 +48,7 @@ def imagegen_picture(
 
 @register.simple_tag
 def imagegen_url(asset: Asset | None, width: int = 1280, format: str = "jpeg") -> str:  # noqa: A002 - the word of the tag
-    """Return a rendition's public address; nothing for an asset that is not approved."""
+    """Return a rendition's public URL, or an empty text for an asset that is not approved."""
     if not isinstance(asset, Asset):
         return ""
     return pictures.image_url(asset, width=int(width), format=format)
@@ -63,7 +63,7 @@ def imagegen_label(asset: Asset | None, css_class: str = "") -> dict[str, Any]:
 
 @register.simple_tag
 def imagegen_asset_for(target: Model | None, field: str) -> Asset | None:
-    """Return the asset that stands in an object's field, if it came from here."""
+    """Return the asset that is placed in an object's field, or None."""
     return None if target is None else pictures.placed_asset(target, field)
 
 
@@ -76,17 +76,17 @@ def imagegen_label_for(
     css_class: str = "",
     among: Iterable[Model] | None = None,
 ) -> dict[str, Any]:
-    """Show the label for an object's field, where its image came from here.
+    """Show the label for an object's field if its image is one of our assets.
 
-    In a list, give the list as `among`: all its labels then cost one query.
+    In a list, pass the list as `among`: all its labels then need one query.
     """
     if among is not None and target is not None:
         key = f"imagegen-placed-{id(among)}-{field}"
         if key not in context.render_context:
-            # The list is kept with its answer: while it lives, no other list gets its id.
+            # The list is stored with the result: while it exists, no other list can have its id.
             context.render_context[key] = (among, pictures.placed_assets(among, field))
         placed = context.render_context[key][1]
-        # An object that is not in the list is asked for by itself, and never left unlabelled.
+        # An object that is not in the list is looked up by itself, so that it never lacks its label.
         if str(target.pk) in placed:
             return imagegen_label(placed[str(target.pk)], css_class=css_class)
     return imagegen_label(imagegen_asset_for(target, field), css_class=css_class)

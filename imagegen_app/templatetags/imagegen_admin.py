@@ -22,7 +22,7 @@ register = template.Library()
 
 @register.inclusion_tag("imagegen_app/admin/_dashboard.html", takes_context=True)
 def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
-    """Show what waits for the person, their recent images, and whether a worker runs."""
+    """Show the person's pending work and recent images, and whether a worker runs."""
     request = context.get("request")
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_staff:
@@ -34,11 +34,11 @@ def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
 
 @register.simple_tag
 def imagegen_preview(asset: Asset, width: int = 320) -> str:
-    """Return the signed address of a preview, for people who may see the asset."""
+    """Return the signed URL of a preview, for people who may see the asset."""
     return delivery.preview_url(asset, width=width)
 
 
 @register.filter
 def imagegen_money(value: Decimal | None) -> str:
-    """Return an amount for people, with as many decimals as it needs."""
+    """Return an amount in the reader's notation, with as many decimals as it needs."""
     return "" if value is None else format_amount(value)

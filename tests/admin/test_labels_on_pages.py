@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 
-def test_the_log_is_narrowed_by_tables_that_people_know(
+def test_the_log_is_filtered_by_tables_that_have_pages(
     client: Client, people: dict[str, Any], rows: dict[str, Any]
 ) -> None:
     client.force_login(people["superuser"])
@@ -39,7 +39,7 @@ def test_forms_offer_labels_of_operations_and_kinds(client: Client, people: dict
     assert "Yes or no" in template
 
 
-def test_recent_images_tell_their_review_state(client: Client, people: dict[str, Any]) -> None:
+def test_recent_images_show_their_review_state(client: Client, people: dict[str, Any]) -> None:
     editor = people["Image editors"]
     make_asset(requester=editor, review_state="pending")
     client.force_login(editor)

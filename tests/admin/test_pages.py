@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,12 @@ def plain(client: Client, db: None) -> Client:
     return client
 
 
-def test_every_page_has_an_address_of_its_own() -> None:
+def test_every_page_has_its_own_url() -> None:
     assert len({route.name for route in ROUTES}) == len({route.path for route in ROUTES})
     assert len(ROUTES) >= 13
 
 
-def test_who_is_not_signed_in_is_asked_to(db: None, client: Client) -> None:
+def test_anonymous_visitors_are_redirected_to_the_login(db: None, client: Client) -> None:
     answers = {route.name: client.get(address(route)) for route in ROUTES}
 
     asked = {
@@ -49,7 +50,7 @@ def test_who_is_not_signed_in_is_asked_to(db: None, client: Client) -> None:
     assert asked == dict.fromkeys(answers, True)
 
 
-def test_a_page_says_no_or_is_not_there_for_who_may_nothing(plain: Client) -> None:
+def test_a_page_is_refused_or_not_found_without_any_permission(plain: Client) -> None:
     found = {route.name: plain.get(address(route)).status_code for route in ROUTES}
 
     assert found == {
@@ -62,7 +63,7 @@ def test_a_page_says_no_or_is_not_there_for_who_may_nothing(plain: Client) -> No
     }
 
 
-def test_a_page_refuses_in_words_and_says_whom_to_ask(plain: Client) -> None:
+def test_a_refusal_names_the_permission_and_whom_to_ask(plain: Client) -> None:
     answer: Any = plain.get(reverse("admin:imagegen_studio"))
     page = answer.content.decode()
 
@@ -86,7 +87,7 @@ def test_a_refusal_inside_a_frame_has_no_header_and_may_be_framed(
     assert answer["X-Frame-Options"] == "SAMEORIGIN"
 
 
-def test_other_pages_may_not_be_framed_whatever_the_address_says(
+def test_other_pages_may_not_be_framed_even_with_the_embed_parameter(
     client: Client, people: dict[str, Any], settings: Any
 ) -> None:
     settings.X_FRAME_OPTIONS = "DENY"
@@ -96,3 +97,17 @@ def test_other_pages_may_not_be_framed_whatever_the_address_says(
     assert answer.status_code == 200
     assert answer["X-Frame-Options"] == "DENY"
     assert 'id="header"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("url_name", "model"), [("imagegen_log", "auditevent"), ("imagegen_asset_attach", "asset")]
+)
+def test_the_sidebar_highlights_the_table_that_a_page_belongs_to(
+    client: Client, people: dict[str, Any], rows: dict[str, Any], url_name: str, model: str
+) -> None:
+    client.force_login(people["superuser"])
+    args = [rows["asset"].pk] if url_name == "imagegen_asset_attach" else []
+
+    page = client.get(reverse(f"admin:{url_name}", args=args)).content.decode()
+
+    assert re.findall(r'class="model-(\w+) current-model"', page) == [model]

@@ -79,7 +79,7 @@ def admin(client: Client, people: dict[str, Any]) -> Client:
     return client
 
 
-def test_the_index_and_the_studio_ask_little_for_an_editor(
+def test_the_index_and_the_studio_need_few_queries_for_an_editor(
     client: Client, busy: Any, people: dict[str, Any]
 ) -> None:
     client.force_login(people["Image editors"])
@@ -90,7 +90,7 @@ def test_the_index_and_the_studio_ask_little_for_an_editor(
         assert len(asked) <= MOST, "\n".join(q[:130] for q in asked)
 
 
-def test_a_list_asks_no_more_for_many_rows(admin: Client, busy: Any) -> None:
+def test_a_list_needs_no_more_queries_for_many_rows(admin: Client, busy: Any) -> None:
     found = {}
     for name in LISTS:
         asked = _count(admin, reverse(f"admin:imagegen_{name}_changelist"))
@@ -100,7 +100,7 @@ def test_a_list_asks_no_more_for_many_rows(admin: Client, busy: Any) -> None:
     assert found == {}, "\n\n".join(f"{a} {len(q)}\n" + "\n".join(q) for a, q in found.items())
 
 
-def test_the_pages_of_our_own_ask_little(admin: Client, busy: Any) -> None:
+def test_our_own_pages_need_few_queries(admin: Client, busy: Any) -> None:
     found = {}
     for address in (
         reverse("admin:index"),

@@ -47,7 +47,7 @@ TABLES = sorted(
 HISTORY = (WORK | LOG | MONEY | {"templateversion", "worker"}) - {"budget"}
 
 
-def test_every_table_of_ours_stands_in_the_table_of_roles() -> None:
+def test_every_model_admin_is_in_the_table_of_roles() -> None:
     assert set(TABLES) == CATALOG | WORK | MONEY | LOG | {"worker"}
 
 
@@ -84,7 +84,7 @@ def test_a_row_is_added_only_by_those_who_may(
 
 
 @pytest.mark.parametrize("role", LISTS)
-def test_other_peoples_rows_are_not_there_for_editors(
+def test_editors_do_not_see_other_peoples_rows(
     client: Client, people: dict[str, Any], rows: dict[str, Any], role: str
 ) -> None:
     client.force_login(people[role])
@@ -142,7 +142,9 @@ def test_a_page_of_a_row_opens_and_shows_no_raw_data(
     assert shown == []
 
 
-def test_addresses_cannot_be_used_to_guess_values(client: Client, people: dict[str, Any]) -> None:
+def test_filters_in_the_url_cannot_be_used_to_guess_values(
+    client: Client, people: dict[str, Any]
+) -> None:
     client.force_login(people["Image reviewers"])
     queries = (
         "prompt__startswith=a",
@@ -158,7 +160,7 @@ def test_addresses_cannot_be_used_to_guess_values(client: Client, people: dict[s
     assert {query for query, status in answers.items() if status not in {302, 400}} == set()
 
 
-def test_a_prompt_is_read_by_right_and_the_reading_is_recorded(
+def test_reading_a_prompt_needs_permission_and_is_recorded(
     client: Client, people: dict[str, Any]
 ) -> None:
     from imagegen_app.models import AuditEvent  # noqa: PLC0415 - this test only
@@ -279,7 +281,7 @@ def test_a_form_shows_every_field_that_it_would_write(people: dict[str, Any], rf
     assert {name: fields for name, fields in hidden.items() if fields} == {}
 
 
-def test_a_template_keeps_its_passes_and_refuses_those_that_cannot_be(
+def test_a_template_keeps_its_passes_and_refuses_impossible_ones(
     client: Client, people: dict[str, Any], rows: dict[str, Any]
 ) -> None:
     client.force_login(people["Template authors"])

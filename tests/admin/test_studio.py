@@ -13,7 +13,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, AuditEvent, Batch, Budget, ImageModel, Job, Placement
 from imagegen_app.services.policy import catalog
 from imagegen_app.services.worker import driver
-from imagegen_app.testing.factories import make_asset, make_user
+from imagegen_app.testing.factories import make_asset, make_job, make_user
 from project import seed
 from project.catalog.models import Product
 from project.demo import governance
@@ -62,7 +62,7 @@ def model_pk() -> int:
     return int(ImageModel.objects.get(slug="sandbox-1").pk)
 
 
-def test_the_promise_on_the_button_names_count_price_and_what_is_left(edda: Client) -> None:
+def test_the_button_shows_count_price_and_remaining_budget(edda: Client) -> None:
     html = edda.post(reverse("admin:imagegen_studio_quote"), recipe()).content.decode()
 
     assert "Generate 2 · about 0.04 USD" in html
@@ -70,7 +70,7 @@ def test_the_promise_on_the_button_names_count_price_and_what_is_left(edda: Clie
     assert '<mark title="product">mug</mark>' in html
 
 
-def test_a_price_below_a_cent_is_not_told_as_nothing(edda: Client) -> None:
+def test_a_price_below_a_cent_is_not_shown_as_zero(edda: Client) -> None:
     model = ImageModel.objects.get(slug="sandbox-1")
     model.price_list = {"currency": "USD", "per_image": [{"amount": "0.0035"}]}
     catalog.save(actor=System("test"), record=model)
@@ -80,7 +80,7 @@ def test_a_price_below_a_cent_is_not_told_as_nothing(edda: Client) -> None:
     assert "Generate 1 · about 0.0035 USD" in html
 
 
-def test_what_is_missing_is_said_in_a_sentence(edda: Client) -> None:
+def test_a_missing_value_is_reported_in_a_sentence(edda: Client) -> None:
     html = edda.post(reverse("admin:imagegen_studio_quote"), recipe(v_product="")).content.decode()
 
     assert "Product: a value is required" in html
@@ -125,7 +125,7 @@ def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) ->
     assert (asset.review_state, asset.alt_text) == ("approved", "A red mug")
 
 
-def test_a_pick_of_another_person_is_not_taken_over(edda: Client, client: Client) -> None:
+def test_an_image_selected_by_another_person_is_rejected(edda: Client, client: Client) -> None:
     from imagegen_app.services.library import chooser  # noqa: PLC0415 - this test only
     from imagegen_app.services.policy import access  # noqa: PLC0415
 
@@ -168,13 +168,13 @@ def test_an_image_that_waits_for_a_second_person_cannot_be_saved_yet(
 
 
 @pytest.mark.parametrize("name", ["job", "status", "cancel"])
-def test_other_peoples_requests_are_not_there(edda: Client, name: str) -> None:
+def test_other_peoples_jobs_are_not_found(edda: Client, name: str) -> None:
     job = make_asset().job
 
     assert edda.get(reverse(f"admin:imagegen_studio_{name}", args=[job.pk])).status_code == 404
 
 
-def test_a_poll_without_news_is_answered_by_304(edda: Client) -> None:
+def test_a_poll_without_changes_is_answered_with_304(edda: Client) -> None:
     edda.post(reverse(STUDIO), recipe(count="1"))
     driver.drive(seconds=10)
     address = reverse("admin:imagegen_studio_status", args=[Job.objects.get().pk])
@@ -184,7 +184,7 @@ def test_a_poll_without_news_is_answered_by_304(edda: Client) -> None:
     assert edda.get(address, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_without_the_permission_the_studio_says_what_is_missing(client: Client, shop: Any) -> None:
+def test_without_the_permission_the_studio_names_it(client: Client, shop: Any) -> None:
     client.force_login(make_user("plain", is_staff=True))
 
     response = client.get(reverse(STUDIO))
@@ -194,7 +194,7 @@ def test_without_the_permission_the_studio_says_what_is_missing(client: Client, 
     assert "Ask the image administrators" in response.content.decode()
 
 
-def test_the_studio_may_stand_in_a_frame_of_this_site_only(edda: Client) -> None:
+def test_only_this_site_may_embed_the_studio_in_a_frame(edda: Client) -> None:
     assert edda.get(reverse(STUDIO))["X-Frame-Options"] == "SAMEORIGIN"
 
 
@@ -241,7 +241,7 @@ def test_a_product_team_maps_previews_starts_approves_and_places(edda: Client) -
     assert Product.objects.exclude(image="").count() == 2
 
 
-def test_a_selection_of_one_person_is_of_no_use_to_another(edda: Client, client: Client) -> None:
+def test_a_selection_of_one_person_is_refused_for_another(edda: Client, client: Client) -> None:
     response = edda.get(reverse("admin:imagegen_batch_new") + "?target=catalog.Product.image")
 
     assert response.status_code == 400
@@ -267,21 +267,21 @@ def test_compliance_verifies_the_log_and_exports_one_images_evidence(
     assert AuditEvent.objects.filter(type="export.created", asset_id=asset.pk).count() == 1
 
 
-def test_an_editor_has_neither_the_log_nor_evidence(edda: Client) -> None:
+def test_an_editor_cannot_open_the_log_or_evidence(edda: Client) -> None:
     asset = make_asset()
 
     assert edda.get(reverse("admin:imagegen_log")).status_code == 404
     assert edda.post(reverse("admin:imagegen_asset_evidence", args=[asset.pk])).status_code == 404
 
 
-def test_the_dashboard_tells_what_waits_and_that_no_worker_runs(edda: Client) -> None:
+def test_the_dashboard_shows_pending_work_and_that_no_worker_runs(edda: Client) -> None:
     html = edda.get(reverse("admin:index")).content.decode()
 
     assert "Open the studio" in html
     assert "No worker is running" in html
 
 
-def test_a_plan_that_the_budget_does_not_hold_says_so_before_it_is_started(edda: Client) -> None:
+def test_a_batch_over_budget_is_reported_before_it_starts(edda: Client) -> None:
     for budget in Budget.objects.all():
         budget.limit = Decimal("0.05")
         catalog.save(actor=System("test"), record=budget)
@@ -308,3 +308,24 @@ def test_the_studio_names_the_amounts_of_a_refusal_with_their_currency(edda: Cli
 
     assert "It would cost 0.04 USD; 0.01 USD remain in the budget." in promise
     assert "Ask " in promise
+
+
+@pytest.mark.parametrize(
+    ("suggestion", "variables", "expected"),
+    [
+        ("A red mug.", {"product": "mug"}, "This text was suggested automatically"),
+        ("", {"product": "mug"}, "This suggestion comes from your prompt"),
+        ("", {}, "Describe the image for people who cannot see it.</p>"),
+    ],
+)
+def test_the_choose_page_says_where_the_suggested_text_comes_from(
+    client: Client, shop: Any, suggestion: str, variables: dict[str, str], expected: str
+) -> None:
+    owner = make_user("owner", groups=["Image editors"], is_staff=True)
+    job = make_job(requester=owner, variables=variables)
+    asset = make_asset(job=job, alt_text="", alt_suggestion=suggestion)
+    client.force_login(owner)
+
+    page = client.get(reverse("admin:imagegen_studio_choose", args=[asset.pk])).content.decode()
+
+    assert expected in page

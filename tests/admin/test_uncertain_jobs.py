@@ -57,7 +57,7 @@ def press(client: Client, job: Job, resolution: str) -> Any:
     )
 
 
-def test_the_page_says_what_is_known_and_what_is_at_stake(
+def test_the_page_shows_what_is_known_and_the_amount_at_risk(
     client: Client, lost: Job, decider: Any
 ) -> None:
     client.force_login(decider)
@@ -75,7 +75,9 @@ def test_the_page_says_what_is_known_and_what_is_at_stake(
         assert part in shown, part
 
 
-def test_who_may_not_decide_reads_it_and_has_no_buttons(client: Client, lost: Job) -> None:
+def test_without_permission_the_page_shows_the_facts_but_no_buttons(
+    client: Client, lost: Job
+) -> None:
     owner = lost.requester
     assert owner is not None
     owner.is_staff = True
@@ -100,7 +102,7 @@ def test_who_may_not_decide_reads_it_and_has_no_buttons(client: Client, lost: Jo
         ("never_accepted", "queued", "0"),
     ],
 )
-def test_each_button_settles_it(
+def test_each_button_resolves_the_job(
     client: Client, lost: Job, decider: Any, case: tuple[str, str, str]
 ) -> None:
     resolution, state, spent = case
@@ -118,7 +120,7 @@ def test_each_button_settles_it(
 
 
 @pytest.mark.parametrize("resolution", ["", "burn it", "CLOSE"])
-def test_what_is_no_decision_changes_nothing(
+def test_an_invalid_resolution_changes_nothing(
     client: Client, lost: Job, decider: Any, resolution: str
 ) -> None:
     client.force_login(decider)
@@ -130,7 +132,7 @@ def test_what_is_no_decision_changes_nothing(
     assert lost.state == "uncertain"
 
 
-def test_a_decision_comes_once(client: Client, lost: Job, decider: Any) -> None:
+def test_a_job_is_resolved_only_once(client: Client, lost: Job, decider: Any) -> None:
     client.force_login(decider)
     press(client, lost, "close")
 

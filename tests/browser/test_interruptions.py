@@ -99,7 +99,9 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(
     assert _jobs(demo, "cup of the forgetful") == 1
 
 
-def test_a_poll_after_the_session_ended_says_so(demo: Site, visit: Callable[..., Any]) -> None:
+def test_a_poll_after_the_session_ended_shows_a_notice(
+    demo: Site, visit: Callable[..., Any]
+) -> None:
     page = visit("editor")
     _studio(demo, page, "cup that is watched")
     page.route("**/status/**", lambda route: route.continue_())

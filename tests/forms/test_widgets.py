@@ -79,7 +79,7 @@ def test_somebody_who_may_not_place_images_picks_none(editor: Person) -> None:
     assert isinstance(picked(editor, token, by=visitor), RejectedUpload)
 
 
-def test_a_real_upload_goes_before_a_picked_asset(editor: Person) -> None:
+def test_a_real_upload_takes_precedence_over_a_selected_asset(editor: Person) -> None:
     asset = make_asset(requester=editor.user)
     token = chooser.make_token(actor=editor, asset=asset)
     file = SimpleUploadedFile("mine.png", make_image(), content_type="image/png")

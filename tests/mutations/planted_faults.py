@@ -68,7 +68,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "services/library/delivery.py",
         "sha256=sha256, asset__review_state=ReviewState.APPROVED.value",
         "sha256=sha256",
-        ("serving/test_public_files.py::test_no_file_of_an_unapproved_asset_is_there",),
+        ("serving/test_public_files.py::test_files_of_an_unapproved_asset_are_not_found",),
         "Images that nobody approved, or that were withdrawn, are served to everybody.",
     ),
     PlantedFault(
@@ -305,7 +305,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "admin/base.py",
         "return base in allowed or lookup in allowed",
         "return True",
-        ("admin/test_roles.py::test_addresses_cannot_be_used_to_guess_values",),
+        ("admin/test_roles.py::test_filters_in_the_url_cannot_be_used_to_guess_values",),
         "Other people's prompts are guessed letter by letter by the address of a list.",
     ),
     PlantedFault(

@@ -69,7 +69,7 @@ def test_the_media_type_comes_from_our_table(
     assert hashlib.sha256(answer.body).hexdigest() == rendition.sha256
 
 
-def test_the_headers_let_it_be_a_image_and_nothing_else(client: Client) -> None:
+def test_the_headers_prevent_any_use_but_as_an_image(client: Client) -> None:
     asset = make_asset()
 
     answer: Any = client.get(delivery.public_url(asset))
@@ -124,7 +124,7 @@ def test_a_file_costs_two_queries_at_most(
 
 
 @pytest.mark.parametrize("state", HIDDEN)
-def test_no_file_of_an_unapproved_asset_is_there(client: Client, state: ReviewState) -> None:
+def test_files_of_an_unapproved_asset_are_not_found(client: Client, state: ReviewState) -> None:
     asset = make_asset(review_state=state)
 
     for address in files_of(asset):
@@ -133,7 +133,7 @@ def test_no_file_of_an_unapproved_asset_is_there(client: Client, state: ReviewSt
 
 
 @pytest.mark.parametrize("state", HIDDEN)
-def test_a_known_hash_does_not_tell_of_an_unapproved_asset(
+def test_a_known_hash_does_not_reveal_an_unapproved_asset(
     client: Client, state: ReviewState
 ) -> None:
     asset = make_asset(review_state=state)
@@ -198,7 +198,7 @@ def test_another_tag_gets_the_whole_file(client: Client) -> None:
     assert answer.status_code == 200
 
 
-def test_head_tells_the_same_without_the_bytes(client: Client) -> None:
+def test_head_has_the_same_headers_without_the_bytes(client: Client) -> None:
     asset = make_asset()
     address = delivery.public_url(asset)
 
@@ -210,7 +210,7 @@ def test_head_tells_the_same_without_the_bytes(client: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
-def test_only_reading_is_answered(client: Client, method: str) -> None:
+def test_only_get_and_head_are_allowed(client: Client, method: str) -> None:
     asset = make_asset()
 
     assert getattr(client, method)(delivery.public_url(asset)).status_code == 405
@@ -242,13 +242,13 @@ def test_a_request_for_a_part_gets_the_whole(client: Client) -> None:
         f"{chr(0xFF10) * 64}.png",
     ],
 )
-def test_a_name_that_is_none_of_ours_is_not_there(client: Client, name: str) -> None:
+def test_an_invalid_name_is_not_found(client: Client, name: str) -> None:
     answer: Any = client.get(f"/imagegen/files/{name}", follow=True)
 
     assert answer.status_code == 404
 
 
-def test_a_file_is_not_there_under_another_extension(client: Client) -> None:
+def test_a_file_is_not_found_under_another_extension(client: Client) -> None:
     asset = make_asset()
 
     for extension in ("html", "svg", "jpg", "PNG"):
@@ -261,7 +261,7 @@ def test_a_capital_hash_is_another_name(client: Client) -> None:
     assert_nothing_is_there(client.get(f"/imagegen/files/{asset.sha256.upper()}.png"))
 
 
-def test_a_file_that_the_storage_lost_is_not_there(client: Client) -> None:
+def test_a_file_missing_from_the_storage_is_not_found(client: Client) -> None:
     asset = make_asset()
     storage.image_storage().delete(asset.storage_key)
 

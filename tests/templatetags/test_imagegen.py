@@ -71,7 +71,7 @@ def place(asset: Asset, product: Product) -> None:
     placement.record_placement(actor=ACTOR, asset=asset, target=product, field="image")
 
 
-def test_a_image_offers_modern_formats_by_width_and_a_fallback() -> None:
+def test_an_image_offers_modern_formats_by_width_and_a_fallback() -> None:
     asset = make_asset(widths=(32, 16))
 
     tags = Tags(render('{% imagegen_picture asset sizes="50vw" %}', asset=asset))
@@ -103,7 +103,7 @@ def test_an_asset_without_renditions_shows_its_master() -> None:
     assert "srcset" not in image
 
 
-def test_a_image_waits_to_be_scrolled_to_unless_it_is_wanted_at_once() -> None:
+def test_an_image_is_lazy_unless_loaded_immediately() -> None:
     asset = make_asset()
 
     (lazy,) = Tags(render("{% imagegen_picture asset %}", asset=asset)).named("img")
@@ -124,7 +124,7 @@ def test_a_image_waits_to_be_scrolled_to_unless_it_is_wanted_at_once() -> None:
         ({"alt_text": "", "is_decorative": True}, 'alt="Here it tells"', "Here it tells"),
     ],
 )
-def test_the_words_are_the_page_s_or_the_asset_s(
+def test_the_alternative_text_is_the_pages_or_the_assets(
     fields: dict[str, Any], given: str, shown: str
 ) -> None:
     asset = make_asset(**fields)
@@ -135,7 +135,7 @@ def test_the_words_are_the_page_s_or_the_asset_s(
 
 
 @pytest.mark.parametrize("state", HIDDEN)
-def test_what_is_not_approved_is_not_there(state: ReviewState) -> None:
+def test_an_unapproved_asset_is_not_shown(state: ReviewState) -> None:
     asset = make_asset(review_state=state)
 
     assert render("{% imagegen_picture asset %}", asset=asset) == ""
@@ -143,7 +143,7 @@ def test_what_is_not_approved_is_not_there(state: ReviewState) -> None:
 
 
 @pytest.mark.parametrize("state", HIDDEN)
-def test_a_placeholder_tells_nothing_of_what_it_stands_for(state: ReviewState) -> None:
+def test_a_placeholder_reveals_nothing_about_its_asset(state: ReviewState) -> None:
     asset = make_asset(review_state=state)
 
     html = render("{% imagegen_picture asset placeholder=True %}", asset=asset)
@@ -162,12 +162,12 @@ def test_a_withdrawn_asset_leaves_the_page() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, "", 3, "text"])
-def test_what_is_no_asset_shows_nothing(nothing: Any) -> None:
+def test_a_value_that_is_not_an_asset_shows_nothing(nothing: Any) -> None:
     for tag in ("imagegen_picture", "imagegen_url", "imagegen_label"):
         assert render(f"{{% {tag} asset %}}", asset=nothing) == ""
 
 
-def test_words_that_people_wrote_cannot_leave_their_place() -> None:
+def test_texts_that_people_wrote_are_escaped() -> None:
     asset = make_asset(alt_text=EVIL)
 
     html = render(
@@ -184,7 +184,7 @@ def test_words_that_people_wrote_cannot_leave_their_place() -> None:
     assert not [name for _tag, attrs in tags.found for name in attrs if name.startswith("on")]
 
 
-def test_a_image_costs_one_query_and_none_if_prefetched(django_assert_num_queries: Any) -> None:
+def test_an_image_needs_one_query_and_none_if_prefetched(django_assert_num_queries: Any) -> None:
     one = make_asset()
     make_asset()
 
@@ -209,7 +209,7 @@ def test_a_preview_is_signed_and_shows_what_is_not_approved() -> None:
     assert "/files/signed/" in (image["srcset"] or "")
 
 
-def test_an_address_is_that_of_the_rendition_that_fits() -> None:
+def test_a_url_is_that_of_the_fitting_rendition() -> None:
     asset = make_asset()
 
     url = render('{% imagegen_url asset width=20 format="webp" %}', asset=asset)
@@ -217,7 +217,7 @@ def test_an_address_is_that_of_the_rendition_that_fits() -> None:
     assert url == delivery.public_url(rendition(asset, "webp", 32))
 
 
-def test_an_address_without_a_fitting_format_is_the_master_s() -> None:
+def test_a_url_without_a_fitting_format_is_the_masters() -> None:
     asset = make_asset(formats=("webp",))
 
     assert render("{% imagegen_url asset %}", asset=asset) == delivery.public_url(asset)
@@ -266,7 +266,7 @@ def test_the_asset_behind_a_field_is_found() -> None:
     assert html == str(asset.pk)
 
 
-def test_a_field_that_holds_another_file_by_now_is_not_ours() -> None:
+def test_a_field_that_now_has_another_file_has_no_asset() -> None:
     asset, product = make_asset(), make_product()
     place(asset, product)
     product.image = "products/photo-by-a-person.jpg"
@@ -274,7 +274,7 @@ def test_a_field_that_holds_another_file_by_now_is_not_ours() -> None:
     assert render('{% imagegen_label_for product "image" %}', product=product) == ""
 
 
-def test_an_emptied_field_is_not_ours(django_assert_num_queries: Any) -> None:
+def test_a_cleared_field_has_no_asset(django_assert_num_queries: Any) -> None:
     asset, product = make_asset(), make_product()
     place(asset, product)
     product.image = ""
@@ -283,7 +283,7 @@ def test_an_emptied_field_is_not_ours(django_assert_num_queries: Any) -> None:
         assert render('{% imagegen_label_for product "image" %}', product=product) == ""
 
 
-def test_a_placement_taken_back_is_not_ours() -> None:
+def test_a_field_with_a_removed_placement_has_no_asset() -> None:
     asset, product = make_asset(), make_product()
     place(asset, product)
     placement.remove_all_from(actor=ACTOR, target=product)

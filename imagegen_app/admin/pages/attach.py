@@ -1,4 +1,4 @@
-"""Put one image onto an object of the site, chosen from what the person may change."""
+"""Place one image on an object of the site, chosen among those that the person may change."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Person
 
-#: Objects that one page offers; a search finds the others.
+#: Objects listed on one page; a search finds the others.
 OFFERED = 30
 
 
 class AttachPage(Pages):
-    """The page that puts an image onto an object, hung into an admin site."""
+    """The page that places an image on an object."""
+
+    sidebar_url_name = "admin:imagegen_asset_changelist"
 
     def routes(self) -> list[Route]:
         return [
@@ -47,7 +49,7 @@ class AttachPage(Pages):
         ]
 
     def attach(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Choose a field and an object, and put the image there."""
+        """Choose a field and an object, and place the image there."""
         asset = get_object_or_404(
             Asset.objects.select_related("job").prefetch_related("renditions"), pk=pk
         )
@@ -105,7 +107,7 @@ class AttachPage(Pages):
         return found
 
     def _objects(self, request: HttpRequest, target: content_fields.Target, term: str) -> Any:
-        """Return what the object's own admin shows this person, searched as it searches."""
+        """Return the objects that their model admin shows this person, with its search applied."""
         model_admin = self._admin(target)
         if model_admin is None:
             return target.model._default_manager.none()  # noqa: SLF001 - Django's documented API

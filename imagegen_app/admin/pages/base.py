@@ -1,4 +1,4 @@
-"""Give the pages of the admin that are no table one base: addresses, permission, rendering."""
+"""Base for admin pages that are not a model's list or form: URLs, permissions, rendering."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib.admin.sites import AdminSite, site
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.services.policy.access import ActionRefused
 
-    #: Takes the request, the person who acts, and what the address holds.
+    #: Takes the request, the person who acts, and the values captured from the URL.
     PageView = Callable[..., HttpResponse]
 
 _FRAME = "admin/base_site.html"
@@ -33,29 +33,32 @@ _EMBEDDED_FRAME = "imagegen_app/admin/embed.html"
 
 @dataclass(frozen=True)
 class Route:
-    """The address of one page: its path, its view, its name, and who may see it."""
+    """One URL: its path, its view, its name, and the permission that it requires."""
 
     path: str
     view: PageView
     name: str
-    #: Without it a page asks for what it needs by itself, because that depends on its object.
+    #: Empty: the view checks permissions by itself, because they depend on the object.
     permission: str = ""
-    #: Whether the page is not there (404) for who lacks the permission, instead of refused (403).
+    #: Answer 404 instead of 403 to people without the permission.
     is_hidden: bool = False
     is_post_only: bool = False
 
 
 class Pages(ABC):
-    """Several pages of one subject, hung into an admin site.
+    """Several pages of one subject, added to the URLs of an admin site.
 
-    A view is called with the request, the person who acts, and the values of its address.
+    A view is called with the request, the person who acts, and the values captured from the URL.
     """
 
-    #: The template that the pages of this subject extend; a refusal is shown in it, too.
+    #: The template that the pages of this subject extend, also when a request is refused.
     base_template: ClassVar[str] = "imagegen_app/admin/page.html"
     #: Whether Django's navigation is shown beside the pages.
     has_sidebar: ClassVar[bool] = True
-    #: Whether pages of the same site may show these in a frame, without the admin's header.
+    #: Name of the URL whose entry is highlighted in the navigation; Django goes by the path of the
+    #: request, which is below that of the jobs for all of these pages. Empty: none is highlighted.
+    sidebar_url_name: ClassVar[str] = ""
+    #: Whether pages of the same site may embed these in a frame, without the admin's header.
     is_embeddable: ClassVar[bool] = False
 
     def __init__(self, admin_site: AdminSite = site) -> None:
@@ -63,10 +66,10 @@ class Pages(ABC):
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:
-        """Return the addresses of the pages; each class lists its own."""
+        """Return the URLs of this class."""
 
     def urls(self) -> list[URLPattern]:
-        """Return the patterns for the admin site, which lets staff in alone and caches nothing."""
+        """Return the URL patterns, wrapped by the admin site: staff only, never cached."""
         return [
             path(route.path, self.site.admin_view(self._wrapped(route)), name=route.name)
             for route in self.routes()
@@ -89,12 +92,13 @@ class Pages(ABC):
         return xframe_options_sameorigin(wrapped) if self.is_embeddable else wrapped
 
     def shared_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what every page of this class shows; a class may add to it."""
+        """Return the context that all pages of this class share; subclasses may add to it."""
         embedded = self.is_embeddable and request.GET.get("embed") == "1"
         context: dict[str, Any] = {
             **self.site.each_context(request),
             "embedded": embedded,
             "frame": _EMBEDDED_FRAME if embedded else _FRAME,
+            "sidebar": {"path": reverse(self.sidebar_url_name) if self.sidebar_url_name else ""},
         }
         if not self.has_sidebar:
             context["is_nav_sidebar_enabled"] = False
@@ -108,12 +112,12 @@ class Pages(ABC):
         *,
         status: int = 200,
     ) -> HttpResponse:
-        """Answer with a whole page of the site; the context holds its title."""
+        """Render a whole page; the context must contain its title."""
         merged = {**self.shared_context(request), **context}
         return TemplateResponse(request, template, merged, status=status)
 
     def refused(self, request: HttpRequest, refusal: ActionRefused, *, status: int) -> HttpResponse:
-        """Answer with a page that says what was refused, why, and what helps."""
+        """Render a page with the refusal's message, reason and remedy."""
         context = {
             "title": refusal.message,
             "refusal": refusal,
@@ -124,7 +128,7 @@ class Pages(ABC):
     def fragment(
         self, request: HttpRequest, template: str, context: Mapping[str, Any], *, etag: str
     ) -> HttpResponse:
-        """Answer a poll with the part of a page that changes, or with 304 if it has not changed."""
+        """Answer a poll with the changing part of a page, or with 304 if the ETag still matches."""
         quoted = f'"{etag}"'
         if request.headers.get("If-None-Match") == quoted:
             return HttpResponseNotModified(headers={"ETag": quoted})

@@ -1,4 +1,4 @@
-"""Make images for many objects: map, preview, price, start, watch, approve in a grid."""
+"""Generate images for many objects: map variables, preview, see the price, start, watch."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from imagegen_app.models import TemplateVersion
     from imagegen_app.services.batches.selections import Selection
 
-#: Rows that are rendered for the preview; larger batches are priced by what these cost.
+#: Rows rendered for the preview; the price of larger batches is estimated from these.
 PLANNED_ROWS = 200
-#: Rows of the preview table; faulty ones come first.
+#: Rows of the preview table; those with errors come first.
 PREVIEW_ROWS = 12
 TILES = 60
 
 
 class BatchPages(Pages):
-    """The pages of batches, hung into an admin site."""
+    """The pages that plan and show batches."""
 
     base_template = "imagegen_app/admin/batch/base.html"
     has_sidebar = False
@@ -52,7 +52,7 @@ class BatchPages(Pages):
         ]
 
     def new(self, request: HttpRequest, actor: Person) -> HttpResponse:
-        """Map, preview and start a batch for a selection."""
+        """Map variables, preview and start a batch for the selected objects."""
         name = f"imagegen-selection-{request.GET.get('target', '')}"
         try:
             selection = selections.loads(actor=actor, token=str(request.session.get(name, "")))
@@ -134,7 +134,7 @@ class BatchPages(Pages):
         )
 
     def run(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Watch a batch, cancel what waits, request again what failed."""
+        """Show a batch's progress; cancel, pause, continue it, or request failed rows again."""
         batch = own_batch(actor, pk)
         if request.method == "POST":
             try:
@@ -207,7 +207,7 @@ def _subtitle(selection: Selection) -> str:
 
 
 def _pause_reason(batch: Batch) -> str:
-    """Say why a batch is paused and what helps."""
+    """Return why a batch is paused and what to do, or an empty text."""
     sentences = {
         "person": _(
             "Paused. Jobs that have started are finished; the rest wait until you continue."
@@ -229,7 +229,7 @@ def _pause_reason(batch: Batch) -> str:
 
 
 def own_batch(actor: Person, pk: uuid.UUID) -> Batch:
-    """Return a batch that the actor may see; others are not there for them."""
+    """Return a batch that the actor may see, else raise 404."""
     batch = get_object_or_404(
         Batch.objects.select_related("template_version__template").defer("rows"), pk=pk
     )

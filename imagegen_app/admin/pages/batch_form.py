@@ -1,4 +1,4 @@
-"""The form of a batch: which template, and what its variables are for each object."""
+"""The form of a batch: the template, and where the values of its variables come from."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from imagegen_app.services.batches.selections import Selection
 
 
-#: Larger batches are offered a pilot of so many rows.
+#: Batches of more rows than this start with a pilot by default.
 PILOT_FROM = 50
+#: Rows of the default pilot.
 PILOT = 3
 
 
 class BatchForm(forms.Form):
-    """Choose the template and what its variables are for each object."""
+    """Choose the template, the model, the limits, and a source for each variable."""
 
     template = forms.ModelChoiceField(
         queryset=PromptTemplate.objects.none(), to_field_name="slug", label=gettext_lazy("Template")
@@ -123,14 +124,14 @@ class BatchForm(forms.Form):
 
     @property
     def limit_fields(self) -> list[Any]:
-        """The fields that say when the batch waits for a person."""
+        """The fields that decide when the batch pauses for a person."""
         return [
             self[name]
             for name in ("pilot_rows", "spending_limit", "max_failure_percent", "max_blocked")
         ]
 
     def limits(self) -> lifecycle.BatchLimits:
-        """Return when the batch waits for a person, as a valid form says."""
+        """Return the limits at which the batch pauses; the form must be valid."""
         data = self.cleaned_data
         return lifecycle.BatchLimits(
             pilot=data.get("pilot_rows") or 0,

@@ -1,4 +1,4 @@
-"""Prove things: verify the log, and export the evidence of one image."""
+"""Verify the audit log, and export the evidence of one image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ CHECKPOINTS = 10
 
 
 class CompliancePages(Pages):
-    """The pages of the log and of evidence, hung into an admin site."""
+    """The page of the audit log, and the download of evidence."""
+
+    sidebar_url_name = "admin:imagegen_auditevent_changelist"
 
     def routes(self) -> list[Route]:
         return [

@@ -1,4 +1,4 @@
-"""Approve or reject a batch's images in a grid, and put them onto their objects."""
+"""Approve or reject a batch's images in a grid, and place them on their objects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ReviewPage(Pages):
-    """The review grid, hung into an admin site."""
+    """The review grid of a batch."""
 
     base_template = "imagegen_app/admin/batch/base.html"
     has_sidebar = False
@@ -36,16 +36,16 @@ class ReviewPage(Pages):
         return [Route("batches/<uuid:pk>/review/", self.review, "imagegen_batch_review")]
 
     def review(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Approve or reject in a grid, and put what was approved onto its objects."""
+        """Approve or reject images in a grid, and place approved ones on their objects."""
         batch = own_batch(actor, pk)
         if request.method == "POST":
             self._decide(request, actor, batch)
             return HttpResponseRedirect(f"{request.path}?{request.GET.urlencode()}")
         shown = request.GET.get("show", "pending")
-        found = _assets(batch)
+        assets = _assets(batch)
         if shown in {s.value for s in ReviewState}:
-            found = found.filter(review_state=shown)
-        page = Paginator(found, TILES).get_page(request.GET.get("page"))
+            assets = assets.filter(review_state=shown)
+        page = Paginator(assets, TILES).get_page(request.GET.get("page"))
         labels = lifecycle.row_labels(batch, [a.job.row_key for a in page.object_list])
         tiles = [
             {
@@ -100,9 +100,9 @@ class ReviewPage(Pages):
                 _("%(approved)s approved, %(rejected)s rejected.")
                 % {"approved": done["approve"], "rejected": done["reject"]},
             )
-        for why, number in refusals.items():
+        for reason, number in refusals.items():
             messages.warning(
-                request, _("%(number)s not changed: %(why)s") % {"number": number, "why": why}
+                request, _("%(number)s not changed: %(why)s") % {"number": number, "why": reason}
             )
         if "place" in request.POST:
             chosen = decided or list(_unplaced(batch))
@@ -141,6 +141,6 @@ def _assets(batch: Batch) -> Any:
 
 
 def _unplaced(batch: Batch) -> list[Asset]:
-    standing = Placement.objects.active().filter(asset=OuterRef("pk"))
+    placed = Placement.objects.active().filter(asset=OuterRef("pk"))
     approved = _assets(batch).filter(review_state=ReviewState.APPROVED.value)
-    return list(approved.exclude(Exists(standing)))
+    return list(approved.exclude(Exists(placed)))

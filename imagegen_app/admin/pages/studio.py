@@ -1,4 +1,4 @@
-"""The studio: an editor makes an image, watches it come, and takes one."""
+"""The studio: an editor requests images, watches the progress, and selects one."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import JobRequest
 
 RECENT = 24
-#: Kept from page to page: how the studio was opened, and for which field.
+#: Query parameters passed from page to page: how the studio was opened, and for which field.
 _CARRIED = ("embed", "field", "target", "object")
 
 
 class StudioPages(Pages):
-    """The studio's pages, hung into an admin site."""
+    """The pages of the studio."""
 
     base_template = "imagegen_app/admin/studio/base.html"
     has_sidebar = False
@@ -66,7 +66,7 @@ class StudioPages(Pages):
         """Choose a template, fill its variables, see the price, generate."""
         form = self._form(request, actor)
         wanted = request.method == "POST" and "generate" in request.POST
-        refusal_shown = _moved_on(request, form) if wanted else None
+        refusal_shown = _template_changed(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
                 job = creation.request_images(actor=actor, job_request=form.job_request(actor))
@@ -88,7 +88,7 @@ class StudioPages(Pages):
         return self.page(request, "imagegen_app/admin/studio/form.html", context, status=status)
 
     def quote(self, request: HttpRequest, actor: Person) -> HttpResponse:
-        """Answer with the price and the preview for what the form holds now."""
+        """Return the price and the prompt preview for the form's current values."""
         if request.method != "POST":
             raise Http404
         form = self._form(request, actor)
@@ -96,7 +96,7 @@ class StudioPages(Pages):
         return TemplateResponse(request, "imagegen_app/admin/studio/_quote.html", context)
 
     def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Watch a request, and take one of its images."""
+        """Show a job's progress, and its images to select from."""
         job = _own_job(actor, pk)
         context = {"title": _("Studio"), **self._status(request, actor, job)}
         return self.page(request, "imagegen_app/admin/studio/job.html", context)
@@ -110,7 +110,7 @@ class StudioPages(Pages):
         return self.fragment(request, "imagegen_app/admin/studio/_status.html", context, etag=etag)
 
     def cancel(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Ask for a request's end."""
+        """Cancel a job on POST, then return to its page."""
         job = _own_job(actor, pk)
         if request.method == "POST":
             try:
@@ -128,7 +128,7 @@ class StudioPages(Pages):
         return HttpResponseRedirect(f"{address}?{_carried(request)}")
 
     def choose(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Write or accept the alternative text of one image, and take it."""
+        """Write or accept the alternative text of one image, and select it."""
         asset = get_object_or_404(
             Asset.objects.select_related("job__template_version__template").prefetch_related(
                 "renditions"
@@ -144,6 +144,7 @@ class StudioPages(Pages):
             "asset": asset,
             "preview": delivery.preview_url(asset, width=960),
             "alt": asset.alt_text or _suggestion(asset),
+            "alt_source": _alt_source(asset),
             "waits": bool(review.refusal_reason(actor, asset, ReviewState.APPROVED))
             and asset.review_state == ReviewState.PENDING,
         }
@@ -190,7 +191,7 @@ class StudioPages(Pages):
         )
 
     def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
-        """Return the offer for what the form holds, or why it cannot be made yet."""
+        """Return the offer for the form's current values, or why there is none yet."""
         try:
             job_request = form.draft_job_request(actor)
             offer = creation.offer(actor=actor, job_request=job_request)
@@ -207,15 +208,15 @@ class StudioPages(Pages):
         }
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:
-        found = progress.job_progress(job)
+        job_progress = progress.job_progress(job)
         assets = (
             list(Asset.objects.results_of(job).prefetch_related("renditions"))
-            if found.is_final
+            if job_progress.is_final
             else []
         )
         return {
             "job": job,
-            "progress": found,
+            "progress": job_progress,
             "numbers": range(job.count),
             "carried": _carried(request),
             "again": _again(request, job),
@@ -236,8 +237,8 @@ class StudioPages(Pages):
         return [{"asset": a, "url": delivery.preview_url(a, width=320)} for a in assets]
 
 
-def _moved_on(request: HttpRequest, form: StudioForm) -> ActionRefused | None:
-    """Say so if the template was withdrawn or changed since the page was opened."""
+def _template_changed(request: HttpRequest, form: StudioForm) -> ActionRefused | None:
+    """Return a refusal if the template was withdrawn or changed since the page was opened."""
     shown = str(request.POST.get("shown_template", ""))
     if shown and form.version is None:
         return ActionRefused(
@@ -264,7 +265,7 @@ def _start(form: StudioForm) -> dict[str, Any] | None:
 
 
 def _own_job(actor: Person, pk: uuid.UUID) -> Job:
-    """Return a job of the actor's, or one that they may view; others are not there for them."""
+    """Return a job that the actor requested or may view, else raise 404."""
     job = get_object_or_404(
         Job.objects.select_related("image_model", "template_version__template", "cached_from"),
         pk=pk,
@@ -279,7 +280,7 @@ def _carried(request: HttpRequest) -> str:
 
 
 def _again(request: HttpRequest, job: Job) -> str:
-    """Return the address of the recipe that this request came from, filled in again."""
+    """Return the URL of the studio's form, filled in with this job's template and values."""
     values: dict[str, str] = {}
     if job.template_version is not None:
         values["template"] = job.template_version.template.slug
@@ -304,7 +305,7 @@ def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[
 
 
 def _spans(job_request: JobRequest) -> list[tuple[str, str]]:
-    """Cut the rendered prompt into (text, variable) so that a page can mark the variables."""
+    """Split the rendered prompt into (text, variable name or "") to mark the variables."""
     if job_request.rendered is None:
         return [(job_request.provider_request.prompt, "")]
     parts, at = [], 0
@@ -318,8 +319,17 @@ def _spans(job_request: JobRequest) -> list[tuple[str, str]]:
 
 
 def _suggestion(asset: Asset) -> str:
-    """Suggest an alternative text: the captioner's, or what the image was asked for."""
+    """Suggest an alternative text: the captioner's, or the first values of the variables."""
     if asset.alt_suggestion:
         return asset.alt_suggestion
     values = [str(v) for v in asset.job.variables.values() if v]
     return ", ".join(values[:3])
+
+
+def _alt_source(asset: Asset) -> str:
+    """Return where the text offered comes from: "captioner", "prompt", or "" for no suggestion."""
+    if asset.alt_text:
+        return ""
+    if asset.alt_suggestion:
+        return "captioner"
+    return "prompt" if _suggestion(asset) else ""

@@ -1,4 +1,4 @@
-"""The studio's form: a template's variables as fields, and the few things one may choose."""
+"""The studio's form: a template's variables as fields, and model, size and count."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SIZES = [
 ]
 COUNTS = [(str(n), str(n)) for n in (1, 2, 3, 4)]
 DEFAULT_COUNT = 4
-#: Images that an editor may start from at once.
+#: Maximum number of source images.
 MAX_STARTS = 4
 _MEGABYTE = 1024 * 1024
 
@@ -46,7 +46,7 @@ class _SeveralFiles(forms.ClearableFileInput):
 
 
 class SourceImagesField(forms.FileField):
-    """Several uploaded images; each is checked for its size before a byte of it is read."""
+    """Several uploaded images; the size of each is checked before it is read."""
 
     widget = _SeveralFiles
 
@@ -70,7 +70,7 @@ class SourceImagesField(forms.FileField):
 
 
 class StudioForm(forms.Form):
-    """What an editor fills in."""
+    """The form of a request in the studio, with or without a template."""
 
     template = forms.ModelChoiceField(
         queryset=PromptTemplate.objects.none(),
@@ -79,7 +79,7 @@ class StudioForm(forms.Form):
         label=gettext_lazy("Template"),
         empty_label=gettext_lazy("No template: free prompt"),
     )
-    #: One page shown: what is sent twice from it is one request.
+    #: Identifies one rendering of the page: submitting it twice creates one request.
     nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     #: An asset to start from.
     asset = forms.ModelChoiceField(
@@ -97,7 +97,7 @@ class StudioForm(forms.Form):
         asset: str = "",
     ) -> None:
         slug = version.template.slug if version else ""
-        #: Whether what was sent belongs to the template that is shown.
+        #: Whether the submitted data belongs to the template that is shown.
         self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
         super().__init__(
             data if self.is_for_this_template else None,
@@ -190,7 +190,7 @@ class StudioForm(forms.Form):
 
     @property
     def source_asset(self) -> Asset | None:
-        """The asset that is changed, if one was chosen."""
+        """The asset to edit, if one was chosen."""
         value = self["asset"].value()
         try:
             found: Asset | None = self._choice("asset").clean(value)
@@ -199,17 +199,17 @@ class StudioForm(forms.Form):
         return found
 
     def job_request(self, actor: Person) -> JobRequest:
-        """Return the job request of a valid form; sent twice from one page, it is one request.
+        """Return the job request of a valid form; a page submitted twice creates one request.
 
-        :raises InvalidJobRequest: if a part does not fit.
+        :raises InvalidJobRequest: if a value is not valid.
         """
         job_request = self._compose(actor, self.cleaned_data)
         return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
 
     def draft_job_request(self, actor: Person) -> JobRequest:
-        """Return the job request of what the form holds by now, be it unfinished.
+        """Return the job request for the current values of a form that may be unfinished.
 
-        :raises InvalidJobRequest: if a part is missing or does not fit.
+        :raises InvalidJobRequest: if a value is missing or not valid.
         """
         if self.is_bound:
             self.is_valid()
@@ -262,6 +262,6 @@ def _field(variable: Variable, value: str) -> forms.Field:
         )
     if variable.kind is VariableKind.NUMBER:
         return forms.DecimalField(min_value=variable.minimum, max_value=variable.maximum, **options)
-    # Words may run the other way than the page does.
+    # The text may be written in the other direction than the page.
     widget = forms.TextInput(attrs={"dir": "auto"})
     return forms.CharField(max_length=variable.max_chars, widget=widget, **options)

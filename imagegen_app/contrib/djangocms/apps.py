@@ -1,4 +1,4 @@
-"""Register the bridge with Django."""
+"""Register the django CMS plugin with Django."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ImagegenDjangocmsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Only where pages have versions can publishing be watched and refused.
+        # Publishing can be observed and refused only if pages are versioned.
         if apps.is_installed("djangocms_versioning"):
             from imagegen_app.contrib.djangocms import publish_checks  # noqa: PLC0415 - models must be ready
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @plugin_pool.register_plugin
 class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has no types
-    """An image made here, with its caption and its label."""
+    """A generated image with its caption and its AI label."""
 
     model = GeneratedImage
     name = _("Generated image")
     module = _("AI images")
     render_template = "imagegen_app/djangocms/generated_image.html"
     text_enabled = True
-    # What visitors may see can change at any moment, without the page.
+    # An image may be withdrawn at any time, without a change of the page.
     cache = False
     fieldsets = [
         (None, {"fields": ["asset", "alt_text", "is_decorative", "caption"]}),
@@ -48,13 +48,13 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
     def get_form(
         self, request: HttpRequest, obj: GeneratedImage | None = None, **kwargs: Any
     ) -> Any:
-        """Keep the image that stands there choosable, and the choice to those who may place."""
+        """Offer the current image too, and disable the choice for people who may not place images."""
         form = super().get_form(request, obj, **kwargs)
         field = form.base_fields.get("asset")
         if field is None:
             return form
         if obj is not None and obj.asset_id:
-            # Else saving another field of the form would quietly empty this one.
+            # Otherwise saving another field of the form would silently clear this one.
             field.queryset = field.queryset | Asset.objects.filter(pk=obj.asset_id)
         if not access.has_permission(access.actor_for(request.user), "place_asset"):
             field.disabled = True
@@ -64,7 +64,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         return form
 
     def render(self, context: Any, instance: GeneratedImage, placeholder: Any) -> Any:
-        """Show the image to visitors where it is approved, and to editors in any case."""
+        """Show an approved image to everybody, and any other image to editors alone."""
         context = super().render(context, instance, placeholder)
         request = context.get("request")
         toolbar = getattr(request, "toolbar", None)

@@ -1,4 +1,4 @@
-"""Store the plugin that shows an asset on a page."""
+"""The model of the plugin that shows an asset on a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagegen_app.models import Asset
 
 
 class GeneratedImage(CMSPlugin):  # type: ignore[misc]  # the CMS has no types
-    """An asset on a page; a copy of the page copies it with its asset."""
+    """An asset on a page; copying the page copies the plugin with a reference to the same asset."""
 
     asset = models.ForeignKey(
         Asset,
@@ -50,7 +50,7 @@ class GeneratedImage(CMSPlugin):  # type: ignore[misc]  # the CMS has no types
 
     @property
     def alt(self) -> str | None:
-        """The text for those who do not see it; None leaves it to the asset."""
+        """The alternative text; None: use that of the asset."""
         if self.is_decorative:
             return ""
         return self.alt_text or None

@@ -1,4 +1,4 @@
-"""Watch pages being published: refuse unapproved images, and keep the placements true."""
+"""Refuse to publish pages with unapproved images, and keep placements up to date."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DJANGOCMS_ACTOR = System("djangocms")
 
 
 def connect() -> None:
-    """Hang the gate into versioning; calling it again changes nothing."""
+    """Add the check to djangocms-versioning; calling it again changes nothing."""
     checks = Version.check_publish
     if _require_approved not in getattr(checks, "functions", checks):
         checks.append(_require_approved)
@@ -46,20 +46,20 @@ def images_on(content: Model) -> QuerySet[GeneratedImage]:
 
 
 def _require_approved(version: Any, _user: Any) -> None:
-    waiting = [
+    unapproved = [
         image
         for image in images_on(version.content)
         if image.asset is None or image.asset.review_state != ReviewState.APPROVED.value
     ]
-    if waiting:
+    if unapproved:
         raise ConditionFailed(
             _("The page cannot be published: %(number)s of its generated images are not approved.")
-            % {"number": len(waiting)}
+            % {"number": len(unapproved)}
         )
 
 
 def _before(*, operation: str, obj: Any, **_kwargs: Any) -> None:
-    # The admin asks the condition itself; code that publishes directly does not.
+    # The admin runs the check itself; code that publishes directly does not.
     if operation == OPERATION_PUBLISH:
         _require_approved(obj, None)
 
@@ -76,10 +76,10 @@ def _deleted(*, instance: Any, **_kwargs: Any) -> None:
 
 
 def _publisher(version: Any) -> Actor:
-    """Return who published a version: that need not be the one who wrote it."""
-    # Versioning writes this row before it tells of the operation, which itself names nobody.
-    step = StateTracking.objects.filter(version=version).select_related("user").last()
-    user = version.created_by if step is None else step.user
+    """Return who published a version, who may be another person than its author."""
+    # djangocms-versioning writes this row before it sends the signal, which names no user.
+    tracking = StateTracking.objects.filter(version=version).select_related("user").last()
+    user = version.created_by if tracking is None else tracking.user
     if user is None or not user.is_active:
         return DJANGOCMS_ACTOR
     person = access.actor_for(user)
@@ -87,7 +87,7 @@ def _publisher(version: Any) -> Actor:
 
 
 def _record(version: Any) -> None:
-    """Remember each image of a published page as placed there."""
+    """Record a placement for each image of a published page."""
     actor = _publisher(version)
     for image in images_on(version.content):
         if image.asset is None:

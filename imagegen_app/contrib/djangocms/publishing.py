@@ -1,4 +1,4 @@
-"""Put an asset on a page from code, as an editor would."""
+"""Place an asset on a page from code, as an editor does in the CMS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def place_on_page(
 ) -> GeneratedImage:
     """Add an asset to a page's placeholder, in a new draft where the page is published.
 
-    An image of ours that stands in the placeholder already is replaced.
+    A generated image that is already in the placeholder is replaced.
 
     :raises NotPermitted: if the actor may not place assets or change pages.
     :raises CannotPlace: if the page has no such placeholder.
@@ -51,11 +51,11 @@ def place_on_page(
             reason=_("The page has no placeholder named “%(slot)s”.") % {"slot": placeholder[:40]},
             remedy=_("Available: %(known)s.") % {"known": ", ".join(sorted(slots))},
         )
-    standing = GeneratedImage.objects.filter(placeholder=slots[placeholder]).first()
-    if standing is not None:
-        standing.asset, standing.alt_text, standing.caption = asset, alt_text, caption
-        standing.save()
-        plugin = standing
+    current = GeneratedImage.objects.filter(placeholder=slots[placeholder]).first()
+    if current is not None:
+        current.asset, current.alt_text, current.caption = asset, alt_text, caption
+        current.save()
+        plugin = current
     else:
         plugin = add_plugin(
             slots[placeholder],
@@ -68,12 +68,12 @@ def place_on_page(
         )
     if publish and version is not None:
         version.publish(actor.user)
-    placed: GeneratedImage = plugin
-    return placed
+    result: GeneratedImage = plugin
+    return result
 
 
 def _draft(content: Any, user: Any) -> tuple[Any, Any]:
-    """Return content that may be changed and its version, or None without versioning."""
+    """Return (editable content, its version); the version is None without djangocms-versioning."""
     if not apps.is_installed("djangocms_versioning"):
         return content, None
     from djangocms_versioning.constants import DRAFT, PUBLISHED  # noqa: PLC0415 - optional
@@ -83,8 +83,8 @@ def _draft(content: Any, user: Any) -> tuple[Any, Any]:
     if version.state == DRAFT:
         return content, version
     if version.state == PUBLISHED:
-        fresh = version.copy(user)
-        return fresh.content, fresh
+        draft = version.copy(user)
+        return draft.content, draft
     raise CannotPlace(
         _("The image was not placed."),
         reason=_("This version of the page can no longer be edited."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from django.utils.text import capfirst
@@ -12,6 +13,7 @@ from django.utils.translation import gettext
 from imagegen_app.core import events
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPersonalText
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.models.labels import choices
 from imagegen_app.services.audit import event_labels
 from imagegen_app.services.foundation import stored_messages
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imagegen_app.models import Job
+
+#: Facts whose values are amounts of money, stored as decimal text.
+_AMOUNT_FACTS = frozenset({"amount", "cost", "estimated_cost", "limit", "spending_limit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]
 def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
     labelled = _with_part_labels(event.type, body.get("data", {}))
+    if event.type == "budget.changed":
+        labelled |= {k: _amount_text(labelled[k]) for k in ("before", "after") if k in labelled}
     data: dict[str, str] = {k: _text(v, k) for k, v in labelled.items()}
     if event.type == "model.promoted":
         data |= {
@@ -132,4 +139,14 @@ def _text(value: Any, fact: str = "") -> str:
         return "; ".join(
             f"{stored_messages.fact_label(k)}: {_text(v, k)}" for k, v in value.items()
         )
-    return event_labels.value_label(fact, str(value))
+    return (
+        _amount_text(value) if fact in _AMOUNT_FACTS else event_labels.value_label(fact, str(value))
+    )
+
+
+def _amount_text(value: Any) -> str:
+    """Return an amount of money in the reader's notation; the stored body has a decimal point."""
+    try:
+        return format_amount(Decimal(str(value)))
+    except InvalidOperation:
+        return str(value)

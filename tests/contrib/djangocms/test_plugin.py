@@ -62,7 +62,7 @@ def test_a_visitor_gets_picture_label_and_caption(page: PageContent, editor: Any
         ({}, "A mug on a table"),
     ],
 )
-def test_the_plugin_s_words_stand_before_the_asset_s(
+def test_the_plugins_alternative_text_takes_precedence_over_the_assets(
     page: PageContent, editor: Any, fields: dict[str, Any], alt: str
 ) -> None:
     add_image(page, make_asset(), **fields)
@@ -71,7 +71,7 @@ def test_the_plugin_s_words_stand_before_the_asset_s(
     assert f'alt="{alt}" width="64"' in visit(page)
 
 
-def test_words_of_an_editor_are_escaped(page: PageContent, editor: Any) -> None:
+def test_texts_of_an_editor_are_escaped(page: PageContent, editor: Any) -> None:
     add_image(page, make_asset(), alt_text=EVIL, caption=EVIL)
     publish(page, editor)
 

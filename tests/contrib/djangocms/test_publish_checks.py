@@ -77,7 +77,7 @@ def test_an_empty_plugin_does_not_stop_a_page(page: PageContent, editor: Any) ->
     assert not Placement.objects.exists()
 
 
-def test_a_page_without_images_is_none_of_our_business(page: PageContent, editor: Any) -> None:
+def test_a_page_without_images_is_published(page: PageContent, editor: Any) -> None:
     publish(page, editor)
 
     assert version_of(page).state == PUBLISHED
@@ -92,7 +92,7 @@ def test_an_image_of_another_page_does_not_stop_this_one(page: PageContent, edit
     assert version_of(page).state == PUBLISHED
 
 
-def test_publishing_tells_where_an_image_stands(page: PageContent, editor: Any) -> None:
+def test_publishing_records_the_placement(page: PageContent, editor: Any) -> None:
     asset = make_asset()
     plugin = add_image(page, asset)
 
@@ -118,7 +118,7 @@ def test_who_may_not_place_is_not_named_as_placing(page: PageContent) -> None:
     assert AuditEvent.objects.get(type="placement.created").actor_id == "djangocms"
 
 
-def test_unpublishing_takes_the_placements_back(page: PageContent, editor: Any) -> None:
+def test_unpublishing_removes_the_placements(page: PageContent, editor: Any) -> None:
     add_image(page, make_asset())
     publish(page, editor)
 
@@ -130,7 +130,9 @@ def test_unpublishing_takes_the_placements_back(page: PageContent, editor: Any) 
     assert AuditEvent.objects.filter(type="placement.removed").count() == 1
 
 
-def test_a_new_version_takes_the_old_one_s_place(page: PageContent, editor: Any) -> None:
+def test_a_new_version_replaces_the_placements_of_the_old_one(
+    page: PageContent, editor: Any
+) -> None:
     asset = make_asset()
     add_image(page, asset)
     publish(page, editor)
@@ -143,7 +145,7 @@ def test_a_new_version_takes_the_old_one_s_place(page: PageContent, editor: Any)
     assert standing.asset == asset
 
 
-def test_a_draft_is_no_placement(page: PageContent, editor: Any) -> None:
+def test_a_draft_has_no_placements(page: PageContent, editor: Any) -> None:
     add_image(page, make_asset())
     publish(page, editor)
 
@@ -152,7 +154,7 @@ def test_a_draft_is_no_placement(page: PageContent, editor: Any) -> None:
     assert Placement.objects.active().get().target == page
 
 
-def test_deleting_a_page_takes_its_placements_back(page: PageContent, editor: Any) -> None:
+def test_deleting_a_page_removes_its_placements(page: PageContent, editor: Any) -> None:
     add_image(page, make_asset())
     publish(page, editor)
 
@@ -162,7 +164,7 @@ def test_deleting_a_page_takes_its_placements_back(page: PageContent, editor: An
     assert AuditEvent.objects.filter(type="placement.removed").count() == 1
 
 
-def test_hanging_the_gate_in_twice_changes_nothing(page: PageContent, editor: Any) -> None:
+def test_connecting_twice_changes_nothing(page: PageContent, editor: Any) -> None:
     publish_checks.connect()
     add_image(page, make_asset())
 

@@ -100,7 +100,9 @@ def test_an_unapproved_image_leaves_the_page_as_it_was(page: PageContent, editor
     assert not GeneratedImage.objects.exists()
 
 
-def test_an_unknown_place_is_refused_with_the_known_ones(page: PageContent, editor: Any) -> None:
+def test_an_unknown_placeholder_is_refused_with_the_known_ones(
+    page: PageContent, editor: Any
+) -> None:
     with pytest.raises(CannotPlace, match="content, hero, intro"):
         place_on_page(
             actor=access.actor_for(editor),

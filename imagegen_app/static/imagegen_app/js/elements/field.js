@@ -1,5 +1,5 @@
-// "Generate" beside an image field: opens the studio in a dialog and takes the pick over.
-// Events are delegated, so that rows added later work without more ado.
+// "Generate" beside an image field: opens the studio in a dialog and receives the selected image.
+// Events are delegated, so that rows added later work too.
 
 import { isPick } from "../lib/pick.js";
 
@@ -14,14 +14,14 @@ function build(label, close) {
   bar.className = "imagegen-dialog-bar";
   const title = document.createElement("strong");
   title.textContent = label;
-  const shut = document.createElement("button");
-  shut.type = "button";
-  shut.className = "imagegen-button";
-  shut.textContent = close;
-  shut.addEventListener("click", () => box.close());
+  const closeButton = document.createElement("button");
+  closeButton.type = "button";
+  closeButton.className = "imagegen-button";
+  closeButton.textContent = close;
+  closeButton.addEventListener("click", () => box.close());
   const frame = document.createElement("iframe");
   frame.title = label;
-  bar.append(title, shut);
+  bar.append(title, closeButton);
   box.append(bar, frame);
   box.addEventListener("close", () => {
     frame.removeAttribute("src");
@@ -79,9 +79,9 @@ window.addEventListener("message", (event) => {
       select.add(new Option(pick.alt || pick.asset, pick.asset));
     }
     select.value = pick.asset;
-    // Words that were written for the image before would be wrong for this one.
-    const words = select.form?.elements.namedItem("alt_text");
-    if (words) words.value = "";
+    // A text that was written for the previous image would be wrong for this one.
+    const altText = select.form?.elements.namedItem("alt_text");
+    if (altText) altText.value = "";
   } else {
     field.querySelector("input[type=hidden]").value = pick.token;
   }

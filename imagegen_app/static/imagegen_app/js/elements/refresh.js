@@ -1,6 +1,6 @@
 // <imagegen-refresh src="…">: keeps its content fresh by conditional polling.
-// Slower and slower while nothing changes, paused while the page is hidden, and done when the
-// content says so (data-done). Focus stays where it was.
+// Polls less often while nothing changes, pauses while the page is hidden, and stops when the
+// content contains data-done. Keeps the focus.
 
 import { nextDelay } from "../lib/backoff.js";
 
@@ -44,14 +44,14 @@ class Refresh extends HTMLElement {
         changed = this.swap(await response.text());
       }
     } catch {
-      // The network is away; the next poll tries again.
+      // No network; the next poll tries again.
     }
     if (this.querySelector("[data-done]")) return;
     this.delay = nextDelay(this.delay, changed);
     this.schedule(this.delay);
   }
 
-  // The session ended: say so above what is shown, and offer the way back to this page.
+  // The session ended: show a notice with a link that signs in again and returns to this page.
   signedOut() {
     const notice = document.createElement("p");
     notice.className = "imagegen-refusal";
@@ -68,7 +68,7 @@ class Refresh extends HTMLElement {
       ? document.activeElement.getAttribute("name") || document.activeElement.getAttribute("href")
       : null;
     const fresh = new DOMParser().parseFromString(html, "text/html").body;
-    // A form's token belongs to the page, not to the answer of a poll.
+    // Keep the CSRF token of the page; that in the response of a poll is another one.
     const token = this.querySelector("[name=csrfmiddlewaretoken]");
     if (token) {
       for (const input of fresh.querySelectorAll("[name=csrfmiddlewaretoken]")) {
@@ -77,10 +77,10 @@ class Refresh extends HTMLElement {
     }
     this.replaceChildren(...fresh.childNodes);
     if (focused) {
-      const again = [...this.querySelectorAll("[name],[href]")].find(
+      const target = [...this.querySelectorAll("[name],[href]")].find(
         (e) => e.getAttribute("name") === focused || e.getAttribute("href") === focused,
       );
-      if (again) again.focus();
+      if (target) target.focus();
     }
     return true;
   }

@@ -1,4 +1,4 @@
-// <imagegen-review-grid>: decide by keyboard. Without it, the radio buttons and links do the same.
+// <imagegen-review-grid>: review by keyboard. Without script, radio buttons and links do the same.
 
 import { neighbour } from "../lib/grid.js";
 
@@ -28,7 +28,7 @@ class ReviewGrid extends HTMLElement {
       this.closest("form").requestSubmit();
       return;
     }
-    // Inside the radio buttons the arrows are theirs.
+    // Radio buttons handle arrow keys themselves.
     if (event.target.matches("input")) return;
     const key = event.key.toLowerCase();
     const radio = tile.querySelector(`fieldset:not([disabled]) [data-key="${CSS.escape(key)}"]`);

@@ -1,4 +1,4 @@
-// The studio's small elements. Without them the page works by plain forms and links.
+// Custom elements of the studio. Without script the page works with plain forms and links.
 
 import { debounce } from "../lib/timing.js";
 import { inWords } from "../lib/clock.js";
@@ -11,21 +11,21 @@ class Recipe extends HTMLElement {
   connectedCallback() {
     this.form = this.querySelector("form");
     this.classList.add("is-live");
-    const ask = debounce(() => this.ask(), 350);
-    this.form.addEventListener("input", ask);
+    const updateQuote = debounce(() => this.updateQuote(), 350);
+    this.form.addEventListener("input", updateQuote);
     this.form.addEventListener("change", (event) => {
       if (event.target.name === "template") {
         this.form.submit();
       } else if (event.target.type === "file") {
-        this.weigh(event.target);
+        this.checkSize(event.target);
       } else {
-        ask();
+        updateQuote();
       }
     });
     this.form.addEventListener("submit", (event) => this.send(event));
-    // A page that comes back out of the browser's memory may be sent again.
+    // A page restored from the back/forward cache may be submitted again.
     window.addEventListener("pageshow", () => this.form.removeAttribute("aria-busy"));
-    // Chosen before this script ran, or put back by the browser.
+    // The template was chosen before this script ran, or restored by the browser.
     const shown = this.form.elements.namedItem("shown_template").value;
     if (this.form.elements.namedItem("template").value !== shown) {
       this.form.submit();
@@ -34,7 +34,7 @@ class Recipe extends HTMLElement {
     }
   }
 
-  // A second press while the first is under way sends nothing.
+  // Ignores a second submit while the first one is running.
   send(event) {
     if (this.form.getAttribute("aria-busy") === "true") {
       event.preventDefault();
@@ -44,7 +44,7 @@ class Recipe extends HTMLElement {
     sessionStorage.setItem(DRAFT, JSON.stringify(draftOf(new FormData(this.form))));
   }
 
-  // A draft that is still here when the empty form is shown again was stopped by a sign-in.
+  // A draft that still exists when the empty form is shown again was interrupted by a sign-in.
   restore() {
     const text = sessionStorage.getItem(DRAFT);
     sessionStorage.removeItem(DRAFT);
@@ -62,11 +62,11 @@ class Recipe extends HTMLElement {
       return;
     }
     fill(this.form, draft);
-    this.tell(this.dataset.restored);
-    this.ask();
+    this.showNotice(this.dataset.restored);
+    this.updateQuote();
   }
 
-  tell(text) {
+  showNotice(text) {
     let notice = this.querySelector("[data-notice]");
     if (!notice) {
       notice = document.createElement("p");
@@ -78,32 +78,32 @@ class Recipe extends HTMLElement {
     notice.textContent = text;
   }
 
-  // Says at once that a file is too large, before it travels.
-  weigh(input) {
-    const most = Number(input.dataset.mostBytes);
-    const heavy = [...input.files].find((file) => file.size > most);
-    this.querySelector("[data-start-fault]").textContent = heavy
-      ? input.dataset.tooLarge.replace("{name}", heavy.name)
+  // Reports a file that is too large before it is uploaded.
+  checkSize(input) {
+    const maxBytes = Number(input.dataset.mostBytes);
+    const tooLarge = [...input.files].find((file) => file.size > maxBytes);
+    this.querySelector("[data-start-fault]").textContent = tooLarge
+      ? input.dataset.tooLarge.replace("{name}", tooLarge.name)
       : "";
-    if (heavy) input.value = "";
+    if (tooLarge) input.value = "";
   }
 
-  async ask() {
-    this.asked?.abort();
-    this.asked = new AbortController();
+  async updateQuote() {
+    this.pending?.abort();
+    this.pending = new AbortController();
     const focused = this.contains(document.activeElement) && document.activeElement.name === "generate";
     const body = new FormData(this.form);
-    // The price needs no uploads.
+    // The price does not depend on uploads.
     body.delete("starts");
     try {
       const response = await fetch(this.getAttribute("quote"), {
         method: "POST",
         body,
         credentials: "same-origin",
-        signal: this.asked.signal,
+        signal: this.pending.signal,
       });
       if (response.redirected || response.status === 403) {
-        this.tell(this.dataset.signedOut);
+        this.showNotice(this.dataset.signedOut);
         return;
       }
       if (!response.ok) return;
@@ -111,12 +111,12 @@ class Recipe extends HTMLElement {
       this.querySelector("[data-quote]").replaceChildren(...fresh.childNodes);
       if (focused) this.querySelector("[name=generate]")?.focus();
     } catch {
-      // The price is asked again with the next change.
+      // The next change requests the price again.
     }
   }
 }
 
-// <imagegen-clock seconds="12">: counts on by itself, so that the page need not be told.
+// <imagegen-clock seconds="12">: counts up by itself, without polling.
 class Clock extends HTMLElement {
   connectedCallback() {
     const began = Date.now() - 1000 * Number(this.getAttribute("seconds") || 0);
@@ -132,7 +132,7 @@ class Clock extends HTMLElement {
   }
 }
 
-// <imagegen-chosen token="…">: hands the pick to the form that opened the studio.
+// <imagegen-chosen token="…">: sends the selected image to the form that opened the studio.
 class Chosen extends HTMLElement {
   connectedCallback() {
     if (window.parent === window) return;
@@ -144,7 +144,7 @@ class Chosen extends HTMLElement {
   }
 }
 
-// Whatever else of the studio is shown, the request arrived.
+// On every other page of the studio the request has been submitted.
 if (!document.querySelector("imagegen-recipe")) sessionStorage.removeItem(DRAFT);
 
 customElements.define("imagegen-recipe", Recipe);

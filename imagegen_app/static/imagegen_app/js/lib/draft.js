@@ -1,8 +1,8 @@
-// What a person has typed into a form, so that a sign-in in the middle loses nothing.
+// Save and restore what was typed into a form, so that it survives a new sign-in.
 
 const NOT_TYPED = new Set(["csrfmiddlewaretoken", "nonce", "shown_version"]);
 
-// Takes FormData's entries; files cannot be kept.
+// Takes FormData's entries; files cannot be stored.
 export function draftOf(entries) {
   const draft = {};
   for (const [name, value] of entries) {

@@ -1,4 +1,4 @@
-// Tell a pick of the studio from any other message.
+// Check that a message is the selection of an image in the studio.
 
 const PARTS = ["field", "token", "asset", "preview", "alt", "review"];
 
@@ -8,7 +8,7 @@ export function isPick(data) {
     data !== null &&
     data.type === "imagegen.chosen" &&
     PARTS.every((part) => typeof data[part] === "string") &&
-    // A preview is a path of this site, never an address elsewhere or a script.
+    // A preview is a path on this site, never a URL of another site or a script.
     /^\/(?!\/)/.test(data.preview)
   );
 }
