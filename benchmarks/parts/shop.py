@@ -17,7 +17,7 @@ from imagegen_app.models import Batch, Budget
 from imagegen_app.services.batches import lifecycle, row_jobs
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import composition, creation
-from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.policy import access, model_catalog
 from project import seed
 from project.catalog.models import Category, Product
 from project.demo import governance
@@ -44,7 +44,7 @@ def _fresh_database() -> None:
     seed.catalog()
     budget = Budget.objects.get()
     budget.limit = Decimal(1_000_000)
-    catalog.save(actor=System("benchmark"), record=budget)
+    model_catalog.save(actor=System("benchmark"), record=budget)
 
 
 _fresh_database()

@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.engines.site.settings")
 django.setup()
 
 from imagegen_app.models import Provider  # noqa: E402 - the apps come first
-from imagegen_app.services.jobs import rate_limits  # noqa: E402 - the apps come first
+from imagegen_app.services.jobs import provider_limits  # noqa: E402 - the apps come first
 
 
 def main(seconds: float) -> None:
@@ -28,8 +28,8 @@ def main(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            rate_limits.acquire(provider)
-        except rate_limits.CallDeferred as why:
+            provider_limits.acquire(provider)
+        except provider_limits.CallDeferred as why:
             time.sleep(min(why.seconds, 0.1))
         else:
             taken.append(time.time())

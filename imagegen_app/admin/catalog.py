@@ -25,7 +25,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.monitoring import provider_status
-from imagegen_app.services.policy import catalog
+from imagegen_app.services.policy import model_catalog
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -190,17 +190,17 @@ class GrantForm(AnyModelForm):
 
 
 class CatalogAdmin(RecordAdmin):
-    """Base of tables that are written through `catalog.save`."""
+    """Base of tables that are written through `model_catalog.save`."""
 
     is_writable = True
 
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Store the row as a use case of the catalogue."""
-        catalog.save(actor=self.actor(request), record=obj)
+        model_catalog.save(actor=self.actor(request), record=obj)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete the row as a use case of the catalogue."""
-        catalog.delete(actor=self.actor(request), record=obj)
+        model_catalog.delete(actor=self.actor(request), record=obj)
 
 
 @admin.register(Provider)
@@ -349,7 +349,7 @@ class ImageModelAdmin(CatalogAdmin):
         self.apply_to_each(
             request,
             rows,
-            lambda actor, row: catalog.set_lifecycle(
+            lambda actor, row: model_catalog.set_lifecycle(
                 actor=actor, image_model=row, lifecycle=lifecycle
             ),
             done=lambda n: (

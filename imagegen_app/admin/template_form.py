@@ -17,7 +17,7 @@ from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates
-from imagegen_app.services.policy.catalog import InvalidRecord
+from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 #: Rows for variables; templates created by code may have more variables.
 VARIABLE_ROWS = 8

@@ -36,8 +36,8 @@ class PriceUnknown(ValueError):
     """
 
     def __init__(self, text: str, **values: object) -> None:
-        self.why = Message(text, values)
-        super().__init__(str(self.why))
+        self.problem = Message(text, values)
+        super().__init__(str(self.problem))
 
 
 def parse_cost(value: object) -> Decimal:

@@ -31,7 +31,7 @@ class UnitOfWork:
     events: int = 0
     #: Rows that are written together when the outermost unit ends, and the function for that.
     deferred_rows: list[Any] = field(default_factory=list)
-    write_late: Callable[[list[Any]], None] | None = None
+    write_deferred: Callable[[list[Any]], None] | None = None
 
 
 _current: ContextVar[UnitOfWork | None] = ContextVar("imagegen_unit", default=None)

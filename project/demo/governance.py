@@ -15,7 +15,7 @@ from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import Budget, Grant, ImageModel, PromptTemplate, Provider
 from imagegen_app.services.job_requests import templates
 from imagegen_app.services.job_requests.templates import Draft
-from imagegen_app.services.policy import catalog, roles
+from imagegen_app.services.policy import model_catalog, roles
 
 SEED = System("demo")
 #: The groups that may generate in the demo.
@@ -58,7 +58,7 @@ def setup() -> None:
     if os.environ.get("OPENAI_API_KEY"):
         _openai()
     if not Budget.objects.filter(name="Everybody, a month").exists():
-        catalog.save(
+        model_catalog.save(
             actor=SEED,
             record=Budget(
                 name="Everybody, a month", scope="site", period="month", limit=Decimal(40)
@@ -103,7 +103,7 @@ def _provider(slug: str, name: str, **fields: Any) -> Provider:
     if found is not None:
         return found
     provider = Provider(slug=slug, name=name, **fields)
-    catalog.save(actor=SEED, record=provider)
+    model_catalog.save(actor=SEED, record=provider)
     return provider
 
 
@@ -122,7 +122,7 @@ def _model(
         lifecycle="active",
         **fields,
     )
-    catalog.save(actor=SEED, record=model)
+    model_catalog.save(actor=SEED, record=model)
     return model
 
 
@@ -130,7 +130,7 @@ def _grants(model: ImageModel) -> None:
     for name in REQUESTERS:
         group = Group.objects.get(name=name)
         if not Grant.objects.filter(group=group, image_model=model).exists():
-            catalog.save(
+            model_catalog.save(
                 actor=SEED,
                 record=Grant(
                     group=group,

@@ -13,7 +13,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import Budget
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.library import placement
-from imagegen_app.services.policy import catalog, roles
+from imagegen_app.services.policy import model_catalog, roles
 from imagegen_app.testing.factories import (
     make_asset,
     make_grant,
@@ -87,7 +87,7 @@ def rows(people: dict[str, Any]) -> dict[str, Any]:
     grant = make_grant(group=make_group("Image editors"), image_model=model)
     asset = make_asset(requester=owner)
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     placement.record_placement(
         actor=System("test"), asset=asset, target=version.template, field="x", value="y"
     )

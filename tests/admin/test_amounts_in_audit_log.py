@@ -11,16 +11,16 @@ from django.utils import translation
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, Budget
 from imagegen_app.services.audit import descriptions
-from imagegen_app.services.policy import catalog
+from imagegen_app.services.policy import model_catalog
 
 
 @pytest.fixture
 def changed_budget(db: None) -> Budget:
     """Return a budget that was created with 1.5 and then raised to 2.25."""
     budget = Budget(name="All", scope="site", period="month", limit=Decimal("1.5"))
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     budget.limit = Decimal("2.25")
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     return budget
 
 

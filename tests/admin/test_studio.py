@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, AuditEvent, Batch, Budget, ImageModel, Job, Placement
-from imagegen_app.services.policy import catalog
+from imagegen_app.services.policy import model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_job, make_user
 from project import seed
@@ -73,7 +73,7 @@ def test_the_button_shows_count_price_and_remaining_budget(edda: Client) -> None
 def test_a_price_below_a_cent_is_not_shown_as_zero(edda: Client) -> None:
     model = ImageModel.objects.get(slug="sandbox-1")
     model.price_list = {"currency": "USD", "per_image": [{"amount": "0.0035"}]}
-    catalog.save(actor=System("test"), record=model)
+    model_catalog.save(actor=System("test"), record=model)
 
     html = edda.post(reverse("admin:imagegen_studio_quote"), recipe(count="1")).content.decode()
 
@@ -284,7 +284,7 @@ def test_the_dashboard_shows_pending_work_and_that_no_worker_runs(edda: Client) 
 def test_a_batch_over_budget_is_reported_before_it_starts(edda: Client) -> None:
     for budget in Budget.objects.all():
         budget.limit = Decimal("0.05")
-        catalog.save(actor=System("test"), record=budget)
+        model_catalog.save(actor=System("test"), record=budget)
     went = edda.post(
         reverse("admin:catalog_product_changelist"),
         {
@@ -302,7 +302,7 @@ def test_a_batch_over_budget_is_reported_before_it_starts(edda: Client) -> None:
 def test_the_studio_names_the_amounts_of_a_refusal_with_their_currency(edda: Client) -> None:
     for budget in Budget.objects.all():
         budget.limit = Decimal("0.01")
-        catalog.save(actor=System("test"), record=budget)
+        model_catalog.save(actor=System("test"), record=budget)
 
     promise = edda.post(reverse("admin:imagegen_studio_quote"), recipe()).content.decode()
 

@@ -158,7 +158,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "_UNHEALTHY = (ProviderError, ",
         (
             (
-                "services/jobs/test_rate_limits.py::test_refused_content_says_nothing_about_health"
+                "services/jobs/test_provider_limits.py::test_refused_content_says_nothing_about_health"
                 "_and_a_refused_key_closes_the_account"
             ),
         ),
@@ -166,10 +166,10 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         "one_call_too_many",
-        "services/jobs/rate_limits.py",
+        "services/jobs/provider_limits.py",
         "others.count() >= provider.max_in_flight",
         "others.count() > provider.max_in_flight",
-        ("services/jobs/test_rate_limits.py::test_no_more_calls_at_once_than_the_provider_takes",),
+        ("services/jobs/test_provider_limits.py::test_no_more_calls_at_once_than_the_provider_takes",),
         "More calls are under way than the provider allows, and it refuses them.",
     ),
     # In services, policy

@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget, ImageModel
 from imagegen_app.services.job_requests import composition, creation, values
-from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.policy import access, model_catalog
 from imagegen_app.testing.factories import (
     make_grant,
     make_group,
@@ -72,7 +72,7 @@ def governed(model: ImageModel) -> Site:
     """Give editors a grant for a model, and the site a budget."""
     make_grant(group=make_group("Image editors"), image_model=model)
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     editor = make_user("edda", groups=["Image editors"])
     return Site(actor=access.actor_for(editor), model=model, budget=budget)
 

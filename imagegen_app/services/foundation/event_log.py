@@ -105,7 +105,7 @@ def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
     at = clock.now()
     built = [_build(actor, entry, at) for entry in entries]
     unit.deferred_rows += built
-    unit.write_late = _write
+    unit.write_deferred = _write
     unit.events += len(built)
 
 

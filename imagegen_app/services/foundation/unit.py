@@ -59,14 +59,14 @@ def use_case(
 
 
 def _write_deferred_rows(unit: guard.UnitOfWork) -> None:
-    if unit.deferred_rows and unit.write_late is not None:
-        unit.write_late(unit.deferred_rows)
+    if unit.deferred_rows and unit.write_deferred is not None:
+        unit.write_deferred(unit.deferred_rows)
 
 
 def _merge_into(unit: guard.UnitOfWork, *, to: guard.UnitOfWork) -> None:
     to.events += unit.events
     to.deferred_rows += unit.deferred_rows
-    to.write_late = unit.write_late or to.write_late
+    to.write_deferred = unit.write_deferred or to.write_deferred
     if unit.audited:
         to.changed |= unit.changed
 

@@ -57,7 +57,7 @@ def images_cost(image_model: ImageModel, *, size: Size, quality: str, count: int
         raise NoPrice(
             _("This image cannot be requested."),
             reason=_("“%(model)s” has no price for it (%(error)s).")
-            % {"model": image_model.name, "error": _(error.why.text) % error.why.values},
+            % {"model": image_model.name, "error": _(error.problem.text) % error.problem.values},
             remedy=contact_sentence(),
         ) from None
 

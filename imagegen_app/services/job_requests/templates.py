@@ -18,7 +18,7 @@ from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import InvalidPass, complaint_reason
 from imagegen_app.services.policy import access
-from imagegen_app.services.policy.catalog import InvalidRecord
+from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

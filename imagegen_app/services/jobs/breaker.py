@@ -27,7 +27,7 @@ from imagegen_app.core.states import AttemptState
 from imagegen_app.models import Attempt, CircuitBreaker
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
-from imagegen_app.services.jobs.rate_limits import CallDeferred
+from imagegen_app.services.jobs.provider_limits import CallDeferred
 
 if TYPE_CHECKING:
     from datetime import datetime

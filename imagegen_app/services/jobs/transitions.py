@@ -12,7 +12,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.foundation import clock, db_session, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import breaker, leases, pass_chain, rate_limits
+from imagegen_app.services.jobs import breaker, leases, pass_chain, provider_limits
 from imagegen_app.services.jobs.state_machine import (
     WORKER_ACTOR,
     close_unbilled,
@@ -46,7 +46,7 @@ def start_attempt(job: Job, *, digest: str) -> Attempt:
     # Nothing was sent yet; the commit of `mark_sent` is flushed, and this one with it.
     db_session.use_asynchronous_commit()
     breaker.require_closed(job)
-    rate_limits.acquire(job.image_model.provider)
+    provider_limits.acquire(job.image_model.provider)
     # Only a job that was started before has attempts.
     earlier = list(job.attempts.values_list("error_code", flat=True)) if job.started_at else []
     transition(

@@ -10,7 +10,7 @@ from imagegen_app.core.errors import OutcomeUnknown
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import leases, rate_limits, transitions
+from imagegen_app.services.jobs import leases, provider_limits, transitions
 from imagegen_app.services.jobs.state_machine import (
     WORKER_ACTOR,
     require_lease,
@@ -32,7 +32,7 @@ def mark_resent(job: Job, attempt: Attempt) -> None:
     :raises LeaseLost: if the lease was lost.
     :raises CallDeferred: if its provider is too busy for another call.
     """
-    rate_limits.acquire(job.image_model.provider, own=attempt)
+    provider_limits.acquire(job.image_model.provider, own=attempt)
     require_lease(job)
     transitions.record_sending(job, attempt, again=True)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.jobs import breaker, rate_limits
+from imagegen_app.services.jobs import breaker, provider_limits
 
 if TYPE_CHECKING:
     from imagegen_app.models import Job, Provider
@@ -34,6 +34,6 @@ def waiting_reason(job: Job) -> str:
         return _(
             "The provider's service is unavailable. Your job is kept and continues automatically."
         )
-    if rate_limits.cooldown_until(job.image_model.provider) is not None:
+    if provider_limits.cooldown_until(job.image_model.provider) is not None:
         return _("The provider limits the number of requests. Your job continues automatically.")
     return ""

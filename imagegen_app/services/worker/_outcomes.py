@@ -137,7 +137,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
         return False
     if done.error is None:
-        _results.store_results(job, attempt, made=done.result)
+        _results.store_results(job, attempt, result=done.result)
         failpoint("asset.after_commit_before_wakeup")
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imagegen_app.models import Job
-    from imagegen_app.services.jobs.rate_limits import CallDeferred
+    from imagegen_app.services.jobs.provider_limits import CallDeferred
 
 #: The longest pause, since another worker's call may end earlier and free a place.
 MAX_PAUSE_SECONDS = 5.0

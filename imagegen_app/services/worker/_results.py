@@ -36,29 +36,29 @@ class FewerImages(ProviderError):
 
 
 @use_case()
-def store_results(job: Job, attempt: Attempt, *, made: IngestResult) -> list[Asset]:
+def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[Asset]:
     """Write all rows of an answer: assets, renditions, the charge, the job's end and the events.
 
     :raises LeaseLost: if the lease was lost; the stored files stay, and are reused by their hash.
     """
     failpoint("asset.before_commit")
-    charge = _cost(job, attempt, made.result)
-    missing = job.count - len(made.images)
-    charge_screening(job, [one for image in made.images for one in image.screened])
-    charge_captions(job, sum((i.caption.cost for i in made.images), start=Decimal(0)))
+    charge = _cost(job, attempt, result.result)
+    missing = job.count - len(result.images)
+    charge_screening(job, [one for image in result.images for one in image.screened])
+    charge_captions(job, sum((i.caption.cost for i in result.images), start=Decimal(0)))
     note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
     transitions.succeed(
         job,
         attempt,
         charge=charge,
-        made=len(made.images),
-        model_version=made.result.model_version,
-        revised_prompt=_revised_prompt(job, made.result),
+        made=len(result.images),
+        model_version=result.result.model_version,
+        revised_prompt=_revised_prompt(job, result.result),
         note=note,
     )
     now = clock.now()
     assets = []
-    for position, image in enumerate(made.images):
+    for position, image in enumerate(result.images):
         asset = Asset.objects.create(
             job=job,
             attempt=attempt,
@@ -116,7 +116,7 @@ def store_results(job: Job, attempt: Attempt, *, made: IngestResult) -> list[Ass
             asset=asset,
             data={
                 "model": attempt.image_model.slug,
-                "model_version": made.result.model_version or attempt.image_model.version,
+                "model_version": result.result.model_version or attempt.image_model.version,
                 "sha256": asset.sha256,
                 "original_sha256": asset.original_sha256,
                 "digital_source_type": asset.digital_source_type,

@@ -26,20 +26,20 @@ from imagegen_app.services.gateways import adapters, spool
 from imagegen_app.services.jobs import (
     leases,
     pass_chain,
-    rate_limits,
+    provider_limits,
     transitions,
     unknown_outcomes,
 )
 from imagegen_app.services.jobs.leases import LeaseLost
-from imagegen_app.services.jobs.rate_limits import CallDeferred
+from imagegen_app.services.jobs.provider_limits import CallDeferred
 from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.worker import (
     _answers,
     _decisions,
     _failover,
-    _health,
     _ingest,
     _outcomes,
+    _provider_health,
     _recovery,
 )
 from imagegen_app.services.worker._call_loop import CallLoop
@@ -100,7 +100,7 @@ class Driver:
         self.steps: dict[Any, RunningStep] = {}
         self.steps_taken = 0
         self.pauses = PausedProviders(max_claims=conf.get().max_in_flight)
-        self.health_monitor = _health.HealthMonitor()
+        self.health_monitor = _provider_health.HealthMonitor()
         #: Grant decisions of this round of claims, by the parameters of the job.
         self.grant_decisions: dict[object, GrantDecision] = {}
         self._http: HttpClient | None = None
@@ -228,7 +228,7 @@ class Driver:
         elif attempt is None:
             raise _decisions.JobDataMissing(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
-            rate_limits.acquire(attempt.image_model.provider, own=attempt)
+            provider_limits.acquire(attempt.image_model.provider, own=attempt)
             self._send(job, attempt)
         else:
             self._recover(job, attempt)

@@ -32,7 +32,7 @@ from imagegen_app.services.batches import lifecycle  # noqa: E402
 from imagegen_app.services.foundation import wakeups  # noqa: E402
 from imagegen_app.services.gateways import content_fields  # noqa: E402
 from imagegen_app.services.job_requests import job_actions  # noqa: E402
-from imagegen_app.services.policy import access, catalog  # noqa: E402
+from imagegen_app.services.policy import access, model_catalog  # noqa: E402
 from imagegen_app.services.policy.access import ActionRefused  # noqa: E402 - the apps come first
 from imagegen_app.services.worker import webhook_inbox  # noqa: E402
 from imagegen_app.testing import factories  # noqa: E402
@@ -65,7 +65,7 @@ def prepare() -> dict[str, Any]:
     factories.make_grant(group=group, image_model=model)
     factories.make_template(slug="plain")
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(100_000))
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     connections.close_all()
     return {}
 

@@ -31,7 +31,7 @@ from imagegen_app.models import Budget, BudgetPeriod, Job  # noqa: E402
 from imagegen_app.services.job_requests import job_actions  # noqa: E402
 from imagegen_app.services.job_requests.creation import IdempotencyConflict  # noqa: E402
 from imagegen_app.services.monitoring import doctor  # noqa: E402
-from imagegen_app.services.policy import access, catalog  # noqa: E402
+from imagegen_app.services.policy import access, model_catalog  # noqa: E402
 from imagegen_app.services.policy.budgets import OverBudget  # noqa: E402
 
 EDITOR = get_user_model().objects.get(username="editor")
@@ -104,7 +104,7 @@ def added(requests: int) -> float:
     times: dict[bool, list[float]] = {True: [], False: []}
     for number in range(2 * requests):
         budget.is_enabled = number % 2 == 0
-        catalog.save(actor=System("test"), record=budget)
+        model_catalog.save(actor=System("test"), record=budget)
         began = time.perf_counter()
         ask(1_000_000 + number)
         times[budget.is_enabled].append((time.perf_counter() - began) * 1000)
@@ -115,7 +115,7 @@ def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
     """Run all requesters at once, and return what became of their requests."""
     budget = Budget.objects.get()
     budget.limit = Decimal(limit)
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     numbers = list(range(requests))
     random.Random(1).shuffle(numbers)  # noqa: S311 - can be repeated
     auditor = Auditor()
@@ -128,7 +128,7 @@ def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
     period = BudgetPeriod.objects.get()
     used = period.reserved + period.spent
     budget.limit = Decimal(1_000_000)
-    catalog.save(actor=System("test"), record=budget)
+    model_catalog.save(actor=System("test"), record=budget)
     with ThreadPoolExecutor(16) as pool:
         answers = Counter(pool.map(same, range(100)))
     return {

@@ -63,15 +63,15 @@ def lose_files() -> None:
 
     from imagegen_app.services.worker import _results  # noqa: PLC0415 - as above
 
-    keep = _results.store_results
+    store_results = _results.store_results
 
-    def forgetful(job: Any, attempt: Any, *, made: Any) -> Any:
-        kept = keep(job, attempt, made=made)
-        for image in made.images:
+    def store_and_delete(job: Any, attempt: Any, *, result: Any) -> Any:
+        assets = store_results(job, attempt, result=result)
+        for image in result.images:
             storages["imagegen"].delete(image.master.key)
-        return kept
+        return assets
 
-    _results.store_results = forgetful
+    _results.store_results = store_and_delete
 
 
 MUTATIONS = {

@@ -233,10 +233,10 @@ def test_a_batch_over_its_spending_limit_or_the_budget_is_not_started(
 
 def with_budget(site: Site, limit: Decimal) -> None:
     from imagegen_app.core.actors import System  # noqa: PLC0415 - beside its only use
-    from imagegen_app.services.policy import catalog  # noqa: PLC0415 - as above
+    from imagegen_app.services.policy import model_catalog  # noqa: PLC0415 - as above
 
     site.budget.limit = limit
-    catalog.save(actor=System("test"), record=site.budget)
+    model_catalog.save(actor=System("test"), record=site.budget)
 
 
 def test_a_budget_that_runs_out_meanwhile_pauses_the_batch(

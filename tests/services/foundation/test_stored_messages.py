@@ -24,7 +24,7 @@ from imagegen_app.models.labels import LABELS
 from imagegen_app.services.audit import descriptions, event_labels
 from imagegen_app.services.audit._log_findings import Findings
 from imagegen_app.services.foundation import stored_messages
-from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.policy import access, model_catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +182,7 @@ def test_a_refusal_names_the_operation_and_the_status_by_their_labels(site: Site
     wanted: dict[str, Any] = {"size": Size(64, 64), "count": 1}
     grant = Grant.objects.get()
     grant.operations = ["generate"]
-    catalog.save(actor=System("test"), record=grant)
+    model_catalog.save(actor=System("test"), record=grant)
     with override("de"):
         misfit = access.check_grant(
             site.actor, image_model=site.model, operation=Operation.VARY, **wanted

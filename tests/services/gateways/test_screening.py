@@ -18,7 +18,7 @@ from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import creation, job_actions
 from imagegen_app.services.monitoring import doctor
-from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.policy import access, model_catalog
 from imagegen_app.services.worker import _outcomes, driver
 from imagegen_app.testing.factories import make_template
 from tests.services.batches.test_lifecycle import products
@@ -180,7 +180,7 @@ def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
     site: Site, watched: type[Watcher]
 ) -> None:
     site.budget.limit = Decimal("0.0215")
-    catalog.save(actor=System("test"), record=site.budget)
+    model_catalog.save(actor=System("test"), record=site.budget)
 
     with pytest.raises(access.ActionRefused) as refusal:
         site.request()

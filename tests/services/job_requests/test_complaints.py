@@ -22,7 +22,7 @@ from imagegen_app.core.types import (
 )
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.job_requests import prices, templates, values
-from imagegen_app.services.policy.catalog import InvalidRecord
+from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site

@@ -21,7 +21,7 @@ from imagegen_app.services.job_requests import (
     values,
 )
 from imagegen_app.services.library import review
-from imagegen_app.services.policy import access, catalog
+from imagegen_app.services.policy import access, model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 
@@ -80,7 +80,7 @@ def test_a_superuser_needs_no_grant_with_the_setting_superuser_bypass(
 
 def test_a_budget_is_enforced_to_the_cent(site: Site) -> None:
     site.budget.limit = Decimal("0.05")
-    catalog.save(actor=System("test"), record=site.budget)
+    model_catalog.save(actor=System("test"), record=site.budget)
     site.request()
     site.request()
 

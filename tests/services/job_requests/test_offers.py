@@ -16,7 +16,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, BudgetPeriod, Job
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.job_requests import creation, prices
-from imagegen_app.services.policy import access, budgets, catalog
+from imagegen_app.services.policy import access, budgets, model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 from project.catalog.models import Product
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def limit(site: Site, amount: str) -> None:
     site.budget.limit = Decimal(amount)
-    catalog.save(actor=System("test"), record=site.budget)
+    model_catalog.save(actor=System("test"), record=site.budget)
 
 
 def test_an_offer_has_price_and_allowance_and_writes_nothing(site: Site) -> None:

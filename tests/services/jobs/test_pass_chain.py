@@ -25,7 +25,7 @@ from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import leases, pass_chain
 from imagegen_app.services.library import evidence, summary
 from imagegen_app.services.monitoring import doctor, progress
-from imagegen_app.services.policy import access, budgets, catalog
+from imagegen_app.services.policy import access, budgets, model_catalog
 from imagegen_app.services.policy.access import NotGranted
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import (
@@ -131,7 +131,7 @@ def test_a_job_request_that_does_not_fit_with_its_passes_is_refused_whole(
     site: Site, both: list[str]
 ) -> None:
     site.budget.limit = Decimal("0.05")
-    catalog.save(actor=System("test"), record=site.budget)
+    model_catalog.save(actor=System("test"), record=site.budget)
 
     with pytest.raises(budgets.OverBudget):
         site.request(passes=both)

@@ -115,9 +115,9 @@ def test_a_credential_without_a_value_is_reported(
     provider = working.model.provider
     provider.credential = "away"
     from imagegen_app.core.actors import System  # noqa: PLC0415 - this test only
-    from imagegen_app.services.policy import catalog  # noqa: PLC0415 - this test only
+    from imagegen_app.services.policy import model_catalog  # noqa: PLC0415 - this test only
 
-    catalog.save(actor=System("test"), record=provider)
+    model_catalog.save(actor=System("test"), record=provider)
 
     assert "no value" in parts("error")["credentials"]
 

@@ -17,7 +17,7 @@ from imagegen_app.services.jobs.breaker import require_closed
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.monitoring.doctor import violated_invariants
 from imagegen_app.services.policy.access import GrantDecision
-from imagegen_app.services.worker import _answers, _health, driver
+from imagegen_app.services.worker import _answers, _provider_health, driver
 from imagegen_app.services.worker._call_loop import CallLoop, CallResult
 
 if TYPE_CHECKING:
@@ -142,18 +142,18 @@ def test_good_answers_are_not_looked_behind_each_time_but_a_failure_is(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = under_way(site, 1)[0][0]
-    ear, good = _health.HealthMonitor(), CallResult("x", result=ANSWERED)
+    monitor, good = _provider_health.HealthMonitor(), CallResult("x", result=ANSWERED)
 
-    ear.record_result(job, good, of_submit=True)
+    monitor.record_result(job, good, of_submit=True)
     with CaptureQueriesContext(connection) as second:
-        ear.record_result(job, good, of_submit=True)
-    ear.record_result(job, CallResult("x", error=RuntimeError("ours")), of_submit=True)
+        monitor.record_result(job, good, of_submit=True)
+    monitor.record_result(job, CallResult("x", error=RuntimeError("ours")), of_submit=True)
     with CaptureQueriesContext(connection) as after_trouble:
-        ear.record_result(job, good, of_submit=True)
+        monitor.record_result(job, good, of_submit=True)
 
-    monkeypatch.setattr(_health, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(_provider_health, "RECHECK_SECONDS", 0.0)
     with CaptureQueriesContext(connection) as later:
-        ear.record_result(job, good, of_submit=True)
+        monitor.record_result(job, good, of_submit=True)
 
     assert len(second) == 0
     assert len(after_trouble) > 0

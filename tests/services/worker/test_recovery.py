@@ -23,7 +23,7 @@ from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
 from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
-from imagegen_app.services.policy import budgets, catalog
+from imagegen_app.services.policy import budgets, model_catalog
 from imagegen_app.services.worker import driver
 from tests.services.conftest import Site
 
@@ -106,7 +106,7 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
     own = Budget(
         name="Own", scope="user", user=site.actor.user, period="month", limit=Decimal("0.03")
     )
-    catalog.save(actor=System("test"), record=own)
+    model_catalog.save(actor=System("test"), record=own)
     job, attempt = paused_before_its_first_byte(site)
     unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
 

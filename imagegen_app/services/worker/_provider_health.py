@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import ProviderError, RateLimited
 from imagegen_app.core.types import Submission
-from imagegen_app.services.jobs import breaker, rate_limits
+from imagegen_app.services.jobs import breaker, provider_limits
 
 if TYPE_CHECKING:
     from imagegen_app.models import Job
@@ -34,12 +34,12 @@ class HealthMonitor:
         if error is not None:
             self._checked_healthy.clear()
         if isinstance(error, RateLimited):
-            rate_limits.record_rate_limited(provider, named=error.retry_after)
+            provider_limits.record_rate_limited(provider, named=error.retry_after)
         elif isinstance(error, ProviderError):
             breaker.record_failure(job, error)
         elif error is None and of_submit:
             if isinstance(done.result, Submission) and done.result.rate_limited_for:
-                rate_limits.record_quota_used_up(provider, seconds=done.result.rate_limited_for)
+                provider_limits.record_quota_used_up(provider, seconds=done.result.rate_limited_for)
             self._clear_counts(job)
 
     def _clear_counts(self, job: Job) -> None:
@@ -47,7 +47,7 @@ class HealthMonitor:
         key, now = (job.image_model_id, job.operation), time.monotonic()
         if now - self._checked_healthy.get(key, -RECHECK_SECONDS) < RECHECK_SECONDS:
             return
-        had_refusals = rate_limits.clear_refusals(job.image_model.provider)
+        had_refusals = provider_limits.clear_refusals(job.image_model.provider)
         had_failures = breaker.record_success(job)
         if not had_refusals and not had_failures:
             self._checked_healthy[key] = now

@@ -141,7 +141,9 @@ def _require_valid(record: Record) -> None:
         try:
             PriceList.from_dict(record.price_list)
         except PriceUnknown as error:
-            raise InvalidRecord(_(error.why.text) % error.why.values, field="price_list") from None
+            raise InvalidRecord(
+                _(error.problem.text) % error.problem.values, field="price_list"
+            ) from None
         if record.fallback is not None and record.fallback.pk == record.pk:
             raise InvalidRecord(_("A model cannot be its own fallback."), field="fallback")
     if isinstance(record, Grant):

@@ -26,12 +26,12 @@ from imagegen_app.models import (
 )
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import breaker, leases, rate_limits, transitions
-from imagegen_app.services.jobs.rate_limits import CallDeferred
+from imagegen_app.services.jobs import breaker, leases, provider_limits, transitions
+from imagegen_app.services.jobs.provider_limits import CallDeferred
 from imagegen_app.services.monitoring import provider_status
-from imagegen_app.services.policy import catalog
-from imagegen_app.services.policy.catalog import InvalidRecord
-from imagegen_app.services.worker import _health, _outcomes, driver
+from imagegen_app.services.policy import model_catalog
+from imagegen_app.services.policy.model_catalog import InvalidRecord
+from imagegen_app.services.worker import _outcomes, _provider_health, driver
 from imagegen_app.services.worker._call_loop import CallResult
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_provider
 from tests.services.conftest import Site, sent_at
@@ -51,7 +51,9 @@ def pace(site: Site, **changes: Any) -> None:
 
 def heard(job: Job, error: BaseException | None) -> None:
     """Say how a submit ended."""
-    _health.HealthMonitor().record_result(job, CallResult(job.pk, error=error), of_submit=True)
+    _provider_health.HealthMonitor().record_result(
+        job, CallResult(job.pk, error=error), of_submit=True
+    )
 
 
 @use_case(audited=False)
@@ -138,11 +140,11 @@ def test_a_probe_that_is_about_to_be_sent_counts_as_one(site: Site) -> None:
 def test_quiet_without_a_time_doubles_until_a_call_is_answered(site: Site) -> None:
     provider = site.model.provider
 
-    waits = [rate_limits.record_rate_limited(provider, named=None) for _ in range(3)]
-    rate_limits.clear_refusals(provider)
+    waits = [provider_limits.record_rate_limited(provider, named=None) for _ in range(3)]
+    provider_limits.clear_refusals(provider)
 
     assert waits == [1, 2, 4]
-    assert rate_limits.record_rate_limited(provider, named=None) == 1
+    assert provider_limits.record_rate_limited(provider, named=None) == 1
 
 
 def test_a_breaker_opens_lets_one_probe_through_and_heals_by_steps(site: Site) -> None:
@@ -209,7 +211,7 @@ def test_a_probe_that_could_not_be_made_is_free_again(site: Site) -> None:
     for _ in range(5):
         heard(job, ProviderUnavailable())
     time_passes(16)
-    rate_limits.record_rate_limited(site.model.provider, named=5)
+    provider_limits.record_rate_limited(site.model.provider, named=5)
 
     with pytest.raises(CallDeferred):
         begin(job)
@@ -305,7 +307,7 @@ def stand_in(site: Site, *, granted: bool = True, price: str = "0.05") -> ImageM
     if granted:
         make_grant(group=make_group("Image editors"), image_model=model)
     site.model.fallback = model
-    catalog.save(actor=System("test"), record=site.model)
+    model_catalog.save(actor=System("test"), record=site.model)
     return model
 
 
@@ -369,7 +371,7 @@ def test_nobody_is_handed_a_model_that_they_may_not_use_or_pay(
 
 def replace_price(model: ImageModel, amount: str) -> ImageModel:
     model.price_list = {"currency": "USD", "per_image": [{"amount": amount}]}
-    catalog.save(actor=System("test"), record=model)
+    model_catalog.save(actor=System("test"), record=model)
     return model
 
 
@@ -377,7 +379,7 @@ def test_no_model_stands_in_for_itself(site: Site) -> None:
     site.model.fallback = site.model
 
     with pytest.raises(InvalidRecord):
-        catalog.save(actor=System("test"), record=site.model)
+        model_catalog.save(actor=System("test"), record=site.model)
 
 
 def test_two_models_that_stand_in_for_each_other_end_somewhere(
@@ -386,7 +388,7 @@ def test_two_models_that_stand_in_for_each_other_end_somewhere(
     other = stand_in(jobs_site)
     other.fallback = jobs_site.model
     other.provider, other.provider_model_name = jobs_site.model.provider, "generic-2"
-    catalog.save(actor=System("test"), record=other)
+    model_catalog.save(actor=System("test"), record=other)
     simulator.fail("status", status=404, on="jobs", times=None)
     job = jobs_site.request()
 
