@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SHARED = {
     "tests/browser": "browser and demo",
     "tests/journeys/test_main_job.py": "main job",
+    "tests/project/test_pages.py": "shop",
     "tests/architecture/test_wheel.py": "wheel",
 }
 

@@ -19,6 +19,7 @@ MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}"
 def _studio(site: Site, page: Any, product: str) -> None:
     page.goto(f"{site.url}/en/admin/imagegen/job/studio/?template=product-still-life")
     page.fill("[name=v_product]", product)
+    page.check("[name=count][value='1']")
     page.locator(".imagegen-generate:has-text('USD')").wait_for()
 
 

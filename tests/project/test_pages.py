@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cms.models import PageContent
 from cms.toolbar.utils import get_object_edit_url
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.db import transaction
 from django.test import RequestFactory
 from django.urls import reverse
 from django.views.defaults import server_error
 from djangocms_versioning.models import Version
 
+from project import seed
 from project.catalog.models import Product
 from project.catalog.products import SHELVES
 from project.catalog.tints import PLAIN, TINTS, tint_of
@@ -21,9 +24,11 @@ from project.csp import POLICY
 from tests.architecture.tree import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.test import Client
 
-pytestmark = pytest.mark.usefixtures("shop")
+pytestmark = pytest.mark.usefixtures("shared_shop")
 HEADER = "Content-Security-Policy"
 STATIC = ROOT / "project" / "static" / "site"
 PUBLIC = (
@@ -35,6 +40,29 @@ PUBLIC = (
     "/en/shop/shelf/lamps/",
     "/en/shop/morgen-mug/",
 )
+
+
+@pytest.fixture(scope="module")
+def seeded(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A shop that is seeded once for all tests of this module; each of them is a savepoint in it."""
+    with django_db_blocker.unblock():
+        shared = transaction.atomic()
+        shared.__enter__()
+        try:
+            seed.users()
+            seed.catalog()
+            seed.pages()
+            with django_db_blocker.block():
+                yield
+        finally:
+            transaction.set_rollback(True)
+            shared.__exit__(None, None, None)
+
+
+@pytest.fixture
+def shared_shop(seeded: None, db: None) -> None:
+    """The seeded shop, whose menus nothing remembers from another test."""
+    cache.clear()
 
 
 def signed_in(client: Client, username: str) -> Client:
