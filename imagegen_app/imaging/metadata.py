@@ -6,12 +6,12 @@ and is not written. What is read is untrusted text: it is limited in length and 
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import uuid
 from dataclasses import dataclass, field, fields, replace
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from PIL import Image
 
@@ -140,7 +140,7 @@ def build_xmp(marks: XmpFields) -> bytes:
 
 def _packet(values: dict[str, str]) -> bytes:
     lines = [
-        f"<{_PROPERTIES[name]}>{escape(value)}</{_PROPERTIES[name]}>"
+        f"<{_PROPERTIES[name]}>{html.escape(value, quote=False)}</{_PROPERTIES[name]}>"
         for name, value in values.items()
         if value
     ]
