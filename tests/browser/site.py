@@ -141,11 +141,12 @@ def shoot(page: Any, name: str) -> None:
     page.set_viewport_size(before)
 
 
-def barriers(page: Any, *, of: str = "") -> list[str]:
-    """Return what axe-core finds on the page, or in the part that a selector names."""
+def barriers(page: Any, *, of: str = "", rule: str = "") -> list[str]:
+    """Return what axe-core finds on the page, or in the part that a selector names; by one rule or all."""
     # The search box of a list is Django's own: its label is an image.
     context = {"include": [[of or "html"]], "exclude": [["#changelist-search"]]}
-    found = Axe().run(page, context=context)
+    options = {"resultTypes": ["violations"], **({"runOnly": [rule]} if rule else {})}
+    found = Axe().run(page, context=context, options=options)
     return [
         f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
         for v in found.response["violations"]

@@ -169,7 +169,9 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "services/jobs/provider_limits.py",
         "others.count() >= provider.max_in_flight",
         "others.count() > provider.max_in_flight",
-        ("services/jobs/test_provider_limits.py::test_no_more_calls_at_once_than_the_provider_takes",),
+        (
+            "services/jobs/test_provider_limits.py::test_no_more_calls_at_once_than_the_provider_takes",
+        ),
         "More calls are under way than the provider allows, and it refuses them.",
     ),
     # In services, policy

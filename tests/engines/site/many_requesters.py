@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -122,6 +123,10 @@ def main(requesters: int, requests: int, limit: str) -> dict[str, Any]:
     auditor.start()
     with ThreadPoolExecutor(requesters) as pool:
         found = list(pool.map(spend, [numbers[n::requesters] for n in range(requesters)]))
+    # What a late cancellation gave back is spent, too: then the rest is known.
+    with suppress(OverBudget):
+        for number in range(requests, 2 * requests):
+            ask(number)
     auditor.over.set()
     auditor.join()
     counts = sum((one for one, _times in found), Counter[str]())
