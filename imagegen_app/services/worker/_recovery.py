@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds between look-ups of a call whose job is already `uncertain`.
 LOOK_AGAIN_SECONDS = 30.0
+#: Before the first look-up of a lost call is repeated; doubled with each repetition.
+LOOKUP_RETRY_SECONDS = 1.0
 #: Look-ups in quick succession before the job becomes `uncertain`.
 INITIAL_LOOKUPS = 3
 
@@ -51,7 +53,7 @@ def continue_recovery(job: Job, attempt: Attempt) -> None:
         and attempt.poll_count < INITIAL_LOOKUPS
     ):
         leases.count_poll(attempt)
-        leases.postpone(job, seconds=2.0**attempt.poll_count)
+        leases.postpone(job, seconds=LOOKUP_RETRY_SECONDS * 2.0**attempt.poll_count)
     elif (
         adapters.recovery_methods(attempt)
         or WebhookDelivery.objects.filter(attempt=attempt).exists()

@@ -24,7 +24,7 @@ from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
 from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.policy import budgets, model_catalog
-from imagegen_app.services.worker import driver
+from imagegen_app.services.worker import _decisions, _recovery, driver
 from tests.services.conftest import Site
 
 if TYPE_CHECKING:
@@ -196,8 +196,10 @@ def test_a_call_that_the_provider_stops_costs_what_the_provider_bills(
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 def test_a_look_up_that_fails_tells_nothing_of_the_call(
-    jobs_site: Site, simulator: SimulatorProcess, status: int
+    jobs_site: Site, simulator: SimulatorProcess, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_recovery, "LOOKUP_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(_decisions, "retry_delay", lambda _tries, _error: 0.05)
     simulator.fail("disconnect", on="jobs")
     simulator.fail("status", on="lookup", status=status, times=2)
     job = jobs_site.request()
@@ -210,8 +212,9 @@ def test_a_look_up_that_fails_tells_nothing_of_the_call(
 
 
 def test_a_call_that_failed_at_the_provider_is_made_anew_and_not_polled_for_ever(
-    jobs_site: Site, simulator: SimulatorProcess
+    jobs_site: Site, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_decisions, "retry_delay", lambda _tries, _error: 0.05)
     simulator.fail("job_failed", on="jobs", code="overloaded")
     job = jobs_site.request()
 
