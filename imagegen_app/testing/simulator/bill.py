@@ -1,4 +1,4 @@
-"""Record what the simulator billed, so that it survives a kill of either side."""
+"""Record the billed calls in a file, which survives a crash of the simulator or its caller."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Entry:
 
 
 def fingerprint(prompt: str) -> str:
-    """Return what the bill keeps of a prompt."""
+    """Return the part of a prompt's hash that the bill stores instead of the prompt."""
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
 
 
 class Bill:
-    """The entries in their order, each flushed to the disk before the caller hears of it."""
+    """The billed calls in order; each is on the disk before its caller gets an answer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class Bill:
         images: int,
         prompt: str,
     ) -> Entry:
-        """Bill a call."""
+        """Add a call to the bill and return its entry."""
         entry = Entry(
             id=call_id,
             key=key,
@@ -77,14 +77,14 @@ class Bill:
         return entry
 
     def credit(self, call_id: str) -> None:
-        """Take a call off the bill."""
+        """Remove a call from the bill."""
         for entry in [entry for entry in self._entries if entry.id == call_id]:
             self._entries.remove(entry)
         lines = [json.dumps(asdict(entry)) + "\n" for entry in self._entries]
         self._path.write_text("".join(lines), "utf-8")
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all entries."""
         self._entries.clear()
         self._path.write_text("", "utf-8")
 

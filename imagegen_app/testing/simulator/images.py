@@ -28,7 +28,7 @@ MODELS = (
     "gpt-image-2.5-sunburst",
     "gpt-image-2-2026-04-21",
 )
-#: A prompt with this word is refused, so that a demo can show a refusal.
+#: A prompt that contains this word is refused, so that a demo can show a refusal.
 BLOCKED_WORD = "simulate-blocked"
 
 
@@ -59,27 +59,27 @@ class Images:
         )
 
     async def generations(self, call: asgi.Call) -> asgi.Answer:
-        """Make images from a prompt."""
+        """Generate images from a prompt."""
         fault = self.script.next("generations")
         try:
             request = generation.parse_request(call.json(), inputs=(), operation=Operation.GENERATE)
         except (ValueError, TypeError):
             return asgi.error(400, "invalid_value")
-        return await self._make(request, fault=fault)
+        return await self._generate(request, fault=fault)
 
     async def edits(self, call: asgi.Call) -> asgi.Answer:
-        """Make images from a prompt and images, sent as a form."""
+        """Generate images from a prompt and input images, sent as a form."""
         fault = self.script.next("edits")
         try:
             request = _edit(call)
         except (ValueError, TypeError):
             return asgi.error(400, "invalid_value")
-        return await self._make(request, fault=fault)
+        return await self._generate(request, fault=fault)
 
-    async def _make(self, request: GenerationRequest, *, fault: Fault | None) -> asgi.Answer:
-        refused = refusal(fault, prompt=request.prompt)
-        if refused is not None:
-            return refused
+    async def _generate(self, request: GenerationRequest, *, fault: Fault | None) -> asgi.Answer:
+        refusal_answer = refusal(fault, prompt=request.prompt)
+        if refusal_answer is not None:
+            return refusal_answer
         billed = 1 if fault and fault.kind == "fewer_images" else request.count
         self.bill.add(
             call_id=f"img_{uuid.uuid4().hex[:20]}",
@@ -98,15 +98,18 @@ class Images:
         if strange is not None:
             return strange
         try:
-            made = await generation.draw_images(request, fault=fault, quick=self.quick)
+            drawn_images = await generation.draw_images(request, fault=fault, quick=self.quick)
         except InvalidRequest:
             return asgi.error(400, "image_parse_error")
-        answer = asgi.reply(_document(request, made, fault=fault))
+        answer = asgi.reply(_document(request, drawn_images, fault=fault))
         return replace(answer, cut="middle") if fault and fault.kind == "half_answer" else answer
 
 
 def refusal(fault: Fault | None, *, prompt: str) -> asgi.Answer | None:
-    """Return what is answered before anything is taken on, if anything."""
+    """Return the error answer that a planned failure or the prompt asks for, or None.
+
+    It is sent before anything is generated or billed.
+    """
     answer: asgi.Answer | None = None
     if BLOCKED_WORD in prompt:
         answer = _moderation("input", ("violence",))

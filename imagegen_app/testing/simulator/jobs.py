@@ -32,7 +32,7 @@ _OK = range(200, 300)
 
 @dataclass(slots=True)
 class Job:
-    """One job and where it stands."""
+    """One job and its current state."""
 
     id: str
     key: str
@@ -47,21 +47,21 @@ class Job:
     is_free: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Return what a caller sees."""
-        shown: dict[str, Any] = {
+        """Return the job as the JSON document that its caller receives."""
+        document: dict[str, Any] = {
             "id": self.id,
             "status": self.status,
             "progress": {"queued": 0.0, "running": 0.5}.get(self.status, 1.0),
         }
         if self.status == "succeeded":
-            shown["output"] = self.output
-            shown["model_version"] = f"{self.request.model}-simulated"
-            shown["usage"] = {"images": len(self.output)}
+            document["output"] = self.output
+            document["model_version"] = f"{self.request.model}-simulated"
+            document["usage"] = {"images": len(self.output)}
         if self.status == "cancelled":
-            shown["billed"] = not self.is_free
+            document["billed"] = not self.is_free
         if self.error:
-            shown["error"] = self.error
-        return shown
+            document["error"] = self.error
+        return document
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Jobs:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def reset(self) -> None:
-        """Forget all jobs."""
+        """Stop and delete all jobs, and delete their result files."""
         for task in self._tasks:
             task.cancel()
         self._jobs.clear()
@@ -86,22 +86,22 @@ class Jobs:
         self._files.clear()
 
     async def create(self, call: asgi.Call) -> asgi.Answer:
-        """Take a job on, or return the one that has the same key and body."""
+        """Create a job, or return the existing one with the same idempotency key and body."""
         fault = self.script.next("jobs")
         key = call.headers.get("idempotency-key", "")
         digest = hashlib.sha256(call.body).hexdigest()
-        known = self._by_key.get(key) if key else None
-        if known is not None and known.digest != digest:
+        existing = self._by_key.get(key) if key else None
+        if existing is not None and existing.digest != digest:
             return asgi.error(409, "idempotency_key_reused")
         try:
             document = call.json()
             request = _parse_request(document, key=key)
         except (ValueError, TypeError, LookupError, binascii.Error):
             return asgi.error(400, "invalid_value")
-        refused = images.refusal(fault, prompt=request.prompt)
-        if refused is not None:
-            return refused
-        job = known or self._begin(call, document, request=request, digest=digest, fault=fault)
+        refusal = images.refusal(fault, prompt=request.prompt)
+        if refusal is not None:
+            return refusal
+        job = existing or self._start(call, document, request=request, digest=digest, fault=fault)
         if fault is not None and fault.kind == "disconnect":
             return asgi.Answer(cut="before")
         if fault is not None and fault.kind == "silence":
@@ -111,10 +111,10 @@ class Jobs:
         return asgi.reply({"id": job.id, "status": job.status}, status=202)
 
     def show(self, call: asgi.Call, *, job_id: str) -> asgi.Answer:
-        """Say how a job stands."""
-        wrong = self._wrong("poll")
-        if wrong is not None:
-            return wrong
+        """Return the current state of a job."""
+        planned_error = self._planned_error("poll")
+        if planned_error is not None:
+            return planned_error
         job = self._jobs.get(job_id)
         if job is None:
             return asgi.error(404, "not_found")
@@ -123,18 +123,21 @@ class Jobs:
         )
 
     def find(self, call: asgi.Call) -> asgi.Answer:
-        """Look a job up by its idempotency key."""
-        wrong = self._wrong("lookup")
-        if wrong is not None:
-            return wrong
+        """Find a job by its idempotency key; the list in the answer has one job or none."""
+        planned_error = self._planned_error("lookup")
+        if planned_error is not None:
+            return planned_error
         job = self._by_key.get(call.query.get("idempotency_key", ""))
         return asgi.reply({"data": [job.document()] if job else []})
 
     def cancel(self, *, job_id: str) -> asgi.Answer:
-        """Stop a job that is not done; what was billed stays billed, unless the script says else."""
-        wrong = self._wrong("cancel")
-        if wrong is not None:
-            return wrong
+        """Cancel a job that has not ended.
+
+        It stays on the bill, unless `Script.free_cancel` is set.
+        """
+        planned_error = self._planned_error("cancel")
+        if planned_error is not None:
+            return planned_error
         job = self._jobs.get(job_id)
         if job is None:
             return asgi.error(404, "not_found")
@@ -147,20 +150,20 @@ class Jobs:
         return asgi.reply(job.document())
 
     def file(self, *, name: str) -> asgi.Answer:
-        """Serve a result."""
-        wrong = self._wrong("file")
-        if wrong is not None:
-            return wrong
-        picture = self._files.get(name)
-        if picture is None:
+        """Return a result image."""
+        planned_error = self._planned_error("file")
+        if planned_error is not None:
+            return planned_error
+        image = self._files.get(name)
+        if image is None:
             return asgi.error(404, "not_found")
-        return asgi.Answer(200, picture.data, picture.media_type)
+        return asgi.Answer(200, image.data, image.media_type)
 
-    def _wrong(self, aim: str) -> asgi.Answer | None:
+    def _planned_error(self, aim: str) -> asgi.Answer | None:
         fault = self.script.next(aim)
         return images.refusal(fault, prompt="") or images.strange_answer(fault)
 
-    def _begin(
+    def _start(
         self,
         call: asgi.Call,
         document: dict[str, Any],
@@ -203,28 +206,30 @@ class Jobs:
             job.status, job.error = "failed", {"code": job.fault.code or "internal"}
         else:
             try:
-                made = await generation.draw_images(job.request, fault=job.fault, quick=self.quick)
+                drawn_images = await generation.draw_images(
+                    job.request, fault=job.fault, quick=self.quick
+                )
             except InvalidRequest:
-                made = []
+                drawn_images = []
                 job.status, job.error = "failed", {"code": "invalid_request"}
             if job.status == "running":
-                job.output = [self._item(job, n, picture) for n, picture in enumerate(made)]
+                job.output = [self._item(job, n, image) for n, image in enumerate(drawn_images)]
                 job.status = "succeeded"
         if job.webhook_url and job.status != "cancelled":
-            await self._tell(job)
+            await self._send_webhook(job)
 
-    def _item(self, job: Job, n: int, picture: generation.DrawnImage) -> dict[str, Any]:
-        about = {"mime_type": picture.media_type, "seed": picture.seed}
+    def _item(self, job: Job, n: int, image: generation.DrawnImage) -> dict[str, Any]:
+        item = {"mime_type": image.media_type, "seed": image.seed}
         truncated = job.fault is not None and job.fault.kind == "truncated_base64"
         if self.script.job_output == "b64_json" or truncated:
-            return about | {"b64_json": generation.base64_of(picture, fault=job.fault)}
+            return item | {"b64_json": generation.base64_of(image, fault=job.fault)}
         name = f"{job.id}-{n}"
-        self._files[name] = picture
+        self._files[name] = image
         while len(self._files) > _MAX_FILES:
             self._files.pop(next(iter(self._files)))
-        return about | {"url": f"{job.origin}/files/{name}"}
+        return item | {"url": f"{job.origin}/files/{name}"}
 
-    async def _tell(self, job: Job) -> None:
+    async def _send_webhook(self, job: Job) -> None:
         body = json.dumps(
             {
                 "type": f"job.{job.status}",
@@ -246,7 +251,7 @@ class Jobs:
 
 
 def deliver(url: str, *, body: bytes, headers: dict[str, str]) -> bool:
-    """POST a webhook; tells whether it was taken."""
+    """POST a webhook; return whether the receiver answered with a 2xx status."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "localhost", parts.port, timeout=15)
