@@ -324,7 +324,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "int(length) > MAX_WEBHOOK_BYTES",
         "False",
         (
-            "webhooks/test_receive.py::test_a_body_that_announces_itself_as_too_long_is_refused_unread",
+            "webhooks/test_receive.py::test_a_body_with_too_large_a_content_length_is_refused_unread",
         ),
         "Anybody on the Internet fills the server's memory.",
     ),
