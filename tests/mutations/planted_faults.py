@@ -30,7 +30,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "services/worker/_decisions.py",
         "if not decision.allowed:",
         "if False:",
-        ("services/worker/test_driver.py::test_a_grant_taken_back_stops_a_job_that_waits",),
+        ("services/worker/test_driver.py::test_a_deleted_grant_stops_a_waiting_job",),
         "Money is spent for somebody whose grant was taken back while the job waited.",
     ),
     PlantedFault(
@@ -38,9 +38,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "services/worker/_recovery.py",
         "job.cancel_requested_at is None and job.deadline_at",
         "job.deadline_at",
-        (
-            "services/worker/test_recovery.py::test_a_call_that_nobody_wants_any_more_is_not_repeated",
-        ),
+        ("services/worker/test_recovery.py::test_a_cancelled_call_is_not_sent_again",),
         "A call that was cancelled is sent again, and billed.",
     ),
     PlantedFault(
@@ -148,7 +146,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "services/jobs/state_machine.py",
         "state=source.value, lease_token=job.lease_token).update(",
         "state=source.value).update(",
-        ("services/worker/test_driver.py::test_a_stale_lease_moves_nothing",),
+        ("services/worker/test_driver.py::test_an_expired_lease_changes_no_job",),
         "A worker that was paused writes over what its successor did.",
     ),
     PlantedFault(
@@ -188,7 +186,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "services/policy/budgets.py",
         'booked = {"charge": fitting}',
         'booked = {"charge": fitting + fitting}',
-        ("services/worker/test_driver.py::test_the_ledger_adds_up_to_the_counters",),
+        ("services/worker/test_driver.py::test_the_ledger_entries_add_up_to_the_budget_period",),
         "The ledger says twice what was spent.",
     ),
     # In services, gateways
@@ -324,7 +322,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "int(length) > MAX_WEBHOOK_BYTES",
         "False",
         (
-            "webhooks/test_receive.py::test_a_body_that_announces_itself_as_too_long_is_refused_unread",
+            "webhooks/test_receive.py::test_a_body_with_too_large_a_content_length_is_refused_unread",
         ),
         "Anybody on the Internet fills the server's memory.",
     ),

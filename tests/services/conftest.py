@@ -1,4 +1,4 @@
-"""A governed site in small: one model, one grant, one budget; engines that run at once."""
+"""Fixtures of a minimal site: one model, one grant, one budget, and no worker of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALL = {"WIDTHS": [32], "FORMATS": ["webp"]}
 
 @dataclass
 class Site:
-    """What a test of the services needs."""
+    """An editor with the model that they may use and the budget that pays for it."""
 
     actor: Person
     model: ImageModel
@@ -52,7 +52,7 @@ class Site:
 
 @pytest.fixture
 def small(settings: Any) -> Any:
-    """Few renditions, short waits, and only the wake-up that a test rings itself."""
+    """Make few renditions, ignore wake-ups and require a second reviewer."""
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "ENGINE": "tests.services.silent_engine.SilentEngine",
@@ -64,12 +64,12 @@ def small(settings: Any) -> Any:
 
 @pytest.fixture
 def site(db: None, small: Any) -> Site:
-    """Return a site on the sandbox with ten dollars a month."""
+    """Return a site that uses the sandbox, with a budget of 10 USD a month."""
     return governed(make_image_model(provider_model_name="sandbox-1"))
 
 
 def governed(model: ImageModel) -> Site:
-    """Give editors a grant for a model, and the site a budget."""
+    """Give editors a grant for a model and the site a budget; return the site."""
     make_grant(group=make_group("Image editors"), image_model=model)
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
     model_catalog.save(actor=System("test"), record=budget)
@@ -79,21 +79,21 @@ def governed(model: ImageModel) -> Site:
 
 def sent_at(job: Job) -> datetime:
     """Return when the job's only call was sent."""
-    moment = job.attempts.get().sent_at
-    assert moment is not None
-    return moment
+    sent = job.attempts.get().sent_at
+    assert sent is not None
+    return sent
 
 
 @pytest.fixture(scope="session")
 def simulator_process() -> Iterator[SimulatorProcess]:
-    """Start the simulator once."""
+    """Start one simulator for all tests of the session."""
     with SimulatorProcess(quick=True) as process:
         yield process
 
 
 @pytest.fixture
 def simulator(simulator_process: SimulatorProcess) -> SimulatorProcess:
-    """Return the simulator with an empty bill and no script."""
+    """Return the simulator with nothing billed and no scripted behaviour."""
     simulator_process.reset()
     return simulator_process
 
@@ -118,5 +118,5 @@ def at_simulator(
 def jobs_site(
     db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Site:
-    """A site whose only model is at the simulator, which heeds keys and can be asked."""
+    """Return a site whose model supports idempotency keys and look-ups, at the simulator."""
     return governed(at_simulator(simulator, small, monkeypatch, "generic_jobs"))

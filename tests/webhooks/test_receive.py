@@ -1,4 +1,4 @@
-"""Webhooks can only make us look; forged, repeated and late ones change nothing."""
+"""A webhook only makes the worker poll earlier; forged, repeated and old ones change nothing."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def attempt(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Attempt
 def signed(
     body: bytes, *, delivery: str = "msg_1", age: int = 0, secret: str = SECRET
 ) -> dict[str, str]:
-    made = standard_webhooks.sign(
+    headers = standard_webhooks.sign(
         delivery_id=delivery, timestamp=int(time.time()) - age, body=body, secret=Secret(secret)
     )
-    return {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in made.items()}
+    return {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
 
 
 def body(**changes: Any) -> bytes:
@@ -63,13 +63,11 @@ def body(**changes: Any) -> bytes:
 
 
 def post(client: Client, attempt: Attempt, data: bytes, headers: Mapping[str, Any]) -> int:
-    address = reverse("imagegen:webhook", args=[attempt_token(attempt)])
-    return int(
-        client.post(address, data=data, content_type="application/json", **headers).status_code
-    )
+    url = reverse("imagegen:webhook", args=[attempt_token(attempt)])
+    return int(client.post(url, data=data, content_type="application/json", **headers).status_code)
 
 
-def test_a_signed_delivery_has_the_job_looked_at_now(client: Client, attempt: Attempt) -> None:
+def test_a_signed_delivery_makes_the_job_due_now(client: Client, attempt: Attempt) -> None:
     before = Job.objects.get(pk=attempt.job_id).due_at
 
     status = post(client, attempt, body(), signed(body()))
@@ -82,7 +80,7 @@ def test_a_signed_delivery_has_the_job_looked_at_now(client: Client, attempt: At
     assert AuditEvent.objects.filter(type="webhook.applied", job_id=job.pk).count() == 1
 
 
-def test_the_certificates_are_not_read_to_verify_a_delivery(
+def test_verifying_a_delivery_does_not_load_the_ca_certificates(
     client: Client, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(**_options: object) -> None:
@@ -102,7 +100,7 @@ def test_a_repeated_delivery_is_applied_once(client: Client, attempt: Attempt) -
 
 
 @pytest.mark.parametrize(
-    "made",
+    "make_headers",
     [
         dict,
         lambda: signed(body(), secret="whsec_" + "QUFB" * 11),
@@ -113,28 +111,35 @@ def test_a_repeated_delivery_is_applied_once(client: Client, attempt: Attempt) -
         lambda: {**signed(body()), "HTTP_WEBHOOK_SIGNATURE": "v1,***"},
         lambda: {**signed(body()), "HTTP_WEBHOOK_TIMESTAMP": "nan"},
     ],
-    ids=["none", "wrong secret", "old", "early", "other body", "no comma", "no base64", "no time"],
+    ids=[
+        "no headers",
+        "wrong secret",
+        "timestamp too old",
+        "timestamp in the future",
+        "signature of another body",
+        "signature without a comma",
+        "signature is not base64",
+        "timestamp is not a number",
+    ],
 )
 def test_a_forged_delivery_changes_nothing(
-    client: Client, attempt: Attempt, made: Callable[[], dict[str, str]]
+    client: Client, attempt: Attempt, make_headers: Callable[[], dict[str, str]]
 ) -> None:
-    # Signed only now: what was signed long before the test would be stale for another reason.
-    assert post(client, attempt, body(), made()) == 401
+    # Signed inside the test: a signature made at import could already be too old.
+    assert post(client, attempt, body(), make_headers()) == 401
 
     assert not WebhookDelivery.objects.exists()
     assert AuditEvent.objects.filter(type="webhook.refused").count() == 1
 
 
 @pytest.mark.parametrize("token", ["x", "0" * 32, f"{'0' * 32}.{'0' * 32}", "é.é"])
-def test_an_address_that_we_never_gave_out_is_not_there(
-    client: Client, attempt: Attempt, token: str
-) -> None:
-    address = reverse("imagegen:webhook", args=[token])
+def test_an_unknown_token_is_not_found(client: Client, attempt: Attempt, token: str) -> None:
+    url = reverse("imagegen:webhook", args=[token])
 
-    assert client.post(address, data=body(), content_type="application/json").status_code == 404
+    assert client.post(url, data=body(), content_type="application/json").status_code == 404
 
 
-def test_another_attempts_signature_does_not_fit_this_address(
+def test_the_token_signature_of_another_attempt_is_not_found(
     client: Client, attempt: Attempt
 ) -> None:
     other = make_attempt()
@@ -143,32 +148,32 @@ def test_another_attempts_signature_does_not_fit_this_address(
     assert client.post(reverse("imagegen:webhook", args=[token])).status_code == 404
 
 
-def test_a_body_past_the_cap_is_refused(client: Client, attempt: Attempt) -> None:
+def test_a_body_that_is_too_large_is_refused(client: Client, attempt: Attempt) -> None:
     data = b"x" * (256 * 1024 + 1)
 
     assert post(client, attempt, data, signed(data)) == 413
 
 
-def test_a_body_that_announces_itself_as_too_long_is_refused_unread(
+def test_a_body_with_too_large_a_content_length_is_refused_unread(
     client: Client, attempt: Attempt
 ) -> None:
-    # The body is shorter than announced: whoever reads it fails.
-    announced = {**signed(body()), "CONTENT_LENGTH": str(256 * 1024 + 1)}
+    # The body is shorter than its Content-Length: reading it would fail.
+    headers = {**signed(body()), "CONTENT_LENGTH": str(256 * 1024 + 1)}
 
-    assert post(client, attempt, body(), announced) == 413
+    assert post(client, attempt, body(), headers) == 413
 
 
-def test_only_posts_are_answered(client: Client, attempt: Attempt) -> None:
+def test_other_methods_than_post_are_refused(client: Client, attempt: Attempt) -> None:
     assert client.get(reverse("imagegen:webhook", args=[attempt_token(attempt)])).status_code == 405
 
 
-def test_the_address_given_out_is_this_one(attempt: Attempt) -> None:
+def test_the_url_sent_to_the_provider_is_the_public_one(attempt: Attempt) -> None:
     path = reverse("imagegen:webhook", args=[attempt_token(attempt)])
 
     assert webhook_url(attempt) == f"https://shop.example{path}"
 
 
-def test_a_webhook_that_comes_before_the_answer_sets_the_reference(
+def test_a_webhook_before_the_answer_stores_the_provider_reference(
     client: Client, attempt: Attempt
 ) -> None:
     early = make_attempt(

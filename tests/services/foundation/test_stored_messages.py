@@ -1,4 +1,4 @@
-"""What the log and the jobs tell is told in the reader's language."""
+"""Audit events, errors and stored messages are shown in the language of the reader."""
 
 from __future__ import annotations
 
@@ -35,84 +35,84 @@ LANGUAGES = ("de", "fr")
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 VALUE = re.compile(r"%\(\w+\)s|\{\w*\}|%s")
 LOCALE = Path(imagegen_app.__file__).parent / "locale"
-#: Words that are the same in both.
-ALIKE = {"Image", "Pilot", "Text"}
+#: Labels that are spelt alike in English and the other language.
+SAME_SPELLING = {"Image", "Pilot", "Text"}
 
 
-def errors(kind: type[ProviderError] = ProviderError) -> Iterator[type[ProviderError]]:
+def error_classes(kind: type[ProviderError] = ProviderError) -> Iterator[type[ProviderError]]:
     yield kind
-    for each in kind.__subclasses__():
-        yield from errors(each)
+    for subclass in kind.__subclasses__():
+        yield from error_classes(subclass)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_event_has_its_sentence_with_the_same_values(language: str) -> None:
+def test_every_event_is_translated_with_the_same_placeholders(language: str) -> None:
     with override(language):
-        told = {row.name: gettext(row.sentence) for row in ROWS}
+        translated = {row.name: gettext(row.sentence) for row in ROWS}
 
-    assert [row.name for row in ROWS if told[row.name] == row.sentence] == []
+    assert [row.name for row in ROWS if translated[row.name] == row.sentence] == []
     wrong = [
         row.name
         for row in ROWS
-        if set(PLACEHOLDER.findall(row.sentence)) != set(PLACEHOLDER.findall(told[row.name]))
+        if set(PLACEHOLDER.findall(row.sentence)) != set(PLACEHOLDER.findall(translated[row.name]))
     ]
     assert wrong == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_stored_trouble_and_remedy_is_translated(language: str) -> None:
+def test_every_stored_error_message_and_remedy_is_translated(language: str) -> None:
     stored = {
         sentence
-        for kind in errors()
+        for kind in error_classes()
         if kind.__module__.startswith("imagegen_app.")
         for sentence in ((kind.__doc__ or "").split("\n", maxsplit=1)[0], kind.remedy)
     }
 
     assert stored - set(stored_messages.STORED) == set()
     with override(language):
-        same = [
+        untranslated = [
             s
             for s in (*stored_messages.STORED, *MESSAGES.values())
             if stored_messages.translate_stored(s) == s
         ]
-    assert same == []
+    assert untranslated == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_value_of_our_enumerations_has_its_word(language: str) -> None:
-    for kind, words in LABELS.items():
-        assert set(words) == set(kind)
+def test_every_enumeration_value_has_a_translated_label(language: str) -> None:
+    for kind, labels in LABELS.items():
+        assert set(labels) == set(kind)
         with override("en"):
-            english = {member: str(word) for member, word in words.items()}
+            english = {member: str(label) for member, label in labels.items()}
         with override(language):
-            same = [
+            untranslated = [
                 english[member]
-                for member, word in words.items()
-                if str(word) == english[member] and english[member] not in ALIKE
+                for member, label in labels.items()
+                if str(label) == english[member] and english[member] not in SAME_SPELLING
             ]
-        assert same == []
+        assert untranslated == []
 
 
-def test_a_request_is_told_in_german(site: Site) -> None:
+def test_the_history_of_a_request_is_described_in_german(site: Site) -> None:
     job = site.request()
     with override("de"):
-        told = descriptions.describe_job_history(job)
-        shown = job.get_state_display()
+        history = descriptions.describe_job_history(job)
+        state_label = job.get_state_display()
 
-    assert "angefordert" in " ".join(t.sentence for t in told)
-    assert shown == "In der Warteschlange"
-    assert AuditEvent.objects.filter(job_id=job.pk).count() == len(told)
+    assert "angefordert" in " ".join(entry.sentence for entry in history)
+    assert state_label == "In der Warteschlange"
+    assert AuditEvent.objects.filter(job_id=job.pk).count() == len(history)
 
 
 def catalogue(language: str) -> dict[str, str]:
-    """Return the app's own messages: text with its context to translation."""
+    """Return the translations of the app's own messages, by context and English text."""
     with (LOCALE / language / "LC_MESSAGES" / "django.mo").open("rb") as file:
         messages: dict[Any, str] = vars(GNUTranslations(file))["_catalog"]
     return {key if isinstance(key, str) else key[0]: text for key, text in messages.items() if key}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_translation_loses_or_adds_a_value(language: str) -> None:
+def test_no_translation_loses_or_adds_a_placeholder(language: str) -> None:
     wrong = {
         message: text
         for message, text in catalogue(language).items()
@@ -122,7 +122,7 @@ def test_no_translation_loses_or_adds_a_value(language: str) -> None:
     assert wrong == {}
 
 
-def test_french_is_written_with_typographic_apostrophes() -> None:
+def test_french_uses_typographic_apostrophes() -> None:
     straight = re.compile(r"[^\W\d_]'[^\W\d_]")
 
     assert [text for text in catalogue("fr").values() if straight.search(text)] == []
@@ -136,10 +136,10 @@ def test_a_word_with_two_meanings_has_two_translations() -> None:
         assert str(LABELS[VerdictOutcome][VerdictOutcome.BLOCKED]) == "Bloqué"
 
 
-def test_an_event_is_told_with_labels_instead_of_stored_values() -> None:
+def test_event_data_is_shown_with_labels_instead_of_stored_values() -> None:
     with override("de"):
         assert event_labels.object_label("imagemodel", "12") == "Bildmodell 12"
-        assert event_labels.object_label("nothing_of_ours", "12") == "nothing_of_ours 12"
+        assert event_labels.object_label("unknown_model", "12") == "unknown_model 12"
         assert event_labels.actor_label("person", "7") == "Person 7"
         assert event_labels.value_label("outcome", "sent_again") == "erneut gesendet"
         assert event_labels.value_label("lifecycle", "canary") == "In Erprobung"
@@ -149,26 +149,28 @@ def test_an_event_is_told_with_labels_instead_of_stored_values() -> None:
             event_labels.value_label("error", "rate_limited")
             == "Das Anfragelimit des Anbieters ist erreicht"
         )
-        assert event_labels.value_label("error", "a_code_of_the_site") == "a_code_of_the_site"
+        assert event_labels.value_label("error", "code_of_the_site") == "code_of_the_site"
 
 
-def test_each_error_of_ours_is_told_in_words() -> None:
+def test_every_error_code_has_a_label() -> None:
     with override("de"):
-        raw = [code for code in all_errors() if event_labels.value_label("error", code) == code]
+        unlabelled = [
+            code for code in all_errors() if event_labels.value_label("error", code) == code
+        ]
 
-    assert raw == []
+    assert unlabelled == []
 
 
-def test_the_findings_of_the_log_are_told_in_german_and_printed_in_english() -> None:
+def test_log_findings_are_shown_in_german_and_printed_in_english() -> None:
     findings = Findings()
     findings.add_gap(3, 4)
     findings.add_gap(3, 6, at_end=True)
 
     with override("de"):
-        told = [finding.translated for finding in findings.named]
+        shown = [finding.translated for finding in findings.named]
         printed = [finding.message for finding in findings.named]
 
-    assert told == [
+    assert shown == [
         "Eintrag 3 fehlt.",
         "Die Einträge 3 bis 5 fehlen am Ende des Protokolls.",
     ]
@@ -178,19 +180,19 @@ def test_the_findings_of_the_log_are_told_in_german_and_printed_in_english() -> 
     ]
 
 
-def test_a_refusal_names_the_operation_and_the_status_by_their_labels(site: Site) -> None:
-    wanted: dict[str, Any] = {"size": Size(64, 64), "count": 1}
+def test_a_refusal_shows_the_labels_of_the_operation_and_the_status(site: Site) -> None:
+    requested: dict[str, Any] = {"size": Size(64, 64), "count": 1}
     grant = Grant.objects.get()
     grant.operations = ["generate"]
     model_catalog.save(actor=System("test"), record=grant)
     with override("de"):
-        misfit = access.check_grant(
-            site.actor, image_model=site.model, operation=Operation.VARY, **wanted
+        operation_reason = access.check_grant(
+            site.actor, image_model=site.model, operation=Operation.VARY, **requested
         ).reason
         site.model.lifecycle = "draft"
-        closed = access.check_grant(
-            site.actor, image_model=site.model, operation=Operation.GENERATE, **wanted
+        status_reason = access.check_grant(
+            site.actor, image_model=site.model, operation=Operation.GENERATE, **requested
         ).reason
 
-    assert "„Variante erzeugen“" in misfit
-    assert closed.endswith("(Status: Entwurf).")
+    assert "„Variante erzeugen“" in operation_reason
+    assert status_reason.endswith("(Status: Entwurf).")

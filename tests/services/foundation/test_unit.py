@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 SYSTEM = System("test")
 
 
-def test_a_row_saved_outside_of_a_use_case_is_refused() -> None:
+def test_saving_outside_a_use_case_is_refused() -> None:
     with pytest.raises(WriteOutsideUseCase):
         Provider(name="x", slug="x", adapter="sandbox").save()
 
@@ -28,9 +28,9 @@ def test_a_row_saved_outside_of_a_use_case_is_refused() -> None:
 @pytest.mark.parametrize(
     "write", ["save", "delete", "update", "bulk_delete", "bulk_update", "bulk_create"]
 )
-def test_no_way_of_writing_goes_past_the_guard(write: str) -> None:
+def test_every_way_of_writing_outside_a_use_case_is_refused(write: str) -> None:
     provider = make_provider()
-    ways: dict[str, Callable[[], object]] = {
+    writes: dict[str, Callable[[], object]] = {
         "save": provider.save,
         "delete": provider.delete,
         "update": lambda: Provider.objects.update(name="y"),
@@ -42,18 +42,18 @@ def test_no_way_of_writing_goes_past_the_guard(write: str) -> None:
     }
 
     with pytest.raises(WriteOutsideUseCase):
-        ways[write]()
+        writes[write]()
 
     assert list(Provider.objects.values_list("pk", "name")) == [(provider.pk, provider.name)]
 
 
 def test_a_change_without_an_event_is_rolled_back() -> None:
     @use_case()
-    def careless() -> None:
+    def change_without_event() -> None:
         Provider.objects.create(name="x", slug="x", adapter="sandbox")
 
     with pytest.raises(AuditEventMissing):
-        careless()
+        change_without_event()
 
     assert not Provider.objects.exists()
 
@@ -73,12 +73,12 @@ def test_an_event_inside_a_nested_use_case_counts_for_the_outer_one() -> None:
     assert Provider.objects.count() == 1
 
 
-def test_a_silent_use_case_may_change_heartbeats() -> None:
+def test_a_use_case_without_audit_needs_no_event() -> None:
     @use_case(audited=False)
-    def beat() -> None:
+    def record_heartbeat() -> None:
         now = clock.now()
         Worker.objects.create(name="w", engine="e", started_at=now, last_seen_at=now)
 
-    beat()
+    record_heartbeat()
 
     assert Worker.objects.count() == 1

@@ -1,4 +1,4 @@
-"""A captioner suggests alternative texts: paid like the images, taken or changed by a person."""
+"""A captioner suggests alternative texts, which cost money and which a person accepts or edits."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
     from tests.services.conftest import Site
 
-PICTURE, CAPTION = Decimal("0.02"), Decimal("0.0004")
+IMAGE_COST, CAPTION_COST = Decimal("0.02"), Decimal("0.0004")
 
 
-class Describer:
-    """A captioner of a site's own that does as it is told and remembers what it was asked."""
+class FakeCaptioner:
+    """A captioner that returns or raises what a test sets, and records how it was called."""
 
-    asked: list[dict[str, Any]] = []
-    says: Caption | Exception = Caption("A red mug on a table")
+    calls: list[dict[str, Any]] = []
+    outcome: Caption | Exception = Caption("A red mug on a table")
 
     def describe(self, data: bytes, *, media_type: str, language: str, purpose: str) -> Caption:
         with Image.open(io.BytesIO(data)) as image:
-            Describer.asked.append(
+            FakeCaptioner.calls.append(
                 {
                     "media_type": media_type,
                     "format": image.format,
@@ -50,30 +50,30 @@ class Describer:
                     "purpose": purpose,
                 }
             )
-        if isinstance(Describer.says, Exception):
-            raise Describer.says
-        return Describer.says
+        if isinstance(FakeCaptioner.outcome, Exception):
+            raise FakeCaptioner.outcome
+        return FakeCaptioner.outcome
 
 
 @pytest.fixture(autouse=True)
-def describer(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[Describer]:
-    """Have each image described for 0.0004."""
+def captioner(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[FakeCaptioner]:
+    """Configure the fake captioner at 0.0004 an image."""
     small.IMAGEGEN = {
         **small.IMAGEGEN,
         "CAPTIONER": {
-            "BACKEND": "tests.services.gateways.test_captioning.Describer",
-            "NAME": "house captioner",
-            "PRICE": str(CAPTION),
+            "BACKEND": "tests.services.gateways.test_captioning.FakeCaptioner",
+            "NAME": "Example captioner",
+            "PRICE": str(CAPTION_COST),
             "LANGUAGE": "de",
         },
     }
-    monkeypatch.setattr(Describer, "asked", [])
-    monkeypatch.setattr(Describer, "says", Caption("A red mug on a table"))
-    return Describer
+    monkeypatch.setattr(FakeCaptioner, "calls", [])
+    monkeypatch.setattr(FakeCaptioner, "outcome", Caption("A red mug on a table"))
+    return FakeCaptioner
 
 
-def made(site: Site, **wanted: Any) -> Job:
-    job = site.request(**wanted)
+def run_job(site: Site, **changes: Any) -> Job:
+    job = site.request(**changes)
     driver.drive(seconds=20)
     job.refresh_from_db()
     return job
@@ -87,117 +87,119 @@ def spent() -> tuple[Decimal, Decimal]:
 def test_images_are_quoted_reserved_and_charged_with_their_captions(site: Site) -> None:
     job_request = site.job_request(count=2)
     quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
-    job = made(site, count=2)
+    job = run_job(site, count=2)
 
-    assert quoted == job.estimated_cost == 2 * (PICTURE + CAPTION)
+    assert quoted == job.estimated_cost == 2 * (IMAGE_COST + CAPTION_COST)
     assert job.state == "succeeded"
-    assert job.captioning_cost == 2 * CAPTION
-    assert job.actual_cost == 2 * (PICTURE + CAPTION)
+    assert job.captioning_cost == 2 * CAPTION_COST
+    assert job.actual_cost == 2 * (IMAGE_COST + CAPTION_COST)
     assert spent() == (job.actual_cost, Decimal(0))
-    booked = LedgerEntry.objects.filter(purpose="captioning").order_by("pk")
-    assert [(e.kind, e.amount) for e in booked] == [
-        ("release", 2 * CAPTION),
-        ("charge", 2 * CAPTION),
+    entries = LedgerEntry.objects.filter(purpose="captioning").order_by("pk")
+    assert [(e.kind, e.amount) for e in entries] == [
+        ("release", 2 * CAPTION_COST),
+        ("charge", 2 * CAPTION_COST),
     ]
-    assert job.attempts.get().actual_cost == 2 * PICTURE
+    assert job.attempts.get().actual_cost == 2 * IMAGE_COST
     assert doctor.violated_invariants() == {}
-    told = AuditEvent.objects.filter(type="money.charged", body__contains="captioning")
-    assert told.count() == 1
+    events = AuditEvent.objects.filter(type="money.charged", body__contains="captioning")
+    assert events.count() == 1
 
 
-def test_it_is_shown_a_small_file_and_told_the_language_and_the_purpose(
-    site: Site, describer: type[Describer]
+def test_the_captioner_gets_a_small_file_the_language_and_the_purpose(
+    site: Site, captioner: type[FakeCaptioner]
 ) -> None:
-    job = made(site)
+    job = run_job(site)
 
-    asked = describer.asked[0]
-    assert asked["language"] == "de"
-    assert asked["purpose"] == job.prompt
-    assert asked["media_type"] == f"image/{str(asked['format']).lower()}"
-    assert asked["media_type"] in {"image/jpeg", "image/png", "image/webp"}
-    assert asked["width"] == job.width
+    call = captioner.calls[0]
+    assert call["language"] == "de"
+    assert call["purpose"] == job.prompt
+    assert call["media_type"] == f"image/{str(call['format']).lower()}"
+    assert call["media_type"] in {"image/jpeg", "image/png", "image/webp"}
+    assert call["width"] == job.width
     asset = job.assets.get()
     assert asset.alt_suggestion == "A red mug on a table"
     assert asset.alt_text == ""
-    assert "house captioner" in AuditEvent.objects.get(type="asset.created").body
+    assert "Example captioner" in AuditEvent.objects.get(type="asset.created").body
 
 
-def test_a_strangers_words_become_one_plain_line(site: Site, describer: type[Describer]) -> None:
-    describer.says = Caption("  A mug\n\n\x00<script>alert(1)</script>\u202e " + "x" * 5000)
+def test_a_suggestion_is_cleaned_to_one_printable_line(
+    site: Site, captioner: type[FakeCaptioner]
+) -> None:
+    captioner.outcome = Caption("  A mug\n\n\x00<script>alert(1)</script>\u202e " + "x" * 5000)
 
-    asset = made(site).assets.get()
+    asset = run_job(site).assets.get()
 
     assert asset.alt_suggestion.startswith("A mug <script>alert(1)</script> x")
     assert len(asset.alt_suggestion) == 500
     assert asset.alt_suggestion.isprintable()
 
 
-@pytest.mark.parametrize("trouble", [CaptionerFailed("busy"), RuntimeError("broken")])
-def test_a_captioner_that_fails_costs_the_image_nothing(
-    site: Site, describer: type[Describer], trouble: Exception
+@pytest.mark.parametrize("error", [CaptionerFailed("busy"), RuntimeError("broken")])
+def test_a_failing_captioner_neither_fails_the_job_nor_costs_anything(
+    site: Site, captioner: type[FakeCaptioner], error: Exception
 ) -> None:
-    describer.says = trouble
+    captioner.outcome = error
 
-    job = made(site)
+    job = run_job(site)
 
     assert job.state == "succeeded"
-    assert job.actual_cost == PICTURE
+    assert job.actual_cost == IMAGE_COST
     assert job.captioning_cost == 0
     assert job.assets.get().alt_suggestion == ""
-    assert spent() == (PICTURE, Decimal(0))
+    assert spent() == (IMAGE_COST, Decimal(0))
     assert doctor.violated_invariants() == {}
 
 
-def test_a_captioner_may_name_the_price_itself(site: Site, describer: type[Describer]) -> None:
-    describer.says = Caption("A mug", cost=Decimal("0.0011"))
+def test_a_captioner_can_return_its_own_cost(site: Site, captioner: type[FakeCaptioner]) -> None:
+    captioner.outcome = Caption("A mug", cost=Decimal("0.0011"))
 
-    job = made(site)
+    job = run_job(site)
 
     assert job.captioning_cost == Decimal("0.0011")
-    assert spent() == (PICTURE + Decimal("0.0011"), Decimal(0))
+    assert spent() == (IMAGE_COST + Decimal("0.0011"), Decimal(0))
 
 
 @pytest.mark.parametrize(
     "cost", [0.001, "0.001", Decimal(-1), Decimal("NaN"), Decimal("Infinity"), Decimal(10**30)]
 )
-def test_a_cost_that_is_none_costs_the_suggestion_and_not_the_image(
-    site: Site, describer: type[Describer], cost: Any
+def test_an_invalid_cost_discards_the_suggestion_but_not_the_image(
+    site: Site, captioner: type[FakeCaptioner], cost: Any
 ) -> None:
-    describer.says = Caption("A mug", cost=cost)
+    captioner.outcome = Caption("A mug", cost=cost)
 
-    job = made(site)
+    job = run_job(site)
 
     assert job.state == "succeeded"
-    assert job.actual_cost == PICTURE
+    assert job.actual_cost == IMAGE_COST
     assert job.assets.get().alt_suggestion == ""
-    assert len(describer.asked) == 1
+    assert len(captioner.calls) == 1
 
 
-def test_a_fraction_of_a_hundredth_of_a_cent_is_rounded_up_everywhere(
-    site: Site, describer: type[Describer]
+def test_costs_below_a_hundredth_of_a_cent_are_rounded_up_everywhere(
+    site: Site, captioner: type[FakeCaptioner]
 ) -> None:
-    describer.says = Caption("A mug", cost=Decimal("0.00012"))
+    captioner.outcome = Caption("A mug", cost=Decimal("0.00012"))
 
-    job = made(site, count=2)
+    job = run_job(site, count=2)
 
     assert job.captioning_cost == Decimal("0.0004")
     assert doctor.violated_invariants() == {}
 
 
-def test_a_slow_captioner_leaves_the_further_images_without_words(
-    site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
+def test_images_after_the_time_limit_for_captions_get_no_suggestion(
+    site: Site, captioner: type[FakeCaptioner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_ingest, "_CAPTION_SECONDS", 0.0)
 
-    job = made(site, count=2)
+    job = run_job(site, count=2)
 
     assert job.state == "succeeded"
-    assert describer.asked == []
-    assert job.actual_cost == 2 * PICTURE
+    assert captioner.calls == []
+    assert job.actual_cost == 2 * IMAGE_COST
 
 
-def test_words_that_may_repeat_a_prompt_are_erased_with_it(site: Site) -> None:
-    job = made(site)
+def test_the_suggestion_is_erased_with_the_prompt(site: Site) -> None:
+    job = run_job(site)
     officer = access.actor_for(make_user(permissions=["imagegen.erase_personal_data"]))
 
     erasure.erase_prompt(officer, job=job, reason="asked for")
@@ -205,29 +207,31 @@ def test_words_that_may_repeat_a_prompt_are_erased_with_it(site: Site) -> None:
     assert job.assets.get().alt_suggestion == ""
 
 
-def test_nothing_is_described_before_all_files_are_stored(
-    site: Site, describer: type[Describer], monkeypatch: pytest.MonkeyPatch
+def test_images_are_captioned_only_after_all_files_are_stored(
+    site: Site, captioner: type[FakeCaptioner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_outcomes, "MAX_STORE_SECONDS", 2.0)
-    put, fails = storage.put, [True]
+    put, failures = storage.put, [True]
 
-    def sometimes(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
-        if prefix == "assets" and fails:
-            fails.pop()
+    def fail_once(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:
+        if prefix == "assets" and failures:
+            failures.pop()
             raise StorageFailed("full")
         return put(prefix, data, extension=extension)
 
-    monkeypatch.setattr(storage, "put", sometimes)
+    monkeypatch.setattr(storage, "put", fail_once)
     job = site.request(count=2)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
-    assert len(describer.asked) == 2
-    assert job.captioning_cost == 2 * CAPTION
+    assert len(captioner.calls) == 2
+    assert job.captioning_cost == 2 * CAPTION_COST
 
 
-def test_only_the_last_pass_is_described(site: Site, describer: type[Describer]) -> None:
+def test_only_the_image_of_the_last_pass_is_captioned(
+    site: Site, captioner: type[FakeCaptioner]
+) -> None:
     job_request = site.job_request(passes=[f"upscale:2:{site.model.slug}"])
     quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
     job = creation.request_images(actor=site.actor, job_request=job_request)
@@ -235,7 +239,7 @@ def test_only_the_last_pass_is_described(site: Site, describer: type[Describer])
 
     passes = list(Job.objects.all())
     assert [one.state for one in passes] == ["succeeded", "succeeded"]
-    assert [one["purpose"] for one in describer.asked] == [job.prompt]
+    assert [one["purpose"] for one in captioner.calls] == [job.prompt]
     final = Asset.objects.get(is_intermediate=False)
     assert final.job_id != job.pk
     assert final.alt_suggestion
@@ -243,18 +247,18 @@ def test_only_the_last_pass_is_described(site: Site, describer: type[Describer])
     assert spent()[1] == 0
 
 
-def test_a_batchs_estimate_counts_its_captions(site: Site) -> None:
+def test_the_estimate_of_a_batch_includes_captions(site: Site) -> None:
     version = make_template(width=64, height=64, image_model=site.model)
 
     estimated = lifecycle.estimate_cost(version, site.model, rows=3)
 
-    assert estimated == 3 * (PICTURE + CAPTION)
+    assert estimated == 3 * (IMAGE_COST + CAPTION_COST)
 
 
-def test_the_person_who_takes_the_words_is_told_whose_they_are(
-    site: Site, client: Client, describer: type[Describer]
+def test_the_editor_sees_that_the_text_was_suggested_automatically(
+    site: Site, client: Client, captioner: type[FakeCaptioner]
 ) -> None:
-    asset = made(site).assets.get()
+    asset = run_job(site).assets.get()
     account = site.actor.user
     account.is_staff = True
     account.save()
@@ -267,36 +271,36 @@ def test_the_person_who_takes_the_words_is_told_whose_they_are(
 
 
 @pytest.mark.parametrize(
-    ("text", "decorative", "noted"),
+    ("text", "decorative", "recorded"),
     [
         ("A red mug on a table", False, "taken"),
         ("Our red mug", False, "changed"),
         ("", True, None),
     ],
 )
-def test_the_log_tells_what_became_of_a_suggestion(
-    site: Site, text: str, decorative: bool, noted: str | None
+def test_the_audit_event_records_what_happened_to_the_suggestion(
+    site: Site, text: str, decorative: bool, recorded: str | None
 ) -> None:
-    asset = made(site).assets.get()
+    asset = run_job(site).assets.get()
 
     review.set_alt_text(actor=site.actor, asset=asset, alt_text=text, is_decorative=decorative)
 
-    told = AuditEvent.objects.filter(type="asset.changed").latest("pk")
-    assert json.loads(told.body)["data"].get("suggestion") == noted
+    event = AuditEvent.objects.filter(type="asset.changed").latest("pk")
+    assert json.loads(event.body)["data"].get("suggestion") == recorded
 
 
-def test_a_captioner_that_cannot_be_made_is_found_before_an_editor_wonders(small: Any) -> None:
+def test_a_captioner_that_cannot_be_imported_is_reported_by_a_check(small: Any) -> None:
     small.IMAGEGEN = {
         **small.IMAGEGEN,
-        "CAPTIONER": {"BACKEND": "tests.services.gateways.test_captioning.Nobody"},
+        "CAPTIONER": {"BACKEND": "tests.services.gateways.test_captioning.MissingCaptioner"},
     }
 
-    assert "imagegen.E038" in {found.id for found in run_checks(tags=["imagegen"])}
+    assert "imagegen.E038" in {message.id for message in run_checks(tags=["imagegen"])}
 
 
 @pytest.mark.parametrize("price", ["-1", "a cent", "NaN", "0.00001"])
-def test_a_price_that_is_none_is_refused(small: Any, price: str) -> None:
+def test_an_invalid_price_is_reported_by_a_check(small: Any, price: str) -> None:
     small.IMAGEGEN = {**small.IMAGEGEN, "CAPTIONER": {"BACKEND": "x.Y", "PRICE": price}}
 
-    found = [one for one in run_checks(tags=["imagegen"]) if one.id == "imagegen.E001"]
-    assert "IMAGEGEN['CAPTIONER']['PRICE'] is not a valid amount" in found[0].msg
+    errors = [check for check in run_checks(tags=["imagegen"]) if check.id == "imagegen.E001"]
+    assert "IMAGEGEN['CAPTIONER']['PRICE'] is not a valid amount" in errors[0].msg

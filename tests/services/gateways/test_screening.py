@@ -1,4 +1,4 @@
-"""Screeners that are paid: set aside with the request, booked by the call, never past the budget."""
+"""Paid screeners: their cost is reserved with the request and charged for each call."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from tests.services.batches.test_lifecycle import products
 if TYPE_CHECKING:
     from tests.services.conftest import Site
 
-TEXT, PICTURE = Decimal("0.001"), Decimal("0.0015")
+TEXT_COST, IMAGE_COST = Decimal("0.001"), Decimal("0.0015")
 
 
-class Watcher:
-    """A screener of a site's own that does as it is told and counts how often it was asked."""
+class FakeScreener:
+    """A screener that decides what a test sets, and counts how often it was called."""
 
-    asked = 0
-    #: What it does with the n-th question: an outcome, or "breaks"; a price it names itself.
-    does: dict[int, str] = {}
-    names_cost: Decimal | None = None
+    calls = 0
+    #: By the number of the call, from 1: "blocked" or "fails"; other calls pass.
+    outcomes: dict[int, str] = {}
+    #: The cost that a passing decision carries; None: the price in the settings.
+    own_cost: Decimal | None = None
 
     def screen_text(self, text: str) -> ScreenerDecision:
         return self._answer()
@@ -44,35 +45,35 @@ class Watcher:
         return self._answer()
 
     def _answer(self) -> ScreenerDecision:
-        Watcher.asked += 1
-        what = Watcher.does.get(Watcher.asked, "passed")
-        if what == "breaks":
-            raise ScreenerFailed("out of order")
-        if what == "passed":
-            return ScreenerDecision(outcome=VerdictOutcome.PASSED, cost=Watcher.names_cost)
+        FakeScreener.calls += 1
+        outcome = FakeScreener.outcomes.get(FakeScreener.calls, "passed")
+        if outcome == "fails":
+            raise ScreenerFailed("unavailable")
+        if outcome == "passed":
+            return ScreenerDecision(outcome=VerdictOutcome.PASSED, cost=FakeScreener.own_cost)
         return ScreenerDecision(outcome=VerdictOutcome.BLOCKED, categories=("violence",))
 
 
 @pytest.fixture(autouse=True)
-def watched(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[Watcher]:
-    """Have prompts screened for 0.001 and images for 0.0015, by the same screener."""
-    entry = {"BACKEND": "tests.services.gateways.test_screening.Watcher"}
+def screener(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[FakeScreener]:
+    """Configure the fake screener for prompts at 0.001 and for images at 0.0015."""
+    entry = {"BACKEND": "tests.services.gateways.test_screening.FakeScreener"}
     small.IMAGEGEN = {
         **small.IMAGEGEN,
         "SCREENERS": [
-            {**entry, "NAME": "texts", "STAGES": ["prompt"], "PRICE": str(TEXT)},
-            {**entry, "NAME": "pictures", "STAGES": ["output"], "PRICE": str(PICTURE)},
+            {**entry, "NAME": "texts", "STAGES": ["prompt"], "PRICE": str(TEXT_COST)},
+            {**entry, "NAME": "images", "STAGES": ["output"], "PRICE": str(IMAGE_COST)},
         ],
     }
-    monkeypatch.setattr(Watcher, "asked", 0)
-    monkeypatch.setattr(Watcher, "does", {})
-    monkeypatch.setattr(Watcher, "names_cost", None)
-    return Watcher
+    monkeypatch.setattr(FakeScreener, "calls", 0)
+    monkeypatch.setattr(FakeScreener, "outcomes", {})
+    monkeypatch.setattr(FakeScreener, "own_cost", None)
+    return FakeScreener
 
 
-def lines(**filters: Any) -> list[tuple[str, str, Decimal]]:
-    found = LedgerEntry.objects.filter(**filters).order_by("pk")
-    return [(e.kind, e.purpose, e.amount) for e in found]
+def ledger_entries(**filters: Any) -> list[tuple[str, str, Decimal]]:
+    entries = LedgerEntry.objects.filter(**filters).order_by("pk")
+    return [(e.kind, e.purpose, e.amount) for e in entries]
 
 
 def spent() -> tuple[Decimal, Decimal]:
@@ -80,94 +81,96 @@ def spent() -> tuple[Decimal, Decimal]:
     return period.spent, period.reserved
 
 
-def test_a_request_is_quoted_and_reserved_with_its_screening(site: Site) -> None:
+def test_the_estimate_and_the_reservation_include_screening(site: Site) -> None:
     job_request = site.job_request(count=2)
     quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
     job = creation.request_images(actor=site.actor, job_request=job_request)
 
-    assert quoted == job.estimated_cost == Decimal("0.04") + TEXT + 2 * PICTURE
-    assert lines() == [
+    assert quoted == job.estimated_cost == Decimal("0.04") + TEXT_COST + 2 * IMAGE_COST
+    assert ledger_entries() == [
         ("reservation", "images", quoted),
-        ("release", "screening", TEXT),
-        ("charge", "screening", TEXT),
+        ("release", "screening", TEXT_COST),
+        ("charge", "screening", TEXT_COST),
     ]
-    assert spent() == (TEXT, quoted - TEXT)
+    assert spent() == (TEXT_COST, quoted - TEXT_COST)
 
 
-def test_images_are_charged_with_what_their_screening_cost(site: Site) -> None:
+def test_the_cost_of_a_job_includes_screening(site: Site) -> None:
     job = site.request(count=2)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
-    assert job.actual_cost == Decimal("0.04") + TEXT + 2 * PICTURE
-    assert job.screening_cost == TEXT + 2 * PICTURE
+    assert job.actual_cost == Decimal("0.04") + TEXT_COST + 2 * IMAGE_COST
+    assert job.screening_cost == TEXT_COST + 2 * IMAGE_COST
     assert spent() == (job.actual_cost, Decimal(0))
-    assert ("charge", "screening", 2 * PICTURE) in lines()
+    assert ("charge", "screening", 2 * IMAGE_COST) in ledger_entries()
     assert job.attempts.get().actual_cost == Decimal("0.04")
-    assert [v.cost for v in Verdict.objects.order_by("pk")] == [TEXT, PICTURE, PICTURE]
+    assert [v.cost for v in Verdict.objects.order_by("pk")] == [TEXT_COST, IMAGE_COST, IMAGE_COST]
     assert doctor.violated_invariants() == {}
-    told = AuditEvent.objects.filter(type="money.charged").order_by("pk").first()
-    assert told is not None
-    assert '"purpose":"screening"' in told.body
+    event = AuditEvent.objects.filter(type="money.charged").order_by("pk").first()
+    assert event is not None
+    assert '"purpose":"screening"' in event.body
 
 
-def test_a_refused_prompt_costs_its_screening_and_nothing_else(
-    site: Site, watched: type[Watcher]
+def test_a_blocked_prompt_costs_only_its_screening(
+    site: Site, screener: type[FakeScreener]
 ) -> None:
-    watched.does = {1: "blocked"}
+    screener.outcomes = {1: "blocked"}
 
     with pytest.raises(creation.PromptBlocked) as refusal:
         site.request()
 
-    assert refusal.value.job.actual_cost == TEXT
-    assert lines() == [("charge", "screening", TEXT)]
-    assert spent() == (TEXT, Decimal(0))
+    assert refusal.value.job.actual_cost == TEXT_COST
+    assert ledger_entries() == [("charge", "screening", TEXT_COST)]
+    assert spent() == (TEXT_COST, Decimal(0))
     assert doctor.violated_invariants() == {}
 
 
-def test_an_image_that_screening_refuses_was_paid_for(site: Site, watched: type[Watcher]) -> None:
-    watched.does = {3: "blocked"}
+def test_an_image_blocked_by_screening_is_still_charged(
+    site: Site, screener: type[FakeScreener]
+) -> None:
+    screener.outcomes = {3: "blocked"}
     job = site.request(count=2)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert (job.state, job.error_code) == ("blocked", "content_blocked")
-    assert job.actual_cost == Decimal("0.04") + TEXT + 2 * PICTURE
+    assert job.actual_cost == Decimal("0.04") + TEXT_COST + 2 * IMAGE_COST
     assert spent() == (job.actual_cost, Decimal(0))
     assert [v.outcome for v in job.verdicts.order_by("pk")] == ["passed", "passed", "blocked"]
     assert doctor.violated_invariants() == {}
 
 
-def test_screening_that_has_to_be_repeated_is_booked_each_time(
+def test_repeated_screening_is_charged_each_time(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, times = storage.put, []
+    put, calls = storage.put, []
 
-    def full_at_first(*args: Any, **kwargs: Any) -> Any:
-        times.append(1)
-        if len(times) == 1:
+    def fail_once(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
             raise StorageFailed("full")
         return put(*args, **kwargs)
 
     job = site.request()
-    monkeypatch.setattr(storage, "put", full_at_first)
+    monkeypatch.setattr(storage, "put", fail_once)
     monkeypatch.setattr(_outcomes, "MAX_STORE_SECONDS", 2)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
-    assert job.screening_cost == TEXT + 2 * PICTURE
+    assert job.screening_cost == TEXT_COST + 2 * IMAGE_COST
     assert job.actual_cost == Decimal("0.02") + job.screening_cost
     assert doctor.violated_invariants() == {}
 
 
-def test_a_screener_that_names_its_cost_is_believed_and_a_failed_one_costs_nothing(
-    site: Site, watched: type[Watcher]
+def test_a_screener_can_return_its_own_cost_and_a_failed_one_costs_nothing(
+    site: Site, screener: type[FakeScreener]
 ) -> None:
-    watched.names_cost = Decimal("0.0004")
+    screener.own_cost = Decimal("0.0004")
     first = site.request()
-    watched.does = {2: "breaks"}
+    screener.outcomes = {2: "fails"}
     with pytest.raises(creation.PromptBlocked) as refusal:
         site.request(prompt="A blue mug")
 
@@ -176,8 +179,8 @@ def test_a_screener_that_names_its_cost_is_believed_and_a_failed_one_costs_nothi
     assert doctor.violated_invariants() == {}
 
 
-def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
-    site: Site, watched: type[Watcher]
+def test_no_screener_is_called_for_a_request_over_budget(
+    site: Site, screener: type[FakeScreener]
 ) -> None:
     site.budget.limit = Decimal("0.0215")
     model_catalog.save(actor=System("test"), record=site.budget)
@@ -186,41 +189,43 @@ def test_no_screener_is_asked_for_what_does_not_fit_into_the_budget(
         site.request()
 
     assert refusal.value.code == "over_budget"
-    assert watched.asked == 0
+    assert screener.calls == 0
 
 
-def test_no_transaction_is_held_open_while_a_screener_thinks(
+def test_no_transaction_is_open_while_a_screener_runs(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(connection.savepoint_ids)
-    seen = []
-    answer = Watcher._answer
+    depths = []
+    answer = FakeScreener._answer
 
-    def look(self: Watcher) -> ScreenerDecision:
-        # The test itself is one transaction; ours would be a savepoint in it.
-        seen.append(len(connection.savepoint_ids))
+    def record_depth(self: FakeScreener) -> ScreenerDecision:
+        # The test runs in a transaction, so an open transaction of the app is a savepoint.
+        depths.append(len(connection.savepoint_ids))
         return answer(self)
 
-    monkeypatch.setattr(Watcher, "_answer", look)
+    monkeypatch.setattr(FakeScreener, "_answer", record_depth)
 
     site.request()
 
-    assert seen == [before]
+    assert depths == [before]
 
 
-def test_a_job_that_comes_to_nothing_keeps_only_what_screening_cost(site: Site) -> None:
+def test_a_cancelled_job_costs_only_its_screening(site: Site) -> None:
     job = site.request()
     job_actions.cancel(actor=site.actor, job=job)
     driver.drive(seconds=5)
     job.refresh_from_db()
 
-    assert (job.state, job.actual_cost) == ("cancelled", TEXT)
-    assert spent() == (TEXT, Decimal(0))
+    assert (job.state, job.actual_cost) == ("cancelled", TEXT_COST)
+    assert spent() == (TEXT_COST, Decimal(0))
     assert doctor.violated_invariants() == {}
 
 
-def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watcher]) -> None:
-    watched.does = {2: "blocked"}
+def test_a_batch_is_charged_for_the_screening_of_each_row(
+    site: Site, screener: type[FakeScreener]
+) -> None:
+    screener.outcomes = {2: "blocked"}
     version = make_template(
         body="A {{ product }}",
         variables=[{"name": "product", "label": "Product"}],
@@ -245,40 +250,40 @@ def test_a_batch_books_the_screening_of_each_row(site: Site, watched: type[Watch
     batch = Batch.objects.get(pk=batch.pk)
 
     assert (batch.succeeded, batch.blocked) == (2, 1)
-    assert batch.spent == spent()[0] == Decimal("0.04") + 3 * TEXT + 2 * PICTURE
+    assert batch.spent == spent()[0] == Decimal("0.04") + 3 * TEXT_COST + 2 * IMAGE_COST
     assert lifecycle.estimate_cost(version, site.model, rows=3) == 3 * (
-        Decimal("0.02") + TEXT + PICTURE
+        Decimal("0.02") + TEXT_COST + IMAGE_COST
     )
     assert doctor.violated_invariants() == {}
 
 
 @pytest.mark.parametrize("price", ["a lot", "-1", "NaN", "0.00001"])
-def test_a_price_that_is_none_is_a_mistake_in_the_settings(small: Any, price: str) -> None:
+def test_an_invalid_price_is_reported_by_a_check(small: Any, price: str) -> None:
     entry = {
-        "BACKEND": "tests.services.gateways.test_screening.Watcher",
+        "BACKEND": "tests.services.gateways.test_screening.FakeScreener",
         "NAME": "x",
         "PRICE": price,
     }
     small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [entry]}
 
-    found = [m for m in run_checks(tags=["imagegen"]) if "PRICE" in m.msg]
+    errors = [m for m in run_checks(tags=["imagegen"]) if "PRICE" in m.msg]
 
-    assert len(found) == 1
-    assert "0.0015" in str(found[0].hint)
+    assert len(errors) == 1
+    assert "0.0015" in str(errors[0].hint)
 
 
-def test_a_finding_without_a_cost_costs_what_the_settings_say() -> None:
+def test_a_passing_decision_has_no_cost_of_its_own() -> None:
     assert PASSED.cost is None
 
 
 @pytest.mark.parametrize("cost", [0.001, Decimal(-1), Decimal("NaN")])
-def test_a_screener_that_names_a_price_that_is_none_fails_closed(
-    site: Site, watched: type[Watcher], cost: Any
+def test_an_invalid_cost_from_a_screener_blocks_the_prompt(
+    site: Site, screener: type[FakeScreener], cost: Any
 ) -> None:
-    watched.names_cost = cost
+    screener.own_cost = cost
 
     with pytest.raises(creation.PromptBlocked):
         site.request()
 
-    assert lines() == []
+    assert ledger_entries() == []
     assert doctor.violated_invariants() == {}

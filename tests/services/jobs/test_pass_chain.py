@@ -1,4 +1,4 @@
-"""Follow-up passes: one job request, one reservation, one cancel, and what each image comes to."""
+"""Follow-up passes: one job request with one reservation and one cancellation for all its jobs."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ from tests.services.conftest import Site, at_simulator
 if TYPE_CHECKING:
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
-EACH = Decimal("0.02")
+IMAGE_COST = Decimal("0.02")
 
 
 @pytest.fixture
-def both(site: Site) -> list[str]:
-    """Return two passes: twice as large, then without its background."""
+def two_passes(site: Site) -> list[str]:
+    """Return two passes: enlarge the image twofold, then remove its background."""
     slug = site.model.slug
     return [f"upscale:2:{slug}", f"remove_background:{slug}"]
 
 
 def period() -> BudgetPeriod:
-    found: BudgetPeriod = BudgetPeriod.objects.get()
-    return found
+    only_period: BudgetPeriod = BudgetPeriod.objects.get()
+    return only_period
 
 
-def sound() -> bool:
+def has_no_violations() -> bool:
     return doctor.violated_invariants() == {}
 
 
 def test_each_image_goes_through_every_pass_under_one_reservation(
-    site: Site, both: list[str]
+    site: Site, two_passes: list[str]
 ) -> None:
-    job_request = site.job_request(count=2, passes=both)
+    job_request = site.job_request(count=2, passes=two_passes)
     quote = creation.offer(actor=site.actor, job_request=job_request)
     root = creation.request_images(actor=site.actor, job_request=job_request)
     reserved = period().reserved
@@ -72,52 +72,54 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
     driver.drive(seconds=15)
 
     root.refresh_from_db()
-    whole = pass_chain.all_jobs(root)
+    jobs = pass_chain.all_jobs(root)
     final = list(Asset.objects.results_of(root))
-    assert quote.cost.amount == reserved == 6 * EACH
-    assert [job.state for job in whole] == ["succeeded"] * 5
-    assert (period().spent, period().reserved) == (6 * EACH, 0)
+    assert quote.cost.amount == reserved == 6 * IMAGE_COST
+    assert [job.state for job in jobs] == ["succeeded"] * 5
+    assert (period().spent, period().reserved) == (6 * IMAGE_COST, 0)
     assert [(a.width, a.height, a.position) for a in final] == [(128, 128, 0), (128, 128, 1)]
     assert {a.job.operation for a in final} == {"remove_background"}
     assert Asset.objects.filter(is_intermediate=True).count() == 4
     assert Lineage.objects.filter(child__in=final).count() == 2
-    assert all(job.prompt == "" for job in whole if job.pk != root.pk)
+    assert all(job.prompt == "" for job in jobs if job.pk != root.pk)
     assert progress.job_progress(root).is_final
     assert AuditEvent.objects.filter(type="job.requested").count() == 5
-    assert sound()
+    assert has_no_violations()
 
 
-def test_the_last_image_tells_all_the_steps_it_came_through(
-    site: Site, both: list[str], django_user_model: Any
+def test_the_final_image_describes_every_pass_that_led_to_it(
+    site: Site, two_passes: list[str], django_user_model: Any
 ) -> None:
-    root = site.request(count=2, passes=both)
+    root = site.request(count=2, passes=two_passes)
     driver.drive(seconds=15)
     root.refresh_from_db()
     last = Asset.objects.results_of(root)[1]
     reader = access.actor_for(make_user("carl", groups=["Compliance"]))
 
-    told = " ".join(summary.summarize(reader, last))
-    trail = descriptions.describe_job_history(last.job)
+    description = " ".join(summary.summarize(reader, last))
+    history = descriptions.describe_job_history(last.job)
     with zipfile.ZipFile(io.BytesIO(evidence.build_pack(actor=reader, asset=last).data)) as pack:
         events = pack.read("events.jsonl").decode()
         facts = json.loads(pack.read("summary.json"))
 
-    assert "Generate with" in told
-    assert "Upscale with" in told
-    assert "Remove background with" in told
-    assert "0.12 USD for 2 image(s)" in told
-    assert len({entry.event.job_id for entry in trail}) == 3
-    assert [step["operation"] for step in facts["passes"]] == [
+    assert "Generate with" in description
+    assert "Upscale with" in description
+    assert "Remove background with" in description
+    assert "0.12 USD for 2 image(s)" in description
+    assert len({entry.event.job_id for entry in history}) == 3
+    assert [one_pass["operation"] for one_pass in facts["passes"]] == [
         "generate",
         "upscale",
         "remove_background",
     ]
-    assert all(step["job"] in events for step in facts["passes"])
+    assert all(one_pass["job"] in events for one_pass in facts["passes"])
     assert str(Asset.objects.results_of(root)[0].job_id) not in events
 
 
-def test_erasing_the_prompt_of_a_pass_erases_that_of_its_chain(site: Site, both: list[str]) -> None:
-    root = site.request(passes=both)
+def test_erasing_the_prompt_of_a_pass_erases_it_in_the_whole_chain(
+    site: Site, two_passes: list[str]
+) -> None:
+    root = site.request(passes=two_passes)
     driver.drive(seconds=15)
     officer = access.actor_for(make_user("carl", groups=["Compliance"]))
 
@@ -127,55 +129,55 @@ def test_erasing_the_prompt_of_a_pass_erases_that_of_its_chain(site: Site, both:
     assert (root.prompt, root.prompt_erased_at is None) == ("", False)
 
 
-def test_a_job_request_that_does_not_fit_with_its_passes_is_refused_whole(
-    site: Site, both: list[str]
+def test_a_job_request_whose_passes_exceed_the_budget_is_refused_as_a_whole(
+    site: Site, two_passes: list[str]
 ) -> None:
     site.budget.limit = Decimal("0.05")
     model_catalog.save(actor=System("test"), record=site.budget)
 
     with pytest.raises(budgets.OverBudget):
-        site.request(passes=both)
+        site.request(passes=two_passes)
 
     assert Job.objects.count() == 0
     assert not BudgetPeriod.objects.filter(reserved__gt=0).exists()
 
 
-def test_a_pass_that_is_not_granted_or_cannot_be_is_refused(site: Site) -> None:
-    foreign = make_image_model(provider_model_name="sandbox-1", provider=make_provider())
+def test_a_pass_that_is_not_granted_or_not_possible_is_refused(site: Site) -> None:
+    other_model = make_image_model(provider_model_name="sandbox-1", provider=make_provider())
 
     with pytest.raises(NotGranted):
-        site.request(passes=[f"upscale:2:{foreign.slug}"])
-    for wrong in ("upscale:2:nothing-like-it", "upscale:7:x", f"vary:{site.model.slug}"):
+        site.request(passes=[f"upscale:2:{other_model.slug}"])
+    for invalid in ("upscale:2:unknown-model", "upscale:7:x", f"vary:{site.model.slug}"):
         with pytest.raises(InvalidJobRequest) as caught:
-            site.job_request(passes=[wrong])
+            site.job_request(passes=[invalid])
         assert caught.value.field == "passes"
     with pytest.raises(InvalidJobRequest, match="does not support this"):
         site.job_request(size="1024x1024", passes=[f"upscale:4:{site.model.slug}"])
     assert Job.objects.count() == 0
 
 
-@pytest.mark.parametrize("named", [0, 1, 2])
-def test_one_cancel_ends_the_whole_chain_whichever_job_is_named(
-    site: Site, both: list[str], named: int
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_cancelling_any_job_of_a_chain_cancels_the_whole_chain(
+    site: Site, two_passes: list[str], index: int
 ) -> None:
-    root = site.request(passes=both)
+    root = site.request(passes=two_passes)
 
-    ended = job_actions.cancel(actor=site.actor, job=pass_chain.all_jobs(root)[named])
+    is_cancelled = job_actions.cancel(actor=site.actor, job=pass_chain.all_jobs(root)[index])
 
-    assert ended
+    assert is_cancelled
     assert {job.state for job in pass_chain.all_jobs(root)} == {"cancelled"}
     assert (period().reserved, period().spent) == (0, 0)
-    assert sound()
+    assert has_no_violations()
 
 
-def test_passes_of_what_was_refused_end_and_cost_nothing(
-    site: Site, both: list[str], simulator: SimulatorProcess, small: Any, monkeypatch: Any
+def test_the_passes_of_a_blocked_image_are_cancelled_and_cost_nothing(
+    site: Site, two_passes: list[str], simulator: SimulatorProcess, small: Any, monkeypatch: Any
 ) -> None:
     model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
-    there = Site(site.actor, model, site.budget)
-    governed_too(site, model)
+    simulator_site = Site(site.actor, model, site.budget)
+    grant_model(site, model)
     simulator.fail("moderation_block")
-    root = there.request(passes=both)
+    root = simulator_site.request(passes=two_passes)
 
     driver.drive(seconds=15)
 
@@ -183,14 +185,14 @@ def test_passes_of_what_was_refused_end_and_cost_nothing(
     assert states == ["blocked", "cancelled", "cancelled"]
     assert Job.objects.filter(error_code="step_missing").count() == 2
     assert (period().reserved, period().spent) == (0, 0)
-    assert sound()
+    assert has_no_violations()
 
 
-def test_fewer_images_end_the_passes_that_have_none(
+def test_passes_without_an_image_are_cancelled(
     site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
 ) -> None:
     model = at_simulator(simulator, small, monkeypatch, "openai")
-    governed_too(site, model)
+    grant_model(site, model)
     simulator.fail("fewer_images")
     root = Site(site.actor, model, site.budget).request(
         count=3, size="1024x1024", passes=[f"remove_background:{site.model.slug}"]
@@ -202,20 +204,20 @@ def test_fewer_images_end_the_passes_that_have_none(
     assert states == ["succeeded", "succeeded", "cancelled", "cancelled"]
     assert period().reserved == 0
     assert Asset.objects.results_of(root).count() == 1
-    assert sound()
+    assert has_no_violations()
 
 
-def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
+def test_a_failed_pass_leaves_the_previous_image_and_can_be_requested_again(
     site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
 ) -> None:
     model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
-    governed_too(site, model)
+    grant_model(site, model)
     simulator.fail("status", status=400, on="jobs")
     root = site.request(passes=[f"upscale:2:{model.slug}", f"remove_background:{site.model.slug}"])
     driver.drive(seconds=15)
     _root, upscale, cut_out = pass_chain.all_jobs(root)
     root.refresh_from_db()
-    left = [a.job_id for a in Asset.objects.results_of(root)]
+    results = [a.job_id for a in Asset.objects.results_of(root)]
 
     with pytest.raises(job_actions.JobActionRefused, match="previous pass"):
         job_actions.request_again(actor=site.actor, job=cut_out)
@@ -223,22 +225,22 @@ def test_a_failed_pass_leaves_the_image_before_it_and_can_be_asked_for_again(
     driver.drive(seconds=15)
 
     assert (upscale.state, cut_out.state) == ("failed", "cancelled")
-    assert left == [root.pk]
+    assert results == [root.pk]
     assert progress.job_progress(root).message == "Ready, but not every follow-up pass succeeded"
     assert [job.state for job in pass_chain.all_jobs(again)] == ["succeeded", "succeeded"]
     again.refresh_from_db()
     assert [a.job.operation for a in Asset.objects.results_of(again)] == ["remove_background"]
-    assert sound()
+    assert has_no_violations()
 
 
-def test_the_same_job_request_with_a_seed_and_the_same_passes_costs_nothing_twice(
-    site: Site, both: list[str]
+def test_repeating_a_job_request_with_the_same_seed_and_passes_costs_nothing(
+    site: Site, two_passes: list[str]
 ) -> None:
-    site.request(seed=7, passes=both)
+    site.request(seed=7, passes=two_passes)
     driver.drive(seconds=15)
 
-    same = site.request(seed=7, passes=both)
-    other = site.request(seed=7, passes=both[:1])
+    same = site.request(seed=7, passes=two_passes)
+    other = site.request(seed=7, passes=two_passes[:1])
     plain = site.request(seed=7)
 
     assert (same.state, same.actual_cost) == ("succeeded", 0)
@@ -246,11 +248,11 @@ def test_the_same_job_request_with_a_seed_and_the_same_passes_costs_nothing_twic
     assert (other.state, plain.state) == ("queued", "queued")
 
 
-def test_a_job_request_of_which_a_pass_failed_is_made_anew(
+def test_a_job_request_with_a_failed_pass_is_not_answered_from_the_cache(
     site: Site, simulator: SimulatorProcess, small: Any, monkeypatch: Any
 ) -> None:
     model = at_simulator(simulator, small, monkeypatch, "generic_jobs")
-    governed_too(site, model)
+    grant_model(site, model)
     simulator.fail("status", status=400, on="jobs")
     job_request = {"seed": 7, "passes": [f"upscale:2:{model.slug}"]}
     site.request(**job_request)
@@ -261,19 +263,19 @@ def test_a_job_request_of_which_a_pass_failed_is_made_anew(
     assert (again.state, again.cached_from_id) == ("queued", None)
 
 
-def test_an_idempotency_key_stands_for_the_passes_too(site: Site, both: list[str]) -> None:
-    one = site.request(idempotency_key="k", passes=both)
-    two = site.request(idempotency_key="k", passes=both)
+def test_an_idempotency_key_covers_the_passes_too(site: Site, two_passes: list[str]) -> None:
+    first = site.request(idempotency_key="k", passes=two_passes)
+    second = site.request(idempotency_key="k", passes=two_passes)
 
-    assert one == two
+    assert first == second
     assert Job.objects.count() == 3
     with pytest.raises(creation.IdempotencyConflict):
         site.request(idempotency_key="k")
 
 
-def test_a_pass_is_not_begun_before_its_image_is_there(site: Site, both: list[str]) -> None:
-    root = site.request(passes=both)
-    begin_early(root)
+def test_a_pass_does_not_start_before_its_image_exists(site: Site, two_passes: list[str]) -> None:
+    root = site.request(passes=two_passes)
+    make_passes_due_early(root)
 
     driver.drive(seconds=15)
 
@@ -281,8 +283,8 @@ def test_a_pass_is_not_begun_before_its_image_is_there(site: Site, both: list[st
     assert all(job.attempts.count() == 1 for job in pass_chain.all_jobs(root))
 
 
-def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) -> None:
-    root = site.request(passes=both)
+def test_progress_says_which_pass_is_running(site: Site, two_passes: list[str]) -> None:
+    root = site.request(passes=two_passes)
     upscale = pass_chain.all_jobs(root)[1]
 
     worker_registry.record_heartbeat(name="w")
@@ -297,30 +299,30 @@ def test_a_person_who_waits_reads_which_step_it_is(site: Site, both: list[str]) 
     assert shown.is_final or ("of 3" in shown.message and not shown.is_final)
 
 
-def test_what_is_worked_on_further_waits_for_nobody(
-    site: Site, both: list[str], client: Any
+def test_intermediate_assets_do_not_wait_for_review(
+    site: Site, two_passes: list[str], client: Any
 ) -> None:
-    site.request(count=2, passes=both)
+    site.request(count=2, passes=two_passes)
     driver.drive(seconds=15)
     reviewer = make_user("rosa", groups=["Image reviewers"], is_staff=True)
     client.force_login(reviewer)
 
     dashboard = client.get(reverse("admin:index")).content.decode()
-    address = html.unescape(re.search(r'href="([^"]*is_intermediate[^"]*)"', dashboard)[1])  # type: ignore[index]  # it is there
-    listed = client.get(address)
+    url = html.unescape(re.search(r'href="([^"]*is_intermediate[^"]*)"', dashboard)[1])  # type: ignore[index]  # the link exists
+    listed = client.get(url)
 
     assert "2 images wait for review" in dashboard
     assert listed.context["cl"].result_count == 2
 
 
-def test_a_template_hands_its_passes_to_a_batch(site: Site, both: list[str]) -> None:
+def test_a_batch_runs_the_passes_of_its_template(site: Site, two_passes: list[str]) -> None:
     version = make_template(
         body="A {{ product }}",
         variables=VARIABLES,
         width=64,
         height=64,
         image_model=site.model,
-        passes=[one.as_dict() for one in passes_from(both)],
+        passes=[one.as_dict() for one in passes_from(two_passes)],
     )
     estimate = lifecycle.estimate_cost(version, site.model, rows=3)
     batch = start(site, version, products(3))
@@ -328,14 +330,18 @@ def test_a_template_hands_its_passes_to_a_batch(site: Site, both: list[str]) -> 
     reserved = period().reserved
     driver.drive(seconds=30)
 
-    counted = Batch.objects.get(pk=batch.pk)
+    finished_batch = Batch.objects.get(pk=batch.pk)
     final = Asset.objects.filter(job__batch=batch, is_intermediate=False)
-    assert estimate == reserved == 9 * EACH
-    assert (counted.job_count, counted.succeeded, counted.spent) == (9, 9, 9 * EACH)
-    assert counted.reserved == 0
+    assert estimate == reserved == 9 * IMAGE_COST
+    assert (finished_batch.job_count, finished_batch.succeeded, finished_batch.spent) == (
+        9,
+        9,
+        9 * IMAGE_COST,
+    )
+    assert finished_batch.reserved == 0
     assert {a.job.operation for a in final} == {"remove_background"}
     assert final.count() == 3
-    assert sound()
+    assert has_no_violations()
 
 
 def test_passes_in_several_currencies_are_refused(site: Site) -> None:
@@ -343,7 +349,7 @@ def test_passes_in_several_currencies_are_refused(site: Site) -> None:
         provider_model_name="sandbox-1",
         price_list={"currency": "EUR", "per_image": [{"amount": "0.02"}]},
     )
-    governed_too(site, euros)
+    grant_model(site, euros)
 
     with pytest.raises(values.InvalidPass, match="currencies"):
         creation.offer(
@@ -353,13 +359,13 @@ def test_passes_in_several_currencies_are_refused(site: Site) -> None:
         site.request(passes=[f"upscale:2:{euros.slug}"])
 
 
-def governed_too(site: Site, model: Any) -> None:
-    """Let the site's editors use one more model."""
+def grant_model(site: Site, model: Any) -> None:
+    """Give the editors of the site a grant for one more model."""
     make_grant(group=make_group("Image editors"), image_model=model)
 
 
 @use_case(audited=False)
-def begin_early(root: Job) -> None:
-    """Have the passes taken up before there is anything to work on."""
+def make_passes_due_early(root: Job) -> None:
+    """Make the passes due before the image that they work on exists."""
     Job.objects.filter(root=root).update(due_at=root.created_at)
     assert leases.any_unfinished()

@@ -1,4 +1,4 @@
-"""The loop hands outcomes to a driver that signals may interrupt."""
+"""The call loop returns results to a driver whose waiting a signal may interrupt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def slow_signal() -> Iterator[None]:
-    """A signal whose handler takes longer than the driver waits, as a worker's stop may."""
+    """Install a signal handler that runs longer than the driver waits for a result."""
     before = signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.4))
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -26,31 +26,31 @@ def slow_signal() -> Iterator[None]:
 
 def test_a_slow_signal_does_not_make_the_wait_endless(slow_signal: None) -> None:
     with CallLoop() as loop:
-        # An outcome that comes much later ends the wait where the time-out does not.
+        # If the time-out does not end the wait, this late result does, and the test fails.
         rescue = threading.Timer(5, loop.submit_work, args=("late", lambda: "late"))
         rescue.start()
         signal.setitimer(signal.ITIMER_REAL, 0.05)
-        done: Any = loop.next_result(wait=0.2)
+        result: Any = loop.next_result(wait=0.2)
         rescue.cancel()
 
-    assert done is None
+    assert result is None
 
 
-def test_what_is_urgent_goes_before_what_waits_already() -> None:
-    begun, free = threading.Event(), threading.Event()
+def test_urgent_work_runs_before_work_that_already_waits() -> None:
+    started, may_end = threading.Event(), threading.Event()
 
     def busy() -> str:
-        begun.set()
-        free.wait(5)
+        started.set()
+        may_end.wait(5)
         return "busy"
 
     with CallLoop(byte_workers=1) as loop:
         loop.submit_work("busy", busy)
-        begun.wait(5)
+        started.wait(5)
         for n in range(3):
             loop.submit_work(f"batch {n}", lambda: None, rank=(0, 10 + n))
         loop.submit_work("editor", lambda: None, rank=(-5, 99))
-        free.set()
-        tags = [done.tag for _ in range(5) if (done := loop.next_result(wait=5))]
+        may_end.set()
+        tags = [result.tag for _ in range(5) if (result := loop.next_result(wait=5))]
 
     assert tags == ["busy", "editor", "batch 0", "batch 1", "batch 2"]

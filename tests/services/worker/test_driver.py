@@ -41,31 +41,31 @@ def drive(job: Job, *, seconds: float = 10) -> Job:
 def openai(
     db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Site:
-    """A site whose only model is OpenAI's, at the simulator."""
+    """Return a site whose only model uses the OpenAI protocol, at the simulator."""
     monkeypatch.setattr(adapters, "http_client", quick_client)
     return governed(at_simulator(simulator, small, monkeypatch, "openai"))
 
 
 def quick_client(**_options: Any) -> HttpClient:
-    """Return a client that gives a silent server up after a second and a half."""
-    from imagegen_app import conf  # noqa: PLC0415 - the test's own settings
+    """Return a client that waits at most 1.5 seconds for a silent server."""
+    from imagegen_app import conf  # noqa: PLC0415 - reads the settings of the test
 
     limits = HttpLimits(read=1.5, total=20)
     return HttpClient(limits=limits, trusted_origins=frozenset(conf.get().trusted_origins))
 
 
-def ask(site: Site, **changes: Any) -> Job:
+def request_large(site: Site, **changes: Any) -> Job:
     return site.request(size="1024x1024", **changes)
 
 
-def test_the_sandbox_makes_a_marked_signed_asset_with_renditions(site: Site) -> None:
+def test_the_sandbox_produces_a_marked_and_signed_asset_with_renditions(site: Site) -> None:
     job = drive(site.request(count=2))
 
     assert (job.state, job.actual_cost) == ("succeeded", Decimal("0.04"))
     asset = job.assets.get(position=0)
-    found = inspection.inspect_stored(asset)
-    assert found.is_intact
-    assert found.marks.digital_source_type.endswith("/trainedAlgorithmicMedia")
+    inspected = inspection.inspect_stored(asset)
+    assert inspected.is_intact
+    assert inspected.marks.digital_source_type.endswith("/trainedAlgorithmicMedia")
     assert asset.review_state == "pending"
     assert storage.get(asset.original_storage_key) != storage.get(asset.storage_key)
     assert Rendition.objects.filter(asset=asset).count() == 1
@@ -75,17 +75,18 @@ def test_the_sandbox_makes_a_marked_signed_asset_with_renditions(site: Site) -> 
     )
 
 
-def test_openai_answers_and_its_tokens_are_charged(
+def test_an_openai_job_succeeds_and_its_call_is_settled(
     openai: Site, simulator: SimulatorProcess
 ) -> None:
-    job = drive(ask(openai))
+    job = drive(request_large(openai))
 
     assert job.state == "succeeded"
     assert job.attempts.get().state == "settled"
     assert simulator.bill()["images"] == 1
 
 
-#: What the simulator does, the job's state and error, and whether the money is kept.
+#: What the simulator does, the job's state and error code, and whether money stays spent or
+#: reserved.
 BAD_ANSWERS = [
     ("html", "failed", "bad_response", True),
     ("truncated_base64", "failed", "bad_response", True),
@@ -103,72 +104,72 @@ BAD_ANSWERS = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "state", "code", "is_kept"), BAD_ANSWERS, ids=[b[0] for b in BAD_ANSWERS]
+    ("kind", "state", "code", "costs_money"), BAD_ANSWERS, ids=[b[0] for b in BAD_ANSWERS]
 )
-def test_a_bad_answer_gives_one_clear_error_and_nothing_half_stored(  # noqa: PLR0917 - a table
-    openai: Site, simulator: SimulatorProcess, kind: str, state: str, code: str, is_kept: bool
+def test_a_bad_answer_gives_one_clear_error_and_stores_no_asset(  # noqa: PLR0917 - columns of the table
+    openai: Site, simulator: SimulatorProcess, kind: str, state: str, code: str, costs_money: bool
 ) -> None:
     simulator.fail(kind)
 
-    job = drive(ask(openai))
+    job = drive(request_large(openai))
 
     assert (job.state, job.error_code) == (state, code)
     assert job.error_message
     assert job.error_remedy
     assert not Asset.objects.exists()
     period = BudgetPeriod.objects.get()
-    assert (period.spent + period.reserved > 0) is is_kept
-    ending = {
+    assert (period.spent + period.reserved > 0) is costs_money
+    event_type = {
         "failed": "job.failed",
         "blocked": "job.blocked",
         "uncertain": "job.became_uncertain",
     }[state]
-    assert AuditEvent.objects.filter(job_id=job.pk, type=ending).count() == 1
+    assert AuditEvent.objects.filter(job_id=job.pk, type=event_type).count() == 1
     assert len(job.attempts.all()) == 1
 
 
-def test_every_reason_of_a_bad_image_has_a_sentence() -> None:
+def test_every_message_about_a_bad_image_is_a_sentence() -> None:
     assert all(sentence.endswith(".") for sentence in MESSAGES.values())
     assert "bad_image" in all_errors()
 
 
-def test_a_rate_limit_is_waited_out_as_the_provider_asks(
+def test_a_rate_limited_job_waits_as_long_as_the_provider_asks(
     openai: Site, simulator: SimulatorProcess
 ) -> None:
     simulator.fail("status", status=429, retry_after=1, times=1)
 
-    job = drive(ask(openai), seconds=12)
+    job = drive(request_large(openai), seconds=12)
 
     assert job.state == "succeeded"
     assert sorted(job.attempts.values_list("state", flat=True)) == ["refused", "settled"]
     assert simulator.bill()["images"] == 1
 
 
-def test_fewer_images_than_asked_for_are_kept_and_said(
+def test_fewer_images_than_requested_are_stored_and_reported(
     openai: Site, simulator: SimulatorProcess
 ) -> None:
     simulator.fail("fewer_images")
 
-    job = drive(ask(openai, count=3))
+    job = drive(request_large(openai, count=3))
 
     assert (job.state, job.error_code, job.assets.count()) == ("succeeded", "fewer_images", 1)
 
 
-def test_a_job_of_the_job_protocol_is_polled_until_it_is_done(
+def test_a_job_at_an_asynchronous_provider_is_polled_until_it_ends(
     db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = governed(at_simulator(simulator, small, monkeypatch, "generic_jobs"))
     simulator.script(latency=0.5)
 
-    job = drive(ask(site), seconds=20)
+    job = drive(request_large(site), seconds=20)
 
     assert job.state == "succeeded"
     assert simulator.bill()["images"] == 1
-    kinds = list(AuditEvent.objects.filter(job_id=job.pk).values_list("type", flat=True))
-    assert "job.accepted" in kinds
+    types = list(AuditEvent.objects.filter(job_id=job.pk).values_list("type", flat=True))
+    assert "job.accepted" in types
 
 
-def test_a_grant_taken_back_stops_a_job_that_waits(site: Site) -> None:
+def test_a_deleted_grant_stops_a_waiting_job(site: Site) -> None:
     job = site.request()
     use_case(audited=False)(Grant.objects.all().delete)()
 
@@ -179,13 +180,13 @@ def test_a_grant_taken_back_stops_a_job_that_waits(site: Site) -> None:
     assert BudgetPeriod.objects.get().reserved == 0
 
 
-def test_a_waiting_job_is_cancelled_at_no_cost(site: Site) -> None:
+def test_cancelling_a_waiting_job_costs_nothing(site: Site) -> None:
     job = site.request()
 
-    ended = job_actions.cancel(actor=site.actor, job=job)
+    is_cancelled = job_actions.cancel(actor=site.actor, job=job)
 
     job.refresh_from_db()
-    assert (ended, job.state, job.actual_cost) == (True, "cancelled", 0)
+    assert (is_cancelled, job.state, job.actual_cost) == (True, "cancelled", 0)
     assert BudgetPeriod.objects.get().reserved == 0
 
 
@@ -197,12 +198,12 @@ def test_a_waiting_job_is_cancelled_at_no_cost(site: Site) -> None:
         ("send_again", "queued", "0.02"),
     ],
 )
-def test_a_person_settles_an_unknown_outcome(
+def test_a_person_resolves_an_unknown_outcome(
     openai: Site, simulator: SimulatorProcess, resolution: Any, state: str, spent: str
 ) -> None:
     simulator.fail("disconnect", times=1)
-    job = drive(ask(openai))
-    from imagegen_app.core.actors import System  # noqa: PLC0415 - stands for the person
+    job = drive(request_large(openai))
+    from imagegen_app.core.actors import System  # noqa: PLC0415 - acts in place of a person
 
     job_actions.resolve(actor=System("test"), job=job, resolution=resolution)
 
@@ -212,7 +213,7 @@ def test_a_person_settles_an_unknown_outcome(
     assert AuditEvent.objects.filter(job_id=job.pk, actor_id="test").exists()
 
 
-def test_a_stale_lease_moves_nothing(site: Site) -> None:
+def test_an_expired_lease_changes_no_job(site: Site) -> None:
     site.request()
     stale = leases.claim(limit=1, owner="a")[0]
     use_case(audited=False)(
@@ -232,7 +233,7 @@ def test_a_stale_lease_moves_nothing(site: Site) -> None:
     assert (fresh.state, fresh.lease_owner, fresh.attempts.count()) == ("queued", "b", 0)
 
 
-def test_two_workers_never_hold_the_same_job(site: Site) -> None:
+def test_two_workers_never_claim_the_same_job(site: Site) -> None:
     site.request()
 
     first = leases.claim(limit=5, owner="a")
@@ -241,9 +242,11 @@ def test_two_workers_never_hold_the_same_job(site: Site) -> None:
     assert (len(first), len(second)) == (1, 0)
 
 
-def test_the_ledger_adds_up_to_the_counters(openai: Site, simulator: SimulatorProcess) -> None:
+def test_the_ledger_entries_add_up_to_the_budget_period(
+    openai: Site, simulator: SimulatorProcess
+) -> None:
     simulator.fail("html", times=1)
-    asked = [ask(openai, prompt=f"mug {n}") for n in range(3)]
+    jobs = [request_large(openai, prompt=f"mug {n}") for n in range(3)]
     driver.drive(seconds=15)
 
     period = BudgetPeriod.objects.get()
@@ -257,6 +260,6 @@ def test_the_ledger_adds_up_to_the_counters(openai: Site, simulator: SimulatorPr
         sums[entry.kind] += entry.amount
     assert sums["reservation"] - sums["release"] == period.reserved == 0
     assert sums["charge"] == period.spent
-    for job in asked:
+    for job in jobs:
         job.refresh_from_db()
         assert job.state in FINAL_STATES

@@ -1,4 +1,4 @@
-"""A call whose answer never came is looked for, and neither repeated blindly nor given up."""
+"""A call whose answer was lost stays open: it is neither sent again blindly nor failed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.services.conftest import Site
 
 
-def test_a_lost_answer_leaves_its_call_under_way_and_its_money_aside(site: Site) -> None:
+def test_a_lost_answer_leaves_the_call_open_and_its_money_reserved(site: Site) -> None:
     site.request()
     (job,) = leases.claim(limit=1, owner="me")
     attempt = transitions.start_attempt(job, digest=leases.digest_of(job))

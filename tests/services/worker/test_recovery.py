@@ -1,4 +1,4 @@
-"""What a paused or killed worker left behind is finished once, and billed once."""
+"""The calls of a paused or killed worker are finished once and billed once."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ if TYPE_CHECKING:
 
 
 @use_case(audited=False)
-def lease_runs_out(job: Job) -> None:
+def expire_lease(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(lease_until=clock.now() - timedelta(seconds=1))
 
 
-def paused_before_its_first_byte(site: Site) -> tuple[Job, Attempt]:
-    """A worker has marked a call as sent, and was paused before it sent anything."""
+def paused_before_sending(site: Site) -> tuple[Job, Attempt]:
+    """Return a job and its attempt, marked as sent by a worker that paused before sending."""
     site.request()
     (job,) = leases.claim(limit=1, owner="paused")
     attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
     transitions.mark_sent(job, attempt)
-    lease_runs_out(job)
+    expire_lease(job)
     return job, attempt
 
 
-def test_a_paused_sender_that_goes_on_late_is_not_billed_beside_its_successor(
+def test_a_paused_worker_that_sends_late_causes_no_second_bill(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
-    job, attempt = paused_before_its_first_byte(jobs_site)
+    job, attempt = paused_before_sending(jobs_site)
     driver.drive(seconds=15)
 
-    asyncio.run(sent_by_the_sleeper(job, attempt))
+    asyncio.run(send_late(job, attempt))
 
     job.refresh_from_db()
     assert job.state == "succeeded"
@@ -64,8 +64,8 @@ def test_a_paused_sender_that_goes_on_late_is_not_billed_beside_its_successor(
     assert sorted('"again":true' in event.body for event in sent) == [False, True]
 
 
-async def sent_by_the_sleeper(job: Job, attempt: Attempt) -> None:
-    """Send what the paused worker had in its hands."""
+async def send_late(job: Job, attempt: Attempt) -> None:
+    """Send the call that the paused worker had prepared."""
     async with adapters.http_client() as http:
         request = await asyncio.to_thread(rebuild_request, job, attempt)
         adapter = await asyncio.to_thread(
@@ -74,10 +74,10 @@ async def sent_by_the_sleeper(job: Job, attempt: Attempt) -> None:
         await adapter.submit(request, answer=spool.answer_of(attempt))
 
 
-def test_a_repetition_that_cannot_be_sent_keeps_its_key(
+def test_a_resent_call_that_is_rate_limited_keeps_its_idempotency_key(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
-    job, attempt = paused_before_its_first_byte(jobs_site)
+    job, attempt = paused_before_sending(jobs_site)
     simulator.fail("status", status=429, retry_after=0.3, on="jobs", times=1)
 
     driver.drive(seconds=15)
@@ -87,10 +87,8 @@ def test_a_repetition_that_cannot_be_sent_keeps_its_key(
     assert simulator.bill()["images"] == 1
 
 
-def test_a_call_that_nobody_wants_any_more_is_not_repeated(
-    jobs_site: Site, simulator: SimulatorProcess
-) -> None:
-    job, _attempt = paused_before_its_first_byte(jobs_site)
+def test_a_cancelled_call_is_not_sent_again(jobs_site: Site, simulator: SimulatorProcess) -> None:
+    job, _attempt = paused_before_sending(jobs_site)
     job_actions.cancel(actor=jobs_site.actor, job=job)
 
     driver.drive(seconds=10)
@@ -100,14 +98,14 @@ def test_a_call_that_nobody_wants_any_more_is_not_repeated(
     assert simulator.bill()["images"] == 0
 
 
-def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
+def test_sending_again_at_risk_counts_against_the_persons_own_budget(
     site: Site,
 ) -> None:
     own = Budget(
         name="Own", scope="user", user=site.actor.user, period="month", limit=Decimal("0.03")
     )
     model_catalog.save(actor=System("test"), record=own)
-    job, attempt = paused_before_its_first_byte(site)
+    job, attempt = paused_before_sending(site)
     unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
 
     with pytest.raises(budgets.OverBudget):
@@ -116,17 +114,17 @@ def test_a_second_call_at_a_persons_risk_counts_against_that_persons_own_budget(
     assert BudgetPeriod.objects.get(budget=own).reserved == Decimal("0.02")
 
 
-def test_a_workers_session_ends_transactions_that_nobody_goes_on_with(db: None) -> None:
-    told = {"postgresql": "SHOW idle_in_transaction_session_timeout", "sqlite": "SELECT 'none'"}
-    # Inside of a transaction, as every test here is, nothing may be changed.
+def test_no_transaction_limit_is_set_inside_a_transaction(db: None) -> None:
+    queries = {"postgresql": "SHOW idle_in_transaction_session_timeout", "sqlite": "SELECT 'none'"}
+    # This test runs inside a transaction, so the session must stay as it is.
     db_session.limit_idle_transactions()
     with connection.cursor() as cursor:
-        cursor.execute(told.get(connection.vendor, "SELECT 'none'"))
+        cursor.execute(queries.get(connection.vendor, "SELECT 'none'"))
         assert cursor.fetchone()[0] in {"0", "none"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_outside_of_a_transaction_the_bound_is_a_leases_time() -> None:
+def test_outside_a_transaction_idle_transactions_end_after_the_lease_time() -> None:
     db_session.limit_idle_transactions()
 
     if connection.vendor == "postgresql":
@@ -135,48 +133,48 @@ def test_outside_of_a_transaction_the_bound_is_a_leases_time() -> None:
             assert cursor.fetchone()[0] == f"{conf.get().lease_seconds}s"
 
 
-def test_the_pool_holds_more_connections_than_calls_may_be_in_flight(settings: Any) -> None:
+def test_the_connection_pool_is_larger_than_the_calls_in_flight(settings: Any) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "MAX_IN_FLIGHT": 500}
 
     assert adapters.http_client().limits.max_connections > 500
 
 
-def test_threads_that_sign_first_at_once_agree_on_one_identity(
+def test_threads_that_create_the_signing_identity_at_once_share_one(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": tmp_path / "state"}
-    all_here = Barrier(8)
+    all_started = Barrier(8)
 
     def slow_chain(organization: str) -> tuple[str, str]:
-        # Nobody goes on before all have seen that there is none yet.
-        all_here.wait(timeout=20)
+        # No thread continues before all have seen that no identity exists yet.
+        all_started.wait(timeout=20)
         return make_development_chain(organization)
 
     monkeypatch.setattr(signing, "make_development_chain", slow_chain)
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(signing.development_identity, ["Shop"] * 8))
+        identities = list(pool.map(signing.development_identity, ["Shop"] * 8))
 
-    assert len(set(made)) == 1
+    assert len(set(identities)) == 1
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["development-signing.pem"]
 
 
-def test_the_databases_clock_is_asked_once_a_second_and_never_runs_ahead(
+def test_the_database_clock_is_read_once_a_second_and_never_runs_ahead(
     db: None, django_assert_max_num_queries: Any
 ) -> None:
     with django_assert_max_num_queries(1):
-        moments = [clock.now() for _ in range(50)]
+        times = [clock.now() for _ in range(50)]
 
-    assert moments == sorted(moments)
+    assert times == sorted(times)
     for _ in range(300):
-        carried = clock.now()
+        estimated = clock.now()
         clock._last_reading = None
-        assert carried <= clock.now()
+        assert estimated <= clock.now()
 
 
 @pytest.mark.parametrize(
     ("is_free", "cost"), [(False, Decimal("0.02")), (True, Decimal(0))], ids=["billed", "free"]
 )
-def test_a_call_that_the_provider_stops_costs_what_the_provider_bills(
+def test_a_call_cancelled_at_the_provider_costs_what_the_provider_bills(
     jobs_site: Site, simulator: SimulatorProcess, is_free: bool, cost: Decimal
 ) -> None:
     simulator.script(job_seconds=30, free_cancel=is_free)
@@ -195,7 +193,7 @@ def test_a_call_that_the_provider_stops_costs_what_the_provider_bills(
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-def test_a_look_up_that_fails_tells_nothing_of_the_call(
+def test_a_failed_look_up_does_not_fail_the_call(
     jobs_site: Site, simulator: SimulatorProcess, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_recovery, "LOOKUP_RETRY_SECONDS", 0.05)
@@ -211,7 +209,7 @@ def test_a_look_up_that_fails_tells_nothing_of_the_call(
     assert simulator.bill()["images"] == 1
 
 
-def test_a_call_that_failed_at_the_provider_is_made_anew_and_not_polled_for_ever(
+def test_a_call_that_failed_at_the_provider_is_retried_and_not_polled_for_ever(
     jobs_site: Site, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_decisions, "retry_delay", lambda _tries, _error: 0.05)

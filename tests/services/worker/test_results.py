@@ -1,4 +1,4 @@
-"""What a provider says beside the images: how it reworded the prompt, and what the bytes are."""
+"""What a provider returns beside the images: the reworded prompt and the claimed media type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Rewording(Sandbox):
-    """A provider that makes something of the prompt, and is wrong about its own bytes."""
+    """An adapter that rewords the prompt and claims media types that do not match the images."""
 
     is_remote: ClassVar[bool] = False
 
@@ -55,7 +55,7 @@ def rewording(db: None, small: Any) -> Site:
     return governed(make_image_model(provider=provider, provider_model_name="sandbox-1"))
 
 
-def made(site: Site, **changes: Any) -> Job:
+def succeeded_job(site: Site, **changes: Any) -> Job:
     job = site.request(**changes)
     driver.drive(seconds=15)
     job.refresh_from_db()
@@ -63,23 +63,23 @@ def made(site: Site, **changes: Any) -> Job:
     return job
 
 
-def test_what_a_provider_made_of_the_prompt_stays_with_the_attempt(rewording: Site) -> None:
-    job = made(rewording, count=3)
+def test_the_reworded_prompt_is_stored_with_the_attempt(rewording: Site) -> None:
+    job = succeeded_job(rewording, count=3)
 
     assert Attempt.objects.get(job=job).revised_prompt == "A shiny red mug 0\n\nA shiny red mug 1"
     lines = summary.summarize(rewording.actor, job.assets.earliest("pk"))
     assert "The provider reworded the prompt before it made the image." in lines
 
 
-def test_a_prompt_that_was_kept_is_not_told_as_reworded(site: Site) -> None:
-    job = made(site)
+def test_an_unchanged_prompt_is_not_described_as_reworded(site: Site) -> None:
+    job = succeeded_job(site)
 
     assert Attempt.objects.get(job=job).revised_prompt == ""
     assert not any("reworded" in line for line in summary.summarize(site.actor, job.assets.get()))
 
 
-def test_the_rewording_is_erased_with_the_prompt(rewording: Site) -> None:
-    job = made(rewording)
+def test_the_reworded_prompt_is_erased_with_the_prompt(rewording: Site) -> None:
+    job = succeeded_job(rewording)
     officer = access.actor_for(make_user(permissions=["imagegen.erase_personal_data"]))
 
     erasure.erase_prompt(officer, job=job, reason="asked for")
@@ -87,22 +87,26 @@ def test_the_rewording_is_erased_with_the_prompt(rewording: Site) -> None:
     assert Attempt.objects.get(job=job).revised_prompt == ""
 
 
-def test_the_rewording_is_shown_to_who_may_read_the_prompt(rewording: Site, client: Client) -> None:
-    asset = made(rewording).assets.get()
+def test_the_reworded_prompt_needs_the_permission_to_view_prompts(
+    rewording: Site, client: Client
+) -> None:
+    asset = succeeded_job(rewording).assets.get()
     page = reverse("admin:imagegen_asset_change", args=[asset.pk])
-    see = ["imagegen.view_asset", "imagegen.view_job"]
-    curious = make_user("cora", is_staff=True, permissions=see)
-    reader = make_user("rita", is_staff=True, permissions=[*see, "imagegen.view_prompt"])
+    permissions = ["imagegen.view_asset", "imagegen.view_job"]
+    without_permission = make_user("cora", is_staff=True, permissions=permissions)
+    with_permission = make_user(
+        "rita", is_staff=True, permissions=[*permissions, "imagegen.view_prompt"]
+    )
 
-    client.force_login(curious)
+    client.force_login(without_permission)
     assert "shiny red mug" not in client.get(page).content.decode()
-    client.force_login(reader)
+    client.force_login(with_permission)
     assert "A shiny red mug 0" in client.get(page).content.decode()
     assert AuditEvent.objects.filter(type="asset.prompt_viewed").count() == 1
 
 
-def test_a_media_type_that_is_named_wrongly_stands_in_the_images_event(rewording: Site) -> None:
-    job = made(rewording, count=3)
+def test_a_wrongly_claimed_media_type_is_recorded_in_the_asset_event(rewording: Site) -> None:
+    job = succeeded_job(rewording, count=3)
 
     events = AuditEvent.objects.filter(type="asset.created", job_id=job.pk).order_by("pk")
     claims = [json.loads(e.body)["data"].get("claimed_media_type") for e in events]
@@ -122,7 +126,7 @@ def test_a_media_type_that_is_named_wrongly_stands_in_the_images_event(rewording
         (Operation.REMOVE_BACKGROUND, [source_types.COMPOSITE], source_types.ENHANCED),
     ],
 )
-def test_a_source_type_follows_from_the_operation_and_what_it_starts_from(
+def test_the_source_type_follows_from_the_operation_and_its_inputs(
     operation: Operation, inputs: list[str], expected: str
 ) -> None:
     assert source_types.digital_source_type(operation, inputs=inputs) == expected
