@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", help="the benchmark; none: list them")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are told (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are reported (3)")
     options = parser.parse_args()
     known = names()
     if options.name is None:

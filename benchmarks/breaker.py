@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 DOWN_SECONDS = float(os.environ.get("IMAGEGEN_DOWN_SECONDS", "300"))
 IN_FLIGHT = 64
 #: The goals: calls wasted, and seconds until it is used again.
-MOST_WASTED, BACK_SECONDS = 20, 30
-#: Requested each second while it is down, so that somebody always wants to call.
-A_SECOND = 2
+MAX_WASTED_CALLS, MAX_RECOVERY_SECONDS = 20, 30
+#: Requested each second while it is down, so that there is always a call to make.
+REQUESTS_PER_SECOND = 2
 CALL = "POST /v1/jobs"
 
 
@@ -35,19 +35,22 @@ def run(*, rounds: int) -> Report:
             site.start()
             site.web.call("request", count=IN_FLIGHT)
             _until(lambda: simulator.calls().get(CALL, 0) >= IN_FLIGHT, seconds=60)
-            # All of them are in flight; from now on nothing more is taken on.
+            # All of them are in flight; from now on no further job can start.
             before = simulator.calls()[CALL]
             simulator.fail("status", status=503, times=None, on="jobs")
-            asked = IN_FLIGHT + _ask_on(site, DOWN_SECONDS)
+            requested = IN_FLIGHT + _keep_requesting(site, DOWN_SECONDS)
             wasted = simulator.calls()[CALL] - before
             simulator.script(clear=True)
-            healed, done = time.monotonic(), int(simulator.bill()["images"])
+            outage_ended_at, done = time.monotonic(), int(simulator.bill()["images"])
             _until(lambda: int(simulator.bill()["images"]) > done, seconds=400)
-            back = time.monotonic() - healed
-            _until(lambda: sum(s in ENDS for s in site.states()) == asked, seconds=300)
+            recovery_seconds = time.monotonic() - outage_ended_at
+            _until(lambda: sum(s in ENDS for s in site.states()) == requested, seconds=300)
             states, broken = site.states(), site.violations()
-    lost = asked - states.count("succeeded")
-    print(f"{wasted} wasted, back after {back:.1f} s, {lost} lost, {broken}", file=sys.stderr)
+    lost = requested - states.count("succeeded")
+    print(
+        f"{wasted} wasted, back after {recovery_seconds:.1f} s, {lost} lost, {broken}",
+        file=sys.stderr,
+    )
     return Report(
         name="breaker",
         rows=[
@@ -55,9 +58,9 @@ def run(*, rounds: int) -> Report:
                 "ours",
                 {
                     "down s": DOWN_SECONDS,
-                    "jobs": asked,
+                    "jobs": requested,
                     "calls wasted": wasted,
-                    "back after s": round(back, 1),
+                    "back after s": round(recovery_seconds, 1),
                     "lost": lost,
                 },
             )
@@ -68,19 +71,19 @@ def run(*, rounds: int) -> Report:
             "lost": "no job lost, every invariant holds",
         },
         met={
-            "wasted": wasted <= MOST_WASTED,
-            "back": back <= BACK_SECONDS,
+            "wasted": wasted <= MAX_WASTED_CALLS,
+            "back": recovery_seconds <= MAX_RECOVERY_SECONDS,
             "lost": not lost and not broken,
         },
     )
 
 
-def _ask_on(site: Site, seconds: float) -> int:
-    until, asked = time.monotonic() + seconds, 0
+def _keep_requesting(site: Site, seconds: float) -> int:
+    until, requested = time.monotonic() + seconds, 0
     while time.monotonic() < until:
-        asked += len(site.web.call("request", count=A_SECOND)["jobs"])
+        requested += len(site.web.call("request", count=REQUESTS_PER_SECOND)["jobs"])
         time.sleep(1)
-    return asked
+    return requested
 
 
 def _until(is_so: Callable[[], bool], *, seconds: float) -> None:

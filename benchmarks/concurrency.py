@@ -27,9 +27,9 @@ LATENCY = 10.0
 #: Rounds of calls that the middle of the run is measured over.
 WAVES = 4
 LANES_USED = ("postgresql", "celery-redis", "rq")
-MANY, MOST = 200, 500
+FEWER_CALLS, MORE_CALLS = 200, 500
 #: The goals: a share of the ideal at 200, and answers a minute at 500.
-SHARE, MINUTE = 0.8, 1800
+MIN_SHARE, MIN_ANSWERS_PER_MINUTE = 0.8, 1800
 PLAIN_PROCESSES = 8
 PLAIN_WORKER = [
     "-m",
@@ -46,7 +46,7 @@ PLAIN_WORKER = [
 
 @dataclass(frozen=True)
 class Run:
-    """What one run showed."""
+    """The figures of one run."""
 
     per_minute: float
     of_ideal: float
@@ -73,13 +73,13 @@ def run(*, rounds: int) -> Report:
     found: dict[str, list[Run]] = {}
     for _ in range(rounds):
         for lane in LANES_USED:
-            found.setdefault(f"{lane}, {MANY}", []).append(_ours(lane, MANY))
-        found.setdefault(f"postgresql, {MOST}", []).append(_ours("postgresql", MOST))
+            found.setdefault(f"{lane}, {FEWER_CALLS}", []).append(_ours(lane, FEWER_CALLS))
+        found.setdefault(f"postgresql, {MORE_CALLS}", []).append(_ours("postgresql", MORE_CALLS))
         found.setdefault(f"plain Celery, {PLAIN_PROCESSES}", []).append(_plain())
     middle = {name: _middle(runs) for name, runs in found.items()}
     plain = middle[f"plain Celery, {PLAIN_PROCESSES}"]
-    many = [middle[f"{lane}, {MANY}"] for lane in LANES_USED]
-    most = middle[f"postgresql, {MOST}"]
+    many = [middle[f"{lane}, {FEWER_CALLS}"] for lane in LANES_USED]
+    most = middle[f"postgresql, {MORE_CALLS}"]
     return Report(
         name="concurrency",
         rows=[Row(name, one.figures()) for name, one in middle.items()],
@@ -91,8 +91,8 @@ def run(*, rounds: int) -> Report:
             "plain": "20 times the answers of plain Celery",
         },
         met={
-            "200": all(one.of_ideal >= SHARE for one in many),
-            "500": most.per_minute >= MINUTE,
+            "200": all(one.of_ideal >= MIN_SHARE for one in many),
+            "500": most.per_minute >= MIN_ANSWERS_PER_MINUTE,
             "memory": all(one.mib / one.most <= 1 for one in [*many, most]),
             "plain": most.per_minute >= 20 * plain.per_minute,
         },
@@ -109,35 +109,35 @@ def _middle(runs: list[Run]) -> Run:
 
 
 @contextmanager
-def far_end(*, latency: float = LATENCY, side: int = 1024) -> Iterator[str]:
-    """Run the far end, and yield its address."""
+def image_server(*, latency: float = LATENCY, side: int = 1024) -> Iterator[str]:
+    """Run a server that answers like the Images API, and yield its URL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.parts.far_end", str(latency), str(side)],
+        [sys.executable, "-m", "benchmarks.parts.image_server", str(latency), str(side)],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         if process.stdout is None:
-            raise RuntimeError("the far end does not speak")
+            raise RuntimeError("the image server printed no URL")
         yield process.stdout.readline().strip()
     finally:
         process.kill()
         process.communicate()
 
 
-def _told(address: str) -> dict[str, Any]:
+def _peak_of(address: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{address}/peak", timeout=10) as reply:  # noqa: S310 - our own server
-        told: dict[str, Any] = json.loads(reply.read())
-    return told
+        peak: dict[str, Any] = json.loads(reply.read())
+    return peak
 
 
 def _ours(lane: str, calls: int) -> Run:
-    with far_end() as address, tempfile.TemporaryDirectory() as folder:
-        far = SimpleNamespace(base_url=address, key="sk-benchmark")
+    with image_server() as address, tempfile.TemporaryDirectory() as folder:
+        server = SimpleNamespace(base_url=address, key="sk-benchmark")
         site = Site(
             LANES[lane],
             Path(folder) / "site",
-            far,  # type: ignore[arg-type]  # all that a site needs of a simulator
+            server,  # type: ignore[arg-type]  # a site needs only these two attributes
             adapter="openai",
             in_flight=str(calls),
             lease_seconds="15",
@@ -155,7 +155,7 @@ def _ours(lane: str, calls: int) -> Run:
 
 
 def _plain() -> Run:
-    with far_end() as address, tempfile.TemporaryDirectory() as folder:
+    with image_server() as address, tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
             "PLAIN_BROKER": f"{REDIS}/9",
@@ -164,8 +164,8 @@ def _plain() -> Run:
             "PLAIN_FOLDER": folder,
         }
         count = PLAIN_PROCESSES * (WAVES + 1)
-        order = f"from benchmarks.parts.plain_celery import generate; [generate.delay(n) for n in range({count})]"
-        subprocess.run([sys.executable, "-c", order], env=environment, check=True)
+        enqueue_code = f"from benchmarks.parts.plain_celery import generate; [generate.delay(n) for n in range({count})]"
+        subprocess.run([sys.executable, "-c", enqueue_code], env=environment, check=True)
         worker = subprocess.Popen(
             [sys.executable, *PLAIN_WORKER, "-c", str(PLAIN_PROCESSES)],
             env=environment,
@@ -187,7 +187,7 @@ def _plain() -> Run:
 
 
 def _watch(pid: int, address: str, calls: int, *, answered: Any) -> Run:
-    """Measure from the end of the first wave to that of the last: whole waves, however they come."""
+    """Measure from the end of the first wave to that of the last: whole waves only, so that uneven arrival does not matter."""
     peak = 0.0
     while (before := answered()) < calls:
         peak = max(peak, processes.pss_mib(pid))
@@ -201,7 +201,7 @@ def _watch(pid: int, address: str, calls: int, *, answered: Any) -> Run:
     return Run(
         per_minute=per_minute,
         of_ideal=per_minute / (calls / LATENCY * 60),
-        most=int(_told(address)["most"]),
+        most=int(_peak_of(address)["most"]),
         mib=peak,
         cpu_ms=used / max(1, done) * 1000,
         ready=0,

@@ -1,4 +1,4 @@
-"""Drain no-op tasks through Celery as it comes and as our recipe sets it up; on Redis and PostgreSQL."""
+"""Drain no-op tasks through Celery with its defaults and as our how-to sets it up; on Redis and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.engines.engine_site import POSTGRESQL, REDIS
 TASKS = 800
 PATIENCE_SECONDS = 120
 GOAL = 3.0
-#: Stock: two processes, everything else as it comes. Shipped: eight threads, see the recipe.
+#: Stock: two processes, everything else at its default. Shipped: eight threads, see docs/how-to/use-celery.md.
 POOLS = {"stock": ["-P", "prefork", "-c", "2"], "shipped": ["-P", "threads", "-c", "8"]}
 
 
@@ -56,11 +56,11 @@ def _drained(name: str) -> float:
             here.execute(
                 "insert into noop select n, 'queued' from generate_series(1, %s) n", [TASKS]
             )
-            order = (
+            enqueue_code = (
                 "from benchmarks.parts.noop_celery import step; "
                 f"[step.delay(n) for n in range(1, {TASKS + 1})]"
             )
-            subprocess.run([sys.executable, "-c", order], env=environment, check=True)
+            subprocess.run([sys.executable, "-c", enqueue_code], env=environment, check=True)
             return _watch(name, environment, here)
     finally:
         with closing(_connect("postgres")) as admin:

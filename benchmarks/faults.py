@@ -1,4 +1,4 @@
-"""Kill, pause and restart real workers on three engines, and let all around them fail; nothing lost, nothing billed twice."""
+"""Kill, pause and restart real workers on three engines, and make the services around them fail; nothing lost, nothing billed twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _play(cases: list[Case]) -> list[Outcome]:
             with tempfile.TemporaryDirectory() as folder:
                 outcome = _one(case, Path(folder) / "site", simulator)
             outcomes.append(outcome)
-            verdict = "good" if outcome.has_passed else f"BAD {outcome}"
+            verdict = "passed" if outcome.has_passed else f"FAILED {outcome}"
             print(f"{case}: {outcome.seconds:.1f} s, {verdict}", file=sys.stderr, flush=True)
     return outcomes
 
@@ -43,13 +43,15 @@ def run(*, rounds: int) -> Report:
         # Every other case to each: both sides meet all engines.
         sides = [cases[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)]
         outcomes = [outcome for side in pool.map(_play, sides) for outcome in side]
-    deaths = [one for one in outcomes if isinstance(one, harness.Outcome)]
+    worker_failures = [one for one in outcomes if isinstance(one, harness.Outcome)]
     rows = [
-        _deaths(lane, mode, [o for o in deaths if (o.case.lane, o.case.mode) == (lane, mode)])
+        _worker_failure_row(
+            lane, mode, [o for o in worker_failures if (o.case.lane, o.case.mode) == (lane, mode)]
+        )
         for lane in harness.LANE_NAMES
         for mode in harness.MODES
     ]
-    rows += [_weather(one) for one in outcomes if isinstance(one, outages.Outcome)]
+    rows += [_outage_row(one) for one in outcomes if isinstance(one, outages.Outcome)]
     return Report(
         name="faults",
         rows=rows,
@@ -58,29 +60,29 @@ def run(*, rounds: int) -> Report:
     )
 
 
-def _deaths(lane: str, mode: str, mine: list[harness.Outcome]) -> Row:
-    wanted = sum(o.case.jobs for o in mine)
+def _worker_failure_row(lane: str, mode: str, outcomes: list[harness.Outcome]) -> Row:
+    wanted = sum(o.case.jobs for o in outcomes)
     return Row(
         f"{lane}, {mode}",
         {
-            "cases": len(mine),
-            "good": sum(o.has_passed for o in mine),
+            "cases": len(outcomes),
+            "passed": sum(o.has_passed for o in outcomes),
             "jobs": wanted,
-            "lost": wanted - sum(o.states.get("succeeded", 0) for o in mine),
-            "billed too often": sum(o.extra for o in mine),
-            "broken invariants": sum(len(o.violations) for o in mine),
-            "s": round(sum(o.seconds for o in mine), 1),
+            "lost": wanted - sum(o.states.get("succeeded", 0) for o in outcomes),
+            "billed too often": sum(o.extra for o in outcomes),
+            "broken invariants": sum(len(o.violations) for o in outcomes),
+            "s": round(sum(o.seconds for o in outcomes), 1),
         },
     )
 
 
-def _weather(one: outages.Outcome) -> Row:
+def _outage_row(one: outages.Outcome) -> Row:
     ended = sum(one.states.get(state, 0) for state in ("succeeded", "cancelled"))
     return Row(
         str(one.outage),
         {
             "cases": 1,
-            "good": int(one.has_passed),
+            "passed": int(one.has_passed),
             "jobs": one.outage.jobs,
             "lost": one.outage.jobs - ended,
             "billed too often": one.billed - one.charged,

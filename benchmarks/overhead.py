@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from benchmarks.concurrency import far_end
+from benchmarks.concurrency import image_server
 from benchmarks.parts import processes
 from benchmarks.report import Report, Row, median
 from tests.engines.engine_site import LANES, Site
@@ -45,9 +45,9 @@ def run(*, rounds: int) -> Report:
 
 
 def _one() -> tuple[float, float, float]:
-    with far_end(latency=0, side=256) as address, tempfile.TemporaryDirectory() as folder:
-        far = SimpleNamespace(base_url=address, key="sk-benchmark")
-        site = Site(LANES["postgresql"], Path(folder) / "site", far, adapter="openai")  # type: ignore[arg-type]
+    with image_server(latency=0, side=256) as address, tempfile.TemporaryDirectory() as folder:
+        server = SimpleNamespace(base_url=address, key="sk-benchmark")
+        site = Site(LANES["postgresql"], Path(folder) / "site", server, adapter="openai")  # type: ignore[arg-type]
         with site:
             site.web.call("request", count=JOBS, size="1024x1024")
             worker = site.start()

@@ -17,9 +17,9 @@ from benchmarks.report import Report, Row, median
 from tests.engines.engine_site import LANES, REDIS, Site
 
 PROCESSES, RATE, BURST, SECONDS = 4, 50, 5, 4.0
-MOST = RATE + BURST + 1
-#: How many places a second the limiter itself can give, where there is all but no limit.
-UNHELD = "ours, PostgreSQL, a million a minute"
+MAX_CALLS = RATE + BURST + 1
+#: Calls a second that the limiter itself can allow, with a limit that is never reached.
+UNLIMITED = "ours, PostgreSQL, a million a minute"
 
 
 def run(*, rounds: int) -> Report:
@@ -27,7 +27,7 @@ def run(*, rounds: int) -> Report:
     found = {
         "ours, PostgreSQL": [_ours("postgresql") for _ in range(rounds)],
         "ours, SQLite": [_ours("sqlite") for _ in range(rounds)],
-        UNHELD: [_ours("postgresql", a_minute=10**6, burst=10**4) for _ in range(rounds)],
+        UNLIMITED: [_ours("postgresql", a_minute=10**6, burst=10**4) for _ in range(rounds)],
         "Celery rate_limit": [_celery() for _ in range(rounds)],
     }
     worst = {name: max(one[0] for one in runs) for name, runs in found.items()}
@@ -37,8 +37,10 @@ def run(*, rounds: int) -> Report:
             Row(name, {"fullest second": worst[name], "a second": median([one[1] for one in runs])})
             for name, runs in found.items()
         ],
-        goals={"limit": f"never more than {MOST} in any second, over {PROCESSES} processes"},
-        met={"limit": worst["ours, PostgreSQL"] <= MOST and worst["ours, SQLite"] <= MOST},
+        goals={"limit": f"never more than {MAX_CALLS} in any second, over {PROCESSES} processes"},
+        met={
+            "limit": worst["ours, PostgreSQL"] <= MAX_CALLS and worst["ours, SQLite"] <= MAX_CALLS
+        },
     )
 
 
@@ -54,11 +56,11 @@ def _fullest(moments: list[float]) -> tuple[int, float]:
 
 def _ours(lane: str, *, a_minute: int = RATE * 60, burst: int = BURST) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
-        far = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
+        server = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
         site = Site(
             LANES[lane],
             Path(folder) / "site",
-            far,  # type: ignore[arg-type]  # nobody is called
+            server,  # type: ignore[arg-type]  # nobody is called
             calls_per_minute=str(a_minute),
             burst=str(burst),
         )
@@ -103,10 +105,10 @@ def _celery() -> tuple[int, float]:
             for n in range(PROCESSES)
         ]
         time.sleep(4)
-        order = (
+        enqueue_code = (
             "from benchmarks.parts.plain_celery import tick; [tick.delay() for _ in range(1200)]"
         )
-        subprocess.run([sys.executable, "-c", order], env=environment, check=True)
+        subprocess.run([sys.executable, "-c", enqueue_code], env=environment, check=True)
         time.sleep(SECONDS)
         for worker in workers:
             worker.kill()

@@ -1,4 +1,4 @@
-"""Measure from SIGKILL until another worker has taken the work, on three engines at default settings."""
+"""Measure from SIGKILL until another worker has claimed the jobs, on three engines at default settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(*, rounds: int) -> Report:
         )
         for lane, seconds in found.items()
     ]
-    rows += [Row(name, {"p99 s": told}) for name, told in PEERS.items()]
+    rows += [Row(name, {"p99 s": documented}) for name, documented in PEERS.items()]
     return Report(
         name="recovery",
         rows=rows,
@@ -49,7 +49,7 @@ def run(*, rounds: int) -> Report:
 
 
 def _one(lane: str) -> list[float]:
-    """Return for each job under way how long it was nobody's."""
+    """Return for each job under way the seconds from the kill until another worker claimed it."""
     with (
         tempfile.TemporaryDirectory() as folder,
         SimulatorProcess(quick=True) as simulator,
@@ -62,7 +62,7 @@ def _one(lane: str) -> list[float]:
         first = site.start(arguments=("--sweep-seconds", "5"))
         site.web.call("request", count=JOBS, size="1024x1024")
         site.wait_for("submitting", count=JOBS)
-        others = site.start(arguments=("--sweep-seconds", "5"))
+        second = site.start(arguments=("--sweep-seconds", "5"))
         time.sleep(4)
         site.kill(first)
         killed = time.monotonic()
@@ -72,7 +72,7 @@ def _one(lane: str) -> list[float]:
             taken = sum(1 for claims, state in states if claims > 0 or state != "submitting")
             seconds += [time.monotonic() - killed] * (taken - len(seconds))
             time.sleep(0.1)
-        site.kill(others)
+        site.kill(second)
     print(f"{lane}: {max(seconds):.1f} s for {len(seconds)} jobs", file=sys.stderr)
     if len(seconds) < JOBS:
         raise RuntimeError(f"only {len(seconds)} of {JOBS} jobs were taken within a minute")

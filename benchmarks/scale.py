@@ -37,8 +37,8 @@ QUEUED = {
 def run(*, rounds: int) -> Report:
     """Fill a table, claim; fill it further, claim again."""
     with tempfile.TemporaryDirectory() as folder:
-        far = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
-        site = Site(LANES["postgresql"], Path(folder) / "site", far)  # type: ignore[arg-type]
+        server = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
+        site = Site(LANES["postgresql"], Path(folder) / "site", server)  # type: ignore[arg-type]
         with site:
             site.web.call("request", count=1)
             _fill(site, SMALL)

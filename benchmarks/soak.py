@@ -1,4 +1,4 @@
-"""Make thousands of jobs while workers are killed, paused and deployed and all around them fails, at random."""
+"""Make thousands of jobs while workers are killed, paused and deployed and the services around them fail, at random."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JOBS = int(os.environ.get("IMAGEGEN_SOAK_JOBS", "20000"))
 #: Requested whenever fewer than so many wait.
 PORTION = 100
 PATIENCE_SECONDS = 180
-TELL_SECONDS = 15
+REPORT_SECONDS = 15
 
 
 def run(*, rounds: int) -> Report:
@@ -49,7 +49,7 @@ def run(*, rounds: int) -> Report:
 
 def _soak(lane: str, jobs: int) -> tuple[dict[str, float | int | str], bool]:
     choices = random.Random(f"soak {harness.seed()} {lane}")  # noqa: S311 - can be repeated
-    troubles: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
     began = time.monotonic()
     with (
         SimulatorProcess(quick=True) as simulator,
@@ -57,18 +57,18 @@ def _soak(lane: str, jobs: int) -> tuple[dict[str, float | int | str], bool]:
         tempfile.TemporaryDirectory() as folder,
     ):
         simulator.script(latency=0.5)
-        far = SimpleNamespace(base_url=proxy.url, key=simulator.key)
-        with Site(LANES[lane], Path(folder) / "site", far) as site:  # type: ignore[arg-type]
+        server = SimpleNamespace(base_url=proxy.url, key=simulator.key)
+        with Site(LANES[lane], Path(folder) / "site", server) as site:  # type: ignore[arg-type]
             workers = [site.start(), site.start()]
-            asked, told = 0, time.monotonic()
-            while asked < jobs:
-                _trouble(choices, site, proxy, workers, troubles)
-                waiting = asked - sum(_ended(site).values())
+            requested, reported_at = 0, time.monotonic()
+            while requested < jobs:
+                _inject_fault(choices, site, proxy, workers, faults)
+                waiting = requested - sum(_ended(site).values())
                 if waiting < PORTION:
-                    asked += _request(site, min(PORTION, jobs - asked))
-                if time.monotonic() - told > TELL_SECONDS:
-                    told = time.monotonic()
-                    print(f"{lane}: {asked} of {jobs} requested", file=sys.stderr, flush=True)
+                    requested += _request(site, min(PORTION, jobs - requested))
+                if time.monotonic() - reported_at > REPORT_SECONDS:
+                    reported_at = time.monotonic()
+                    print(f"{lane}: {requested} of {jobs} requested", file=sys.stderr, flush=True)
                 time.sleep(choices.uniform(0.2, 2.0))
             proxy.treat("pass")
             until = time.monotonic() + PATIENCE_SECONDS
@@ -83,17 +83,17 @@ def _soak(lane: str, jobs: int) -> tuple[dict[str, float | int | str], bool]:
         "succeeded": states["succeeded"],
         "billed": billed,
         "charged": charged,
-        "troubles": sum(troubles.values()),
+        "faults": sum(faults.values()),
         "broken invariants": len(broken),
         "jobs a second": jobs / seconds,
     }
-    print(f"{lane}: {dict(states)}, {dict(troubles)}, {broken}", file=sys.stderr, flush=True)
+    print(f"{lane}: {dict(states)}, {dict(faults)}, {broken}", file=sys.stderr, flush=True)
     has_passed = states == {"succeeded": jobs} and billed == charged == jobs and not broken
     return figures, has_passed
 
 
 def _request(site: Site, count: int) -> int:
-    """Have the web process request jobs; one that loses its database is asked no more."""
+    """Have the web process request jobs; restart it if it lost its database."""
     try:
         return len(site.web.call("request", count=count)["jobs"])
     except ValueError:
@@ -108,31 +108,31 @@ def _ended(site: Site) -> dict[str, int]:
     return {state: found[state] for state in ("succeeded", "failed", "cancelled", "expired")}
 
 
-def _trouble(
+def _inject_fault(
     choices: random.Random,
     site: Site,
     proxy: Proxy,
     workers: list[subprocess.Popen[bytes]],
-    troubles: Counter[str],
+    faults: Counter[str],
 ) -> None:
-    what = choices.choice(
+    fault = choices.choice(
         ["kill", "pause", "deploy", "network", "network", "broker", "calm", "calm"]
     )
-    troubles[what] += 1
+    faults[fault] += 1
     number = choices.randrange(len(workers))
-    if what == "kill":
+    if fault == "kill":
         site.kill(workers[number])
         workers[number] = site.start()
-    elif what == "deploy":
+    elif fault == "deploy":
         site.stop(workers[number], seconds=120)
         workers[number] = site.start()
-    elif what == "pause":
+    elif fault == "pause":
         workers[number].send_signal(signal.SIGSTOP)
         time.sleep(choices.uniform(1, 12))
         workers[number].send_signal(signal.SIGCONT)
-    elif what == "network":
+    elif fault == "network":
         proxy.treat(choices.choice(MODES), share=choices.uniform(0.05, 0.4))
-    elif what == "broker":
+    elif fault == "broker":
         site.empty_broker()
     else:
         proxy.treat("pass")

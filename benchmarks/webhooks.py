@@ -22,8 +22,8 @@ def run(*, rounds: int) -> Report:
     """Measure in one process that has the site's settings; `rounds` have no use here."""
     del rounds
     with tempfile.TemporaryDirectory() as folder:
-        far = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
-        site = Site(LANES["postgresql"], Path(folder) / "site", far)  # type: ignore[arg-type]  # nobody is called
+        server = SimpleNamespace(base_url="http://127.0.0.1:9", key="sk-benchmark")
+        site = Site(LANES["postgresql"], Path(folder) / "site", server)  # type: ignore[arg-type]  # nobody is called
         with site:
             arguments = [str(n) for n in (FORGED, GENUINE, AT_ONCE)]
             done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Claim batches of jobs and give them back; print how long each took, in milliseconds.
+"""Claim batches of jobs and release them; print how long each took, in milliseconds.
 
 Usage: python -m benchmarks.parts.claimer TIMES, in a site's environment.
 """
@@ -21,7 +21,7 @@ BATCH = 32
 
 
 def main(times: int) -> None:
-    """Claim so many times."""
+    """Claim and release `times` times."""
     spent = []
     for _ in range(times):
         began = time.perf_counter()

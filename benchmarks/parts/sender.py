@@ -1,4 +1,4 @@
-"""Send webhooks to the receiving view, in the process of the site, and print what came of them.
+"""Send webhooks to the receiving view, in the process of the site, and print the results.
 
 Usage: python -m benchmarks.parts.sender FORGED GENUINE AT_ONCE, in a site's environment.
 """
@@ -47,12 +47,12 @@ def send(delivery: Delivery) -> int:
 
 
 def waiting() -> Attempt:
-    """Return an attempt whose provider may tell us something."""
+    """Return an attempt whose provider may send a webhook."""
     job = make_job(image_model=ImageModel.objects.get(), state="awaiting")
     return make_attempt(job=job, state="accepted", provider_ref="job_1")
 
 
-def _good(number: int, attempt: Attempt) -> Delivery:
+def _genuine(number: int, attempt: Attempt) -> Delivery:
     return genuine(attempt_token(attempt), secret=SECRET, body=BODY, delivery=f"msg_{number}")
 
 
@@ -63,15 +63,15 @@ def main(forged: int, wanted: int, at_once: int) -> dict[str, float | int]:
     kinds = list(FORGERIES.values())
     answers = []
     for number in range(forged):
-        good = _good(number, attempts[number % len(attempts)])
+        delivery = _genuine(number, attempts[number % len(attempts)])
         forge = kinds[number % len(kinds)] if number % 2 else None
-        answers.append(send(forge(good, SECRET) if forge else mutated(good, dice=choices)))
+        answers.append(send(forge(delivery, SECRET) if forge else mutated(delivery, dice=choices)))
     taken = WebhookDelivery.objects.count()
     times = []
     for number in range(wanted):
-        good = _good(number, attempts[number % len(attempts)])
+        delivery = _genuine(number, attempts[number % len(attempts)])
         began = time.perf_counter()
-        answers.append(send(good))
+        answers.append(send(delivery))
         times.append((time.perf_counter() - began) * 1000)
     equal = genuine(attempt_token(waiting()), secret=SECRET, body=BODY, delivery="equal")
     with ThreadPoolExecutor(8) as pool:

@@ -7,7 +7,7 @@ import time
 
 from PIL import Image
 
-from benchmarks.parts.far_end import picture
+from benchmarks.parts.image_server import picture
 from imagegen_app.imaging.content_credentials import (
     Parent,
     SoftwareAgent,

@@ -1,4 +1,4 @@
-"""Take places from the shared limit as fast as they are given, and print when each one came.
+"""Acquire calls from the shared rate limit as fast as it allows, and print the time of each.
 
 Usage: python -m benchmarks.parts.taker SECONDS, in a site's environment.
 """
@@ -20,7 +20,7 @@ from imagegen_app.services.jobs import provider_limits  # noqa: E402 - the apps 
 
 
 def main(seconds: float) -> None:
-    """Take for so long."""
+    """Acquire for `seconds`."""
     provider = Provider.objects.get()
     taken = []
     print("ready", flush=True)
@@ -29,8 +29,8 @@ def main(seconds: float) -> None:
     while time.monotonic() < until:
         try:
             provider_limits.acquire(provider)
-        except provider_limits.CallDeferred as why:
-            time.sleep(min(why.seconds, 0.1))
+        except provider_limits.CallDeferred as deferred:
+            time.sleep(min(deferred.seconds, 0.1))
         else:
             taken.append(time.time())
     print(json.dumps(taken))

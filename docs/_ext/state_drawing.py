@@ -42,7 +42,7 @@ def places() -> dict[str, tuple[int, int]]:
 
 
 def edges() -> list[tuple[str, str, str]]:
-    """Return the arrows: from, to, and what a reader is told."""
+    """Return the arrows: from, to, and the title shown to a reader."""
     found: list[tuple[str, str, str]] = []
     for source, targets in JOB_TRANSITIONS.items():
         found += [

@@ -31,7 +31,7 @@ class MainJobFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one job."""
+    """The result of one job."""
 
     job: str
     state: str

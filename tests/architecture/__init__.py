@@ -1,1 +1,1 @@
-"""Hold the house to its plan: layers, size, shape, documents and package."""
+"""Check the structure of the code: layers, size, shape, documents and package."""

@@ -17,12 +17,12 @@ _TEXT = re.compile(r"\*\*[A-Z][^*\n]*:\*\* [A-Z`][^\n]*\.\n")
 
 def faults(*, name: str, text: str) -> list[str]:
     """Return what is wrong with a note."""
-    found = []
+    problems = []
     if not _NAME.fullmatch(name):
-        found.append(f"{name}: call it <name>.<kind>.md")
+        problems.append(f"{name}: call it <name>.<kind>.md")
     if not _TEXT.fullmatch(text):
-        found.append(f"{name}: write one line, '**Area:** A full sentence.'")
-    return found
+        problems.append(f"{name}: write one line, '**Area:** A full sentence.'")
+    return problems
 
 
 def notes() -> list[Path]:

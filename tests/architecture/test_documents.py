@@ -146,7 +146,7 @@ def test_every_command_is_in_the_reference_and_says_what_it_does() -> None:
     assert [name for name in ours if f"**`manage.py {name}`**: -\n" in page] == []
 
 
-def test_every_move_is_in_the_reference_and_in_the_drawing() -> None:
+def test_every_transition_is_in_the_reference_and_in_the_drawing() -> None:
     page = reference_pages().job_states()
     drawing = from_docs("state_drawing")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from tests.architecture.tree import PACKAGE, ROOT, modules, name_of, parsed
 
 #: Django's own way of naming the site's user model in a foreign key.
-EVERYBODY_MAY_READ = frozenset({"AUTH_USER_MODEL"})
-#: The one module that reads them, and the one that judges them.
+READABLE_ANYWHERE = frozenset({"AUTH_USER_MODEL"})
+#: The one module that reads them, and the one that checks them.
 READERS = (PACKAGE / "conf.py", PACKAGE / "checks.py")
 #: Calls of a manager that write rows.
 WRITERS = frozenset({"bulk_create", "bulk_update", "create", "get_or_create", "update_or_create"})
-#: Rooms that may write rows: the use cases, and what other sites use in their tests.
-WRITING_ROOMS = frozenset({"services", "testing"})
+#: Packages that may write rows: the use cases, and what other sites use in their tests.
+WRITING_PACKAGES = frozenset({"services", "testing"})
 
 
 def settings_read(tree: ast.Module) -> list[str]:
@@ -41,7 +41,7 @@ def settings_read(tree: ast.Module) -> list[str]:
         if isinstance(node, ast.Call)
         for argument in node.args
     )
-    return sorted(read - EVERYBODY_MAY_READ | ({"getattr"} if passed_on else set()))
+    return sorted(read - READABLE_ANYWHERE | ({"getattr"} if passed_on else set()))
 
 
 def row_writes(tree: ast.Module) -> list[int]:
@@ -57,7 +57,7 @@ def row_writes(tree: ast.Module) -> list[int]:
     ]
 
 
-def test_every_contract_of_the_house_is_kept() -> None:
+def test_every_import_contract_holds() -> None:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
 
     result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
@@ -79,7 +79,7 @@ def test_only_services_write_rows() -> None:
     writers = {
         name_of(path): lines
         for path in modules()
-        if path.relative_to(PACKAGE).parts[0] not in WRITING_ROOMS
+        if path.relative_to(PACKAGE).parts[0] not in WRITING_PACKAGES
         and (lines := row_writes(parsed(path)))
     }
 

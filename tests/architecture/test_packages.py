@@ -49,13 +49,13 @@ def package_of(path: Path) -> str:
 
 
 def test_a_private_module_is_imported_by_its_own_package_alone() -> None:
-    strangers = {
+    foreign_imports = {
         name_of(path): names
         for path in modules()
         if (names := private_imports(parsed(path), importer=package_of(path)))
     }
 
-    assert strangers == {}
+    assert foreign_imports == {}
 
 
 def test_a_private_import_is_seen() -> None:
@@ -77,7 +77,7 @@ def test_no_two_modules_of_use_cases_share_a_name_and_none_repeats_one_of_the_co
     assert sorted(core & set(names)) == []
 
 
-def test_a_package_opens_with_its_sentence_and_hands_on_nothing() -> None:
+def test_a_package_has_one_sentence_as_docstring_and_re_exports_nothing() -> None:
     page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     for folder in packages():
         tree = parsed(folder / "__init__.py")

@@ -1,4 +1,4 @@
-"""Modules stay small, say what they are for and carry speaking names."""
+"""Modules stay small, say what they are for and have descriptive names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spine on the other databases: the same tests, once more, where the database is there."""
+"""Run the tests of transactions, the log and job creation on the other databases, where available."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: What leans on a database's own ways: locks, constraints, clocks, triggers.
-ROOMS = [
+#: Tests of what differs between databases: locks, constraints, clocks, triggers.
+TEST_FILES = [
     "tests/services/foundation/test_unit.py",
     "tests/services/audit/test_log.py",
     "tests/services/job_requests/test_creation.py",
@@ -25,7 +25,7 @@ ROOMS = [
         pytest.param("mysql", marks=pytest.mark.mysql),
     ],
 )
-def test_the_spine_holds_on_another_database(database: str) -> None:
+def test_core_services_work_on_another_database(database: str) -> None:
     outer = os.environ.get("IMAGEGEN_TEST_DATABASE_NAME", "test_imagegen")
 
     # One process: starting more, each with a database, costs more than these tests.
@@ -39,7 +39,7 @@ def test_the_spine_holds_on_another_database(database: str) -> None:
             "-p",
             "no:cacheprovider",
             "--create-db",
-            *ROOMS,
+            *TEST_FILES,
         ],
         cwd=ROOT,
         env={

@@ -23,11 +23,11 @@ def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run([sys.executable, "manage.py", *arguments], folder)
 
 
-def run(command: list[str], folder: Path, *, said: str = "") -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, *, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=ROOT,
-        input=said,
+        input=stdin,
         env={
             **os.environ,
             "IMAGEGEN_DEMO_DIR": str(folder),
@@ -41,7 +41,7 @@ def run(command: list[str], folder: Path, *, said: str = "") -> subprocess.Compl
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("demo")
     done = demo(folder, "demo", "--once", "--json")
     assert done.returncode == 0, done.stderr[-2000:]
@@ -49,9 +49,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 
 
 def test_three_products_get_placed_images_with_valid_credentials(
-    made: tuple[Path, dict[str, Any]],
+    demo_run: tuple[Path, dict[str, Any]],
 ) -> None:
-    _folder, answer = made
+    _folder, answer = demo_run
 
     assert answer["ok"] is True
     assert answer["seconds"] < 60
@@ -63,15 +63,15 @@ def test_three_products_get_placed_images_with_valid_credentials(
 def published(folder: Path) -> list[Path]:
     return [
         p
-        for room in ("assets", "renditions")
-        for p in sorted((folder / "imagegen" / room).rglob("*.*"))
+        for subfolder in ("assets", "renditions")
+        for p in sorted((folder / "imagegen" / subfolder).rglob("*.*"))
     ]
 
 
 def test_every_published_file_carries_its_marks_and_a_valid_signature(
-    made: tuple[Path, dict[str, Any]],
+    demo_run: tuple[Path, dict[str, Any]],
 ) -> None:
-    files = published(made[0])
+    files = published(demo_run[0])
 
     assert len(files) >= 3 * 10
     for path in files:
@@ -84,9 +84,9 @@ def test_every_published_file_carries_its_marks_and_a_valid_signature(
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 def test_exiftool_finds_the_marks_in_every_published_file(
-    made: tuple[Path, dict[str, Any]],
+    demo_run: tuple[Path, dict[str, Any]],
 ) -> None:
-    files = published(made[0])
+    files = published(demo_run[0])
 
     found = subprocess.run(
         ["exiftool", "-j", "-DigitalSourceType", "-Credit", *map(str, files)],
@@ -95,21 +95,21 @@ def test_exiftool_finds_the_marks_in_every_published_file(
         check=True,
     )
 
-    told = json.loads(found.stdout)
-    assert len(told) == len(files)
-    assert all(t["DigitalSourceType"].endswith("trainedAlgorithmicMedia") for t in told)
-    assert all(t["Credit"] == "Haus & Hain" for t in told)
+    results = json.loads(found.stdout)
+    assert len(results) == len(files)
+    assert all(t["DigitalSourceType"].endswith("trainedAlgorithmicMedia") for t in results)
+    assert all(t["Credit"] == "Haus & Hain" for t in results)
 
 
-def test_the_log_of_the_demo_verifies(made: tuple[Path, dict[str, Any]]) -> None:
-    done = demo(made[0], "imagegen_audit", "verify", "--json")
+def test_the_log_of_the_demo_verifies(demo_run: tuple[Path, dict[str, Any]]) -> None:
+    done = demo(demo_run[0], "imagegen_audit", "verify", "--json")
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ok"] is True
 
 
-def test_a_second_run_seeds_nothing_twice(made: tuple[Path, dict[str, Any]]) -> None:
-    done = demo(made[0], "demo", "--once", "--json", "--images", "1")
+def test_a_second_run_seeds_nothing_twice(demo_run: tuple[Path, dict[str, Any]]) -> None:
+    done = demo(demo_run[0], "demo", "--once", "--json", "--images", "1")
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(json.loads(done.stdout)["jobs"]) == 1
@@ -131,7 +131,7 @@ WRONG = {
 SEVERAL = """
 import contextlib, io, json, sys, traceback
 from django.core.management import execute_from_command_line
-told = []
+results = []
 for arguments in json.load(sys.stdin):
     code, errors = 0, io.StringIO()
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
@@ -142,13 +142,13 @@ for arguments in json.load(sys.stdin):
         except Exception:
             code = 1
             traceback.print_exc()
-    told.append([code, errors.getvalue()])
-print(json.dumps(told))
+    results.append([code, errors.getvalue()])
+print(json.dumps(results))
 """
 
 
-def test_a_wrong_argument_gives_one_clear_sentence(made: tuple[Path, dict[str, Any]]) -> None:
-    done = run([sys.executable, "-c", SEVERAL], made[0], said=json.dumps(list(WRONG)))
+def test_a_wrong_argument_gives_one_clear_sentence(demo_run: tuple[Path, dict[str, Any]]) -> None:
+    done = run([sys.executable, "-c", SEVERAL], demo_run[0], stdin=json.dumps(list(WRONG)))
 
     answers = dict(zip(WRONG, json.loads(done.stdout), strict=True))
     wrong = {
@@ -160,14 +160,14 @@ def test_a_wrong_argument_gives_one_clear_sentence(made: tuple[Path, dict[str, A
 
 
 def test_the_shell_generates_prints_json_and_writes_files(
-    made: tuple[Path, dict[str, Any]], tmp_path: Path
+    demo_run: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     done = demo(
-        made[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
+        demo_run[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
         "--var", "product=bottle", "--seed", "5", "--run-inline", "--out", str(tmp_path), "--json",
     )  # fmt: skip
     again = demo(
-        made[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
+        demo_run[0], "imagegen_generate", "--user", "editor", "--template", "product-still-life",
         "--var", "product=bottle", "--seed", "5", "--run-inline", "--json",
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ def test_every_public_name_has_its_type_pinned() -> None:
 def test_mypy_reads_the_file_wherever_it_is_run() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
-    told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
     assert settings["strict"]
     assert settings["warn_unreachable"]
@@ -43,4 +43,4 @@ def test_mypy_reads_the_file_wherever_it_is_run() -> None:
         left_out for left_out in settings["exclude"] if re.search(left_out, name_of(PINNED))
     ] == []
     assert "mypy imagegen_app project benchmarks tests" in hooks
-    assert "mypy imagegen_app project benchmarks tests" in told
+    assert "mypy imagegen_app project benchmarks tests" in contributing

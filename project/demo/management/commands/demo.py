@@ -71,11 +71,11 @@ class Command(BaseCommand):
             self.serve(options)
 
     def say(self, text: str) -> None:
-        """Tell a person at a terminal what is going on; machines read stdout."""
+        """Print progress to stderr, so that stdout holds only the result."""
         self.stderr.write(text, self.style.NOTICE if text.endswith("!") else None)
 
     def once(self, options: dict[str, Any]) -> None:
-        """Run the main job with a worker of its own, and print what became of it."""
+        """Run the main job with a worker of its own, and print its results."""
         started = time.monotonic()
         with processes.running(
             "imagegen_worker", "--sweep-seconds", "1", "-v", "0", quiet=True
@@ -91,12 +91,12 @@ class Command(BaseCommand):
             except main_job.MainJobFailed as fault:
                 raise CommandError(f"The main job did not finish: {fault}.") from None
         seconds = time.monotonic() - started
-        good = all(row.state == "succeeded" and row.credentials_valid for row in rows)
+        has_succeeded = all(row.state == "succeeded" and row.credentials_valid for row in rows)
         if options["json"]:
             self.stdout.write(
                 json.dumps(
                     {
-                        "ok": good,
+                        "ok": has_succeeded,
                         "seconds": round(seconds, 1),
                         "jobs": [row.as_dict() for row in rows],
                     }
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         else:
             self.table(rows)
             self.stdout.write(f"{len(rows)} images in {seconds:.1f} s.")
-        if not good:
+        if not has_succeeded:
             raise CommandError("Not every job ended with a valid image; see above.")
 
     def progress(self, ended: int, of: int) -> None:

@@ -1,7 +1,7 @@
 """Answer like OpenAI's Images API after a fixed time, with one prepared image; costs next to nothing.
 
-Usage: python -m benchmarks.parts.far_end SECONDS [SIDE]; prints its address and serves until it is killed.
-Beside the calls it tells at /peak how many were open at once, and when each one came.
+Usage: python -m benchmarks.parts.image_server SECONDS [SIDE]; prints its address and serves until it is killed.
+`GET /peak` answers how many calls were open at once, and the time of each.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def picture(side: int = SIDE) -> bytes:
     return buffer.getvalue()
 
 
-class FarEnd:
-    """One server."""
+class ImageServer:
+    """A server that gives each call the same image after `seconds`."""
 
     def __init__(self, seconds: float, side: int) -> None:
         self.seconds = seconds
@@ -52,12 +52,12 @@ class FarEnd:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             if head.startswith(b"GET /peak"):
-                told = json.dumps({"most": self.most, "calls": self.calls}).encode()
+                body_text = json.dumps({"most": self.most, "calls": self.calls}).encode()
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-                    % len(told)
+                    % len(body_text)
                 )
-                writer.write(told)
+                writer.write(body_text)
                 return
             length = next(
                 int(line.split(b":")[1])
@@ -80,8 +80,10 @@ class FarEnd:
 
 async def main(seconds: float, side: int) -> None:
     """Serve until killed."""
-    far_end = FarEnd(seconds, side)
-    server = await asyncio.start_server(far_end.serve, "127.0.0.1", 0, backlog=1024, limit=2**20)
+    image_server = ImageServer(seconds, side)
+    server = await asyncio.start_server(
+        image_server.serve, "127.0.0.1", 0, backlog=1024, limit=2**20
+    )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
