@@ -108,12 +108,18 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def drives_that_end_at_once() -> Iterator[None]:
-    """Do not linger for more work where nobody else makes any; what is due later is still awaited."""
-    from imagegen_app.services.worker import driver  # noqa: PLC0415 - after the settings are chosen
+def times_for_tests() -> Iterator[None]:
+    """Have the worker not linger where nobody else requests anything, and the clock ask once.
+
+    The clock asks the database for the time once a second: whether a test that counts statements
+    met that second would be chance. What is due later is still awaited.
+    """
+    from imagegen_app.services.foundation import clock  # noqa: PLC0415 - after the settings are chosen
+    from imagegen_app.services.worker import driver  # noqa: PLC0415 - as above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "IDLE_SECONDS", 0.0)
+        patch.setattr(clock, "CACHE_SECONDS", 3600.0)
         yield
 
 
