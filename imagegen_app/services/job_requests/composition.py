@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import GenerationRequest, ImageInput, Operation, Size
 from imagegen_app.imaging.errors import InvalidImage
-from imagegen_app.imaging.inspect import ImageLimits, inspect
+from imagegen_app.imaging.inspect import inspect
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.foundation import stored_messages
-from imagegen_app.services.gateways import adapters, storage
+from imagegen_app.services.gateways import adapters, decoding, storage
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import (
     InvalidJobRequest,
@@ -124,12 +123,6 @@ def resolve_model(
 def random_seed() -> int:
     """Return a random seed."""
     return secrets.randbelow(_LARGEST_SEED)
-
-
-def image_limits() -> ImageLimits:
-    """Return the site's limits for input images."""
-    settings = conf.get().images
-    return ImageLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
 
 
 def _version(template: str | PromptTemplate | TemplateVersion | None) -> TemplateVersion | None:
@@ -279,7 +272,7 @@ def _input_images(
         if len(data) > MAX_INPUT_BYTES:
             raise InvalidJobRequest(_("An input image is too large."), field="inputs")
         try:
-            inspected = inspect(data, limits=image_limits())
+            inspected = inspect(data, limits=decoding.image_limits())
         except InvalidImage as error:
             raise InvalidJobRequest(
                 stored_messages.translate_stored(str(error)), field="inputs"

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,32 +13,26 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.source_types import digital_source_type
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import Operation
 from imagegen_app.imaging import metadata
 from imagegen_app.imaging.content_credentials import (
     Parent,
     SigningFailed,
-    SoftwareAgent,
     read_content_credentials,
     sign,
 )
 from imagegen_app.imaging.errors import InvalidImage
-from imagegen_app.imaging.inspect import ImageLimits
-from imagegen_app.imaging.isolation import DecoderPool
-from imagegen_app.imaging.metadata import XmpFields
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
-from imagegen_app.services.gateways import captioning, screening, storage
+from imagegen_app.services.gateways import captioning, decoding, screening, storage
 from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
-from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
-    from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
+    from imagegen_app.services.worker._ingest_options import IngestOptions
 
 
 class IngestDeferred(Exception):
@@ -58,24 +51,6 @@ class OutputBlocked(Exception):
         super().__init__("the image was refused by screening")
         #: Verdicts about all images so far.
         self.screened = screened
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """What `ingest_answer` needs to know about a job, so that it needs no database."""
-
-    title: str
-    operation: Operation
-    agent: SoftwareAgent
-    source_type: str
-    marks: XmpFields
-    limits: ImageLimits
-    widths: tuple[int, ...]
-    formats: tuple[str, ...]
-    #: What the captioner is told that the images are for; None for no captions.
-    caption_purpose: str | None
-    #: (storage key, media type, relationship) of the inputs that count as parents.
-    parents: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,46 +92,6 @@ class IngestResult:
     result: ProviderResult
     #: Why images of the answer were left out.
     errors: tuple[ProviderError, ...] = ()
-
-
-def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
-    """Collect what `ingest_answer` needs from the database."""
-    settings = conf.get()
-    model = attempt.image_model
-    operation = operation_of(job)
-    source = source_type(job, operation)
-    return IngestOptions(
-        title=f"{job.operation} {job.pk}",
-        operation=operation,
-        agent=SoftwareAgent(
-            name=f"{model.provider.name} {model.provider_model_name}", version=model.version
-        ),
-        source_type=source,
-        marks=XmpFields(
-            digital_source_type=source,
-            ai_system=f"{model.provider.name} {model.provider_model_name}",
-            ai_system_version=model.version,
-            prompt=job.prompt if settings.marks.include_prompt else "",
-            prompt_writer=_writer(job) if settings.marks.include_names else "",
-            credit=settings.marks.credit,
-            data_mining_prohibited=settings.marks.forbid_ai_training,
-        ),
-        limits=ImageLimits(
-            max_bytes=settings.images.max_bytes, max_pixels=settings.images.max_pixels
-        ),
-        widths=tuple(settings.renditions.widths),
-        formats=tuple(settings.renditions.formats),
-        caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
-        parents=tuple(
-            (
-                entry.storage_key,
-                entry.media_type,
-                "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
-            )
-            for entry in ordered_inputs(job)
-            if entry.role != InputRole.MASK
-        ),
-    )
 
 
 def ingest_answer(
@@ -217,7 +152,7 @@ def _make_one(
     plan = ProcessingOptions(
         marks=options.marks, limits=options.limits, widths=options.widths, formats=options.formats
     )
-    prepared: ProcessedImage = _pool().run(prepare, image.data, plan)
+    prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
     verdicts = screening.screen_image(
         prepared.master.data,
         media_type=prepared.master.media_type,
@@ -320,38 +255,14 @@ def _with_caption(image: IngestedImage, purpose: str) -> IngestedImage:
     return replace(image, caption=suggestion)
 
 
-def _purpose(job: Job) -> str:
-    """Return the prompt of the chain's first job; a follow-up pass has none of its own."""
-    return str(job.prompt if job.root is None else job.root.prompt)
-
-
-def _is_last(job: Job) -> bool:
-    """Return whether no follow-up pass works on the job's images."""
-    alone = job.chain_length == 1 and job.root_id is None
-    return alone or not job.followers.exists()
-
-
-_DECODERS = 2
 #: Threads where a screener or captioner is asked; each holds one image and mostly waits.
 _CONCURRENT_QUERIES = 8
-_pools: dict[str, DecoderPool] = {}
-_pools_lock = threading.Lock()
-
-
-def _pool() -> DecoderPool:
-    """Return this process's pool of decoders, started on first use."""
-    with _pools_lock:
-        if "decoder" not in _pools:
-            _pools["decoder"] = DecoderPool(
-                workers=_DECODERS, timeout=float(conf.get().images.max_seconds)
-            )
-        return _pools["decoder"]
 
 
 def image_worker_count() -> int:
     """Return how many images are ingested at once: more if screeners or a captioner are asked."""
     has_queries = captioning.is_enabled() or any("output" in s.stages for s in conf.get().screeners)
-    return _CONCURRENT_QUERIES if has_queries else _DECODERS
+    return _CONCURRENT_QUERIES if has_queries else decoding.DECODERS
 
 
 def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
@@ -384,17 +295,3 @@ def _parents(options: IngestOptions) -> tuple[Parent, ...]:
             )
         )
     return tuple(parents)
-
-
-def source_type(job: Job, operation: Operation) -> str:
-    """Return the digital source type for the operation and the types of the input images."""
-    parents = [
-        entry.asset.digital_source_type if entry.asset else ""
-        for entry in job.inputs.all()
-        if entry.role != InputRole.MASK.value
-    ]
-    return digital_source_type(operation, inputs=parents)
-
-
-def _writer(job: Job) -> str:
-    return "" if job.requester is None else str(job.requester.get_username())

@@ -20,7 +20,7 @@ from imagegen_app.services.gateways import screening
 from imagegen_app.services.jobs import pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
-from imagegen_app.services.worker._ingest import source_type
+from imagegen_app.services.worker._ingest_options import source_type
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderResult

@@ -23,14 +23,14 @@ def send_again() -> None:
     """Send a call again whose answer never came, instead of asking what became of it."""
     from imagegen_app.services.gateways import spool  # noqa: PLC0415 - the apps come first
     from imagegen_app.services.jobs.rebuilding import rebuild_request  # noqa: PLC0415 - as above
-    from imagegen_app.services.worker import driver  # noqa: PLC0415
+    from imagegen_app.services.worker._job_steps import JobSteps  # noqa: PLC0415
 
     def recover(self: Any, job: Any, attempt: Any) -> None:
         adapter = self._adapter(job)
         work = adapter.submit(rebuild_request(job, attempt), answer=spool.answer_of(attempt))
         self._call("submit", job, attempt, adapter, work)
 
-    driver.Driver._recover = recover  # type: ignore[method-assign]
+    JobSteps._recover = recover  # type: ignore[method-assign]
 
 
 def lose_bookings() -> None:

@@ -19,6 +19,7 @@ from imagegen_app.services.monitoring.doctor import violated_invariants
 from imagegen_app.services.policy.access import GrantDecision
 from imagegen_app.services.worker import _answers, _provider_health, driver
 from imagegen_app.services.worker._call_loop import CallLoop, CallResult
+from imagegen_app.services.worker._job_steps import RunningStep
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt
@@ -103,15 +104,13 @@ def test_a_driver_keeps_the_others_where_one_was_to_stop(
     calls = under_way(site, 3)
     made: list[Job] = []
     with CallLoop() as loop:
-        worker = driver.Driver(loop, seconds=0)
-        monkeypatch.setattr(worker, "_ingest", lambda job, _attempt: made.append(job))
+        steps = driver.Driver(loop, seconds=0).steps
+        monkeypatch.setattr(steps, "_ingest", lambda job, _attempt: made.append(job))
         for job, attempt, _request_id in calls:
-            worker.steps[job.pk] = driver.RunningStep("submit", job, attempt)
+            steps.running[job.pk] = RunningStep("submit", job, attempt)
         job_actions.cancel(actor=site.actor, job=Job.objects.get(pk=calls[0][0].pk))
 
-        worker._finish_all(
-            [CallResult(job.pk, result=ANSWERED) for job, _attempt, _request_id in calls]
-        )
+        steps.finish([CallResult(job.pk, result=ANSWERED) for job, _attempt, _request_id in calls])
 
     assert [states[:2] for states in stored(calls)] == [
         ("cancelled", "settled"),
@@ -119,7 +118,7 @@ def test_a_driver_keeps_the_others_where_one_was_to_stop(
         ("ingesting", "answered"),
     ]
     assert made == [job for job, _attempt, _request_id in calls[1:]]
-    assert worker.steps == {}
+    assert steps.running == {}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ def test_what_the_allowlist_said_holds_for_one_round_only(site: Site) -> None:
 
     with CallLoop() as loop:
         worker = driver.Driver(loop, seconds=0)
-        worker.grant_decisions = {alike: GrantDecision(allowed=True)}
+        worker.steps.grant_decisions = {alike: GrantDecision(allowed=True)}
         worker._claim()
 
     job.refresh_from_db()

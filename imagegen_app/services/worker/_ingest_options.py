@@ -1,0 +1,100 @@
+"""Collect from the database what turning a job's answer into assets needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagegen_app import conf
+from imagegen_app.core.source_types import digital_source_type
+from imagegen_app.core.types import InputRole
+from imagegen_app.imaging.content_credentials import SoftwareAgent
+from imagegen_app.imaging.metadata import XmpFields
+from imagegen_app.services.gateways import captioning, decoding
+from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import Operation
+    from imagegen_app.imaging.inspect import ImageLimits
+    from imagegen_app.models import Attempt, Job
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """What `ingest_answer` needs to know about a job, so that it needs no database."""
+
+    title: str
+    operation: Operation
+    agent: SoftwareAgent
+    source_type: str
+    marks: XmpFields
+    limits: ImageLimits
+    widths: tuple[int, ...]
+    formats: tuple[str, ...]
+    #: What the captioner is told that the images are for; None for no captions.
+    caption_purpose: str | None
+    #: (storage key, media type, relationship) of the inputs that count as parents.
+    parents: tuple[tuple[str, str, str], ...] = ()
+
+
+def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
+    """Collect what `ingest_answer` needs from the database."""
+    settings = conf.get()
+    model = attempt.image_model
+    operation = operation_of(job)
+    source = source_type(job, operation)
+    return IngestOptions(
+        title=f"{job.operation} {job.pk}",
+        operation=operation,
+        agent=SoftwareAgent(
+            name=f"{model.provider.name} {model.provider_model_name}", version=model.version
+        ),
+        source_type=source,
+        marks=XmpFields(
+            digital_source_type=source,
+            ai_system=f"{model.provider.name} {model.provider_model_name}",
+            ai_system_version=model.version,
+            prompt=job.prompt if settings.marks.include_prompt else "",
+            prompt_writer=_writer(job) if settings.marks.include_names else "",
+            credit=settings.marks.credit,
+            data_mining_prohibited=settings.marks.forbid_ai_training,
+        ),
+        limits=decoding.image_limits(),
+        widths=tuple(settings.renditions.widths),
+        formats=tuple(settings.renditions.formats),
+        caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
+        parents=tuple(
+            (
+                entry.storage_key,
+                entry.media_type,
+                "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
+            )
+            for entry in ordered_inputs(job)
+            if entry.role != InputRole.MASK
+        ),
+    )
+
+
+def source_type(job: Job, operation: Operation) -> str:
+    """Return the digital source type for the operation and the types of the input images."""
+    parents = [
+        entry.asset.digital_source_type if entry.asset else ""
+        for entry in job.inputs.all()
+        if entry.role != InputRole.MASK.value
+    ]
+    return digital_source_type(operation, inputs=parents)
+
+
+def _writer(job: Job) -> str:
+    return "" if job.requester is None else str(job.requester.get_username())
+
+
+def _purpose(job: Job) -> str:
+    """Return the prompt of the chain's first job; a follow-up pass has none of its own."""
+    return str(job.prompt if job.root is None else job.root.prompt)
+
+
+def _is_last(job: Job) -> bool:
+    """Return whether no follow-up pass works on the job's images."""
+    alone = job.chain_length == 1 and job.root_id is None
+    return alone or not job.followers.exists()

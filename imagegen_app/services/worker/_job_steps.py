@@ -1,0 +1,307 @@
+"""Take the next step of claimed jobs: start its call or its work on images, and record the result.
+
+Everything here runs in the driver's thread, which alone reads and writes rows; calls and work on
+images run in the `CallLoop`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.errors import NotFound, OutcomeUnknown, ProviderError, ProviderUnavailable
+from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.core.types import Submission, SubmissionStatus
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.gateways import adapters, spool
+from imagegen_app.services.jobs import (
+    leases,
+    pass_chain,
+    provider_limits,
+    transitions,
+    unknown_outcomes,
+)
+from imagegen_app.services.jobs.leases import LeaseLost
+from imagegen_app.services.jobs.provider_limits import CallDeferred
+from imagegen_app.services.jobs.rebuilding import rebuild_request
+from imagegen_app.services.worker import (
+    _answers,
+    _decisions,
+    _failover,
+    _ingest,
+    _ingest_options,
+    _outcomes,
+    _provider_health,
+    _recovery,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagegen_app.models import Attempt, Job
+    from imagegen_app.providers.base import ProviderAdapter
+    from imagegen_app.providers.http import HttpClient
+    from imagegen_app.services.policy.access import GrantDecision
+    from imagegen_app.services.worker._call_loop import CallLoop, CallResult
+    from imagegen_app.services.worker._provider_pauses import PausedProviders
+
+logger = logging.getLogger("imagegen.driver")
+
+MAX_EXPIRED_LEASES = 3
+
+
+@dataclass(slots=True)
+class RunningStep:
+    """The step of one claimed job whose result is awaited."""
+
+    kind: str
+    job: Job
+    attempt: Attempt | None = None
+    adapter: ProviderAdapter | None = None
+
+
+class JobSteps:
+    """The steps of one driver: those whose results are awaited, and what they share."""
+
+    def __init__(self, loop: CallLoop, *, pauses: PausedProviders) -> None:
+        self.loop = loop
+        self.pauses = pauses
+        #: The steps whose results are awaited, by job id.
+        self.running: dict[Any, RunningStep] = {}
+        self.taken = 0
+        self.health_monitor = _provider_health.HealthMonitor()
+        #: Grant decisions of this round of claims, by the parameters of the job.
+        self.grant_decisions: dict[object, GrantDecision] = {}
+        self._http: HttpClient | None = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            self.loop.run(self._http.aclose())
+
+    def start(self, job: Job) -> None:
+        """Take the next step of a claimed job, and handle its errors."""
+        self._guarded(job, partial(self._start, job))
+
+    def _guarded(self, job: Job, work: Callable[[], object]) -> None:
+        """Run a step and handle its errors, so that one job never stops the others."""
+        try:
+            work()
+        except LeaseLost:
+            logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
+        except CallDeferred as deferred:
+            self._defer(job, deferred)
+        except ProviderError as error:
+            refusal = error
+            self._guarded(
+                job, lambda: _outcomes.handle_error(job, leases.live_attempt(job), refusal)
+            )
+        except Exception:
+            # Catch everything here: the lease expires, and the job is claimed again or ended.
+            logger.exception("A step of the job %s raised an unexpected error.", job.pk)
+
+    def _defer(self, job: Job, deferred: CallDeferred) -> None:
+        """Postpone a job whose call has to wait, or fail over to another model."""
+        if job.state != JobState.QUEUED:
+            leases.postpone(job, seconds=deferred.seconds)
+        elif deferred.is_breaker_open and _failover.try_fail_over(
+            job, None, error=ProviderUnavailable()
+        ):
+            return
+        else:
+            self.pauses.pause(deferred)
+            leases.release([job])
+
+    # Starting steps
+
+    def _start(self, job: Job) -> None:
+        self.taken += 1
+        # A job in the queue has no attempt under way.
+        attempt = None if job.state == JobState.QUEUED else leases.live_attempt(job)
+        if job.expired_leases >= MAX_EXPIRED_LEASES:
+            _outcomes.end_crashed_job(job, attempt)
+            return
+        state = JobState(job.state)
+        if state is JobState.QUEUED:
+            self._queued(job)
+        elif state is JobState.INGESTING and attempt is not None:
+            self._ingest(job, attempt)
+        elif state is JobState.AWAITING and attempt is not None:
+            self._await(job, attempt)
+        elif attempt is None:
+            raise _decisions.JobDataMissing(detail="no attempt is under way")
+        elif attempt.state == AttemptState.CREATED:
+            provider_limits.acquire(attempt.image_model.provider, own=attempt)
+            self._send(job, attempt)
+        else:
+            self._recover(job, attempt)
+
+    def _queued(self, job: Job) -> None:
+        if job.cancel_requested_at is not None:
+            transitions.cancel(job, None, charge=None)
+        elif job.deadline_at <= clock.now():
+            transitions.expire(job)
+        elif pass_chain.is_waiting_for_image(job):
+            leases.park_unreleased_pass(job)
+        else:
+            _decisions.require_current_grant(job, lately=self.grant_decisions)
+            attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
+            failpoint("attempt.created")
+            self._send(job, attempt)
+
+    def _send(self, job: Job, attempt: Attempt) -> None:
+        if job.cancel_requested_at is not None:
+            transitions.cancel(job, attempt, charge=None)
+            return
+        adapter = self._adapter(job)
+        request = rebuild_request(job, attempt)
+        answer = spool.answer_of(attempt)
+        transitions.mark_sent(job, attempt)
+        failpoint("attempt.sent_before_bytes")
+        self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))
+
+    def _await(self, job: Job, attempt: Attempt) -> None:
+        adapter = self._adapter(job)
+        leases.count_poll(attempt)
+        answer = spool.answer_of(attempt)
+        if job.cancel_requested_at is not None and job.provider_cancel_requested_at is None:
+            self._call("cancel", job, attempt, adapter, adapter.cancel(attempt.provider_ref))
+        else:
+            work = adapter.poll(attempt.provider_ref, answer=answer)
+            self._call("poll", job, attempt, adapter, work)
+
+    def _recover(self, job: Job, attempt: Attempt) -> None:
+        """Look up the outcome of a call that was sent but not answered, without sending it again."""
+        if _recovery.is_answer_spooled(attempt):
+            self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
+            return
+        adapter = self._adapter(job)
+        request = rebuild_request(job, attempt)
+        answer = spool.answer_of(attempt)
+        work = adapter.reconcile(request, answer=answer)
+        self._call("reconcile", job, attempt, adapter, work)
+
+    def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
+        """Handle a call that the provider says it never received.
+
+        With idempotency keys it is sent again under the same key, and billed once even if a paused
+        worker still sends the first one; with other providers the job goes back to the queue.
+        """
+        if not _recovery.can_resend(job, attempt):
+            unknown_outcomes.requeue_not_received(job, attempt)
+            return
+        adapter = self._adapter(job)
+        request = rebuild_request(job, attempt)
+        unknown_outcomes.mark_resent(job, attempt)
+        work = adapter.submit(request, answer=spool.answer_of(attempt))
+        self._call("resubmit", job, attempt, adapter, work)
+
+    def _ingest(self, job: Job, attempt: Attempt) -> None:
+        adapter = self._adapter(job)
+        options = _ingest_options.ingest_options(job, attempt)
+        answer = spool.answer_of(attempt)
+        self.running[job.pk] = RunningStep("ingest", job, attempt, adapter)
+        # In the order of claims: urgent jobs go before the thousands of a batch.
+        rank = (-job.priority, job.queue_order)
+        work = partial(_ingest.ingest_answer, options, adapter=adapter, answer=answer)
+        self.loop.submit_work(job.pk, work, rank=rank)
+
+    def _call(
+        self, kind: str, job: Job, attempt: Attempt, adapter: ProviderAdapter, work: Any
+    ) -> None:
+        self.running[job.pk] = RunningStep(kind, job, attempt, adapter)
+        self.loop.submit_call(job.pk, work)
+
+    def _adapter(self, job: Job) -> ProviderAdapter:
+        if self._http is None:
+            self._http = adapters.http_client()
+        return adapters.require_adapter(job.image_model.provider, http=self._http)
+
+    # Finishing steps
+
+    def finish(self, finished: list[CallResult]) -> None:
+        """Record results, each with its own error handling."""
+        immediate: list[tuple[Job, Attempt, Submission]] = []
+        for done in finished:
+            step = self._on_result(done)
+            if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
+                immediate.append((step.job, step.attempt, done.result))
+            else:
+                self._guarded(step.job, partial(self._outcome, step, done))
+        answers = [(job, attempt, answer.request_id) for job, attempt, answer in immediate]
+        if len(immediate) > 1 and _answers.try_record_together(answers):
+            for job, attempt, _submission in immediate:
+                self._guarded(job, partial(self._record_answers, job, attempt))
+        else:
+            for job, attempt, submission in immediate:
+                self._guarded(job, partial(self._answered, job, attempt, submission))
+
+    def _on_result(self, done: CallResult) -> RunningStep:
+        step = self.running.pop(done.tag)
+        self.pauses.resume(step.job.image_model.provider_id)
+        if step.kind == "poll":
+            failpoint("poll.after_answer")
+        if step.kind in {"submit", "resubmit", "poll"}:
+            self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
+        return step
+
+    def _outcome(self, step: RunningStep, done: CallResult) -> None:
+        job, attempt = step.job, step.attempt
+        if attempt is None:
+            return
+        if step.kind == "ingest":
+            self._ingested(job, attempt, done)
+        elif step.kind == "cancel":
+            _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)
+        elif step.kind == "reconcile" and _decisions.is_lookup_failure(done.error):
+            self._on_failed_lookup(job, attempt, done.error)
+        elif step.kind == "resubmit" and _decisions.should_resend(done.error, job):
+            leases.postpone(job, seconds=_decisions.retry_delay(1, done.error))
+        elif step.kind == "poll" and isinstance(done.error, ProviderError):
+            _outcomes.handle_poll_error(job, attempt, done.error)
+        elif isinstance(done.error, ProviderError):
+            _outcomes.handle_error(job, attempt, done.error)
+        elif done.error is not None:
+            logger.error("A provider call raised an unexpected error.", exc_info=done.error)
+            _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
+        elif step.kind == "reconcile" and done.result is None:
+            _recovery.continue_recovery(job, attempt)
+        else:
+            self._handle_submission(job, attempt, done.result)
+
+    def _ingested(self, job: Job, attempt: Attempt, done: CallResult) -> None:
+        if _outcomes.handle_ingest_result(job, attempt, done):
+            # Removing megabytes takes a while: do it in the background.
+            self.loop.run_in_background(spool.answer_of(attempt).discard)
+
+    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
+        """Continue after a look-up that failed, or that says that the provider has no such call."""
+        if isinstance(error, NotFound):
+            self._resend_if_safe(job, attempt)
+        else:
+            _recovery.continue_recovery(job, attempt)
+
+    def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
+        """Record the provider's answer to a submission, a poll or a look-up."""
+        if submission.status is SubmissionStatus.ANSWERED:
+            self._answered(job, attempt, submission)
+        else:
+            _outcomes.handle_pending_call(job, attempt, submission)
+
+    def _answered(self, job: Job, attempt: Attempt, submission: Submission) -> None:
+        try:
+            transitions.mark_answered(job, attempt, request_id=submission.request_id)
+        except LeaseLost:
+            if not leases.is_cancel_requested(job):
+                raise
+            # It is billed nevertheless; the answer stays in the spool for a day.
+            transitions.cancel(job, attempt, charge=attempt.reserved_cost)
+            return
+        self._record_answers(job, attempt)
+
+    def _record_answers(self, job: Job, attempt: Attempt) -> None:
+        failpoint("answered.after_commit")
+        self._ingest(job, attempt)
