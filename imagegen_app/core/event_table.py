@@ -189,6 +189,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow("job.accepted", "info", gettext_noop("{provider} accepted {object}.")),
     EventRow("job.answered", "info", gettext_noop("The answer to {object} arrived.")),
     EventRow("job.retried", "notice", gettext_noop("{object} is being retried: {error}.")),
+    EventRow("job.postponed", "warning", gettext_noop("{object} waits: {waiting_for}.")),
+    EventRow(
+        "job.tried_now",
+        "notice",
+        gettext_noop("{actor} had {count} waiting jobs tried again at once ({waiting_for})."),
+    ),
     EventRow("job.failed_over", "notice", gettext_noop("{object} continues with {model} instead.")),
     EventRow("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
     EventRow("job.failed", "warning", gettext_noop("{object} failed: {error}.")),

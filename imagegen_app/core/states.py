@@ -59,6 +59,18 @@ JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.EXPIRED: frozenset(),
 }
 
+
+class WaitingReason(StrEnum):
+    """What a job needs before its present step can be taken; the state of the job stays."""
+
+    #: The storage of the images fails.
+    STORAGE = "storage"
+    #: The signing certificate cannot be used.
+    CERTIFICATE = "certificate"
+    #: There is no room on the disk for the provider's answer.
+    DISK = "disk"
+
+
 #: States that never change again.
 FINAL_STATES = frozenset(state for state, targets in JOB_TRANSITIONS.items() if not targets)
 

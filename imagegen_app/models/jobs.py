@@ -18,6 +18,7 @@ from imagegen_app.core.states import (
     LIVE_ATTEMPT_STATES,
     AttemptState,
     JobState,
+    WaitingReason,
 )
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models.base import Record, RecordQuerySet, money
@@ -186,6 +187,13 @@ class Job(Record):
     lease_until = models.DateTimeField(null=True, blank=True)
     #: Leases that expired without progress; reset by every transition.
     expired_leases = models.PositiveSmallIntegerField(default=0)
+    #: Why the present step cannot be taken; cleared by every transition.
+    waiting_for = models.CharField(
+        _("waits for"), max_length=12, choices=choices(WaitingReason), blank=True
+    )
+    waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True)
+    #: How often the present step was put off for this reason.
+    wait_count = models.PositiveIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(_("attempts so far"), default=0)
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     provider_cancel_requested_at = models.DateTimeField(null=True, blank=True)

@@ -13,6 +13,7 @@ from imagegen_app.core.states import (
     Lifecycle,
     ReviewState,
     VerdictOutcome,
+    WaitingReason,
 )
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.core.variables import VariableKind
@@ -35,6 +36,11 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         JobState.BLOCKED: pgettext_lazy("state of a job", "Blocked by content check"),
         JobState.CANCELLED: _("Cancelled"),
         JobState.EXPIRED: _("Not finished in time"),
+    },
+    WaitingReason: {
+        WaitingReason.STORAGE: _("the storage of the images does not work"),
+        WaitingReason.CERTIFICATE: _("the signing certificate cannot be used"),
+        WaitingReason.DISK: _("the worker has no room for answers"),
     },
     AttemptState: {
         AttemptState.CREATED: _("Not sent yet"),

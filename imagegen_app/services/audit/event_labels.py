@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.errors import all_errors
-from imagegen_app.core.states import Lifecycle, VerdictOutcome
+from imagegen_app.core.states import Lifecycle, VerdictOutcome, WaitingReason
 from imagegen_app.core.types import Operation
 from imagegen_app.models.audit import ACTOR_KINDS
 from imagegen_app.models.labels import choices
@@ -79,6 +79,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "not_permitted": _("no permission"),
         "over_budget": _("over budget"),
     },
+    "waiting_for": dict(choices(WaitingReason)),
     "stage": {
         "input": _("input image"),
         "output": _("output image"),

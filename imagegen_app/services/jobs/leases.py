@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+#: The field values of a job that waits for nothing but its turn.
+NOT_WAITING: dict[str, Any] = {"waiting_for": "", "waiting_since": None, "wait_count": 0}
 #: Maximum number of primary keys in one statement.
 BATCH = 500
 
@@ -143,7 +145,7 @@ def postpone(job: Job, *, seconds: float, progress: float | None = None) -> None
     if progress is not None:
         changes["progress"] = progress
     moved = Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(
-        expired_leases=0, **changes
+        expired_leases=0, **NOT_WAITING, **changes
     )
     if not moved:
         raise LeaseLost(str(job.pk))

@@ -53,7 +53,7 @@ def transition(job: Job, target: JobState, **changes: Any) -> None:
     if not can_transition(source, target):
         raise IllegalTransition(source, target)
     now = clock.now()
-    changes.setdefault("expired_leases", 0)
+    changes = {"expired_leases": 0, **leases.NOT_WAITING, **changes}
     if target is JobState.QUEUED and job.batch_id is not None:
         # Back in the queue of a batch that was paused meanwhile, it waits with the others.
         changes["is_held"] = Batch.objects.filter(pk=job.batch_id, paused_at__isnull=False).exists()
@@ -93,7 +93,12 @@ def move_to_ingest(jobs: Sequence[Job]) -> None:
         # Lock in the same order everywhere, to avoid deadlocks.
         rows = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk")
         list(rows.select_for_update().values_list("pk", flat=True))
-    changes = {"state": JobState.INGESTING.value, "expired_leases": 0, "due_at": clock.now()}
+    changes = {
+        "state": JobState.INGESTING.value,
+        "expired_leases": 0,
+        "due_at": clock.now(),
+        **leases.NOT_WAITING,
+    }
     moved = Job.objects.filter(held, cancel_requested_at=None).update(**changes)
     if moved != len(jobs):
         raise leases.LeaseLost(", ".join(str(job.pk) for job in jobs))

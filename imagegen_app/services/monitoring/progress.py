@@ -128,7 +128,7 @@ def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> 
         return _("Cancelling. The provider may still bill it.")
     if has_no_worker:
         return _("Waiting: no worker is running. Your job is kept.")
-    if state is JobState.QUEUED:
+    if state is JobState.QUEUED or job.waiting_for:
         return _waiting_message(job, now)
     sentences = {
         JobState.SUBMITTING: _("Generating with %(model)s"),
@@ -146,6 +146,10 @@ def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> 
 
 
 def _waiting_message(job: Job, now: datetime) -> str:
+    if job.waiting_for:
+        return _("Waiting: %(reason)s. It continues by itself.") % {
+            "reason": job.get_waiting_for_display()
+        }
     if pass_chain.is_waiting_for_image(job):
         return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:
