@@ -14,7 +14,9 @@ from imagegen_app.providers.families import masks
 if TYPE_CHECKING:
     from imagegen_app.providers.drawing.palette import Palette
 
+#: The longer side, in pixels, of the copy in which the background is searched.
 _SMALL = 192
+#: How far, of 255, a background pixel may differ from its neighbour.
 _TOLERANCE = 22
 _OUTSIDE = 128
 
@@ -56,19 +58,19 @@ def outpaint(
 
 def vary(source: Image.Image, *, prompt: str, size: Size, seed: int) -> Image.Image:
     """Turn, crop and recolour the image a little."""
-    chance = colours.dice("vary", prompt, seed)
+    rng = colours.seeded_random("vary", prompt, seed)
     image = _fitted(source, size)
-    if chance.choice((True, False)):
+    if rng.choice((True, False)):
         image = ImageOps.mirror(image)
-    zoom = chance.uniform(0.78, 0.94)
+    zoom = rng.uniform(0.78, 0.94)
     width, height = round(size.width * zoom), round(size.height * zoom)
-    left = chance.randint(0, size.width - width)
-    top = chance.randint(0, size.height - height)
+    left = rng.randint(0, size.width - width)
+    top = rng.randint(0, size.height - height)
     image = image.resize(
         image.size, Image.Resampling.BICUBIC, box=(left, top, left + width, top + height)
     )
     hue, saturation, value = image.convert("HSV").split()
-    shift = chance.choice((-26, -16, 16, 26))
+    shift = rng.choice((-26, -16, 16, 26))
     hue = hue.point([(v + shift) % 256 for v in range(256)])
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
@@ -136,7 +138,7 @@ def _lifted() -> list[int]:
 
 
 def _palette(prompt: str, seed: int) -> Palette:
-    return colours.choose(prompt, chance=colours.dice(prompt, seed))
+    return colours.choose_palette(prompt, rng=colours.seeded_random(prompt, seed))
 
 
 def _wash(palette: Palette, size: Size, *, strength: float = 0.0) -> Image.Image:

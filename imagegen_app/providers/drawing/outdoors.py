@@ -19,7 +19,7 @@ _BARE = 0.45
 
 def landscape(stage: Stage, *, water: bool) -> None:
     """Draw hills under a low sun, with or without water."""
-    canvas, palette, chance, unit = stage.canvas, stage.palette, stage.chance, stage.unit
+    canvas, palette, rng, unit = stage.canvas, stage.palette, stage.rng, stage.unit
     width, height = canvas.width, canvas.height
     warm = mix(palette.accent, (255, 214, 170), 0.55)
     canvas.ground(
@@ -30,13 +30,13 @@ def landscape(stage: Stage, *, water: bool) -> None:
             (1.0, lighter(warm, 0.3)),
         ]
     )
-    sun = (width * chance.uniform(0.25, 0.75), height * chance.uniform(0.24, 0.42))
+    sun = (width * rng.uniform(0.25, 0.75), height * rng.uniform(0.24, 0.42))
     canvas.glow(*sun, unit * 0.8, (255, 246, 222), opacity=0.9)
     canvas.fill(ellipse(*sun, unit * 0.062, unit * 0.062), (255, 250, 236))
     for _ in range(5):
-        x, y = chance.uniform(0, width), height * chance.uniform(0.08, 0.36)
+        x, y = rng.uniform(0, width), height * rng.uniform(0.08, 0.36)
         canvas.soft(
-            ellipse(x, y, unit * chance.uniform(0.12, 0.3), unit * 0.014),
+            ellipse(x, y, unit * rng.uniform(0.12, 0.3), unit * 0.014),
             colours.WHITE,
             blur=unit * 0.014,
             opacity=0.5,
@@ -46,7 +46,7 @@ def landscape(stage: Stage, *, water: bool) -> None:
         depth = i / (layers - 1)
         tone = mix(mix(warm, palette.main, 0.35), palette.deep, depth**0.8)
         line = height * (0.5 + 0.1 * i + (0.03 if water else 0.0))
-        ridge = _ridge(chance, width, line, unit * (0.13 - 0.018 * i), rough=i in {0, 1})
+        ridge = _ridge(rng, width, line, unit * (0.13 - 0.018 * i), rough=i in {0, 1})
         canvas.fill(
             [*ridge, (width + 2, height + 2), (-2, height + 2)],
             [(0.0, tone), (1.0, mix(tone, warm, 0.3 * (1 - depth)))],
@@ -56,19 +56,17 @@ def landscape(stage: Stage, *, water: bool) -> None:
             _water(stage, warm, sun[0], line + unit * 0.06)
             break
         if i >= layers - 2:
-            _trees(canvas, chance, ridge, darker(tone, 0.25), unit * (0.045 + 0.05 * depth))
+            _trees(canvas, rng, ridge, darker(tone, 0.25), unit * (0.045 + 0.05 * depth))
     if water:
-        shore = _ridge(chance, width, height * 0.94, unit * 0.05, rough=False)
+        shore = _ridge(rng, width, height * 0.94, unit * 0.05, rough=False)
         canvas.fill([*shore, (width + 2, height + 2), (-2, height + 2)], darker(palette.deep, 0.1))
-        _trees(canvas, chance, shore, darker(palette.deep, 0.35), unit * 0.1)
+        _trees(canvas, rng, shore, darker(palette.deep, 0.35), unit * 0.1)
 
 
-def _ridge(
-    chance: random.Random, width: int, line: float, rise: float, *, rough: bool
-) -> list[Point]:
-    waves = [(chance.uniform(0.6, 1.4) * k, chance.uniform(0, 7), 1 / k) for k in (1, 2.3, 5.1)]
+def _ridge(rng: random.Random, width: int, line: float, rise: float, *, rough: bool) -> list[Point]:
+    waves = [(rng.uniform(0.6, 1.4) * k, rng.uniform(0, 7), 1 / k) for k in (1, 2.3, 5.1)]
     if rough:
-        waves += [(13.0, chance.uniform(0, 7), 0.1), (29.0, chance.uniform(0, 7), 0.045)]
+        waves += [(13.0, rng.uniform(0, 7), 0.1), (29.0, rng.uniform(0, 7), 0.045)]
     points = []
     for i in range(161):
         at = i / 160
@@ -78,12 +76,12 @@ def _ridge(
 
 
 def _trees(
-    canvas: Canvas, chance: random.Random, ridge: list[Point], tone: colours.Colour, tall: float
+    canvas: Canvas, rng: random.Random, ridge: list[Point], tone: colours.Colour, tall: float
 ) -> None:
-    for x, y in ridge[:: chance.randint(3, 5)]:
-        if chance.random() < _BARE:
+    for x, y in ridge[:: rng.randint(3, 5)]:
+        if rng.random() < _BARE:
             continue
-        h = tall * chance.uniform(0.6, 1.25)
+        h = tall * rng.uniform(0.6, 1.25)
         tip = y - h
         outline: list[Point] = [(x, tip)]
         for k in (1, 2, 3):
@@ -119,7 +117,7 @@ def _water(stage: Stage, warm: colours.Colour, sun: float, top: float) -> None:
 
 def town(stage: Stage) -> None:
     """Draw a skyline at dusk."""
-    canvas, palette, chance, unit = stage.canvas, stage.palette, stage.chance, stage.unit
+    canvas, palette, rng, unit = stage.canvas, stage.palette, stage.rng, stage.unit
     width, height = canvas.width, canvas.height
     dusk = mix(palette.accent, (255, 190, 140), 0.5)
     canvas.ground(
@@ -131,21 +129,21 @@ def town(stage: Stage) -> None:
         ]
     )
     canvas.glow(
-        width * chance.uniform(0.3, 0.7), height * 0.72, unit * 0.9, (255, 232, 196), opacity=0.7
+        width * rng.uniform(0.3, 0.7), height * 0.72, unit * 0.9, (255, 232, 196), opacity=0.7
     )
     for layer in range(3):
         tone = mix(mix(dusk, palette.main, 0.5), darker(palette.deep, 0.25), 0.35 + 0.32 * layer)
-        x = -unit * chance.uniform(0.0, 0.1)
+        x = -unit * rng.uniform(0.0, 0.1)
         while x < width:
-            w = unit * chance.uniform(0.06, 0.13) * (1 + 0.25 * layer)
-            top = height * (chance.uniform(0.3, 0.62) + 0.09 * layer)
+            w = unit * rng.uniform(0.06, 0.13) * (1 + 0.25 * layer)
+            top = height * (rng.uniform(0.3, 0.62) + 0.09 * layer)
             box = [(x, top), (x + w, top), (x + w, height + 2), (x, height + 2)]
             canvas.fill(
                 box, [(0.0, tone), (1.0, mix(tone, dusk, 0.35 - 0.1 * layer))], vertical=True
             )
             if layer:
                 _windows(stage, x, top, w)
-            x += w + unit * chance.uniform(0.0, 0.012)
+            x += w + unit * rng.uniform(0.0, 0.012)
 
 
 def _windows(stage: Stage, x: float, top: float, w: float) -> None:
@@ -154,7 +152,7 @@ def _windows(stage: Stage, x: float, top: float, w: float) -> None:
     rows = int((canvas.height - top) / step)
     for row in range(1, rows):
         for column in range(1, int(w / step)):
-            if stage.perhaps(0.36):
+            if stage.with_probability(0.36):
                 left, y = round(x + column * step), round(top + row * step)
                 box = (left, y, left + round(size), y + round(size * 1.4))
                 canvas.image.paste((255, 222, 150), box)

@@ -86,15 +86,15 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", text.lower())
 
 
-def dice(*parts: object) -> random.Random:
-    """Return a source of choices that is the same for the same parts."""
+def seeded_random(*parts: object) -> random.Random:
+    """Return a random generator that is seeded with the parts."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
     return random.Random(int.from_bytes(digest, "big"))  # noqa: S311  (images, not secrets)
 
 
-def choose(prompt: str, *, chance: random.Random, negative_prompt: str = "") -> Palette:
+def choose_palette(prompt: str, *, rng: random.Random, negative_prompt: str = "") -> Palette:
     """Choose a palette; the first colour named becomes the subject's, the second the accent."""
-    palette = chance.choice(_PALETTES)
+    palette = rng.choice(_PALETTES)
     unwanted = set(words(negative_prompt))
     named = list(
         dict.fromkeys(_NAMED[w] for w in words(prompt) if w in _NAMED and w not in unwanted)

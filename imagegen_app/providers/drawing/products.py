@@ -203,11 +203,11 @@ def _bag(pen: Pen, palette: Palette, _: random.Random) -> float:
     return 0.46
 
 
-def _vase(pen: Pen, palette: Palette, chance: random.Random) -> float:
+def _vase(pen: Pen, palette: Palette, rng: random.Random) -> float:
     green = mix((86, 122, 84), palette.deep, 0.2)
     for i in range(5):
-        lean = (i - 2) * 0.13 + chance.uniform(-0.05, 0.05)
-        tip = 1.0 - abs(i - 2) * 0.07 + chance.uniform(-0.04, 0.04)
+        lean = (i - 2) * 0.13 + rng.uniform(-0.05, 0.05)
+        tip = 1.0 - abs(i - 2) * 0.07 + rng.uniform(-0.04, 0.04)
         stem = smooth([(0.0, 0.45), (lean * 0.4, 0.62), (lean, tip)], closed=False)
         pen.line(stem, darker(green, 0.2), width=0.011)
         for k in range(4, len(stem), 4):

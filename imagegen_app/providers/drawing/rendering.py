@@ -21,7 +21,7 @@ def first_seed(request: GenerationRequest) -> int:
     """Return the request's seed, or one that follows from the call's key or else the prompt."""
     if request.seed is not None:
         return request.seed
-    return palette.dice(request.idempotency_key or request.prompt).randrange(_MAX_SEED)
+    return palette.seeded_random(request.idempotency_key or request.prompt).randrange(_MAX_SEED)
 
 
 def render_image(request: GenerationRequest, *, seed: int) -> bytes:

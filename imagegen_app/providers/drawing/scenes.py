@@ -58,16 +58,16 @@ def draw(
     prompt: str, *, width: int, height: int, seed: int = 0, negative_prompt: str = ""
 ) -> Image.Image:
     """Draw an image; the same arguments always give the same image."""
-    chance = colours.dice(prompt, negative_prompt, seed)
-    palette = colours.choose(prompt, chance=chance, negative_prompt=negative_prompt)
+    rng = colours.seeded_random(prompt, negative_prompt, seed)
+    palette = colours.choose_palette(prompt, rng=rng, negative_prompt=negative_prompt)
     unwanted = set(colours.words(negative_prompt))
     wanted = [word for word in colours.words(prompt) if word not in unwanted]
     stage = Stage(
         canvas=Canvas(width, height, stops=[(0.0, palette.back), (1.0, palette.ground)]),
         palette=palette,
-        chance=chance,
+        rng=rng,
         unit=min(width, height),
-        side=chance.choice((-1, 1)),
+        side=rng.choice((-1, 1)),
     )
     thing = next((products.WORDS[word] for word in wanted if word in products.WORDS), "")
     named = frozenset(wanted)
@@ -85,13 +85,13 @@ def draw(
 
 
 def _anything(stage: Stage) -> None:
-    kind = stage.chance.choice(("landscape", "shapes", "thing", "thing"))
+    kind = stage.rng.choice(("landscape", "shapes", "thing", "thing"))
     if kind == "landscape":
-        outdoors.landscape(stage, water=stage.perhaps(0.5))
+        outdoors.landscape(stage, water=stage.with_probability(0.5))
     elif kind == "shapes":
         _shapes(stage)
     else:
-        _still_life(stage, stage.chance.choice(sorted(products.THINGS)))
+        _still_life(stage, stage.rng.choice(sorted(products.THINGS)))
 
 
 def _still_life(stage: Stage, thing: str) -> None:
@@ -115,7 +115,7 @@ def _still_life(stage: Stage, thing: str) -> None:
     base = height * 0.85
     draw_thing, share = products.THINGS[thing]
     tall = unit * 0.6 * share
-    podium = stage.perhaps(0.45)
+    podium = stage.with_probability(0.45)
     if podium:
         base = _podium(stage, middle, base, wide=share < _WIDE_THING)
     pen = Pen(canvas, x=middle, ground=base, height=tall)
@@ -130,7 +130,7 @@ def _still_life(stage: Stage, thing: str) -> None:
     canvas.soft(cast, shadow, blur=unit * 0.025, opacity=0.55)
     contact = ellipse(middle, base, foot * 1.02, unit * 0.01)
     canvas.soft(contact, darker(shadow, 0.4), blur=unit * 0.008, opacity=0.75)
-    draw_thing(pen, palette, stage.chance)
+    draw_thing(pen, palette, stage.rng)
     if not podium:
         _companions(stage, middle, base, foot)
 
@@ -151,7 +151,7 @@ _FEET = {
 
 def _backdrop(stage: Stage, x: float, floor: float) -> None:
     canvas, palette, unit = stage.canvas, stage.palette, stage.unit
-    kind = stage.chance.choice(("disc", "arch", "wall"))
+    kind = stage.rng.choice(("disc", "arch", "wall"))
     tone = mix(palette.back, palette.accent, 0.55)
     stops = [(0.0, lighter(tone, 0.22)), (1.0, darker(tone, 0.06))]
     if kind == "disc":
@@ -223,7 +223,7 @@ def _podium(stage: Stage, x: float, base: float, *, wide: bool) -> float:
 
 def _companions(stage: Stage, x: float, base: float, foot: float) -> None:
     canvas, palette, unit, side = stage.canvas, stage.palette, stage.unit, stage.side
-    at = x - side * (foot + unit * stage.chance.uniform(0.1, 0.14))
+    at = x - side * (foot + unit * stage.rng.uniform(0.1, 0.14))
     for radius, tone in ((0.062, palette.accent), (0.036, lighter(palette.main, 0.3))):
         r = unit * radius
         y = base - r * 0.86 + unit * 0.03
@@ -247,7 +247,7 @@ def _ball(canvas: Canvas, x: float, y: float, r: float, tone: colours.Colour) ->
 
 
 def _shapes(stage: Stage) -> None:
-    canvas, palette, chance, unit = stage.canvas, stage.palette, stage.chance, stage.unit
+    canvas, palette, rng, unit = stage.canvas, stage.palette, stage.rng, stage.unit
     width, height = canvas.width, canvas.height
     tones = [
         palette.main,
@@ -259,13 +259,13 @@ def _shapes(stage: Stage) -> None:
     ]
     mesh = Image.new("RGB", (4, 4))
     for spot in range(16):
-        mesh.putpixel((spot % 4, spot // 4), chance.choice(tones))
+        mesh.putpixel((spot % 4, spot // 4), rng.choice(tones))
     canvas.image = mesh.resize((width, height), Image.Resampling.BICUBIC)
     for i in range(4):
         line = height * (0.42 + 0.15 * i)
         wave = smooth(
             [
-                (width * k / 4 - (2 if k == 0 else -2), line + unit * chance.uniform(-0.12, 0.12))
+                (width * k / 4 - (2 if k == 0 else -2), line + unit * rng.uniform(-0.12, 0.12))
                 for k in range(5)
             ],
             closed=False,
@@ -282,9 +282,9 @@ def _shapes(stage: Stage) -> None:
         )
         canvas.fill(band, [(0.0, lighter(tone, 0.32)), (0.5, tone), (1.0, darker(tone, 0.12))])
     for _ in range(4):
-        r = unit * chance.uniform(0.035, 0.12)
-        x, y = width * chance.uniform(0.12, 0.88), height * chance.uniform(0.14, 0.72)
+        r = unit * rng.uniform(0.035, 0.12)
+        x, y = width * rng.uniform(0.12, 0.88), height * rng.uniform(0.14, 0.72)
         canvas.soft(
             ellipse(x + r * 0.3, y + r * 0.9, r, r * 0.6), palette.deep, blur=r * 0.35, opacity=0.32
         )
-        _ball(canvas, x, y, r, chance.choice([palette.main, palette.accent, palette.back]))
+        _ball(canvas, x, y, r, rng.choice([palette.main, palette.accent, palette.back]))

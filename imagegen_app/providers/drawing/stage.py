@@ -18,12 +18,12 @@ class Stage:
 
     canvas: Canvas
     palette: Palette
-    chance: random.Random
+    rng: random.Random
     #: The shorter side, which everything is measured by.
     unit: int
     #: The side that the shadows fall to: -1 or 1.
     side: int
 
-    def perhaps(self, share: float) -> bool:
+    def with_probability(self, probability: float) -> bool:
         """Return True with the given probability (0.0 to 1.0)."""
-        return self.chance.random() < share
+        return self.rng.random() < probability
