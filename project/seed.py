@@ -35,7 +35,7 @@ class Login(NamedTuple):
 
 
 class Role(NamedTuple):
-    """What somebody of the shop is, and which groups that makes them a member of."""
+    """The role of a demo user and the groups that it brings."""
 
     name: str
     full_name: tuple[str, str]
@@ -57,8 +57,8 @@ CONTENT_APPS = ("catalog", "djangocms_text", "filer", "imagegen_djangocms")
 _CMS_MODELS = ("page", "pagecontent", "pageurl", "placeholder", "cmsplugin")
 
 
-def users() -> list[Login]:
-    """Make the demo's people and their groups, and return who may sign in.
+def create_users() -> list[Login]:
+    """Create the demo's users and their groups, and return who may sign in.
 
     Passwords are well known, so they are set in debug mode only; elsewhere nobody can sign in.
     """
@@ -72,8 +72,8 @@ def users() -> list[Login]:
     return logins
 
 
-def catalog() -> None:
-    """Put the stock on the shelves; what an editor has changed since stays changed."""
+def create_catalog() -> None:
+    """Create the catalogue's categories and products; existing ones are not changed."""
     with transaction.atomic():
         for position, shelf in enumerate(SHELVES):
             category, _ = Category.objects.get_or_create(
@@ -94,8 +94,8 @@ def catalog() -> None:
                 )
 
 
-def pages() -> None:
-    """Make and publish the CMS pages, in the editor's name."""
+def create_pages() -> None:
+    """Create and publish the CMS pages as the editor."""
     # The name that Django gives a new site; the CMS shows it in its toolbar.
     for site in Site.objects.filter(name="example.com"):
         site.name = "Haus & Hain"

@@ -47,7 +47,7 @@ from imagegen_app.services.policy import roles
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Our word for a format, to its file extension and media type.
+#: File extension and media type by format.
 FORMATS = {
     "png": ("png", "image/png"),
     "jpeg": ("jpg", "image/jpeg"),

@@ -29,8 +29,8 @@ def shop(db: None, immediate: Any) -> Any:
     """The demo's governance and catalogue; editors may approve what they made."""
     immediate.IMAGEGEN = {**immediate.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": False}
     governance.setup()
-    seed.users()
-    seed.catalog()
+    seed.create_users()
+    seed.create_catalog()
     return immediate
 
 

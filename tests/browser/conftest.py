@@ -35,8 +35,8 @@ def shop(transactional_db: None, settings: Any) -> Any:
         "RENDITIONS": {"WIDTHS": [320], "FORMATS": ["webp", "jpeg"]},
     }
     governance.setup()
-    seed.users()
-    seed.catalog()
+    seed.create_users()
+    seed.create_catalog()
     return settings
 
 

@@ -12,6 +12,6 @@ from project import seed
 def shop(db: None) -> None:
     """A seeded shop, whose menus nothing remembers from another test."""
     cache.clear()
-    seed.users()
-    seed.catalog()
-    seed.pages()
+    seed.create_users()
+    seed.create_catalog()
+    seed.create_pages()

@@ -49,9 +49,9 @@ def seeded(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         shared = transaction.atomic()
         shared.__enter__()
         try:
-            seed.users()
-            seed.catalog()
-            seed.pages()
+            seed.create_users()
+            seed.create_catalog()
+            seed.create_pages()
             with django_db_blocker.block():
                 yield
         finally:

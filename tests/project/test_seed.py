@@ -25,9 +25,9 @@ def census() -> list[int]:
 def test_a_second_run_adds_nothing() -> None:
     before = census()
 
-    seed.users()
-    seed.catalog()
-    seed.pages()
+    seed.create_users()
+    seed.create_catalog()
+    seed.create_pages()
 
     assert census() == before
     assert before[3] == 40
@@ -37,7 +37,7 @@ def test_a_second_run_adds_nothing() -> None:
 def test_a_second_run_keeps_what_people_changed() -> None:
     Product.objects.filter(sku="HH-MUG-01").update(name="Abend mug", price=Decimal("25.00"))
 
-    seed.catalog()
+    seed.create_catalog()
 
     changed = Product.objects.get(sku="HH-MUG-01")
     assert (changed.name, changed.price) == ("Abend mug", Decimal("25.00"))
@@ -52,11 +52,11 @@ def test_every_page_is_published_in_the_editors_name() -> None:
 
 
 def test_people_join_the_groups_of_the_image_app_as_soon_as_there_are_any(db: None) -> None:
-    seed.users()
+    seed.create_users()
     editor = get_user_model().objects.get(username="editor")
     images = Group.objects.get_or_create(name="Image editors")[0]
 
-    seed.users()
+    seed.create_users()
 
     assert images in editor.groups.all()
 
@@ -66,7 +66,7 @@ def test_nobody_signs_in_with_a_well_known_password_outside_debug_mode(
 ) -> None:
     settings.DEBUG = False
 
-    seed.users()
+    seed.create_users()
 
     assert not any(user.has_usable_password() for user in get_user_model().objects.all())
 
@@ -76,7 +76,7 @@ def test_in_debug_mode_each_login_works_and_only_the_admin_may_do_everything(
 ) -> None:
     settings.DEBUG = True
 
-    logins = seed.users()
+    logins = seed.create_users()
 
     people = {user.username: user for user in get_user_model().objects.all()}
     assert all(people[login.username].check_password(login.password) for login in logins)
@@ -86,12 +86,12 @@ def test_in_debug_mode_each_login_works_and_only_the_admin_may_do_everything(
 
 def test_a_changed_password_stays(db: None, settings: Settings) -> None:
     settings.DEBUG = True
-    seed.users()
+    seed.create_users()
     editor = get_user_model().objects.get(username="editor")
     editor.set_password("my own")
     editor.save()
 
-    seed.users()
+    seed.create_users()
 
     editor.refresh_from_db()
     assert editor.check_password("my own")

@@ -16,7 +16,7 @@ REVIEWER = System("reviewer")
 def test_withdrawing_clears_the_fields_that_hold_a_copy(
     django_capture_on_commit_callbacks: object,
 ) -> None:
-    seed.catalog()
+    seed.create_catalog()
     product = Product.objects.earliest("pk")
     asset = make_asset()
     placement.attach(actor=REVIEWER, asset=asset, target=product, field="image")
@@ -34,7 +34,7 @@ def test_withdrawing_clears_the_fields_that_hold_a_copy(
 
 
 def test_a_field_changed_since_is_not_cleared() -> None:
-    seed.catalog()
+    seed.create_catalog()
     product = Product.objects.earliest("pk")
     asset = make_asset()
     placement.attach(actor=REVIEWER, asset=asset, target=product, field="image")

@@ -59,9 +59,9 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         self.say("Seeding the shop …")
         governance.setup()
-        self.logins = seed.users()
-        seed.catalog()
-        seed.pages()
+        self.logins = seed.create_users()
+        seed.create_catalog()
+        seed.create_pages()
         offered = governance.real_models()
         if offered:
             self.say(f"A real provider is offered, and costs money: {', '.join(offered)}.")
