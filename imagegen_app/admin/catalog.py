@@ -23,6 +23,7 @@ from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.monitoring import provider_status
 from imagegen_app.services.policy import model_catalog
@@ -302,7 +303,7 @@ class ImageModelAdmin(CatalogAdmin):
         except PriceUnknown:
             return EMPTY
         return _("from %(amount)s %(currency)s") % {
-            "amount": min(r.amount for r in price.per_image),
+            "amount": format_amount(min(r.amount for r in price.per_image)),
             "currency": price.currency,
         }
 
@@ -317,7 +318,7 @@ class ImageModelAdmin(CatalogAdmin):
             "",
             "<tr><td>{} {}</td><td>{}</td><td>{}</td></tr>",
             (
-                (r.amount, price.currency, r.quality or _("any"), r.max_pixels or _("any"))
+                (format_amount(r.amount), price.currency, r.quality or _("any"), r.max_pixels or _("any"))
                 for r in price.per_image
             ),
         )

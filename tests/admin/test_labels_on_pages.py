@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent
-from imagegen_app.testing.factories import make_asset
+from imagegen_app.testing.factories import make_asset, make_image_model
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -50,3 +50,16 @@ def test_recent_images_show_their_review_state(client: Client, people: dict[str,
     ]
 
     assert all('<span class="imagegen-caption">Waiting for review</span>' in page for page in pages)
+
+
+def test_prices_are_written_as_the_language_writes_them(
+    client: Client, people: dict[str, Any]
+) -> None:
+    make_image_model(price_list={"currency": "USD", "per_image": [{"amount": "1234.5"}]})
+    client.force_login(people["superuser"])
+
+    page = client.get(
+        reverse("admin:imagegen_imagemodel_changelist"), headers={"accept-language": "de"}
+    ).content.decode()
+
+    assert "1234,50" in page
