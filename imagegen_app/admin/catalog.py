@@ -318,7 +318,12 @@ class ImageModelAdmin(CatalogAdmin):
             "",
             "<tr><td>{} {}</td><td>{}</td><td>{}</td></tr>",
             (
-                (format_amount(r.amount), price.currency, r.quality or _("any"), r.max_pixels or _("any"))
+                (
+                    format_amount(r.amount),
+                    price.currency,
+                    r.quality or _("any"),
+                    r.max_pixels or _("any"),
+                )
                 for r in price.per_image
             ),
         )

@@ -42,6 +42,8 @@ def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
     form.locator("[data-picked] img").wait_for(state="visible")
     page.click(".cms-modal-buttons .cms-btn-action:has-text('Save')")
     page.locator("figure.imagegen-figure img").wait_for()
+    # The CMS then replaces its toolbar: a button pressed before that does nothing.
+    page.wait_for_load_state("networkidle")
     page.click(".cms-versioning-js-publish-btn, .cms-toolbar a:text-is('Publish')")
     page.wait_for_url(lambda url: "/edit/" not in url)
 

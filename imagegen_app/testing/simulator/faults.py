@@ -30,7 +30,17 @@ KINDS = {
 AIMS = ("any", "generations", "edits", "jobs", "poll", "lookup", "cancel", "file")
 #: What a script document may hold.
 _KEYS = frozenset(
-    {"latency", "job_seconds", "job_output", "headers", "free_cancel", "fault", "faults", "clear"}
+    {
+        "latency",
+        "job_seconds",
+        "hold_jobs",
+        "job_output",
+        "headers",
+        "free_cancel",
+        "fault",
+        "faults",
+        "clear",
+    }
 )
 #: Without an aim, only calls that make images go wrong.
 _MAKING = frozenset({"generations", "edits", "jobs"})
@@ -82,6 +92,8 @@ class Script:
     latency: float = 0.0
     #: How long a job runs; the latency where it is None.
     job_seconds: float | None = None
+    #: While it is set, no job ends; a test decides when instead of guessing how long it takes.
+    hold_jobs: bool = False
     #: How a job hands out its images: `url` or `b64_json`.
     job_output: str = "url"
     #: Headers of every answer to a call that makes images, such as rate limits.
@@ -96,8 +108,8 @@ class Script:
         self._dice = random.Random(self.seed)  # noqa: S311  (planned failures, not secrets)
 
     def change(self, document: dict[str, Any]) -> None:
-        """Apply a script document: `latency`, `job_seconds`, `job_output`, `headers`,
-        `free_cancel`, `fault` or `faults`, `clear`.
+        """Apply a script document: `latency`, `job_seconds`, `hold_jobs`, `job_output`,
+        `headers`, `free_cancel`, `fault` or `faults`, `clear`.
 
         :raises ValueError: if something in it is unknown.
         """
@@ -113,6 +125,8 @@ class Script:
         self.faults += faults
         if "headers" in document:
             self.headers = {str(k).lower(): str(v) for k, v in dict(document["headers"]).items()}
+        if "hold_jobs" in document:
+            self.hold_jobs = bool(document["hold_jobs"])
         if "free_cancel" in document:
             self.free_cancel = bool(document["free_cancel"])
         if "latency" in document:
@@ -125,7 +139,7 @@ class Script:
     def reset(self) -> None:
         """Plan nothing any more; the latency goes too."""
         self.latency, self.job_seconds, self.job_output = 0.0, None, "url"
-        self.headers, self.free_cancel = {}, False
+        self.headers, self.free_cancel, self.hold_jobs = {}, False, False
         self.faults.clear()
         self._dice = random.Random(self.seed)  # noqa: S311  (as above)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from imagegen_app.testing.simulator.faults import Fault, Script
 
 _MAX_FILES = 2000
+#: How often a held job looks whether it may end.
+_HOLD_SECONDS = 0.02
 _WEBHOOK_TRIES = 3
 _OK = range(200, 300)
 
@@ -202,6 +204,8 @@ class Jobs:
         seconds = self.script.job_seconds
         job.status = "running"
         await asyncio.sleep(self.script.latency if seconds is None else seconds)
+        while self.script.hold_jobs:  # noqa: ASYNC110 - the script is a plain value
+            await asyncio.sleep(_HOLD_SECONDS)
         if job.fault is not None and job.fault.kind == "job_failed":
             job.status, job.error = "failed", {"code": job.fault.code or "internal"}
         else:
