@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+from itertools import product
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
 _PROFILE_ERRORS: tuple[type[BaseException], ...] = (ImageCms.PyCMSError, *PILLOW_ERRORS)
 _MAX_PROFILE_BYTES = 4 * 1024 * 1024
+_SRGB = ImageCms.createProfile("sRGB")
+_GREY_MODES = frozenset({"L", "I", "I;16", "I;16B", "I;16L"})
+#: Modes that are neither grey, RGB nor CMYK.
+_OTHER_MODES = frozenset({"P", "PA", "1", "La", "RGBa", "RGBX", "YCbCr", "HSV", "LAB", "F"})
+#: Levels of 255: less is rounding.
+_INVISIBLE = 2
 #: What makes an image upright, by its EXIF orientation.
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,35 +63,74 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    if image.mode.startswith("I"):
-        # 16-bit grey: Pillow's own conversion would clip at 255 instead of scaling.
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     alpha = None
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-    elif image.mode in {"P", "PA", "1", "La", "LA", "RGBa"}:
-        image = image.convert("RGB")
-    colour = image.convert("RGB") if alpha is not None else image
-    converted = _through_profile(colour, profile) or colour.convert("RGB")
+        with_alpha = image.convert("LA" if image.mode == "LA" else "RGBA")
+        alpha = with_alpha.getchannel("A")
+        colour = with_alpha.convert("L" if image.mode == "LA" else "RGB")
+        if image.mode in {"L", "I;16"}:
+            # One grey is transparent: the others need no detour through RGB.
+            colour = image
+    elif image.mode in _OTHER_MODES:
+        colour = image.convert("RGB")
+    else:
+        colour = image
+    converted = _through_profile(colour, profile) or to_eight_bits(colour).convert("RGB")
     if alpha is not None:
         converted.putalpha(alpha)
     return converted if converted is not image else image.copy()
 
 
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """Return a grey image of 16 bits scaled to 8; others as they are."""
+    if not image.mode.startswith("I"):
+        return image
+    # Pillow's own conversion would clip at 255 instead of scaling.
+    return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+
+
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Return the image converted from its ICC profile to sRGB; None if that is not possible."""
+    """Return the image converted from its ICC profile to sRGB; None where it needs no conversion.
+
+    A damaged or unsuitable profile is ignored.
+    """
     if not profile or len(profile) > _MAX_PROFILE_BYTES:
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if ImageCms.getProfileDescription(source).strip().startswith("sRGB"):
+        mode = _mode_for(image, space=source.profile.xcolor_space.strip())
+        if not mode:
             return None
-        return ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
+        if image.mode != mode:
+            image = to_eight_bits(image).convert(mode)
+        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+        if mode == "RGB" and _is_identity(transform):
+            return None
+        return ImageCms.applyTransform(image, transform)
     except MemoryError:
         raise
     except _PROFILE_ERRORS:
-        # A damaged or unsupported profile is ignored; the caller converts without it.
         return None
+
+
+def _mode_for(image: Image.Image, *, space: str) -> str:
+    """Return the pixel mode in which a profile of that colour space applies; empty if it does not."""
+    is_grey = image.mode in _GREY_MODES
+    if space == "GRAY" and is_grey:
+        return "I;16" if image.mode == "I;16" else "L"
+    if space == "RGB" and (is_grey or image.mode == "RGB"):
+        return "RGB"
+    return "CMYK" if space == "CMYK" == image.mode else ""
+
+
+def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Return whether a conversion changes no colour visibly: then the pixels stay as they are.
+
+    A profile is judged by what it does. Its description proves nothing: there are linear profiles
+    that are called sRGB.
+    """
+    levels = range(0, 256, 15)
+    colours = bytes(level for pixel in product(levels, repeat=3) for level in pixel)
+    probe = Image.frombytes("RGB", (len(levels) ** 2, len(levels)), colours)
+    difference = ImageChops.difference(probe, ImageCms.applyTransform(probe, transform))
+    return max(high for _, high in difference.getextrema()) <= _INVISIBLE  # type: ignore[misc]

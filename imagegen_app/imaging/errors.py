@@ -66,8 +66,13 @@ MESSAGES: dict[str, str] = {
     "jpeg2000": gettext_noop("JPEG 2000 is not accepted; use PNG, JPEG, WebP or AVIF."),
     "jxl": gettext_noop("JPEG XL is not accepted; use PNG, JPEG, WebP or AVIF."),
     "heic": gettext_noop("HEIC is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "heic_reader_missing": gettext_noop(
+        "This site cannot read HEIC; install the extra “heif” of imagegen-app, or use PNG, JPEG,"
+        " WebP or AVIF."
+    ),
+    "hdr_pq": gettext_noop("HDR images (PQ) are not accepted; save it as an SDR image."),
+    "hdr_hlg": gettext_noop("HDR images (HLG) are not accepted; save it as an SDR image."),
     "video": gettext_noop("This is a video, not an image."),
-    "mpo": gettext_noop("This JPEG contains several images (MPO); upload a single image."),
 }
 
 

@@ -200,7 +200,6 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "apng": (animated("png"), "animated"),
     "animated webp": (animated("webp"), "animated"),
     "animated avif": (animated("avif"), "animated"),
-    "mpo": (mpo(), "mpo"),
     "300 megapixels of png": (png_of(20_000, 15_000), "too_many_pixels"),
     "100 megapixels of png": (png_of(10_000, 10_000), "too_many_pixels"),
     "41 megapixels of png": (png_of(8_200, 5_000), "too_many_pixels"),
