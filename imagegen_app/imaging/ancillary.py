@@ -30,7 +30,7 @@ _XMP_IN_PNG = b"XML:com.adobe.xmp\0"
 _GAMMA_BYTES, _CHROMATICITIES_BYTES, _CODE_POINTS_BYTES = 4, 32, 4
 #: Where the boxes of an AVIF or HEIC are that describe its pixels.
 _MAX_BOXES_BYTES = 256 * 1024
-_MARKER = 0xFF
+_MARKER, _FILL = 0xFF, b"\xff\xff"
 _JFIF = b"JFIF\0"
 #: Version 1.1, no unit, no thumbnail.
 _PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -39,6 +39,12 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
+_ADOBE_BYTES = 12
+#: Frame headers; the tables, intervals and sizes that scans need.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF})
+#: Kinds of JPEG that every reader understands: baseline, extended, progressive.
+_COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 #: A marker that is not a restart marker or a stuffed byte: it ends the data of a scan.
 _AFTER_SCAN = re.compile(rb"\xff+([^\xff\x00\xd0-\xd7])")
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
@@ -142,6 +148,10 @@ class _JpegReader:
         self.kept = [data[:2]]
         self.exif = b""
         self.xmp = b""
+        #: The kinds of its frames.
+        self.frames: set[int] = set()
+        #: Whether it was read up to its end marker.
+        self.is_whole = False
         self._profile: dict[int, bytes] = {}
 
     @property
@@ -160,10 +170,11 @@ class _JpegReader:
         """
         at = 2
         for _ in range(containers.MAX_PARTS):
-            after = self._read_one(at)
-            if not after:
+            while self._data[at : at + 2] == _FILL:
+                at += 1
+            at = self._read_one(at)
+            if not at:
                 return
-            at = after
         raise InvalidImage("damaged", detail="too many segments")
 
     def _read_one(self, at: int) -> int:
@@ -174,10 +185,9 @@ class _JpegReader:
             self.kept.append(data[at:])
             return 0
         marker = data[at + 1]
-        if marker == _MARKER:
-            return at + 1
         if marker == _EOI:
             self.kept.append(data[at : at + 2])
+            self.is_whole = True
             return 0
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
         if end < at + 4 or end > len(data):
@@ -189,15 +199,19 @@ class _JpegReader:
         if marker == _SOS:
             following = _AFTER_SCAN.search(data, end)
             end = following.start() if following else len(data)
+        elif marker in _FRAMES:
+            self.frames.add(marker)
+        elif marker not in _TABLES:
+            return end
         self.kept.append(data[at:end])
         return end
 
     def _read_ancillary(self, marker: int, body: bytes) -> None:
         if marker == _APP0 and body.startswith(_JFIF):
             self.kept.append(_PLAIN_JFIF)
-        elif marker == _APP14 and body.startswith(b"Adobe"):
+        elif marker == _APP14 and body.startswith(b"Adobe") and len(body) >= _ADOBE_BYTES:
             # Says how the colours are encoded.
-            self.kept.append(b"\xff\xee" + struct.pack(">H", len(body) + 2) + body)
+            self.kept.append(b"\xff\xee\0\x0e" + body[:_ADOBE_BYTES])
         elif marker == _APP1 and body.startswith(_EXIF):
             self.exif = self.exif or body
         elif marker == _APP1 and body.startswith(_XMP):
@@ -212,6 +226,17 @@ def _jpeg(data: bytes) -> tuple[bytes, Ancillary]:
     return b"".join(reader.kept), Ancillary(
         exif=reader.exif, icc_profile=reader.icc_profile, xmp=reader.xmp
     )
+
+
+def only_pixels_of_jpeg(data: bytes) -> bytes:
+    """Return a JPEG's compressed pixels and nothing else; empty if not every reader takes them.
+
+    :raises InvalidImage: if the file has too many parts.
+    """
+    reader = _JpegReader(data)
+    reader.read()
+    is_common = reader.is_whole and len(reader.frames) == 1 and reader.frames <= _COMMON_FRAMES
+    return b"".join(reader.kept) if is_common else b""
 
 
 def _webp(data: bytes) -> Ancillary:

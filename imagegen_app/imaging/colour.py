@@ -18,7 +18,7 @@ _OTHER_MODES = frozenset({"P", "PA", "1", "La", "RGBa", "RGBX", "YCbCr", "HSV", 
 #: Levels of 255: less is rounding.
 _INVISIBLE = 2
 #: What makes an image upright, by its EXIF orientation.
-_TRANSPOSITIONS = {
+TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -39,7 +39,7 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
     profile = image.info.get("icc_profile", b"")
     try:
         plain = _to_srgb(image, profile if isinstance(profile, bytes) else b"")
-        transposition = _TRANSPOSITIONS.get(orientation)
+        transposition = TRANSPOSITIONS.get(orientation)
         if transposition is not None:
             plain = plain.transpose(transposition)
     except MemoryError as error:
@@ -51,6 +51,13 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
     # Emptied, since encoders write the metadata that they find here.
     plain.info = {}
     return plain
+
+
+def is_plain(image: Image.Image) -> bool:
+    """Return whether the pixels are sRGB already; the image was opened by `open_checked`."""
+    profile = image.info.get("icc_profile", b"")
+    # One pixel is enough: whether to convert does not depend on the pixels.
+    return image.mode == "RGB" and _through_profile(Image.new("RGB", (1, 1)), profile) is None
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -70,8 +70,14 @@ MESSAGES: dict[str, str] = {
         "This site cannot read HEIC; install the extra “heif” of imagegen-app, or use PNG, JPEG,"
         " WebP or AVIF."
     ),
-    "hdr_pq": gettext_noop("HDR images (PQ) are not accepted; save it as an SDR image."),
-    "hdr_hlg": gettext_noop("HDR images (HLG) are not accepted; save it as an SDR image."),
+    "mask_shape": gettext_noop(
+        "The mask has other proportions than the image; draw it over the whole image."
+    ),
+    "mask_too_large": gettext_noop(
+        "The mask's file is larger than the model accepts; draw it with fewer details."
+    ),
+    "hdr_pq": gettext_noop("HDR images (PQ) are not accepted; save the image without HDR."),
+    "hdr_hlg": gettext_noop("HDR images (HLG) are not accepted; save the image without HDR."),
     "video": gettext_noop("This is a video, not an image."),
 }
 

@@ -212,6 +212,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
     _check_opened(image, kind, limits)
     # What `colour.normalise` converts from; HDR is refused before it is decoded.
     image.info["icc_profile"] = profiles.profile_of(beside, is_grey=image.mode in _GREY_MODES)
+    image.info["xmp"] = beside.xmp
     failpoint("inspect.in_decoder")
     try:
         image.load()
