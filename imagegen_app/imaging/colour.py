@@ -113,7 +113,7 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
         transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
         if mode == "RGB" and _is_identity(transform):
             return None
-        return ImageCms.applyTransform(image, transform)
+        return transform.apply(image)
     except MemoryError:
         raise
     except _PROFILE_ERRORS:
@@ -139,5 +139,5 @@ def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
     levels = range(0, 256, 15)
     colours = bytes(level for pixel in product(levels, repeat=3) for level in pixel)
     probe = Image.frombytes("RGB", (len(levels) ** 2, len(levels)), colours)
-    difference = ImageChops.difference(probe, ImageCms.applyTransform(probe, transform))
+    difference = ImageChops.difference(probe, transform.apply(probe))
     return max(high for _, high in difference.getextrema()) <= _INVISIBLE  # type: ignore[misc]
