@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from itertools import product
 
-from PIL import Image, ImageChops, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageMath
 
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
@@ -70,22 +70,29 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    alpha = None
-    if image.has_transparency_data:
-        with_alpha = image.convert("LA" if image.mode == "LA" else "RGBA")
-        alpha = with_alpha.getchannel("A")
-        colour = with_alpha.convert("L" if image.mode == "LA" else "RGB")
-        if image.mode in {"L", "I;16"}:
-            # One grey is transparent: the others need no detour through RGB.
-            colour = image
-    elif image.mode in _OTHER_MODES:
-        colour = image.convert("RGB")
-    else:
-        colour = image
+    colour, alpha = _parted(image)
     converted = _through_profile(colour, profile) or to_eight_bits(colour).convert("RGB")
     if alpha is not None:
         converted.putalpha(alpha)
     return converted if converted is not image else image.copy()
+
+
+def _parted(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return the colours in a mode that profiles apply to, and the alpha channel if there is one."""
+    if not image.has_transparency_data:
+        return (image.convert("RGB") if image.mode in _OTHER_MODES else image), None
+    if image.mode.startswith("I"):
+        # Pillow's own conversion ignores a transparent level of 16 bits.
+        level = image.info["transparency"]
+        opaque = ImageMath.lambda_eval(
+            lambda names: names["convert"]((names["grey"] != level) * 255, "L"),
+            grey=image.convert("I"),
+        )
+        return image, opaque
+    if image.mode in {"L", "LA"}:
+        return image.convert("L"), image.convert("RGBA").getchannel("A")
+    whole = image.convert("RGBA")
+    return whole.convert("RGB"), whole.getchannel("A")
 
 
 def to_eight_bits(image: Image.Image) -> Image.Image:
@@ -110,7 +117,9 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
             return None
         if image.mode != mode:
             image = to_eight_bits(image).convert(mode)
-        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+        # Optimised, a transform reads too few points of a curve for 16 bits: dark levels halve.
+        flags = ImageCms.Flags.NOOPTIMIZE if mode == "I;16" else ImageCms.Flags.NONE
+        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB", flags=flags)
         if mode == "RGB" and _is_identity(transform):
             return None
         return transform.apply(image)
