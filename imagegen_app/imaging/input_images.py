@@ -171,7 +171,8 @@ def _attempts(
     ]
     lossy: list[tuple[str, dict[str, Any]]] = [
         *(
-            ("jpeg", {"quality": quality, "subsampling": "4:4:4", "optimize": True})
+            # Not optimised: Pillow's buffer for that is too small for images of much noise.
+            ("jpeg", {"quality": quality, "subsampling": "4:4:4"})
             for quality in (_QUALITY, *_SMALLER_QUALITIES)
         ),
         ("webp", {"quality": _SMALLER_QUALITIES[0], "method": 2}),
