@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
+from imagegen_app.core.types import InputRule
 from imagegen_app.imaging import input_images
 from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import InputRule
     from imagegen_app.imaging.input_images import NormalisedImage
 
 #: Decoder processes of one process of ours.
@@ -60,3 +60,12 @@ def normalise_mask(
     return decoder_pool().run(
         input_images.normalise_mask, data, limits=image_limits(), rule=rule, picture=shape
     )
+
+
+def without_metadata(data: bytes) -> tuple[bytes, str]:
+    """Return the pixels of one of our own files as PNG, JPEG or WebP, and the media type.
+
+    :raises InvalidImage: if it is not an image that we accept.
+    """
+    image = normalise_picture(data, rule=InputRule())
+    return image.data, image.media_type

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from imagegen_app.captioning.base import Caption
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.moderation.base import ScreenerDecision
@@ -158,6 +159,31 @@ class Recording:
         assert media_type == f"image/{str(opened(data).format).lower()}"
         self.asked.append(data)
         return ScreenerDecision(outcome=VerdictOutcome.PASSED)
+
+
+class Describing:
+    """A captioner that keeps the images that it was asked about."""
+
+    def describe(self, data: bytes, *, media_type: str, language: str, purpose: str) -> Caption:
+        assert media_type == f"image/{str(opened(data).format).lower()}"
+        Recording.asked.append(data)
+        return Caption(text="A mug")
+
+
+def test_screeners_and_captioners_of_results_get_pixels_only(site: Site, small: Any) -> None:
+    Recording.asked.clear()
+    here = "tests.services.worker.test_sent_images"
+    small.IMAGEGEN = {
+        **small.IMAGEGEN,
+        "SCREENERS": [{"BACKEND": f"{here}.Recording", "NAME": "recording", "STAGES": ["output"]}],
+        "CAPTIONER": {"BACKEND": f"{here}.Describing", "NAME": "describing"},
+    }
+
+    job = drive(site.request())
+
+    assert job.assets.get().alt_suggestion == "A mug"
+    assert len(Recording.asked) == 2
+    assert not [kind for kind in METADATA for data in Recording.asked if kind in data]
 
 
 def test_a_screener_of_input_images_sees_what_is_sent(
