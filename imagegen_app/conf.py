@@ -143,9 +143,10 @@ class ImageSettings:
     #: Pixels of one image (width times height), at most; 40 million is what a decoder process can
     #: process within its memory limit.
     max_pixels: int = 40_000_000
-    #: Seconds that decoding and encoding one image with its renditions may take; a minute is enough
-    #: for the largest one on a slow server.
+    #: Seconds that one image with its renditions may take; enough for the largest on a slow server.
     max_seconds: int = 60
+    #: Whether uploads are also kept with their metadata; off, since it may say where a photo was taken.
+    keep_original_inputs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from imagegen_app import checks, conf, signals
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import states
-from imagegen_app.core.types import Operation, RecoveryMethod
+from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
 from imagegen_app.engines import celery_checks, django_tasks, rq
 from imagegen_app.providers import registry
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from enum import StrEnum
 
-    from imagegen_app.core.types import SizeRule
+    from imagegen_app.core.types import Capabilities, SizeRule
 
 NONE = "-"
 BILLED = {"no": "no", "yes": "yes", "unknown": "perhaps"}
@@ -272,7 +272,9 @@ def providers() -> str:
         ("images a request", *(offer.max_count for offer in offers)),
         ("characters a prompt", *(offer.max_prompt_chars for offer in offers)),
         ("images handed in", *(offer.max_inputs for offer in offers)),
+        ("files handed in", *(_input_files(offer, InputRole.IMAGE) for offer in offers)),
         ("mask", *(yes_no[offer.supports_mask] for offer in offers)),
+        ("files of masks", *(_input_files(offer, InputRole.MASK) for offer in offers)),
         ("seed", *(yes_no[offer.supports_seed] for offer in offers)),
         ("negative prompt", *(yes_no[offer.supports_negative_prompt] for offer in offers)),
         ("qualities", *(", ".join(offer.qualities) or NONE for offer in offers)),
@@ -280,6 +282,17 @@ def providers() -> str:
     ]
     labels = "".join(f"`{entry.name}`\n: {cell(entry.label)}\n\n" for entry in adapters)
     return labels + table(("", *(code(entry.name) for entry in adapters)), rows)
+
+
+def _input_files(offer: Capabilities, role: InputRole) -> str:
+    """Return which files a model takes as input images of a role."""
+    rule = offer.input_rule(role)
+    limits = [
+        f"{rule.max_bytes / 2**20:.3g} MiB" if rule.max_bytes else "",
+        f"{rule.max_pixels:,} pixels" if rule.max_pixels else "",
+        f"{rule.max_side:,} pixels a side" if rule.max_side else "",
+    ]
+    return ", ".join([*rule.formats, *filter(None, limits)])
 
 
 def _words(node: ast.expr | None) -> str:

@@ -190,6 +190,48 @@ class SizeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class InputRule:
+    """Which files a model takes as input images of one role.
+
+    Images of other formats, and larger ones, are converted and made smaller before they are sent.
+    """
+
+    #: Any of `png`, `jpeg`, `webp`.
+    formats: tuple[str, ...] = ("png", "jpeg", "webp")
+    #: The size of a file in bytes, at most; 0 for no limit.
+    max_bytes: int = 0
+    #: Width times height, at most; 0 for no limit.
+    max_pixels: int = 0
+    #: The longer side in pixels, at most; 0 for no limit.
+    max_side: int = 0
+    #: Images of this role in one call; 0 for no limit but `Capabilities.max_inputs`.
+    max_count: int = 0
+
+    def fitted(self, size: Size) -> Size:
+        """Return the largest size of the same shape that the model takes."""
+        scale = min(
+            1.0,
+            (self.max_pixels / size.pixels) ** 0.5 if self.max_pixels else 1.0,
+            self.max_side / max(size.width, size.height) if self.max_side else 1.0,
+        )
+        return Size(max(1, int(size.width * scale)), max(1, int(size.height * scale)))
+
+    def error_for(self, image: ImageInput) -> Message | None:
+        """Return why the model does not take the image; None if it does."""
+        if image.media_type.removeprefix("image/") not in self.formats:
+            known = ", ".join(name.upper() for name in self.formats)
+            return Message(gettext_noop("the format must be one of %(known)s"), {"known": known})
+        if self.max_bytes and len(image.data) > self.max_bytes:
+            limit = f"{self.max_bytes / 2**20:.3g}"
+            return Message(gettext_noop("a file may have at most %(limit)s MB"), {"limit": limit})
+        size = Size(image.width, image.height)
+        if self.fitted(size) != size:
+            fitted = str(self.fitted(size))
+            return Message(gettext_noop("at most %(limit)s pixels are possible"), {"limit": fitted})
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What one image model can do; forms and the validation of requests follow it."""
 
@@ -201,13 +243,20 @@ class Capabilities:
     qualities: tuple[str, ...] = ()
     output_formats: tuple[str, ...] = ("png",)
     backgrounds: tuple[str, ...] = ()
-    #: Input images of one call.
+    #: Input images of one call, masks not counted.
     max_inputs: int = 0
+    #: Which files it takes as input images, by role; roles that are missing have no rule but
+    #: `InputRule()`.
+    inputs: Mapping[InputRole, InputRule] = field(default_factory=dict)
     supports_mask: bool = False
     supports_seed: bool = False
     supports_negative_prompt: bool = False
     #: Further parameters by name, each with its allowed values (empty: any short scalar).
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def input_rule(self, role: InputRole) -> InputRule:
+        """Return which files the model takes as input images of a role."""
+        return self.inputs.get(role, InputRule())
 
 
 class SubmissionStatus(StrEnum):

@@ -11,7 +11,8 @@ from imagegen_app.imaging.errors import InvalidImage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAX_PARTS = 20_000
+#: Parts of a file (chunks, segments, boxes), at most.
+MAX_PARTS = 20_000
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_IN_PNG = b"XML:com.adobe.xmp\0"
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -37,7 +38,7 @@ class ContainerInfo:
 def read_container(data: bytes, name: str) -> ContainerInfo:
     """Read the structure of a file; `name` is its format: `png`, `jpeg`, `webp` or `avif`.
 
-    :raises InvalidImage: if it has more than `_MAX_PARTS` parts.
+    :raises InvalidImage: if it has more than `MAX_PARTS` parts.
     """
     if name == "png":
         return _read_png(data)
@@ -52,10 +53,10 @@ def read_container(data: bytes, name: str) -> ContainerInfo:
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and data of each complete chunk of a PNG, up to IEND.
 
-    :raises InvalidImage: if there are more than `_MAX_PARTS` chunks.
+    :raises InvalidImage: if there are more than `MAX_PARTS` chunks.
     """
     at = _PNG_HEAD
-    for _ in range(_MAX_PARTS):
+    for _ in range(MAX_PARTS):
         length = int.from_bytes(data[at : at + 4])
         if at + 12 + length > len(data):
             return
@@ -70,10 +71,10 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and data of each complete chunk of a WebP.
 
-    :raises InvalidImage: if there are more than `_MAX_PARTS` chunks.
+    :raises InvalidImage: if there are more than `MAX_PARTS` chunks.
     """
     at, end = 12, min(len(data), int.from_bytes(data[4:8], "little") + 8)
-    for _ in range(_MAX_PARTS):
+    for _ in range(MAX_PARTS):
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         if at + 8 > end or at + 8 + length > end:
             return
@@ -90,7 +91,7 @@ def is_lossless_webp(data: bytes) -> bool:
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and data of the segments of a JPEG before its first scan."""
     at = 2
-    for _ in range(_MAX_PARTS):
+    for _ in range(MAX_PARTS):
         if at + 4 > len(data) or data[at] != 0xFF:  # noqa: PLR2004 - starts a marker
             return
         marker = data[at + 1]
@@ -139,7 +140,7 @@ def _read_webp(data: bytes) -> ContainerInfo:
 
 def _read_avif(data: bytes) -> ContainerInfo:
     at, is_truncated = 0, False
-    for _ in range(_MAX_PARTS):
+    for _ in range(MAX_PARTS):
         if at >= len(data):
             break
         length, head = int.from_bytes(data[at : at + 4]), 8
@@ -161,7 +162,7 @@ def xmp_packet(data: bytes, name: str, *, cap: int) -> bytes:
 
     `cap` is in bytes.
 
-    :raises InvalidImage: if the file has more than `_MAX_PARTS` parts.
+    :raises InvalidImage: if the file has more than `MAX_PARTS` parts.
     """
     packet = b""
     if name == "png":

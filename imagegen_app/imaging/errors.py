@@ -66,8 +66,19 @@ MESSAGES: dict[str, str] = {
     "jpeg2000": gettext_noop("JPEG 2000 is not accepted; use PNG, JPEG, WebP or AVIF."),
     "jxl": gettext_noop("JPEG XL is not accepted; use PNG, JPEG, WebP or AVIF."),
     "heic": gettext_noop("HEIC is not accepted; use PNG, JPEG, WebP or AVIF."),
+    "heic_reader_missing": gettext_noop(
+        "This site cannot read HEIC; install the extra “heif” of imagegen-app, or use PNG, JPEG,"
+        " WebP or AVIF."
+    ),
+    "mask_shape": gettext_noop(
+        "The mask has other proportions than the image; draw it over the whole image."
+    ),
+    "mask_too_large": gettext_noop(
+        "The mask's file is larger than the model accepts; draw it with fewer details."
+    ),
+    "hdr_pq": gettext_noop("HDR images (PQ) are not accepted; save the image without HDR."),
+    "hdr_hlg": gettext_noop("HDR images (HLG) are not accepted; save the image without HDR."),
     "video": gettext_noop("This is a video, not an image."),
-    "mpo": gettext_noop("This JPEG contains several images (MPO); upload a single image."),
 }
 
 

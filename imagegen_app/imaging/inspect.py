@@ -8,18 +8,22 @@ error of a decoder becomes `InvalidImage`.
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
+from importlib import import_module
 
 from PIL import Image
 
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.imaging import containers
+from imagegen_app.imaging import ancillary, containers, profiles
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
 __all__ = ["ImageLimits", "Inspected", "InvalidImage", "inspect", "open_checked", "sniff"]
 
 _HEAD = 4096
-_EXIF_ORIENTATION = 0x0112
+#: Where an AVIF says that one of its items is EXIF data.
+_AVIF_EXIF = re.compile(rb"(infe[\x02\x03].{7,9}?)Exif", re.DOTALL)
+_GREY_MODES = frozenset({"L", "LA", "I", "I;16"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class ImageLimits:
     #: The longer side divided by the shorter one.
     max_ratio: float = 40.0
     max_frames: int = 1
+    #: Whether HEIC is read, where pillow-heif is installed: for input images only.
+    reads_heic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,15 @@ FORMATS: dict[str, Format] = {
     "webp": Format("webp", "WEBP", "image/webp", "webp"),
     "avif": Format("avif", "AVIF", "image/avif", "avif"),
 }
+#: The photographs of many telephones; read as input images only, and never written.
+_HEIC = Format("heic", "HEIF", "image/heic", "heic")
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """The properties of a decoded image."""
 
-    #: `png`, `jpeg`, `webp` or `avif`.
+    #: `png`, `jpeg`, `webp` or `avif`; of an input image also `heic`.
     format: str
     media_type: str
     extension: str
@@ -187,18 +195,24 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         raise InvalidImage("empty")
     if len(data) > limits.max_bytes:
         raise InvalidImage("too_large", detail=f"{len(data)} bytes, {limits.max_bytes} allowed")
-    kind = FORMATS[sniff(data)]
+    kind = _kind(data, limits=limits)
     container = containers.read_container(data, kind.name)
     if container.width and container.height:
         # Checked before Pillow opens the file: its WebP decoder then allocates the whole canvas.
         _check_size(container.width, container.height, limits)
     if container.is_truncated:
         raise InvalidImage("truncated")
+    pixels, beside = ancillary.separate(data, kind.name)
     try:
-        image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
+        image = _open(pixels, kind)
     except PILLOW_ERRORS as error:
         raise _translate(error) from error
+    if kind.name in {"avif", "heic"}:
+        beside = ancillary.of_opened(image, data)
     _check_opened(image, kind, limits)
+    # What `colour.normalise` converts from; HDR is refused before it is decoded.
+    image.info["icc_profile"] = profiles.profile_of(beside, is_grey=image.mode in _GREY_MODES)
+    image.info["xmp"] = beside.xmp
     failpoint("inspect.in_decoder")
     try:
         image.load()
@@ -214,18 +228,42 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         height=image.height,
         mode=image.mode,
         has_alpha=image.has_transparency_data,
-        orientation=_orientation(image),
-        has_exif="exif" in image.info,
-        has_xmp="xmp" in image.info or "XML:com.adobe.xmp" in image.info,
-        has_icc=bool(image.info.get("icc_profile")),
+        # The decoder of HEIC has turned the image already.
+        orientation=1 if kind.name == "heic" else beside.orientation,
+        has_exif=bool(beside.exif),
+        has_xmp=bool(beside.xmp),
+        has_icc=bool(beside.icc_profile),
         has_credentials=container.has_credentials,
         size=len(data),
     )
 
 
+def _kind(data: bytes, *, limits: ImageLimits) -> Format:
+    try:
+        return FORMATS[sniff(data)]
+    except InvalidImage as error:
+        if error.reason != "heic" or not limits.reads_heic:
+            raise
+    try:
+        # Not a dependency: sites that want it install the extra `heif`.
+        import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise InvalidImage("heic_reader_missing") from None
+    return _HEIC
+
+
+def _open(data: bytes, kind: Format) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=(kind.pillow,))
+    except PILLOW_ERRORS:
+        renamed = _AVIF_EXIF.sub(rb"\1skip", data) if kind.name == "avif" else data
+        if renamed == data:
+            raise
+    # Its decoder refuses a file whose EXIF data is damaged; of an unknown type, it is ignored.
+    return Image.open(io.BytesIO(renamed), formats=(kind.pillow,))
+
+
 def _check_opened(image: Image.Image, kind: Format, limits: ImageLimits) -> None:
-    if image.format == "MPO":
-        raise InvalidImage("mpo")
     if image.format != kind.pillow:
         raise InvalidImage(
             "damaged", detail="the decoder found another format than the magic bytes"
@@ -235,7 +273,8 @@ def _check_opened(image: Image.Image, kind: Format, limits: ImageLimits) -> None
         frames = int(getattr(image, "n_frames", 1))
     except PILLOW_ERRORS as error:
         raise _translate(error) from error
-    if frames > limits.max_frames:
+    # A HEIC of several photographs is read as its main one, as everybody shows it.
+    if frames > limits.max_frames and kind is not _HEIC:
         raise InvalidImage("animated", detail=f"{frames} frames")
 
 
@@ -246,15 +285,6 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
         raise InvalidImage("too_many_pixels", detail=f"{width}x{height}")
     if max(width, height) > limits.max_ratio * min(width, height):
         raise InvalidImage("ratio", detail=f"{width}x{height}")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except PILLOW_ERRORS:
-        # A damaged EXIF block is discarded like all other metadata of the file.
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - the EXIF range
 
 
 def _translate(error: BaseException) -> InvalidImage:

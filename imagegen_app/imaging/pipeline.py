@@ -204,6 +204,10 @@ def _write(image: Image.Image, kind: Format, options: dict[str, Any]) -> bytes:
         # a lower quality, make it smaller.
         attempts.append({**options, "method": max(options["method"], 2)})
         attempts.append({**options, "method": 4, "quality": min(options["quality"], 80)})
+    if kind.name == "jpeg":
+        # Both need a buffer for the whole file, and Pillow's is too small for much noise.
+        plain = {k: v for k, v in options.items() if k not in {"optimize", "progressive"}}
+        attempts.append(plain)
     last_error: BaseException | None = None
     for attempt in attempts:
         out = io.BytesIO()

@@ -411,6 +411,8 @@ class Migration(migrations.Migration):
                 ('role', models.CharField(choices=[('image', 'Image'), ('mask', 'Mask'), ('reference', 'Reference')], max_length=10, verbose_name='role')),
                 ('sha256', models.CharField(max_length=64)),
                 ('storage_key', models.CharField(max_length=200)),
+                ('original_storage_key', models.CharField(blank=True, max_length=200)),
+                ('digital_source_type', models.CharField(blank=True, max_length=120)),
                 ('media_type', models.CharField(max_length=40)),
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),

@@ -275,7 +275,7 @@ class Job(Record):
 
 
 class JobInput(Record):
-    """An input image of a job; its bytes are in private storage, named by content hash."""
+    """An input image of a job as it is sent; its bytes are in private storage, named by hash."""
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="inputs")
     position = models.PositiveSmallIntegerField(default=0)
@@ -285,6 +285,11 @@ class JobInput(Record):
     )
     sha256 = models.CharField(max_length=64)
     storage_key = models.CharField(max_length=200)
+    #: The uploaded file where it is kept: by setting, or because it has Content Credentials, which
+    #: hold for these bytes only.
+    original_storage_key = models.CharField(max_length=200, blank=True)
+    #: The source type that an upload's own metadata claims, if it marks the image as generated.
+    digital_source_type = models.CharField(max_length=120, blank=True)
     media_type = models.CharField(max_length=40)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()

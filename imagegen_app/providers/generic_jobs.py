@@ -27,6 +27,8 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.core.types import (
     Capabilities,
+    InputRole,
+    InputRule,
     Operation,
     ProviderImage,
     ProviderResult,
@@ -59,6 +61,13 @@ _DEFAULT = Capabilities(
     output_formats=openai_like.RASTER_FORMATS,
     backgrounds=("auto", "opaque", "transparent"),
     max_inputs=8,
+    inputs={
+        **dict.fromkeys(
+            (InputRole.IMAGE, InputRole.REFERENCE),
+            InputRule(formats=openai_like.RASTER_FORMATS, max_bytes=32 * 1024 * 1024),
+        ),
+        InputRole.MASK: InputRule(formats=("png",), max_bytes=32 * 1024 * 1024, max_count=1),
+    },
     supports_mask=True,
     supports_seed=True,
     supports_negative_prompt=True,

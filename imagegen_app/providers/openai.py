@@ -15,6 +15,7 @@ from imagegen_app.core.errors import UnsupportedParameter
 from imagegen_app.core.types import (
     Capabilities,
     InputRole,
+    InputRule,
     Operation,
     RecoveryMethod,
     Size,
@@ -52,6 +53,15 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 _OURS = frozenset({"anchor"})
 #: 2026-11: the multipart form of edits has no `moderation`.
 _JSON_ONLY = frozenset({"moderation"})
+_MIB = 1024 * 1024
+#: 2026-11, as documented: images of less than 50 MB, and a PNG of less than 4 MB as mask.
+_INPUTS: Mapping[InputRole, InputRule] = {
+    **dict.fromkeys(
+        (InputRole.IMAGE, InputRole.REFERENCE),
+        InputRule(formats=openai_like.RASTER_FORMATS, max_bytes=50 * _MIB - 1),
+    ),
+    InputRole.MASK: InputRule(formats=("png",), max_bytes=4 * _MIB - 1, max_count=1),
+}
 _VARY = "Make a variation of this image: same subject and style, another composition."
 _CUT_OUT = "Remove the background. Keep the subject exactly as it is."
 
@@ -66,6 +76,7 @@ def _matrix(**changes: Any) -> Capabilities:
         "output_formats": openai_like.RASTER_FORMATS,
         "backgrounds": ("auto", "opaque", "transparent"),
         "max_inputs": 16,
+        "inputs": _INPUTS,
         "supports_mask": True,
         "parameters": _PARAMETERS,
     }

@@ -105,9 +105,21 @@ def _inputs(request: GenerationRequest, *, capabilities: Capabilities) -> Iterat
         yield _complaint("mask", gettext_noop("only one is possible"))
     if request.operation is Operation.INPAINT and not masks:
         yield _complaint("mask", gettext_noop("needed for this operation"))
+    yield from _input_files(request, capabilities=capabilities)
     for mask in masks:
         if images and (mask.width, mask.height) != (images[0].width, images[0].height):
             yield _complaint("mask", gettext_noop("must be as large as the image"))
+
+
+def _input_files(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:
+    for role in InputRole:
+        rule = capabilities.input_rule(role)
+        part = "mask" if role is InputRole.MASK else "inputs"
+        given = [image for image in request.inputs if image.role is role]
+        if rule.max_count and len(given) > rule.max_count:
+            yield _complaint(part, _MAX_IMAGES, most=rule.max_count)
+        for reason in filter(None, map(rule.error_for, given)):
+            yield Complaint(part, reason)
 
 
 def _extra(request: GenerationRequest, *, capabilities: Capabilities) -> Iterator[Complaint]:

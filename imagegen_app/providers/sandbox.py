@@ -13,6 +13,8 @@ from imagegen_app.core.errors import BadResponse
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.types import (
     Capabilities,
+    InputRole,
+    InputRule,
     Operation,
     ProviderImage,
     ProviderResult,
@@ -43,6 +45,7 @@ CAPABILITIES = Capabilities(
     output_formats=("png", "jpeg", "webp"),
     backgrounds=("auto", "opaque", "transparent"),
     max_inputs=8,
+    inputs={role: InputRule(max_bytes=32 * 1024 * 1024) for role in InputRole},
     supports_mask=True,
     supports_seed=True,
     supports_negative_prompt=True,

@@ -200,7 +200,6 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "apng": (animated("png"), "animated"),
     "animated webp": (animated("webp"), "animated"),
     "animated avif": (animated("avif"), "animated"),
-    "mpo": (mpo(), "mpo"),
     "300 megapixels of png": (png_of(20_000, 15_000), "too_many_pixels"),
     "100 megapixels of png": (png_of(10_000, 10_000), "too_many_pixels"),
     "41 megapixels of png": (png_of(8_200, 5_000), "too_many_pixels"),
@@ -247,3 +246,76 @@ def wide_profile() -> bytes:
 def srgb_profile() -> bytes:
     """Return the profile of sRGB itself."""
     return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+
+
+def png_with(*chunks: bytes, image: Image.Image | None = None) -> bytes:
+    """Return a PNG with these chunks after its header."""
+    data = encoded(image or picture(), "png")
+    return data[:33] + b"".join(chunks) + data[33:]
+
+
+def compressed_text(size: int) -> bytes:
+    """Return a text chunk that inflates to so many bytes, such as a workflow of a node editor."""
+    return png_chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"{" * size))
+
+
+def profile_chunk(profile: bytes, *, name: bytes = b"profile") -> bytes:
+    """Return an iCCP chunk."""
+    return png_chunk(b"iCCP", name + b"\0\0" + zlib.compress(profile))
+
+
+def linear_profile_named_srgb() -> bytes:
+    """Return a profile of linear light whose description claims that it is sRGB."""
+    curve = b"curv" + struct.pack(">III", 0, 0, 0) + bytes(4)
+    return _with_curves(srgb_profile(), curve)
+
+
+def grey_profile(gamma: float) -> bytes:
+    """Return a profile of grey with a pure gamma."""
+    gray = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    white = b"XYZ " + bytes(4) + struct.pack(">iii", 63_190, 65_536, 54_061)
+    start = 128 + 4 + 24
+    table = struct.pack(">I4sII4sII", 2, b"wtpt", start, len(white), b"kTRC", start + 20, len(gray))
+    size = start + len(white) + len(gray)
+    header = struct.pack(">I4sI4s4s4s", size, b"", 0x02100000, b"mntr", b"GRAY", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">iii", 63_190, 65_536, 54_061)
+    return header.ljust(128, b"\0") + table + white + gray
+
+
+def _with_curves(profile: bytes, curve: bytes) -> bytes:
+    """Return the profile with another tone curve for red, green and blue."""
+    raw = bytearray(profile)
+    at = len(raw)
+    raw += curve
+    for index in range(int.from_bytes(raw[128:132])):
+        entry = 132 + 12 * index
+        if bytes(raw[entry : entry + 4]) in {b"rTRC", b"gTRC", b"bTRC"}:
+            raw[entry + 4 : entry + 12] = struct.pack(">II", at, len(curve))
+    raw[:4] = struct.pack(">I", len(raw))
+    return bytes(raw)
+
+
+def photograph(orientation: int = 6, size: tuple[int, int] = (160, 120)) -> bytes:
+    """Return a JPEG as a telephone writes it: turned, with a maker, a position and a thumbnail.
+
+    It is red at the stored left and blue at the right.
+    """
+    image = Image.new("RGB", size, "red")
+    image.paste("blue", (size[0] // 2, 0, *size))
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0112] = "SentinelMaker", "SentinelModel", orientation
+    exif[0x8825] = {1: "N", 2: (48.0, 51.0, 29.9), 3: "E", 4: (2.0, 17.0, 40.2), 29: "2026:11:20"}
+    exif[0x8769] = {0xA431: "SentinelSerial", 0x927C: b"SentinelMakerNote"}
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:creator>SentinelPerson</dc:creator></x:xmpmeta>'
+    profile = srgb_profile().replace(b"lcms", b"sNtl")
+    data = encoded(
+        image, "jpeg", quality=95, exif=exif.tobytes(), xmp=xmp, icc_profile=profile, dpi=(300, 300)
+    )
+    body = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x10\x1c\x02\x50\0\x0bSentinelPic"
+    iptc = b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+    comment = b"\xff\xfe\0\x12SentinelComment!"
+    return data[:2] + iptc + comment + data[2:] + b"SentinelTrailer"
+
+
+#: What no file may contain that leaves the site or is stored.
+PRIVATE = (b"Sentinel", b"Exif", b"8BIM", b"ICC_PROFILE", b"iCCP", b"sNtl", b"adobe", b"http://ns.")

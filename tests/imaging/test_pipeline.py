@@ -279,6 +279,18 @@ def test_a_large_webp_is_written_although_the_fast_method_fails() -> None:
     assert (file.width, file.height) == (width, height)
 
 
+@pytest.mark.parametrize("is_master", [True, False])
+def test_a_jpeg_of_noise_is_written_although_its_buffer_is_too_small(is_master: bool) -> None:
+    noise = Image.frombytes("RGB", (600, 600), sample_images.seeded_random(1).randbytes(1_080_000))
+    with pytest.raises(OSError, match="broken data stream"):
+        encoded(noise, "jpeg", quality=100, optimize=True, subsampling="4:4:4")
+
+    qualities = Qualities(master=100, jpeg=100)
+    file = encode(noise, "jpeg", marks=OPTIONS.marks, qualities=qualities, is_master=is_master)
+
+    assert opened(file.data).size == (600, 600)
+
+
 def test_an_image_that_no_encoder_accepts_is_an_invalid_image() -> None:
     image = sample_images.flat("RGB", "red", (70_000, 1))
 

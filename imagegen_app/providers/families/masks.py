@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from imagegen_app.core.errors import InvalidRequest
 from imagegen_app.core.types import Size
@@ -21,18 +21,26 @@ _DECODING = (OSError, ValueError, SyntaxError, RuntimeError, IndexError, struct.
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Decode an input image.
+    """Decode an input image, upright and with 8 bits a channel.
 
     :raises InvalidRequest: if it is no PNG, JPEG or WebP, too large or broken.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        if image.width * image.height > _MAX_PIXELS:
+        opened = Image.open(io.BytesIO(data), formats=_FORMATS)
+        if opened.width * opened.height > _MAX_PIXELS:
             raise InvalidRequest(detail="an input image has too many pixels")
-        image.load()
+        opened.load()
+        image = _eight_bits(ImageOps.exif_transpose(opened))
     except (UnidentifiedImageError, Image.DecompressionBombError, *_DECODING):
         raise InvalidRequest(detail="an input image cannot be read") from None
     return image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if not image.mode.startswith("I"):
+        return image
+    # Pillow's own conversion would clip 16-bit grey at 255 instead of scaling it.
+    return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
 
 
 def edit_area(data: bytes) -> Image.Image:

@@ -19,6 +19,7 @@ from imagegen_app.captioning.base import CaptionerFailed
 from imagegen_app.core import canonical
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.pricing import parse_cost
+from imagegen_app.services.gateways import decoding
 
 if TYPE_CHECKING:
     from imagegen_app.captioning.base import Caption, Captioner
@@ -57,9 +58,13 @@ def build_captioner(entry: conf.CaptionerSettings) -> Captioner:
 
 
 def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
-    """Have one image described; return `NO_SUGGESTION` if the captioner fails or has none."""
+    """Have one image described; return `NO_SUGGESTION` if the captioner fails or has none.
+
+    The captioner gets the image's pixels, without our marks and manifest.
+    """
     entry = conf.get().captioner
     try:
+        data, media_type = decoding.without_metadata(data)
         caption: Caption = build_captioner(entry).describe(
             data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )

@@ -18,6 +18,7 @@ from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import Verdict
 from imagegen_app.moderation.base import Screener, ScreenerDecision, ScreenerFailed
 from imagegen_app.services.foundation import event_log
+from imagegen_app.services.gateways import decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,12 @@ def screen_text(text: str, *, part: str) -> list[UnsavedVerdict]:
 
 
 def screen_image(data: bytes, *, media_type: str, stage: str, part: str) -> list[UnsavedVerdict]:
-    """Have every screener of that stage (`input` or `output`) check one image."""
+    """Have every screener of that stage (`input` or `output`) check one image.
+
+    Outputs bear our marks by now; a screener gets their pixels only, as of input images.
+    """
+    if stage == "output" and any(stage in entry.stages for entry in conf.get().screeners):
+        data, media_type = decoding.without_metadata(data)
     return [
         _ask(
             entry,

@@ -79,18 +79,23 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
 def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
     """Store the files of a request's input images, and return their unsaved rows."""
     rows: list[JobInput] = []
-    pairs = zip(job_request.provider_request.inputs, job_request.input_assets, strict=True)
-    for position, (image, asset) in enumerate(pairs):
+    pairs = zip(job_request.provider_request.inputs, job_request.input_origins, strict=True)
+    for position, (image, origin) in enumerate(pairs):
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", image.data, extension=extension)
+        original_key = ""
+        if origin.original:
+            original_key, _ = storage.put("inputs", origin.original, extension=origin.extension)
         rows.append(
             JobInput(
                 job=job,
                 position=position,
                 role=image.role.value,
-                asset=asset,
+                asset=origin.asset,
                 sha256=sha256,
                 storage_key=key,
+                original_storage_key=original_key,
+                digital_source_type=origin.digital_source_type,
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,

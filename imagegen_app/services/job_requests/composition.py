@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from imagegen_app import conf
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
-from imagegen_app.core.types import GenerationRequest, ImageInput, Operation, Size
+from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
 from imagegen_app.imaging.errors import InvalidImage
-from imagegen_app.imaging.inspect import inspect
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import adapters, decoding, storage
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import (
+    InputOrigin,
     InvalidJobRequest,
     InvalidPass,
     JobRequest,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.passes import Pass
-    from imagegen_app.models import Asset, Batch
+    from imagegen_app.core.types import Capabilities
+    from imagegen_app.imaging.input_images import NormalisedImage
+    from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
 _LARGEST_SEED = 2**31 - 1
@@ -78,7 +81,7 @@ def compose(
         raise InvalidJobRequest(_("The idempotency key is too long."), field="idempotency_key")
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
-    input_images, input_assets = _input_images(inputs)
+    input_images, input_origins = _input_images(inputs, image_model)
     request = GenerationRequest(
         operation=resolved_operation,
         model=image_model.provider_model_name,
@@ -101,7 +104,7 @@ def compose(
         template_version=version,
         variables={k: str(v) for k, v in values.items()},
         rendered=rendered,
-        input_assets=input_assets,
+        input_origins=input_origins,
         idempotency_key=idempotency_key,
         batch=batch,
         row_key=row_key,
@@ -260,34 +263,73 @@ def _passes(
 
 
 def _input_images(
-    inputs: Sequence[InputSource],
-) -> tuple[tuple[ImageInput, ...], tuple[Asset | None, ...]]:
+    inputs: Sequence[InputSource], image_model: ImageModel
+) -> tuple[tuple[ImageInput, ...], tuple[InputOrigin, ...]]:
+    """Return what is sent of the input images, and where they come from.
+
+    This is the one place where uploads and assets become input images: upright, sRGB, and without
+    metadata. A follow-up pass gets the same of the image before it, see `worker._ingest`.
+    """
     if len(inputs) > MAX_INPUTS:
         raise InvalidJobRequest(
             _("At most %(most)s input images are accepted.") % {"most": MAX_INPUTS}, field="inputs"
         )
-    images = []
-    for upload in inputs:
-        data = storage.get(upload.asset.storage_key) if upload.asset else upload.data
+    if not inputs:
+        return (), ()
+    capabilities = _capabilities(image_model)
+    sent: dict[int, NormalisedImage] = {}
+    origins: dict[int, InputOrigin] = {}
+    picture: NormalisedImage | None = None
+    # Masks last: they are made as large as the picture.
+    for number, source in sorted(enumerate(inputs), key=lambda one: one[1].role is InputRole.MASK):
+        is_mask = source.role is InputRole.MASK
+        data = storage.get(source.asset.storage_key) if source.asset else source.data
+        field = "mask" if is_mask else "inputs"
         if len(data) > MAX_INPUT_BYTES:
-            raise InvalidJobRequest(_("An input image is too large."), field="inputs")
+            raise InvalidJobRequest(_("An input image is too large."), field=field)
+        rule = capabilities.input_rule(source.role)
         try:
-            inspected = inspect(data, limits=decoding.image_limits())
+            if is_mask:
+                image = decoding.normalise_mask(data, rule=rule, picture=picture)
+            else:
+                image = decoding.normalise_picture(data, rule=rule)
+                picture = picture or image
         except InvalidImage as error:
             raise InvalidJobRequest(
-                stored_messages.translate_stored(str(error)), field="inputs"
+                stored_messages.translate_stored(str(error)), field=field
             ) from None
-        images.append(
-            ImageInput(
-                role=upload.role,
-                media_type=inspected.media_type,
-                sha256=hashlib.sha256(data).hexdigest(),
-                width=inspected.width,
-                height=inspected.height,
-                data=data,
-            )
+        sent[number], origins[number] = image, _origin(source, image, data=data)
+    images = tuple(
+        ImageInput(
+            role=source.role,
+            media_type=sent[number].media_type,
+            sha256=sent[number].sha256,
+            width=sent[number].width,
+            height=sent[number].height,
+            data=sent[number].data,
         )
-    return tuple(images), tuple(u.asset for u in inputs)
+        for number, source in enumerate(inputs)
+    )
+    return images, tuple(origins[number] for number in range(len(inputs)))
+
+
+def _origin(source: InputSource, image: NormalisedImage, *, data: bytes) -> InputOrigin:
+    if source.asset is not None:
+        return InputOrigin(asset=source.asset)
+    # Content Credentials hold for the signed bytes only, and name what the result was made from.
+    is_kept = conf.get().images.keep_original_inputs or image.source.has_credentials
+    return InputOrigin(
+        original=data if is_kept else b"",
+        extension=image.source.extension,
+        digital_source_type=image.digital_source_type or source.digital_source_type,
+    )
+
+
+def _capabilities(image_model: ImageModel) -> Capabilities:
+    try:
+        return adapters.capabilities(image_model)
+    except adapters.ProviderNotConfigured as error:
+        raise InvalidJobRequest(str(error), field="model", remedy=contact_sentence()) from None
 
 
 def _require_supported(image_model: ImageModel, request: GenerationRequest) -> None:
@@ -297,12 +339,7 @@ def _require_supported(image_model: ImageModel, request: GenerationRequest) -> N
             field="prompt",
             remedy=_("Describe what the image should show."),
         )
-    try:
-        complaint = next(
-            validation_errors(request, capabilities=adapters.capabilities(image_model)), None
-        )
-    except adapters.ProviderNotConfigured as error:
-        raise InvalidJobRequest(str(error), field="model", remedy=contact_sentence()) from None
+    complaint = next(validation_errors(request, capabilities=_capabilities(image_model)), None)
     if complaint is not None:
         raise InvalidJobRequest(
             describe_complaint(image_model, complaint),

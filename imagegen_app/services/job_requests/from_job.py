@@ -26,7 +26,10 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         InputSource(
             role=InputRole(entry.role),
             asset=entry.asset,
-            data=b"" if entry.asset else storage.get(entry.storage_key),
+            data=b""
+            if entry.asset
+            else storage.get(entry.original_storage_key or entry.storage_key),
+            digital_source_type=entry.digital_source_type,
         )
         for entry in entries
     ]

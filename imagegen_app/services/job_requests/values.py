@@ -53,6 +53,20 @@ class InputSource:
     role: InputRole = InputRole.IMAGE
     data: bytes = field(default=b"", repr=False)
     asset: Asset | None = None
+    #: The source type that an earlier job recorded for the upload; empty for a new one.
+    digital_source_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InputOrigin:
+    """Where an input image comes from, while the request holds what is sent of it."""
+
+    asset: Asset | None = None
+    #: The uploaded bytes where they are kept, and their file extension.
+    original: bytes = field(default=b"", repr=False)
+    extension: str = ""
+    #: The source type that an upload's own metadata claims, if it marks the image as generated.
+    digital_source_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +107,8 @@ class JobRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: The rendered prompt and where each variable's value is in it.
     rendered: RenderedPrompt | None = None
-    #: The assets that input images came from, by position; None for uploads.
-    input_assets: tuple[Asset | None, ...] = ()
+    #: Where the input images came from, by position.
+    input_origins: tuple[InputOrigin, ...] = ()
     idempotency_key: str = ""
     batch: Batch | None = None
     row_key: str = ""

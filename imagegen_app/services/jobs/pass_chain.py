@@ -6,6 +6,7 @@ cancelled and its reservation released.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,22 @@ if TYPE_CHECKING:
 STEP_MISSING = "step_missing"
 
 
-def start_waiting(job: Job, assets: Sequence[Asset]) -> None:
-    """Release the passes that wait for these images; joins the transaction that stores them."""
+@dataclass(frozen=True, slots=True)
+class PassInput:
+    """What a pass sends of the image that the previous pass produced, in storage."""
+
+    storage_key: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+
+
+def start_waiting(job: Job, assets: Sequence[Asset], *, inputs: Mapping[Any, PassInput]) -> None:
+    """Release the passes that wait for these images; joins the transaction that stores them.
+
+    `inputs` holds what is sent of each image, by the asset's key.
+    """
     if job.chain_length == 1 and job.root_id is None:
         return
     by_number: dict[int | None, Asset] = {asset.position: asset for asset in assets}
@@ -38,7 +53,7 @@ def start_waiting(job: Job, assets: Sequence[Asset]) -> None:
         if asset is None:
             _cancel_pass(following)
             continue
-        _release(following, asset)
+        _release(following, asset, inputs[asset.pk])
         Asset.objects.filter(pk=asset.pk).update(is_intermediate=True)
         asset.is_intermediate = True
 
@@ -123,7 +138,7 @@ def _waiting_for(job: Job) -> list[Job]:
     return list(rows.select_related("image_model__provider", "requester").order_by("pk"))
 
 
-def _release(job: Job, asset: Asset) -> None:
+def _release(job: Job, asset: Asset, sent: PassInput) -> None:
     now = clock.now()
     # Only if it was not ended meanwhile.
     if not Job.objects.filter(pk=job.pk, state=JobState.QUEUED.value).update(due_at=now):
@@ -133,11 +148,11 @@ def _release(job: Job, asset: Asset) -> None:
         position=0,
         role=InputRole.IMAGE.value,
         asset=asset,
-        sha256=asset.sha256,
-        storage_key=asset.storage_key,
-        media_type=asset.media_type,
-        width=asset.width,
-        height=asset.height,
+        sha256=sent.sha256,
+        storage_key=sent.storage_key,
+        media_type=sent.media_type,
+        width=sent.width,
+        height=sent.height,
     )
     model = job.image_model
     key = fingerprint(

@@ -82,6 +82,8 @@ class IngestedImage:
     claimed_media_type: str = ""
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
+    #: What the next pass sends of it: the master without our marks; None if no pass follows.
+    pass_input: StoredFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ def _make_one(
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
         screened=verdicts,
+        pass_input=_pass_input(options, prepared.master.data),
     )
 
 
@@ -275,6 +278,23 @@ def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
         width=encoded.width,
         height=encoded.height,
         byte_size=len(data),
+    )
+
+
+def _pass_input(options: IngestOptions, master: bytes) -> StoredFile | None:
+    if options.pass_rule is None:
+        return None
+    sent = decoding.normalise_picture(master, rule=options.pass_rule)
+    name = sent.media_type.removeprefix("image/")
+    key, sha256 = storage.put("inputs", sent.data, extension=name.replace("jpeg", "jpg"))
+    return StoredFile(
+        key=key,
+        sha256=sha256,
+        format=name,
+        media_type=sent.media_type,
+        width=sent.width,
+        height=sent.height,
+        byte_size=len(sent.data),
     )
 
 

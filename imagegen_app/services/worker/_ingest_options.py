@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from imagegen_app import conf
 from imagegen_app.core.source_types import digital_source_type
-from imagegen_app.core.types import InputRole
+from imagegen_app.core.types import InputRole, InputRule
 from imagegen_app.imaging.content_credentials import SoftwareAgent
 from imagegen_app.imaging.metadata import XmpFields
-from imagegen_app.services.gateways import captioning, decoding
+from imagegen_app.services.gateways import adapters, captioning, decoding
 from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import Operation
     from imagegen_app.imaging.inspect import ImageLimits
-    from imagegen_app.models import Attempt, Job
+    from imagegen_app.models import Attempt, Job, JobInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class IngestOptions:
     limits: ImageLimits
     widths: tuple[int, ...]
     formats: tuple[str, ...]
+    #: Which files the model of the next pass takes; None if no pass follows.
+    pass_rule: InputRule | None
     #: What the captioner is told that the images are for; None for no captions.
     caption_purpose: str | None
     #: (storage key, media type, relationship) of the inputs that count as parents.
@@ -62,11 +64,11 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         limits=decoding.image_limits(),
         widths=tuple(settings.renditions.widths),
         formats=tuple(settings.renditions.formats),
+        pass_rule=_pass_rule(job),
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
         parents=tuple(
             (
-                entry.storage_key,
-                entry.media_type,
+                *_signed_file(entry),
                 "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
             )
             for entry in ordered_inputs(job)
@@ -75,10 +77,34 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
     )
 
 
+def _signed_file(entry: JobInput) -> tuple[str, str]:
+    """Return key and media type of the file that an input's Content Credentials are in.
+
+    What was sent of it has none.
+    """
+    if entry.asset is not None:
+        return entry.asset.storage_key, entry.asset.media_type
+    if entry.original_storage_key:
+        extension = entry.original_storage_key.rpartition(".")[2]
+        return entry.original_storage_key, f"image/{extension.replace('jpg', 'jpeg')}"
+    return entry.storage_key, entry.media_type
+
+
+def _pass_rule(job: Job) -> InputRule | None:
+    """Return which files the model of the pass that follows takes; None if none follows."""
+    if _is_last(job):
+        return None
+    following = job.followers.select_related("image_model__provider").order_by("pk")[0]
+    try:
+        return adapters.capabilities(following.image_model).input_rule(InputRole.IMAGE)
+    except adapters.ProviderNotConfigured:
+        return InputRule()
+
+
 def source_type(job: Job, operation: Operation) -> str:
     """Return the digital source type for the operation and the types of the input images."""
     parents = [
-        entry.asset.digital_source_type if entry.asset else ""
+        entry.asset.digital_source_type if entry.asset else entry.digital_source_type
         for entry in job.inputs.all()
         if entry.role != InputRole.MASK.value
     ]

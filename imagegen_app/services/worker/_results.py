@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
@@ -135,8 +135,23 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         screening.store_verdicts(actor=WORKER_ACTOR, job=job, asset=asset, decisions=image.screened)
         send_asset_created(asset)
         assets.append(asset)
-    pass_chain.start_waiting(job, assets)
+    pass_chain.start_waiting(job, assets, inputs=_pass_inputs(assets, result))
     return assets
+
+
+def _pass_inputs(assets: list[Asset], result: IngestResult) -> dict[Any, pass_chain.PassInput]:
+    """Return what the next pass sends of each asset, by the asset's key."""
+    return {
+        asset.pk: pass_chain.PassInput(
+            storage_key=file.key,
+            sha256=file.sha256,
+            media_type=file.media_type,
+            width=file.width,
+            height=file.height,
+        )
+        for asset, image in zip(assets, result.images, strict=True)
+        if (file := image.pass_input) is not None
+    }
 
 
 def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imagegen_app.testing.simulator import asgi
 from imagegen_app.testing.simulator.images import Images
 from imagegen_app.testing.simulator.jobs import Jobs
+from imagegen_app.testing.simulator.received import Received
 
 if TYPE_CHECKING:
     from imagegen_app.providers.credentials import Secret
@@ -34,16 +35,21 @@ class Simulator:
     quick: bool = False
     #: How often each route was called, refused calls included.
     calls: Counter[str] = field(default_factory=Counter)
+    #: The input images of the last calls.
+    received: Received = field(default_factory=Received)
     _images: Images = field(init=False)
     _jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
-        self._images = Images(bill=self.bill, script=self.script, quick=self.quick)
+        self._images = Images(
+            bill=self.bill, script=self.script, quick=self.quick, received=self.received
+        )
         self._jobs = Jobs(
             bill=self.bill,
             script=self.script,
             quick=self.quick,
             webhook_secret=self.webhook_secret,
+            received=self.received,
         )
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -105,6 +111,7 @@ class Simulator:
                 "health": {"status": "ok"},
                 "bill": self.bill.document(),
                 "calls": dict(self.calls),
+                "received": self.received.document(),
             }
             return (
                 asgi.reply(shown[resource]) if resource in shown else asgi.error(404, "not_found")
@@ -120,6 +127,7 @@ class Simulator:
             self.bill.clear()
             self._jobs.reset()
             self.calls.clear()
+            self.received.clear()
             return asgi.reply({"status": "ok"})
         return asgi.error(404, "not_found")
 

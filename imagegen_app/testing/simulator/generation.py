@@ -93,6 +93,12 @@ def image_input(data: bytes, *, media_type: str, role: InputRole) -> ImageInput:
     )
 
 
+def is_png_with_alpha(data: bytes) -> bool:
+    """Return whether a file is a PNG with an alpha channel."""
+    with Image.open(io.BytesIO(data)) as image:
+        return image.format == "PNG" and image.mode in {"RGBA", "LA"}
+
+
 async def draw_images(
     request: GenerationRequest, *, fault: Fault | None, quick: bool
 ) -> list[DrawnImage]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest
     from imagegen_app.testing.simulator.bill import Bill
     from imagegen_app.testing.simulator.faults import Fault, Script
+    from imagegen_app.testing.simulator.received import Received
 
 MODELS = (
     "gpt-image-2.6-sunburst",
@@ -28,6 +29,7 @@ MODELS = (
     "gpt-image-2.5-sunburst",
     "gpt-image-2-2026-04-21",
 )
+_MAX_MASK_BYTES = 4 * 1024 * 1024
 #: A prompt that contains this word is refused, so that a demo can show a refusal.
 BLOCKED_WORD = "simulate-blocked"
 
@@ -39,6 +41,7 @@ class Images:
     bill: Bill
     script: Script
     quick: bool
+    received: Received
 
     def models(self) -> asgi.Answer:
         """List the models; one of them has a shutdown date, as OpenAI's list has."""
@@ -72,6 +75,8 @@ class Images:
         fault = self.script.next("edits")
         try:
             request = _edit(call)
+            self.received.add(request)
+            _require_fitting_mask(request)
         except (ValueError, TypeError):
             return asgi.error(400, "invalid_value")
         return await self._generate(request, fault=fault)
@@ -174,6 +179,21 @@ def _edit(call: asgi.Call) -> GenerationRequest:
     elif form.fields.get("background") == "transparent":
         operation = Operation.REMOVE_BACKGROUND
     return generation.parse_request(dict(form.fields), inputs=inputs, operation=operation)
+
+
+def _require_fitting_mask(request: GenerationRequest) -> None:
+    """Refuse a mask that the real API refuses.
+
+    :raises ValueError: if it is no PNG with alpha, too large, or of another size than the image.
+    """
+    picture = request.inputs[0]
+    for mask in request.inputs:
+        if mask.role is InputRole.MASK and (
+            (mask.width, mask.height) != (picture.width, picture.height)
+            or not generation.is_png_with_alpha(mask.data)
+            or len(mask.data) >= _MAX_MASK_BYTES
+        ):
+            raise ValueError("mask")
 
 
 def _document(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagegen_app.providers.credentials import Secret
     from imagegen_app.testing.simulator.bill import Bill
     from imagegen_app.testing.simulator.faults import Fault, Script
+    from imagegen_app.testing.simulator.received import Received
 
 _MAX_FILES = 2000
 #: How often a held job looks whether it may end.
@@ -74,6 +75,7 @@ class Jobs:
     script: Script
     quick: bool
     webhook_secret: Secret
+    received: Received
     _jobs: dict[str, Job] = field(default_factory=dict)
     _by_key: dict[str, Job] = field(default_factory=dict)
     _files: dict[str, generation.DrawnImage] = field(default_factory=dict)
@@ -98,6 +100,7 @@ class Jobs:
         try:
             document = call.json()
             request = _parse_request(document, key=key)
+            self.received.add(request)
         except (ValueError, TypeError, LookupError, binascii.Error):
             return asgi.error(400, "invalid_value")
         refusal = images.refusal(fault, prompt=request.prompt)

@@ -12,10 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from imagegen_app.testing.simulator import received
 from imagegen_app.testing.simulator.server import DEFAULT_KEY, DEFAULT_WEBHOOK_SECRET
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imagegen_app.testing.simulator.received import ReceivedImage
 
 _READY_SECONDS = 30.0
 _OK = range(200, 300)
@@ -125,6 +128,10 @@ class SimulatorProcess:
     def calls(self) -> dict[str, int]:
         """Return how often each route was called."""
         return self._control("GET", "calls")
+
+    def received(self) -> list[ReceivedImage]:
+        """Return the input images of the last calls, oldest first: the bytes that arrived."""
+        return received.read(self._control("GET", "received"))
 
     def script(self, **document: Any) -> None:
         """Plan latency and failures: `latency=0.2, fault={"kind": "status", "status": 503}`.
