@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.imaging import containers
+from imagegen_app.imaging import containers, decode_limits
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
 __all__ = ["ImageLimits", "Inspected", "InvalidImage", "inspect", "open_checked", "sniff"]
@@ -194,6 +194,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         _check_size(container.width, container.height, limits)
     if container.is_truncated:
         raise InvalidImage("truncated")
+    decode_limits.require_decodable(data, max_pixels=limits.max_pixels)
     try:
         image = Image.open(io.BytesIO(data), formats=(kind.pillow,))
     except PILLOW_ERRORS as error:
@@ -201,7 +202,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
     _check_opened(image, kind, limits)
     failpoint("inspect.in_decoder")
     try:
-        image.load()
+        decode_limits.load_sparingly(image)
     except PILLOW_ERRORS as error:
         raise _translate(error) from error
     # Again, since some decoders correct the size while decoding.
