@@ -98,7 +98,7 @@ def task_limits(data: bytes | None, *, seconds: float) -> TaskLimits:
         # A busy machine gives a decoder, which gives way to all else, a part of a processor.
         wall_seconds=min(seconds, 15 + 3 * cpu),
         memory=int(min(MAX_MEMORY_BYTES, 128 * MIB + 3 * len(data) + 64 * image.pixels)),
-        quick_seconds=1 + megapixels / 2,
+        quick_seconds=0.5 + 0.75 * megapixels,
         is_heavy=image.pixels > HEAVY_PIXELS or image.scans > _USUAL_SCANS,
     )
 
@@ -115,8 +115,9 @@ def declared_image(data: bytes) -> DeclaredImage:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         size = containers.read_container(data, "webp")
         # libwebp's animation decoder, the only one that Pillow has, holds two canvases and gives
-        # out a third one.
-        return DeclaredImage(size.width, size.height, bytes_per_pixel=12)
+        # out a third one; a plane of alpha is decoded beside them.
+        has_alpha = data[12:16] == b"VP8X" and bool(data[20:21] and data[20] & 0x10)
+        return DeclaredImage(size.width, size.height, bytes_per_pixel=12 + has_alpha)
     if data[4:8] == b"ftyp":
         boxes = heif_boxes.read_boxes(data)
         # The planes, the interleaved pixels and the copy of them that the decoder gives out.

@@ -104,6 +104,10 @@ def prepare(data: bytes, options: ProcessingOptions) -> ProcessedImage:
     raw, inspected = open_checked(data, limits=options.limits)
     is_lossless = inspected.format == "webp" and containers.is_lossless_webp(data)
     image = sparing.normalise(raw, orientation=inspected.orientation)
+    # The master is written last: resizing holds two images of this size, and a large master is as
+    # large as a third one.
+    hashes = similarity.perceptual_hashes(image)
+    renditions = tuple(_renditions(image, options))
     master = encode(
         image,
         sparing.master_format(image, inspected.format, is_lossless=is_lossless),
@@ -112,8 +116,7 @@ def prepare(data: bytes, options: ProcessingOptions) -> ProcessedImage:
         is_master=True,
         is_lossless=is_lossless,
     )
-    hashes = similarity.perceptual_hashes(image)
-    return ProcessedImage(inspected, master, tuple(_renditions(image, options)), hashes)
+    return ProcessedImage(inspected, master, renditions, hashes)
 
 
 def rendition_sizes(width: int, height: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:

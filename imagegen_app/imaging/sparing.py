@@ -43,11 +43,11 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
         plain.getexif()[_EXIF_ORIENTATION] = orientation
         ImageOps.exif_transpose(plain, in_place=True)
         plain.info = {}
-        return plain
     except MemoryError as error:
         raise InvalidImage("too_much_memory", detail="MemoryError") from error
     except PILLOW_ERRORS as error:
         raise InvalidImage("damaged", detail=type(error).__name__) from error
+    return plain
 
 
 def _in_bands(image: Image.Image) -> Image.Image:

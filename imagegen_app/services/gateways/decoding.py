@@ -1,15 +1,34 @@
-"""Hand untrusted image bytes to this process's decoder processes."""
+"""Hand untrusted image bytes to this process's decoder processes.
+
+Each process of the site that decodes has at most `DECODERS` + 1 decoder processes of 512 MB.
+"""
 
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from imagegen_app import conf
+from imagegen_app.imaging.content_credentials import ContentCredentials
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
+from imagegen_app.imaging.marking import Marking, read_marking
+from imagegen_app.imaging.metadata import ReadXmpFields
 
-#: Decoder processes of one process of ours.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Decoder processes of one process of ours; one more is started while large images are decoded.
 DECODERS = 2
+#: Images that may be in work at once. More than there are decoders: those that wait for the turn of
+#: large images must not keep others from the rest.
+CONCURRENT_IMAGES = 8
+#: How long an upload waits for a decoder; its request is open, and the others wait behind it.
+UPLOAD_PATIENCE_SECONDS = 10.0
 
 _pools: dict[str, DecoderPool] = {}
 _pools_lock = threading.Lock()
@@ -23,6 +42,22 @@ def decoder_pool() -> DecoderPool:
                 workers=DECODERS, timeout=float(conf.get().images.max_seconds)
             )
         return _pools["decoder"]
+
+
+def decode_upload(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a decoder process while a person waits for it.
+
+    :raises InvalidImage: as `DecoderPool.run`, or if no decoder becomes free soon.
+    """
+    return decoder_pool().run_within(UPLOAD_PATIENCE_SECONDS, function, *args, **kwargs)
+
+
+def read_marking_isolated(data: bytes, media_type: str, *, trust_anchors: str = "") -> Marking:
+    """Return the marking of a file that may be anybody's; what cannot be read is `unreadable`."""
+    try:
+        return decode_upload(read_marking, data, media_type, trust_anchors)
+    except InvalidImage as error:
+        return Marking(ContentCredentials(state="unreadable"), ReadXmpFields(problem=str(error)))
 
 
 def image_limits() -> ImageLimits:
