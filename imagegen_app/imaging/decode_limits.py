@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 #: Resident memory of a decoder process, at most, whatever the file.
 MAX_MEMORY_BYTES = 512 * MIB
-#: Of that, what the pixels of one image may take while they are decoded or encoded; the rest is
-#: the interpreter, the libraries and the file.
-MAX_PIXEL_BYTES = 460 * MIB
+#: Of that, what decoding one image may take, with the copies of its file; the rest is the
+#: interpreter and the libraries. 40 megapixels of common JPEG, PNG and AVIF need less, WebP does up
+#: to a file of 7 MiB (36 megapixels up to 30 MiB).
+MAX_DECODING_BYTES = 472 * MIB
 #: Scans of one JPEG. Encoders write at most about 20; each further one costs a pass over all
 #: pixels, and an empty one takes only 12 bytes of the file.
 MAX_SCANS = 100
@@ -42,6 +43,8 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _MAX_SEGMENTS = 20_000
 #: Deflate makes at most 1032 bytes of one.
 _DEFLATE_RATIO = 1032
+#: How much longer than its processor time a task may take by the clock.
+_BUSY_FACTOR = 5
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -55,6 +58,8 @@ class DeclaredImage:
     scans: int = 1
     #: Bytes that the decoder holds for each pixel at its peak, with the decoded image.
     bytes_per_pixel: float = 8
+    #: How often the file is held while it is decoded: some decoders copy it.
+    copies: int = 1
 
     @property
     def pixels(self) -> int:
@@ -81,11 +86,11 @@ class TaskLimits:
 def task_limits(data: bytes | None, *, seconds: float) -> TaskLimits:
     """Return the limits for a task on a file, in proportion to the pixels that it declares.
 
-    `seconds` is the longest that any task may take. Raises nothing: whatever cannot be read is
+    `seconds` is the processor time that the largest may take. Raises nothing: whatever cannot be read is
     refused by the decoder process, which needs little for that.
     """
     if data is None:
-        return TaskLimits(seconds, seconds, MAX_MEMORY_BYTES)
+        return TaskLimits(seconds, _BUSY_FACTOR * seconds, MAX_MEMORY_BYTES)
     try:
         image = declared_image(data)
     except InvalidImage:
@@ -96,7 +101,7 @@ def task_limits(data: bytes | None, *, seconds: float) -> TaskLimits:
     return TaskLimits(
         cpu_seconds=cpu,
         # A busy machine gives a decoder, which gives way to all else, a part of a processor.
-        wall_seconds=min(seconds, 15 + 3 * cpu),
+        wall_seconds=_BUSY_FACTOR * cpu,
         memory=int(min(MAX_MEMORY_BYTES, 128 * MIB + 3 * len(data) + 64 * image.pixels)),
         quick_seconds=0.5 + 0.75 * megapixels,
         is_heavy=image.pixels > HEAVY_PIXELS or image.scans > _USUAL_SCANS,
@@ -117,12 +122,13 @@ def declared_image(data: bytes) -> DeclaredImage:
         # libwebp's animation decoder, the only one that Pillow has, holds two canvases and gives
         # out a third one; a plane of alpha is decoded beside them.
         has_alpha = data[12:16] == b"VP8X" and bool(data[20:21] and data[20] & 0x10)
-        return DeclaredImage(size.width, size.height, bytes_per_pixel=12 + has_alpha)
+        return DeclaredImage(size.width, size.height, bytes_per_pixel=12 + has_alpha, copies=2)
     if data[4:8] == b"ftyp":
         boxes = heif_boxes.read_boxes(data)
-        # The planes, the interleaved pixels and the copy of them that the decoder gives out.
-        held = boxes.plane_bytes + 2 * (4 if boxes.has_alpha else 3)
-        return DeclaredImage(boxes.width, boxes.height, bytes_per_pixel=max(held, 8))
+        # The planes and a part of them twice, the interleaved pixels, and the copy of these that
+        # the decoder gives out.
+        held = boxes.plane_bytes + 0.5 + 2 * (4 if boxes.has_alpha else 3)
+        return DeclaredImage(boxes.width, boxes.height, bytes_per_pixel=max(held, 8), copies=2)
     return DeclaredImage()
 
 
@@ -137,9 +143,8 @@ def require_decodable(data: bytes, *, max_pixels: int) -> None:
         raise InvalidImage("too_many_pixels", detail=f"{image.width}x{image.height}")
     if image.scans > MAX_SCANS:
         raise InvalidImage("too_many_scans", detail=f"{image.scans} scans")
-    # Decoders of WebP and AVIF keep a copy of the file.
-    needed = image.pixels * image.bytes_per_pixel + 2 * max(0, len(data) - 4 * MIB)
-    if needed > MAX_PIXEL_BYTES:
+    needed = image.pixels * image.bytes_per_pixel + image.copies * len(data)
+    if needed > MAX_DECODING_BYTES:
         raise InvalidImage("too_much_memory", detail=f"{math.ceil(needed / MIB)} MiB to decode")
 
 

@@ -37,7 +37,9 @@ def main(file_number: int, memory: int) -> None:
     # is allowed.
     AvifImagePlugin.DEFAULT_MAX_THREADS = _MAX_THREADS
     # The parent's open provider calls get the processor first: images can wait.
-    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):
+        # Unless it has been made to give way even more already.
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     _set_limits(memory)
     with socket.socket(fileno=file_number) as connection:
         connection.sendall(b"+")

@@ -28,6 +28,8 @@ _MAX_TASKS = 200
 _START_SECONDS = 15.0
 #: How often a task is looked at that takes longer than a quick one.
 _LOOK_SECONDS = 0.1
+#: The lowest priority. A process keeps it, since it could not be raised again.
+_HEAVY_NICENESS = 19
 #: How much longer than its processor time a task may take before that counts, too.
 _BUSY_FACTOR = 5
 _PASSED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -67,7 +69,7 @@ class DecoderProcess:
         self._socket = own_end
         self._task_count = 0
         self._is_ready = False
-        #: What it has loaded, see `isolation.DecoderPool`.
+        #: What it has done before: `credentials`, `quick` or `heavy`; empty for nothing yet.
         self.kind = ""
         path = [entry or str(Path.cwd()) for entry in sys.path]
         names = (*_PASSED_VARIABLES, *_TEST_VARIABLES)
@@ -99,6 +101,13 @@ class DecoderProcess:
     def process_id(self) -> int:
         """The operating system's number of it."""
         return self._process.pid
+
+    def take_kind(self, kind: str) -> None:
+        """Use it for tasks of this kind from now on; for heavy ones it gives way to all others."""
+        self.kind = kind
+        if kind == "heavy":
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, _HEAVY_NICENESS)
 
     def execute(
         self, task: bytes, *, limits: TaskLimits, may_continue: Callable[[], bool]

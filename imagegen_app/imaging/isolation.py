@@ -23,6 +23,8 @@ import threading
 import time
 import weakref
 from collections import deque
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
@@ -64,11 +66,18 @@ class _AnswerUnpickler(pickle.Unpickler):
 class _Task:
     """A task and the place that it has, or waits for."""
 
-    def __init__(self, body: bytes, limits: TaskLimits, *, kind: str) -> None:
+    def __init__(self, body: bytes, limits: TaskLimits, *, reads_credentials: bool) -> None:
         self.body = body
         self.limits = limits
-        self.kind = kind
+        self.reads_credentials = reads_credentials
         self.is_heavy = limits.is_heavy
+
+    @property
+    def process_kind(self) -> str:
+        """Which processes may execute it: heavy ones have given way to all others for good."""
+        if self.reads_credentials:
+            return "credentials"
+        return "heavy" if self.is_heavy else "quick"
 
 
 class DecoderPool:
@@ -76,8 +85,8 @@ class DecoderPool:
 
     `workers` is the number of quick tasks at once, and of heavy ones; one place more than that
     exists, so that neither of them can take all. `memory` is the resident memory of one process in
-    bytes, so that all of them take `workers + 1` times that at most. `timeout` is the seconds that
-    the largest task may take; smaller ones get less.
+    bytes, so that all of them take `workers + 1` times that at most. `timeout` is the seconds of
+    processor time that the largest task may take; smaller ones get less.
     """
 
     def __init__(
@@ -123,7 +132,7 @@ class DecoderPool:
     def run_within(
         self, patience: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Do what `run` does, for somebody who waits: at most `patience` seconds for a process.
+        """Do what `run` does, for somebody who waits: at most `patience` seconds in all.
 
         :raises InvalidImage: as `run`, and with the reason `decoder_busy` if none became free.
         :raises PoolClosed: if the pool was closed.
@@ -141,7 +150,7 @@ class DecoderPool:
         task = _Task(
             pickle.dumps((function.__module__, function.__qualname__, args, kwargs)),
             task_limits(data, seconds=self._timeout),
-            kind="credentials" if function.__module__ in _CREDENTIALS_MODULES else "pixels",
+            reads_credentials=function.__module__ in _CREDENTIALS_MODULES,
         )
         until = None if patience is None else time.monotonic() + patience
         attempts = 2
@@ -168,13 +177,17 @@ class DecoderPool:
         changed = self._changed
         with changed:
             self._take_place(task, until=until)
-            process = self._take_idle(task.kind)
+            process = self._take_idle(task.process_kind)
         try:
             if process is None or process.must_be_replaced:
                 process = self._start(instead_of=process)
-            process.kind = task.kind
+            process.take_kind(task.process_kind)
+            limits = task.limits
+            if until is not None:
+                wall = min(limits.wall_seconds, max(0.1, until - time.monotonic()))
+                limits = replace(limits, wall_seconds=wall)
             answer = process.execute(
-                task.body, limits=task.limits, may_continue=lambda: self._may_continue(task)
+                task.body, limits=limits, may_continue=partial(self._may_continue, task, process)
             )
         except BaseException:
             # The next bytes from the socket might belong to this task, so the process is replaced.
@@ -220,7 +233,7 @@ class DecoderPool:
     def _count(self, *, is_heavy: bool) -> int:
         return sum(task.is_heavy == is_heavy for task in self._running)
 
-    def _may_continue(self, task: _Task) -> bool:
+    def _may_continue(self, task: _Task, process: DecoderProcess) -> bool:
         """Decide whether a task goes on that is no longer a quick one.
 
         If quick ones wait, it must count as heavy; if there are too many of these, it is stopped,
@@ -231,6 +244,8 @@ class DecoderPool:
                 return True
             has_room = self._count(is_heavy=True) < self._most_of_a_kind
             task.is_heavy = True
+            if has_room:
+                process.take_kind(task.process_kind)
             self._changed.notify_all()
             return has_room
 

@@ -27,8 +27,8 @@ DECODERS = 2
 #: Images that may be in work at once. More than there are decoders: those that wait for the turn of
 #: large images must not keep others from the rest.
 CONCURRENT_IMAGES = 8
-#: How long an upload waits for a decoder; its request is open, and the others wait behind it.
-UPLOAD_PATIENCE_SECONDS = 10.0
+#: How long an upload may take in all: web servers end requests after 30 s by default.
+UPLOAD_PATIENCE_SECONDS = 25.0
 
 _pools: dict[str, DecoderPool] = {}
 _pools_lock = threading.Lock()
@@ -47,7 +47,7 @@ def decoder_pool() -> DecoderPool:
 def decode_upload(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function in a decoder process while a person waits for it.
 
-    :raises InvalidImage: as `DecoderPool.run`, or if no decoder becomes free soon.
+    :raises InvalidImage: as `DecoderPool.run`, or if it takes too long for somebody who waits.
     """
     return decoder_pool().run_within(UPLOAD_PATIENCE_SECONDS, function, *args, **kwargs)
 
