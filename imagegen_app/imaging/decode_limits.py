@@ -83,7 +83,7 @@ class TaskLimits:
     is_heavy: bool = False
 
 
-def task_limits(data: bytes | None, *, seconds: float) -> TaskLimits:
+def task_limits(data: bytes | None, seconds: float) -> TaskLimits:
     """Return the limits for a task on a file, in proportion to the pixels that it declares.
 
     `seconds` is the processor time that the largest may take. Raises nothing: whatever cannot be read is

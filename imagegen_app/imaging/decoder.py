@@ -20,16 +20,16 @@ from imagegen_app.imaging.errors import InvalidImage
 _MAX_OPEN_FILES = 64
 _NICENESS = 10
 _MAX_THREADS = 2
-_IDLE_SECONDS = 600.0
 _UNREAD_CODE_BYTES = 8 * 1024 * 1024
 
 
-def main(file_number: int, memory: int) -> None:
+def main(file_number: int, memory: int, idle_seconds: float) -> None:
     """Execute tasks from the parent process until it closes the socket.
 
     `file_number` is the file descriptor of the socket, `memory` the resident memory in bytes that
-    this process may take. Each message is 8 bytes of length and a pickle: a task's limits, then the
-    task. A single `+` is sent first, when the process is ready.
+    this process may take. It ends after `idle_seconds` without a task, and gives its memory back.
+    Each message is 8 bytes of length and a pickle: a task's limits, then the task. A single `+` is
+    sent first, when the process is ready.
     """
     # All that the pipeline needs is loaded before the limits are set.
     Image.init()
@@ -44,8 +44,7 @@ def main(file_number: int, memory: int) -> None:
     with socket.socket(fileno=file_number) as connection:
         connection.sendall(b"+")
         while True:
-            # A process that waited for this long ends, and gives its memory back.
-            connection.settimeout(_IDLE_SECONDS)
+            connection.settimeout(idle_seconds)
             try:
                 header = _read(connection, 8)
             except TimeoutError:

@@ -41,7 +41,8 @@ _CAUSED_BY_FILE = frozenset(
 )  # fmt: skip
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from imagegen_app.imaging.decoder import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+    "from imagegen_app.imaging.decoder import main; "
+    "main(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))"
 )
 
 
@@ -62,7 +63,7 @@ class Overtaken(Exception):
 class DecoderProcess:
     """One decoder process and the socket to it."""
 
-    def __init__(self, *, memory: int, executable: str) -> None:
+    def __init__(self, *, memory: int, idle_seconds: float, executable: str) -> None:
         own_end, child_end = socket.socketpair()
         # With a default time-out, which Celery sets at times, the child's end would not block.
         child_end.setblocking(True)
@@ -83,6 +84,7 @@ class DecoderProcess:
                 [
                     *(executable, "-B", "-E", "-s", "-c", _BOOT),
                     *(json.dumps(path), str(child_end.fileno()), str(memory)),
+                    str(idle_seconds),
                 ],
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -95,12 +95,16 @@ class DecoderPool:
         *,
         memory: int = MAX_MEMORY_BYTES,
         timeout: float = 20.0,
+        idle_seconds: float = 600.0,
+        limits_for: Callable[[bytes | None, float], TaskLimits] = task_limits,
         executable: str = "",
     ) -> None:
         self._most_of_a_kind = max(1, workers)
         self._size = self._most_of_a_kind + 1
         self._memory = memory
         self._timeout = timeout
+        self._idle_seconds = idle_seconds
+        self._limits_for = limits_for
         self._executable = executable or _interpreter()
         self._is_closed = False
         self._processes: set[DecoderProcess] = set()
@@ -149,7 +153,7 @@ class DecoderPool:
         data = next((value for value in args if isinstance(value, bytes)), None)
         task = _Task(
             pickle.dumps((function.__module__, function.__qualname__, args, kwargs)),
-            task_limits(data, seconds=self._timeout),
+            self._limits_for(data, self._timeout),
             reads_credentials=function.__module__ in _CREDENTIALS_MODULES,
         )
         until = None if patience is None else time.monotonic() + patience
@@ -278,7 +282,9 @@ class DecoderPool:
     def _start(self, *, instead_of: DecoderProcess | None = None) -> DecoderProcess:
         if instead_of is not None:
             self._stop(instead_of)
-        process = DecoderProcess(memory=self._memory, executable=self._executable)
+        process = DecoderProcess(
+            memory=self._memory, idle_seconds=self._idle_seconds, executable=self._executable
+        )
         self._processes.add(process)
         return process
 

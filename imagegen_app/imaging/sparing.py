@@ -24,19 +24,25 @@ _WEBP, _WEBP_ALPHA, _WEBP_LOSSLESS = 7, 20, 29
 _JPEG, _JPEG_ALPHA = 1, 6
 
 
-def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
+def normalise(
+    image: Image.Image,
+    *,
+    orientation: int,
+    at_once_pixels: int = _AT_ONCE_PIXELS,
+    band_pixels: int = _BAND_PIXELS,
+) -> Image.Image:
     """Do what `colour.normalise` does, and close the image; a large one is converted in bands.
 
     The steps of a conversion hold up to four images at once; of a band, that is little.
 
     :raises InvalidImage: if the pixels cannot be converted.
     """
-    if image.width * image.height <= _AT_ONCE_PIXELS:
+    if image.width * image.height <= at_once_pixels:
         plain = colour.normalise(image, orientation=orientation)
         image.close()
         return plain
     try:
-        plain = _in_bands(image)
+        plain = _in_bands(image, band_pixels=band_pixels)
         image.close()
         if plain.mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):
             plain = plain.convert("RGB")
@@ -50,10 +56,10 @@ def normalise(image: Image.Image, *, orientation: int) -> Image.Image:
     return plain
 
 
-def _in_bands(image: Image.Image) -> Image.Image:
+def _in_bands(image: Image.Image, *, band_pixels: int) -> Image.Image:
     width, height = image.size
     plain = Image.new("RGBA" if image.has_transparency_data else "RGB", image.size)
-    rows = max(1, _BAND_PIXELS // width)
+    rows = max(1, band_pixels // width)
     for top in range(0, height, rows):
         box = (0, top, width, min(height, top + rows))
         band = colour.normalise(image.crop(box), orientation=1)
