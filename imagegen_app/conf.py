@@ -141,10 +141,10 @@ class ImageSettings:
     #: Size of one image file in bytes, at most; more than the 25 MiB that an upload may have.
     max_bytes: int = 32 * 1024 * 1024
     #: Pixels of one image (width times height), at most; 40 million is what a decoder process can
-    #: process within its memory limit.
+    #: process within its 512 MB.
     max_pixels: int = 40_000_000
-    #: Seconds that decoding and encoding one image with its renditions may take; a minute is enough
-    #: for the largest one on a slow server.
+    #: Seconds of processor time for the largest image with its renditions; smaller ones get less. A
+    #: minute is enough on a slow server.
     max_seconds: int = 60
 
 
