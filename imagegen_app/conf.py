@@ -141,9 +141,9 @@ class ImageSettings:
     #: Size of one image file in bytes, at most; more than the 25 MiB that an upload may have.
     max_bytes: int = 32 * 1024 * 1024
     #: Pixels of one image (width times height), at most; 40 million is what a decoder process can
-    #: process within its memory limit.
+    #: process within its 512 MB.
     max_pixels: int = 40_000_000
-    #: Seconds that one image with its renditions may take; enough for the largest on a slow server.
+    #: Seconds of processor time for the largest image with its renditions; smaller ones get less.
     max_seconds: int = 60
     #: Whether uploads are also kept with their metadata; off, since it may say where a photo was taken.
     keep_original_inputs: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import resource
@@ -11,46 +12,65 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from imagegen_app.imaging import pipeline
 from imagegen_app.imaging.errors import InvalidImage
 
 _MAX_OPEN_FILES = 64
 _NICENESS = 10
+_MAX_THREADS = 2
+_UNREAD_CODE_BYTES = 8 * 1024 * 1024
 
 
-def main(file_number: int, memory: int) -> None:
+def main(file_number: int, memory: int, idle_seconds: float) -> None:
     """Execute tasks from the parent process until it closes the socket.
 
-    `file_number` is the file descriptor of the socket, `memory` the address space in bytes that
-    this process may take in addition to what it has now. Each message is 8 bytes of length and a
-    pickle; a single `+` is sent first, when the process is ready.
+    `file_number` is the file descriptor of the socket, `memory` the resident memory in bytes that
+    this process may take. It ends after `idle_seconds` without a task, and gives its memory back.
+    Each message is 8 bytes of length and a pickle: a task's limits, then the task. A single `+` is
+    sent first, when the process is ready.
     """
     # All that the pipeline needs is loaded before the limits are set.
     Image.init()
+    # Each thread takes address space for its stack, on servers with many processors more than
+    # is allowed.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = _MAX_THREADS
     # The parent's open provider calls get the processor first: images can wait.
-    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):
+        # Unless it has been made to give way even more already.
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     _set_limits(memory)
     with socket.socket(fileno=file_number) as connection:
         connection.sendall(b"+")
         while True:
-            header = _read(connection, 8)
+            connection.settimeout(idle_seconds)
+            try:
+                header = _read(connection, 8)
+            except TimeoutError:
+                return
             if not header:
                 return
-            answer = _execute(_read(connection, int.from_bytes(header)))
+            connection.settimeout(None)
+            _limit_task(*pickle.loads(_read(connection, int.from_bytes(header))))  # noqa: S301
+            answer = _execute(connection)
             try:
                 connection.sendall(len(answer).to_bytes(8))
                 connection.sendall(answer)
             except OSError:
                 # The parent was killed; nobody waits for the answer.
                 return
+            _limit_processor_time(None)
 
 
-def _execute(task: bytes) -> bytes:
+def _execute(connection: socket.socket) -> bytes:
     """Call the function that the task names; return a pickle of (is an error, result or error)."""
-    module, name, args, kwargs = pickle.loads(task)  # noqa: S301 - from our own parent
+    module, name = "", ""
     try:
+        # Only the file itself is kept of the message, since files are large.
+        module, name, args, kwargs = pickle.loads(  # noqa: S301 - from our own parent
+            _read(connection, int.from_bytes(_read(connection, 8)))
+        )
         function = getattr(import_module(module), name)
         return pickle.dumps((False, function(*args, **kwargs)))
     except InvalidImage as error:
@@ -67,14 +87,14 @@ def _execute(task: bytes) -> bytes:
         return pickle.dumps((True, InvalidImage("damaged", detail=detail)))
 
 
-def _read(connection: socket.socket, length: int) -> bytes:
+def _read(connection: socket.socket, length: int) -> bytearray:
     parts = bytearray()
     while len(parts) < length:
         part = connection.recv(min(length - len(parts), 1024 * 1024))
         if not part:
-            return b""
+            return bytearray()
         parts += part
-    return bytes(parts)
+    return parts
 
 
 def _set_limits(memory: int) -> None:
@@ -85,10 +105,41 @@ def _set_limits(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(_MAX_OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    size, resident = _memory()
+    if not size:
+        # macOS does not enforce RLIMIT_AS; the time-outs and the limits on pixels remain.
+        return
+    # The address space is what the kernel limits. What is mapped and not resident, mostly code of
+    # libraries, does not count, except for the part that is yet to be read.
+    cap = memory + size - resident - _UNREAD_CODE_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
+
+
+def _limit_task(cpu_seconds: float, memory: int) -> None:
+    """Limit the next task's processor time, and the address space that it may take in addition."""
+    _limit_processor_time(cpu_seconds)
+    size, _ = _memory()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if size and hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_AS, (min(hard, size + memory), hard))
+
+
+def _limit_processor_time(seconds: float | None) -> None:
+    """Have the kernel end this process after further seconds of processor time; None: never."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    limit = hard
+    if seconds is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        limit = math.ceil(used.ru_utime + used.ru_stime + seconds)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+
+
+def _memory() -> tuple[int, int]:
+    """Return this process's address space and resident memory in bytes; 0 if unknown."""
     status = Path("/proc/self/statm")
     if not status.exists():
-        # macOS does not enforce RLIMIT_AS; the time-out and the limit on pixels remain.
-        return
-    pages = int(status.read_text(encoding="ascii").split()[0])
-    cap = pages * os.sysconf("SC_PAGE_SIZE") + memory
-    resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
+        return 0, 0
+    size, resident = status.read_text(encoding="ascii").split()[:2]
+    page = os.sysconf("SC_PAGE_SIZE")
+    return int(size) * page, int(resident) * page

@@ -15,7 +15,7 @@ from importlib import import_module
 from PIL import Image
 
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.imaging import ancillary, containers, profiles
+from imagegen_app.imaging import ancillary, containers, decode_limits, profiles
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 
 __all__ = ["ImageLimits", "Inspected", "InvalidImage", "inspect", "open_checked", "sniff"]
@@ -203,6 +203,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
     if container.is_truncated:
         raise InvalidImage("truncated")
     pixels, beside = ancillary.separate(data, kind.name)
+    decode_limits.require_decodable(pixels, max_pixels=limits.max_pixels)
     try:
         image = _open(pixels, kind)
     except PILLOW_ERRORS as error:
@@ -215,7 +216,7 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
     image.info["xmp"] = beside.xmp
     failpoint("inspect.in_decoder")
     try:
-        image.load()
+        decode_limits.load_sparingly(image)
     except PILLOW_ERRORS as error:
         raise _translate(error) from error
     # Again, since some decoders correct the size while decoding.

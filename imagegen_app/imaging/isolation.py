@@ -5,6 +5,10 @@ daemonic child of its task engine, which multiprocessing does not allow to have 
 process gets almost no environment variables, so no secrets; its memory is limited, and it cannot
 write files. It executes one task at a time; one that dies or is too slow is killed and replaced.
 
+What a task may take follows from the pixels that its file declares (`decode_limits.py`). Files that
+are expected to take long, or that turn out to, share all processes but one: that one is left for
+quick tasks, so that no file can delay others for long.
+
 Its answers are untrusted, too: only our own value classes and errors are unpickled from them.
 """
 
@@ -12,54 +16,40 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import pickle
-import queue
-import socket
-import subprocess
 import sys
 import threading
 import time
 import weakref
+from collections import deque
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
+from imagegen_app.imaging.decode_limits import MAX_MEMORY_BYTES, MIB, TaskLimits, task_limits
+from imagegen_app.imaging.decoder_process import DecoderProcess, Overtaken, ProcessLost
 from imagegen_app.imaging.errors import InvalidImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["MIB", "DecoderPool", "PoolClosed"]
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MIB = 1024 * 1024
-_MAX_ANSWER_BYTES = 512 * MIB
-#: A process is replaced after this many tasks, so that leaks cannot fill its memory.
-_MAX_TASKS = 200
-#: How long the interpreter may take to start; does not count for the time-out of the task.
-_START_SECONDS = 15.0
-_PASSED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_TEST_VARIABLES = ("IMAGEGEN_FAILPOINTS", "IMAGEGEN_TESTING")
 #: Only classes of these packages are unpickled.
 _PACKAGES = ("imagegen_app.imaging.", "imagegen_app.core.")
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from imagegen_app.imaging.decoder import main; main(int(sys.argv[2]), int(sys.argv[3]))"
-)
+#: Functions of these modules load the library for Content Credentials, which takes a tenth of the
+#: address space: other processes decode the pixels.
+_CREDENTIALS_MODULES = ("imagegen_app.imaging.content_credentials", "imagegen_app.imaging.marking")
 
 
 class PoolClosed(RuntimeError):
     """The decoder pool was closed; create a new one."""
-
-
-class _ProcessLost(Exception):
-    """The decoder process died or was too slow; `reason` is one of `InvalidImage`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class _AnswerUnpickler(pickle.Unpickler):
@@ -73,172 +63,215 @@ class _AnswerUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("the answer contains a class that is not allowed")
 
 
-class _DecoderProcess:
-    """One decoder process and the socket to it."""
+class _Task:
+    """A task and the place that it has, or waits for."""
 
-    def __init__(self, *, memory: int, executable: str) -> None:
-        own_end, child_end = socket.socketpair()
-        # With a default time-out, which Celery sets at times, the child's end would not block.
-        child_end.setblocking(True)
-        self._socket = own_end
-        self._task_count = 0
-        self._is_ready = False
-        path = [entry or str(Path.cwd()) for entry in sys.path]
-        names = (*_PASSED_VARIABLES, *_TEST_VARIABLES)
-        environment = {name: os.environ[name] for name in names if name in os.environ}
-        # Each malloc arena reserves 64 MiB of address space, which counts against the limit.
-        environment["MALLOC_ARENA_MAX"] = "2"
-        with child_end:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
-                [
-                    *(executable, "-B", "-E", "-s", "-c", _BOOT),
-                    *(json.dumps(path), str(child_end.fileno()), str(memory)),
-                ],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(child_end.fileno(),),
-                # So that Ctrl-C at the terminal reaches the parent only.
-                start_new_session=True,
-            )
+    def __init__(self, body: bytes, limits: TaskLimits, *, reads_credentials: bool) -> None:
+        self.body = body
+        self.limits = limits
+        self.reads_credentials = reads_credentials
+        self.is_heavy = limits.is_heavy
 
     @property
-    def must_be_replaced(self) -> bool:
-        """Whether it has ended, or has executed its number of tasks."""
-        return self._task_count >= _MAX_TASKS or self._process.poll() is not None
-
-    def execute(self, task: bytes, *, timeout: float) -> bytes:
-        """Send a pickled task and return the pickled answer; `timeout` is in seconds.
-
-        :raises _ProcessLost: if the process dies or takes too long.
-        """
-        self._task_count += 1
-        try:
-            if not self._is_ready:
-                self._read(1, until=time.monotonic() + _START_SECONDS)
-                self._is_ready = True
-            until = time.monotonic() + timeout
-            self._socket.settimeout(timeout)
-            self._socket.sendall(len(task).to_bytes(8) + task)
-            length = int.from_bytes(self._read(8, until=until))
-            if length > _MAX_ANSWER_BYTES:
-                raise _ProcessLost("decoder_died")
-            return self._read(length, until=until)
-        except TimeoutError as error:
-            raise _ProcessLost("decoder_timeout") from error
-        except OSError as error:
-            raise _ProcessLost("decoder_died") from error
-
-    def _read(self, length: int, *, until: float) -> bytes:
-        parts = bytearray()
-        while len(parts) < length:
-            remaining = until - time.monotonic()
-            if remaining <= 0:
-                raise TimeoutError
-            self._socket.settimeout(remaining)
-            part = self._socket.recv(min(length - len(parts), MIB))
-            if not part:
-                raise _ProcessLost("decoder_died")
-            parts += part
-        return bytes(parts)
-
-    def stop(self) -> None:
-        """Kill the process and wait until it has ended."""
-        self._socket.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
-
-    def forget(self) -> None:
-        """Close our copy of the socket to a process that belongs to the process we forked from."""
-        self._socket.close()
-        # It is not our child: its own parent stops it, and waiting for it would fail.
-        self._process.returncode = 0
+    def process_kind(self) -> str:
+        """Which processes may execute it: heavy ones have given way to all others for good."""
+        if self.reads_credentials:
+            return "credentials"
+        return "heavy" if self.is_heavy else "quick"
 
 
 class DecoderPool:
     """Decoder processes for this process; may be used from any thread, and after a fork.
 
-    `workers` is the number of decoder processes, `timeout` the seconds of one task, `memory` the
-    bytes of address space of each process in addition to those of the interpreter: 40 megapixels
-    of AVIF with alpha take 2.3 GiB, the other formats less than 1.4 GiB.
+    `workers` is the number of quick tasks at once, and of heavy ones; one place more than that
+    exists, so that neither of them can take all. `memory` is the resident memory of one process in
+    bytes, so that all of them take `workers + 1` times that at most. `timeout` is the seconds of
+    processor time that the largest task may take; smaller ones get less.
     """
 
     def __init__(
         self,
         workers: int = 2,
         *,
-        memory: int = 3072 * MIB,
+        memory: int = MAX_MEMORY_BYTES,
         timeout: float = 20.0,
+        idle_seconds: float = 600.0,
+        limits_for: Callable[[bytes | None, float], TaskLimits] = task_limits,
         executable: str = "",
     ) -> None:
-        self._size = max(1, workers)
+        self._most_of_a_kind = max(1, workers)
+        self._size = self._most_of_a_kind + 1
         self._memory = memory
         self._timeout = timeout
+        self._idle_seconds = idle_seconds
+        self._limits_for = limits_for
         self._executable = executable or _interpreter()
         self._is_closed = False
-        self._processes: set[_DecoderProcess] = set()
+        self._processes: set[DecoderProcess] = set()
         self._set_up()
         _POOLS.add(self)
 
     def _set_up(self) -> None:
-        self._closing = threading.Lock()
-        #: One slot for each process, the last used first; None until a process is needed.
-        self._slots: queue.LifoQueue[_DecoderProcess | None] = queue.LifoQueue()
-        for _ in range(self._size):
-            self._slots.put(None)
+        self._changed = threading.Condition()
+        #: Processes without a task, the last used one at the end.
+        self._idle: list[DecoderProcess] = []
+        self._running: set[_Task] = set()
+        self._waiting: deque[_Task] = deque()
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The operating system's numbers of the decoder processes."""
+        return [process.process_id for process in list(self._processes)]
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a module-level function in a decoder process and return its result.
 
-        :raises InvalidImage: if the function raises it, the process dies twice, or takes too long.
+        The first argument that is bytes is the file, whose declared size limits the task.
+
+        :raises InvalidImage: if the function raises it, the process dies, or takes too long.
         :raises PoolClosed: if the pool was closed.
         """
-        task = pickle.dumps((function.__module__, function.__qualname__, args, kwargs))
-        try:
-            return cast("T", self._execute(task))
-        except _ProcessLost as error:
-            if error.reason != "decoder_died":
-                raise InvalidImage(error.reason) from error
-        # The process may have died for another reason than the image: one more attempt.
-        try:
-            return cast("T", self._execute(task))
-        except _ProcessLost as error:
-            raise InvalidImage(error.reason) from error
+        return self._run(None, function, args, kwargs)
 
-    def _execute(self, task: bytes) -> object:
-        """Execute a pickled task in a free process, and wait for one if none is free.
+    def run_within(
+        self, patience: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do what `run` does, for somebody who waits: at most `patience` seconds in all.
 
-        :raises _ProcessLost: if the process dies or takes too long.
+        :raises InvalidImage: as `run`, and with the reason `decoder_busy` if none became free.
+        :raises PoolClosed: if the pool was closed.
         """
-        slots = self._slots
-        process = slots.get()
-        if self._is_closed:
-            slots.put(process)
-            raise PoolClosed("The decoder pool was closed.")
+        return self._run(patience, function, args, kwargs)
+
+    def _run(
+        self,
+        patience: float | None,
+        function: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> T:
+        data = next((value for value in args if isinstance(value, bytes)), None)
+        task = _Task(
+            pickle.dumps((function.__module__, function.__qualname__, args, kwargs)),
+            self._limits_for(data, self._timeout),
+            reads_credentials=function.__module__ in _CREDENTIALS_MODULES,
+        )
+        until = None if patience is None else time.monotonic() + patience
+        attempts = 2
+        while True:
+            try:
+                return cast("T", self._execute(task, until=until))
+            except Overtaken:
+                # From now on it waits with the heavy ones.
+                continue
+            except ProcessLost as error:
+                attempts -= 1
+                if not (attempts and error.may_be_repeated):
+                    raise InvalidImage(error.reason) from error
+                # Something else may have ended the process; but nothing quick waits for it again.
+                task.is_heavy = True
+
+    def _execute(self, task: _Task, *, until: float | None) -> object:
+        """Execute a task as soon as there is a place for it.
+
+        :raises ProcessLost: if the process dies or takes too long.
+        :raises Overtaken: if it is not quick, while quick ones wait.
+        """
+        # A fork replaces these; what began before it ends with the old ones.
+        changed = self._changed
+        with changed:
+            self._take_place(task, until=until)
+            process = self._take_idle(task.process_kind)
         try:
             if process is None or process.must_be_replaced:
                 process = self._start(instead_of=process)
-            answer = process.execute(task, timeout=self._timeout)
+            process.take_kind(task.process_kind)
+            limits = task.limits
+            if until is not None:
+                wall = min(limits.wall_seconds, max(0.1, until - time.monotonic()))
+                limits = replace(limits, wall_seconds=wall)
+            answer = process.execute(
+                task.body, limits=limits, may_continue=partial(self._may_continue, task, process)
+            )
         except BaseException:
             # The next bytes from the socket might belong to this task, so the process is replaced.
             # The new one starts now, so that it is ready for the next image.
+            if process is not None:
+                self._stop(process)
+            process = None
             with contextlib.suppress(OSError):
-                process = self._start(instead_of=process)
+                process = self._start()
             raise
         finally:
-            slots.put(process)
+            with changed:
+                if process is not None:
+                    self._idle.append(process)
+                self._running.discard(task)
+                changed.notify_all()
         return _result_of(answer)
+
+    def _take_place(self, task: _Task, *, until: float | None) -> None:
+        """Wait until the task may run: first come, first served, among the heavy and the quick."""
+        self._waiting.append(task)
+        try:
+            while not self._is_closed and not self._is_next(task):
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    raise InvalidImage("decoder_busy")
+                self._changed.wait(left)
+            if self._is_closed:
+                raise PoolClosed("The decoder pool was closed.")
+            self._running.add(task)
+        finally:
+            self._waiting.remove(task)
+            self._changed.notify_all()
+
+    def _is_next(self, task: _Task) -> bool:
+        first = next(other for other in self._waiting if other.is_heavy == task.is_heavy)
+        return (
+            first is task
+            and len(self._running) < self._size
+            and self._count(is_heavy=task.is_heavy) < self._most_of_a_kind
+        )
+
+    def _count(self, *, is_heavy: bool) -> int:
+        return sum(task.is_heavy == is_heavy for task in self._running)
+
+    def _may_continue(self, task: _Task, process: DecoderProcess) -> bool:
+        """Decide whether a task goes on that is no longer a quick one.
+
+        If quick ones wait, it must count as heavy; if there are too many of these, it is stopped,
+        and begins again when it is its turn among them.
+        """
+        with self._changed:
+            if task.is_heavy or all(other.is_heavy for other in self._waiting):
+                return True
+            has_room = self._count(is_heavy=True) < self._most_of_a_kind
+            task.is_heavy = True
+            if has_room:
+                process.take_kind(task.process_kind)
+            self._changed.notify_all()
+            return has_room
+
+    def _take_idle(self, kind: str) -> DecoderProcess | None:
+        """Take a process that has loaded what the task needs, or one that will be replaced."""
+        for index in reversed(range(len(self._idle))):
+            if self._idle[index].kind in {"", kind}:
+                return self._idle.pop(index)
+        if len(self._running) + len(self._idle) > self._size:
+            self._stop(self._idle.pop(0))
+        return None
 
     def close(self) -> None:
         """Stop every decoder process, after its present task."""
-        self._is_closed = True
-        with self._closing:
-            for process in [self._slots.get() for _ in range(self._size)]:
-                if process is not None:
-                    self._stop(process)
-            for _ in range(self._size):
-                self._slots.put(None)
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            while self._running:
+                self._changed.wait()
+            for process in self._idle:
+                self._stop(process)
+            self._idle = []
 
     def __enter__(self) -> Self:
         return self
@@ -246,14 +279,16 @@ class DecoderPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self, *, instead_of: _DecoderProcess | None) -> _DecoderProcess:
+    def _start(self, *, instead_of: DecoderProcess | None = None) -> DecoderProcess:
         if instead_of is not None:
             self._stop(instead_of)
-        process = _DecoderProcess(memory=self._memory, executable=self._executable)
+        process = DecoderProcess(
+            memory=self._memory, idle_seconds=self._idle_seconds, executable=self._executable
+        )
         self._processes.add(process)
         return process
 
-    def _stop(self, process: _DecoderProcess) -> None:
+    def _stop(self, process: DecoderProcess) -> None:
         process.stop()
         self._processes.discard(process)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, PngImagePlugin
 
-from imagegen_app.imaging import colour, containers, metadata, similarity
+from imagegen_app.imaging import colour, containers, metadata, similarity, sparing
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, Format, ImageLimits, Inspected, open_checked
 from imagegen_app.imaging.metadata import XmpFields
@@ -103,18 +103,20 @@ def prepare(data: bytes, options: ProcessingOptions) -> ProcessedImage:
     """
     raw, inspected = open_checked(data, limits=options.limits)
     is_lossless = inspected.format == "webp" and containers.is_lossless_webp(data)
-    image = colour.normalise(raw, orientation=inspected.orientation)
-    raw.close()
+    image = sparing.normalise(raw, orientation=inspected.orientation)
+    # The master is written last: resizing holds two images of this size, and a large master is as
+    # large as a third one.
+    hashes = similarity.perceptual_hashes(image)
+    renditions = tuple(_renditions(image, options))
     master = encode(
         image,
-        inspected.format,
+        sparing.master_format(image, inspected.format, is_lossless=is_lossless),
         marks=options.marks,
         qualities=options.qualities,
         is_master=True,
         is_lossless=is_lossless,
     )
-    hashes = similarity.perceptual_hashes(image)
-    return ProcessedImage(inspected, master, tuple(_renditions(image, options)), hashes)
+    return ProcessedImage(inspected, master, renditions, hashes)
 
 
 def rendition_sizes(width: int, height: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -136,7 +138,10 @@ def _renditions(image: Image.Image, options: ProcessingOptions) -> Iterator[Enco
             # Each from the next larger one: a third of the work of resizing the master each time,
             # with a difference that nobody sees (PSNR 53 dB).
             image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-        for name in options.formats:
+        # Sizes that no screen needs may be left out in the formats whose encoders would take more
+        # memory than a decoder process has.
+        names = [n for n in options.formats if sparing.is_within_memory(image, n)]
+        for name in names or ["jpeg"]:
             marks = options.marks.for_derived(f"{name}-{size[0]}")
             yield encode(image, name, marks=marks, qualities=options.qualities)
 
@@ -159,14 +164,17 @@ def encode(
     """
     kind = FORMATS[name]
     packet = metadata.build_xmp(marks)
-    if image.width * image.height > _LARGE_PIXELS:
+    is_large = image.width * image.height > _LARGE_PIXELS
+    if is_large:
         # Slightly larger files, but five times as fast: 40 megapixels must not exceed the time-out.
         qualities = replace(
             qualities,
             webp_method=min(qualities.webp_method, 2),
             avif_speed=max(qualities.avif_speed, 9),
         )
-    options = _options(name, qualities, is_master=is_master, is_lossless=is_lossless)
+    options = _options(
+        name, qualities, is_master=is_master, is_lossless=is_lossless, is_large=is_large
+    )
     exif = Image.Exif()
     exif[_EXIF_SOFTWARE] = metadata.clean(marks.creator_tool, cap=100)
     options["exif"] = exif.tobytes()
@@ -224,15 +232,15 @@ def _write(image: Image.Image, kind: Format, options: dict[str, Any]) -> bytes:
 
 
 def _options(
-    name: str, qualities: Qualities, *, is_master: bool, is_lossless: bool
+    name: str, qualities: Qualities, *, is_master: bool, is_lossless: bool, is_large: bool
 ) -> dict[str, Any]:
     """Return the encoder's settings for a format."""
     if name == "png":
         return {"compress_level": qualities.png_compression}
     if name == "jpeg" and is_master:
-        return {"quality": qualities.master, "subsampling": "4:4:4", "optimize": True}
+        return {"quality": qualities.master, "subsampling": "4:4:4", "optimize": not is_large}
     if name == "jpeg":
-        return {"quality": qualities.jpeg, "progressive": True, "optimize": True}
+        return {"quality": qualities.jpeg, "progressive": not is_large, "optimize": not is_large}
     if name == "webp" and is_lossless:
         return {"lossless": True, "quality": 60, "method": qualities.webp_method}
     if name == "webp":

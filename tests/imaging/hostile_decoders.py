@@ -6,8 +6,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import AvifImagePlugin
 
 from imagegen_app.imaging.errors import InvalidImage
 
@@ -74,3 +77,52 @@ def environment() -> dict[str, str]:
 
 def write_file(path: str) -> None:
     Path(path).write_bytes(b"x" * 100)
+
+
+def hang_on(_data: bytes) -> None:
+    threading.Event().wait()
+
+
+def process_of(_data: bytes) -> int:
+    return os.getpid()
+
+
+def niceness(_data: bytes) -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def crash_once(folder: str) -> str:
+    """Remove the folder and crash as a decoder does; return a text if the folder is gone."""
+    if Path(folder).exists():
+        Path(folder).rmdir()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return "alive"
+
+
+def eat_all() -> int:
+    """Take memory, and use it, until there is no more; return the peak in MiB."""
+    eaten = []
+    try:
+        while True:
+            eaten.append(b"x" * (8 * 1024 * 1024))
+    except MemoryError:
+        eaten.clear()
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in text.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) // 1024
+
+
+def decoder_threads() -> int:
+    return AvifImagePlugin.DEFAULT_MAX_THREADS
+
+
+def spin_for(seconds: float) -> str:
+    """Use that much processor time."""
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+    return "done"
+
+
+def eat_on(_data: bytes, mebibytes: int) -> int:
+    return len(bytearray(mebibytes * 1024 * 1024))

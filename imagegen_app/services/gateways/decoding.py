@@ -1,22 +1,39 @@
-"""Hand untrusted image bytes to this process's decoder processes."""
+"""Hand untrusted image bytes to this process's decoder processes.
+
+Each process of the site that decodes has at most `DECODERS` + 1 decoder processes of 512 MB.
+"""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from imagegen_app import conf
 from imagegen_app.core.types import InputRule
 from imagegen_app.imaging import input_images
+from imagegen_app.imaging.content_credentials import ContentCredentials
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
+from imagegen_app.imaging.marking import Marking, read_marking
+from imagegen_app.imaging.metadata import ReadXmpFields
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagegen_app.imaging.input_images import NormalisedImage
 
-#: Decoder processes of one process of ours.
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Decoder processes of one process of ours; one more is started while large images are decoded.
 DECODERS = 2
+#: Images that may be in work at once. More than there are decoders: those that wait for the turn of
+#: large images must not keep others from the rest.
+CONCURRENT_IMAGES = 8
+#: How long an upload may take in all: web servers end requests after 30 s by default.
+UPLOAD_PATIENCE_SECONDS = 25.0
 
 _pools: dict[str, DecoderPool] = {}
 _pools_lock = threading.Lock()
@@ -32,32 +49,49 @@ def decoder_pool() -> DecoderPool:
         return _pools["decoder"]
 
 
+def decode_upload(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a decoder process while a person waits for it.
+
+    :raises InvalidImage: as `DecoderPool.run`, or if it takes too long for somebody who waits.
+    """
+    return decoder_pool().run_within(UPLOAD_PATIENCE_SECONDS, function, *args, **kwargs)
+
+
+def read_marking_isolated(data: bytes, media_type: str, *, trust_anchors: str = "") -> Marking:
+    """Return the marking of a file that may be anybody's; what cannot be read is `unreadable`."""
+    try:
+        return decode_upload(read_marking, data, media_type, trust_anchors)
+    except InvalidImage as error:
+        return Marking(ContentCredentials(state="unreadable"), ReadXmpFields(problem=str(error)))
+
+
 def image_limits() -> ImageLimits:
     """Return the site's limits for images that come from outside."""
     settings = conf.get().images
     return ImageLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
 
 
-def normalise_picture(data: bytes, *, rule: InputRule) -> NormalisedImage:
+def normalise_picture(data: bytes, *, rule: InputRule, is_upload: bool = False) -> NormalisedImage:
     """Return what is sent of an input image to a model with that rule.
+
+    For an upload, a person waits.
 
     :raises InvalidImage: if it is not an image that we accept.
     """
-    return decoder_pool().run(
-        input_images.normalise_picture, data, limits=image_limits(), rule=rule
-    )
+    run = decode_upload if is_upload else decoder_pool().run
+    return run(input_images.normalise_picture, data, limits=image_limits(), rule=rule)
 
 
 def normalise_mask(
     data: bytes, *, rule: InputRule, picture: NormalisedImage | None
 ) -> NormalisedImage:
-    """Return what is sent of a mask, as large as the picture that it belongs to.
+    """Return what is sent of an uploaded mask, as large as the picture that it belongs to.
 
     :raises InvalidImage: if it is not an image that we accept, or has another shape.
     """
     # Only the picture's size and orientation count: its bytes need not travel.
     shape = None if picture is None else replace(picture, data=b"")
-    return decoder_pool().run(
+    return decode_upload(
         input_images.normalise_mask, data, limits=image_limits(), rule=rule, picture=shape
     )
 

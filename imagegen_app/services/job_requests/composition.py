@@ -292,7 +292,7 @@ def _input_images(
             if is_mask:
                 image = decoding.normalise_mask(data, rule=rule, picture=picture)
             else:
-                image = decoding.normalise_picture(data, rule=rule)
+                image = decoding.normalise_picture(data, rule=rule, is_upload=True)
                 picture = picture or image
         except InvalidImage as error:
             raise InvalidJobRequest(

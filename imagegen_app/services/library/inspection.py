@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.imaging.content_credentials import read_content_credentials
-from imagegen_app.imaging.metadata import read_xmp
-from imagegen_app.services.gateways import storage
+from imagegen_app.imaging.marking import read_marking
+from imagegen_app.services.gateways import decoding, storage
 from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
 
 if TYPE_CHECKING:
@@ -48,18 +47,12 @@ class Inspection:
 
 
 def inspect_bytes(data: bytes, media_type: str) -> Inspection:
-    """Read the marking of any image file.
+    """Read the marking of any image file, in a decoder process.
 
     Without a readable signing certificate, the site's trust anchors are left out.
     """
-    try:
-        anchors = signing_identity().trust_anchors
-    except CertificateUnreadable:
-        anchors = ""
-    return Inspection(
-        credentials=read_content_credentials(data, media_type, trust_anchors=anchors),
-        marks=read_xmp(data),
-    )
+    found = decoding.read_marking_isolated(data, media_type, trust_anchors=_trust_anchors())
+    return Inspection(found.credentials, found.marks)
 
 
 def inspect_stored(asset: Asset) -> Inspection:
@@ -68,7 +61,16 @@ def inspect_stored(asset: Asset) -> Inspection:
     :raises StorageFailed: if the file cannot be read.
     """
     data = storage.get(asset.storage_key)
-    found = inspect_bytes(data, asset.media_type)
-    return Inspection(
-        found.credentials, found.marks, is_unchanged=storage.file_hash(data) == asset.sha256
-    )
+    if storage.file_hash(data) != asset.sha256:
+        # Somebody else's bytes, whatever they are.
+        found = inspect_bytes(data, asset.media_type)
+        return Inspection(found.credentials, found.marks, is_unchanged=False)
+    ours = read_marking(data, asset.media_type, _trust_anchors())
+    return Inspection(ours.credentials, ours.marks, is_unchanged=True)
+
+
+def _trust_anchors() -> str:
+    try:
+        return signing_identity().trust_anchors
+    except CertificateUnreadable:
+        return ""

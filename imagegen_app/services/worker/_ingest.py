@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.types import Operation
@@ -258,14 +257,9 @@ def _with_caption(image: IngestedImage, purpose: str) -> IngestedImage:
     return replace(image, caption=suggestion)
 
 
-#: Threads where a screener or captioner is asked; each holds one image and mostly waits.
-_CONCURRENT_QUERIES = 8
-
-
 def image_worker_count() -> int:
-    """Return how many images are ingested at once: more if screeners or a captioner are asked."""
-    has_queries = captioning.is_enabled() or any("output" in s.stages for s in conf.get().screeners)
-    return _CONCURRENT_QUERIES if has_queries else decoding.DECODERS
+    """Return how many images are ingested at once: in most threads, something else is waited for."""
+    return decoding.CONCURRENT_IMAGES
 
 
 def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
