@@ -118,7 +118,8 @@ def delete(*, actor: Actor, record: Record) -> None:
         )
     access.require_permission(actor, f"delete_{type(record).__name__.lower()}")
     manager = type(record)._default_manager  # noqa: SLF001 - Django's documented API
-    if not manager.select_for_update().filter(pk=record.pk).exists():
+    stored = manager.select_for_update().filter(pk=record.pk).first()
+    if stored is None:
         known = past_events.who_and_when(record, types.deleted)
         raise ActionRefused(
             _("Nothing was deleted."),
@@ -129,7 +130,8 @@ def delete(*, actor: Actor, record: Record) -> None:
     if isinstance(record, Budget) and record.periods.exists():
         raise InvalidRecord(_("This budget has been used. Disable it instead."))
     event_log.record(actor, types.deleted, subject=record, data=_event_data(record))
-    record.delete()
+    # Not `record`, which would forget its primary key: a second call could not say who was first.
+    stored.delete()
 
 
 @use_case()
