@@ -55,7 +55,13 @@ class Listener:
         """Return the descriptor to wait for; None while there is no connection."""
         if self._connection is None and self._clock() >= self._next_try:
             self._open()
-        return None if self._connection is None else int(self._connection.pgconn.socket)
+        if self._connection is None:
+            return None
+        try:
+            return int(self._connection.pgconn.socket)
+        except Exception as error:  # noqa: BLE001 - whatever it is, workers can do without
+            self._lost(error)
+            return None
 
     def drain(self) -> bool:
         """Read all notifications that arrived; return whether there were any."""
