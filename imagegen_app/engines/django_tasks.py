@@ -97,9 +97,20 @@ class DjangoTasksEngine:
                     f"Add {queue!r} to the list.",
                 )
             )
-        if _is_database(backend) and router.db_for_write(
-            import_string("django_tasks_db.models.DBTaskResult")
-        ) != router.db_for_write(apps.get_model("imagegen", "Job")):
+        if not _is_database(backend):
+            return found
+        column = import_string("django_tasks_db.models.DBTaskResult")._meta.get_field("queue_name")  # noqa: SLF001 - Django's documented API
+        if len(queue) > column.max_length:
+            # SQLite stores it all the same; other databases refuse every wake-up.
+            found.append(
+                SettingsIssue(
+                    "E015",
+                    f"The queue's name has {len(queue)} characters; the engine's table holds "
+                    f"{column.max_length}.",
+                    "Shorten IMAGEGEN['QUEUE'], and the same name in TASKS['default']['QUEUES'].",
+                )
+            )
+        if _database() != router.db_for_write(apps.get_model("imagegen", "Job")):
             found.append(
                 SettingsIssue(
                     "W031",
