@@ -54,7 +54,7 @@ def _click(editor: Any, number: int) -> float:
     while waiting.exists():
         if time.monotonic() - committed[0] > PATIENCE_SECONDS:
             raise RuntimeError("no worker claimed the job")
-        time.sleep(0.002)
+        time.sleep(0.005)
     return (time.monotonic() - committed[0]) * 1000
 
 

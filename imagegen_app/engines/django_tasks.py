@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +20,7 @@ from imagegen_app.engines.base import SettingsIssue
 from imagegen_app.engines.waking import Alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from imagegen_app.engines.waking import Listener
 
@@ -63,9 +63,11 @@ class DjangoTasksEngine:
         options: dict[str, Any] = {"queue_name": conf.get().queue}
         if delay and task.get_backend().supports_defer:
             options["run_after"] = timezone.now() + timedelta(seconds=delay)
-        task.using(**options).enqueue()
         if not _is_database(task.get_backend()):
+            task.using(**options).enqueue()
             return
+        with _lossy_transaction(_database()):
+            task.using(**options).enqueue()
         if not delay:
             # Workers that look earlier would not find the task.
             transaction.on_commit(self._ring, using=_database(), robust=True)
@@ -206,6 +208,23 @@ def _listeners() -> list[Listener]:
 def _database() -> str:
     """Return the alias of the database with the tasks."""
     return router.db_for_write(import_string("django_tasks_db.models.DBTaskResult"))
+
+
+@contextmanager
+def _lossy_transaction(using: str) -> Iterator[None]:
+    """Commit without waiting for the disk (PostgreSQL): whoever enqueues is waited for by a person.
+
+    A wake-up that is lost with the power of the database's machine is made up for by a sweep.
+    Inside another transaction, which may hold more than a wake-up, nothing is changed.
+    """
+    connection = connections[using]
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic(using=using):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO OFF")
+        yield
 
 
 def _keep_connections(using: str) -> None:

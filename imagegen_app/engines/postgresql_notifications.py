@@ -32,7 +32,7 @@ def channel_for(queue: str) -> str:
 def is_supported(using: str) -> bool:
     """Return whether the database can notify workers: PostgreSQL with psycopg 3."""
     connection: Any = connections[using]
-    return connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg"
+    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
 
 
 def notify(channel: str, *, using: str) -> None:

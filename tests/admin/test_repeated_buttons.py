@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from imagegen_app.models import AuditEvent, Batch, Grant
 from imagegen_app.services.batches import selections
+from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
 from tests.services import arranged
 from tests.services.conftest import Site, site, small  # noqa: F401 - fixtures
@@ -179,7 +180,7 @@ def test_starting_a_batch_twice_leads_to_the_same_batch(
     version = planned["version"]
     boss = make_user("boss", groups=["Image editors"], is_staff=True, is_superuser=True)
     client.force_login(boss)
-    actor = selections.access.actor_for(boss)
+    actor = access.actor_for(boss)
     session = client.session
     session[f"imagegen-selection-{arranged.TARGET}"] = selections.dumps(
         actor=actor, target=planned["target"], keys=planned["keys"]
@@ -212,7 +213,7 @@ def test_the_table_names_every_action_of_our_admin() -> None:
         f"{model._meta.model_name}.{name}"
         for model, model_admin in admin_site._registry.items()
         if model._meta.app_label == "imagegen"
-        for name in model_admin.actions
+        for name in model_admin.actions or ()
     }
 
     assert sorted(actions - named) == []

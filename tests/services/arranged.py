@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Batch, Grant, Job
+from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
@@ -151,3 +152,9 @@ def rolled_forward(site: Site) -> Any:
     boss = access.actor_for(make_user(is_superuser=True))
     templates.publish(actor=boss, template=found, draft=replace(DRAFT, body="Two {{ product }}"))
     return found
+
+
+def sealed_log(site: Site) -> None:
+    """Leave a log of some length without any event that waits."""
+    site.request()
+    sealing.seal_all()

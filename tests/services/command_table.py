@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.models import Job
     from tests.services.conftest import Site
 
 
@@ -49,6 +50,10 @@ class Command:
 def renamed(actor: Person, provider: Provider) -> Any:
     provider.name = "Renamed"
     return model_catalog.save(actor=actor, record=provider)
+
+
+def resolving(how: str) -> Callable[[Person, Job], None]:
+    return lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=how)
 
 
 def done(_number: int) -> None:
@@ -138,7 +143,7 @@ COMMANDS = [
             "job_requests.job_actions.resolve",
             kind,
             arranged.uncertain_job,
-            lambda actor, job, how=how: job_actions.resolve(actor=actor, job=job, resolution=how),
+            resolving(how),
             note=how,
         )
         for how, kind in [
@@ -333,7 +338,7 @@ COMMANDS = [
     Command(
         "audit.sealing.make_checkpoint",
         "",
-        lambda site: site.request() and sealing.seal_all(),
+        arranged.sealed_log,
         sign,
     ),
 ]

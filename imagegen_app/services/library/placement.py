@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist
@@ -51,7 +51,7 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     placed = _active(target, field).filter(asset=asset, placed_value=previous).first()
     if placed is not None:
         # Placed before: a second copy of the file would be the same picture under another name.
-        return cast("Placement", placed)
+        return placed
     if isinstance(column, models.FileField):
         extension = asset.storage_key.rpartition(".")[2]
         name = f"{asset.sha256[:16]}.{extension}"
@@ -205,7 +205,7 @@ def _refresh_locked(target: models.Model, field: str) -> None:
     if not rows.select_for_update().filter(pk=target.pk).exists():
         raise CannotPlace(
             _("The image was not placed."),
-            reason=_("“%(content)s” no longer exists.") % {"content": str(target)[:80]},
+            reason=_("It no longer exists."),
             remedy="",
         )
     target.refresh_from_db(fields=[field])
