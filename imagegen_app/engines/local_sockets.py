@@ -59,7 +59,9 @@ class Listener:
         self._path = folder / f"{secrets.token_hex(4)}{_SUFFIX}"
         self._socket: socket.socket | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # The folder above is the door: a site may open it to the group of its web server.
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True)
             self._socket = _bound(self._path)
         except OSError as error:
             logger.info("Workers of this host are not woken at once (%s).", error)
@@ -133,7 +135,7 @@ def _bound(path: Path) -> socket.socket:
         made.setblocking(False)
         with _address(path) as address:
             made.bind(address)
-        # The folder's permissions decide who may wake the worker.
+        # The permissions of the folder decide who may wake the worker.
         path.chmod(0o666)
     except OSError:
         made.close()

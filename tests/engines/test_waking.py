@@ -125,7 +125,7 @@ def test_a_forked_copy_leaves_the_socket_of_its_worker(
 def test_the_folder_belongs_to_its_owner_alone_and_says_nothing(
     folder: Path, listener: local_sockets.Listener
 ) -> None:
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as eavesdropper:
         eavesdropper.bind(str(folder / "other.socket"))
         local_sockets.ring(folder)
