@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from imagegen_app import conf
 from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.gateways import site_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +28,22 @@ CHECKS = {
     "imagegen.E002": "The engine cannot be imported.",
     "imagegen.E003": "The storage alias is missing from STORAGES.",
     "imagegen.E004": "Private files are stored where the web server serves every file.",
-    "imagegen.E005": "A credential has no hosts, an unknown source, or contains the key itself.",
+    "imagegen.E005": (
+        "A credential has no hosts, an unknown source or one that cannot be called, or contains "
+        "the key itself."
+    ),
     "imagegen.E006": "The public URL for webhooks is not https.",
     "imagegen.E007": "Failpoints are enabled in production.",
-    "imagegen.E008": "A content check cannot be imported, or is configured for an unknown stage.",
+    "imagegen.E008": (
+        "A content check cannot be imported or called, or is configured for an unknown stage."
+    ),
     "imagegen.E009": "A signing file cannot be read, or the certificate or key is missing.",
     "imagegen.E010": "A target is not an image field, or lacks its template.",
     "imagegen.E011": "A trusted origin is not a valid origin.",
     "imagegen.E012": "Images are signed with the development certificate in production.",
     "imagegen.E013": "No state folder is configured.",
     "imagegen.E014": "A rendition's width or format is unknown.",
-    "imagegen.E015": "The queue is not among the engine's queues.",
+    "imagegen.E015": "The queue is not among the engine's queues, or its name is too long.",
     "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
     "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
     "imagegen.W028": "Superusers bypass the allowlist.",
@@ -50,7 +56,8 @@ CHECKS = {
     "imagegen.W035": "Celery closes the database connection after every task.",
     "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
-    "imagegen.E038": "The captioner cannot be loaded.",
+    "imagegen.E038": "The captioner cannot be loaded or called.",
+    "imagegen.E043": "An adapter of the site's own cannot be imported or called.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -70,6 +77,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _credentials,
         _screeners,
         _captioner,
+        _site_code,
         _signing,
         _targets,
         _other_settings,
@@ -250,6 +258,12 @@ def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
             id="imagegen.E038",
         )
+
+
+def _site_code(settings: conf.Settings) -> Iterator[CheckMessage]:
+    """Import what the settings name, and see whether it can be called as a worker will call it."""
+    for issue in site_code.issues(settings):
+        yield Error(issue.message, hint=issue.hint, id=f"imagegen.{issue.check}")
 
 
 def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:

@@ -25,8 +25,11 @@ def run_drive() -> None:
     """Work on due jobs for a time slice, and have the next slice enqueued first."""
     try:
         seconds = conf.get().drive_seconds
-        if (leases.any_unfinished() or row_jobs.has_pending_rows()) and wakeups.claim_slot(
-            "drive", seconds=seconds
+        # One cheap look first: mostly another drive has claimed the slot, and a job waits for us.
+        if (
+            wakeups.is_slot_free("drive", seconds=seconds)
+            and (leases.any_unfinished() or row_jobs.has_pending_rows())
+            and wakeups.claim_slot("drive", seconds=seconds)
         ):
             wake_now("drive", delay=seconds)
         driver.drive()

@@ -152,24 +152,26 @@ class RecordAdmin(BaseAdmin):
         """Call `act` for each row; show how many succeeded and why the others were refused."""
         actor = self.actor(request)
         count = 0
-        refusals: dict[str, int] = {}
+        refusals: dict[tuple[str, bool], int] = {}
         for row in rows:
             try:
                 act(actor, row)
             except ActionRefused as refusal:
                 reason = f"{refusal.reason} {refusal.remedy}".strip()
-                refusals[reason] = refusals.get(reason, 0) + 1
+                key = (reason, refusal.is_already_done)
+                refusals[key] = refusals.get(key, 0) + 1
             else:
                 count += 1
         if count:
             messages.success(request, done(count))
-        for reason, number in refusals.items():
+        for (reason, is_already_done), number in refusals.items():
             text = ngettext(
                 "%(number)s record was not changed: %(why)s",
                 "%(number)s records were not changed: %(why)s",
                 number,
             )
-            messages.warning(request, text % {"number": number, "why": reason})
+            show = messages.info if is_already_done else messages.warning
+            show(request, text % {"number": number, "why": reason})
 
 
 def link(address: str, text: object) -> SafeString:

@@ -97,10 +97,7 @@ class PromptTemplateAdmin(RecordAdmin):
             return
         stored = PromptTemplate.objects.select_related("current").get(pk=obj.pk)
         templates.rename(actor=actor, template=stored, name=obj.name, purpose=obj.purpose)
-        if stored.current is None or not templates.is_same(
-            templates.draft_of(stored.current), draft
-        ):
-            templates.publish(actor=actor, template=stored, draft=draft)
+        templates.publish(actor=actor, template=stored, draft=draft)
 
     @admin.display(description=gettext_lazy("versions"))
     def versions(self, obj: PromptTemplate) -> SafeString | str:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from imagegen_app import conf as imagegen_conf
 from imagegen_app.engines.base import SettingsIssue, max_drive_seconds
 from imagegen_app.engines.celery_producer import kind_of
+from imagegen_app.engines.celery_tasks import delayed_queue
+
+#: The longest name of a queue by the AMQP protocol.
+MAX_AMQP_NAME_BYTES = 255
 
 
 def check_settings(app: Any, *, settings: Any) -> list[SettingsIssue]:
@@ -32,6 +37,16 @@ def check_settings(app: Any, *, settings: Any) -> list[SettingsIssue]:
             )
         )
     kind = kind_of(app.connection_for_read())
+    longest = delayed_queue(imagegen_conf.get().queue)
+    if kind != "redis" and len(longest.encode()) > MAX_AMQP_NAME_BYTES:
+        found.append(
+            SettingsIssue(
+                "E015",
+                f"The queue's name is too long: with what is added to it, it has "
+                f"{len(longest.encode())} bytes, and the broker allows {MAX_AMQP_NAME_BYTES}.",
+                "Shorten IMAGEGEN['QUEUE'].",
+            )
+        )
     options = dict(conf.broker_transport_options or {})
     if kind == "redis" and int(options.get("visibility_timeout", 3600)) <= max_drive_seconds():
         found.append(

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
-from django.db import InterfaceError, OperationalError, connections, router
+from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
+from imagegen_app.engines import local_sockets, postgresql_notifications
 from imagegen_app.engines.base import SettingsIssue
+from imagegen_app.engines.waking import Alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from imagegen_app.engines.waking import Listener
 
 #: Dotted paths of the task objects, by the name of the wake-up.
 _TASKS = {
@@ -25,7 +30,8 @@ _TASKS = {
     "sweep": "imagegen_app.tasks.sweep",
 }
 
-_INTERVAL_SECONDS = 0.2
+#: Seconds after which a worker that nobody woke looks for tasks by itself.
+LOOK_SECONDS = 1.0
 #: Seconds to wait before an unavailable database is tried again.
 _AWAY_SECONDS = 2.0
 
@@ -44,15 +50,42 @@ class DjangoTasksEngine:
     has_worker: ClassVar[bool] = True
     default_concurrency: ClassVar[int] = 1
 
+    def __init__(self) -> None:
+        #: What this process waits for, if it is a worker.
+        self._alarm: Alarm | None = None
+
     def enqueue(self, name: str, *, delay: float = 0) -> None:
-        """Enqueue the wake-up's task on the site's queue."""
+        """Enqueue the wake-up's task on the site's queue, and wake the workers if it is due."""
         task: Any = import_string(_TASKS[name])
         if not delay and self._is_waiting(task):
+            self._ring_local()
             return
         options: dict[str, Any] = {"queue_name": conf.get().queue}
         if delay and task.get_backend().supports_defer:
             options["run_after"] = timezone.now() + timedelta(seconds=delay)
-        task.using(**options).enqueue()
+        if not _is_database(task.get_backend()):
+            task.using(**options).enqueue()
+            return
+        with _lossy_transaction(_database()):
+            task.using(**options).enqueue()
+        if not delay:
+            # Workers that look earlier would not find the task.
+            transaction.on_commit(self._ring, using=_database(), robust=True)
+        elif self._alarm is not None:
+            self._alarm.set(delay)
+
+    def _ring(self) -> None:
+        self._ring_local()
+        using = _database()
+        if postgresql_notifications.is_supported(using):
+            channel = postgresql_notifications.channel_for(conf.get().queue)
+            postgresql_notifications.notify(channel, using=using)
+
+    @staticmethod
+    def _ring_local() -> None:
+        # Without a state folder there are no sockets; the checks report it.
+        with suppress(conf.InvalidSettings):
+            local_sockets.ring(local_sockets.folder_for_host(conf.state_dir()))
 
     def check_settings(self, site: Any) -> list[SettingsIssue]:  # noqa: ARG002 - the port's
         """Check that the task backend has the queue and uses the same database as jobs."""
@@ -66,9 +99,20 @@ class DjangoTasksEngine:
                     f"Add {queue!r} to the list.",
                 )
             )
-        if _is_database(backend) and router.db_for_write(
-            import_string("django_tasks_db.models.DBTaskResult")
-        ) != router.db_for_write(apps.get_model("imagegen", "Job")):
+        if not _is_database(backend):
+            return found
+        column = import_string("django_tasks_db.models.DBTaskResult")._meta.get_field("queue_name")  # noqa: SLF001 - Django's documented API
+        if len(queue) > column.max_length:
+            # SQLite stores it all the same; other databases refuse every wake-up.
+            found.append(
+                SettingsIssue(
+                    "E015",
+                    f"The queue's name has {len(queue)} characters; the engine's table holds "
+                    f"{column.max_length}.",
+                    "Shorten IMAGEGEN['QUEUE'], and the same name in TASKS['default']['QUEUES'].",
+                )
+            )
+        if _database() != router.db_for_write(apps.get_model("imagegen", "Job")):
             found.append(
                 SettingsIssue(
                     "W031",
@@ -104,8 +148,9 @@ class DjangoTasksEngine:
 
         running = Draining(
             queue_names=[conf.get().queue],
-            interval=_INTERVAL_SECONDS,
-            batch=False,
+            interval=LOOK_SECONDS,
+            # It returns when no task is due, and waiting is ours.
+            batch=True,
             backend_name=backend.alias,
             startup_delay=False,
             max_tasks=None,
@@ -113,14 +158,26 @@ class DjangoTasksEngine:
             excluded_queue_names=[],
         )
         running.configure_signals()
-        while running.running:
-            try:
-                running.run()
-            except (InterfaceError, OperationalError) as error:
-                # The worker would end; wait instead, since the database may only be restarting.
-                logger.warning("The database is away (%s); the worker waits for it.", _brief(error))
-                connections.close_all()
-                time.sleep(_AWAY_SECONDS)
+        _keep_connections(_database())
+        logging.getLogger("django_tasks_db").addFilter(_is_no_look)
+        self._alarm = alarm = Alarm(_listeners(), interval=LOOK_SECONDS)
+        try:
+            while running.running:
+                try:
+                    running.run()
+                except (InterfaceError, OperationalError) as error:
+                    # The worker would end; wait instead, since the database may only be restarting.
+                    logger.warning(
+                        "The database is away (%s); the worker waits for it.", _brief(error)
+                    )
+                    connections.close_all()
+                    time.sleep(_AWAY_SECONDS)
+                    continue
+                if running.running:
+                    alarm.wait()
+        finally:
+            self._alarm = None
+            alarm.close()
 
     @staticmethod
     def _is_waiting(task: Any) -> bool:
@@ -134,6 +191,55 @@ class DjangoTasksEngine:
             .filter(task_path=task.module_path, queue_name=conf.get().queue)
             .exists()
         )
+
+
+def _listeners() -> list[Listener]:
+    """Return what a worker hears wake-ups by: processes of its host, and PostgreSQL for others."""
+    found: list[Listener] = []
+    with suppress(conf.InvalidSettings):
+        found.append(local_sockets.Listener(local_sockets.folder_for_host(conf.state_dir())))
+    using = _database()
+    if postgresql_notifications.is_supported(using):
+        channel = postgresql_notifications.channel_for(conf.get().queue)
+        found.append(postgresql_notifications.Listener(channel, using=using))
+    return found
+
+
+def _database() -> str:
+    """Return the alias of the database with the tasks."""
+    return router.db_for_write(import_string("django_tasks_db.models.DBTaskResult"))
+
+
+@contextmanager
+def _lossy_transaction(using: str) -> Iterator[None]:
+    """Commit without waiting for the disk (PostgreSQL): whoever enqueues is waited for by a person.
+
+    A wake-up that is lost with the power of the database's machine is made up for by a sweep.
+    Inside another transaction, which may hold more than a wake-up, nothing is changed.
+    """
+    connection = connections[using]
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic(using=using):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO OFF")
+        yield
+
+
+def _keep_connections(using: str) -> None:
+    """Keep the database's connections of this process open, where the site leaves Django's default.
+
+    The worker ends a "request" with each look; to connect anew costs more than to look.
+    """
+    options = connections[using].settings_dict
+    if options.get("CONN_MAX_AGE") == 0 and not options.get("OPTIONS", {}).get("pool"):
+        options["CONN_MAX_AGE"] = None
+
+
+def _is_no_look(record: logging.LogRecord) -> bool:
+    """Return whether a log record is not about a look for tasks, of which there is one a second."""
+    return not (record.funcName == "run" and record.levelno == logging.INFO)
 
 
 def _brief(error: Exception) -> str:

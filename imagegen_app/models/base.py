@@ -18,21 +18,29 @@ M = TypeVar("M", bound=models.Model)
 class RecordQuerySet(models.QuerySet[M]):
     """A queryset whose bulk writes are allowed only inside a use case, as `save()` is."""
 
-    def _record_write(self) -> None:
-        is_audit_table = bool(getattr(self.model, "is_audit_table", False))
-        guard.record_write(self.model._meta.db_table, is_audit_table=is_audit_table)  # noqa: SLF001 - Django's documented API
+    def _require_use_case(self) -> None:
+        guard.require_use_case(self.model._meta.db_table)  # noqa: SLF001 - Django's documented API
+
+    def _record_change(self, count: int) -> None:
+        if count and not getattr(self.model, "is_audit_table", False):
+            guard.record_change(self.model._meta.db_table)  # noqa: SLF001 - Django's documented API
 
     def update(self, **kwargs: Any) -> int:
-        self._record_write()
-        return super().update(**kwargs)
+        self._require_use_case()
+        count = super().update(**kwargs)
+        self._record_change(count)
+        return count
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        self._record_write()
-        return super().delete()
+        self._require_use_case()
+        deleted = super().delete()
+        self._record_change(deleted[0])
+        return deleted
 
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
-        self._record_write()
+        self._require_use_case()
         rows = list(objs)
+        self._record_change(len(rows))
         other_options = kwargs.keys() - {"batch_size"}
         # As in Django's own `bulk_create`: a database router may use another database for writes.
         self._for_write = True
@@ -44,8 +52,10 @@ class RecordQuerySet(models.QuerySet[M]):
     def bulk_update(
         self, objs: Iterable[M], fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> int:
-        self._record_write()
-        return super().bulk_update(objs, fields, *args, **kwargs)
+        self._require_use_case()
+        count = super().bulk_update(objs, fields, *args, **kwargs)
+        self._record_change(count)
+        return count
 
 
 class Record(models.Model):
@@ -60,14 +70,21 @@ class Record(models.Model):
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        guard.record_write(self._meta.db_table, is_audit_table=self.is_audit_table)
+        guard.require_use_case(self._meta.db_table)
         super().save(*args, **kwargs)
+        update_fields = kwargs.get("update_fields")
+        # Django writes nothing if there is no field to update; otherwise it has written one row.
+        if not self.is_audit_table and (update_fields is None or update_fields):
+            guard.record_change(self._meta.db_table)
 
     def delete(
         self, using: str | None = None, keep_parents: bool = False
     ) -> tuple[int, dict[str, int]]:
-        guard.record_write(self._meta.db_table, is_audit_table=self.is_audit_table)
-        return super().delete(using=using, keep_parents=keep_parents)
+        guard.require_use_case(self._meta.db_table)
+        deleted = super().delete(using=using, keep_parents=keep_parents)
+        if deleted[0] and not self.is_audit_table:
+            guard.record_change(self._meta.db_table)
+        return deleted
 
     def changes_since(self, stored: Record, names: Collection[str]) -> dict[str, tuple[Any, Any]]:
         """Return the named fields whose values differ from a stored row, as (before, after)."""

@@ -25,7 +25,7 @@ class UnitOfWork:
     name: str
     #: Whether a change needs an audit event; leases, heartbeats and counters need none.
     audited: bool = True
-    #: Names of the tables that were written, without those of the audit log.
+    #: Names of the tables whose rows were changed, without those of the audit log.
     changed: set[str] = field(default_factory=set)
     #: Number of audit events that were appended.
     events: int = 0
@@ -52,8 +52,8 @@ def leave(token: object) -> None:
     _current.reset(token)  # type: ignore[arg-type]  # the token is opaque to callers
 
 
-def record_write(table: str, *, is_audit_table: bool = False) -> None:
-    """Record in the running use case that a table is written.
+def require_use_case(table: str) -> UnitOfWork:
+    """Return the unit of the running use case, in which a table may be written.
 
     :raises WriteOutsideUseCase: if no use case is running.
     """
@@ -62,5 +62,12 @@ def record_write(table: str, *, is_audit_table: bool = False) -> None:
         raise WriteOutsideUseCase(
             f"{table} was written outside of a use case; call a service instead"
         )
-    if not is_audit_table:
-        unit.changed.add(table)
+    return unit
+
+
+def record_change(table: str) -> None:
+    """Record in the running use case that rows of a table were changed.
+
+    A write that found no row is none: a command that had nothing left to do needs no event.
+    """
+    require_use_case(table).changed.add(table)

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Tests of what differs between databases: locks, constraints, clocks, triggers.
 TEST_FILES = [
+    "tests/engines/test_postgresql_notifications.py",
     "tests/services/foundation/test_unit.py",
     "tests/services/audit/test_log.py",
     "tests/services/job_requests/test_creation.py",

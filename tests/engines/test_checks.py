@@ -72,3 +72,27 @@ def test_the_embedded_engine_needs_its_queue(settings: Any) -> None:
     }
 
     assert "E015" in [c.check for c in DjangoTasksEngine().check_settings(settings)]
+
+
+def test_a_queue_name_longer_than_the_engines_column_is_reported(settings: Any) -> None:
+    name = "q" * 33
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "QUEUE": name}
+    settings.TASKS = {
+        "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", name]}
+    }
+
+    (issue,) = DjangoTasksEngine().check_settings(settings)
+
+    assert (issue.check, "33 characters" in issue.message, "holds 32" in issue.message) == (
+        "E015",
+        True,
+        True,
+    )
+    assert "Shorten" in issue.hint
+
+
+def test_a_queue_name_longer_than_amqp_allows_is_reported(settings: Any) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "QUEUE": "ü" * 125}
+
+    assert found(broker_url="amqp://127.0.0.1//") == ["E015"]
+    assert found() == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.admin.sites import AdminSite, site
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from django.template.response import TemplateResponse
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 _FRAME = "admin/base_site.html"
 _EMBEDDED_FRAME = "imagegen_app/admin/embed.html"
+
+
+def show_refusal(request: HttpRequest, refusal: ActionRefused) -> None:
+    """Show why nothing was done: calmly, where an earlier press or another person has done it."""
+    show = messages.info if refusal.is_already_done else messages.error
+    show(request, str(refusal))
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.batch_form import BatchForm
 from imagegen_app.models import Batch
-from imagegen_app.services.batches import lifecycle, selections
+from imagegen_app.services.batches import batch_actions, lifecycle, selections
 from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import batch_counts
@@ -54,6 +54,11 @@ class BatchPages(Pages):
     def new(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Map variables, preview and start a batch for the selected objects."""
         name = f"imagegen-selection-{request.GET.get('target', '')}"
+        key = str(request.POST.get("key", ""))
+        started = lifecycle.batch_with_key(actor, key) if "start" in request.POST else None
+        if started is not None:
+            # Start was pressed twice; the selection is gone since the first time.
+            return HttpResponseRedirect(reverse("admin:imagegen_batch_run", args=[started.pk]))
         try:
             selection = selections.loads(actor=actor, token=str(request.session.get(name, "")))
         except ActionRefused as refusal:
@@ -82,7 +87,7 @@ class BatchPages(Pages):
                 except ActionRefused as refusal:
                     refusal_shown = refusal
                 else:
-                    del request.session[name]
+                    request.session.pop(name, None)
                     return HttpResponseRedirect(
                         reverse("admin:imagegen_batch_run", args=[batch.pk])
                     )
@@ -140,7 +145,7 @@ class BatchPages(Pages):
             try:
                 self._control(request, actor, batch)
             except ActionRefused as refusal:
-                messages.error(request, str(refusal))
+                show_refusal(request, refusal)
             return HttpResponseRedirect(request.path)
         context = {"title": batch.title, "batch": batch, **_status(actor, batch)}
         return self.page(request, "imagegen_app/admin/batch/run.html", context)
@@ -160,14 +165,16 @@ class BatchPages(Pages):
 
     def _control(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         if "cancel" in request.POST:
-            lifecycle.cancel(actor=actor, batch=batch)
+            batch_actions.cancel(actor=actor, batch=batch)
             messages.success(request, _("The batch is being cancelled."))
         elif "pause" in request.POST:
-            lifecycle.pause(actor=actor, batch=batch)
+            batch_actions.pause(actor=actor, batch=batch)
+            messages.success(request, _("The batch is paused."))
         elif "resume" in request.POST:
-            lifecycle.resume(actor=actor, batch=batch)
+            batch_actions.resume(actor=actor, batch=batch)
+            messages.success(request, _("The batch continues."))
         elif "again" in request.POST:
-            number = lifecycle.rerun_failed(actor=actor, batch=batch)
+            number = batch_actions.rerun_failed(actor=actor, batch=batch)
             messages.success(
                 request,
                 ngettext(

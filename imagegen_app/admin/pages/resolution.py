@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.models import Job
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.policy.access import ActionRefused
@@ -43,7 +43,7 @@ class ResolutionPages(Pages):
         try:
             job_actions.resolve(actor=actor, job=job, resolution=resolution)
         except ActionRefused as refusal:
-            messages.error(request, str(refusal))
+            show_refusal(request, refusal)
         else:
             messages.success(request, _("The job was resolved."))
         return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))

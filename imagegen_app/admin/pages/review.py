@@ -74,8 +74,8 @@ class ReviewPage(Pages):
 
     def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         done = {"approve": 0, "reject": 0}
-        refusals: dict[str, int] = {}
-        decided: list[Asset] = []
+        refusals: dict[tuple[str, bool], int] = {}
+        approved: list[Asset] = []
         decisions = {
             k.removeprefix("decision-"): str(v)
             for k, v in request.POST.items()
@@ -87,25 +87,29 @@ class ReviewPage(Pages):
             try:
                 if wanted == "approve":
                     review.approve(actor=actor, asset=asset)
-                    decided.append(asset)
                 else:
                     review.reject(actor=actor, asset=asset)
             except ActionRefused as refusal:
-                refusals[refusal.reason] = refusals.get(refusal.reason, 0) + 1
+                key = (refusal.reason, refusal.is_already_done)
+                refusals[key] = refusals.get(key, 0) + 1
+                is_decided = refusal.is_already_done
             else:
                 done[wanted] += 1
+                is_decided = True
+            if is_decided and wanted == "approve":
+                approved.append(asset)
         if any(done.values()):
             messages.success(
                 request,
                 _("%(approved)s approved, %(rejected)s rejected.")
                 % {"approved": done["approve"], "rejected": done["reject"]},
             )
-        for reason, number in refusals.items():
-            messages.warning(
-                request, _("%(number)s not changed: %(why)s") % {"number": number, "why": reason}
-            )
+        for (reason, is_already_done), number in refusals.items():
+            show = messages.info if is_already_done else messages.warning
+            show(request, _("%(number)s not changed: %(why)s") % {"number": number, "why": reason})
         if "place" in request.POST:
-            chosen = decided or list(_unplaced(batch))
+            # Pressed twice, the button places what it named the first time, and nothing else.
+            chosen = approved if decisions else list(_unplaced(batch))
             self._place(request, actor, batch, chosen)
 
     def _place(

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.studio_form import StudioForm
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
@@ -116,7 +116,7 @@ class StudioPages(Pages):
             try:
                 ended = job_actions.cancel(actor=actor, job=job)
             except ActionRefused as refusal:
-                messages.error(request, str(refusal))
+                show_refusal(request, refusal)
             else:
                 text = (
                     _("Cancelled at no cost.")

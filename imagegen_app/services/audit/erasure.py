@@ -41,7 +41,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
 
     `subject` is the pseudonym that events use, such as `person:42`. Returns how many texts beside
     the log were deleted. The log still proves that the events happened, but no longer shows the
-    texts or the person's name.
+    texts or the person's name. If there is nothing left to erase, nothing is recorded.
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if `subject` is not a person, the reason is missing, or a job still runs.
@@ -60,6 +60,8 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     prompts = Q(event__job_id__in=jobs_of_person.values("pk"), field__in=PROMPT_FIELDS)
     count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
     jobs = _blank(jobs_of_person)
+    if not count and not jobs:
+        return 0
     event_log.record(
         actor,
         "privacy.erased",
@@ -84,6 +86,8 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     texts = AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     count = _delete(texts)
     jobs = _blank(chain)
+    if not count and not jobs:
+        return 0
     event_log.record(
         actor,
         "privacy.erased",

@@ -97,6 +97,13 @@ def make_checkpoint(actor: Actor, *, force: bool = False) -> Checkpoint | None:
     return checkpoint
 
 
+def is_due() -> bool:
+    """Return whether events wait to be sealed, or the log to be signed again."""
+    if AuditPending.objects.exists():
+        return True
+    return _is_due(log_size(), Checkpoint.objects.order_by("-size", "-pk").first())
+
+
 def log_size() -> int:
     """Return how many events are sealed."""
     last = AuditLeaf.objects.aggregate(last=Max("seq"))["last"]

@@ -1,23 +1,21 @@
-"""Batches of jobs from one template and many objects: plan, start, pause, cancel and re-run."""
+"""Batches of jobs from one template and many objects: plan them, start them, place their images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.core.types import Cost, Operation, Size
 from imagegen_app.engines.base import wake
-from imagegen_app.models import Asset, Batch, Job, TemplateVersion
+from imagegen_app.models import Asset, Batch, TemplateVersion
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.batches import row_jobs
-from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests import (
@@ -27,7 +25,6 @@ from imagegen_app.services.job_requests import (
     prices,
 )
 from imagegen_app.services.job_requests.values import InvalidJobRequest
-from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, budgets
 from imagegen_app.services.policy.access import ActionRefused
@@ -35,7 +32,7 @@ from imagegen_app.services.policy.access import ActionRefused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import ImageModel
@@ -191,9 +188,7 @@ def start(
     :raises InvalidJobRequest: if there are no rows or too many, or the estimate exceeds the limit.
     """
     limits = limits or BatchLimits()
-    existing = Batch.objects.filter(
-        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=key[:64]
-    ).first()
+    existing = batch_with_key(actor, key)
     if existing is not None:
         return existing
     if not 1 <= len(keys) <= MAX_ROWS:
@@ -226,7 +221,7 @@ def start(
             remedy=_("Select fewer rows, or raise the limit."),
         )
     budgets.require_budget(actor, model, amount=estimate)
-    batch: Batch = Batch.objects.create(
+    batch = Batch(
         template_version=version,
         image_model=model,
         requester=actor.user if isinstance(actor, Person) else None,
@@ -243,6 +238,13 @@ def start(
         max_failure_percent=limits.max_failure_percent,
         max_blocked=limits.max_blocked,
     )
+    try:
+        with transaction.atomic():
+            batch.save(force_insert=True)
+    except IntegrityError:
+        # The same key arrived twice at once, and the other request was first. A locking read, since
+        # MySQL's others would not see it in this transaction.
+        return _with_key(actor, key).select_for_update().get()
     event_log.record(
         actor,
         "batch.created",
@@ -263,6 +265,18 @@ def start(
     return batch
 
 
+def batch_with_key(actor: Actor, key: str) -> Batch | None:
+    """Return the batch that the actor started with this idempotency key, if there is one."""
+    return _with_key(actor, key).first() if key else None
+
+
+def _with_key(actor: Actor, key: str) -> QuerySet[Batch]:
+    batches: QuerySet[Batch] = Batch.objects.filter(
+        actor_kind=actor.kind, actor_id=actor.id, idempotency_key=key[:64]
+    )
+    return batches
+
+
 def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: int) -> Decimal:
     """Return the estimated cost of that many rows of a template.
 
@@ -281,77 +295,6 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
         pass_planning.plan_passes(version.passes, start=size), count=version.count
     )
     return (cost + (more.amount if more else 0)) * rows
-
-
-@use_case()
-def resume(*, actor: Actor, batch: Batch) -> None:
-    """Resume a paused batch; after a complete pilot, release the other rows.
-
-    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
-    """
-    _require_own(actor, batch)
-    now = clock.now()
-    Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
-        paused_at=None,
-        pause_reason="",
-        released_at=now
-        if batch.pilot_rows and batch.prepared_rows >= batch.pilot_rows
-        else batch.released_at,
-    )
-    # The deadline starts anew: time spent waiting for a person does not count.
-    Job.objects.filter(batch=batch, is_held=True).update(
-        is_held=False, deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds)
-    )
-    event_log.record(actor, "batch.resumed", subject=batch)
-    wake("drive")
-
-
-@use_case()
-def pause(*, actor: Actor, batch: Batch) -> None:
-    """Pause a batch; calls already sent to a provider are finished.
-
-    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
-    """
-    _require_own(actor, batch)
-    batch_counts.pause(batch, reason="person", actor=actor)
-
-
-@use_case()
-def cancel(*, actor: Actor, batch: Batch) -> None:
-    """Request the cancellation of all unfinished jobs; a worker cancels them one by one.
-
-    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
-    """
-    _require_own(actor, batch)
-    now = clock.now()
-    Batch.objects.filter(pk=batch.pk, cancelled_at__isnull=True).update(
-        cancelled_at=now, paused_at=None, pause_reason=""
-    )
-    waiting = batch.jobs.filter(cancel_requested_at__isnull=True).exclude(
-        state__in=sorted(FINAL_STATES)
-    )
-    waiting.filter(state__in=[JobState.QUEUED.value, JobState.AWAITING.value]).update(
-        cancel_requested_at=now, due_at=now, is_held=False
-    )
-    waiting.exclude(state=JobState.UNCERTAIN.value).update(cancel_requested_at=now)
-    event_log.record(actor, "batch.cancelled", subject=batch)
-    wake("drive")
-
-
-@use_case()
-def rerun_failed(*, actor: Actor, batch: Batch) -> int:
-    """Request the rows that have failed again; return how many. A worker creates the new jobs.
-
-    :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
-    """
-    _require_own(actor, batch)
-    now = clock.now()
-    number = row_jobs.failed_jobs(batch, until=now).count()
-    if number:
-        Batch.objects.filter(pk=batch.pk).update(rerun_requested_at=now)
-        event_log.record(actor, "batch.retried", subject=batch, data={"count": number})
-        wake("drive")
-    return int(number)
 
 
 def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
@@ -386,9 +329,3 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
         placement.attach(actor=actor, asset=asset, target=instance, field=target.field)
         number += 1
     return number
-
-
-def _require_own(actor: Actor, batch: Batch) -> None:
-    own = isinstance(actor, Person) and batch.requester_id == actor.user.pk
-    if not own:
-        access.require_permission(actor, "cancel_any_job")

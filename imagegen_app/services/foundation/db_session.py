@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakKeyDictionary
+
 from django.db import connection
 
 from imagegen_app import conf
+
+#: The limit that was set in each open session.
+_limits: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def limit_idle_transactions() -> None:
@@ -16,10 +22,15 @@ def limit_idle_transactions() -> None:
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         return
     limit = f"{conf.get().lease_seconds}s"
+    connection.ensure_connection()
+    session = connection.connection
+    if _limits.get(session) == limit:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", [limit]
         )
+    _limits[session] = limit
 
 
 def use_asynchronous_commit() -> None:

@@ -98,10 +98,7 @@ def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
     :raises WriteOutsideUseCase: outside of a use case.
     :raises UnknownEvent: if no such kind is registered.
     """
-    guard.record_write(AuditEvent._meta.db_table, is_audit_table=True)  # noqa: SLF001 - Django's documented API
-    unit = guard.current()
-    if unit is None:
-        return
+    unit = guard.require_use_case(AuditEvent._meta.db_table)  # noqa: SLF001 - Django's documented API
     at = clock.now()
     built = [_build(actor, entry, at) for entry in entries]
     unit.deferred_rows += built

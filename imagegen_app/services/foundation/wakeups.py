@@ -39,6 +39,12 @@ def record_run(name: str) -> None:
         _create_row(name, last_run_at=now)
 
 
+def is_slot_free(name: str, *, seconds: int) -> bool:
+    """Return whether nobody has claimed the current time slot of a periodic task yet."""
+    slot = int(clock.now().timestamp()) // seconds + 1
+    return not PeriodicRun.objects.filter(pk=name, slot__gte=slot).exists()
+
+
 @use_case(audited=False)
 def claim_slot(name: str, *, seconds: int) -> bool:
     """Claim the current time slot of a periodic task; return True for one caller per slot.

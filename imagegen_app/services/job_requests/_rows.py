@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
@@ -13,6 +15,7 @@ from imagegen_app.models import Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.gateways import screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +53,11 @@ class CheckedRequest:
 
 
 def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
-    """Return the unsaved jobs of checked requests; blocked and cached ones have ended already."""
+    """Return the unsaved jobs of checked requests; blocked and cached ones have ended already.
+
+    :raises ActionRefused: if a job that one of them replaces was requested again meanwhile.
+    """
+    _require_unreplaced(checked)
     now = clock.now()
     cached_jobs = cache_hits.find_cached_jobs(
         [one.job_request for one in checked if not one.is_blocked]
@@ -74,6 +81,22 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
         )
         next_orders[priority] += 1
     return jobs
+
+
+def _require_unreplaced(checked: Sequence[CheckedRequest]) -> None:
+    """Require that nobody has requested the same ended jobs again at the same moment."""
+    replaced = [one.job_request.replaces.pk for one in checked if one.job_request.replaces]
+    if not replaced:
+        return
+    # The lock makes the second of two requests wait until the first one's new job can be seen.
+    list(Job.objects.select_for_update().filter(pk__in=replaced).order_by("pk").values_list("pk"))
+    if Job.objects.filter(replaces__in=replaced).exists():
+        raise ActionRefused(
+            _("Nothing was requested."),
+            reason=_("It has already been requested again."),
+            remedy="",
+            is_already_done=True,
+        )
 
 
 def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:

@@ -208,7 +208,8 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
             actor=actor, checked=check_requests(actor=actor, job_requests=[job_request])
         )
     except ActionRefused as refusal:
-        _record_refusal(actor=actor, job_request=job_request, refusal=refusal)
+        if not refusal.is_already_done:
+            _record_refusal(actor=actor, job_request=job_request, refusal=refusal)
         raise
     except IntegrityError:
         # The same key arrived twice at once, and the other request was first.

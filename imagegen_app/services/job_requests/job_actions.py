@@ -10,7 +10,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job
-from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.worker_registry import worker_name
 from imagegen_app.services.job_requests import creation, from_job
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 Resolution = Literal["close", "send_again", "never_accepted"]
+#: The events of a resolution by a person.
+_RESOLVED = ("job.resolved", "job.retried")
 
 
 class JobActionRefused(ActionRefused):
@@ -32,6 +34,8 @@ class JobActionRefused(ActionRefused):
 
 def cancel_refusal_reason(actor: Actor, job: Job) -> str:
     """Return why the actor cannot cancel the job; empty if allowed."""
+    if job.state == JobState.CANCELLED:
+        return _("The job is already cancelled.")
     if job.is_final:
         return _("The job has ended.")
     if job.cancel_requested_at is not None:
@@ -50,11 +54,17 @@ def cancel(*, actor: Actor, job: Job) -> bool:
 
     :raises JobActionRefused: if no job of the chain can be cancelled.
     """
+    _refresh_locked(job)
     reason = cancel_refusal_reason(actor, job)
     chain = pass_chain.all_jobs(job)
     if reason and all(cancel_refusal_reason(actor, one) for one in chain):
+        is_cancelled = job.state == JobState.CANCELLED or job.cancel_requested_at is not None
+        known = past_events.who_and_when(job, "job.cancel_requested") if is_cancelled else ""
         raise JobActionRefused(
-            _("The job was not cancelled."), reason=reason, remedy=contact_sentence()
+            _("The job was not cancelled."),
+            reason=f"{reason} {known}".strip(),
+            remedy="" if is_cancelled else contact_sentence(),
+            is_already_done=is_cancelled,
         )
     ended = [_cancel_one(actor, one) for one in chain if _should_cancel(actor, one)]
     if not all(ended):
@@ -105,9 +115,18 @@ def request_again(*, actor: Actor, job: Job) -> Job:
     :raises JobActionRefused: if the job cannot be requested again.
     :raises ActionRefused: as `creation.request_images`.
     """
+    # The page may be old: the prompt may have been erased since.
+    job.refresh_from_db()
     reason = rerun_refusal_reason(actor, job)
     if reason:
-        raise JobActionRefused(_("Nothing was requested."), reason=reason, remedy="")
+        replacement = job.replacements.order_by("pk").first()
+        known = past_events.who_and_when(replacement, "job.requested") if replacement else ""
+        raise JobActionRefused(
+            _("Nothing was requested."),
+            reason=f"{reason} {known}".strip(),
+            remedy="",
+            is_already_done=replacement is not None,
+        )
     job_request = from_job.job_request_from(actor=actor, job=job)
     return creation.request_images(actor=actor, job_request=job_request)
 
@@ -130,11 +149,17 @@ def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
         raise JobActionRefused(
             _("The job was not changed."), reason=_("This is not a valid decision."), remedy=""
         )
+    # Without this, a page opened before the job was resolved would end the call that came after.
+    _refresh_locked(job)
     if job.state != JobState.UNCERTAIN:
+        known = past_events.who_and_when(job, *_RESOLVED, people_only=True)
         raise JobActionRefused(
-            _("The job was not changed."), reason=_("Its outcome is already known."), remedy=""
+            _("The job was not changed."),
+            reason=f"{_('Its outcome is already known.')} {known}".strip(),
+            remedy="",
+            is_already_done=True,
         )
-    Job.objects.filter(pk=job.pk, state=JobState.UNCERTAIN.value).update(due_at=clock.now())
+    Job.objects.filter(pk=job.pk).update(due_at=clock.now())
     claimed = leases.claim(limit=1, owner=worker_name(), only=job.pk)
     attempt = leases.live_attempt(claimed[0]) if claimed else None
     if not claimed or attempt is None:
@@ -150,6 +175,15 @@ def resolve(*, actor: Actor, job: Job, resolution: str) -> None:
     else:
         unknown_outcomes.requeue_not_received(claimed[0], attempt, actor=actor)
     wake("drive")
+
+
+def _refresh_locked(job: Job) -> None:
+    """Lock the job until the use case ends, and read anew what commands decide by.
+
+    The page that a command was given on may be old, and somebody else may have been first.
+    """
+    fresh = Job.objects.select_for_update().get(pk=job.pk)
+    job.state, job.cancel_requested_at = fresh.state, fresh.cancel_requested_at
 
 
 def _is_own(actor: Actor, job: Job) -> bool:

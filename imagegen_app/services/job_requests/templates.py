@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
@@ -58,9 +59,15 @@ def create(
     :raises InvalidRecord: if the short name is taken, or the draft is not valid.
     """
     access.require_permission(actor, "add_prompttemplate")
+    template = PromptTemplate(name=name, slug=slug, purpose=purpose)
     if PromptTemplate.objects.filter(slug=slug).exists():
-        raise InvalidRecord(_("A template with this short name already exists."), field="slug")
-    template = PromptTemplate.objects.create(name=name, slug=slug, purpose=purpose)
+        raise _slug_taken()
+    try:
+        with transaction.atomic():
+            template.save(force_insert=True)
+    except IntegrityError:
+        # Somebody else, or the same button pressed twice, was first.
+        raise _slug_taken() from None
     event_log.record(actor, "template.created", subject=template, data={"template": slug})
     publish(actor=actor, template=template, draft=draft)
     return template
@@ -70,13 +77,18 @@ def create(
 def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> TemplateVersion:
     """Add a version, and make it the one that new requests use.
 
+    If the published version has this content already, it is returned and nothing changes.
+
     :raises NotPermitted: if the actor may not change templates.
     :raises InvalidRecord: if the draft is not valid.
     """
     if template.versions.exists():
         access.require_permission(actor, "change_prompttemplate")
     variables = check(draft)
-    PromptTemplate.objects.select_for_update().get(pk=template.pk)
+    stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
+    if stored.current is not None and is_same(draft_of(stored.current), draft):
+        template.current = stored.current
+        return stored.current
     last = template.versions.aggregate(last=Max("number"))["last"] or 0
     version = TemplateVersion.objects.create(
         template=template,
@@ -140,9 +152,10 @@ def archive(*, actor: Actor, template: PromptTemplate, archived: bool = True) ->
     :raises NotPermitted: if the actor may not change templates.
     """
     access.require_permission(actor, "change_prompttemplate")
-    if template.is_archived == archived:
-        return
+    stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
     template.is_archived = archived
+    if stored.is_archived == archived:
+        return
     template.save(update_fields=["is_archived"])
     kind = "template.archived" if archived else "template.restored"
     event_log.record(actor, kind, subject=template, data={"template": template.slug})
@@ -155,10 +168,11 @@ def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -
     :raises NotPermitted: if the actor may not change templates.
     """
     access.require_permission(actor, "change_prompttemplate")
-    if (template.name, template.purpose) == (name, purpose):
-        return
-    before = template.name
+    stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
     template.name, template.purpose = name, purpose
+    if (stored.name, stored.purpose) == (name, purpose):
+        return
+    before = stored.name
     template.save(update_fields=["name", "purpose"])
     event_log.record(
         actor,
@@ -166,6 +180,10 @@ def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -
         subject=template,
         data={"template": template.slug, "before": before, "after": name},
     )
+
+
+def _slug_taken() -> InvalidRecord:
+    return InvalidRecord(_("A template with this short name already exists."), field="slug")
 
 
 def check(draft: Draft) -> tuple[prompts.Variable, ...]:

@@ -45,6 +45,8 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
     """
     access.require_permission(actor, "place_asset")
     require_visible(actor, asset)
+    # The page may be old: somebody may have decided about the image since.
+    asset.review_state = Asset.objects.select_for_update().get(pk=asset.pk).review_state
     if asset.review_state in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
         raise AssetNotUsable(
             _("This image cannot be used."),

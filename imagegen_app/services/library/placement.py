@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement
-from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_placement_created
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
@@ -21,6 +21,8 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from imagegen_app.core.actors import Actor
 
 
@@ -34,7 +36,8 @@ class CannotPlace(ActionRefused):
 def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> Placement:
     """Put an approved asset into an image field or a foreign key to assets, and record it.
 
-    An image field gets a copy of the signed master under its own `upload_to` and storage.
+    An image field gets a copy of the signed master under its own `upload_to` and storage. If the
+    field holds the asset already, its placement is returned and nothing changes.
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
@@ -43,7 +46,12 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     _require_change_permission(actor, target)
     _require_approved(asset)
     column = _column(target, field)
+    _refresh_locked(target, field)
     previous = _value(target, field)
+    placed = _active(target, field).filter(asset=asset, placed_value=previous).first()
+    if placed is not None:
+        # Placed before: a second copy of the file would be the same picture under another name.
+        return placed
     if isinstance(column, models.FileField):
         extension = asset.storage_key.rpartition(".")[2]
         name = f"{asset.sha256[:16]}.{extension}"
@@ -77,10 +85,7 @@ def record_placement(
     access.require_permission(actor, "place_asset")
     kind = ContentType.objects.get_for_model(target)
     placed_value = _value(target, field) if value is None else value
-    active = Placement.objects.active().filter(
-        content_type=kind, object_id=str(target.pk), field=field
-    )
-    for old in active:
+    for old in _active(target, field):
         if old.asset_id == asset.pk and old.placed_value == placed_value:
             return old
         _remove(actor, old)
@@ -120,11 +125,18 @@ def detach(*, actor: Actor, placement: Placement) -> None:
     :raises CannotPlace: if it is removed already, or the field holds another value now.
     """
     access.require_permission(actor, "place_asset")
+    stored = Placement.objects.select_for_update().get(pk=placement.pk)
+    placement.removed_at = stored.removed_at
     if placement.removed_at is not None:
+        known = past_events.who_and_when(placement.asset, "placement.removed")
         raise CannotPlace(
-            _("Nothing was changed."), reason=_("The image has already been removed."), remedy=""
+            _("Nothing was changed."),
+            reason=f"{_('The image has already been removed.')} {known}".strip(),
+            remedy="",
+            is_already_done=True,
         )
-    target = placement.target
+    # Not `placement.target`, which may have been read before the content was changed.
+    target = stored.target
     if target is not None:
         _require_change_permission(actor, target)
         if _value(target, placement.field) != placement.placed_value:
@@ -154,9 +166,11 @@ def remove_all_from(*, actor: Actor, target: models.Model) -> int:
 
 
 def _remove(actor: Actor, placement: Placement) -> None:
-    Placement.objects.filter(pk=placement.pk, removed_at__isnull=True).update(
+    removed = Placement.objects.filter(pk=placement.pk, removed_at__isnull=True).update(
         removed_at=clock.now()
     )
+    if not removed:
+        return
     kind = placement.content_type
     event_log.record(
         actor,
@@ -171,6 +185,30 @@ def _remove(actor: Actor, placement: Placement) -> None:
         },
         personal={"target_label": placement.object_label},
     )
+
+
+def _active(target: models.Model, field: str) -> QuerySet[Placement]:
+    found: QuerySet[Placement] = Placement.objects.active().filter(
+        content_type=ContentType.objects.get_for_model(target),
+        object_id=str(target.pk),
+        field=field,
+    )
+    return found
+
+
+def _refresh_locked(target: models.Model, field: str) -> None:
+    """Lock the object until the use case ends, and read the field anew; others may have changed it.
+
+    :raises CannotPlace: if the object was deleted.
+    """
+    rows = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
+    if not rows.select_for_update().filter(pk=target.pk).exists():
+        raise CannotPlace(
+            _("The image was not placed."),
+            reason=_("It no longer exists."),
+            remedy="",
+        )
+    target.refresh_from_db(fields=[field])
 
 
 def _require_change_permission(actor: Actor, target: models.Model) -> None:

@@ -11,7 +11,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import REVIEW_TRANSITIONS, ReviewState
 from imagegen_app.models import Asset
-from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_asset_reviewed
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
@@ -78,6 +78,9 @@ def set_alt_text(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bo
     """
     if not _is_own(actor, asset):
         access.require_permission(actor, "change_asset")
+    # Read anew: a second tab may hold the asset as it was before the first one saved.
+    stored = Asset.objects.select_for_update().get(pk=asset.pk)
+    asset.alt_text, asset.is_decorative = stored.alt_text, stored.is_decorative
     suggestion = "" if not asset.alt_suggestion or is_decorative else "changed"
     text = "" if is_decorative else " ".join(alt_text.split())[:MAX_ALT_CHARS]
     if (asset.alt_text, asset.is_decorative) == (text, is_decorative):
@@ -124,6 +127,14 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
     if reason:
         is_transition = target in REVIEW_TRANSITIONS[ReviewState(locked.review_state)]
         is_self_approval = is_transition and _is_own(actor, locked)
+        if locked.review_state == target.value:
+            known = past_events.who_and_when(locked, _EVENTS[target])
+            raise WrongReviewState(
+                _("The image was not changed."),
+                reason=f"{reason} {known}".strip(),
+                remedy="",
+                is_already_done=True,
+            )
         error = SelfApprovalForbidden if is_self_approval else WrongReviewState
         raise error(_("The image was not changed."), reason=reason, remedy=contact_sentence())
     locked.review_state = target.value

@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 
 
 class ActionRefused(Exception):
-    """An action was refused; `message`, `reason` and `remedy` are written for the person."""
+    """An action was refused; `message`, `reason` and `remedy` are written for the person.
+
+    `is_already_done` says that there was nothing left to do: an earlier press of the same button,
+    or another person, has done it.
+    """
 
     code = "refused"
 
-    def __init__(self, message: str, *, reason: str, remedy: str) -> None:
+    def __init__(
+        self, message: str, *, reason: str, remedy: str, is_already_done: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason
         self.remedy = remedy
+        self.is_already_done = is_already_done
 
     def __str__(self) -> str:
         return f"{self.message} {self.reason} {self.remedy}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
@@ -15,7 +17,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider
 from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation import event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
@@ -67,7 +69,13 @@ def save(*, actor: Actor, record: Record) -> Record:
     access.require_permission(actor, f"{'add' if adding else 'change'}_{name}")
     _require_valid(record)
     if adding:
-        record.save()
+        equal = _equal_record(record)
+        if equal is not None:
+            # Pressed twice: the record that the first press created is the answer.
+            record.pk = equal.pk
+            record._state.adding = False  # noqa: SLF001 - Django's documented API
+            return record
+        _insert(record)
         event_log.record(actor, types.created, subject=record, data=_event_data(record))
     else:
         manager = type(record)._default_manager  # noqa: SLF001 - Django's documented API
@@ -101,6 +109,7 @@ def delete(*, actor: Actor, record: Record) -> None:
 
     :raises NotPermitted: if the actor may not delete such records.
     :raises InvalidRecord: if it cannot be deleted because other records refer to it.
+    :raises ActionRefused: if it was deleted before.
     """
     types = _EVENT_TYPES.get(type(record))
     if types is None or not types.deleted:
@@ -108,10 +117,21 @@ def delete(*, actor: Actor, record: Record) -> None:
             _("This cannot be deleted, because past records refer to it. Disable it instead.")
         )
     access.require_permission(actor, f"delete_{type(record).__name__.lower()}")
+    manager = type(record)._default_manager  # noqa: SLF001 - Django's documented API
+    stored = manager.select_for_update().filter(pk=record.pk).first()
+    if stored is None:
+        known = past_events.who_and_when(record, types.deleted)
+        raise ActionRefused(
+            _("Nothing was deleted."),
+            reason=f"{_('It was deleted before.')} {known}".strip(),
+            remedy="",
+            is_already_done=True,
+        )
     if isinstance(record, Budget) and record.periods.exists():
         raise InvalidRecord(_("This budget has been used. Disable it instead."))
     event_log.record(actor, types.deleted, subject=record, data=_event_data(record))
-    record.delete()
+    # Not `record`, which would forget its primary key: a second call could not say who was first.
+    stored.delete()
 
 
 @use_case()
@@ -121,10 +141,10 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     :raises NotPermitted: if the actor may not change models.
     """
     access.require_permission(actor, "change_imagemodel")
-    before = image_model.lifecycle
+    before = ImageModel.objects.select_for_update().get(pk=image_model.pk).lifecycle
+    image_model.lifecycle = lifecycle.value
     if before == lifecycle.value:
         return
-    image_model.lifecycle = lifecycle.value
     image_model.save(update_fields=["lifecycle"])
     event_log.record(
         actor,
@@ -151,6 +171,44 @@ def _require_valid(record: Record) -> None:
         unknown = [str(o) for o in record.operations if o not in known]
         if unknown or not record.operations:
             raise InvalidRecord(_("Choose at least one valid operation."), field="operations")
+
+
+def _insert(record: Record) -> None:
+    """Insert a new record.
+
+    :raises InvalidRecord: if the database refuses it, such as for a name that is taken meanwhile.
+    """
+    try:
+        with transaction.atomic():
+            record.save(force_insert=True)
+    except IntegrityError:
+        try:
+            record.validate_unique()
+            record.validate_constraints()
+        except ValidationError as error:
+            raise InvalidRecord(" ".join(error.messages)) from None
+        raise
+
+
+def _equal_record(record: Record) -> Record | None:
+    """Return a stored grant or budget with the same values as a new one, if there is one.
+
+    A grant or a budget has no name of its own that could be taken; without this, a form that is
+    sent twice would create two.
+    """
+    if not isinstance(record, Grant | Budget):
+        return None
+    # A lock that every such change takes, so that two at the same moment do not miss each other.
+    list(Provider.objects.select_for_update().order_by("pk").values_list("pk")[:1])
+    values = {
+        field.attname: getattr(record, field.attname)
+        for field in record._meta.concrete_fields  # noqa: SLF001 - Django's documented API
+        if not field.primary_key and not getattr(field, "auto_now_add", False)
+    }
+    manager = type(record)._default_manager  # noqa: SLF001 - as above
+    json = {name: value for name, value in values.items() if isinstance(value, list)}
+    rows = manager.filter(**{n: v for n, v in values.items() if n not in json}).order_by("pk")
+    return next((row for row in rows if all(getattr(row, n) == json[n] for n in json)), None)
 
 
 def _update_period_limit(budget: Budget) -> None:

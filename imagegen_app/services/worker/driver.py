@@ -68,9 +68,10 @@ class Driver:
         """Claim and step until the slice ends or nothing is due, then finish what is under way."""
         idle_since: float | None = None
         while True:
-            self._heartbeat()
             may_claim = time.monotonic() < self.ends_at and not draining.is_set()
+            # First of all, since a person may be waiting for the job.
             claimed = self._claim() if may_claim else 0
+            self._heartbeat()
             # In chunks between two steps, so that thousands of batch rows do not delay calls.
             prepared = may_claim and self._prepare()
             if claimed or self.steps.running or prepared:

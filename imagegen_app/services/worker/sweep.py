@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,22 +25,60 @@ LATER_SECONDS = 60
 SPOOL_RETENTION_SECONDS = 86_400
 WEBHOOK_RETENTION_SECONDS = 72 * 3600
 BATCH = 500
+#: The periodic task that clears leftovers, and the seconds between two runs.
+CLEARING = "clearing"
+CLEARING_SECONDS = 600
 
 
 def sweep() -> int:
-    """Wake a worker for due work, seal the log and clear leftovers; return how many jobs are due."""
+    """Wake a worker for due work, seal the log and clear leftovers; return how many jobs are due.
+
+    Where there is nothing to do, as for most of an idle worker's life, this is one transaction.
+    """
     db_session.limit_idle_transactions()
-    due = Job.objects.due(clock.now()).count()
-    if due or row_jobs.has_pending_rows():
+    found = _look()
+    if found.is_work_due:
         wake_now("drive")
     failpoint("sweep.mid_batch")
-    sealing.seal()
-    sealing.make_checkpoint(WORKER_ACTOR)
-    if wakeups.claim_slot("clearing", seconds=600):
+    if found.must_seal:
+        sealing.seal()
+        sealing.make_checkpoint(WORKER_ACTOR)
+    if found.must_clear and wakeups.claim_slot(CLEARING, seconds=CLEARING_SECONDS):
         clear_spool()
         clear_webhook_bodies()
-    wakeups.record_run("sweep")
-    return due
+    if not found.is_over:
+        wakeups.record_run("sweep")
+    return found.due_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a sweep has to do."""
+
+    due_jobs: int
+    is_work_due: bool
+    must_seal: bool
+    must_clear: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to do, so that looking was the whole sweep."""
+        return not (self.is_work_due or self.must_seal or self.must_clear)
+
+
+@use_case(audited=False)
+def _look() -> _Found:
+    """Look for what there is to do, and record the sweep if that is nothing."""
+    due = Job.objects.due(clock.now()).count()
+    found = _Found(
+        due_jobs=due,
+        is_work_due=bool(due) or row_jobs.has_pending_rows(),
+        must_seal=sealing.is_due(),
+        must_clear=wakeups.is_slot_free(CLEARING, seconds=CLEARING_SECONDS),
+    )
+    if found.is_over:
+        wakeups.record_run("sweep")
+    return found
 
 
 def schedule_next_wakeup() -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, Job, LedgerEntry, Verdict
-from imagegen_app.services.batches import lifecycle, row_jobs
+from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
 from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import values
@@ -158,7 +158,7 @@ def test_a_pilot_runs_first_and_the_other_rows_after_its_release(
     piloted = counts(batch)
     batch.refresh_from_db()
     reason = batch.pause_reason
-    lifecycle.resume(actor=site.actor, batch=batch)
+    batch_actions.resume(actor=site.actor, batch=batch)
     driver.drive(seconds=30)
 
     assert (piloted.prepared_rows, piloted.succeeded, reason) == (2, 2, "pilot")
@@ -172,10 +172,10 @@ def test_a_paused_batch_is_not_claimed_until_it_is_resumed(
 ) -> None:
     batch = start(site, version, products(4))
     prepare()
-    lifecycle.pause(actor=site.actor, batch=batch)
+    batch_actions.pause(actor=site.actor, batch=batch)
     held = leases.claim(limit=10, owner="w")
     batch.refresh_from_db()
-    lifecycle.resume(actor=site.actor, batch=batch)
+    batch_actions.resume(actor=site.actor, batch=batch)
 
     assert held == []
     assert len(leases.claim(limit=10, owner="w")) == 4
@@ -257,7 +257,7 @@ def test_cancelling_ends_queued_jobs_and_releases_their_reservations(
     batch = start(site, version, products(510))
     row_jobs.create_next_jobs()
     with CaptureQueriesContext(connection) as asked:
-        lifecycle.cancel(actor=site.actor, batch=batch)
+        batch_actions.cancel(actor=site.actor, batch=batch)
     driver.drive(seconds=60)
 
     found = counts(batch)
@@ -275,7 +275,7 @@ def test_failed_rows_are_requested_again_and_counted_once(
     for job in leases.claim(limit=2, owner="w"):
         transitions.cancel(job, None, charge=None)
     before = counts(batch)
-    number = lifecycle.rerun_failed(actor=site.actor, batch=batch)
+    number = batch_actions.rerun_failed(actor=site.actor, batch=batch)
     driver.drive(seconds=30)
 
     after = counts(batch)
@@ -296,10 +296,10 @@ def test_another_person_cannot_control_a_batch(site: Site, version: TemplateVers
     batch = start(site, version, products(2))
     other = access.actor_for(make_user("other", permissions=["imagegen.request_job"]))
     for act in (
-        lifecycle.pause,
-        lifecycle.resume,
-        lifecycle.cancel,
-        lifecycle.rerun_failed,
+        batch_actions.pause,
+        batch_actions.resume,
+        batch_actions.cancel,
+        batch_actions.rerun_failed,
     ):
         with pytest.raises(access.NotPermitted):
             act(actor=other, batch=batch)

@@ -58,6 +58,40 @@ def test_a_change_without_an_event_is_rolled_back() -> None:
     assert not Provider.objects.exists()
 
 
+@pytest.mark.parametrize("write", ["update", "bulk_delete", "bulk_create", "bulk_update", "save"])
+def test_a_write_that_changes_no_row_needs_no_event(write: str) -> None:
+    provider = make_provider()
+    nobody = Provider.objects.filter(slug="nobody")
+    writes: dict[str, Callable[[], object]] = {
+        "update": lambda: nobody.update(name="y"),
+        "bulk_delete": nobody.delete,
+        "bulk_create": lambda: Provider.objects.bulk_create([]),
+        "bulk_update": lambda: nobody.bulk_update([provider], ["name"]),
+        "save": lambda: provider.save(update_fields=[]),
+    }
+
+    use_case()(writes[write])()
+
+    assert Provider.objects.count() == 1
+
+
+@pytest.mark.parametrize("write", ["update", "bulk_delete", "bulk_update", "save", "delete"])
+def test_a_write_that_changes_a_row_needs_an_event(write: str) -> None:
+    provider = make_provider()
+    writes: dict[str, Callable[[], object]] = {
+        "update": lambda: Provider.objects.update(name="y"),
+        "bulk_delete": lambda: Provider.objects.all().delete(),
+        "bulk_update": lambda: Provider.objects.bulk_update([provider], ["name"]),
+        "save": lambda: provider.save(update_fields=["name"]),
+        "delete": provider.delete,
+    }
+
+    with pytest.raises(AuditEventMissing):
+        use_case()(writes[write])()
+
+    assert list(Provider.objects.values_list("name", flat=True)) == [provider.name]
+
+
 def test_an_event_inside_a_nested_use_case_counts_for_the_outer_one() -> None:
     @use_case()
     def inner() -> None:

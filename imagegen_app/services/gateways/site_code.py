@@ -1,0 +1,90 @@
+"""Find code named in the settings that cannot be imported, or not called as a worker will call it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagegen_app.captioning.base import Captioner
+from imagegen_app.engines.base import SettingsIssue
+from imagegen_app.moderation.base import Screener
+from imagegen_app.providers import configured_code
+from imagegen_app.providers.base import ProviderAdapter
+from imagegen_app.providers.configured_code import CodeUnusable
+from imagegen_app.providers.credentials import looks_like_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagegen_app import conf
+
+#: The named arguments with which `providers.registry` builds every adapter.
+ADAPTER_ARGUMENTS = ("base_url", "credential", "http", "options")
+
+
+def issues(settings: conf.Settings) -> Iterator[SettingsIssue]:
+    """Yield what is wrong with sources of keys, adapters, content checks and the captioner."""
+    yield from _sources(settings)
+    yield from _adapters(settings)
+    yield from _backends(settings)
+
+
+def _sources(settings: conf.Settings) -> Iterator[SettingsIssue]:
+    for name, entry in settings.credentials.items():
+        for key, value in (("SOURCE", entry.source), ("WEBHOOK_SOURCE", entry.webhook_source)):
+            for source in (value,) if isinstance(value, str) else value:
+                is_path = "." in source and not source.startswith(("env:", "file:"))
+                if not is_path or looks_like_secret(source):
+                    continue
+                try:
+                    configured_code.require_source(source)
+                except CodeUnusable as problem:
+                    yield SettingsIssue(
+                        "E005",
+                        f"IMAGEGEN['CREDENTIALS'][{name!r}][{key!r}] cannot be used: {problem}.",
+                        "Name a function that takes no arguments and returns the key as text.",
+                    )
+
+
+def _adapters(settings: conf.Settings) -> Iterator[SettingsIssue]:
+    for name, path in settings.adapters.items():
+        try:
+            configured_code.require_class(
+                path, protocol=ProviderAdapter, arguments=ADAPTER_ARGUMENTS
+            )
+            _require_recovery(path)
+        except CodeUnusable as problem:
+            yield SettingsIssue(
+                "E043",
+                f"IMAGEGEN['ADAPTERS'][{name!r}] cannot be used: {problem}.",
+                "Name a class with the methods of imagegen_app.providers.base.ProviderAdapter, "
+                f"which is built with {', '.join(ADAPTER_ARGUMENTS)}.",
+            )
+
+
+def _require_recovery(path: str) -> None:
+    if not hasattr(configured_code.load(path), "recovery"):
+        raise CodeUnusable("it does not say by `recovery` how a lost answer is found")
+
+
+def _backends(settings: conf.Settings) -> Iterator[SettingsIssue]:
+    named: list[tuple[str, str, str, type]] = [
+        (f"The content check {entry.name!r}", entry.backend, "E008", Screener)
+        for entry in settings.screeners
+    ]
+    if settings.captioner.backend:
+        named.append(("The captioner", settings.captioner.backend, "E038", Captioner))
+    for what, path, check, protocol in named:
+        try:
+            kind = configured_code.load(path)
+        except CodeUnusable:
+            # Reported where it is built with its options.
+            continue
+        try:
+            if isinstance(kind, type):
+                configured_code.require_methods(kind, protocol=protocol)
+        except CodeUnusable as problem:
+            yield SettingsIssue(
+                check,
+                f"{what} cannot be used: {problem}.",
+                f"Give {path} the methods of {protocol.__module__}.{protocol.__name__}.",
+            )

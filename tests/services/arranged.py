@@ -1,0 +1,160 @@
+"""Prepare a site in which a certain command can be given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import Group
+
+from imagegen_app.core.actors import System
+from imagegen_app.models import Batch, Grant, Job
+from imagegen_app.services.audit import sealing
+from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import job_actions, templates
+from imagegen_app.services.jobs import leases, transitions
+from imagegen_app.services.library import placement
+from imagegen_app.services.policy import access
+from imagegen_app.testing.factories import (
+    make_asset,
+    make_attempt,
+    make_job,
+    make_template,
+    make_user,
+)
+from project import seed
+from project.catalog.models import Product
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Person
+    from tests.services.conftest import Site
+
+TARGET = "catalog.Product.image"
+DRAFT = templates.Draft(body="A fine {{ product }}", variables=[{"name": "product"}])
+
+
+def batch(site: Site, *, rows: int = 2, prepared: bool = True) -> Batch:
+    started = start_batch(site.actor, plan(site, rows=rows))
+    if prepared:
+        row_jobs.create_next_jobs()
+    return Batch.objects.get(pk=started.pk)
+
+
+def plan(site: Site, *, rows: int = 2) -> dict[str, Any]:
+    seed.catalog()
+    target = content_fields.target_by_path(TARGET)
+    version = make_template(
+        body="A {{ product }}",
+        variables=[{"name": "product", "label": "Product"}],
+        width=64,
+        height=64,
+        image_model=site.model,
+    )
+    keys = [str(pk) for pk in Product.objects.order_by("pk").values_list("pk", flat=True)[:rows]]
+    return {"version": version, "keys": keys, "target": target}
+
+
+def start_batch(actor: Person, planned: dict[str, Any]) -> Batch:
+    return lifecycle.start(
+        actor=actor, title="Cups", mapping={"product": "name"}, key="spring", **planned
+    )
+
+
+def paused_batch(site: Site) -> Batch:
+    found = batch(site)
+    batch_actions.pause(actor=site.actor, batch=found)
+    return Batch.objects.get(pk=found.pk)
+
+
+def failed_batch(site: Site) -> Batch:
+    found = batch(site)
+    for job in leases.claim(limit=2, owner="w"):
+        transitions.cancel(job, None, charge=None)
+    return Batch.objects.get(pk=found.pk)
+
+
+def approved_of_batch(site: Site) -> tuple[Batch, list[Any]]:
+    found = batch(site, rows=1)
+    return found, [make_asset(job=Job.objects.get(batch=found))]
+
+
+def uncertain_job(site: Site) -> Job:
+    job = site.request()
+    make_attempt(job=job, state="unknown")
+    change_job(job, state="uncertain")
+    return Job.objects.get(pk=job.pk)
+
+
+def running_job(site: Site) -> Job:
+    job = site.request()
+    make_attempt(job=job, state="accepted")
+    change_job(job, state="awaiting")
+    return Job.objects.get(pk=job.pk)
+
+
+def cancelled_job(site: Site) -> Job:
+    job = site.request()
+    job_actions.cancel(actor=site.actor, job=job)
+    return Job.objects.get(pk=job.pk)
+
+
+@use_case(audited=False)
+def change_job(job: Job, **changes: Any) -> None:
+    Job.objects.filter(pk=job.pk).update(**changes)
+
+
+def product_and_asset(_site: Site) -> tuple[Product, Any]:
+    seed.catalog()
+    return Product.objects.earliest("pk"), make_asset()
+
+
+def placed(site: Site) -> Any:
+    product, asset = product_and_asset(site)
+    return placement.attach(actor=System("test"), asset=asset, target=product, field="image")
+
+
+def saved_form(_site: Site) -> tuple[Product, Any]:
+    """Return an object whose form has stored the file of an asset."""
+    seed.catalog()
+    product = Product.objects.exclude(image="").order_by("pk").first() or Product.objects.first()
+    assert product is not None
+    return product, make_asset()
+
+
+def template(_site: Site) -> Any:
+    return make_template(body="A {{ product }}").template
+
+
+def grant_values(site: Site) -> Grant:
+    return Grant(
+        group=Group.objects.get(name="Image editors"),
+        image_model=site.model,
+        operations=["generate"],
+        max_count=2,
+        reason="Spring",
+    )
+
+
+def erased_job(_site: Site) -> Job:
+    return make_job(prompt="Ada's garden")
+
+
+def archived(_site: Site) -> Any:
+    found = template(_site)
+    templates.archive(actor=access.actor_for(make_user(is_superuser=True)), template=found)
+    return found
+
+
+def rolled_forward(site: Site) -> Any:
+    found = template(site)
+    boss = access.actor_for(make_user(is_superuser=True))
+    templates.publish(actor=boss, template=found, draft=replace(DRAFT, body="Two {{ product }}"))
+    return found
+
+
+def sealed_log(site: Site) -> None:
+    """Leave a log of some length without any event that waits."""
+    site.request()
+    sealing.seal_all()

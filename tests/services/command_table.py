@@ -1,0 +1,356 @@
+"""List the commands that buttons give, what each is about, and the one event that it records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.states import Lifecycle
+from imagegen_app.models import Budget, Provider
+from imagegen_app.services.audit import erasure, prompt_access, sealing
+from imagegen_app.services.batches import batch_actions, lifecycle
+from imagegen_app.services.job_requests import creation, job_actions, templates
+from imagegen_app.services.library import chooser, placement, review, takedown
+from imagegen_app.services.policy import model_catalog, roles
+from imagegen_app.testing.factories import (
+    make_asset,
+    make_grant,
+    make_group,
+    make_provider,
+)
+from tests.services import arranged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import Job
+    from tests.services.conftest import Site
+
+
+@dataclass(frozen=True)
+class Command:
+    """A use case that a button calls, and how to give it."""
+
+    #: The function, as `room.module.function`.
+    name: str
+    #: The kind of which one event is recorded, however often it is given; empty for none.
+    event: str
+    #: Prepares the site and returns what the command is about.
+    arrange: Callable[[Site], Any]
+    give: Callable[[Person, Any], object]
+    #: Why two people never give the same command; empty where they may.
+    own: str = ""
+    #: The field at which the form shows that the name is taken; empty where no name is given.
+    field: str = ""
+    note: str = ""
+
+
+def renamed(actor: Person, provider: Provider) -> Any:
+    provider.name = "Renamed"
+    return model_catalog.save(actor=actor, record=provider)
+
+
+def resolving(how: str) -> Callable[[Person, Job], None]:
+    return lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=how)
+
+
+def done(_number: int) -> None:
+    """Leave out how many rows were changed: the second time there are none."""
+
+
+def sign(actor: Person, _nothing: object) -> str:
+    checkpoint = sealing.make_checkpoint(actor, force=True)
+    assert checkpoint is not None
+    return checkpoint.note
+
+
+COMMANDS = [
+    Command(
+        "batches.lifecycle.start",
+        "batch.created",
+        arranged.plan,
+        arranged.start_batch,
+        own="a form's idempotency key belongs to the person who opened it",
+    ),
+    Command(
+        "batches.batch_actions.pause",
+        "batch.paused",
+        arranged.batch,
+        lambda actor, row: batch_actions.pause(actor=actor, batch=row),
+    ),
+    Command(
+        "batches.batch_actions.resume",
+        "batch.resumed",
+        arranged.paused_batch,
+        lambda actor, row: batch_actions.resume(actor=actor, batch=row),
+    ),
+    Command(
+        "batches.batch_actions.cancel",
+        "batch.cancelled",
+        arranged.batch,
+        lambda actor, row: batch_actions.cancel(actor=actor, batch=row),
+    ),
+    Command(
+        "batches.batch_actions.cancel",
+        "batch.cancelled",
+        arranged.paused_batch,
+        lambda actor, row: batch_actions.cancel(actor=actor, batch=row),
+        note="paused",
+    ),
+    Command(
+        "batches.batch_actions.rerun_failed",
+        "batch.retried",
+        arranged.failed_batch,
+        lambda actor, row: batch_actions.rerun_failed(actor=actor, batch=row),
+    ),
+    Command(
+        "batches.lifecycle.place_approved",
+        "placement.created",
+        arranged.approved_of_batch,
+        lambda actor, found: lifecycle.place_approved(actor=actor, batch=found[0], assets=found[1]),
+    ),
+    Command(
+        "job_requests.creation.request_images",
+        "job.requested",
+        lambda site: site.job_request(idempotency_key="page-1"),
+        lambda actor, asked: creation.request_images(actor=actor, job_request=asked),
+        own="a form's idempotency key belongs to the person who opened it",
+    ),
+    Command(
+        "job_requests.job_actions.cancel",
+        "job.cancel_requested",
+        lambda site: site.request(),
+        lambda actor, job: job_actions.cancel(actor=actor, job=job),
+        note="queued",
+    ),
+    Command(
+        "job_requests.job_actions.cancel",
+        "job.cancel_requested",
+        arranged.running_job,
+        lambda actor, job: job_actions.cancel(actor=actor, job=job),
+        note="running",
+    ),
+    Command(
+        "job_requests.job_actions.request_again",
+        "job.requested",
+        arranged.cancelled_job,
+        lambda actor, job: job_actions.request_again(actor=actor, job=job),
+    ),
+    *(
+        Command(
+            "job_requests.job_actions.resolve",
+            kind,
+            arranged.uncertain_job,
+            resolving(how),
+            note=how,
+        )
+        for how, kind in [
+            ("close", "job.resolved"),
+            ("send_again", "job.resolved"),
+            ("never_accepted", "job.retried"),
+        ]
+    ),
+    Command(
+        "job_requests.templates.create",
+        "template.created",
+        lambda site: "cups",
+        lambda actor, slug: templates.create(
+            actor=actor, name="Cups", slug=slug, draft=arranged.DRAFT
+        ),
+        field="slug",
+    ),
+    Command(
+        "job_requests.templates.publish",
+        "template.version_published",
+        arranged.template,
+        lambda actor, row: templates.publish(actor=actor, template=row, draft=arranged.DRAFT),
+    ),
+    Command(
+        "job_requests.templates.publish",
+        "template.version_published",
+        arranged.rolled_forward,
+        lambda actor, row: templates.publish(
+            actor=actor, template=row, draft=templates.draft_of(row.versions.get(number=1))
+        ),
+        note="roll back",
+    ),
+    Command(
+        "job_requests.templates.archive",
+        "template.archived",
+        arranged.template,
+        lambda actor, row: templates.archive(actor=actor, template=row),
+    ),
+    Command(
+        "job_requests.templates.archive",
+        "template.restored",
+        arranged.archived,
+        lambda actor, row: templates.archive(actor=actor, template=row, archived=False),
+        note="restore",
+    ),
+    Command(
+        "job_requests.templates.rename",
+        "template.changed",
+        arranged.template,
+        lambda actor, row: templates.rename(actor=actor, template=row, name="Mugs", purpose="Shop"),
+    ),
+    Command(
+        "library.review.approve",
+        "review.approved",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: review.approve(actor=actor, asset=asset),
+    ),
+    Command(
+        "library.review.reject",
+        "review.rejected",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: review.reject(actor=actor, asset=asset, note="Blurred"),
+    ),
+    Command(
+        "library.review.withdraw",
+        "asset.withdrawn",
+        lambda site: make_asset(),
+        lambda actor, asset: review.withdraw(actor=actor, asset=asset),
+    ),
+    Command(
+        "library.review.set_alt_text",
+        "asset.changed",
+        lambda site: make_asset(),
+        lambda actor, asset: review.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+    ),
+    Command(
+        "library.takedown.withdraw",
+        "asset.withdrawn",
+        lambda site: arranged.placed(site).asset,
+        lambda actor, asset: takedown.withdraw(actor=actor, asset=asset, note="Report 12"),
+    ),
+    Command(
+        "library.chooser.choose",
+        "review.approved",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: bool(chooser.choose(actor=actor, asset=asset, alt_text="A red mug")),
+    ),
+    Command(
+        "library.placement.attach",
+        "placement.created",
+        arranged.product_and_asset,
+        lambda actor, found: placement.attach(
+            actor=actor, asset=found[1], target=found[0], field="image"
+        ),
+    ),
+    Command(
+        "library.placement.record_placement",
+        "placement.created",
+        arranged.saved_form,
+        lambda actor, found: placement.record_placement(
+            actor=actor, asset=found[1], target=found[0], field="image"
+        ),
+    ),
+    Command(
+        "library.placement.detach",
+        "placement.removed",
+        arranged.placed,
+        lambda actor, row: placement.detach(actor=actor, placement=row),
+    ),
+    Command(
+        "library.placement.remove_all_from",
+        "placement.removed",
+        lambda site: arranged.placed(site).target,
+        lambda actor, row: done(placement.remove_all_from(actor=actor, target=row)),
+    ),
+    Command(
+        "policy.model_catalog.save",
+        "provider.changed",
+        lambda site: make_provider(),
+        renamed,
+        note="change",
+    ),
+    Command(
+        "policy.model_catalog.save",
+        "provider.created",
+        lambda site: Provider(name="New", slug="new", adapter="sandbox"),
+        lambda actor, row: model_catalog.save(actor=actor, record=row),
+        field="name",
+        note="add a provider",
+    ),
+    Command(
+        "policy.model_catalog.save",
+        "grant.created",
+        arranged.grant_values,
+        lambda actor, row: model_catalog.save(actor=actor, record=row),
+        note="add a grant",
+    ),
+    Command(
+        "policy.model_catalog.save",
+        "budget.created",
+        lambda site: Budget(name="Two", scope="site", period="day", limit=Decimal(5)),
+        lambda actor, row: model_catalog.save(actor=actor, record=row),
+        note="add a budget",
+    ),
+    Command(
+        "policy.model_catalog.delete",
+        "grant.revoked",
+        lambda site: make_grant(group=make_group("Others"), image_model=site.model),
+        lambda actor, row: model_catalog.delete(actor=actor, record=row),
+    ),
+    Command(
+        "policy.model_catalog.set_lifecycle",
+        "model.retired",
+        lambda site: site.model,
+        lambda actor, row: model_catalog.set_lifecycle(
+            actor=actor, image_model=row, lifecycle=Lifecycle.RETIRED
+        ),
+    ),
+    Command(
+        "policy.roles.create_groups",
+        "",
+        lambda site: None,
+        lambda actor, _none: roles.create_groups(),
+    ),
+    Command(
+        "audit.erasure.erase_prompt",
+        "privacy.erased",
+        arranged.erased_job,
+        lambda actor, job: done(erasure.erase_prompt(actor, job=job, reason="asked for")),
+    ),
+    Command(
+        "audit.erasure.erase_person",
+        "privacy.erased",
+        arranged.erased_job,
+        lambda actor, job: done(
+            erasure.erase_person(actor, subject=f"person:{job.actor_id}", reason="asked for")
+        ),
+    ),
+    Command(
+        "audit.prompt_access.read_prompt",
+        "asset.prompt_viewed",
+        arranged.erased_job,
+        prompt_access.read_prompt,
+        own="each reader is recorded",
+    ),
+    Command(
+        "audit.sealing.seal_all",
+        "",
+        lambda site: site.request(),
+        lambda actor, _job: done(sealing.seal_all()),
+    ),
+    Command(
+        "audit.sealing.make_checkpoint",
+        "",
+        arranged.sealed_log,
+        sign,
+    ),
+]
+
+#: Functions that write and are called by buttons or views, but are not commands of that kind.
+EXCEPTIONS = {
+    "audit.log_export.export": "each export hands out one more copy, and is recorded for itself",
+    "foundation.wakeups.wake_if_stale": "wakes a worker once in a while; it changes no record",
+    "foundation.worker_registry.record_heartbeat": "is repeated by design and records no event",
+    "job_requests.templates.duplicate": "each press asks for one more copy, with its own number",
+    "library.asset_table.export": "each export hands out one more copy, and is recorded for itself",
+    "library.evidence.build_pack": "each export hands out one more copy, and is recorded for itself",
+    "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
+    "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
+}
