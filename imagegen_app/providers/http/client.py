@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -30,14 +29,14 @@ from imagegen_app.providers.credentials import SecretMissing
 from imagegen_app.providers.http.failures import FAILURES, translated
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
-from imagegen_app.providers.redaction import RedactingFilter
+from imagegen_app.providers.redaction import install_filter
 
 if TYPE_CHECKING:
     import ssl
 
     from imagegen_app.providers.answers import SpooledAnswer
 
-logging.getLogger("httpx").addFilter(RedactingFilter())
+install_filter()
 
 _OK = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from imagegen_app.testing.simulator.echoes import SPELLINGS
+
 #: What a fault can be; `KINDS[name]` says what the caller sees.
 KINDS = {
     "status": "an error status with a JSON body; never billed",
@@ -30,7 +32,7 @@ KINDS = {
 AIMS = ("any", "generations", "edits", "jobs", "poll", "lookup", "cancel", "file")
 #: What a script document may hold.
 _KEYS = frozenset(
-    {"latency", "job_seconds", "job_output", "headers", "free_cancel", "fault", "faults", "clear"}
+    {"latency", "job_seconds", "job_output", "headers", "free_cancel", "echo", "fault", "faults", "clear"}
 )
 #: Without an aim, only calls that make images go wrong.
 _MAKING = frozenset({"generations", "edits", "jobs"})
@@ -86,6 +88,8 @@ class Script:
     job_output: str = "url"
     #: Headers of every answer to a call that makes images, such as rate limits.
     headers: dict[str, str] = field(default_factory=dict)
+    #: How the caller's key is spelt in every text of an answer; empty where it is not echoed.
+    echo: str = ""
     #: A cancelled job is taken off the bill.
     free_cancel: bool = False
     faults: list[Fault] = field(default_factory=list)
@@ -97,7 +101,7 @@ class Script:
 
     def change(self, document: dict[str, Any]) -> None:
         """Apply a script document: `latency`, `job_seconds`, `job_output`, `headers`,
-        `free_cancel`, `fault` or `faults`, `clear`.
+        `free_cancel`, `echo`, `fault` or `faults`, `clear`.
 
         :raises ValueError: if something in it is unknown.
         """
@@ -108,6 +112,10 @@ class Script:
         if "fault" in document:
             planned.append(document["fault"])
         faults = [Fault.parse(fault) for fault in planned]
+        echo = str(document.get("echo", self.echo))
+        if echo and echo not in SPELLINGS:
+            raise ValueError(f"unknown: {echo}")
+        self.echo = echo
         if document.get("clear"):
             self.faults.clear()
         self.faults += faults
@@ -125,7 +133,7 @@ class Script:
     def reset(self) -> None:
         """Plan nothing any more; the latency goes too."""
         self.latency, self.job_seconds, self.job_output = 0.0, None, "url"
-        self.headers, self.free_cancel = {}, False
+        self.headers, self.free_cancel, self.echo = {}, False, ""
         self.faults.clear()
         self._dice = random.Random(self.seed)  # noqa: S311  (as above)
 
