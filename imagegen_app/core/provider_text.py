@@ -39,9 +39,7 @@ class Characters(Enum):
     TEXT = 0
 
 
-def provider_text(
-    value: object, *, max_chars: int, allowed: Characters = Characters.LINE
-) -> str:
+def provider_text(value: object, *, max_chars: int, allowed: Characters = Characters.LINE) -> str:
     """Return a provider's text in the allowed characters, at most so long, and without secrets.
 
     What is no text is empty, and so is a word or an identifier with a character too many.

@@ -14,7 +14,7 @@ from imagegen_app.core.live_secrets import HIDDEN, hide, hide_in, holds_secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEY = "sk-Abc/9Xy+7\"Qv&2Lm=4tR8"
+KEY = 'sk-Abc/9Xy+7"Qv&2Lm=4tR8'
 
 
 @pytest.fixture(autouse=True)

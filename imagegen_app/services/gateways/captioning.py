@@ -80,5 +80,3 @@ def _build(backend: str, options: str) -> Captioner:
     # Options are JSON text, since `lru_cache` needs hashable arguments.
     captioner: Captioner = import_string(backend)(**json.loads(options))
     return captioner
-
-

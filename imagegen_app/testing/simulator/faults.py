@@ -32,7 +32,17 @@ KINDS = {
 AIMS = ("any", "generations", "edits", "jobs", "poll", "lookup", "cancel", "file")
 #: What a script document may hold.
 _KEYS = frozenset(
-    {"latency", "job_seconds", "job_output", "headers", "free_cancel", "echo", "fault", "faults", "clear"}
+    {
+        "latency",
+        "job_seconds",
+        "job_output",
+        "headers",
+        "free_cancel",
+        "echo",
+        "fault",
+        "faults",
+        "clear",
+    }
 )
 #: Without an aim, only calls that make images go wrong.
 _MAKING = frozenset({"generations", "edits", "jobs"})
