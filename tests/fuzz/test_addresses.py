@@ -30,6 +30,7 @@ pytestmark = pytest.mark.django_db
 #: What is put into a parameter, as the bytes of its value.
 VALUES: tuple[bytes, ...] = (
     b"\0",
+    b"\0",
     b"a\0b",
     b"\xff\xfe\xc3",
     "\ud83d\ude00".encode("utf-8", "surrogatepass"),
@@ -54,16 +55,17 @@ VALUES: tuple[bytes, ...] = (
     b"",
 )
 #: What is put into a part of the path.
-PATHS = ("%00", "a%00b", "9" * 400, "-1", "%FF", "x" * 300, str(10**30), "..", "%0D%0Aa", "0", "٣")
+PATHS = ("a%00b", "9" * 400, "-1", "%FF", str(10**30), "..", "%0D%0Aa", "٣")
 #: Parameters of a list that no page names.
 LIST_NAMES = ("q", "o", "p", "all", "e", "_facets", "_to_field", "_popup", "_changelist_filters")
 UNKNOWN = ("no_such_field", "pk__in", "id__exact__regex", "job__requester__password__startswith")
 #: Values for each parameter, beside NUL; a value is found by the next parameters if not by this one.
-PER_NAME = 2
-_NAMESPACES = ("imagegen",)
+PER_NAME = 1
+#: How often a page's forms are sent, each time with other values in about a third of the fields.
+ROUNDS = 6
 
 
-@dataclass
+@dataclass(slots=True)
 class Address:
     """One address that can be called, and what is known of its parameters."""
 
@@ -121,12 +123,13 @@ def _admin_of(name: str) -> Any:
 
 def _is_ours(name: str, pattern: URLPattern) -> bool:
     namespace, _, view = name.partition(":")
-    if namespace in _NAMESPACES:
+    if namespace == "imagegen":
         return True
     tables = tuple(f"{table}_" for table in _ours())
-    return namespace == "admin" and (
-        view.startswith(("imagegen_", *tables)) or view == "autocomplete"
-    )
+    if not view.startswith(("imagegen_", *tables)):
+        return namespace == "admin" and view == "autocomplete"
+    # Of a site's own table our part is the form; the rest is Django's.
+    return view.startswith("imagegen_") or view.endswith(("_add", "_change"))
 
 
 def _value(key: str, name: str, rows: dict[str, Any]) -> Any:
@@ -162,7 +165,6 @@ class Fuzzer:
         self.client = client
         self.dice = random.Random(20_26)  # noqa: S311 - the same values in every run
         self.pool = list(VALUES)
-        self.count = 0
         self.found: dict[str, str] = {}
 
     def values(self) -> list[bytes]:
@@ -174,13 +176,19 @@ class Fuzzer:
             dealt.append(self.pool.pop(self.dice.randrange(len(self.pool))))
         return dealt
 
+    def mixed(self, names: list[str], base: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """Return a form's fields with hostile values in some of them, and some given twice."""
+        hit = [name for name in names if self.dice.random() < 1 / 3] or names[:1]
+        kept = [entry for entry in base if entry[0] not in hit]
+        bad = [(name, self.values()[-1]) for name in hit]
+        return kept + bad + [(hit[0], b"2")] * self.dice.randrange(2)
+
     def get(self, path: str, query: bytes | str = b"") -> Any:
         text = query.decode("latin-1") if isinstance(query, bytes) else query
         return self.send("GET", f"{path}?{text}" if text else path)
 
     def send(self, method: str, path: str, data: list[tuple[str, bytes]] | None = None) -> Any:
         """Send a request, undo what it changed, and note an answer that is our fault."""
-        self.count += 1
         body = urlencode(data or [])
         try:
             with transaction.atomic():
@@ -195,6 +203,9 @@ class Fuzzer:
             shown = f"{type(error).__name__}: {str(error)[:90]}"
             self.found.setdefault(f"{method} {path[:70]} {shown}", body[:200])
             return None
+        if answer.streaming:
+            # To its end, where the test's client closes the file.
+            b"".join(answer.streaming_content)
         if answer.status_code >= 500:
             self.found.setdefault(f"{method} {path[:120]} {answer.status_code}", body[:200])
         return answer
@@ -205,12 +216,19 @@ def fuzz_get(fuzzer: Fuzzer, address: Address) -> Any:
     with recorded_names() as names:
         answer = fuzzer.get(address.path)
     names = {name for name in names if name}
+    if not address.name.partition(":")[2].startswith("imagegen_"):
+        # Django's own lookup of it, in a table of the site's own.
+        names.discard("_to_field")
     if address.model_admin is not None:
         names |= {*LIST_NAMES, *UNKNOWN} | _filters(answer, address.model_admin)
-    for name in sorted(names):
-        for value in fuzzer.values():
-            fuzzer.get(address.path, urlencode([(name, value)]))
-        fuzzer.get(address.path, urlencode([(name, "1"), (name, "2"), (f"{name}[a]", "3")]))
+    if address.model_admin is None:
+        for _ in range(ROUNDS if names else 0):
+            fuzzer.get(address.path, urlencode(fuzzer.mixed(sorted(names), [])))
+    else:
+        # A list refuses a parameter before it reads the next, so each goes alone.
+        for name in sorted(names):
+            for value in fuzzer.values():
+                fuzzer.get(address.path, urlencode([(name, value)]))
     for path in address.hostile_paths:
         fuzzer.get(path)
     fuzzer.get(address.path, b"a%00b=1")
@@ -238,17 +256,15 @@ def fuzz_post(fuzzer: Fuzzer, address: Address, page: Any) -> None:
     with recorded_names() as names:
         fuzzer.send("POST", address.path, [])
     names |= values.keys() | buttons
+    names.discard("_to_field")
     if address.model_admin is not None:
         fuzz_actions(fuzzer, address)
         return
     base = [(name, one.encode()) for name, kept in values.items() for one in kept]
     presses = [[(button, b"1")] for button in sorted(buttons)] or [[]]
-    for turn, name in enumerate(sorted(names)):
-        others = [entry for entry in base if entry[0] != name]
-        press = presses[turn % len(presses)]
-        for value in fuzzer.values():
-            fuzzer.send("POST", address.path, [*others, *press, (name, value)])
-        fuzzer.send("POST", address.path, [*others, *press, (name, b"1"), (name, b"2")])
+    for turn in range(ROUNDS if names else 0):
+        sent = fuzzer.mixed(sorted(names), base)
+        fuzzer.send("POST", address.path, [*sent, *presses[turn % len(presses)]])
 
 
 def fuzz_actions(fuzzer: Fuzzer, address: Address) -> None:
@@ -265,8 +281,15 @@ def fuzz_actions(fuzzer: Fuzzer, address: Address) -> None:
 
 @pytest.mark.parametrize("part", ["lists", "pages"])
 def test_no_value_of_any_parameter_makes_an_error_of_ours(
-    client: Client, people: dict[str, Any], rows: dict[str, Any], strict_texts: None, part: str
+    client: Client,
+    people: dict[str, Any],
+    rows: dict[str, Any],
+    strict_texts: None,
+    settings: Any,
+    part: str,
 ) -> None:
+    # The CMS reads all addresses anew whenever its row of their version was undone.
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("cms.")]
     client.force_login(people["superuser"])
     fuzzer = Fuzzer(client)
 
@@ -275,8 +298,7 @@ def test_no_value_of_any_parameter_makes_an_error_of_ours(
             page = fuzz_get(fuzzer, address)
             fuzz_post(fuzzer, address, page)
 
-    print(f"{part}: {fuzzer.count} requests")  # noqa: T201 - shown where the test fails
-    assert fuzzer.found == {}
+    assert "\n".join(f"{request} {body}" for request, body in fuzzer.found.items()) == ""
 
 
 def test_the_addresses_are_all_of_ours(rows: dict[str, Any]) -> None:
