@@ -17,3 +17,6 @@ class ImagegenConfig(AppConfig):
     def ready(self) -> None:
         # Imported to register the system checks, which is possible only when apps are loaded.
         from imagegen_app import checks  # noqa: F401, PLC0415
+        from imagegen_app.providers.redaction import install_filter  # noqa: PLC0415 - as above
+
+        install_filter()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import translation
 
+from imagegen_app.core import live_secrets
 from tests import migrated, scheduling
 
 if TYPE_CHECKING:
@@ -129,6 +130,12 @@ def language_of_the_site() -> Iterator[None]:
     translation.deactivate()
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> None:
+    """Let no key of an earlier test be hidden in the texts of this one."""
+    live_secrets.forget_all()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -24,6 +24,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from imagegen_app.core.provider_text import (
+    MAX_ID_CHARS,
+    MAX_LINE_CHARS,
+    provider_names,
+    provider_text,
+)
+
 Billed = Literal["no", "yes", "unknown"]
 
 
@@ -49,11 +56,12 @@ class ProviderError(Exception):
         status: int | None = None,
         request_id: str = "",
     ) -> None:
-        super().__init__(message or (self.__doc__ or "").split("\n", maxsplit=1)[0])
-        #: A short technical reason in our own words; never text from the provider.
-        self.detail = detail
+        said = provider_text(message, max_chars=MAX_LINE_CHARS)
+        super().__init__(said or (self.__doc__ or "").split("\n", maxsplit=1)[0])
+        #: A short technical reason: our own words, and codes of the provider.
+        self.detail = provider_text(detail, max_chars=MAX_LINE_CHARS)
         self.status = status
-        self.request_id = request_id
+        self.request_id = provider_text(request_id, max_chars=MAX_ID_CHARS)
         #: Whether this is how the call itself ended, as the provider reports it. False in answer to
         #: a poll or look-up means that only the query failed: the call's outcome is still unknown.
         self.is_call_outcome = False
@@ -137,7 +145,7 @@ class ContentBlocked(ProviderError):
     ) -> None:
         super().__init__(message, detail=detail, status=status, request_id=request_id)
         self.stage = stage
-        self.categories = categories
+        self.categories = provider_names(categories)
 
 
 class QuotaExhausted(ProviderError):

@@ -8,6 +8,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.i18n import Message, gettext_noop
+from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.provider_text import (
+    MAX_ID_CHARS,
+    MAX_LINE_CHARS,
+    MAX_WORD_CHARS,
+    Characters,
+    provider_facts,
+    provider_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -288,6 +297,11 @@ class Submission:
     #: Seconds until the provider accepts another call, where it says that none is left now.
     rate_limited_for: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("ref", "request_id"):
+            text = provider_text(getattr(self, name), max_chars=MAX_ID_CHARS)
+            object.__setattr__(self, name, text)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -322,6 +336,14 @@ class ProviderImage:
     seed: int | None = None
     revised_prompt: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        claimed = provider_text(self.claimed_media_type, max_chars=MAX_WORD_CHARS)
+        revised = provider_text(
+            self.revised_prompt, max_chars=MAX_PROMPT_CHARS, allowed=Characters.TEXT
+        )
+        object.__setattr__(self, "claimed_media_type", claimed)
+        object.__setattr__(self, "revised_prompt", revised)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderResult:
@@ -335,3 +357,8 @@ class ProviderResult:
     reported_cost: Cost | None = None
     #: Parameters as the provider applied them, such as the quality it chose for `auto`, by name.
     resolved: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        version = provider_text(self.model_version, max_chars=MAX_LINE_CHARS)
+        object.__setattr__(self, "model_version", version)
+        object.__setattr__(self, "resolved", provider_facts(self.resolved))

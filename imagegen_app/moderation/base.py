@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from imagegen_app.core.provider_text import (
+    MAX_LINE_CHARS,
+    provider_facts,
+    provider_names,
+    provider_text,
+)
 from imagegen_app.core.states import VerdictOutcome
 
 if TYPE_CHECKING:
@@ -29,6 +35,11 @@ class ScreenerDecision:
     remedy: str = ""
     #: What the call cost, in the currency of the image models; None: the setting `PRICE` counts.
     cost: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", provider_names(self.categories))
+        object.__setattr__(self, "scores", provider_facts(self.scores))
+        object.__setattr__(self, "remedy", provider_text(self.remedy, max_chars=MAX_LINE_CHARS))
 
 
 PASSED = ScreenerDecision(outcome=VerdictOutcome.PASSED)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
+from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,11 @@ class WebhookNotice:
     delivery_id: str
     ref: str
     status: str
+
+    def __post_init__(self) -> None:
+        for name in ("delivery_id", "ref", "status"):
+            text = provider_text(getattr(self, name), max_chars=MAX_ID_CHARS)
+            object.__setattr__(self, name, text)
 
 
 class ProviderAdapter(Protocol):

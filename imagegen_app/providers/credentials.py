@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from imagegen_app.core import live_secrets
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[.:][A-Za-z_]\w*")
@@ -33,12 +35,16 @@ class SecretMissing(Exception):
 
 
 class Secret:
-    """A value that hides itself: it is not printed, compared in the open, or pickled."""
+    """A value that hides itself: it is not printed, compared in the open, or pickled.
+
+    From its first moment on it is hidden in texts of others too; see `core.live_secrets`.
+    """
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value = value
+        live_secrets.remember(value)
 
     def reveal(self) -> str:
         """Return the value; call this only where it goes onto the wire."""

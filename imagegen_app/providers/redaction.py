@@ -6,10 +6,32 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from imagegen_app.core.live_secrets import HIDDEN, hide
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HIDDEN = "[hidden]"
+#: Loggers of the libraries that speak to providers, and our own. A filter of a logger does not see
+#: the records of those below it, so each is named.
+LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+    "hpack.hpack",
+    "hpack.table",
+    "asyncio",
+    "imagegen.batches",
+    "imagegen.captions",
+    "imagegen.driver",
+    "imagegen.engines",
+    "imagegen.moderation",
+    "imagegen.tasks",
+    "imagegen.worker",
+    "imagegen_app.services.audit._published_checkpoints",
+)
 
 _URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://)(?P<rest>[^\s\"'<>]+)", re.IGNORECASE)
 # `api_key=` and `access_token=` too: an underscore begins a word here, a letter does not.
@@ -23,10 +45,14 @@ _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=]+")
 
 
 def redact(text: str, *, secrets: Iterable[str] = ()) -> str:
-    """Return the text without URL queries, user names in URLs, keys and the secrets named."""
+    """Return the text without URL queries, user names in URLs, keys and secrets.
+
+    Secrets are the ones named, and all that this process has read.
+    """
     for secret in secrets:
         if secret:
             text = text.replace(secret, HIDDEN)
+    text = hide(text)
     text = _DATA_URL.sub("data:" + HIDDEN, text)
     text = _URL.sub(lambda match: match["scheme"] + _bare(match["rest"]), text)
     text = _BEARER.sub(lambda match: f"{match[1]}{match[2]}{HIDDEN}", text)
@@ -40,8 +66,33 @@ def _bare(rest: str) -> str:
 
 
 class RedactingFilter(logging.Filter):
-    """Redact each record's message before any handler sees it."""
+    """Redact each record's message and traceback before any handler sees them.
+
+    We add it to the loggers of `LOGGERS`; a site adds it to its handlers, for all others.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
+        record.msg, record.args = redact(_message(record)), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         return True
+
+
+def install_filter() -> None:
+    """Add the filter to the loggers of `LOGGERS` that have none yet."""
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, RedactingFilter) for one in logger.filters):
+            logger.addFilter(RedactingFilter())
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # Written with arguments that do not fit: logging would print them beside its own error.
+        return f"{record.msg} {record.args}"

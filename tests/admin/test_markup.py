@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import connection, models
 from django.urls import reverse
 
+from imagegen_app.core import csv_cells
 from imagegen_app.services.library import asset_table
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_user
@@ -92,8 +94,8 @@ def test_the_exported_table_computes_nothing_and_keeps_the_text(rows: dict[str, 
         cursor.execute("UPDATE imagegen_asset SET title = %s, alt_text = %s", ["=1+1", " @SUM(A1)"])
     text = asset_table.export(actor=actor, assets=type(rows["asset"]).objects.all())
 
-    assert "'=1+1" in text
-    assert "' @SUM(A1)" in text
-    assert asset_table.escape_formula("plain") == "plain"
-    assert asset_table.escape_formula("＋1") == "'＋1"  # noqa: RUF001 - the wide form on purpose
-    assert asset_table.escape_formula(None) == ""
+    assert ""","'=1+1",""" in text
+    assert ""","' @SUM(A1)",""" in text
+    heading, row = csv_cells.read_rows(io.StringIO(text, newline=""))
+    assert heading == list(asset_table.COLUMNS)
+    assert row[1:3] == ["=1+1", " @SUM(A1)"]

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
+from pathlib import Path
 
+import httpcore
+import httpx
 import pytest
 
-from imagegen_app.providers.redaction import RedactingFilter, redact
+import imagegen_app
+from imagegen_app.core import live_secrets
+from imagegen_app.core.types import GenerationRequest, Operation, Size
+from imagegen_app.providers.credentials import Credential, Secret
+from imagegen_app.providers.http import Auth
+from imagegen_app.providers.redaction import RedactingFilter, install_filter, redact
 
 
 @pytest.mark.parametrize(
@@ -48,3 +58,63 @@ def test_a_log_record_is_redacted_with_its_arguments() -> None:
     assert RedactingFilter().filter(record)
 
     assert record.getMessage() == "GET https://a.b/c"
+
+
+def test_a_traceback_and_a_stack_are_redacted_too() -> None:
+    try:
+        raise ValueError("Illegal header value b'Bearer TOPSECRETtoken1'")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "", 1, "failed", (), sys.exc_info())
+    record.stack_info = "key=TOPSECRETtoken1"
+
+    RedactingFilter().filter(record)
+
+    shown = logging.Formatter("%(message)s").format(record)
+    assert "Illegal header value" in shown
+    assert "TOPSECRET" not in shown
+
+
+def test_a_message_whose_arguments_do_not_fit_is_redacted_as_well() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 1, "%d keys", ("key=TOPSECRETtoken1",), None)
+
+    RedactingFilter().filter(record)
+
+    assert "TOPSECRET" not in record.getMessage()
+
+
+def test_a_secret_that_was_read_is_hidden_in_logs_though_nothing_looks_like_it() -> None:
+    Secret("plain words 4711 as a key")
+
+    assert redact("it is plain words 4711 as a key") == "it is [hidden]"
+    live_secrets.forget_all()
+
+
+def test_every_logger_that_we_or_our_http_library_use_has_the_filter() -> None:
+    install_filter()
+    pattern = re.compile(r"getLogger\(([\w.\"']+)\)")
+    names = set()
+    for package in (imagegen_app, httpx, httpcore):
+        folder = Path(package.__path__[0])
+        for path in folder.rglob("*.py"):
+            module = ".".join([folder.name, *path.relative_to(folder).with_suffix("").parts])
+            for name in pattern.findall(path.read_text("utf-8")):
+                names.add(module if name == "__name__" else name.strip("\"'"))
+    names.discard("name")
+
+    bare = {n for n in names if not logging.getLogger(n).filters}
+
+    assert {"httpx", "httpcore.http11", "imagegen.driver"} <= names
+    assert bare == set()
+
+
+def test_values_that_hold_secrets_do_not_print_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "TOPSECRET-0123456789")
+    credential = Credential(name="a", sources=("env:A_KEY",), hosts=frozenset({"a.example"}))
+    secret = credential.values()[0]
+    request = GenerationRequest(
+        Operation.GENERATE, "m", prompt="TOPSECRET", size=Size(1, 1), webhook_url="TOPSECRET"
+    )
+
+    shown = [f"{x} {x!r}" for x in (credential, secret, Auth(credential), request)]
+
+    assert not any("TOPSECRET" in text for text in shown)

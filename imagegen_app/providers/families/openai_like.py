@@ -19,6 +19,7 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
 from imagegen_app.core.types import ProviderImage, ProviderResult, Usage
 from imagegen_app.providers.families import base64_json
 from imagegen_app.providers.rate_headers import rate_limited_for
@@ -222,7 +223,9 @@ def _count(document: object, name: str) -> int:
 def _text(document: Mapping[str, Any], name: str) -> str:
     """Return a short word of a document: never a sentence, which could quote the prompt."""
     value = document.get(name)
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        return ""
+    return provider_text(value, max_chars=MAX_LINE_CHARS)
 
 
 def _detail(error: Mapping[str, Any], *, status: int | None) -> str:

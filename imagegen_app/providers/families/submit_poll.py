@@ -18,6 +18,7 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from imagegen_app.core.live_secrets import holds_secret
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.providers.families.openai_like import error_in, explicit_error
 
@@ -76,6 +77,9 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
     known = _STATUSES.get(status) if isinstance(status, str) else None
     if not isinstance(ref, str) or not _REF.fullmatch(ref) or known is None:
         raise BadResponse(detail="no job in the answer", request_id=request_id)
+    if holds_secret(ref):
+        # It would go into addresses, tables and the log.
+        raise BadResponse(detail="a secret as a job's reference", request_id=request_id)
     output, usage = document.get("output"), document.get("usage")
     version = document.get("model_version")
     return JobDocument(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -23,33 +22,32 @@ from imagegen_app.core.errors import (
     ProviderUnavailable,
 )
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
 from imagegen_app.providers import addresses
 from imagegen_app.providers.content_coding import decoded
 from imagegen_app.providers.credentials import SecretMissing
 from imagegen_app.providers.http.failures import FAILURES, translated
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
-from imagegen_app.providers.redaction import RedactingFilter
+from imagegen_app.providers.redaction import install_filter
 
 if TYPE_CHECKING:
     import ssl
 
     from imagegen_app.providers.answers import SpooledAnswer
 
-logging.getLogger("httpx").addFilter(RedactingFilter())
+install_filter()
 
 _OK = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
 _UNAUTHORIZED = 401
 _MAX_REDIRECTS = 3
-_MAX_HEADER = {"location": 4096}
 _SAFE_HEADERS = frozenset(
     {
         "content-length",
         "content-type",
         "date",
-        "location",
         "openai-processing-ms",
         "openai-version",
         "ratelimit",
@@ -381,13 +379,15 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _safe(headers: httpx.Headers) -> dict[str, str]:
-    return {
-        name: "".join(c for c in value if c.isascii() and c.isprintable())[
-            : _MAX_HEADER.get(name, 300)
-        ]
+    safe = {
+        name: provider_text(value.encode("ascii", "ignore").decode(), max_chars=MAX_LINE_CHARS)
         for name, value in headers.items()
         if name in _SAFE_HEADERS or name.startswith("x-ratelimit-")
     }
+    if "location" in headers:
+        # Followed by a download and never stored or shown, so it stays as it is.
+        safe["location"] = "".join(c for c in headers["location"] if c.isprintable())[:4096]
+    return safe
 
 
 def _downloaded(reply: Reply) -> Reply:

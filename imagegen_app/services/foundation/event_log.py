@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core import events
+from imagegen_app.core import events, live_secrets
 from imagegen_app.core.actors import Actor, System
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models import (
@@ -131,7 +131,9 @@ def _write(built: list[tuple[AuditEvent, list[AuditPersonalText]]]) -> None:
 def _build(
     actor: Actor, entry: NewEvent, at: datetime
 ) -> tuple[AuditEvent, list[AuditPersonalText]]:
-    private = {name: text for name, text in entry.personal.items() if text}
+    # The log is append-only: a secret that came in by any way must not be written even once.
+    private = {name: live_secrets.hide(text) for name, text in entry.personal.items() if text}
+    data = live_secrets.hide_in(entry.data)
     if not isinstance(actor, System):
         private.setdefault("actor_label", actor.label)
     salts = {name: os.urandom(16) for name in private}
@@ -145,7 +147,7 @@ def _build(
         on_behalf_of=entry.on_behalf_of,
         object=reference,
         request_id=_request_id.get(),
-        data=entry.data,
+        data=data,
         commitments={
             name: events.make_commitment(text, salts[name]) for name, text in private.items()
         },

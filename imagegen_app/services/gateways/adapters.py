@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
@@ -56,6 +57,18 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         ).values()
     except SecretMissing:
         return ()
+
+
+def remember_secrets(provider: ProviderRow) -> None:
+    """Read a provider's secrets, so that what it sends is stored without them.
+
+    For processes that receive something from a provider which they do not call.
+    """
+    with suppress(ProviderNotConfigured, SecretMissing):
+        known = credential(provider.credential)
+        if known is not None:
+            known.values()
+    webhook_secrets(provider.credential)
 
 
 def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:

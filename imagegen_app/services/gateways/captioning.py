@@ -19,6 +19,7 @@ from imagegen_app.captioning.base import CaptionerFailed
 from imagegen_app.core import canonical
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.pricing import parse_cost
+from imagegen_app.core.provider_text import provider_text
 from imagegen_app.services.gateways import decoding
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
             data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )
         cost = Decimal(entry.price) if caption.cost is None else parse_cost(caption.cost)
-        text = _plain(caption.text)
+        text = provider_text(caption.text, max_chars=MAX_ALT_CHARS)
     except CaptionerFailed as error:
         logger.warning("The captioner %s has no suggestion: %s", entry.name, error)
         return NO_SUGGESTION
@@ -84,9 +85,3 @@ def _build(backend: str, options: str) -> Captioner:
     # Options are JSON text, since `lru_cache` needs hashable arguments.
     captioner: Captioner = import_string(backend)(**json.loads(options))
     return captioner
-
-
-def _plain(text: str) -> str:
-    """Reduce untrusted text to one printable line of at most `MAX_ALT_CHARS` characters."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_ALT_CHARS])
-    return " ".join(printable.split())[:MAX_ALT_CHARS]

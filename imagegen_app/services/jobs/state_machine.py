@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import F, Q
 
+from imagegen_app.core import live_secrets
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import (
     ATTEMPT_TRANSITIONS,
@@ -53,7 +54,7 @@ def transition(job: Job, target: JobState, **changes: Any) -> None:
     if not can_transition(source, target):
         raise IllegalTransition(source, target)
     now = clock.now()
-    changes = {"expired_leases": 0, **leases.NOT_WAITING, **changes}
+    changes = live_secrets.hide_in({"expired_leases": 0, **leases.NOT_WAITING, **changes})
     if target is JobState.QUEUED and job.batch_id is not None:
         # Back in the queue of a batch that was paused meanwhile, it waits with the others.
         changes["is_held"] = Batch.objects.filter(pk=job.batch_id, paused_at__isnull=False).exists()
@@ -116,6 +117,7 @@ def transition_attempt(attempt: Attempt, target: AttemptState, **changes: Any) -
     source = AttemptState(attempt.state)
     if target not in ATTEMPT_TRANSITIONS[source]:
         raise IllegalTransition(source, target)
+    changes = live_secrets.hide_in(changes)
     if target not in LIVE_ATTEMPT_STATES:
         changes |= {"live_job": None, "ended_at": clock.now()}
     moved = Attempt.objects.filter(pk=attempt.pk, state=source.value).update(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from imagegen_app.core.csv_cells import CsvTable
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import pass_chain
@@ -47,8 +47,6 @@ COLUMNS = (
     "credentials",
     "digital_source_type",
 )
-#: First characters of a cell that make a spreadsheet read a formula, full-width forms included.
-_FORMULA = "=+-@\t\r\n\0＝＋－＠"  # noqa: RUF001 - full-width forms on purpose
 
 
 class TooManyRows(ActionRefused):
@@ -76,9 +74,8 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
         )
     show_costs = access.has_permission(actor, "view_costs")
     out = io.StringIO()
-    out.write("\ufeff")  # so that spreadsheets read it as UTF-8
-    table = csv.writer(out)
-    table.writerow(COLUMNS)
+    table = CsvTable(out)
+    table.write_row(COLUMNS)
     rows = assets.select_related(
         "job__requester",
         "job__template_version__template",
@@ -87,7 +84,7 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
     ).prefetch_related("placements")
     written = 0
     for asset in rows.iterator(chunk_size=500):
-        table.writerow(escape_formula(cell) for cell in _row(asset, show_costs=show_costs))
+        table.write_row(_row(asset, show_costs=show_costs))
         written += 1
     _record(actor=actor, count=written)
     return out.getvalue()
@@ -96,12 +93,6 @@ def export(*, actor: Actor, assets: QuerySet[Asset]) -> str:
 @use_case()
 def _record(*, actor: Actor, count: int) -> None:
     event_log.record(actor, "export.created", data={"count": count, "kind": "images"})
-
-
-def escape_formula(value: object) -> str:
-    """Return a cell's text; one that looks like a formula gets an apostrophe in front."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _FORMULA else text
 
 
 def _row(asset: Asset, *, show_costs: bool) -> Iterable[object]:

@@ -13,10 +13,12 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
+from imagegen_app.core import live_secrets
 from imagegen_app.core.actors import System
 from imagegen_app.core.errors import AuthenticationFailed
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
+from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Attempt, Job, WebhookDelivery
@@ -57,6 +59,7 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     if len(body) > MAX_WEBHOOK_BYTES:
         raise WebhookTooLarge
     attempt = _attempt(token)
+    adapters.remember_secrets(attempt.image_model.provider)
     try:
         notice = adapters.verify_webhook(attempt.image_model.provider, headers=headers, body=body)
     except (AuthenticationFailed, adapters.ProviderNotConfigured):
@@ -80,14 +83,20 @@ def _process(
     """
     is_applied = _make_due(attempt, notice)
     outcome = "applied" if is_applied else "ignored"
-    stored_headers = {name: headers[name][:200] for name in _STORED_HEADERS if name in headers}
+    stored_headers = {
+        name: provider_text(headers[name], max_chars=MAX_ID_CHARS)
+        for name in _STORED_HEADERS
+        if name in headers
+    }
     delivery = WebhookDelivery.objects.create(
         provider=attempt.image_model.provider,
         delivery_id=notice.delivery_id[:120],
         attempt=attempt,
         headers=stored_headers,
         body_sha256=hashlib.sha256(body).hexdigest(),
-        body=body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+        body=live_secrets.hide(
+            body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        ),
         outcome=outcome,
         applied_at=clock.now(),
     )

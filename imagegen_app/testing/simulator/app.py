@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagegen_app.testing.simulator import asgi
+from imagegen_app.testing.simulator import asgi, echoes
 from imagegen_app.testing.simulator.images import Images
 from imagegen_app.testing.simulator.jobs import Jobs
 from imagegen_app.testing.simulator.received import Received
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imagegen_app.testing.simulator.bill import Bill
     from imagegen_app.testing.simulator.faults import Script
 
+_BEARER = "Bearer "
 #: Breaks the connection of the caller at this address.
 HangUp = Callable[[tuple[str, int] | None], None]
 
@@ -67,6 +68,9 @@ class Simulator:
             answer = await self._serve(call)
             if call.method == "POST" and self.script.headers:
                 answer = replace(answer, headers={**answer.headers, **self.script.headers})
+            if self.script.echo:
+                key = _key(call) or self.keys[0]
+                answer = echoes.echoed(answer, key=key, spelling=self.script.echo)
         if answer.cut != "before":
             await asgi.send_answer(answer, send, request_id=f"req_{uuid.uuid4().hex[:16]}")
         if answer.cut:
@@ -101,7 +105,7 @@ class Simulator:
         return asgi.error(404, "not_found")
 
     def _knows(self, header: str) -> bool:
-        given = header.removeprefix("Bearer ").encode()
+        given = header.removeprefix(_BEARER).encode()
         return any(hmac.compare_digest(given, key.encode()) for key in self.keys)
 
     def _control(self, call: asgi.Call) -> asgi.Answer:
@@ -130,6 +134,10 @@ class Simulator:
             self.received.clear()
             return asgi.reply({"status": "ok"})
         return asgi.error(404, "not_found")
+
+
+def _key(call: asgi.Call) -> str:
+    return call.headers.get("authorization", "").removeprefix(_BEARER)
 
 
 def _route(path: str) -> str:

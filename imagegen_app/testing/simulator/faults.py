@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from imagegen_app.testing.simulator.echoes import SPELLINGS
+
 #: What a fault can be; `KINDS[name]` says what the caller sees.
 KINDS = {
     "status": "an error status with a JSON body; never billed",
@@ -37,6 +39,7 @@ _KEYS = frozenset(
         "job_output",
         "headers",
         "free_cancel",
+        "echo",
         "fault",
         "faults",
         "clear",
@@ -98,6 +101,8 @@ class Script:
     job_output: str = "url"
     #: Headers of every answer to a call that makes images, such as rate limits.
     headers: dict[str, str] = field(default_factory=dict)
+    #: How the caller's key is spelt in every text of an answer; empty where it is not echoed.
+    echo: str = ""
     #: A cancelled job is taken off the bill.
     free_cancel: bool = False
     faults: list[Fault] = field(default_factory=list)
@@ -109,7 +114,7 @@ class Script:
 
     def change(self, document: dict[str, Any]) -> None:
         """Apply a script document: `latency`, `job_seconds`, `hold_jobs`, `job_output`,
-        `headers`, `free_cancel`, `fault` or `faults`, `clear`.
+        `headers`, `free_cancel`, `echo`, `fault` or `faults`, `clear`.
 
         :raises ValueError: if something in it is unknown.
         """
@@ -120,6 +125,10 @@ class Script:
         if "fault" in document:
             planned.append(document["fault"])
         faults = [Fault.parse(fault) for fault in planned]
+        echo = str(document.get("echo", self.echo))
+        if echo and echo not in SPELLINGS:
+            raise ValueError(f"unknown: {echo}")
+        self.echo = echo
         if document.get("clear"):
             self.faults.clear()
         self.faults += faults
@@ -139,7 +148,8 @@ class Script:
     def reset(self) -> None:
         """Plan nothing any more; the latency goes too."""
         self.latency, self.job_seconds, self.job_output = 0.0, None, "url"
-        self.headers, self.free_cancel, self.hold_jobs = {}, False, False
+        self.headers, self.free_cancel = {}, False
+        self.hold_jobs, self.echo = False, ""
         self.faults.clear()
         self._dice = random.Random(self.seed)  # noqa: S311  (as above)
 

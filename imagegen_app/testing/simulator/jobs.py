@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from imagegen_app.core.errors import InvalidRequest
 from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.providers.credentials import Secret
 from imagegen_app.providers.families import standard_webhooks
-from imagegen_app.testing.simulator import asgi, generation, images
+from imagegen_app.testing.simulator import asgi, echoes, generation, images
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest, ImageInput
-    from imagegen_app.providers.credentials import Secret
     from imagegen_app.testing.simulator.bill import Bill
     from imagegen_app.testing.simulator.faults import Fault, Script
     from imagegen_app.testing.simulator.received import Received
@@ -44,6 +44,8 @@ class Job:
     webhook_url: str
     fault: Fault | None
     origin: str
+    #: The caller's key, for webhooks that echo it.
+    secret: Secret
     status: str = "queued"
     output: list[dict[str, Any]] = field(default_factory=list)
     error: dict[str, Any] = field(default_factory=dict)
@@ -186,6 +188,7 @@ class Jobs:
             webhook_url=str(document.get("webhook_url", "")),
             fault=fault,
             origin=call.origin,
+            secret=Secret(call.headers.get("authorization", "").removeprefix("Bearer ")),
         )
         self.bill.add(
             call_id=job.id,
@@ -237,14 +240,17 @@ class Jobs:
         return item | {"url": f"{job.origin}/files/{name}"}
 
     async def _send_webhook(self, job: Job) -> None:
-        body = json.dumps(
-            {
-                "type": f"job.{job.status}",
-                "timestamp": int(time.time()),
-                "data": {"id": job.id, "status": job.status},
-            }
-        ).encode()
-        delivery_id = f"msg_{uuid.uuid4().hex}"
+        document = {
+            "type": f"job.{job.status}",
+            "timestamp": int(time.time()),
+            "data": {"id": job.id, "status": job.status},
+        }
+        delivery_id, more_headers = f"msg_{uuid.uuid4().hex}", {}
+        if self.script.echo:
+            text = echoes.SPELLINGS[self.script.echo](job.secret.reveal())
+            document |= {"type": text, "note": f"sent to {text}"}
+            more_headers = {"user-agent": text}
+        body = json.dumps(document).encode()
         for attempt in range(_WEBHOOK_TRIES):
             headers = standard_webhooks.sign(
                 delivery_id=delivery_id,
@@ -252,6 +258,7 @@ class Jobs:
                 body=body,
                 secret=self.webhook_secret,
             )
+            headers |= more_headers
             if await asyncio.to_thread(deliver, job.webhook_url, body=body, headers=headers):
                 return
             await asyncio.sleep(0.2 * 2**attempt)
