@@ -288,6 +288,11 @@ class JobInput(Record):
     media_type = models.CharField(max_length=40)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    #: What may be published of an uploaded file's own Content Credentials; empty if unread. See
+    #: `imaging.ingredients.IngredientFacts`.
+    ingredient_facts: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: Where the uploaded file's manifest store is kept, private and as it was; empty without one.
+    manifest_key = models.CharField(max_length=200, blank=True)
 
     class Meta:
         verbose_name = _("input image")

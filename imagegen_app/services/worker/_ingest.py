@@ -13,22 +13,16 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.types import Operation
 from imagegen_app.imaging import metadata
-from imagegen_app.imaging.content_credentials import (
-    Parent,
-    SigningFailed,
-    read_content_credentials,
-    sign,
-)
+from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
-from imagegen_app.services.gateways import captioning, decoding, screening, storage
-from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
+from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
+from imagegen_app.services.worker import _signing
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderImage, ProviderResult
-    from imagegen_app.imaging.content_credentials import ContentCredentials
+    from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
@@ -42,6 +36,10 @@ class IngestDeferred(Exception):
         super().__init__(detail)
         #: Verdicts so far: the screeners are asked, and paid, again with the next try.
         self.screened = screened
+
+
+class CertificateMissing(IngestDeferred):
+    """The certificate cannot be used; the answer stays in the spool until it can."""
 
 
 class OutputBlocked(Exception):
@@ -80,6 +78,8 @@ class IngestedImage:
     seed: int | None
     #: Media type that the provider claimed.
     claimed_media_type: str = ""
+    #: Whether an input is named by its hash only, since its own manifests could not be added.
+    is_parent_reduced: bool = False
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
 
@@ -101,24 +101,28 @@ def ingest_answer(
 
     :raises OutputBlocked: if a screener refuses one of its images.
     :raises ProviderError: if the answer is a refusal, or none of its images can be used.
-    :raises IngestDeferred: if storage or signing failed.
+    :raises CertificateMissing: if nothing can be signed now.
+    :raises IngestDeferred: if the storage or the time-stamp authority failed.
     """
+    try:
+        # Before the screeners, which are paid for each try.
+        identity = signing.require_usable_identity()
+    except signing.CertificateUnusable as error:
+        raise CertificateMissing(str(error)) from None
     result = adapter.read_answer(answer)
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = []
     screened: list[screening.UnsavedVerdict] = []
     for position, image in enumerate(result.images):
         try:
-            ingested.append(_make_one(options, image, position=position, screened=screened))
-        except InvalidImage as error:
+            ingested.append(
+                _make_one(options, image, identity, position=position, screened=screened)
+            )
+        except (InvalidImage, _signing.NotPublishable) as error:
             errors.append(error)
-        except (
-            storage.StorageFailed,
-            SigningFailed,
-            MarkMissing,
-            MarkVerificationFailed,
-            CertificateUnreadable,
-        ) as error:
+        except signing.CertificateUnusable as error:
+            raise CertificateMissing(str(error), screened=tuple(screened)) from None
+        except (storage.StorageFailed, SigningFailed) as error:
             detail = f"{type(error).__name__}: {error}"
             raise IngestDeferred(detail, screened=tuple(screened)) from None
     if not ingested:
@@ -137,13 +141,10 @@ def ingest_answer(
     )
 
 
-class MarkVerificationFailed(Exception):
-    """The marks or the signature written into a file cannot be read back from it."""
-
-
 def _make_one(
     options: IngestOptions,
     image: ProviderImage,
+    identity: SigningIdentity,
     *,
     position: int,
     screened: list[screening.UnsavedVerdict],
@@ -152,7 +153,11 @@ def _make_one(
     plan = ProcessingOptions(
         marks=options.marks, limits=options.limits, widths=options.widths, formats=options.formats
     )
-    prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
+    try:
+        prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
+    except MarkMissing as error:
+        # The same bytes give the same file: no later try can succeed.
+        raise _signing.NotPublishable(detail=f"MarkMissing: {error}") from None
     verdicts = screening.screen_image(
         prepared.master.data,
         media_type=prepared.master.media_type,
@@ -162,51 +167,30 @@ def _make_one(
     screened += verdicts
     if screening.is_blocked(verdicts):
         raise OutputBlocked(tuple(screened))
-    identity = signing_identity()
-    parents = _parents(options)
-    master = sign(
-        prepared.master.data,
-        prepared.master.media_type,
-        signing=identity,
-        title=options.title,
-        operation=options.operation,
-        digital_source_type=options.source_type,
-        software_agent=options.agent,
-        parents=parents,
+    inspected = prepared.inspected
+    master = _signing.sign_master(
+        prepared.master,
+        options=options,
+        identity=identity,
+        answer=image.data,
+        answer_media_type=inspected.media_type,
     )
     failpoint("sign.after")
-    credentials = read_content_credentials(
-        master, prepared.master.media_type, trust_anchors=identity.trust_anchors
-    )
-    if credentials.state not in {"valid", "trusted"}:
-        raise MarkVerificationFailed(f"the signature reads back as {credentials.state}")
-    marked = metadata.read_xmp(master)
+    marked = metadata.read_xmp(master.data)
     if marked.digital_source_type != options.source_type:
-        raise MarkVerificationFailed("the written marks do not read back")
+        raise _signing.NotPublishable(detail="the written marks do not read back")
     derived = tuple(
         _store(
             "renditions",
-            sign(
-                rendition.data,
-                rendition.media_type,
-                signing=identity,
-                title=options.title,
-                operation="rendition",
-                digital_source_type=options.source_type,
-                software_agent=options.agent,
-                parents=(
-                    Parent(data=master, media_type=prepared.master.media_type, title="master"),
-                ),
-            ),
+            _signing.sign_rendition(rendition, master=master, options=options, identity=identity),
             rendition,
         )
         for rendition in prepared.renditions
     )
     failpoint("rendition.half")
-    inspected = prepared.inspected
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
     return IngestedImage(
-        master=_store("assets", master, prepared.master),
+        master=_store("assets", master.data, prepared.master),
         original=StoredFile(
             key=key,
             sha256=sha256,
@@ -217,12 +201,13 @@ def _make_one(
             byte_size=len(image.data),
         ),
         renditions=derived,
-        credentials=credentials,
+        credentials=master.credentials,
         phash=prepared.fingerprint.phash64,
         phash_wide=prepared.fingerprint.phash256,
         is_flat=prepared.fingerprint.is_flat,
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
+        is_parent_reduced=master.is_reduced,
         screened=verdicts,
     )
 
@@ -276,22 +261,3 @@ def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
         height=encoded.height,
         byte_size=len(data),
     )
-
-
-def _parents(options: IngestOptions) -> tuple[Parent, ...]:
-    # C2PA allows one `parentOf`, the image that was changed; the others are `inputTo`.
-    parents: list[Parent] = []
-    for key, media_type, relationship in options.parents:
-        first = not any(p.relationship == "parentOf" for p in parents)
-        changed = (
-            relationship == "parentOf" and first and options.operation is not Operation.GENERATE
-        )
-        parents.append(
-            Parent(
-                data=storage.get(key),
-                media_type=media_type,
-                title="input",
-                relationship="parentOf" if changed else "inputTo",
-            )
-        )
-    return tuple(parents)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from imagegen_app import conf
 from imagegen_app.core.source_types import digital_source_type
@@ -16,7 +16,20 @@ from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 if TYPE_CHECKING:
     from imagegen_app.core.types import Operation
     from imagegen_app.imaging.inspect import ImageLimits
-    from imagegen_app.models import Attempt, Job
+    from imagegen_app.models import Attempt, Job, JobInput
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """An input that counts as a parent of the images."""
+
+    storage_key: str
+    media_type: str
+    relationship: Literal["parentOf", "inputTo"]
+    #: Whether it is an asset of this site, whose manifests are ours to publish.
+    is_asset: bool
+    #: What was found when it was uploaded, as `IngredientFacts.as_dict` stores it; empty if unread.
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +46,8 @@ class IngestOptions:
     formats: tuple[str, ...]
     #: What the captioner is told that the images are for; None for no captions.
     caption_purpose: str | None
-    #: (storage key, media type, relationship) of the inputs that count as parents.
-    parents: tuple[tuple[str, str, str], ...] = ()
+    #: The inputs that count as parents.
+    parents: tuple[InputFile, ...] = ()
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
@@ -64,14 +77,25 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         formats=tuple(settings.renditions.formats),
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
         parents=tuple(
-            (
-                entry.storage_key,
-                entry.media_type,
-                "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
-            )
-            for entry in ordered_inputs(job)
-            if entry.role != InputRole.MASK
+            _input_file(entry) for entry in ordered_inputs(job) if entry.role != InputRole.MASK
         ),
+    )
+
+
+def _input_file(entry: JobInput) -> InputFile:
+    relationship: Literal["parentOf", "inputTo"] = (
+        "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
+    )
+    if entry.asset is not None:
+        # The published file and not what was sent of it, which may have been normalised.
+        asset = entry.asset
+        return InputFile(asset.storage_key, asset.media_type, relationship, is_asset=True)
+    return InputFile(
+        entry.storage_key,
+        entry.media_type,
+        relationship,
+        is_asset=False,
+        facts=dict(entry.ingredient_facts),
     )
 
 
