@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -89,6 +90,7 @@ def is_development(chain_pem: str) -> bool:
     return any(DEVELOPMENT_ONLY in str(attribute.value) for attribute in leaf.subject)
 
 
+@lru_cache(maxsize=8)
 def validity(chain_pem: str) -> tuple[dt.datetime, dt.datetime] | None:
     """Return from when until when all certificates of the chain are valid; None if unreadable."""
     try:

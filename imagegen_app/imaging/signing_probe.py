@@ -28,7 +28,6 @@ PROBE_SECONDS = 60
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
-_validity = lru_cache(maxsize=8)(validity)
 
 
 def signing_problem(identity: SigningIdentity, *, now: dt.datetime) -> str:
@@ -37,7 +36,7 @@ def signing_problem(identity: SigningIdentity, *, now: dt.datetime) -> str:
     Cheap enough for each call to a provider: the certificate is read once, and the picture is
     signed once a minute. No time-stamp authority is asked.
     """
-    period = _validity(identity.chain_pem)
+    period = validity(identity.chain_pem)
     in_time = period is not None and period[0] <= now <= period[1]
     minute = int(now.timestamp() // PROBE_SECONDS)
     if in_time and _can_sign(os.getpid(), replace(identity, tsa_url=""), minute):
