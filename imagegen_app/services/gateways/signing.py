@@ -17,7 +17,11 @@ from django.utils import timezone
 
 from imagegen_app import conf
 from imagegen_app.imaging import signing_probe
-from imagegen_app.imaging.certificates import make_development_chain, validity
+from imagegen_app.imaging.certificates import (
+    check_certificate,
+    make_development_chain,
+    validity,
+)
 from imagegen_app.imaging.content_credentials import SigningIdentity
 
 if TYPE_CHECKING:
@@ -56,6 +60,20 @@ def unusable_reason() -> str:
     except CertificateUnusable as error:
         return str(error)
     return ""
+
+
+def profile_problems() -> list[str]:
+    """Return in what the configured certificate departs from C2PA's profile, with remedies.
+
+    Images may be signed with it all the same.
+
+    :raises CertificateUnreadable: if its files cannot be read.
+    """
+    c2pa = conf.get().c2pa
+    if not (c2pa.certificate and c2pa.private_key):
+        return []
+    chain, key = _read(Path(c2pa.certificate)), _read(Path(c2pa.private_key))
+    return check_certificate(chain, key, alg=c2pa.algorithm, now=timezone.now())
 
 
 def expires_at() -> datetime | None:

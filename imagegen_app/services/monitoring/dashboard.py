@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Count
+
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import JobState, ReviewState
+from imagegen_app.core.states import JobState, ReviewState, WaitingReason
 from imagegen_app.models import Asset, Checkpoint, Job
+from imagegen_app.models.labels import choices
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access, budgets
@@ -36,6 +39,18 @@ class Dashboard:
     log_size: int
     #: What keeps images from being generated, for people who may change providers.
     problems: tuple[doctor.CheckResult, ...] = ()
+    #: What jobs wait for that a person may have mended, for people who may resolve jobs.
+    waiting: tuple[WaitingJobs, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJobs:
+    """Jobs that wait for the same thing of the site."""
+
+    reason: WaitingReason
+    #: The reason in the reader's language.
+    label: str
+    count: int
 
 
 def build_dashboard(actor: Actor) -> Dashboard | None:
@@ -76,6 +91,19 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         problems=tuple(doctor.critical_problems())
         if access.has_permission(actor, "change_provider")
         else (),
+        waiting=_waiting_jobs() if can_resolve else (),
+    )
+
+
+def _waiting_jobs() -> tuple[WaitingJobs, ...]:
+    rows = Job.objects.unfinished().exclude(waiting_for="").values("waiting_for")
+    counts = rows.annotate(count=Count("pk")).order_by("waiting_for")
+    labels = dict(choices(WaitingReason))
+    return tuple(
+        WaitingJobs(
+            WaitingReason(row["waiting_for"]), str(labels[row["waiting_for"]]), row["count"]
+        )
+        for row in counts
     )
 
 
