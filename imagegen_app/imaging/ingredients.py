@@ -158,5 +158,6 @@ def _bmff_store(data: bytes) -> bytes:
 
 
 def _short(text: str) -> str:
-    """Return the text on one line, without control characters, cut to its limit."""
-    return clean(" ".join(str(text).split()), cap=MAX_FACT_CHARS)
+    """Return the text on one line, without control and direction characters, cut to its limit."""
+    line = " ".join(str(text).split())
+    return clean("".join(c for c in line if c.isprintable()), cap=MAX_FACT_CHARS)

@@ -11,7 +11,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.gateways import screening, storage
+from imagegen_app.services.gateways import manifests, screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
     for position, (image, asset) in enumerate(pairs):
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", image.data, extension=extension)
+        # An asset's own manifests are read with it; an upload's are kept as they came.
+        kept = (
+            manifests.keep_manifest(image.data, image.media_type)
+            if asset is None
+            else manifests.KeptManifest()
+        )
         rows.append(
             JobInput(
                 job=job,
@@ -94,6 +100,8 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,
+                ingredient_facts=kept.ingredient_facts,
+                manifest_key=kept.manifest_key,
             )
         )
     return rows

@@ -17,13 +17,8 @@ from imagegen_app.imaging.content_credentials import (
     read_ingredient_facts,
     sign,
 )
-from imagegen_app.imaging.errors import InvalidImage
-from imagegen_app.imaging.ingredients import (
-    IngredientFacts,
-    manifest_store,
-    may_have_manifest,
-)
-from imagegen_app.services.gateways import decoding, signing, storage
+from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store
+from imagegen_app.services.gateways import manifests, signing, storage
 
 if TYPE_CHECKING:
     from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
@@ -32,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The largest manifest store of another file that goes whole into a master.
 MAX_EMBEDDED_BYTES = 64 * 1024
+#: The states of a file of others whose facts are all that there is to tell.
+_READABLE = frozenset({"none", "valid", "trusted"})
 
 
 class NotPublishable(ProviderError):
@@ -184,7 +181,7 @@ def _parents(
         parent, is_whole = _input(one, relationship="parentOf" if is_changed else "inputTo")
         parents.append(parent)
         is_reduced = is_reduced or not is_whole
-    made = _read_facts(answer, answer_media_type)
+    made = manifests.read_facts(answer, answer_media_type)
     if made.state != "none":
         # What the provider itself says of the image that it made.
         is_embedded = made.is_valid and len(manifest_store(answer)) <= MAX_EMBEDDED_BYTES
@@ -197,23 +194,12 @@ def _input(
 ) -> tuple[ParentFile, bool]:
     """Return an input as a parent, and whether it is told as fully as it can be."""
     if not one.is_asset and one.facts:
-        return ParentFile(IngredientFacts.from_dict(one.facts), relationship), True
+        facts = IngredientFacts.from_dict(one.facts)
+        return ParentFile(facts, relationship), facts.state in _READABLE
     data = storage.get(one.storage_key)
-    facts = _read_facts(data, one.media_type)
+    facts = manifests.read_facts(data, one.media_type)
     if not one.is_asset:
-        return ParentFile(facts, relationship), facts.state in {"none", "valid", "trusted"}
+        return ParentFile(facts, relationship), facts.state in _READABLE
     if facts.is_valid and len(manifest_store(data)) <= MAX_EMBEDDED_BYTES:
         return ParentFile(facts, relationship, data), True
     return ParentFile(facts, relationship), False
-
-
-def _read_facts(data: bytes, media_type: str) -> IngredientFacts:
-    """Read the facts of a file that may be anybody's, in a decoder process if there is any manifest."""
-    if not may_have_manifest(data):
-        return read_ingredient_facts(data, media_type)
-    try:
-        return decoding.decoder_pool().run(read_ingredient_facts, data, media_type)
-    except InvalidImage:
-        return IngredientFacts(
-            sha256=storage.file_hash(data), media_type=media_type, state="unreadable"
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,10 @@ from imagegen_app.models import Asset, AuditEvent
 from imagegen_app.providers.sandbox import Sandbox
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.library import evidence
+from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
-from imagegen_app.testing.factories import make_image_model, make_provider
+from imagegen_app.testing.factories import make_image_model, make_provider, make_user
 from tests.services.conftest import Site, governed
 
 if TYPE_CHECKING:
@@ -179,6 +182,23 @@ def test_an_uploads_manifest_is_named_and_not_published(site: Site) -> None:
     assert told["digitalSourceType"] == GENERATED
     assert told["manifest"].startswith("urn:c2pa:")
     assert not asset.is_parent_reduced
+
+
+def test_the_evidence_has_an_uploads_whole_manifest(site: Site) -> None:
+    upload = signed_by_a_stranger(filler=1_000)
+    asset = made(site, operation="edit", inputs=[InputSource(data=upload)])
+    auditor = access.actor_for(make_user("otto", permissions=["imagegen.export_audit"]))
+
+    pack = evidence.build_pack(actor=auditor, asset=asset)
+
+    with zipfile.ZipFile(io.BytesIO(pack.data)) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith(".c2pa")]
+        store = archive.read(name)
+        facts = json.loads(archive.read("summary.json"))
+    assert store == manifest_store(upload)
+    with Reader("application/c2pa", io.BytesIO(store)) as reader:
+        assert GPS in reader.json()
+    assert facts["uploads"][0]["credentials"]["state"] == "valid"
 
 
 def ingredients(data: bytes, of: str) -> list[dict[str, Any]]:
