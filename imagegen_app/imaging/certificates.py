@@ -46,10 +46,11 @@ _KEY_USES = (
 )
 
 
-def make_development_chain(organization: str) -> tuple[str, str]:
+def make_development_chain(organization: str, *, days: float = 365) -> tuple[str, str]:
     """Return a certificate chain (leaf first) and the leaf's private key, both as PEM.
 
-    The names in the certificates contain `DEVELOPMENT_ONLY`.
+    The names in the certificates contain `DEVELOPMENT_ONLY`. The leaf expires after `days`; with a
+    negative number it has expired.
     """
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     root_name = _name(organization, "root")
@@ -64,7 +65,7 @@ def make_development_chain(organization: str) -> tuple[str, str]:
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
     uses = [ExtendedKeyUsageOID.EMAIL_PROTECTION, CLAIM_SIGNING]
     leaf = (
-        _certificate(_name(organization, "signer"), root_name, key.public_key(), days=365)
+        _certificate(_name(organization, "signer"), root_name, key.public_key(), days=days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage("digital_signature", "content_commitment"), critical=True)
         .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
@@ -285,7 +286,7 @@ def _name(organization: str, role: str) -> x509.Name:
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, days: float
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     return (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 #: Held jobs become due again after so many seconds; they continue sooner if signing works sooner.
-HOLD_SECONDS = waiting.MAX_WAIT_SECONDS
+HOLD_SECONDS = 20.0
 
 
 class CertificateWatch:
