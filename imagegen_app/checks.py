@@ -59,12 +59,6 @@ CHECKS = {
     "imagegen.W062": "A private key file can be read by other accounts.",
     "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
 }
-_CERTIFICATE_CHECKS = {
-    "unusable": "imagegen.W060",
-    "unfit": "imagegen.W060",
-    "expires": "imagegen.W061",
-    "readable": "imagegen.W062",
-}
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
 
@@ -289,14 +283,40 @@ def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
             return
     # No errors here: the workers have to start, so that jobs can wait and say what for.
     for one in _certificate_findings(settings):
-        kind = CheckInfo if one.level == "info" else CheckWarning
-        yield kind(one.message, hint=one.remedy, id=_CERTIFICATE_CHECKS[one.kind])
+        if one.kind == "readable":
+            yield CheckWarning(
+                one.message,
+                hint="Let only the account of the server and the workers read it: chmod 600.",
+                id="imagegen.W062",
+            )
+        elif one.kind == "expires" and one.level == "info":
+            yield CheckInfo(
+                one.message,
+                hint="Order its renewal; the files can be replaced without a restart.",
+                id="imagegen.W061",
+            )
+        elif one.kind == "expires":
+            yield CheckWarning(
+                one.message,
+                hint="Have it renewed now, and replace the files; no restart is needed.",
+                id="imagegen.W061",
+            )
+        else:
+            yield CheckWarning(
+                one.message,
+                hint="Have it replaced or corrected; jobs wait while it cannot be used.",
+                id="imagegen.W060",
+            )
 
 
 def _certificate_errors(settings: conf.Settings) -> Iterator[CheckMessage]:
     for one in _certificate_findings(settings):
         if one.level == "error":
-            yield Error(one.message, hint=one.remedy, id="imagegen.E063")
+            yield Error(
+                one.message,
+                hint="Have the certificate renewed before images are published with this release.",
+                id="imagegen.E063",
+            )
 
 
 def _certificate_findings(settings: conf.Settings) -> list[CertificateFinding]:

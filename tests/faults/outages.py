@@ -17,9 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from imagegen_app.imaging.certificates import make_development_chain
 from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
-from tests.faults import cluster
+from tests.faults import certificate_outage, cluster
 from tests.faults.proxy import Proxy
 from tests.faults.webhook_server import WebhookServer
 
@@ -264,35 +263,6 @@ def server_dies_of_a_webhook(running: _Run) -> None:
     running.disturbed = token.exists() and "repeated" in running.webhooks.outcomes
 
 
-def certificate_expires(running: _Run) -> None:
-    """Let the certificate expire while calls are under way, and renew it a while later."""
-    folder = running.site.folder
-    _write_certificate(folder, days=30)
-    running.start()
-    running.request()
-    _until(lambda: running.ended() > 0, seconds=30)
-    _write_certificate(folder, days=-0.01)
-    waiting = "select count(*) from imagegen_job where waiting_for = 'certificate'"
-    _until(lambda: running.site.query(waiting)[0][0] >= running.outage.jobs // 2, seconds=30)
-    running.disturbed = running.site.query(waiting)[0][0]
-    time.sleep(6)
-    told = "select type, job_id, count(*) from imagegen_auditevent where type in"
-    told += " ('job.postponed', 'certificate.refused') group by type, job_id"
-    running.violations += [
-        f"{row[0]} {row[2]} times" for row in running.site.query(told) if row[2] > 1
-    ]
-    _write_certificate(folder, days=30)
-
-
-def _write_certificate(folder: Path, *, days: float) -> None:
-    chain, key = make_development_chain("Faults", days=days)
-    for name, text in (("chain.pem", chain), ("key.pem", key)):
-        partial = folder / f"{name}.partial"
-        partial.write_text(text, "ascii")
-        partial.chmod(0o600)
-        partial.replace(folder / name)
-
-
 def batch_dies(running: _Run) -> None:
     """Kill the worker in the middle of making a batch's jobs."""
     running.site.web.call("batch", count=running.outage.jobs)
@@ -344,7 +314,7 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "dies making a batch": batch_dies,
     "loses its database server": server_of_the_database_dies,
     "finds its provider down": provider_is_down,
-    "has a certificate that expires": certificate_expires,
+    "has a certificate that expires": lambda running: certificate_outage.expires(running, _until),
 }
 #: What cannot be played on every machine.
 _IMPOSSIBLE = {

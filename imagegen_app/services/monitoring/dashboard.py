@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState, ReviewState, WaitingReason
@@ -64,6 +64,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
     requester: Any = actor.user if isinstance(actor, Person) else None
     models = access.granted_models(actor) if can_request else []
     checkpoint = Checkpoint.objects.order_by("-size").first() if can_verify else None
+    uncertain, waiting = _stopped_jobs() if can_resolve else (0, ())
     return Dashboard(
         recent=tuple(
             Asset.objects.filter(job__requester=requester, is_intermediate=False)
@@ -81,7 +82,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         )
         if can_review
         else 0,
-        uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if can_resolve else 0,
+        uncertain=uncertain,
         workers=worker_registry.count_live_workers(),
         allowance=budgets.allowance(actor, models[0]) if models else None,
         can_request=can_request,
@@ -91,20 +92,25 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         problems=tuple(doctor.critical_problems())
         if access.has_permission(actor, "change_provider")
         else (),
-        waiting=_waiting_jobs() if can_resolve else (),
+        waiting=waiting,
     )
 
 
-def _waiting_jobs() -> tuple[WaitingJobs, ...]:
-    rows = Job.objects.unfinished().exclude(waiting_for="").values("waiting_for")
-    counts = rows.annotate(count=Count("pk")).order_by("waiting_for")
+def _stopped_jobs() -> tuple[int, tuple[WaitingJobs, ...]]:
+    """Return how many jobs are uncertain, and which wait for something of the site, in one query."""
+    is_uncertain = Q(state=JobState.UNCERTAIN.value)
+    rows = Job.objects.unfinished().filter(is_uncertain | ~Q(waiting_for="")).values("waiting_for")
+    counts = rows.annotate(count=Count("pk"), uncertain=Count("pk", filter=is_uncertain)).order_by(
+        "waiting_for"
+    )
     labels = dict(choices(WaitingReason))
-    return tuple(
-        WaitingJobs(
-            WaitingReason(row["waiting_for"]), str(labels[row["waiting_for"]]), row["count"]
-        )
-        for row in counts
-    )
+    waiting, uncertain = [], 0
+    for row in counts:
+        uncertain += row["uncertain"]
+        if row["waiting_for"]:
+            reason = WaitingReason(row["waiting_for"])
+            waiting.append(WaitingJobs(reason, str(labels[reason.value]), row["count"]))
+    return min(uncertain, MAX_COUNT + 1), tuple(waiting)
 
 
 def _count(rows: Any) -> int:
