@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ProviderError
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 class IngestDeferred(Exception):
     """Storage or signing failed; the answer stays in the spool, to be tried again."""
 
+    #: How the job fails if it still cannot be done at its deadline.
+    failure: ClassVar[type[ProviderError]] = BadResponse
+
     def __init__(self, detail: str, *, screened: tuple[screening.UnsavedVerdict, ...] = ()) -> None:
         super().__init__(detail)
         #: Verdicts so far: the screeners are asked, and paid, again with the next try.
@@ -40,6 +43,12 @@ class IngestDeferred(Exception):
 
 class CertificateMissing(IngestDeferred):
     """The certificate cannot be used; the answer stays in the spool until it can."""
+
+
+class TimeStampMissing(IngestDeferred):
+    """The time-stamp authority does not answer."""
+
+    failure = _signing.NotPublishable
 
 
 class OutputBlocked(Exception):
@@ -122,7 +131,9 @@ def ingest_answer(
             errors.append(error)
         except signing.CertificateUnusable as error:
             raise CertificateMissing(str(error), screened=tuple(screened)) from None
-        except (storage.StorageFailed, SigningFailed) as error:
+        except SigningFailed as error:
+            raise TimeStampMissing(str(error), screened=tuple(screened)) from None
+        except storage.StorageFailed as error:
             detail = f"{type(error).__name__}: {error}"
             raise IngestDeferred(detail, screened=tuple(screened)) from None
     if not ingested:

@@ -6,7 +6,6 @@ import random
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import (
-    BadResponse,
     ContentBlocked,
     NotFound,
     ProviderError,
@@ -137,7 +136,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     if isinstance(done.error, _ingest.IngestDeferred):
         transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
-            error = BadResponse(detail=str(done.error))
+            error = done.error.failure(detail=str(done.error))
             transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
         else:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
@@ -154,7 +153,8 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     else:
         raise done.error
     # A paid image that cannot be published is kept with its answer.
-    return not isinstance(done.error, _signing.NotPublishable)
+    errors = (done.error,) if done.error else done.result.errors
+    return not any(isinstance(error, _signing.NotPublishable) for error in errors)
 
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:
