@@ -130,6 +130,11 @@ def check_certificate(
         problems += _extension_errors(leaf.extensions)
     except (ValueError, x509.DuplicateExtension):
         problems.append("The certificate's extensions are not readable: have it issued again.")
+    if leaf.not_valid_after_utc - leaf.not_valid_before_utc > dt.timedelta(days=_MAX_DAYS):
+        problems.append(
+            f"The certificate is valid for more than {_MAX_DAYS} days, which the C2PA programme "
+            "does not allow: have it issued for a year."
+        )
     return problems
 
 
@@ -211,11 +216,6 @@ def _time_errors(chain: list[x509.Certificate], now: dt.datetime) -> list[str]:
         for one in chain[1:]
         if not one.not_valid_before_utc <= now <= one.not_valid_after_utc
     ]
-    if end - start > dt.timedelta(days=_MAX_DAYS):
-        problems.append(
-            f"The certificate is valid for more than {_MAX_DAYS} days, which the C2PA programme "
-            "does not allow: have it issued for a year."
-        )
     return problems
 
 
