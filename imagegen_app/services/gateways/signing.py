@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +179,7 @@ def _cached(path: str, _changed: tuple[int, int, int]) -> str:
     return Path(path).read_text("ascii")
 
 
+@cache
 def _version() -> str:
     try:
         return version("imagegen-app")
