@@ -203,6 +203,8 @@ def test_the_panel_has_a_button_for_those_who_may_resolve_jobs(site: Site, clien
 
     assert "1 job waits: the signing certificate cannot be used." in page
     assert address in page
+    assert "csrfmiddlewaretoken" in page.partition(address)[2].partition("</form>")[0]
+    assert "?waiting_for__exact=certificate" in page
     assert {a.status_code for a in answers} == {302}
     assert AuditEvent.objects.filter(type="job.tried_now").count() == 1
     assert client.get(address).status_code == 405
