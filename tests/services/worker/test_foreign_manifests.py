@@ -20,6 +20,7 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
     Settings,
     Signer,
 )
+from django.urls import reverse
 from PIL import Image
 
 from imagegen_app.core.source_types import GENERATED
@@ -38,6 +39,8 @@ from imagegen_app.testing.factories import make_image_model, make_provider, make
 from tests.services.conftest import Site, governed
 
 if TYPE_CHECKING:
+    from django.test import Client
+
     from imagegen_app.core.types import ProviderResult
     from imagegen_app.providers.answers import SpooledAnswer
 
@@ -219,6 +222,17 @@ def test_an_upload_with_an_unusable_manifest_is_named_by_its_hash(site: Site, na
     assert asset.is_parent_reduced
     assert AuditEvent.objects.get(type="asset.created").body.count("parent_reduced") == 1
     manifest_sizes(asset)
+
+
+def test_the_assets_page_tells_of_an_input_that_is_named_by_its_hash(
+    site: Site, admin_client: Client
+) -> None:
+    upload = (FILES / "cabx-garbage.png").read_bytes()
+    asset = made(site, operation="edit", inputs=[InputSource(data=upload)])
+
+    page = admin_client.get(reverse("admin:imagegen_asset_change", args=[asset.pk]))
+
+    assert "one is named by its hash only" in page.content.decode()
 
 
 def test_our_own_images_keep_their_chain_in_the_master_alone(site: Site) -> None:
