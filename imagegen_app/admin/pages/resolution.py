@@ -32,7 +32,7 @@ class ResolutionPages(Pages):
         return [
             Route("<uuid:pk>/settle/", self.resolve, "imagegen_job_settle", is_post_only=True),
             Route(
-                "try-now/<slug:reason>/",
+                "try-now/",
                 self.try_now,
                 "imagegen_jobs_try_now",
                 permission="resolve_job",
@@ -57,8 +57,9 @@ class ResolutionPages(Pages):
             messages.success(request, _("The job was resolved."))
         return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))
 
-    def try_now(self, request: HttpRequest, actor: Person, reason: str) -> HttpResponse:
-        """Make the jobs that wait for this reason due at once, and return to the admin's index."""
+    def try_now(self, request: HttpRequest, actor: Person) -> HttpResponse:
+        """Make the jobs that wait for the posted reason due at once; return to the admin's index."""
+        reason = str(request.POST.get("reason", ""))
         if reason not in set(WaitingReason):
             raise Http404
         try:

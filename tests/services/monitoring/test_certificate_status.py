@@ -196,10 +196,10 @@ def test_the_command_tries_waiting_jobs_now(site: Site) -> None:
 def test_the_panel_has_a_button_for_those_who_may_resolve_jobs(site: Site, client: Client) -> None:
     waiting_job(site)
     client.force_login(make_user("olga", is_staff=True, permissions=["imagegen.resolve_job"]))
-    address = reverse("admin:imagegen_jobs_try_now", args=["certificate"])
+    address = reverse("admin:imagegen_jobs_try_now")
 
     page = client.get(reverse("admin:index")).content.decode()
-    answers = [client.post(address) for _ in range(2)]
+    answers = [client.post(address, {"reason": "certificate"}) for _ in range(2)]
 
     assert "1 job waits: the signing certificate cannot be used." in page
     assert address in page
@@ -208,7 +208,7 @@ def test_the_panel_has_a_button_for_those_who_may_resolve_jobs(site: Site, clien
     assert {a.status_code for a in answers} == {302}
     assert AuditEvent.objects.filter(type="job.tried_now").count() == 1
     assert client.get(address).status_code == 405
-    assert client.post(address.replace("certificate", "nothing")).status_code == 404
+    assert client.post(address, {"reason": "nothing"}).status_code == 404
     assert dashboard.build_dashboard(site.actor).waiting == ()  # type: ignore[union-attr]
 
 
@@ -216,7 +216,7 @@ def test_the_button_is_refused_without_the_permission(site: Site, client: Client
     job = waiting_job(site)
     client.force_login(make_user("nora", is_staff=True))
 
-    answer = client.post(reverse("admin:imagegen_jobs_try_now", args=["certificate"]))
+    answer = client.post(reverse("admin:imagegen_jobs_try_now"), {"reason": "certificate"})
 
     assert answer.status_code == 403
     due = job.due_at
