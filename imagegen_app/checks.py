@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Info as CheckInfo
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import InvalidStorageError, storages
@@ -21,6 +22,8 @@ from imagegen_app.services.gateways import site_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from imagegen_app.services.monitoring.certificate_status import CertificateFinding
 
 #: The ids of all checks with the problem that each reports; the reference is generated from this.
 CHECKS = {
@@ -58,6 +61,10 @@ CHECKS = {
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
     "imagegen.E038": "The captioner cannot be loaded or called.",
     "imagegen.E043": "An adapter of the site's own cannot be imported or called.",
+    "imagegen.W060": "The signing certificate cannot be used, or does not follow the C2PA profile.",
+    "imagegen.W061": "The signing certificate expires soon.",
+    "imagegen.W062": "A private key file can be read by other accounts.",
+    "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -110,6 +117,7 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
                 id="imagegen.E012",
             )
         )
+    messages.extend(_certificate_errors(settings))
     if settings.superuser_bypass:
         messages.append(
             CheckWarning(
@@ -286,6 +294,52 @@ def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="Name a PEM file that the server and the workers can read.",
                 id="imagegen.E009",
             )
+            return
+    # No errors here: the workers have to start, so that jobs can wait and say what for.
+    for one in _certificate_findings(settings):
+        if one.kind == "readable":
+            yield CheckWarning(
+                one.message,
+                hint="Let only the account of the server and the workers read it: chmod 600.",
+                id="imagegen.W062",
+            )
+        elif one.kind == "expires" and one.level == "info":
+            yield CheckInfo(
+                one.message,
+                hint="Order its renewal; the files can be replaced without a restart.",
+                id="imagegen.W061",
+            )
+        elif one.kind == "expires":
+            yield CheckWarning(
+                one.message,
+                hint="Have it renewed now, and replace the files; no restart is needed.",
+                id="imagegen.W061",
+            )
+        else:
+            yield CheckWarning(
+                one.message,
+                hint="Have it replaced or corrected; jobs wait while it cannot be used.",
+                id="imagegen.W060",
+            )
+
+
+def _certificate_errors(settings: conf.Settings) -> Iterator[CheckMessage]:
+    for one in _certificate_findings(settings):
+        if one.level == "error":
+            yield Error(
+                one.message,
+                hint="Have the certificate renewed before images are published with this release.",
+                id="imagegen.E063",
+            )
+
+
+def _certificate_findings(settings: conf.Settings) -> list[CertificateFinding]:
+    """Return what is wrong with the configured certificate and keys; [] without any of them."""
+    if not (settings.c2pa.certificate or settings.audit.signing_key):
+        return []
+    from imagegen_app.services.monitoring import certificate_status  # noqa: PLC0415 - faster start
+
+    return certificate_status.certificate_findings()
 
 
 def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:

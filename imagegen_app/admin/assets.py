@@ -171,6 +171,12 @@ class AssetAdmin(OwnedRecordAdmin):
                 ),
                 (_("Credit"), found.marks.credit),
                 (_("Signed actions"), ", ".join(found.credentials.actions)),
+                (
+                    _("Input images"),
+                    _("one is named by its hash only: its own Content Credentials are unusable")
+                    if obj.is_parent_reduced
+                    else "",
+                ),
                 (_("SHA-256"), obj.sha256),
             ]
         )

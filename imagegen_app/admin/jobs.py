@@ -67,7 +67,7 @@ class JobAdmin(OwnedRecordAdmin):
         "images",
         "cost",
     ]
-    list_filter = ["state", "operation", "image_model"]
+    list_filter = ["state", "waiting_for", "operation", "image_model"]
     list_select_related = ["image_model", "template_version__template", "requester"]
     search_fields = ["id", "row_key", "error_code"]
     search_help_text = gettext_lazy("Job ID, batch row or error code")

@@ -195,6 +195,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "notice",
         gettext_noop("{actor} had {count} waiting jobs tried again at once ({waiting_for})."),
     ),
+    EventRow(
+        "certificate.refused",
+        "alarm",
+        gettext_noop("No image can be signed: {detail} {count} queued jobs wait."),
+    ),
     EventRow("job.failed_over", "notice", gettext_noop("{object} continues with {model} instead.")),
     EventRow("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
     EventRow("job.failed", "warning", gettext_noop("{object} failed: {error}.")),

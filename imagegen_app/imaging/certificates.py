@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -27,6 +28,11 @@ DEVELOPMENT_ONLY = "DEVELOPMENT ONLY"
 _MAX_DAYS = 366
 _MIN_RSA = 2048
 _MIN_CHAIN = 2
+_ALGORITHMS_BY_CURVE = {
+    "secp256r1": ("es256",),
+    "secp384r1": ("es384",),
+    "secp521r1": ("es512",),
+}
 _KEY_USES = (
     "digital_signature",
     "content_commitment",
@@ -40,10 +46,11 @@ _KEY_USES = (
 )
 
 
-def make_development_chain(organization: str) -> tuple[str, str]:
+def make_development_chain(organization: str, *, days: float = 365) -> tuple[str, str]:
     """Return a certificate chain (leaf first) and the leaf's private key, both as PEM.
 
-    The names in the certificates contain `DEVELOPMENT_ONLY`.
+    The names in the certificates contain `DEVELOPMENT_ONLY`. The leaf expires after `days`; with a
+    negative number it has expired.
     """
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     root_name = _name(organization, "root")
@@ -58,7 +65,7 @@ def make_development_chain(organization: str) -> tuple[str, str]:
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
     uses = [ExtendedKeyUsageOID.EMAIL_PROTECTION, CLAIM_SIGNING]
     leaf = (
-        _certificate(_name(organization, "signer"), root_name, key.public_key(), days=365)
+        _certificate(_name(organization, "signer"), root_name, key.public_key(), days=days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage("digital_signature", "content_commitment"), critical=True)
         .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
@@ -84,8 +91,27 @@ def is_development(chain_pem: str) -> bool:
     return any(DEVELOPMENT_ONLY in str(attribute.value) for attribute in leaf.subject)
 
 
-def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None = None) -> list[str]:
-    """Return the problems of a certificate chain and its key, each with a remedy; [] if none."""
+@lru_cache(maxsize=8)
+def validity(chain_pem: str) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return from when until when all certificates of the chain are valid; None if unreadable."""
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+    except ValueError:
+        return None
+    return (
+        max(one.not_valid_before_utc for one in chain),
+        min(one.not_valid_after_utc for one in chain),
+    )
+
+
+def check_certificate(
+    chain_pem: str, key_pem: str, *, alg: str = "", now: dt.datetime | None = None
+) -> list[str]:
+    """Return the problems of a certificate chain and its key, each with a remedy; [] if none.
+
+    What keeps the certificate from being used at all comes first. `alg` is the signing algorithm
+    in the settings; empty for any that suits the key.
+    """
     now = now or dt.datetime.now(dt.UTC)
     try:
         chain = x509.load_pem_x509_certificates(chain_pem.encode())
@@ -95,7 +121,8 @@ def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None =
     problems = [
         *_chain_errors(chain),
         *_key_errors(leaf, key_pem),
-        *_time_errors(leaf, now),
+        *_algorithm_errors(leaf, alg),
+        *_time_errors(chain, now),
     ]
     if leaf.version is not x509.Version.v3:
         problems.append("The certificate is not X.509 version 3: have it issued as version 3.")
@@ -103,6 +130,11 @@ def check_certificate(chain_pem: str, key_pem: str, *, now: dt.datetime | None =
         problems += _extension_errors(leaf.extensions)
     except (ValueError, x509.DuplicateExtension):
         problems.append("The certificate's extensions are not readable: have it issued again.")
+    if leaf.not_valid_after_utc - leaf.not_valid_before_utc > dt.timedelta(days=_MAX_DAYS):
+        problems.append(
+            f"The certificate is valid for more than {_MAX_DAYS} days, which the C2PA programme "
+            "does not allow: have it issued for a year."
+        )
     return problems
 
 
@@ -150,18 +182,40 @@ def _key_errors(leaf: x509.Certificate, key_pem: str) -> list[str]:
     return problems
 
 
-def _time_errors(leaf: x509.Certificate, now: dt.datetime) -> list[str]:
+def _algorithm_errors(leaf: x509.Certificate, alg: str) -> list[str]:
+    public = leaf.public_key()
+    fitting: tuple[str, ...] = ()
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        # The curve decides in the signing library, and in the specification for new claims.
+        fitting = _ALGORITHMS_BY_CURVE.get(public.curve.name, ())
+    elif isinstance(public, rsa.RSAPublicKey):
+        fitting = ("ps256", "ps384", "ps512")
+    elif isinstance(public, ed25519.Ed25519PublicKey):
+        fitting = ("ed25519",)
+    if not alg or not fitting or alg.lower() in fitting:
+        return []
+    problem = (
+        f"The algorithm {alg} does not suit the certificate's key: set "
+        f"IMAGEGEN['C2PA']['ALGORITHM'] to {fitting[0]!r}, or have a certificate issued for "
+        "another key."
+    )
+    return [problem]
+
+
+def _time_errors(chain: list[x509.Certificate], now: dt.datetime) -> list[str]:
     problems = []
+    leaf = chain[0]
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if now < start:
         problems.append(f"The certificate is valid only from {start:%Y-%m-%d}: check the clock.")
     if now > end:
         problems.append(f"The certificate expired on {end:%Y-%m-%d}: have it renewed.")
-    if end - start > dt.timedelta(days=_MAX_DAYS):
-        problems.append(
-            f"The certificate is valid for more than {_MAX_DAYS} days, which the C2PA programme "
-            "does not allow: have it issued for a year."
-        )
+    problems += [
+        f"An issuing certificate of the chain is valid only from {one.not_valid_before_utc:%Y-%m-%d} "
+        f"to {one.not_valid_after_utc:%Y-%m-%d}: append the issuer's present certificate."
+        for one in chain[1:]
+        if not one.not_valid_before_utc <= now <= one.not_valid_after_utc
+    ]
     return problems
 
 
@@ -232,7 +286,7 @@ def _name(organization: str, role: str) -> x509.Name:
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, days: float
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     return (

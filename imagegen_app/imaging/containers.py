@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 MAX_PARTS = 20_000
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_IN_PNG = b"XML:com.adobe.xmp\0"
-_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+#: The type of the box that holds Content Credentials in AVIF.
+C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _VP8X_HEAD = 10
 _VP8_HEAD = 10
 _VP8L_HEAD = 5
@@ -154,7 +155,7 @@ def _read_avif(data: bytes) -> ContainerInfo:
             is_truncated = data[at + 4 : at + 8] in {b"ftyp", b"meta", b"mdat", b"moov", b"uuid"}
             break
         at += length
-    return ContainerInfo(is_truncated=is_truncated, has_credentials=_C2PA_UUID in data)
+    return ContainerInfo(is_truncated=is_truncated, has_credentials=C2PA_UUID in data)
 
 
 def xmp_packet(data: bytes, name: str, *, cap: int) -> bytes:

@@ -7,6 +7,7 @@ the site's settings: by default the library would fetch any URL written inside a
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -29,11 +30,14 @@ from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.types import Operation
 from imagegen_app.imaging.certificates import check_certificate, make_development_chain
 from imagegen_app.imaging.errors import InvalidImage
+from imagegen_app.imaging.ingredients import IngredientFacts, may_have_manifest
 from imagegen_app.imaging.inspect import FORMATS, sniff
+from imagegen_app.imaging.manifests import ContentCredentials, read_store
 from imagegen_app.imaging.metadata import clean
 
 __all__ = [
     "ContentCredentials",
+    "IngredientFacts",
     "Parent",
     "SigningFailed",
     "SigningIdentity",
@@ -41,6 +45,7 @@ __all__ = [
     "check_certificate",
     "make_development_chain",
     "read_content_credentials",
+    "read_ingredient_facts",
     "sign",
 ]
 
@@ -49,11 +54,7 @@ RENDITION = "rendition"
 #: The version of the C2PA specification that our claims follow.
 SPECIFICATION = "2.4.0"
 
-State = Literal["none", "unreadable", "invalid", "valid", "trusted"]
-_STATES: dict[str, State] = {"Trusted": "trusted", "Valid": "valid", "Invalid": "invalid"}
 _MAX_TEXT = 300
-_MAX_ITEMS = 100
-_MAX_GENERATIONS = 10
 #: Operations that C2PA calls enhanced instead of edited.
 _ENHANCED = frozenset({Operation.UPSCALE})
 
@@ -61,9 +62,12 @@ _ENHANCED = frozenset({Operation.UPSCALE})
 class SigningFailed(Exception):
     """The file could not be signed."""
 
-    def __init__(self, reason: Literal["certificate", "time_stamp", "other"], detail: str) -> None:
+    def __init__(
+        self, reason: Literal["certificate", "time_stamp", "parent", "other"], detail: str
+    ) -> None:
         messages = {
             "certificate": "The signing certificate or key was refused; check the certificate.",
+            "parent": "The Content Credentials of an input image cannot be read or added.",
             "time_stamp": "The time-stamp authority did not answer; the file was not signed.",
             "other": "The file could not be signed.",
         }
@@ -106,27 +110,9 @@ class Parent:
     title: str = ""
     #: `parentOf` for the image that was changed, `inputTo` for a reference or mask.
     relationship: Literal["parentOf", "inputTo"] = "parentOf"
-
-
-@dataclass(frozen=True, slots=True)
-class ContentCredentials:
-    """What a file's Content Credentials say; untrusted text, cleaned and limited in length."""
-
-    #: `valid`: unaltered, signed by an unknown signer; `trusted`: signed by a trusted one.
-    state: State
-    signer: str = ""
-    issuer: str = ""
-    #: When the file was signed, by its time stamp; empty without one.
-    time: str = ""
-    #: Status codes of the specification; `signingCredential.untrusted` alone means no tampering.
-    failures: tuple[str, ...] = ()
-    #: That of the image itself, else of its nearest ancestor that has one.
-    digital_source_type: str = ""
-    actions: tuple[str, ...] = ()
-    #: Number of files that the image was made from.
-    ingredients: int = 0
-    generator: str = ""
-    title: str = ""
+    #: If given, the signed file names the parent by these facts alone, and `data` is not used: the
+    #: parent's own manifest stays out of it.
+    facts: IngredientFacts | None = None
 
 
 def sign(
@@ -142,7 +128,11 @@ def sign(
 ) -> bytes:
     """Return the file with Content Credentials; changing its bytes afterwards makes them invalid.
 
-    :raises SigningFailed: if the certificate, the file or the time-stamp authority has an error.
+    A parent without facts is read, and its own manifests go into the file: only for files whose
+    manifests may be published as they are.
+
+    :raises SigningFailed: if the certificate, the file, a parent or the time-stamp authority has
+        an error.
     :raises ValueError: if a rendition has no parent, or there are several parents.
     """
     labels = [f"parent-{number}" for number in range(len(parents))]
@@ -166,22 +156,62 @@ def sign(
                 },
             }
         ],
+        "ingredients": [
+            parent.facts.definition(label=label, relationship=parent.relationship)
+            for label, parent in zip(labels, parents, strict=True)
+            if parent.facts is not None
+        ],
     }
     out = io.BytesIO()
     try:
         context, signer = _signing_context(os.getpid(), signing)
         with Builder(claim, context) as builder:
             for label, parent in zip(labels, parents, strict=True):
-                ingredient = {
-                    "title": clean(parent.title, cap=_MAX_TEXT) or label,
-                    "label": label,
-                    "relationship": parent.relationship,
-                }
-                builder.add_ingredient(ingredient, parent.media_type, io.BytesIO(parent.data))
+                if parent.facts is None:
+                    _add_parent(builder, parent, label=label)
             builder.sign(signer, media_type, io.BytesIO(data), out)
     except C2paError as error:
         raise _translate(error) from error
     return out.getvalue()
+
+
+def _add_parent(builder: Builder, parent: Parent, *, label: str) -> None:
+    """Add a parent with its own manifests.
+
+    :raises SigningFailed: if they cannot be read.
+    """
+    ingredient = {
+        "title": clean(parent.title, cap=_MAX_TEXT) or label,
+        "label": label,
+        "relationship": parent.relationship,
+    }
+    try:
+        builder.add_ingredient(ingredient, parent.media_type, io.BytesIO(parent.data))
+    except C2paError as error:
+        raise SigningFailed("parent", str(error)[:_MAX_TEXT]) from error
+
+
+def read_ingredient_facts(data: bytes, media_type: str) -> IngredientFacts:
+    """Return what may be said of a file in the Content Credentials of others made from it.
+
+    Runs in a decoder process just as well: the file may be anybody's.
+    """
+    found = (
+        read_content_credentials(data, media_type)
+        if may_have_manifest(data)
+        else ContentCredentials(state="none")
+    )
+    return IngredientFacts(
+        sha256=hashlib.sha256(data).hexdigest(),
+        media_type=media_type,
+        state=found.state,
+        title=found.title,
+        signer=found.signer,
+        issuer=found.issuer,
+        claim_generator=found.generator,
+        manifest_id=found.manifest_id,
+        digital_source_type=found.digital_source_type,
+    )
 
 
 def read_content_credentials(
@@ -202,7 +232,7 @@ def read_content_credentials(
         return ContentCredentials(state="none" if is_none else "unreadable")
     except (InvalidImage, ValueError, RecursionError):
         return ContentCredentials(state="unreadable")
-    return _read_store(store) if isinstance(store, dict) else ContentCredentials(state="unreadable")
+    return read_store(store) if isinstance(store, dict) else ContentCredentials(state="unreadable")
 
 
 def _actions(
@@ -222,6 +252,9 @@ def _actions(
     if operation == RENDITION:
         if not opened:
             raise ValueError("a rendition needs the master that it was derived from")
+        if source_type:
+            # Told here too, since the master may be named without its manifests.
+            first["digitalSourceType"] = source_type
         # These two need no source type, since the image itself is unchanged.
         return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
     details: dict[str, Any] = {
@@ -285,65 +318,3 @@ def _translate(error: C2paError) -> SigningFailed:
     if any(word in lowered for word in ("certificate", "signature", "key", "cose")):
         return SigningFailed("certificate", detail)
     return SigningFailed("other", detail)
-
-
-def _read_store(store: dict[str, Any]) -> ContentCredentials:
-    manifests = _dict(store.get("manifests"))
-    active = _dict(manifests.get(str(store.get("active_manifest"))))
-    results = _dict(_dict(store.get("validation_results")).get("activeManifest"))
-    signed = _dict(active.get("signature_info"))
-    generator = next(iter(_dicts(active.get("claim_generator_info"))), {})
-    actions = _read_actions(active)
-    return ContentCredentials(
-        state=_STATES.get(str(store.get("validation_state")), "unreadable"),
-        signer=_text(signed.get("common_name")),
-        issuer=_text(signed.get("issuer")),
-        time=_text(signed.get("time")),
-        failures=tuple(_text(failure.get("code")) for failure in _dicts(results.get("failure"))),
-        digital_source_type=_source_type(active, manifests),
-        actions=tuple(_text(action.get("action")) for action in actions),
-        ingredients=len(_dicts(active.get("ingredients"))),
-        generator=" ".join(
-            filter(None, (_text(generator.get("name")), _text(generator.get("version"))))
-        ),
-        title=_text(active.get("title")),
-    )
-
-
-def _read_actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        action
-        for assertion in _dicts(manifest.get("assertions"))
-        if str(assertion.get("label")).startswith("c2pa.actions")
-        for action in _dicts(_dict(assertion.get("data")).get("actions"))
-    ]
-
-
-def _source_type(manifest: dict[str, Any], manifests: dict[str, Any]) -> str:
-    """Return the manifest's source type, or that of the nearest parent that has one."""
-    for _ in range(_MAX_GENERATIONS):
-        for action in reversed(_read_actions(manifest)):
-            if action.get("digitalSourceType"):
-                return _text(action["digitalSourceType"])
-        parent = next(
-            (
-                ingredient
-                for ingredient in _dicts(manifest.get("ingredients"))
-                if ingredient.get("relationship") == "parentOf"
-            ),
-            {},
-        )
-        manifest = _dict(manifests.get(str(parent.get("active_manifest"))))
-    return ""
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
-    return [v for v in value[:_MAX_ITEMS] if isinstance(v, dict)] if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return clean(value, cap=_MAX_TEXT) if isinstance(value, str) else ""

@@ -416,6 +416,8 @@ class Migration(migrations.Migration):
                 ('media_type', models.CharField(max_length=40)),
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),
+                ('ingredient_facts', models.JSONField(blank=True, default=dict)),
+                ('manifest_key', models.CharField(blank=True, max_length=200)),
             ],
             options={
                 'verbose_name': 'input image',
@@ -632,6 +634,7 @@ class Migration(migrations.Migration):
                 ('digital_source_type', models.CharField(max_length=120, verbose_name='digital source type')),
                 ('c2pa_state', models.CharField(max_length=12, verbose_name='content credentials')),
                 ('c2pa_signer', models.CharField(blank=True, max_length=160, verbose_name='signed by')),
+                ('is_parent_reduced', models.BooleanField(default=False, verbose_name='an input is named by its hash only')),
                 ('marked_at', models.DateTimeField(blank=True, null=True, verbose_name='marked')),
                 ('is_intermediate', models.BooleanField(default=False, verbose_name='intermediate result')),
                 ('review_state', models.CharField(choices=[('pending', 'Waiting for review'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn')], default='pending', max_length=10, verbose_name='review')),

@@ -80,6 +80,8 @@ class Asset(Record):
     digital_source_type = models.CharField(_("digital source type"), max_length=120)
     c2pa_state = models.CharField(_("content credentials"), max_length=12)
     c2pa_signer = models.CharField(_("signed by"), max_length=160, blank=True)
+    #: Whether an input's own Content Credentials could not be read or added; it is named by hash.
+    is_parent_reduced = models.BooleanField(_("an input is named by its hash only"), default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
 
     #: Whether a follow-up pass works on it: then only the result of the pass is reviewed and used.

@@ -285,14 +285,18 @@ class JobInput(Record):
     )
     sha256 = models.CharField(max_length=64)
     storage_key = models.CharField(max_length=200)
-    #: The uploaded file where it is kept: by setting, or because it has Content Credentials, which
-    #: hold for these bytes only.
+    #: The uploaded file, where a setting keeps it.
     original_storage_key = models.CharField(max_length=200, blank=True)
     #: The source type that an upload's own metadata claims, if it marks the image as generated.
     digital_source_type = models.CharField(max_length=120, blank=True)
     media_type = models.CharField(max_length=40)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    #: What may be published of an uploaded file's own Content Credentials; empty if unread. See
+    #: `imaging.ingredients.IngredientFacts`.
+    ingredient_facts: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: Where the uploaded file's manifest store is kept, private and as it was; empty without one.
+    manifest_key = models.CharField(max_length=200, blank=True)
 
     class Meta:
         verbose_name = _("input image")

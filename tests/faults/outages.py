@@ -12,13 +12,13 @@ import random
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
-from tests.faults import cluster
+from tests.faults import certificate_outage, cluster
 from tests.faults.proxy import Proxy
 from tests.faults.webhook_server import WebhookServer
 
@@ -39,6 +39,8 @@ _CHANGES: dict[str, dict[str, str]] = {
     "has a storage that fails": {"storage": "flaky"},
     "is asked to slow down": {"calls_per_minute": "300", "burst": str(_BURST)},
     "finds its provider down": {"in_flight": "8"},
+    # Some calls are under way when it happens, and some jobs are still in the queue.
+    "has a certificate that expires": {"certificate": "files", "in_flight": "4"},
     # The hard case: each call is held open, and nobody can be asked what became of it.
     "is deployed again and again": {"adapter": "openai"},
 }
@@ -97,6 +99,8 @@ class _Run:
     server: cluster.Cluster | None
     disturbed: int = 0
     allowed: int = 0
+    #: What the play itself found to be wrong.
+    violations: list[str] = field(default_factory=list)
 
     @property
     def cluster(self) -> cluster.Cluster:
@@ -310,6 +314,7 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "dies making a batch": batch_dies,
     "loses its database server": server_of_the_database_dies,
     "finds its provider down": provider_is_down,
+    "has a certificate that expires": lambda running: certificate_outage.expires(running, _until),
 }
 #: What cannot be played on every machine.
 _IMPOSSIBLE = {
@@ -370,7 +375,7 @@ def run(outage: Outage, *, folder: Path, simulator: SimulatorProcess) -> Outcome
             states=dict(Counter(site.states())),
             billed=int(simulator.bill()["images"]),
             charged=site.charged(),
-            violations=tuple(site.violations()),
+            violations=(*running.violations, *site.violations()),
             errors=tuple(
                 " ".join(map(str, row))
                 for row in site.query(

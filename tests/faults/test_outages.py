@@ -37,6 +37,12 @@ def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Pa
     assert outcome.has_passed, outcome
 
 
+def test_a_certificate_that_expires_costs_no_image_and_is_told_of_once(tmp_path: Path) -> None:
+    outcome = play(outages.Outage("has a certificate that expires", "sqlite", jobs=16), tmp_path)
+
+    assert outcome.has_passed, outcome
+
+
 def test_workers_outlive_a_database_server_that_is_killed(tmp_path: Path) -> None:
     if not cluster.is_possible():
         reason = "no PostgreSQL server to start"

@@ -43,7 +43,7 @@ def batch(site: Site, *, rows: int = 2, prepared: bool = True) -> Batch:
 
 
 def plan(site: Site, *, rows: int = 2) -> dict[str, Any]:
-    seed.catalog()
+    seed.create_catalog()
     target = content_fields.target_by_path(TARGET)
     version = make_template(
         body="A {{ product }}",
@@ -106,7 +106,7 @@ def change_job(job: Job, **changes: Any) -> None:
 
 
 def product_and_asset(_site: Site) -> tuple[Product, Any]:
-    seed.catalog()
+    seed.create_catalog()
     return Product.objects.earliest("pk"), make_asset()
 
 
@@ -117,7 +117,7 @@ def placed(site: Site) -> Any:
 
 def saved_form(_site: Site) -> tuple[Product, Any]:
     """Return an object whose form has stored the file of an asset."""
-    seed.catalog()
+    seed.create_catalog()
     product = Product.objects.exclude(image="").order_by("pk").first() or Product.objects.first()
     assert product is not None
     return product, make_asset()

@@ -1,18 +1,20 @@
-"""Resolve a job whose outcome is unknown, by a button on the job's page."""
+"""Resolve a job whose outcome is unknown, and try waiting jobs again now, each by a button."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import Job
-from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.job_requests import job_actions, waiting_jobs
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -24,11 +26,18 @@ if TYPE_CHECKING:
 
 
 class ResolutionPages(Pages):
-    """The URL that the buttons on an uncertain job's page post to."""
+    """The URLs that the buttons on an uncertain job's page and on the panel post to."""
 
     def routes(self) -> list[Route]:
         return [
             Route("<uuid:pk>/settle/", self.resolve, "imagegen_job_settle", is_post_only=True),
+            Route(
+                "try-now/",
+                self.try_now,
+                "imagegen_jobs_try_now",
+                permission="resolve_job",
+                is_post_only=True,
+            ),
         ]
 
     def resolve(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
@@ -47,3 +56,24 @@ class ResolutionPages(Pages):
         else:
             messages.success(request, _("The job was resolved."))
         return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))
+
+    def try_now(self, request: HttpRequest, actor: Person) -> HttpResponse:
+        """Make the jobs that wait for the posted reason due at once; return to the admin's index."""
+        reason = str(request.POST.get("reason", ""))
+        if reason not in set(WaitingReason):
+            raise Http404
+        try:
+            count = waiting_jobs.try_again_now(actor=actor, reason=WaitingReason(reason))
+        except ActionRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(
+                request,
+                ngettext(
+                    "%(count)s waiting job is tried again now.",
+                    "%(count)s waiting jobs are tried again now.",
+                    count,
+                )
+                % {"count": count},
+            )
+        return HttpResponseRedirect(reverse("admin:index"))

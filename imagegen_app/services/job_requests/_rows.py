@@ -13,7 +13,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.gateways import screening, storage
+from imagegen_app.services.gateways import manifests, screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.types import ImageInput
     from imagegen_app.services.job_requests import prices
-    from imagegen_app.services.job_requests.values import JobRequest
+    from imagegen_app.services.job_requests.values import InputOrigin, JobRequest
 
 #: Jobs that a person waits for go before jobs of batches.
 INTERACTIVE_PRIORITY = 10
@@ -107,8 +108,9 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", image.data, extension=extension)
         original_key = ""
-        if origin.original:
+        if origin.is_original_kept:
             original_key, _ = storage.put("inputs", origin.original, extension=origin.extension)
+        kept = _kept_manifest(image, origin)
         rows.append(
             JobInput(
                 job=job,
@@ -122,9 +124,23 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,
+                ingredient_facts=kept.ingredient_facts,
+                manifest_key=kept.manifest_key,
             )
         )
     return rows
+
+
+def _kept_manifest(image: ImageInput, origin: InputOrigin) -> manifests.KeptManifest:
+    """Keep what an upload says of itself: what is sent of it says nothing any more."""
+    if origin.asset is not None:
+        # An asset's own manifests are read with it.
+        return manifests.KeptManifest()
+    if origin.ingredient_facts:
+        return manifests.KeptManifest(dict(origin.ingredient_facts), origin.manifest_key)
+    if origin.original:
+        return manifests.keep_manifest(origin.original, origin.media_type)
+    return manifests.keep_manifest(image.data, image.media_type)
 
 
 def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.NewEvent]:

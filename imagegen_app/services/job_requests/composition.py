@@ -316,12 +316,16 @@ def _input_images(
 def _origin(source: InputSource, image: NormalisedImage, *, data: bytes) -> InputOrigin:
     if source.asset is not None:
         return InputOrigin(asset=source.asset)
-    # Content Credentials hold for the signed bytes only, and name what the result was made from.
-    is_kept = conf.get().images.keep_original_inputs or image.source.has_credentials
+    is_kept = conf.get().images.keep_original_inputs
     return InputOrigin(
-        original=data if is_kept else b"",
+        # Content Credentials are read from the signed bytes only.
+        original=data if is_kept or image.source.has_credentials else b"",
+        is_original_kept=is_kept,
+        media_type=image.source.media_type,
         extension=image.source.extension,
         digital_source_type=image.digital_source_type or source.digital_source_type,
+        ingredient_facts=source.ingredient_facts,
+        manifest_key=source.manifest_key,
     )
 
 

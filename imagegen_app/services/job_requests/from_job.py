@@ -30,6 +30,8 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
             if entry.asset
             else storage.get(entry.original_storage_key or entry.storage_key),
             digital_source_type=entry.digital_source_type,
+            ingredient_facts=entry.ingredient_facts,
+            manifest_key=entry.manifest_key,
         )
         for entry in entries
     ]

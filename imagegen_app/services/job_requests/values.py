@@ -53,8 +53,10 @@ class InputSource:
     role: InputRole = InputRole.IMAGE
     data: bytes = field(default=b"", repr=False)
     asset: Asset | None = None
-    #: The source type that an earlier job recorded for the upload; empty for a new one.
+    #: What an earlier job recorded for the upload, as `JobInput` has it; empty for a new one.
     digital_source_type: str = ""
+    ingredient_facts: Mapping[str, str] = field(default_factory=dict)
+    manifest_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,16 @@ class InputOrigin:
     """Where an input image comes from, while the request holds what is sent of it."""
 
     asset: Asset | None = None
-    #: The uploaded bytes where they are kept, and their file extension.
+    #: The uploaded bytes, if they are kept or have Content Credentials that must be read.
     original: bytes = field(default=b"", repr=False)
+    is_original_kept: bool = False
+    media_type: str = ""
     extension: str = ""
     #: The source type that an upload's own metadata claims, if it marks the image as generated.
     digital_source_type: str = ""
+    #: What an earlier job recorded of the upload's Content Credentials; empty for a new upload.
+    ingredient_facts: Mapping[str, str] = field(default_factory=dict)
+    manifest_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagegen_app.models import Verdict
+from imagegen_app.models import JobInput, Verdict
 from imagegen_app.services.audit import log_export
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -29,6 +29,8 @@ _README = """Evidence for one image
 
 master.*          the published file, with its AI marking and signed Content Credentials
 original.*        the bytes as the provider sent them
+inputs/*.c2pa     the Content Credentials of uploaded input images as they came, whole: the
+                  published file has only a few facts of them; any C2PA reader takes them
 events.jsonl      every audit event about the image and the job behind it, one per line
 events.proofs.jsonl
                   the log's signed checkpoint, and for each event its position and inclusion proof
@@ -72,6 +74,7 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         ),
         "summary.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
+        **_manifests(asset),
     }
     with tempfile.TemporaryDirectory() as folder:
         exported = log_export.export(
@@ -89,6 +92,21 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
             archive.writestr(name, data)
     _record(actor=actor, asset=asset, digest=hashlib.sha256(out.getvalue()).hexdigest())
     return EvidencePack(name=f"evidence-{asset.pk}.zip", data=out.getvalue())
+
+
+def _manifests(asset: Asset) -> dict[str, bytes]:
+    """Return the manifest stores of the uploads behind an image, by their names in the pack."""
+    return {
+        f"inputs/{entry.sha256}.c2pa": storage.get(entry.manifest_key)
+        for entry in _uploads(asset)
+        if entry.manifest_key
+    }
+
+
+def _uploads(asset: Asset) -> list[JobInput]:
+    jobs = pass_chain.jobs_leading_to(asset.job)
+    uploads = JobInput.objects.filter(job__in=jobs, asset__isnull=True)
+    return list(uploads.order_by("job", "position"))
 
 
 @use_case()
@@ -128,6 +146,15 @@ def _facts(asset: Asset) -> dict[str, object]:
                 "cost": None if one.actual_cost is None else f"{one.actual_cost} {one.currency}",
             }
             for one in passes
+        ],
+        "uploads": [
+            {
+                "role": entry.role,
+                "sha256": entry.sha256,
+                # As it was uploaded, where another file was sent to the provider.
+                "credentials": entry.ingredient_facts,
+            }
+            for entry in _uploads(asset)
         ],
         "seed": asset.seed,
         "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Count, Q
+
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import JobState, ReviewState
+from imagegen_app.core.states import JobState, ReviewState, WaitingReason
 from imagegen_app.models import Asset, Checkpoint, Job
+from imagegen_app.models.labels import choices
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access, budgets
@@ -36,6 +39,18 @@ class Dashboard:
     log_size: int
     #: What keeps images from being generated, for people who may change providers.
     problems: tuple[doctor.CheckResult, ...] = ()
+    #: What jobs wait for that a person may have mended, for people who may resolve jobs.
+    waiting: tuple[WaitingJobs, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJobs:
+    """Jobs that wait for the same thing of the site."""
+
+    reason: WaitingReason
+    #: The reason in the reader's language.
+    label: str
+    count: int
 
 
 def build_dashboard(actor: Actor) -> Dashboard | None:
@@ -49,6 +64,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
     requester: Any = actor.user if isinstance(actor, Person) else None
     models = access.granted_models(actor) if can_request else []
     checkpoint = Checkpoint.objects.order_by("-size").first() if can_verify else None
+    uncertain, waiting = _stopped_jobs() if can_resolve else (0, ())
     return Dashboard(
         recent=tuple(
             Asset.objects.filter(job__requester=requester, is_intermediate=False)
@@ -66,7 +82,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         )
         if can_review
         else 0,
-        uncertain=_count(Job.objects.filter(state=JobState.UNCERTAIN.value)) if can_resolve else 0,
+        uncertain=uncertain,
         workers=worker_registry.count_live_workers(),
         allowance=budgets.allowance(actor, models[0]) if models else None,
         can_request=can_request,
@@ -76,7 +92,25 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         problems=tuple(doctor.critical_problems())
         if access.has_permission(actor, "change_provider")
         else (),
+        waiting=waiting,
     )
+
+
+def _stopped_jobs() -> tuple[int, tuple[WaitingJobs, ...]]:
+    """Return how many jobs are uncertain, and which wait for something of the site, in one query."""
+    is_uncertain = Q(state=JobState.UNCERTAIN.value)
+    rows = Job.objects.unfinished().filter(is_uncertain | ~Q(waiting_for="")).values("waiting_for")
+    counts = rows.annotate(count=Count("pk"), uncertain=Count("pk", filter=is_uncertain)).order_by(
+        "waiting_for"
+    )
+    labels = dict(choices(WaitingReason))
+    waiting, uncertain = [], 0
+    for row in counts:
+        uncertain += row["uncertain"]
+        if row["waiting_for"]:
+            reason = WaitingReason(row["waiting_for"])
+            waiting.append(WaitingJobs(reason, str(labels[reason.value]), row["count"]))
+    return min(uncertain, MAX_COUNT + 1), tuple(waiting)
 
 
 def _count(rows: Any) -> int:

@@ -26,7 +26,8 @@ from imagegen_app.models import (
     Provider,
 )
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
-from imagegen_app.services.gateways import adapters, captioning, signing
+from imagegen_app.services.gateways import adapters, captioning
+from imagegen_app.services.monitoring import certificate_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +84,12 @@ def run_all_checks() -> list[CheckResult]:
 def critical_problems() -> list[CheckResult]:
     """Return the problems that keep all images from being generated; fast enough for a page."""
     found: list[CheckResult] = []
-    for part, check in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
+    for part, check in (
+        ("engine", _engine),
+        ("worker", _worker),
+        ("disk", _disk),
+        ("signing", _signing),
+    ):
         try:
             found += check()
         except Exception as error:  # noqa: BLE001 - see `run_all_checks`
@@ -265,12 +271,9 @@ def _captioner() -> Iterator[CheckResult]:
 
 
 def _signing() -> Iterator[CheckResult]:
-    try:
-        signing.signing_identity()
-    except signing.CertificateUnreadable as error:
-        yield CheckResult(
-            "signing", "error", str(error), _("Configure PEM files that the workers can read.")
-        )
+    for one in certificate_status.certificate_findings():
+        level: Level = "error" if one.level == "error" else "warning"
+        yield CheckResult("signing", level, one.message, one.remedy)
 
 
 def _clock() -> Iterator[CheckResult]:

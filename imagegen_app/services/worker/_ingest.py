@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.types import Operation
 from imagegen_app.imaging import metadata
-from imagegen_app.imaging.content_credentials import (
-    Parent,
-    SigningFailed,
-    read_content_credentials,
-    sign,
-)
+from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
-from imagegen_app.services.gateways import captioning, decoding, screening, storage
-from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
+from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
+from imagegen_app.services.worker import _signing
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderImage, ProviderResult
-    from imagegen_app.imaging.content_credentials import ContentCredentials
+    from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
@@ -37,10 +31,23 @@ if TYPE_CHECKING:
 class IngestDeferred(Exception):
     """Storage or signing failed; the answer stays in the spool, to be tried again."""
 
+    #: How the job fails if it still cannot be done at its deadline.
+    failure: ClassVar[type[ProviderError]] = BadResponse
+
     def __init__(self, detail: str, *, screened: tuple[screening.UnsavedVerdict, ...] = ()) -> None:
         super().__init__(detail)
         #: Verdicts so far: the screeners are asked, and paid, again with the next try.
         self.screened = screened
+
+
+class CertificateMissing(IngestDeferred):
+    """The certificate cannot be used; the answer stays in the spool until it can."""
+
+
+class TimeStampMissing(IngestDeferred):
+    """The time-stamp authority does not answer."""
+
+    failure = _signing.NotPublishable
 
 
 class OutputBlocked(Exception):
@@ -79,6 +86,8 @@ class IngestedImage:
     seed: int | None
     #: Media type that the provider claimed.
     claimed_media_type: str = ""
+    #: Whether an input is named by its hash only, since its own manifests could not be added.
+    is_parent_reduced: bool = False
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
     #: What the next pass sends of it: the master without our marks; None if no pass follows.
@@ -102,24 +111,30 @@ def ingest_answer(
 
     :raises OutputBlocked: if a screener refuses one of its images.
     :raises ProviderError: if the answer is a refusal, or none of its images can be used.
-    :raises IngestDeferred: if storage or signing failed.
+    :raises CertificateMissing: if nothing can be signed now.
+    :raises IngestDeferred: if the storage or the time-stamp authority failed.
     """
+    try:
+        # Before the screeners, which are paid for each try.
+        identity = signing.require_usable_identity()
+    except signing.CertificateUnusable as error:
+        raise CertificateMissing(str(error)) from None
     result = adapter.read_answer(answer)
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = []
     screened: list[screening.UnsavedVerdict] = []
     for position, image in enumerate(result.images):
         try:
-            ingested.append(_make_one(options, image, position=position, screened=screened))
-        except InvalidImage as error:
+            ingested.append(
+                _make_one(options, image, identity, position=position, screened=screened)
+            )
+        except (InvalidImage, _signing.NotPublishable) as error:
             errors.append(error)
-        except (
-            storage.StorageFailed,
-            SigningFailed,
-            MarkMissing,
-            MarkVerificationFailed,
-            CertificateUnreadable,
-        ) as error:
+        except signing.CertificateUnusable as error:
+            raise CertificateMissing(str(error), screened=tuple(screened)) from None
+        except SigningFailed as error:
+            raise TimeStampMissing(str(error), screened=tuple(screened)) from None
+        except storage.StorageFailed as error:
             detail = f"{type(error).__name__}: {error}"
             raise IngestDeferred(detail, screened=tuple(screened)) from None
     if not ingested:
@@ -138,13 +153,10 @@ def ingest_answer(
     )
 
 
-class MarkVerificationFailed(Exception):
-    """The marks or the signature written into a file cannot be read back from it."""
-
-
 def _make_one(
     options: IngestOptions,
     image: ProviderImage,
+    identity: SigningIdentity,
     *,
     position: int,
     screened: list[screening.UnsavedVerdict],
@@ -153,7 +165,11 @@ def _make_one(
     plan = ProcessingOptions(
         marks=options.marks, limits=options.limits, widths=options.widths, formats=options.formats
     )
-    prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
+    try:
+        prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
+    except MarkMissing as error:
+        # The same bytes give the same file: no later try can succeed.
+        raise _signing.NotPublishable(detail=f"MarkMissing: {error}") from None
     verdicts = screening.screen_image(
         prepared.master.data,
         media_type=prepared.master.media_type,
@@ -163,51 +179,30 @@ def _make_one(
     screened += verdicts
     if screening.is_blocked(verdicts):
         raise OutputBlocked(tuple(screened))
-    identity = signing_identity()
-    parents = _parents(options)
-    master = sign(
-        prepared.master.data,
-        prepared.master.media_type,
-        signing=identity,
-        title=options.title,
-        operation=options.operation,
-        digital_source_type=options.source_type,
-        software_agent=options.agent,
-        parents=parents,
+    inspected = prepared.inspected
+    master = _signing.sign_master(
+        prepared.master,
+        options=options,
+        identity=identity,
+        answer=image.data,
+        answer_media_type=inspected.media_type,
     )
     failpoint("sign.after")
-    credentials = read_content_credentials(
-        master, prepared.master.media_type, trust_anchors=identity.trust_anchors
-    )
-    if credentials.state not in {"valid", "trusted"}:
-        raise MarkVerificationFailed(f"the signature reads back as {credentials.state}")
-    marked = metadata.read_xmp(master)
+    marked = metadata.read_xmp(master.data)
     if marked.digital_source_type != options.source_type:
-        raise MarkVerificationFailed("the written marks do not read back")
+        raise _signing.NotPublishable(detail="the written marks do not read back")
     derived = tuple(
         _store(
             "renditions",
-            sign(
-                rendition.data,
-                rendition.media_type,
-                signing=identity,
-                title=options.title,
-                operation="rendition",
-                digital_source_type=options.source_type,
-                software_agent=options.agent,
-                parents=(
-                    Parent(data=master, media_type=prepared.master.media_type, title="master"),
-                ),
-            ),
+            _signing.sign_rendition(rendition, master=master, options=options, identity=identity),
             rendition,
         )
         for rendition in prepared.renditions
     )
     failpoint("rendition.half")
-    inspected = prepared.inspected
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
     return IngestedImage(
-        master=_store("assets", master, prepared.master),
+        master=_store("assets", master.data, prepared.master),
         original=StoredFile(
             key=key,
             sha256=sha256,
@@ -218,12 +213,13 @@ def _make_one(
             byte_size=len(image.data),
         ),
         renditions=derived,
-        credentials=credentials,
+        credentials=master.credentials,
         phash=prepared.fingerprint.phash64,
         phash_wide=prepared.fingerprint.phash256,
         is_flat=prepared.fingerprint.is_flat,
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
+        is_parent_reduced=master.is_reduced,
         screened=verdicts,
         pass_input=_pass_input(options, prepared.master.data),
     )
@@ -290,22 +286,3 @@ def _pass_input(options: IngestOptions, master: bytes) -> StoredFile | None:
         height=sent.height,
         byte_size=len(sent.data),
     )
-
-
-def _parents(options: IngestOptions) -> tuple[Parent, ...]:
-    # C2PA allows one `parentOf`, the image that was changed; the others are `inputTo`.
-    parents: list[Parent] = []
-    for key, media_type, relationship in options.parents:
-        first = not any(p.relationship == "parentOf" for p in parents)
-        changed = (
-            relationship == "parentOf" and first and options.operation is not Operation.GENERATE
-        )
-        parents.append(
-            Parent(
-                data=storage.get(key),
-                media_type=media_type,
-                title="input",
-                relationship="parentOf" if changed else "inputTo",
-            )
-        )
-    return tuple(parents)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from imagegen_app import conf
 from imagegen_app.core.source_types import digital_source_type
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Operation
     from imagegen_app.imaging.inspect import ImageLimits
     from imagegen_app.models import Attempt, Job, JobInput
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """An input that counts as a parent of the images."""
+
+    storage_key: str
+    media_type: str
+    relationship: Literal["parentOf", "inputTo"]
+    #: Whether it is an asset of this site, whose manifests are ours to publish.
+    is_asset: bool
+    #: What was found when it was uploaded, as `IngredientFacts.as_dict` stores it; empty if unread.
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +48,8 @@ class IngestOptions:
     pass_rule: InputRule | None
     #: What the captioner is told that the images are for; None for no captions.
     caption_purpose: str | None
-    #: (storage key, media type, relationship) of the inputs that count as parents.
-    parents: tuple[tuple[str, str, str], ...] = ()
+    #: The inputs that count as parents.
+    parents: tuple[InputFile, ...] = ()
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
@@ -67,27 +80,26 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         pass_rule=_pass_rule(job),
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
         parents=tuple(
-            (
-                *_signed_file(entry),
-                "inputTo" if entry.role == InputRole.REFERENCE else "parentOf",
-            )
-            for entry in ordered_inputs(job)
-            if entry.role != InputRole.MASK
+            _input_file(entry) for entry in ordered_inputs(job) if entry.role != InputRole.MASK
         ),
     )
 
 
-def _signed_file(entry: JobInput) -> tuple[str, str]:
-    """Return key and media type of the file that an input's Content Credentials are in.
-
-    What was sent of it has none.
-    """
+def _input_file(entry: JobInput) -> InputFile:
+    relationship: Literal["parentOf", "inputTo"] = (
+        "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
+    )
     if entry.asset is not None:
-        return entry.asset.storage_key, entry.asset.media_type
-    if entry.original_storage_key:
-        extension = entry.original_storage_key.rpartition(".")[2]
-        return entry.original_storage_key, f"image/{extension.replace('jpg', 'jpeg')}"
-    return entry.storage_key, entry.media_type
+        # The published file and not what was sent of it, which may have been normalised.
+        asset = entry.asset
+        return InputFile(asset.storage_key, asset.media_type, relationship, is_asset=True)
+    return InputFile(
+        entry.storage_key,
+        entry.media_type,
+        relationship,
+        is_asset=False,
+        facts=dict(entry.ingredient_facts),
+    )
 
 
 def _pass_rule(job: Job) -> InputRule | None:

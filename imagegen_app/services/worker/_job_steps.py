@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import NotFound, OutcomeUnknown, ProviderError, ProviderUnavailable
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.core.states import AttemptState, JobState, WaitingReason
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.gateways import adapters, spool
+from imagegen_app.services.gateways import adapters, signing, spool
 from imagegen_app.services.jobs import (
     leases,
     pass_chain,
     provider_limits,
     transitions,
     unknown_outcomes,
+    waiting,
 )
 from imagegen_app.services.jobs.leases import LeaseLost
 from imagegen_app.services.jobs.provider_limits import CallDeferred
@@ -94,6 +95,11 @@ class JobSteps:
             logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
         except CallDeferred as deferred:
             self._defer(job, deferred)
+        except signing.CertificateUnusable as error:
+            detail = str(error)
+            self._guarded(
+                job, lambda: waiting.wait_for(job, WaitingReason.CERTIFICATE, detail=detail)
+            )
         except ProviderError as error:
             refusal = error
             self._guarded(
@@ -148,6 +154,7 @@ class JobSteps:
             leases.park_unreleased_pass(job)
         else:
             _decisions.require_current_grant(job, lately=self.grant_decisions)
+            signing.require_usable_identity()
             attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
             failpoint("attempt.created")
             self._send(job, attempt)
@@ -156,6 +163,8 @@ class JobSteps:
         if job.cancel_requested_at is not None:
             transitions.cancel(job, attempt, charge=None)
             return
+        # Nothing is paid for that could not be published.
+        signing.require_usable_identity()
         adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
         answer = spool.answer_of(attempt)
@@ -193,6 +202,7 @@ class JobSteps:
         if not _recovery.can_resend(job, attempt):
             unknown_outcomes.requeue_not_received(job, attempt)
             return
+        signing.require_usable_identity()
         adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
         unknown_outcomes.mark_resent(job, attempt)

@@ -6,23 +6,23 @@ import random
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import (
-    BadResponse,
     ContentBlocked,
     NotFound,
     ProviderError,
     RateLimited,
 )
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.core.states import AttemptState, JobState, WaitingReason
 from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
+from imagegen_app.services.jobs import leases, transitions, unknown_outcomes, waiting
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
     _ingest,
     _recovery,
     _results,
+    _signing,
 )
 
 if TYPE_CHECKING:
@@ -128,10 +128,15 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
 
     Returns whether the spooled answer is no longer needed.
     """
+    if isinstance(done.error, _ingest.CertificateMissing):
+        # Not even the deadline ends it: the image is paid for and kept.
+        transitions.book_screening_cost(job, done.error.screened)
+        waiting.wait_for(job, WaitingReason.CERTIFICATE, detail=str(done.error))
+        return False
     if isinstance(done.error, _ingest.IngestDeferred):
         transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
-            error = BadResponse(detail=str(done.error))
+            error = done.error.failure(detail=str(done.error))
             transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
         else:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
@@ -147,7 +152,9 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         transitions.fail(job, attempt, error=done.error, charge=charge)
     else:
         raise done.error
-    return True
+    # A paid image that cannot be published is kept with its answer.
+    errors = (done.error,) if done.error else done.result.errors
+    return not any(isinstance(error, _signing.NotPublishable) for error in errors)
 
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:

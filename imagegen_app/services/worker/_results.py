@@ -83,6 +83,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             digital_source_type=source_type(job, operation_of(job)),
             c2pa_state=image.credentials.state,
             c2pa_signer=image.credentials.signer[:160],
+            is_parent_reduced=image.is_parent_reduced,
             marked_at=now,
             review_state=ReviewState.PENDING.value,
         )
@@ -128,6 +129,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
                     if image.claimed_media_type not in {"", image.original.media_type}
                     else {}
                 ),
+                **({"parent_reduced": True} if image.is_parent_reduced else {}),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
                 "seed": asset.seed,
             },

@@ -20,6 +20,7 @@ from imagegen_app.services.foundation.worker_registry import record_heartbeat, w
 from imagegen_app.services.jobs import leases
 from imagegen_app.services.worker import _answers, _ingest
 from imagegen_app.services.worker._call_loop import CallLoop
+from imagegen_app.services.worker._certificate_watch import CertificateWatch
 from imagegen_app.services.worker._job_steps import JobSteps
 from imagegen_app.services.worker._provider_pauses import PausedProviders
 
@@ -62,6 +63,7 @@ class Driver:
         self.ends_at = time.monotonic() + seconds
         self.pauses = PausedProviders(max_claims=conf.get().max_in_flight)
         self.steps = JobSteps(loop, pauses=self.pauses)
+        self.certificate = CertificateWatch()
         self._next_heartbeat = self._next_look_for_rows = time.monotonic()
 
     def run(self) -> int:
@@ -105,7 +107,7 @@ class Driver:
         if free <= 0:
             return 0
         now = clock.now()
-        excluded = self.pauses.excluded_jobs(now=now)
+        excluded = self.certificate.excluded_jobs(now=now) or self.pauses.excluded_jobs(now=now)
         claimed = leases.claim(limit=free, owner=self.owner, excluded=excluded)
         if claimed:
             failpoint("claim.after_commit")

@@ -134,10 +134,8 @@ class Script:
         self.faults += faults
         if "headers" in document:
             self.headers = {str(k).lower(): str(v) for k, v in dict(document["headers"]).items()}
-        if "hold_jobs" in document:
-            self.hold_jobs = bool(document["hold_jobs"])
-        if "free_cancel" in document:
-            self.free_cancel = bool(document["free_cancel"])
+        self.hold_jobs = bool(document.get("hold_jobs", self.hold_jobs))
+        self.free_cancel = bool(document.get("free_cancel", self.free_cancel))
         if "latency" in document:
             self.latency = float(document["latency"])
         if document.get("job_output") in {"url", "b64_json"}:

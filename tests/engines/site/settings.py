@@ -87,6 +87,11 @@ IMAGEGEN = {
 
 # The harness takes webhooks in on this machine, without TLS.
 SILENCED_SYSTEM_CHECKS = ["imagegen.E006"]
+if os.environ.get("SITE_CERTIFICATE") == "files":
+    IMAGEGEN["C2PA"] = {
+        "certificate": str(BASE_DIR / "chain.pem"),
+        "private_key": str(BASE_DIR / "key.pem"),
+    }
 if os.environ.get("SITE_STORAGE") == "flaky":
     STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
 if os.environ.get("SITE_MUTATION"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from imagegen_app.imaging.pipeline import prepare
 from imagegen_app.providers.sandbox import CAPABILITIES, Sandbox
 from imagegen_app.services.gateways import decoding, storage
 from imagegen_app.services.gateways.signing import signing_identity
-from imagegen_app.services.job_requests import from_job
+from imagegen_app.services.job_requests import creation, from_job
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.worker import driver
 from imagegen_app.services.worker._ingest_options import ingest_options
@@ -94,7 +95,10 @@ def entries(job: Job) -> list[JobInput]:
 
 def parents(job: Job) -> list[tuple[str, str, str]]:
     """Return the files that the result is signed as made from."""
-    return list(ingest_options(job, job.attempts.get()).parents)
+    return [
+        (one.storage_key, one.media_type, one.relationship)
+        for one in ingest_options(job, job.attempts.get()).parents
+    ]
 
 
 def credentials_of(job: Job) -> ContentCredentials:
@@ -130,16 +134,25 @@ def test_the_original_is_kept_where_the_setting_says_so(site: Site, small: Any) 
     assert b"Sentinel" not in storage.get(entry.storage_key)
 
 
-def test_a_signed_upload_is_kept_and_its_manifest_is_the_parent_of_the_result(site: Site) -> None:
+def test_the_manifest_of_a_signed_upload_is_kept_and_names_the_parent_of_the_result(
+    site: Site,
+) -> None:
     data = signed(encoded(picture(), "png"))
 
     job = finished(site.request(inputs=[upload(data)], **EDIT))
+    rerun = from_job.job_request_from(actor=site.actor, job=job)
+    again = finished(
+        creation.request_images(actor=site.actor, job_request=replace(rerun, replaces=None))
+    )
 
-    (entry,) = entries(job)
-    assert storage.get(entry.original_storage_key) == data
-    assert b"c2pa" not in storage.get(entry.storage_key)
-    assert parents(job) == [(entry.original_storage_key, "image/png", "parentOf")]
-    assert credentials_of(job).ingredients == 1
+    for one in (job, again):
+        (entry,) = entries(one)
+        assert entry.original_storage_key == ""
+        assert b"c2pa" in storage.get(entry.manifest_key)
+        assert b"c2pa" not in storage.get(entry.storage_key)
+        assert entry.ingredient_facts["sha256"] == storage.file_hash(data)
+        assert entry.ingredient_facts["state"] == "valid"
+        assert credentials_of(one).ingredients == 1
 
 
 def test_an_asset_is_sent_without_its_marks_and_stays_the_parent_of_the_result(site: Site) -> None:

@@ -1,0 +1,62 @@
+"""Find out whether an identity can sign now, by signing a picture of one pixel with it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.source_types import GENERATED
+from imagegen_app.core.types import Operation
+from imagegen_app.imaging.certificates import check_certificate, validity
+from imagegen_app.imaging.content_credentials import (
+    SigningFailed,
+    SoftwareAgent,
+    read_content_credentials,
+    sign,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from imagegen_app.imaging.content_credentials import SigningIdentity
+
+#: A result is used for so long; an identity with another file or key is tried at once.
+PROBE_SECONDS = 60
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
+def signing_problem(identity: SigningIdentity, *, now: dt.datetime) -> str:
+    """Return why nothing can be signed with the identity, with a remedy; empty if it can be.
+
+    Cheap enough for each call to a provider: the certificate is read once, and the picture is
+    signed once a minute. No time-stamp authority is asked.
+    """
+    period = validity(identity.chain_pem)
+    in_time = period is not None and period[0] <= now <= period[1]
+    minute = int(now.timestamp() // PROBE_SECONDS)
+    if in_time and _can_sign(os.getpid(), replace(identity, tsa_url=""), minute):
+        return ""
+    problems = check_certificate(identity.chain_pem, identity.key_pem, alg=identity.alg, now=now)
+    return problems[0] if problems else "The signing library refuses the certificate or its key."
+
+
+@lru_cache(maxsize=8)
+def _can_sign(_pid: int, identity: SigningIdentity, _minute: int) -> bool:
+    try:
+        signed = sign(
+            _PIXEL,
+            "image/png",
+            signing=identity,
+            title="probe",
+            operation=Operation.GENERATE,
+            digital_source_type=GENERATED,
+            software_agent=SoftwareAgent("probe"),
+        )
+    except SigningFailed:
+        return False
+    return read_content_credentials(signed, "image/png").state in {"valid", "trusted"}
