@@ -105,7 +105,7 @@ def ingest_answer(
     """
     result = adapter.read_answer(answer)
     ingested: list[IngestedImage] = []
-    errors: list[ProviderError] = []
+    errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
     for position, image in enumerate(result.images):
         try:
