@@ -64,6 +64,9 @@ ROLES: dict[str, frozenset[str]] = {
             "approve_asset",
             "change_asset",
             "view_worker",
+            "view_keptanswer",
+            "reread_keptanswer",
+            "download_keptanswer",
         }
     )
     | _REQUEST

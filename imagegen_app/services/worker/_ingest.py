@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -107,7 +108,7 @@ def ingest_answer(
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
-    for position, image in enumerate(result.images):
+    for position, image in enumerate(_new_images(result, options)):
         try:
             ingested.append(_make_one(options, image, position=position, screened=screened))
         except InvalidImage as error:
@@ -135,6 +136,16 @@ def ingest_answer(
     return IngestResult(
         images=tuple(ingested), result=replace(result, images=without_bytes), errors=tuple(errors)
     )
+
+
+def _new_images(result: ProviderResult, options: IngestOptions) -> list[ProviderImage]:
+    """Return the images of an answer without those that are assets since it was first read."""
+    return [
+        image
+        for image in result.images
+        if not options.delivered
+        or hashlib.sha256(image.data).hexdigest() not in options.delivered
+    ]
 
 
 class MarkVerificationFailed(Exception):

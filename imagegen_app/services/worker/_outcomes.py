@@ -16,7 +16,8 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import kept_answers, leases, transitions, unknown_outcomes
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
@@ -132,7 +133,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
             error = BadResponse(detail=str(done.error))
-            transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+            fail_and_keep(job, attempt, error=error)
         else:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
         return False
@@ -142,12 +143,20 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):
-        # The answer was an error: the attempt is settled, at zero if it was not billed.
-        charge = attempt.reserved_cost * (done.error.billed != "no")
-        transitions.fail(job, attempt, error=done.error, charge=charge)
+        fail_and_keep(job, attempt, error=done.error)
     else:
         raise done.error
-    return True
+    return not kept_answers.is_kept(attempt)
+
+
+@use_case()
+def fail_and_keep(job: Job, attempt: Attempt, *, error: ProviderError) -> None:
+    """End a job whose answer came and cannot be used; keep the answer if it was billed."""
+    # The attempt is settled, at zero if it was not billed.
+    is_billed = error.billed != "no"
+    transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost * is_billed)
+    if is_billed:
+        kept_answers.keep_answer(job, attempt, reason=error.code, detail=error.detail)
 
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:
