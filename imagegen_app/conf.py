@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from imagegen_app.core.setting_values import InvalidSettings as InvalidSettings
+from imagegen_app.core.setting_values import InvalidSettings as InvalidSettings  # noqa: PLC0414 - handed on
 from imagegen_app.core.setting_values import (
     build,
     known_values,

@@ -585,7 +585,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'kept answer',
                 'verbose_name_plural': 'kept answers',
-                'permissions': [('reread_keptanswer', 'Can have kept answers read again'), ('download_keptanswer', 'Can download kept answers')],
+                'permissions': [('reread_kept_answer', 'Can have kept answers read again'), ('download_kept_answer', 'Can download kept answers')],
                 'default_permissions': ('view',),
             },
         ),

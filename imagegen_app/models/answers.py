@@ -32,8 +32,8 @@ class KeptAnswer(Record):
         verbose_name_plural = _("kept answers")
         default_permissions = ("view",)
         permissions = [
-            ("reread_keptanswer", "Can have kept answers read again"),
-            ("download_keptanswer", "Can download kept answers"),
+            ("reread_kept_answer", "Can have kept answers read again"),
+            ("download_kept_answer", "Can download kept answers"),
         ]
 
     def __str__(self) -> str:

@@ -85,8 +85,7 @@ class SpooledAnswer:
             with file:
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > limit:
-                        raise BadResponse(detail=f"answer larger than {limit} bytes")
+                    _require_size(size, limit=limit)
                     digest.update(chunk)
                     with disk_errors():
                         if size > freed:
@@ -194,6 +193,11 @@ def _allocate(file: int, size: int) -> None:
     except OSError as error:
         if error.errno not in _CANNOT_RESERVE:
             raise
+
+
+def _require_size(size: int, *, limit: int) -> None:
+    if size > limit:
+        raise BadResponse(detail=f"answer larger than {limit} bytes")
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

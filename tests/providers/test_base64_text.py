@@ -64,9 +64,7 @@ def test_what_is_damaged_is_refused(text: str) -> None:
 def spellings(data: bytes) -> st.SearchStrategy[str]:
     """Write the data as base64 in one of the ways of real servers."""
 
-    def spell(
-        is_safe: bool, padding: str, prefix: str, is_quoted: bool, breaks: list[int]
-    ) -> str:
+    def spell(is_safe: bool, padding: str, prefix: str, is_quoted: bool, breaks: list[int]) -> str:
         encode = base64.urlsafe_b64encode if is_safe else base64.b64encode
         text = encode(data).decode()
         if padding == "none":
@@ -108,22 +106,22 @@ JSON_SPELLINGS: dict[str, Callable[[str], str]] = {
         lambda data: st.tuples(st.just(data), spellings(data))
     ),
     written=st.sampled_from(sorted(JSON_SPELLINGS)),
-    chunk=st.integers(1, 40),
-    is_long=st.booleans(),
+    # The pieces that are read, and the length from which a text leaves the document.
+    cut=st.tuples(st.integers(1, 40), st.sampled_from([24, 100_000])),
 )
 def test_a_spelling_is_read_the_same_in_one_piece_and_in_many(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     drawn: tuple[bytes, str],
     written: str,
-    chunk: int,
-    is_long: bool,
+    cut: tuple[int, int],
 ) -> None:
     data, text = drawn
-    monkeypatch.setattr(base64_json, "_CHUNK", chunk)
-    monkeypatch.setattr(base64_json, "MAX_TEXT_CHARS", 24 if is_long else 100_000)
+    monkeypatch.setattr(base64_json, "_CHUNK", cut[0])
+    monkeypatch.setattr(base64_json, "MAX_TEXT_CHARS", cut[1])
     answer = SpooledAnswer(tmp_path)
-    answer.body_path.write_text('{"b64_json": %s}' % JSON_SPELLINGS[written](text), "ascii")
+    body = '{"b64_json": ' + JSON_SPELLINGS[written](text) + "}"
+    answer.body_path.write_text(body, "ascii")
 
     read = base64_json.load(answer)
 

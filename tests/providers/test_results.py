@@ -61,8 +61,7 @@ def test_the_third_of_four_items_is_bad_and_the_others_are_kept(
     good = [{"b64_json": text} for text in TEXTS]
 
     results = [
-        READERS[family](spooled(body_of(family, [*good[:2], bad, good[2]]), asked=4))
-        for bad in BAD
+        READERS[family](spooled(body_of(family, [*good[:2], bad, good[2]]), asked=4)) for bad in BAD
     ]
 
     assert [[i.data for i in r.images] for r in results] == [PICTURES] * len(BAD)

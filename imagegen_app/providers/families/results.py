@@ -95,7 +95,7 @@ def value_of(item: Mapping[str, Any], name: str) -> Any:
     """Return a value of an item, whatever the case of its name."""
     if name in item:
         return item[name]
-    return next((v for k, v in item.items() if isinstance(k, str) and k.lower() == name), None)
+    return next((value for key, value in item.items() if key.lower() == name), None)
 
 
 def address_of(item: object) -> str | None:

@@ -105,7 +105,7 @@ def read_again(*, actor: Actor, kept: KeptAnswer) -> Job:
     :raises NotPermitted: if the actor may not have answers read again.
     :raises CannotReadAgain: if it still cannot be read, holds nothing new or is being read.
     """
-    access.require_permission(actor, "reread_keptanswer")
+    access.require_permission(actor, "reread_kept_answer")
     # One at a time: a second click waits here, and finds the first one's job.
     kept = KeptAnswer.objects.select_for_update().get(pk=kept.pk)
     running = Job.objects.unfinished().filter(attempts__rereads=kept)
@@ -144,7 +144,7 @@ def record_download(*, actor: Actor, kept: KeptAnswer, part: str) -> None:
 
     :raises NotPermitted: if the actor may not.
     """
-    access.require_permission(actor, "download_keptanswer")
+    access.require_permission(actor, "download_kept_answer")
     job = kept.attempt.job
     event_log.record(actor, "answer.downloaded", subject=job, job=job, data={"part": part[:40]})
 

@@ -65,8 +65,8 @@ ROLES: dict[str, frozenset[str]] = {
             "change_asset",
             "view_worker",
             "view_keptanswer",
-            "reread_keptanswer",
-            "download_keptanswer",
+            "reread_kept_answer",
+            "download_kept_answer",
         }
     )
     | _REQUEST

@@ -143,8 +143,7 @@ def _new_images(result: ProviderResult, options: IngestOptions) -> list[Provider
     return [
         image
         for image in result.images
-        if not options.delivered
-        or hashlib.sha256(image.data).hexdigest() not in options.delivered
+        if not options.delivered or hashlib.sha256(image.data).hexdigest() not in options.delivered
     ]
 
 

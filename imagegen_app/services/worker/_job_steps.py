@@ -246,6 +246,9 @@ class JobSteps:
             step = self._on_result(done)
             if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
+            elif step.attempt is not None and isinstance(done.error, AnswerNotKept):
+                handle = partial(self.spool_guard.handle_unkept_answer, step.job, step.attempt)
+                self._guarded(step.job, partial(handle, kind=step.kind, error=done.error))
             else:
                 self._guarded(step.job, partial(self._outcome, step, done))
         answers = [(job, attempt, answer.request_id) for job, attempt, answer in immediate]
@@ -273,9 +276,7 @@ class JobSteps:
         job, attempt = step.job, step.attempt
         if attempt is None:
             return
-        if isinstance(done.error, AnswerNotKept):
-            self.spool_guard.handle_unkept_answer(job, attempt, kind=step.kind, error=done.error)
-        elif step.kind == "ingest":
+        if step.kind == "ingest":
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":
             _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy.access import NotPermitted
 from imagegen_app.services.worker import driver, sweep
+from imagegen_app.testing.factories import make_image_model
 from tests.services.conftest import Site, at_simulator, governed
 
 if TYPE_CHECKING:
@@ -53,8 +55,6 @@ def state_folder(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def site(db: None, small: Any, state_folder: Path) -> Site:
     """Return a site that uses the sandbox and its own state folder."""
-    from imagegen_app.testing.factories import make_image_model
-
     small.IMAGEGEN = {**small.IMAGEGEN, "STATE_DIR": state_folder}
     return governed(make_image_model(provider_model_name="sandbox-1"))
 
@@ -177,8 +177,6 @@ def test_one_bad_image_of_four_is_kept_and_only_it_is_made_when_it_is_read_again
     real = Sandbox.read_answer
 
     def damaged(adapter: Sandbox, answer: SpooledAnswer) -> Any:
-        from dataclasses import replace
-
         result = real(adapter, answer)
         images = tuple(i for n, i in enumerate(result.images) if n != 2)
         return replace(result, images=images, unusable=("an image is cut off",))
@@ -203,9 +201,8 @@ def test_one_bad_image_of_four_is_kept_and_only_it_is_made_when_it_is_read_again
     assert doctor.violated_invariants() == {}
 
 
+@pytest.mark.usefixtures("db")
 def test_hostile_images_are_kept_too(
-    db: None,
-    settings: Any,
     simulator: SimulatorProcess,
     monkeypatch: pytest.MonkeyPatch,
     small: Any,
@@ -219,8 +216,8 @@ def test_hostile_images_are_kept_too(
     driver.drive(seconds=15)
 
     job.refresh_from_db()
-    assert (job.state, job.error_code) == ("failed", "invalid_image")
-    assert KeptAnswer.objects.get(attempt__job=job).reason == "invalid_image"
+    assert (job.state, job.error_code) == ("failed", "bad_image")
+    assert KeptAnswer.objects.get(attempt__job=job).reason == "bad_image"
 
 
 def test_old_answers_are_removed_and_the_log_says_so(
@@ -290,9 +287,7 @@ def test_many_kept_bytes_are_a_finding(
     assert [finding.level for finding in findings] == ["warning"]
 
 
-def test_another_file_system_gets_a_whole_copy(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_file_system_gets_a_whole_copy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = kept_by_a_failed_job(site, monkeypatch)
     moved = kept_files.answer_of(kept.attempt).folder
     in_spool = spool.answer_of(kept.attempt).folder

@@ -15,7 +15,7 @@ from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import AuditEvent, Job
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import spool
+from imagegen_app.services.gateways import spool, spool_room
 from imagegen_app.services.jobs import waiting
 from imagegen_app.services.worker import _spool_guard, driver
 from tests.conftest import services_required
@@ -89,10 +89,10 @@ def states() -> Counter[str]:
     return Counter(Job.objects.values_list("state", flat=True))
 
 
+@pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("adapter", ["openai", "generic_jobs"])
 def test_with_a_full_disk_nothing_is_sent_and_all_is_made_when_there_is_room(
     small_disk: Callable[[int], None],
-    db: None,
     settings: Any,
     simulator: SimulatorProcess,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,9 +145,9 @@ def test_a_folder_that_cannot_be_written_stops_calls(
     assert "read-only" in AuditEvent.objects.get(type="spool.filled").body
 
 
+@pytest.mark.usefixtures("db")
 def test_the_room_of_calls_in_flight_is_not_given_away_twice(
     small_disk: Callable[[int], None],
-    db: None,
     settings: Any,
     simulator: SimulatorProcess,
     monkeypatch: pytest.MonkeyPatch,
@@ -170,7 +170,6 @@ def filled_after_reserving(
     monkeypatch: pytest.MonkeyPatch, small_disk: Callable[[int], None]
 ) -> None:
     """Fill the disk behind the reservation's back, as another program may where it is not kept."""
-    from imagegen_app.services.gateways import spool_room
 
     def reserve(answer: Any, *, size: int) -> None:
         spool_room.require_room(size)
@@ -179,9 +178,9 @@ def filled_after_reserving(
     monkeypatch.setattr(spool_room, "reserve", reserve)
 
 
+@pytest.mark.usefixtures("db")
 def test_the_answer_of_a_job_is_polled_again_when_there_is_room(
     small_disk: Callable[[int], None],
-    db: None,
     settings: Any,
     simulator: SimulatorProcess,
     monkeypatch: pytest.MonkeyPatch,
@@ -207,9 +206,9 @@ def test_the_answer_of_a_job_is_polled_again_when_there_is_room(
     assert simulator.bill()["images"] == 1
 
 
+@pytest.mark.usefixtures("db")
 def test_a_lost_answer_that_nobody_can_ask_for_ends_with_the_true_reason(
     small_disk: Callable[[int], None],
-    db: None,
     settings: Any,
     simulator: SimulatorProcess,
     monkeypatch: pytest.MonkeyPatch,
