@@ -27,7 +27,7 @@ from imagegen_app.models import (
 )
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, signing, spool_room
-from imagegen_app.services.jobs import kept_answers
+from imagegen_app.services.jobs import kept_answers, spool_alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,6 +187,13 @@ def _disk() -> Iterator[CheckResult]:
             _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
         )
     folders: list[Any] = [conf.state_dir(), getattr(storages[settings.storage], "location", None)]
+    if spool_alarms.is_reported():
+        yield CheckResult(
+            "disk",
+            "error",
+            _("A worker's disk has no room for providers' answers: it sends no calls."),
+            _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
+        )
     for folder in folders:
         if folder is None:
             continue

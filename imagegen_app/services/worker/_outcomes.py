@@ -52,10 +52,17 @@ def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
     transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
 
 
+@use_case()
 def end_crashed_job(job: Job, attempt: Attempt | None) -> None:
-    """End a job whose workers crashed again and again, and charge what may have been billed."""
-    charge = _decisions.amount_at_risk(attempt)
-    transitions.fail(job, attempt, error=_decisions.RepeatedWorkerCrash(), charge=charge)
+    """End a job whose workers crashed again and again, and charge what may have been billed.
+
+    Its answer is kept if it came: it may be what crashes the worker.
+    """
+    charge, error = _decisions.amount_at_risk(attempt), _decisions.RepeatedWorkerCrash()
+    is_answered = attempt is not None and attempt.state == AttemptState.ANSWERED
+    transitions.fail(job, attempt, error=error, charge=charge)
+    if attempt is not None and is_answered:
+        kept_answers.keep_answer(job, attempt, reason=error.code)
 
 
 def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> None:

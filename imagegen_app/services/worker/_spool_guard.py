@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
+from imagegen_app.core.errors import AnswerNotKept
 from imagegen_app.core.states import AttemptState, JobState, WaitingReason
-from imagegen_app.services.foundation import clock, event_log, wakeups
-from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, spool, spool_room
 from imagegen_app.services.gateways.spool_room import NoRoom
-from imagegen_app.services.jobs import leases, transitions, unknown_outcomes, waiting
+from imagegen_app.services.jobs import leases, spool_alarms, transitions, unknown_outcomes, waiting
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
+from imagegen_app.services.worker import _outcomes
 
 if TYPE_CHECKING:
-    from imagegen_app.core.errors import AnswerNotKept
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.answers import SpooledAnswer
 
@@ -27,8 +27,6 @@ logger = logging.getLogger("imagegen.driver")
 PAUSE_SECONDS = 5.0
 #: How often the free room is read while all is well.
 LOOK_SECONDS = 0.5
-#: The alarm goes into the log at most once in so many seconds.
-ALARM_SECONDS = 600
 #: Between look-ups of a call whose job is overdue.
 LOOK_AGAIN_SECONDS = 60.0
 #: Calls whose answer came, or is still to come.
@@ -98,6 +96,8 @@ class SpoolGuard:
             )
         elif overdue and attempt is not None and job.state == JobState.UNCERTAIN:
             unknown_outcomes.close_uncertain(job, attempt)
+        elif overdue and attempt is not None and job.state == JobState.INGESTING:
+            _outcomes.fail_and_keep(job, attempt, error=AnswerNotKept(detail=reason))
         else:
             waiting.wait_for(job, WaitingReason.DISK, detail=reason)
 
@@ -117,19 +117,12 @@ class SpoolGuard:
 
     def _stop(self, reason: str) -> None:
         self._look_at = time.monotonic() + PAUSE_SECONDS
-        if self._is_full:
-            return
+        if not self._is_full:
+            logger.error("The spool's disk has no room for answers (%s): no call is sent.", reason)
         self._is_full = True
-        logger.error("The spool's disk has no room for answers (%s): no call is sent.", reason)
-        if wakeups.claim_slot("spool-full", seconds=ALARM_SECONDS):
-            _record_alarm(reason)
+        spool_alarms.report(reason)
 
     def _continue(self) -> None:
         self._is_full, self._needed = False, 0
         logger.warning("The spool's disk has room again: calls are sent.")
         waiting.try_now(WaitingReason.DISK, actor=WORKER_ACTOR)
-
-
-@use_case()
-def _record_alarm(reason: str) -> None:
-    event_log.record(WORKER_ACTOR, "spool.filled", data={"problem": reason[:200]})
