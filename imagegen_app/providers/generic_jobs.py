@@ -171,6 +171,11 @@ class GenericJobs:
             unusable=unusable,
         )
 
+    async def fetch_again(self, ref: str, *, answer: SpooledAnswer) -> None:
+        """Fetch the images of a kept answer that could not be fetched when it came."""
+        if ref and answer.metadata().get("left_out"):
+            await self.poll(ref, answer=answer)
+
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
         delivery_id = standard_webhooks.verify(
             headers, body=body, secrets=self._webhook_secrets, now=self._clock()

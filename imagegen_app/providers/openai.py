@@ -176,6 +176,14 @@ class OpenAI(Synchronous):
         }
         # Complete first: the call cannot be repeated, whatever becomes of its URLs.
         await asyncio.to_thread(answer.finish, note)
+        await self._fetch_urls(answer, note=note)
+
+    async def fetch_again(self, ref: str, *, answer: SpooledAnswer) -> None:
+        """Fetch the images of a kept answer that could not be fetched when it came."""
+        del ref
+        await self._fetch_urls(answer, note=answer.metadata())
+
+    async def _fetch_urls(self, answer: SpooledAnswer, *, note: Mapping[str, Any]) -> None:
         items = await asyncio.to_thread(openai_like.items_with_urls, answer)
         if items:
             fetch = results.Fetch(

@@ -86,7 +86,8 @@ class Command(BaseCommand):
         outcome: dict[str, Any] = {"answer": str(kept.pk), "job": str(kept.attempt.job_id)}
         try:
             if is_trial:
-                return {**outcome, "images": len(rereading.new_images(kept))}
+                with rereading.reading(kept) as (_answer, images):
+                    return {**outcome, "images": len(images)}
             job = rereading.read_again(actor=COMMAND_ACTOR, kept=kept)
         except ActionRefused as refusal:
             return {**outcome, "reason": refusal.reason}

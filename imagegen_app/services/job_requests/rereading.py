@@ -6,6 +6,7 @@ A job that has ended never changes, so the images belong to a new job that repla
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,10 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.providers.answers import SpooledAnswer
 
 #: What the new job takes over from the one whose answer it is.
 _TAKEN_OVER = (
@@ -63,10 +65,13 @@ class CannotReadAgain(ActionRefused):
     code = "cannot_read_again"
 
 
-def new_images(kept: KeptAnswer) -> Sequence[str]:
-    """Return the SHA-256 of the answer's images that can be read now and are no assets yet.
+@contextmanager
+def reading(kept: KeptAnswer) -> Iterator[tuple[SpooledAnswer, Sequence[str]]]:
+    """Read a kept answer now; yield a copy of it and the SHA-256 of its images that are no assets.
 
-    :raises CannotReadAgain: if there are none, or the files are not here.
+    What it lacks is fetched, where the provider still serves it.
+
+    :raises CannotReadAgain: if it holds no such image, or its files are not here.
     """
     answer = kept_files.answer_of(kept.attempt)
     if kept.removed_at is not None:
@@ -76,21 +81,32 @@ def new_images(kept: KeptAnswer) -> Sequence[str]:
             _("Its files are not on this host; they are on %(host)s.") % {"host": kept.host or "?"},
             _("Run manage.py imagegen_reread there."),
         )
-    provider = kept.attempt.image_model.provider
     try:
         scratch = kept_files.scratch_copy(answer)
-        try:
-            adapter = adapters.build_adapter(provider, http=adapters.http_client())
-            images = adapter.read_answer(scratch).images
-            found = [hashlib.sha256(image.data).hexdigest() for image in images]
-        finally:
-            scratch.discard()
+    except OSError as error:
+        raise _refusal(
+            _("Its files cannot be copied: %(detail)s.") % {"detail": type(error).__name__}
+        ) from None
+    try:
+        yield scratch, _new_images(kept, scratch)
+    finally:
+        scratch.discard()
+
+
+def _new_images(kept: KeptAnswer, answer: SpooledAnswer) -> Sequence[str]:
+    try:
+        adapters.fetch_again(kept.attempt, answer)
+        adapter = adapters.build_adapter(
+            kept.attempt.image_model.provider, http=adapters.http_client()
+        )
+        images = adapter.read_answer(answer).images
     except (ProviderError, OSError, adapters.ProviderNotConfigured) as error:
         detail = getattr(error, "detail", "") or type(error).__name__
         raise _refusal(
             _("It still cannot be read: %(detail)s.") % {"detail": detail},
             _("Try again after an upgrade."),
         ) from None
+    found = [hashlib.sha256(image.data).hexdigest() for image in images]
     delivered = kept_answers.delivered_hashes(kept)
     new = [one for one in found if one not in delivered]
     if not new:
@@ -98,22 +114,26 @@ def new_images(kept: KeptAnswer) -> Sequence[str]:
     return new
 
 
-@use_case()
 def read_again(*, actor: Actor, kept: KeptAnswer) -> Job:
-    """Create the job that turns a kept answer into assets; nothing is called and nothing charged.
+    """Create the job that turns a kept answer into assets; no call is made and nothing charged.
 
     :raises NotPermitted: if the actor may not have answers read again.
     :raises CannotReadAgain: if it still cannot be read, holds nothing new or is being read.
     """
     access.require_permission(actor, "reread_kept_answer")
+    _require_idle(kept)
+    with reading(kept) as (answer, images):
+        return _begin(actor, kept, answer=answer, images=images)
+
+
+@use_case()
+def _begin(actor: Actor, kept: KeptAnswer, *, answer: SpooledAnswer, images: Sequence[str]) -> Job:
     # One at a time: a second click waits here, and finds the first one's job.
     kept = KeptAnswer.objects.select_for_update().get(pk=kept.pk)
-    running = Job.objects.unfinished().filter(attempts__rereads=kept)
-    if running.exists():
-        raise _refusal(_("It is being read again right now."), _("Wait until that job has ended."))
-    count = len(new_images(kept))
+    _require_idle(kept)
+    count = len(set(images) - kept_answers.delivered_hashes(kept))
     earlier = kept.attempt.job
-    job = _create_job(earlier, count=count)
+    job = _create_job(earlier, count=max(1, count))
     attempt = Attempt.objects.create(
         job=job,
         live_job=job,
@@ -127,7 +147,7 @@ def read_again(*, actor: Actor, kept: KeptAnswer) -> Job:
     )
     try:
         # Before the commit: no worker may find the job without its answer.
-        kept_files.copy(kept_files.answer_of(kept.attempt), to=spool.answer_of(attempt))
+        kept_files.copy(answer, to=spool.answer_of(attempt))
     except OSError as error:
         raise _refusal(
             _("Its files cannot be copied: %(detail)s.") % {"detail": type(error).__name__}
@@ -136,6 +156,11 @@ def read_again(*, actor: Actor, kept: KeptAnswer) -> Job:
     _record(actor, earlier=earlier, job=job)
     wake("drive")
     return job
+
+
+def _require_idle(kept: KeptAnswer) -> None:
+    if Job.objects.unfinished().filter(attempts__rereads=kept).exists():
+        raise _refusal(_("It is being read again right now."), _("Wait until that job has ended."))
 
 
 @use_case()

@@ -296,3 +296,24 @@ def test_another_file_system_gets_a_whole_copy(site: Site, monkeypatch: pytest.M
 
     assert not moved.exists()
     assert Image.open(io.BytesIO((in_spool / "image-0").read_bytes())).size == (64, 64)
+
+
+@pytest.mark.usefixtures("db")
+def test_a_result_that_was_gone_for_a_while_is_fetched_when_it_is_read_again(
+    simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch, small: Any, state_folder: Path
+) -> None:
+    small.IMAGEGEN = {**small.IMAGEGEN, "STATE_DIR": state_folder}
+    site = governed(at_simulator(simulator, small, monkeypatch, "generic_jobs"))
+    simulator.fail("status", status=404, on="file", times=1)
+    job = site.request(count=2)
+    driver.drive(seconds=20)
+    job.refresh_from_db()
+    assert (job.error_code, Asset.objects.filter(job=job).count()) == ("fewer_images", 1)
+
+    again = rereading.read_again(actor=ADMIN, kept=KeptAnswer.objects.get())
+    driver.drive(seconds=20)
+
+    again.refresh_from_db()
+    assert (again.state, again.error_code, again.count) == ("succeeded", "", 1)
+    assert Asset.objects.filter(job=again).count() == 1
+    assert simulator.bill()["images"] == 2
