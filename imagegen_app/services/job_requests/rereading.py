@@ -182,8 +182,12 @@ def _create_job(earlier: Job, *, count: int) -> Job:
         if count == earlier.count or not earlier.fingerprint
         else canonical.digest({"reread": str(earlier.pk), "count": count})
     )
+    taken_over = {name: getattr(earlier, name) for name in _TAKEN_OVER}
+    if earlier.replacements.exists():
+        # A re-run counts for the batch's row already.
+        taken_over |= {"batch_id": None, "row_key": ""}
     job = Job.objects.create(
-        **{name: getattr(earlier, name) for name in _TAKEN_OVER},
+        **taken_over,
         state=JobState.INGESTING.value,
         count=count,
         replaces=earlier,

@@ -71,7 +71,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
     if attempt is not None and sent and error.billed == "unknown":
         _recovery.continue_recovery(job, attempt)
     elif attempt is not None and sent and error.billed == "yes":
-        transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+        fail_and_keep(job, attempt, error=error)
     elif (
         attempt is not None
         and job.state == JobState.UNCERTAIN

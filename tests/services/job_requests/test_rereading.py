@@ -18,6 +18,7 @@ from imagegen_app.models import (
     Asset,
     Attempt,
     AuditEvent,
+    Batch,
     BudgetPeriod,
     Job,
     KeptAnswer,
@@ -33,7 +34,7 @@ from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy.access import NotPermitted
 from imagegen_app.services.worker import driver, sweep
-from imagegen_app.testing.factories import make_image_model
+from imagegen_app.testing.factories import make_image_model, make_template
 from tests.services.conftest import Site, at_simulator, governed
 
 if TYPE_CHECKING:
@@ -317,3 +318,32 @@ def test_a_result_that_was_gone_for_a_while_is_fetched_when_it_is_read_again(
     assert (again.state, again.error_code, again.count) == ("succeeded", "", 1)
     assert Asset.objects.filter(job=again).count() == 1
     assert simulator.bill()["images"] == 2
+
+
+def test_a_batch_counts_the_row_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = kept_by_a_failed_job(site, monkeypatch)
+    job = kept.attempt.job
+    template = make_template(image_model=job.image_model)
+
+    def join_batch() -> Batch:
+        batch = Batch.objects.create(
+            title="b",
+            image_model=job.image_model,
+            template_version=template,
+            row_count=1,
+            prepared_rows=1,
+            job_count=1,
+            failed=1,
+        )
+        Job.objects.filter(pk=job.pk).update(batch=batch)
+        return batch
+
+    batch = use_case(audited=False)(join_batch)()
+
+    kept.refresh_from_db()
+    rereading.read_again(actor=ADMIN, kept=KeptAnswer.objects.get())
+    driver.drive(seconds=20)
+
+    batch.refresh_from_db()
+    assert (batch.job_count, batch.succeeded, batch.failed) == (1, 1, 0)
+    assert (batch.reserved, batch.spent) == (0, 0)
