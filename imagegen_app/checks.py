@@ -65,6 +65,7 @@ CHECKS = {
     "imagegen.W061": "The signing certificate expires soon.",
     "imagegen.W062": "A private key file can be read by other accounts.",
     "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
+    "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -88,6 +89,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _signing,
         _targets,
         _other_settings,
+        _state_folder,
     ):
         messages.extend(check(settings))
     return messages
@@ -398,6 +400,32 @@ def _other_settings(settings: conf.Settings) -> Iterator[CheckMessage]:
             id="imagegen.E029",
         )
     yield from _pillow()
+
+
+def _state_folder(settings: conf.Settings) -> Iterator[CheckMessage]:
+    try:
+        folder = conf.state_dir()
+    except conf.InvalidSettings:
+        return
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    try:
+        disk = os.statvfs(existing)
+    except OSError:
+        return
+    free, mark = disk.f_bavail * disk.f_frsize, settings.spool.min_free_bytes
+    problem = ""
+    if not os.access(existing, os.W_OK | os.X_OK) or disk.f_flag & os.ST_RDONLY:
+        problem = "cannot be written to"
+    elif free < mark:
+        problem = f"has {free // 1024**2} MB free, less than the {mark // 1024**2} MB to be kept"
+    if problem:
+        yield CheckWarning(
+            f"The state folder {folder} {problem}: no call is sent.",
+            hint="Make room or correct IMAGEGEN['STATE_DIR'], or lower SPOOL's MIN_FREE_BYTES.",
+            id="imagegen.W051",
+        )
 
 
 def _pillow() -> Iterator[CheckMessage]:

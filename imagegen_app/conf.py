@@ -5,25 +5,22 @@ This is the only module that reads Django's settings for the app. The `#:` lines
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import MISSING, dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-class InvalidSettings(ValueError):
-    """`IMAGEGEN` has an unknown key or an invalid value; the hint says what to write instead."""
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+from imagegen_app.core.setting_values import InvalidSettings as InvalidSettings  # noqa: PLC0414 - handed on
+from imagegen_app.core.setting_values import (
+    build,
+    known_values,
+    mapping,
+    nested,
+    require_amount,
+    sequence,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +147,20 @@ class ImageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """The providers' answers on the disk of `STATE_DIR`: room for new ones, and kept ones."""
+
+    #: Bytes that must stay free on the disk. With less, no call is sent and jobs wait. The default
+    #: has room for the largest answers of two calls.
+    min_free_bytes: int = 256 * 1024 * 1024
+    #: Days for which an answer that was paid for and could not be used is kept, to be read again
+    #: after an upgrade. A month is enough for a report and a release.
+    keep_days: int = 30
+    #: Bytes of kept answers above which the doctor warns; 5 GiB are about a thousand answers.
+    max_kept_bytes: int = 5 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All keys of `IMAGEGEN`; nested values are dicts with the same rules."""
 
@@ -193,6 +204,8 @@ class Settings:
     audit: AuditSettings = field(default_factory=AuditSettings)
     #: Limits of the images that are decoded.
     images: ImageSettings = field(default_factory=ImageSettings)
+    #: Room for providers' answers, and how long unusable ones are kept.
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
     #: Provider calls that one job loop of a worker holds at the same time; 64 are possible since a
     #: call only waits.
     max_in_flight: int = 64
@@ -253,26 +266,24 @@ def read(raw: Any) -> Settings:
         raise InvalidSettings(
             "IMAGEGEN is not a dict", hint="Write IMAGEGEN = {...} in the settings."
         )
-    values = _known(Settings, raw, "IMAGEGEN")
+    values = known_values(Settings, raw, "IMAGEGEN")
     values["credentials"] = {
-        str(name): _nested(KeySettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
-        for name, entry in _mapping(
-            values.get("credentials", {}), "IMAGEGEN['CREDENTIALS']"
-        ).items()
+        str(name): nested(KeySettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
+        for name, entry in mapping(values.get("credentials", {}), "IMAGEGEN['CREDENTIALS']").items()
     }
     if "screeners" in values:
         values["screeners"] = tuple(
-            _nested(ScreenerSettings, entry, f"IMAGEGEN['SCREENERS'][{index}]")
-            for index, entry in enumerate(_sequence(values["screeners"], "IMAGEGEN['SCREENERS']"))
+            nested(ScreenerSettings, entry, f"IMAGEGEN['SCREENERS'][{index}]")
+            for index, entry in enumerate(sequence(values["screeners"], "IMAGEGEN['SCREENERS']"))
         )
         for index, screener in enumerate(values["screeners"]):
-            _require_amount(screener.price, f"IMAGEGEN['SCREENERS'][{index}]['PRICE']")
+            require_amount(screener.price, f"IMAGEGEN['SCREENERS'][{index}]['PRICE']")
     for name, kind in _SECTIONS.items():
         if name in values:
-            values[name] = _nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
+            values[name] = nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
     if "captioner" in values:
-        _require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
-    built: Settings = _build(Settings, values, "IMAGEGEN")
+        require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
+    built: Settings = build(Settings, values, "IMAGEGEN")
     return built
 
 
@@ -314,87 +325,5 @@ _SECTIONS: dict[str, type[Any]] = {
     "audit": AuditSettings,
     "captioner": CaptionerSettings,
     "images": ImageSettings,
+    "spool": SpoolSettings,
 }
-_PLAIN: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "bool": bool}
-
-
-def _known(kind: type[Any], raw: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    names = {f.name.upper(): f.name for f in fields(kind)}
-    known: dict[str, Any] = {}
-    for key, value in raw.items():
-        upper = str(key).upper()
-        if upper not in names:
-            similar = difflib.get_close_matches(upper, names, n=1)
-            hint = (
-                f"Did you mean {similar[0]!r}?"
-                if similar
-                else "Valid keys are: " + ", ".join(sorted(names)) + "."
-            )
-            raise InvalidSettings(f"{where} has an unknown key {key!r}", hint=hint)
-        known[names[upper]] = value
-    return known
-
-
-def _nested(kind: type[Any], raw: Any, where: str) -> Any:
-    if isinstance(raw, kind):
-        return raw
-    return _build(kind, _known(kind, _mapping(raw, where), where), where)
-
-
-def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind)
-    for entry in fields(kind):
-        place = f"{where}[{entry.name.upper()!r}]"
-        if entry.name not in values:
-            if entry.default is MISSING and entry.default_factory is MISSING:
-                raise InvalidSettings(f"{place} is missing", hint=f"Add {entry.name.upper()!r}.")
-            continue
-        values[entry.name] = _typed(values[entry.name], hints[entry.name], place)
-    return kind(**values)
-
-
-def _typed(value: Any, hint: Any, place: str) -> Any:
-    text = getattr(hint, "__name__", str(hint))
-    if text in _PLAIN and "[" not in str(hint):
-        if text == "str" and isinstance(value, Path):
-            return str(value)
-        wrong = not isinstance(value, _PLAIN[text]) or (text == "int" and isinstance(value, bool))
-        if wrong:
-            raise InvalidSettings(
-                f"{place} is not a valid {text}", hint=f"Give a value of type {text}."
-            )
-        if text == "int" and value < 0:
-            raise InvalidSettings(f"{place} is negative", hint="Give 0 or a positive number.")
-        return value
-    if str(hint).startswith("tuple["):
-        return tuple(_sequence(value, place))
-    if str(hint).startswith("dict["):
-        return dict(_mapping(value, place))
-    if isinstance(value, list):
-        return tuple(value)
-    return value
-
-
-def _require_amount(text: str, place: str) -> None:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(-1)
-    # Amounts are stored in hundredths of a cent: a smaller price would be booked as nothing.
-    if not amount.is_finite() or amount < 0 or amount != round(amount, 4):
-        raise InvalidSettings(
-            f"{place} is not a valid amount",
-            hint='Write it as text with up to four decimals: "0.0015".',
-        )
-
-
-def _mapping(value: Any, place: str) -> Mapping[Any, Any]:
-    if not isinstance(value, dict):
-        raise InvalidSettings(f"{place} is not a dict", hint="Write it as a dict.")
-    return value
-
-
-def _sequence(value: Any, place: str) -> list[Any] | tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise InvalidSettings(f"{place} is not a list", hint="Write it as a list.")
-    return value

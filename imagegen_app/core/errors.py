@@ -14,6 +14,7 @@ The class hierarchy::
     ├── ProviderUnavailable
     ├── ProviderTimeout               nothing was sent: connect, connection pool, DNS
     ├── OutcomeUnknown                sent, but no answer
+    ├── AnswerNotKept                 answered and billed, but our disk could not take it
     └── BadResponse                   answered and billed, but unusable
 
 `str(error)` is the first sentence of the class's docstring unless a message is given: it never
@@ -188,6 +189,14 @@ class BadResponse(ProviderError):
     code = "bad_response"
     billed = "yes"
     remedy = "Try again, or choose another model; tell an image administrator if it happens again."
+
+
+class AnswerNotKept(ProviderError):
+    """The answer came and could not be kept: the disk of the spool was full or failed."""
+
+    code = "answer_not_kept"
+    billed = "yes"
+    remedy = "An image administrator must make room on the worker's disk; then request it again."
 
 
 def all_errors() -> dict[str, type[ProviderError]]:

@@ -218,6 +218,31 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("{actor} resolved the outcome of {object}: {outcome}."),
     ),
     EventRow(
+        "answer.kept",
+        "warning",
+        gettext_noop("The provider's answer to {object} was kept, to be read again: {error}."),
+    ),
+    EventRow(
+        "answer.read_again",
+        "notice",
+        gettext_noop("{actor} had the kept answer to {object} read again, at no cost."),
+    ),
+    EventRow(
+        "answer.downloaded",
+        "warning",
+        gettext_noop("{actor} downloaded the provider's kept answer to {object}."),
+    ),
+    EventRow(
+        "answer.removed",
+        "notice",
+        gettext_noop("Kept answers were removed: {count} ({ground})."),
+    ),
+    EventRow(
+        "spool.filled",
+        "alarm",
+        gettext_noop("The disk for providers' answers has no room: no call is sent ({problem})."),
+    ),
+    EventRow(
         "batch.created",
         "info",
         gettext_noop("{actor} created a batch of {count} jobs from {template}."),

@@ -357,6 +357,8 @@ class ProviderResult:
     reported_cost: Cost | None = None
     #: Parameters as the provider applied them, such as the quality it chose for `auto`, by name.
     resolved: Mapping[str, str] = field(default_factory=dict)
+    #: Why items of the answer are not among the images, in our own words, one reason an item.
+    unusable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         version = provider_text(self.model_version, max_chars=MAX_LINE_CHARS)

@@ -575,6 +575,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='KeptAnswer',
+            fields=[
+                ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('reason', models.CharField(max_length=40, verbose_name='reason')),
+                ('detail', models.CharField(blank=True, max_length=300, verbose_name='detail')),
+                ('host', models.CharField(blank=True, max_length=80, verbose_name='host')),
+                ('byte_size', models.PositiveBigIntegerField(default=0, verbose_name='bytes')),
+                ('kept_at', models.DateTimeField(db_index=True, verbose_name='kept since')),
+                ('removed_at', models.DateTimeField(blank=True, null=True, verbose_name='removed')),
+                ('attempt', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='kept_answer', to='imagegen.attempt', verbose_name='attempt')),
+            ],
+            options={
+                'verbose_name': 'kept answer',
+                'verbose_name_plural': 'kept answers',
+                'permissions': [('reread_kept_answer', 'Can have kept answers read again'), ('download_kept_answer', 'Can download kept answers')],
+                'default_permissions': ('view',),
+            },
+        ),
+        migrations.AddField(
+            model_name='attempt',
+            name='rereads',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rereadings', to='imagegen.keptanswer', verbose_name='reads again'),
+        ),
+        migrations.CreateModel(
             name='WebhookDelivery',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

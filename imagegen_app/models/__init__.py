@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagegen_app.models.answers import KeptAnswer
 from imagegen_app.models.assets import Asset, Lineage, Placement, Rendition, Verdict
 from imagegen_app.models.audit import (
     AuditEvent,
@@ -37,6 +38,7 @@ __all__ = [
     "ImageModel",
     "Job",
     "JobInput",
+    "KeptAnswer",
     "LedgerEntry",
     "Lineage",
     "PeriodicRun",

@@ -330,6 +330,15 @@ class Attempt(Record):
     image_model = models.ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
     )
+    #: The answer that this attempt reads again, without a call and at no cost.
+    rereads = models.ForeignKey(
+        "KeptAnswer",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="rereadings",
+        verbose_name=_("reads again"),
+    )
     #: Counts the attempts of the job from 1.
     number = models.PositiveSmallIntegerField(pgettext_lazy("of an attempt", "number"))
     state = models.CharField(

@@ -30,7 +30,6 @@ from imagegen_app.core.types import (
     InputRole,
     InputRule,
     Operation,
-    ProviderImage,
     ProviderResult,
     RecoveryMethod,
     SizeRule,
@@ -38,7 +37,13 @@ from imagegen_app.core.types import (
     SubmissionStatus,
 )
 from imagegen_app.providers.base import WebhookNotice
-from imagegen_app.providers.families import base64_json, openai_like, standard_webhooks, submit_poll
+from imagegen_app.providers.families import (
+    base64_json,
+    openai_like,
+    results,
+    standard_webhooks,
+    submit_poll,
+)
 from imagegen_app.providers.http import Auth
 from imagegen_app.providers.parameters import check_request
 from imagegen_app.providers.rate_headers import rate_limited_for
@@ -163,17 +168,22 @@ class GenericJobs:
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         read = base64_json.load(answer)
         job = submit_poll.read_job(read.content)
-        images = tuple(
-            _image(item, read=read, answer=answer, part=f"image-{n}")
-            for n, item in enumerate(job.output[: openai_like.MAX_IMAGES])
+        note = answer.metadata()
+        images, unusable = results.read_each(
+            job.output,
+            lambda item, n: results.image_of(item, n, read=read, answer=answer, note=note),
         )
-        if not images:
-            raise BadResponse(detail="no images in the answer")
         return ProviderResult(
             images=images,
-            usage=openai_like.usage_of(job.usage, images=len(images)),
+            usage=openai_like.usage_of(job.usage, images=len(images) + len(unusable)),
             model_version=job.model_version,
+            unusable=unusable,
         )
+
+    async def fetch_again(self, ref: str, *, answer: SpooledAnswer) -> None:
+        """Fetch the images of a kept answer that could not be fetched when it came."""
+        if ref and answer.metadata().get("left_out"):
+            await self.poll(ref, answer=answer)
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
         delivery_id = standard_webhooks.verify(
@@ -205,16 +215,14 @@ class GenericJobs:
         job = submit_poll.read_job(document, request_id=reply.request_id)
         if job.status != "succeeded":
             return submit_poll.under_way(job, request_id=reply.request_id)
-        for n, item in enumerate(job.output[: openai_like.MAX_IMAGES]):
-            url, part = item.get("url"), f"image-{n}"
-            # A part that exists is whole: a resumed fetch takes up where it stopped.
-            if isinstance(url, str) and part not in answer.parts():
-                await self._http.download(
-                    url, base_url=self._base, answer=answer, part=part, hosts=self._result_hosts
-                )
+        fetch = results.Fetch(
+            self._http, base_url=self._base, answer=answer, hosts=self._result_hosts
+        )
+        left_out = await fetch.by_poll(job.output)
         body = json.dumps(document).encode()
         await answer.write(_once(body), limit=_MAX_POLL_BYTES * 2)
-        await asyncio.to_thread(answer.finish, {"request_id": reply.request_id, "ref": job.ref})
+        note = {"request_id": reply.request_id, "ref": job.ref, "left_out": left_out}
+        await asyncio.to_thread(answer.finish, note)
         return Submission(
             SubmissionStatus.ANSWERED, ref=job.ref, request_id=reply.request_id, progress=1.0
         )
@@ -250,23 +258,6 @@ def encoded(request: GenerationRequest) -> bytes:
     if request.seed is not None:
         document["seed"] = request.seed
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _image(
-    item: Mapping[str, Any], *, read: base64_json.Document, answer: SpooledAnswer, part: str
-) -> ProviderImage:
-    if "url" not in item:
-        return openai_like.image_of(item, read=read)
-    try:
-        data = answer.read(part=part)
-    except FileNotFoundError:
-        raise BadResponse(detail="an item without an image") from None
-    seed, claimed = item.get("seed"), item.get("mime_type")
-    return ProviderImage(
-        data=data,
-        claimed_media_type=claimed if isinstance(claimed, str) else "",
-        seed=seed if isinstance(seed, int) else None,
-    )
 
 
 def _json(reply: Reply) -> Any:

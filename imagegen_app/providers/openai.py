@@ -23,7 +23,7 @@ from imagegen_app.core.types import (
     Submission,
     SubmissionStatus,
 )
-from imagegen_app.providers.families import masks, multipart, openai_like
+from imagegen_app.providers.families import masks, multipart, openai_like, results
 from imagegen_app.providers.families.synchronous import Synchronous
 from imagegen_app.providers.http import Auth
 from imagegen_app.providers.parameters import check_request
@@ -122,6 +122,7 @@ class OpenAI(Synchronous):
         self._auth = Auth(credential) if credential else None
         self._http = http
         self._matrix: Mapping[str, Capabilities] = options.get("capabilities", {})
+        self._result_hosts = frozenset(options.get("result_hosts", ()))
         self._headers = {
             header: str(options[option])
             for option, header in (
@@ -161,30 +162,46 @@ class OpenAI(Synchronous):
                 auth=self._auth,
                 answer=answer,
             )
-        return await _answered(reply, request=request, answer=answer)
+        if not reply.ok:
+            raise openai_like.classify(reply)
+        await self._spool(reply, request=request, answer=answer)
+        return Submission(
+            SubmissionStatus.ANSWERED,
+            request_id=reply.request_id,
+            rate_limited_for=rate_limited_for(reply.headers),
+        )
 
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         return openai_like.read_images(answer)
 
+    async def _spool(
+        self, reply: Reply, *, request: GenerationRequest, answer: SpooledAnswer
+    ) -> None:
+        """Complete the spooled answer, and fetch the images that it has only URLs of."""
+        note = {
+            "asked": request.count,
+            "output_format": request.output_format,
+            "request_id": reply.request_id,
+            "sha256": reply.sha256,
+            "headers": dict(reply.headers),
+        }
+        # Complete first: the call cannot be repeated, whatever becomes of its URLs.
+        await asyncio.to_thread(answer.finish, note)
+        await self._fetch_urls(answer, note=note)
 
-async def _answered(
-    reply: Reply, *, request: GenerationRequest, answer: SpooledAnswer
-) -> Submission:
-    if not reply.ok:
-        raise openai_like.classify(reply)
-    note = {
-        "asked": request.count,
-        "output_format": request.output_format,
-        "request_id": reply.request_id,
-        "sha256": reply.sha256,
-        "headers": dict(reply.headers),
-    }
-    await asyncio.to_thread(answer.finish, note)
-    return Submission(
-        SubmissionStatus.ANSWERED,
-        request_id=reply.request_id,
-        rate_limited_for=rate_limited_for(reply.headers),
-    )
+    async def fetch_again(self, ref: str, *, answer: SpooledAnswer) -> None:
+        """Fetch the images of a kept answer that could not be fetched when it came."""
+        del ref
+        await self._fetch_urls(answer, note=answer.metadata())
+
+    async def _fetch_urls(self, answer: SpooledAnswer, *, note: Mapping[str, Any]) -> None:
+        items = await asyncio.to_thread(openai_like.items_with_urls, answer)
+        if items:
+            fetch = results.Fetch(
+                self._http, base_url=self._base, answer=answer, hosts=self._result_hosts
+            )
+            left_out = await fetch.at_once(items)
+            await asyncio.to_thread(answer.finish, {**note, "left_out": left_out})
 
 
 def _fields(request: GenerationRequest) -> dict[str, str | int]:

@@ -25,6 +25,7 @@ from imagegen_app.core.types import (
     Usage,
 )
 from imagegen_app.providers.drawing import rendering
+from imagegen_app.providers.families import results
 from imagegen_app.providers.families.synchronous import Synchronous
 from imagegen_app.providers.parameters import check_request
 
@@ -102,19 +103,26 @@ class Sandbox(Synchronous):
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         try:
             body = json.loads(answer.read())
-            images = tuple(
-                ProviderImage(
-                    data=answer.read(part=item["part"]),
-                    claimed_media_type=f"image/{body['format']}",
-                    seed=item["seed"],
-                )
-                for item in body["images"]
-            )
+            items, media_type = list(body["images"]), f"image/{body['format']}"
         except (OSError, ValueError, LookupError, TypeError):
             raise BadResponse(detail="the sandbox's answer is damaged") from None
-        return ProviderResult(
-            images=images, usage=Usage(images=len(images)), model_version="sandbox-1"
+        images, unusable = results.read_each(
+            items, lambda item, _n: _image(item, answer=answer, media_type=media_type)
         )
+        return ProviderResult(
+            images=images,
+            usage=Usage(images=len(items)),
+            model_version="sandbox-1",
+            unusable=unusable,
+        )
+
+
+def _image(item: Any, *, answer: SpooledAnswer, media_type: str) -> ProviderImage:
+    try:
+        data = answer.read(part=item["part"])
+        return ProviderImage(data=data, claimed_media_type=media_type, seed=item["seed"])
+    except (OSError, LookupError, TypeError):
+        raise BadResponse(detail="an image of the sandbox is missing") from None
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

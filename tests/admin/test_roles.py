@@ -22,6 +22,7 @@ CATALOG = {"provider", "imagemodel", "grant", "prompttemplate", "templateversion
 WORK = {"job", "attempt", "batch", "asset", "rendition", "placement", "verdict"}
 MONEY = {"budget", "budgetperiod", "ledgerentry"}
 LOG = {"auditevent", "checkpoint", "webhookdelivery"}
+SITE = {"keptanswer", "worker"}
 #: Role to the tables whose list it may open; editors see their own rows of the work.
 LISTS: dict[str, set[str]] = {
     "visitor": set(),
@@ -30,8 +31,8 @@ LISTS: dict[str, set[str]] = {
     "Template authors": WORK | CATALOG,
     "Image reviewers": WORK,
     "Compliance": CATALOG | WORK | MONEY | LOG,
-    "Image administrators": CATALOG | WORK | MONEY | LOG | {"worker"},
-    "superuser": CATALOG | WORK | MONEY | LOG | {"worker"},
+    "Image administrators": CATALOG | WORK | MONEY | LOG | SITE,
+    "superuser": CATALOG | WORK | MONEY | LOG | SITE,
 }
 ADDS: dict[str, set[str]] = {
     "Template authors": {"prompttemplate"},
@@ -44,11 +45,11 @@ TABLES = sorted(
     if model._meta.app_label == "imagegen"
 )
 #: What nobody may change or delete, superusers included.
-HISTORY = (WORK | LOG | MONEY | {"templateversion", "worker"}) - {"budget"}
+HISTORY = (WORK | LOG | MONEY | SITE | {"templateversion"}) - {"budget"}
 
 
 def test_every_model_admin_is_in_the_table_of_roles() -> None:
-    assert set(TABLES) == CATALOG | WORK | MONEY | LOG | {"worker"}
+    assert set(TABLES) == CATALOG | WORK | MONEY | LOG | SITE
 
 
 def _statuses(client: Client, page: str) -> dict[str, int]:

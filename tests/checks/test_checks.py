@@ -50,6 +50,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"TRUSTED_ORIGINS": ["http://a/b"]}, "imagegen.E011"),
     ({"RENDITIONS": {"FORMATS": ["gif"]}}, "imagegen.E014"),
     ({"QUEUE": "elsewhere"}, "imagegen.E015"),
+    ({"SPOOL": {"MIN_FREE_BYTES": 10**18}}, "imagegen.W051"),
+    ({"STATE_DIR": "/proc/imagegen"}, "imagegen.W051"),
+    ({"SPOOL": {"KEEP_DAYS": "month"}}, "imagegen.E001"),
 ]
 
 

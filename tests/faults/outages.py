@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
-from tests.faults import certificate_outage, cluster
+from tests.faults import certificate_outage, cluster, full_disk
 from tests.faults.proxy import Proxy
 from tests.faults.webhook_server import WebhookServer
 
@@ -43,6 +43,8 @@ _CHANGES: dict[str, dict[str, str]] = {
     "has a certificate that expires": {"certificate": "files", "in_flight": "4"},
     # The hard case: each call is held open, and nobody can be asked what became of it.
     "is deployed again and again": {"adapter": "openai"},
+    "fills its disk": {"adapter": "openai", "in_flight": str(full_disk.IN_FLIGHT)}
+    | {"min_free_bytes": str(full_disk.MIN_FREE_BYTES)},
 }
 
 
@@ -315,11 +317,13 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "loses its database server": server_of_the_database_dies,
     "finds its provider down": provider_is_down,
     "has a certificate that expires": lambda running: certificate_outage.expires(running, _until),
+    "fills its disk": full_disk.play,
 }
 #: What cannot be played on every machine.
 _IMPOSSIBLE = {
     *([] if FAKETIME else ["has clocks that differ"]),
     *([] if cluster.is_possible() else ["loses its database server"]),
+    *([] if full_disk.is_possible() else ["fills its disk"]),
 }
 _ONLY_WITH_BROKER = "has a broker that forgets"
 

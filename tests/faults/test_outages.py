@@ -9,7 +9,7 @@ import pytest
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.conftest import require, services_required
 from tests.engines.engine_site import LANES
-from tests.faults import cluster, harness, outages
+from tests.faults import cluster, full_disk, harness, outages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,15 @@ def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Pa
 
 def test_a_certificate_that_expires_costs_no_image_and_is_told_of_once(tmp_path: Path) -> None:
     outcome = play(outages.Outage("has a certificate that expires", "sqlite", jobs=16), tmp_path)
+
+    assert outcome.has_passed, outcome
+
+
+def test_a_full_disk_spends_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    if not full_disk.is_possible():
+        pytest.skip("no disk can be mounted")
+
+    outcome = play(outages.Outage("fills its disk", "postgresql", jobs=40), tmp_path)
 
     assert outcome.has_passed, outcome
 

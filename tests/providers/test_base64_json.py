@@ -56,13 +56,10 @@ def test_a_long_image_leaves_the_document_and_becomes_a_part(spooled: Spooled) -
 @pytest.mark.parametrize(
     "text",
     [
-        TEXT[:-1],
-        TEXT[:-2],
-        TEXT + "=",
+        TEXT[:-3],
         TEXT + "AAAA" if TEXT.endswith("=") else TEXT + "A",
         TEXT[:70_000] + "=" + TEXT[70_001:],
-        TEXT[:70_000] + " " + TEXT[70_000:],
-        TEXT[:70_000] + "\n" + TEXT[70_000:],
+        TEXT[:70_000] + "!" + TEXT[70_000:],
         TEXT[:70_000] + "\u00e9" + TEXT[70_000:],
         "data:" + TEXT.replace(",", ""),
         "<" * 100_000,

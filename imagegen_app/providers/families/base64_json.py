@@ -6,15 +6,15 @@ marker stands in its place. What is left is small, and parsed as any other JSON.
 
 from __future__ import annotations
 
-import binascii
 import json
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pybase64
-
 from imagegen_app.core.errors import BadResponse
+from imagegen_app.providers.answers import disk_errors
+from imagegen_app.providers.families import base64_text
+from imagegen_app.providers.families.base64_text import Base64Decoder, NotBase64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +32,6 @@ MAX_REST = 4 * 1024 * 1024
 _CHUNK = 48 * 1024
 
 
-class _Unusable(Exception):
-    """The text is not valid base64."""
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
     """A parsed document, and where its long texts went."""
@@ -46,7 +42,7 @@ class Document:
     _answer: SpooledAnswer | None = None
 
     def image(self, text: object) -> bytes:
-        """Return the bytes of a base64 text of the document, with or without a `data:` prefix.
+        """Return the bytes of a base64 text of the document, in any spelling of `base64_text`.
 
         :raises BadResponse: if it is no text, cut off, no base64, empty or too large.
         """
@@ -57,10 +53,9 @@ class Document:
             if not part.startswith("decoded-"):
                 raise BadResponse(detail=part)
             return self._answer.read(part=part)
-        text = text.partition(",")[2] if text.startswith("data:") else text
         try:
-            data = _decoded(text.encode("ascii"))
-        except (UnicodeEncodeError, _Unusable):
+            data = base64_text.decode(text)
+        except NotBase64:
             raise BadResponse(detail="an image is cut off") from None
         if not data:
             raise BadResponse(detail="an image is empty")
@@ -93,11 +88,24 @@ def load(answer: SpooledAnswer) -> Document:
     return Document(content, taken, answer)
 
 
+def mentions(answer: SpooledAnswer, *words: bytes) -> bool:
+    """Return whether the body of an answer holds one of these words, in any case."""
+    overlap, before = max(len(word) for word in words) - 1, b""
+    with answer.body_path.open("rb") as source:
+        while read := source.read(_CHUNK):
+            text = (before + read).lower()
+            if any(word in text for word in words):
+                return True
+            before = text[-overlap:]
+    return False
+
+
 class _LongText:
     """A text that is too long to be kept: its characters, still to be read."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
+        self._error = ""
 
     def decode_to(self, path: Path) -> str:
         """Write the decoded bytes; return what is wrong with the text, or nothing.
@@ -107,34 +115,39 @@ class _LongText:
         """
         # A worker that was thought lost may read the same answer at the same time.
         partial = path.with_name(f"{path.name}.{secrets.token_hex(6)}.partial")
-        size, carry, error, is_ended = 0, b"", "", False
-        with partial.open("wb") as file:
-            for n, piece in enumerate(self._pieces):
-                if error:
-                    continue
-                text = carry + _unescaped(_without_prefix(piece) if n == 0 else piece)
-                whole = len(text) - len(text) % 4
-                carry = text[whole:]
-                try:
-                    data = b"" if is_ended else _decoded(text[:whole])
-                except _Unusable:
-                    error = "an image is cut off"
-                    continue
-                if is_ended and text:
-                    error = "an image is cut off"
-                    continue
-                is_ended = text[:whole].endswith(b"=")
+        try:
+            with disk_errors():
+                error = self._write_decoded(partial)
+                if not error:
+                    partial.rename(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return error
+
+    def _write_decoded(self, path: Path) -> str:
+        decoder, size, error = Base64Decoder(is_json=True), 0, ""
+        with path.open("wb") as file:
+            for data in self._decoded(decoder):
                 size += len(data)
                 if size > MAX_IMAGE_BYTES:
                     error = "an image is too large"
-                    continue
-                file.write(data)
-        error = error or ("an image is cut off" if carry else "")
-        if error:
-            partial.unlink(missing_ok=True)
-        else:
-            partial.rename(path)
-        return error
+                elif not error:
+                    file.write(data)
+        return error or self._error
+
+    def _decoded(self, decoder: Base64Decoder) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if self._error:
+                continue
+            try:
+                yield decoder.feed(piece)
+            except NotBase64:
+                self._error = "an image is cut off"
+        if not self._error:
+            try:
+                yield decoder.finish()
+            except NotBase64:
+                self._error = "an image is cut off"
 
 
 def _pieces(source: BinaryIO) -> Iterator[bytes | _LongText]:
@@ -222,24 +235,3 @@ def _closing_quote(chunk: bytes) -> int:
 def _chained(start: bytes, more: Iterator[bytes] | _Text) -> Iterator[bytes]:
     yield start
     yield from more
-
-
-def _without_prefix(text: bytes) -> bytes:
-    return text.partition(b",")[2] if text.startswith(b"data:") else text
-
-
-def _unescaped(text: bytes) -> bytes:
-    """Undo the one escape that base64 can need; any other makes it no base64."""
-    # To look for one byte is many times faster than to replace two.
-    return text.replace(b"\\/", b"/") if b"\\" in text else text
-
-
-def _decoded(text: bytes) -> bytes:
-    """Decode whole groups of base64, strictly.
-
-    :raises _Unusable: if it is no base64.
-    """
-    try:
-        return pybase64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise _Unusable from None

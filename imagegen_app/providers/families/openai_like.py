@@ -20,8 +20,8 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
-from imagegen_app.core.types import ProviderImage, ProviderResult, Usage
-from imagegen_app.providers.families import base64_json
+from imagegen_app.core.types import ProviderResult, Usage
+from imagegen_app.providers.families import base64_json, results
 from imagegen_app.providers.rate_headers import rate_limited_for
 from imagegen_app.providers.retry_after import retry_after
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.http import Reply
 
-MAX_IMAGES = 10
 #: Formats that we accept; svg is active content and gif is animated, whatever the server offers.
 RASTER_FORMATS = ("png", "jpeg", "webp")
 
@@ -142,60 +141,74 @@ def read_images(answer: SpooledAnswer) -> ProviderResult:
     """Decode an images answer; its note tells `asked`, `output_format` and `request_id`.
 
     :raises ContentBlocked: if the answer is a refusal with status 200.
-    :raises BadResponse: if it is not the JSON of images, or an image is cut off or too large.
+    :raises BadResponse: if it is not the JSON of images, or none of them can be used.
     """
     note = answer.metadata()
     request_id = str(note.get("request_id", ""))
     try:
-        return _images_in(base64_json.load(answer), note=note)
+        return _images_in(base64_json.load(answer), answer=answer, note=note)
     except ProviderError as error:
         error.request_id = error.request_id or request_id
         raise
 
 
-def _images_in(read: base64_json.Document, *, note: Mapping[str, Any]) -> ProviderResult:
+def items_with_urls(answer: SpooledAnswer) -> list[object]:
+    """Return the items of an answer of which some have to be fetched; empty where none has."""
+    # Decoding a large answer twice would cost more than this look.
+    if not base64_json.mentions(answer, b'"url"', b'"http'):
+        return []
+    try:
+        content = base64_json.load(answer).content
+    except BadResponse:
+        return []
+    items = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(items, list) or all(results.address_of(item) is None for item in items):
+        return []
+    return items
+
+
+def _images_in(
+    read: base64_json.Document, *, answer: SpooledAnswer, note: Mapping[str, Any]
+) -> ProviderResult:
     document = read.content
-    error = error_in(document)
-    if error:
-        explicit = explicit_error(error)
-        raise explicit or BadResponse(
-            detail="error inside a success: " + _detail(error, status=None)
-        )
     items = document.get("data") if isinstance(document, dict) else None
     if not isinstance(items, list) or not items:
-        raise BadResponse(detail="no images in the answer")
+        raise _error_inside(document) or BadResponse(detail="no images in the answer")
     resolved = {
         name: _text(document, name)
         for name in ("size", "quality", "background", "output_format")
         if _text(document, name)
     }
     claimed = resolved.get("output_format") or str(note.get("output_format", ""))
-    images = tuple(image_of(item, read=read, claimed=claimed) for item in items[:MAX_IMAGES])
+    try:
+        images, unusable = results.read_each(
+            items,
+            lambda item, n: results.image_of(
+                item, n, read=read, answer=answer, note=note, claimed=claimed
+            ),
+        )
+    except BadResponse as nothing:
+        # An error beside images counts only if none of them can be used.
+        raise _error_inside(document) or nothing from None
     asked = note.get("asked")
     if isinstance(asked, int) and asked > len(images):
         resolved["count"] = f"{len(images)} of {asked}"
     return ProviderResult(
         images=images,
-        usage=usage_of(document.get("usage"), images=len(images)),
+        usage=usage_of(document.get("usage"), images=len(images) + len(unusable)),
         model_version=_text(document, "model"),
         resolved=resolved,
+        unusable=unusable,
     )
 
 
-def image_of(item: object, *, read: base64_json.Document, claimed: str = "") -> ProviderImage:
-    """Return one item of an answer as an image.
-
-    :raises BadResponse: if it holds no whole base64 text or too much of it.
-    """
-    if not isinstance(item, dict):
-        raise BadResponse(detail="an item without an image")
-    seed = item.get("seed")
-    revised = item.get("revised_prompt")
-    return ProviderImage(
-        data=read.image(item.get("b64_json")),
-        claimed_media_type=_text(item, "mime_type") or (f"image/{claimed}" if claimed else ""),
-        seed=seed if isinstance(seed, int) else None,
-        revised_prompt=revised if isinstance(revised, str) else "",
+def _error_inside(document: object) -> ProviderError | None:
+    """Return the error of an answer that claims success, if it holds one."""
+    error = error_in(document)
+    if not error:
+        return None
+    return explicit_error(error) or BadResponse(
+        detail="error inside a success: " + _detail(error, status=None)
     )
 
 

@@ -57,8 +57,8 @@ class JobDocument:
     status: JobStatus
     progress: float | None = None
     poll_after: float | None = None
-    #: One entry an image, each with `url` or `b64_json`.
-    output: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    #: One entry an image, each with `url` or `b64_json`; not validated yet.
+    output: tuple[Any, ...] = field(default=(), repr=False)
     usage: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] = field(default_factory=dict, repr=False)
     model_version: str = ""
@@ -87,7 +87,7 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
         status=known,
         progress=_number(document.get("progress"), low=0.0, high=1.0),
         poll_after=_number(document.get("poll_after"), low=MIN_POLL_SECONDS, high=MAX_POLL_SECONDS),
-        output=tuple(o for o in output if isinstance(o, dict)) if isinstance(output, list) else (),
+        output=tuple(output) if isinstance(output, list) else (),
         usage=usage if isinstance(usage, dict) else {},
         error=error_in(document),
         model_version=version if isinstance(version, str) and _REF.fullmatch(version) else "",

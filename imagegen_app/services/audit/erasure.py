@@ -13,9 +13,11 @@ from imagegen_app.models import (
     Attempt,
     AuditPersonalText,
     Job,
+    KeptAnswer,
 )
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.policy.access import ActionRefused, require_permission
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     _require_ended(jobs_of_person)
     prompts = Q(event__job_id__in=jobs_of_person.values("pk"), field__in=PROMPT_FIELDS)
     count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
-    jobs = _blank(jobs_of_person)
+    jobs = _blank(jobs_of_person, actor=actor)
     if not count and not jobs:
         return 0
     event_log.record(
@@ -85,7 +87,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     _require_ended(chain)
     texts = AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     count = _delete(texts)
-    jobs = _blank(chain)
+    jobs = _blank(chain, actor=actor)
     if not count and not jobs:
         return 0
     event_log.record(
@@ -127,16 +129,19 @@ def _delete(texts: QuerySet[AuditPersonalText]) -> int:
     return len(keys)
 
 
-def _blank(jobs: QuerySet[Job]) -> int:
+def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
     """Blank the prompts of jobs, and what could reveal them; return how many were not blank yet.
 
-    That is: reworded prompts, suggested alternative texts, and digests of short prompts.
+    That is: reworded prompts, suggested alternative texts, digests of short prompts, and kept
+    answers, which may repeat the prompt.
     """
     keys = list(jobs.filter(prompt_erased_at__isnull=True).values_list("pk", flat=True))
     now = clock.now()
     for start in range(0, len(keys), _BATCH):
         chunk = keys[start : start + _BATCH]
         Attempt.objects.filter(job_id__in=chunk).update(request_digest="", revised_prompt="")
+        kept = KeptAnswer.objects.filter(attempt__job_id__in=chunk, removed_at__isnull=True)
+        kept_answers.remove(kept, ground="erased with the prompt", actor=actor)
         # The captioner received the prompt, and may have repeated names from it.
         Asset.objects.filter(job_id__in=chunk).update(alt_suggestion="")
         Job.objects.filter(pk__in=chunk).update(

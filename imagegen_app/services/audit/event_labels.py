@@ -47,6 +47,8 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
     },
     "ground": {
         "all of one person": _("all texts of one person"),
+        "erased with the prompt": _("erased with the prompt"),
+        "older than allowed": _("older than they are kept"),
         "the prompt of one job": _("the prompt of one job"),
     },
     "kind": {

@@ -40,6 +40,12 @@ STORED = (
     gettext_noop(
         "Try again, or choose another model; tell an image administrator if it happens again."
     ),
+    gettext_noop(
+        "The answer came and could not be kept: the disk of the spool was full or failed."
+    ),
+    gettext_noop(
+        "An image administrator must make room on the worker's disk; then request it again."
+    ),
     gettext_noop("The file is not an image that we accept."),
     gettext_noop("Use a single PNG, JPEG, WebP or AVIF image within the limits."),
     gettext_noop("The worker crashed three times on this job."),

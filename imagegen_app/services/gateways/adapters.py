@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
-from imagegen_app.core.errors import ProviderUnavailable
+from imagegen_app.core.errors import ProviderError, ProviderUnavailable
 from imagegen_app.providers import registry
 from imagegen_app.providers.credentials import Credential, Secret, SecretMissing
 from imagegen_app.providers.http import HttpClient, HttpLimits
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Capabilities, RecoveryMethod
     from imagegen_app.models import Attempt, ImageModel
     from imagegen_app.models import Provider as ProviderRow
+    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter, WebhookNotice
+
+#: A person waits for it.
+FETCH_AGAIN_SECONDS = 10.0
 
 
 class ProviderNotConfigured(Exception):
@@ -124,6 +129,27 @@ def require_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapt
         return build_adapter(provider, http=http)
     except ProviderNotConfigured as error:
         raise ProviderUnavailable(str(error), detail="not configured") from None
+
+
+def fetch_again(attempt: Attempt, answer: SpooledAnswer) -> None:
+    """Fetch what an answer lacks, if its adapter can and the provider still serves it; free.
+
+    :raises ProviderNotConfigured: if the provider cannot be called.
+    """
+    http = http_client(read_seconds=FETCH_AGAIN_SECONDS)
+    adapter = build_adapter(attempt.image_model.provider, http=http)
+    # Optional: few answers hold only the addresses of their images.
+    again = getattr(adapter, "fetch_again", None)
+    if again is None:
+        return
+
+    async def fetch() -> None:
+        async with http:
+            await again(attempt.provider_ref, answer=answer)
+
+    # What cannot be fetched any more leaves the rest of the answer.
+    with suppress(ProviderError):
+        asyncio.run(fetch())
 
 
 def http_client(*, read_seconds: float = 600.0) -> HttpClient:

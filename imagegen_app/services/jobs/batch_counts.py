@@ -115,7 +115,7 @@ def count_new_jobs(jobs: Iterable[Job]) -> None:
             )
         for job in new:
             if job.replaces is not None:
-                uncount_job(job.replaces)
+                uncount_job(job.replaces, successor=job)
             if job.is_final:
                 count_ended_job(job)
 
@@ -143,13 +143,13 @@ def count_ended_job(job: Job) -> None:
         )
 
 
-def uncount_job(job: Job) -> None:
-    """Remove a re-run job from the counts; its successor counts instead."""
+def uncount_job(job: Job, *, successor: Job) -> None:
+    """Remove a re-run job from the counts; its successor counts instead, at its own estimate."""
     if job.batch_id is None:
         return
     column = _COLUMN[JobState(job.state)]
     Batch.objects.filter(pk=job.batch_id).update(
-        **{column: F(column) - 1}, reserved=F("reserved") + exact(job.estimated_cost)
+        **{column: F(column) - 1}, reserved=F("reserved") + exact(successor.estimated_cost)
     )
 
 

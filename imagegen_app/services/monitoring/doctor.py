@@ -26,7 +26,8 @@ from imagegen_app.models import (
     Provider,
 )
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
-from imagegen_app.services.gateways import adapters, captioning
+from imagegen_app.services.gateways import adapters, captioning, spool_room
+from imagegen_app.services.jobs import kept_answers, spool_alarms
 from imagegen_app.services.monitoring import certificate_status
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run_all_checks() -> list[CheckResult]:
         "worker": _worker,
         "queue": _queue,
         "disk": _disk,
+        "answers": _answers,
         "storage": _storage,
         "credentials": _credentials,
         "models": _models,
@@ -180,7 +182,24 @@ def _queue() -> Iterator[CheckResult]:
 
 def _disk() -> Iterator[CheckResult]:
     settings = conf.get()
+    try:
+        spool_room.require_room()
+    except spool_room.NoRoom as full:
+        yield CheckResult(
+            "disk",
+            "error",
+            _("The disk for providers' answers has no room: %(reason)s. No call is sent.")
+            % {"reason": full},
+            _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
+        )
     folders: list[Any] = [conf.state_dir(), getattr(storages[settings.storage], "location", None)]
+    if spool_alarms.is_reported():
+        yield CheckResult(
+            "disk",
+            "error",
+            _("A worker's disk has no room for providers' answers: it sends no calls."),
+            _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
+        )
     for folder in folders:
         if folder is None:
             continue
@@ -196,6 +215,28 @@ def _disk() -> Iterator[CheckResult]:
                 % {"free": free // 1024**2, "folder": Path(str(folder)).name},
                 _("Free disk space: answers that are paid for are stored there."),
             )
+
+
+def _answers() -> Iterator[CheckResult]:
+    try:
+        spool_room.probe()
+    except spool_room.NoRoom as full:
+        yield CheckResult(
+            "answers",
+            "error",
+            _("A provider's answer could not be written to the disk: %(reason)s.")
+            % {"reason": full},
+            _("Check the permissions, the quota and the free space of IMAGEGEN['STATE_DIR']."),
+        )
+    stored, most = kept_answers.stored_bytes(), conf.get().spool.max_kept_bytes
+    if stored > most:
+        yield CheckResult(
+            "answers",
+            "warning",
+            _("Kept answers that could not be used take %(stored)s MB on the disk.")
+            % {"stored": stored // 1024**2},
+            _("Read them again after an upgrade, or lower IMAGEGEN['SPOOL']['KEEP_DAYS']."),
+        )
 
 
 def _storage() -> Iterator[CheckResult]:

@@ -10,10 +10,11 @@ from django.db.models import Avg, F
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.core.states import FINAL_STATES, JobState
+from imagegen_app.core.states import FINAL_STATES, JobState, WaitingReason
 from imagegen_app.models import Job
+from imagegen_app.models.labels import choices
 from imagegen_app.services.foundation import clock, stored_messages, worker_registry
-from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.jobs import pass_chain, spool_alarms
 from imagegen_app.services.monitoring import provider_status
 
 if TYPE_CHECKING:
@@ -145,11 +146,20 @@ def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> 
     return stored_messages.translate_stored(job.error_message) or job.get_state_display()
 
 
+def _waiting_for(reason: object) -> str:
+    return _("Waiting: %(reason)s. It continues by itself.") % {"reason": reason}
+
+
+def _disk_reason() -> str:
+    """Return that the workers have no room for answers, if so: queued jobs are not claimed then."""
+    if not spool_alarms.is_reported():
+        return ""
+    return _waiting_for(dict(choices(WaitingReason))[WaitingReason.DISK.value])
+
+
 def _waiting_message(job: Job, now: datetime) -> str:
     if job.waiting_for:
-        return _("Waiting: %(reason)s. It continues by itself.") % {
-            "reason": job.get_waiting_for_display()
-        }
+        return _waiting_for(job.get_waiting_for_display())
     if pass_chain.is_waiting_for_image(job):
         return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:
@@ -160,7 +170,7 @@ def _waiting_message(job: Job, now: datetime) -> str:
             "problem": stored_messages.translate_stored(job.error_message),
             "seconds": coarse,
         }
-    reason = provider_status.waiting_reason(job)
+    reason = _disk_reason() or provider_status.waiting_reason(job)
     if reason:
         return reason
     ahead = Job.objects.filter(state=JobState.QUEUED.value, created_at__lt=job.created_at).count()

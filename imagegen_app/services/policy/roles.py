@@ -64,6 +64,9 @@ ROLES: dict[str, frozenset[str]] = {
             "approve_asset",
             "change_asset",
             "view_worker",
+            "view_keptanswer",
+            "reread_kept_answer",
+            "download_kept_answer",
         }
     )
     | _REQUEST

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -121,9 +122,9 @@ def ingest_answer(
         raise CertificateMissing(str(error)) from None
     result = adapter.read_answer(answer)
     ingested: list[IngestedImage] = []
-    errors: list[ProviderError] = []
+    errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
-    for position, image in enumerate(result.images):
+    for position, image in enumerate(_new_images(result, options)):
         try:
             ingested.append(
                 _make_one(options, image, identity, position=position, screened=screened)
@@ -151,6 +152,15 @@ def ingest_answer(
     return IngestResult(
         images=tuple(ingested), result=replace(result, images=without_bytes), errors=tuple(errors)
     )
+
+
+def _new_images(result: ProviderResult, options: IngestOptions) -> list[ProviderImage]:
+    """Return the images of an answer without those that are assets since it was first read."""
+    return [
+        image
+        for image in result.images
+        if not options.delivered or hashlib.sha256(image.data).hexdigest() not in options.delivered
+    ]
 
 
 def _make_one(

@@ -11,6 +11,7 @@ from imagegen_app.core.types import InputRole, InputRule
 from imagegen_app.imaging.content_credentials import SoftwareAgent
 from imagegen_app.imaging.metadata import XmpFields
 from imagegen_app.services.gateways import adapters, captioning, decoding
+from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class IngestOptions:
     caption_purpose: str | None
     #: The inputs that count as parents.
     parents: tuple[InputFile, ...] = ()
+    #: SHA-256 of images of a kept answer that are assets already.
+    delivered: frozenset[str] = frozenset()
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
@@ -82,6 +85,9 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         parents=tuple(
             _input_file(entry) for entry in ordered_inputs(job) if entry.role != InputRole.MASK
         ),
+        delivered=frozenset()
+        if attempt.rereads is None
+        else kept_answers.delivered_hashes(attempt.rereads),
     )
 
 

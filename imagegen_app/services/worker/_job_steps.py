@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.errors import NotFound, OutcomeUnknown, ProviderError, ProviderUnavailable
+from imagegen_app.core.errors import (
+    AnswerNotKept,
+    NotFound,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+)
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState, WaitingReason
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, signing, spool
+from imagegen_app.services.gateways.spool_room import NoRoom
 from imagegen_app.services.jobs import (
     leases,
     pass_chain,
@@ -38,6 +45,7 @@ from imagegen_app.services.worker import (
     _provider_health,
     _recovery,
 )
+from imagegen_app.services.worker._spool_guard import SpoolGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +81,7 @@ class JobSteps:
         #: The steps whose results are awaited, by job id.
         self.running: dict[Any, RunningStep] = {}
         self.taken = 0
+        self.spool_guard = SpoolGuard()
         self.health_monitor = _provider_health.HealthMonitor()
         #: Grant decisions of this round of claims, by the parameters of the job.
         self.grant_decisions: dict[object, GrantDecision] = {}
@@ -100,6 +109,8 @@ class JobSteps:
             self._guarded(
                 job, lambda: waiting.wait_for(job, WaitingReason.CERTIFICATE, detail=detail)
             )
+        except NoRoom as full:
+            self._guarded(job, partial(self.spool_guard.wait, job, str(full)))
         except ProviderError as error:
             refusal = error
             self._guarded(
@@ -155,6 +166,7 @@ class JobSteps:
         else:
             _decisions.require_current_grant(job, lately=self.grant_decisions)
             signing.require_usable_identity()
+            self.spool_guard.require_room(job)
             attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
             failpoint("attempt.created")
             self._send(job, attempt)
@@ -167,18 +179,22 @@ class JobSteps:
         signing.require_usable_identity()
         adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
-        answer = spool.answer_of(attempt)
-        transitions.mark_sent(job, attempt)
+        answer = self.spool_guard.reserve(job, attempt)
+        try:
+            transitions.mark_sent(job, attempt)
+        except BaseException:
+            answer.release_room()
+            raise
         failpoint("attempt.sent_before_bytes")
         self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))
 
     def _await(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
         leases.count_poll(attempt)
-        answer = spool.answer_of(attempt)
         if job.cancel_requested_at is not None and job.provider_cancel_requested_at is None:
             self._call("cancel", job, attempt, adapter, adapter.cancel(attempt.provider_ref))
         else:
+            answer = self.spool_guard.reserve(job, attempt)
             work = adapter.poll(attempt.provider_ref, answer=answer)
             self._call("poll", job, attempt, adapter, work)
 
@@ -189,7 +205,7 @@ class JobSteps:
             return
         adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
-        answer = spool.answer_of(attempt)
+        answer = self.spool_guard.reserve(job, attempt)
         work = adapter.reconcile(request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
 
@@ -205,8 +221,9 @@ class JobSteps:
         signing.require_usable_identity()
         adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
+        answer = self.spool_guard.reserve(job, attempt)
         unknown_outcomes.mark_resent(job, attempt)
-        work = adapter.submit(request, answer=spool.answer_of(attempt))
+        work = adapter.submit(request, answer=answer)
         self._call("resubmit", job, attempt, adapter, work)
 
     def _ingest(self, job: Job, attempt: Attempt) -> None:
@@ -239,6 +256,9 @@ class JobSteps:
             step = self._on_result(done)
             if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
+            elif step.attempt is not None and isinstance(done.error, AnswerNotKept):
+                handle = partial(self.spool_guard.handle_unkept_answer, step.job, step.attempt)
+                self._guarded(step.job, partial(handle, kind=step.kind, error=done.error))
             else:
                 self._guarded(step.job, partial(self._outcome, step, done))
         answers = [(job, attempt, answer.request_id) for job, attempt, answer in immediate]
@@ -254,6 +274,10 @@ class JobSteps:
         self.pauses.resume(step.job.image_model.provider_id)
         if step.kind == "poll":
             failpoint("poll.after_answer")
+        if step.kind != "ingest" and step.attempt is not None:
+            spool.answer_of(step.attempt).release_room()
+        if isinstance(done.error, AnswerNotKept):
+            return step
         if step.kind in {"submit", "resubmit", "poll"}:
             self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
         return step

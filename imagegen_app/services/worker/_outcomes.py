@@ -15,14 +15,20 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState, WaitingReason
 from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.jobs import leases, transitions, unknown_outcomes, waiting
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import (
+    kept_answers,
+    leases,
+    transitions,
+    unknown_outcomes,
+    waiting,
+)
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
     _ingest,
     _recovery,
     _results,
-    _signing,
 )
 
 if TYPE_CHECKING:
@@ -51,10 +57,17 @@ def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
     transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
 
 
+@use_case()
 def end_crashed_job(job: Job, attempt: Attempt | None) -> None:
-    """End a job whose workers crashed again and again, and charge what may have been billed."""
-    charge = _decisions.amount_at_risk(attempt)
-    transitions.fail(job, attempt, error=_decisions.RepeatedWorkerCrash(), charge=charge)
+    """End a job whose workers crashed again and again, and charge what may have been billed.
+
+    Its answer is kept if it came: it may be what crashes the worker.
+    """
+    charge, error = _decisions.amount_at_risk(attempt), _decisions.RepeatedWorkerCrash()
+    is_answered = attempt is not None and attempt.state == AttemptState.ANSWERED
+    transitions.fail(job, attempt, error=error, charge=charge)
+    if attempt is not None and is_answered:
+        kept_answers.keep_answer(job, attempt, reason=error.code)
 
 
 def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
@@ -63,7 +76,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
     if attempt is not None and sent and error.billed == "unknown":
         _recovery.continue_recovery(job, attempt)
     elif attempt is not None and sent and error.billed == "yes":
-        transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+        fail_and_keep(job, attempt, error=error)
     elif (
         attempt is not None
         and job.state == JobState.UNCERTAIN
@@ -136,8 +149,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     if isinstance(done.error, _ingest.IngestDeferred):
         transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
-            error = done.error.failure(detail=str(done.error))
-            transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+            fail_and_keep(job, attempt, error=done.error.failure(detail=str(done.error)))
         else:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
         return False
@@ -147,14 +159,20 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):
-        # The answer was an error: the attempt is settled, at zero if it was not billed.
-        charge = attempt.reserved_cost * (done.error.billed != "no")
-        transitions.fail(job, attempt, error=done.error, charge=charge)
+        fail_and_keep(job, attempt, error=done.error)
     else:
         raise done.error
-    # A paid image that cannot be published is kept with its answer.
-    errors = (done.error,) if done.error else done.result.errors
-    return not any(isinstance(error, _signing.NotPublishable) for error in errors)
+    return not kept_answers.is_kept(attempt)
+
+
+@use_case()
+def fail_and_keep(job: Job, attempt: Attempt, *, error: ProviderError) -> None:
+    """End a job whose answer came and cannot be used; keep the answer if it was billed."""
+    # The attempt is settled, at zero if it was not billed.
+    is_billed = error.billed != "no"
+    transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost * is_billed)
+    if is_billed:
+        kept_answers.keep_answer(job, attempt, reason=error.code, detail=error.detail)
 
 
 def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:

@@ -17,7 +17,7 @@ from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.announcements import send_asset_created
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.jobs import pass_chain, transitions
+from imagegen_app.services.jobs import kept_answers, pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
 from imagegen_app.services.worker._ingest_options import source_type
@@ -42,7 +42,8 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
     :raises LeaseLost: if the lease was lost; the stored files stay, and are reused by their hash.
     """
     failpoint("asset.before_commit")
-    charge = _cost(job, attempt, result.result)
+    # A kept answer that is read again has been paid for.
+    charge = _cost(job, attempt, result.result) if attempt.rereads_id is None else Decimal(0)
     missing = job.count - len(result.images)
     charge_screening(job, [one for image in result.images for one in image.screened])
     charge_captions(job, sum((i.caption.cost for i in result.images), start=Decimal(0)))
@@ -138,6 +139,11 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         send_asset_created(asset)
         assets.append(asset)
     pass_chain.start_waiting(job, assets, inputs=_pass_inputs(assets, result))
+    if result.errors:
+        first = result.errors[0]
+        kept_answers.keep_answer(
+            job, attempt, reason=FewerImages.code, detail=first.detail or str(first)
+        )
     return assets
 
 

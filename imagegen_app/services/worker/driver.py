@@ -107,7 +107,9 @@ class Driver:
         if free <= 0:
             return 0
         now = clock.now()
-        excluded = self.certificate.excluded_jobs(now=now) or self.pauses.excluded_jobs(now=now)
+        excluded = self.certificate.excluded_jobs(now=now) or self.steps.spool_guard.excluded_jobs(
+            self.pauses.excluded_jobs(now=now)
+        )
         claimed = leases.claim(limit=free, owner=self.owner, excluded=excluded)
         if claimed:
             failpoint("claim.after_commit")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from imagegen_app.core.failpoints import failpoint
@@ -17,12 +19,17 @@ from imagegen_app.services.foundation import clock, db_session, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
-from imagegen_app.services.jobs import leases
+from imagegen_app.services.jobs import kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: A due step further away than this is left to a later sweep.
 LATER_SECONDS = 60
 SPOOL_RETENTION_SECONDS = 86_400
+#: No call takes longer than its time limit of 15 minutes.
+PARTIAL_RETENTION_SECONDS = 3600
 WEBHOOK_RETENTION_SECONDS = 72 * 3600
 BATCH = 500
 #: The periodic task that clears leftovers, and the seconds between two runs.
@@ -45,6 +52,7 @@ def sweep() -> int:
         sealing.make_checkpoint(WORKER_ACTOR)
     if found.must_clear and wakeups.claim_slot(CLEARING, seconds=CLEARING_SECONDS):
         clear_spool()
+        kept_answers.clear_old_answers()
         clear_webhook_bodies()
     if not found.is_over:
         wakeups.record_run("sweep")
@@ -99,16 +107,32 @@ def clear_spool() -> int:
     removed = 0
     limit = time.time() - SPOOL_RETENTION_SECONDS
     for folder in sorted(spool.folder().iterdir())[:BATCH]:
-        if not folder.is_dir() or folder.stat().st_mtime > limit:
+        if not folder.is_dir():
+            continue
+        _remove_partial_files(folder)
+        if folder.stat().st_mtime > limit:
             continue
         try:
             attempt = Attempt.objects.filter(pk=UUID(folder.name)).first()
         except ValueError:
+            # A trial of the disk or of an answer whose process died.
+            shutil.rmtree(folder, ignore_errors=True)
             continue
-        if attempt is None or attempt.state not in LIVE_ATTEMPT_STATES:
+        if attempt is not None and kept_answers.is_kept(attempt):
+            kept_answers.move_files(attempt)
+        elif attempt is None or attempt.state not in LIVE_ATTEMPT_STATES:
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
+
+
+def _remove_partial_files(folder: Path) -> None:
+    """Remove what a killed process was writing: the names tell that nobody relies on it."""
+    limit = time.time() - PARTIAL_RETENTION_SECONDS
+    for path in folder.glob("*.partial"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < limit:
+                path.unlink()
 
 
 @use_case(audited=False)

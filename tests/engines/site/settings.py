@@ -83,6 +83,7 @@ IMAGEGEN = {
     # Short, so that a killed worker's job is soon taken over; longer than a heartbeat.
     "LEASE_SECONDS": int(os.environ.get("SITE_LEASE_SECONDS", "5")),
     "MAX_IN_FLIGHT": IN_FLIGHT,
+    "SPOOL": {"MIN_FREE_BYTES": int(os.environ.get("SITE_MIN_FREE_BYTES", "0"))},
 }
 
 # The harness takes webhooks in on this machine, without TLS.
