@@ -79,16 +79,15 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
 def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
     """Store the files of a request's input images, and return their unsaved rows."""
     rows: list[JobInput] = []
-    pairs = zip(job_request.provider_request.inputs, job_request.input_assets, strict=True)
-    for position, (image, asset) in enumerate(pairs):
+    parts = zip(
+        job_request.provider_request.inputs,
+        job_request.input_assets,
+        job_request.input_manifests,
+        strict=True,
+    )
+    for position, (image, asset, manifest) in enumerate(parts):
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", image.data, extension=extension)
-        # An asset's own manifests are read with it; an upload's are kept as they came.
-        kept = (
-            manifests.keep_manifest(image.data, image.media_type)
-            if asset is None
-            else manifests.KeptManifest()
-        )
         rows.append(
             JobInput(
                 job=job,
@@ -100,8 +99,8 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,
-                ingredient_facts=kept.ingredient_facts,
-                manifest_key=kept.manifest_key,
+                ingredient_facts={} if manifest is None else manifest.facts.as_dict(),
+                manifest_key="" if manifest is None else manifests.keep_manifest(manifest),
             )
         )
     return rows

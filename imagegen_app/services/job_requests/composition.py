@@ -16,7 +16,7 @@ from imagegen_app.imaging.inspect import inspect
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.foundation import stored_messages
-from imagegen_app.services.gateways import adapters, decoding, storage
+from imagegen_app.services.gateways import adapters, decoding, manifests, storage
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import (
     InvalidJobRequest,
@@ -102,6 +102,9 @@ def compose(
         variables={k: str(v) for k, v in values.items()},
         rendered=rendered,
         input_assets=input_assets,
+        input_manifests=tuple(
+            None if one.asset else manifests.read_manifest(one.data) for one in inputs
+        ),
         idempotency_key=idempotency_key,
         batch=batch,
         row_key=row_key,

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.types import InputRole, Size
+from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways.manifests import UploadManifest
 from imagegen_app.services.job_requests import _follow_ups, composition
 from imagegen_app.services.job_requests.values import InputSource
 
@@ -53,4 +55,17 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         row_key=job.row_key,
         passes=_follow_ups.requested_passes(job),
     )
-    return replace(job_request, replaces=job, template_version=job.template_version)
+    return replace(
+        job_request,
+        replaces=job,
+        template_version=job.template_version,
+        # As they were first received; the stored file may be another one.
+        input_manifests=tuple(
+            UploadManifest(
+                IngredientFacts.from_dict(entry.ingredient_facts), key=entry.manifest_key
+            )
+            if entry.ingredient_facts
+            else found
+            for entry, found in zip(entries, job_request.input_manifests, strict=True)
+        ),
+    )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
+    from imagegen_app.services.gateways.manifests import UploadManifest
 
 
 class InvalidJobRequest(ActionRefused):
@@ -95,6 +96,8 @@ class JobRequest:
     rendered: RenderedPrompt | None = None
     #: The assets that input images came from, by position; None for uploads.
     input_assets: tuple[Asset | None, ...] = ()
+    #: The Content Credentials of uploads as they were received, by position; None for assets.
+    input_manifests: tuple[UploadManifest | None, ...] = ()
     idempotency_key: str = ""
     batch: Batch | None = None
     row_key: str = ""
