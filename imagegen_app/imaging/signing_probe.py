@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: A result is used for so long; an identity with another file or key is tried at once.
 PROBE_SECONDS = 60
+_ANCHORS_UNREADABLE = (
+    "The file of IMAGEGEN['C2PA']['TRUST_ANCHORS'] is not readable: give PEM certificates, or none."
+)
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
@@ -42,6 +45,8 @@ def signing_problem(identity: SigningIdentity, *, now: dt.datetime) -> str:
     if in_time and _can_sign(os.getpid(), replace(identity, tsa_url=""), minute):
         return ""
     problems = check_certificate(identity.chain_pem, identity.key_pem, alg=identity.alg, now=now)
+    if in_time and identity.trust_anchors and validity(identity.trust_anchors) is None:
+        problems.insert(0, _ANCHORS_UNREADABLE)
     return problems[0] if problems else "The signing library refuses the certificate or its key."
 
 
@@ -59,4 +64,5 @@ def _can_sign(_pid: int, identity: SigningIdentity, _minute: int) -> bool:
         )
     except SigningFailed:
         return False
-    return read_content_credentials(signed, "image/png").state in {"valid", "trusted"}
+    read = read_content_credentials(signed, "image/png", trust_anchors=identity.trust_anchors)
+    return read.state in {"valid", "trusted"}

@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from PIL import Image, ImageCms, ImageDraw
@@ -243,6 +244,7 @@ def wide_profile() -> bytes:
     return bytes(raw).replace("sRGB".encode("utf-16-be"), "Wide".encode("utf-16-be"))
 
 
+@cache
 def srgb_profile() -> bytes:
     """Return the profile of sRGB itself."""
     return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

@@ -64,6 +64,14 @@ def test_an_issuer_that_expired_is_named() -> None:
     assert "expired on" in signing_problem(SigningIdentity(chain, key), now=later)
 
 
+def test_trust_anchors_that_cannot_be_read_are_named() -> None:
+    chain, key = make_development_chain("Shop")
+
+    problem = signing_problem(SigningIdentity(chain, key, trust_anchors="nothing"), now=NOW)
+
+    assert "TRUST_ANCHORS" in problem
+
+
 def test_the_same_identity_is_tried_once_a_minute() -> None:
     chain, key = make_development_chain("Shop")
     tried_before = signing_probe._can_sign.cache_info().misses

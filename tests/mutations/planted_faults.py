@@ -49,6 +49,22 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         ("services/worker/test_outcomes.py",),
         "A call whose answer was lost is retried or failed: billed twice, or paid for nothing.",
     ),
+    PlantedFault(
+        "paid_answer_lost_with_the_certificate",
+        "services/worker/_outcomes.py",
+        "isinstance(done.error, _ingest.CertificateMissing)",
+        "False",
+        ("services/worker/test_certificate_waits.py",),
+        "Images that are paid for are given up, since a certificate was renewed too late.",
+    ),
+    PlantedFault(
+        "stranger_in_a_rendition",
+        "services/worker/_signing.py",
+        "if master.has_parents else None",
+        "if False else None",
+        ("services/worker/test_foreign_manifests.py",),
+        "What strangers wrote into their files is published with every rendition.",
+    ),
     # In services, batches
     PlantedFault(
         "cap_upside_down",

@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from imagegen_app.imaging.content_credentials import read_ingredient_facts
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store, may_have_manifest
+from imagegen_app.imaging.inspect import FORMATS, sniff
 from imagegen_app.services.gateways import decoding, storage
 
 
 @dataclass(frozen=True, slots=True)
-class KeptManifest:
-    """What is kept of an uploaded file's Content Credentials, for the row of the input."""
+class UploadManifest:
+    """The Content Credentials of an uploaded file, as it was received."""
 
-    #: The facts, as `IngredientFacts.as_dict` returns them.
-    ingredient_facts: dict[str, str] = field(default_factory=dict)
-    #: Where the manifest store is; empty if the file has none.
-    manifest_key: str = ""
+    facts: IngredientFacts
+    #: The manifest store as it is; empty if there is none, or if it is stored already.
+    store: bytes = field(default=b"", repr=False)
+    #: Where it is in private storage; empty if it is not stored.
+    key: str = ""
 
 
 def read_facts(data: bytes, media_type: str) -> IngredientFacts:
@@ -36,12 +38,21 @@ def read_facts(data: bytes, media_type: str) -> IngredientFacts:
         )
 
 
-def keep_manifest(data: bytes, media_type: str) -> KeptManifest:
-    """Read the facts of an upload as it was received, and store its manifest store as it is.
+def read_manifest(data: bytes) -> UploadManifest:
+    """Return the Content Credentials of an upload; to be read from its bytes as they were received."""
+    try:
+        media_type = FORMATS[sniff(data)].media_type
+    except InvalidImage:
+        # A format that is converted before it is used; its hash can be told all the same.
+        return UploadManifest(IngredientFacts(sha256=storage.file_hash(data), media_type=""))
+    return UploadManifest(read_facts(data, media_type), manifest_store(data))
+
+
+def keep_manifest(manifest: UploadManifest) -> str:
+    """Put the manifest store of an upload into private storage; return its key, empty without one.
 
     :raises StorageFailed: if the storage does not take it.
     """
-    facts = read_facts(data, media_type)
-    store = manifest_store(data)
-    key = storage.put("manifests", store, extension="c2pa")[0] if store else ""
-    return KeptManifest(facts.as_dict(), key)
+    if manifest.key or not manifest.store:
+        return manifest.key
+    return storage.put("manifests", manifest.store, extension="c2pa")[0]

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.core.types import ImageInput
     from imagegen_app.services.job_requests import prices
-    from imagegen_app.services.job_requests.values import InputOrigin, JobRequest
+    from imagegen_app.services.job_requests.values import JobRequest
 
 #: Jobs that a person waits for go before jobs of batches.
 INTERACTIVE_PRIORITY = 10
@@ -108,9 +107,9 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
         key, sha256 = storage.put("inputs", image.data, extension=extension)
         original_key = ""
-        if origin.is_original_kept:
+        if origin.original:
             original_key, _ = storage.put("inputs", origin.original, extension=origin.extension)
-        kept = _kept_manifest(image, origin)
+        manifest = origin.manifest
         rows.append(
             JobInput(
                 job=job,
@@ -124,23 +123,11 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,
-                ingredient_facts=kept.ingredient_facts,
-                manifest_key=kept.manifest_key,
+                ingredient_facts={} if manifest is None else manifest.facts.as_dict(),
+                manifest_key="" if manifest is None else manifests.keep_manifest(manifest),
             )
         )
     return rows
-
-
-def _kept_manifest(image: ImageInput, origin: InputOrigin) -> manifests.KeptManifest:
-    """Keep what an upload says of itself: what is sent of it says nothing any more."""
-    if origin.asset is not None:
-        # An asset's own manifests are read with it.
-        return manifests.KeptManifest()
-    if origin.ingredient_facts:
-        return manifests.KeptManifest(dict(origin.ingredient_facts), origin.manifest_key)
-    if origin.original:
-        return manifests.keep_manifest(origin.original, origin.media_type)
-    return manifests.keep_manifest(image.data, image.media_type)
 
 
 def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.NewEvent]:

@@ -16,7 +16,7 @@ from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.foundation import stored_messages
-from imagegen_app.services.gateways import adapters, decoding, storage
+from imagegen_app.services.gateways import adapters, decoding, manifests, storage
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.values import (
     InputOrigin,
@@ -316,16 +316,12 @@ def _input_images(
 def _origin(source: InputSource, image: NormalisedImage, *, data: bytes) -> InputOrigin:
     if source.asset is not None:
         return InputOrigin(asset=source.asset)
-    is_kept = conf.get().images.keep_original_inputs
     return InputOrigin(
-        # Content Credentials are read from the signed bytes only.
-        original=data if is_kept or image.source.has_credentials else b"",
-        is_original_kept=is_kept,
-        media_type=image.source.media_type,
+        original=data if conf.get().images.keep_original_inputs else b"",
         extension=image.source.extension,
         digital_source_type=image.digital_source_type or source.digital_source_type,
-        ingredient_facts=source.ingredient_facts,
-        manifest_key=source.manifest_key,
+        # They hold for the bytes as they were received, which may not be kept.
+        manifest=manifests.read_manifest(data),
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.types import InputRole, Size
+from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways.manifests import UploadManifest
 from imagegen_app.services.job_requests import _follow_ups, composition
 from imagegen_app.services.job_requests.values import InputSource
 
@@ -30,8 +32,6 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
             if entry.asset
             else storage.get(entry.original_storage_key or entry.storage_key),
             digital_source_type=entry.digital_source_type,
-            ingredient_facts=entry.ingredient_facts,
-            manifest_key=entry.manifest_key,
         )
         for entry in entries
     ]
@@ -58,4 +58,20 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         row_key=job.row_key,
         passes=_follow_ups.requested_passes(job),
     )
-    return replace(job_request, replaces=job, template_version=job.template_version)
+    return replace(
+        job_request,
+        replaces=job,
+        template_version=job.template_version,
+        # As they were first received; the stored file may be another one.
+        input_origins=tuple(
+            replace(
+                origin,
+                manifest=UploadManifest(
+                    IngredientFacts.from_dict(entry.ingredient_facts), key=entry.manifest_key
+                ),
+            )
+            if entry.ingredient_facts
+            else origin
+            for entry, origin in zip(entries, job_request.input_origins, strict=True)
+        ),
+    )

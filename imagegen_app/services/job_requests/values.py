@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
+    from imagegen_app.services.gateways.manifests import UploadManifest
 
 
 class InvalidJobRequest(ActionRefused):
@@ -53,10 +54,8 @@ class InputSource:
     role: InputRole = InputRole.IMAGE
     data: bytes = field(default=b"", repr=False)
     asset: Asset | None = None
-    #: What an earlier job recorded for the upload, as `JobInput` has it; empty for a new one.
+    #: The source type that an earlier job recorded for the upload; empty for a new one.
     digital_source_type: str = ""
-    ingredient_facts: Mapping[str, str] = field(default_factory=dict)
-    manifest_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +63,13 @@ class InputOrigin:
     """Where an input image comes from, while the request holds what is sent of it."""
 
     asset: Asset | None = None
-    #: The uploaded bytes, if they are kept or have Content Credentials that must be read.
+    #: The uploaded bytes where they are kept, and their file extension.
     original: bytes = field(default=b"", repr=False)
-    is_original_kept: bool = False
-    media_type: str = ""
     extension: str = ""
     #: The source type that an upload's own metadata claims, if it marks the image as generated.
     digital_source_type: str = ""
-    #: What an earlier job recorded of the upload's Content Credentials; empty for a new upload.
-    ingredient_facts: Mapping[str, str] = field(default_factory=dict)
-    manifest_key: str = ""
+    #: The Content Credentials of an upload; None for an asset, which has its own.
+    manifest: UploadManifest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,9 +159,9 @@ def _sign(
             parents=parents,
         )
     except SigningFailed as error:
-        if error.reason == "time_stamp":
+        if error.reason == "time_stamp" and identity.tsa_url:
             raise
-        # Not by the library's text: it may have become unusable since it was last tried.
+        # Not by the library's text, which may name any address or key: is it the certificate?
         signing.require_usable_identity()
         raise NotPublishable(detail=f"{error} {error.detail}"[:200]) from error
 

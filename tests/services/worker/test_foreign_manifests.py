@@ -28,9 +28,11 @@ from imagegen_app.imaging.certificates import make_development_chain
 from imagegen_app.imaging.containers import png_chunks
 from imagegen_app.imaging.content_credentials import read_content_credentials
 from imagegen_app.imaging.ingredients import FACTS_LABEL, MAX_FACT_CHARS, manifest_store
-from imagegen_app.models import Asset, AuditEvent
+from imagegen_app.models import Asset, AuditEvent, JobInput
 from imagegen_app.providers.sandbox import Sandbox
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.job_requests import creation, from_job
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import evidence
 from imagegen_app.services.policy import access
@@ -202,6 +204,23 @@ def test_the_evidence_has_an_uploads_whole_manifest(site: Site) -> None:
     with Reader("application/c2pa", io.BytesIO(store)) as reader:
         assert GPS in reader.json()
     assert facts["uploads"][0]["credentials"]["state"] == "valid"
+
+
+def test_a_job_that_is_requested_again_keeps_what_was_read_of_the_upload(site: Site) -> None:
+    upload = signed_by_a_stranger()
+    job = made(site, operation="edit", inputs=[InputSource(data=upload)]).job
+    entry = job.inputs.get()
+    # As if another file had been stored in place of the upload, such as a normalised one.
+    key, _sha256 = storage.put("inputs", png(), extension="png")
+    use_case(audited=False)(lambda: JobInput.objects.update(storage_key=key))()
+
+    again = from_job.job_request_from(actor=site.actor, job=job)
+    second = creation.request_images(actor=site.actor, job_request=again)
+
+    copy = second.inputs.get()
+    assert copy.ingredient_facts == entry.ingredient_facts
+    assert copy.ingredient_facts["state"] == "valid"
+    assert copy.manifest_key == entry.manifest_key != ""
 
 
 def ingredients(data: bytes, of: str) -> list[dict[str, Any]]:
