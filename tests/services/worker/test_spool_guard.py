@@ -18,7 +18,7 @@ from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import Attempt, AuditEvent, Job, KeptAnswer
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import spool, spool_room
+from imagegen_app.services.gateways import signing, spool, spool_room
 from imagegen_app.services.jobs import leases, transitions, waiting
 from imagegen_app.services.monitoring import doctor, progress
 from imagegen_app.services.worker import _spool_guard, driver
@@ -60,6 +60,8 @@ def small_disk(
     }
     monkeypatch.setattr(_spool_guard, "PAUSE_SECONDS", 0.1)
     spool.folder()
+    # As in a worker that has signed before: without it, jobs would wait for the certificate.
+    signing.require_usable_identity()
 
     return disk.leave
 
