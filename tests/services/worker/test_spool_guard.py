@@ -158,10 +158,10 @@ def test_a_job_that_is_too_large_for_the_disk_does_not_keep_the_others(
     small_disk: Callable[[int], None], site: Site
 ) -> None:
     large = site.request(size="2048x2048")
-    others = [site.request() for _ in range(3)]
+    others = [site.request() for _ in range(6)]
     small_disk(8 * MIB)
 
-    driver.drive(seconds=6)
+    driver.drive(seconds=5)
 
     ended = Job.objects.filter(pk__in=[job.pk for job in others], state="succeeded")
     assert ended.count() == len(others)
