@@ -78,9 +78,7 @@ class SpooledAnswer:
         digest, size, freed = hashlib.sha256(), 0, 0
         partial = self.folder / f"{part}.partial"
         with disk_errors():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # Without a buffer, so that a full disk is met here and not again when it is closed.
-            file = partial.open("wb", buffering=0)
+            file = self._open(partial)
         try:
             with file:
                 async for chunk in chunks:
@@ -104,6 +102,16 @@ class SpooledAnswer:
                 partial.unlink(missing_ok=True)
             raise
         return digest.hexdigest()
+
+    def _open(self, path: Path) -> FileIO:
+        """Open a file of this answer; unbuffered, so that closing it meets no full disk again."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.open("wb", buffering=0)
+        except FileNotFoundError:
+            # A worker that was thought lost has just removed the empty folder.
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return path.open("wb", buffering=0)
 
     def _use_room(self, size: int) -> int:
         """Shrink the reserved room by at least `size` bytes; return by how many."""

@@ -63,8 +63,8 @@ def reserve(answer: SpooledAnswer, *, size: int) -> None:
         raise NoRoom(_name(error)) from None
 
 
-def probe(*, size: int = 0) -> None:
-    """Check that an answer of this size can be written, which a quota or a permission may prevent.
+def probe() -> None:
+    """Check that a small answer can be written, which a quota or a permission may prevent.
 
     :raises NoRoom: if not.
     """
@@ -72,7 +72,7 @@ def probe(*, size: int = 0) -> None:
         answer = SpooledAnswer(spool.folder() / f"probe-{uuid4().hex}")
     except OSError as error:
         raise NoRoom(_name(error)) from None
-    reserve(answer, size=max(size, _EXTRA_BYTES))
+    reserve(answer, size=_EXTRA_BYTES)
     answer.release_room()
 
 

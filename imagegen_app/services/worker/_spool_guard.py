@@ -39,8 +39,8 @@ class SpoolGuard:
     def __init__(self) -> None:
         self._is_full = False
         self._look_at = 0.0
-        #: Bytes that a job lacked.
-        self._needed = 0
+        #: Whether no job at all has room, not only a large one.
+        self._is_full_for_all = False
 
     def excluded_jobs(self, other: Q | None) -> Q | None:
         """Add the queued jobs that cannot be sent now to a filter of those not to claim."""
@@ -56,7 +56,7 @@ class SpoolGuard:
         self._look_at = time.monotonic() + LOOK_SECONDS
         try:
             if self._is_full:
-                spool_room.probe(size=self._needed)
+                spool_room.probe()
                 self._continue()
             else:
                 spool_room.require_room()
@@ -85,7 +85,6 @@ class SpoolGuard:
 
         :raises LeaseLost: if the lease was lost.
         """
-        self._needed = max(self._needed, spool_room.expected_bytes(job))
         self._stop(reason)
         attempt = None if job.state == JobState.QUEUED else leases.live_attempt(job)
         overdue = job.deadline_at <= clock.now()
@@ -120,9 +119,15 @@ class SpoolGuard:
         if not self._is_full:
             logger.error("The spool's disk has no room for answers (%s): no call is sent.", reason)
         self._is_full = True
+        try:
+            spool_room.probe()
+        except NoRoom:
+            self._is_full_for_all = True
         spool_alarms.report(reason)
 
     def _continue(self) -> None:
-        self._is_full, self._needed = False, 0
         logger.warning("The spool's disk has room again: calls are sent.")
-        waiting.try_now(WaitingReason.DISK, actor=WORKER_ACTOR)
+        # A job that is too large for the disk must not keep the others, nor be tried all the time.
+        if self._is_full_for_all:
+            waiting.try_now(WaitingReason.DISK, actor=WORKER_ACTOR)
+        self._is_full = self._is_full_for_all = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ import pytest
 from PIL import Image
 
 from imagegen_app.core.actors import System
-from imagegen_app.core.errors import BadResponse
 from imagegen_app.models import (
     Asset,
     Attempt,
@@ -23,7 +21,6 @@ from imagegen_app.models import (
     Job,
     KeptAnswer,
 )
-from imagegen_app.providers.sandbox import Sandbox
 from imagegen_app.services.audit import erasure
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
@@ -40,7 +37,6 @@ from tests.services.conftest import Site, at_simulator, governed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
 ADMIN = System("test")
@@ -60,21 +56,18 @@ def site(db: None, small: Any, state_folder: Path) -> Site:
     return governed(make_image_model(provider_model_name="sandbox-1"))
 
 
-def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the adapter the fault that an upgrade mends: it cannot read its provider's answers."""
-
-    def read_answer(_self: Sandbox, _answer: SpooledAnswer) -> Any:
-        raise BadResponse(detail="not JSON")
-
-    monkeypatch.setattr(Sandbox, "read_answer", read_answer)
+def use_adapter(settings: Any, name: str) -> None:
+    """Let the sandbox's answers be read by an adapter as it is before or after an upgrade."""
+    path = f"tests.services.job_requests.faulty_adapters.{name}" if name else ""
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "ADAPTERS": {"sandbox": path} if path else {}}
 
 
-def kept_by_a_failed_job(site: Site, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> KeptAnswer:
+def kept_by_a_failed_job(site: Site, settings: Any, **changes: Any) -> KeptAnswer:
     """Let a job end because its answer cannot be read; return the kept answer."""
     job = site.request(**changes)
-    with monkeypatch.context() as patched:
-        unreadable(patched)
-        driver.drive(seconds=10)
+    use_adapter(settings, "ReadsNothing")
+    driver.drive(seconds=10)
+    use_adapter(settings, "")
     kept_answers.move_files(job.attempts.get())
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "bad_response")
@@ -86,10 +79,8 @@ def spent() -> Decimal:
     return total
 
 
-def test_an_answer_that_cannot_be_read_is_kept_with_its_charge(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_an_answer_that_cannot_be_read_is_kept_with_its_charge(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
 
     answer = kept_files.answer_of(kept.attempt)
     assert kept.attempt.job.actual_cost == kept.attempt.reserved_cost > 0
@@ -102,10 +93,8 @@ def test_an_answer_that_cannot_be_read_is_kept_with_its_charge(
     assert event.job_id == kept.attempt.job_id
 
 
-def test_it_is_read_again_after_an_upgrade_at_no_cost(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch, count=2)
+def test_it_is_read_again_after_an_upgrade_at_no_cost(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings, count=2)
     before = spent()
 
     job = rereading.read_again(actor=ADMIN, kept=kept)
@@ -133,10 +122,10 @@ def test_it_is_read_again_after_an_upgrade_at_no_cost(
 
 
 def test_what_still_cannot_be_read_is_refused_and_nothing_is_left(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, settings: Any
 ) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
-    unreadable(monkeypatch)
+    kept = kept_by_a_failed_job(site, settings)
+    use_adapter(settings, "ReadsNothing")
 
     with pytest.raises(CannotReadAgain, match="not JSON"):
         rereading.read_again(actor=ADMIN, kept=kept)
@@ -145,10 +134,8 @@ def test_what_still_cannot_be_read_is_refused_and_nothing_is_left(
     assert list(spool.folder().iterdir()) == []
 
 
-def test_reading_again_twice_makes_its_images_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_reading_again_twice_makes_its_images_once(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
     rereading.read_again(actor=ADMIN, kept=kept)
 
     with pytest.raises(CannotReadAgain):
@@ -160,10 +147,8 @@ def test_reading_again_twice_makes_its_images_once(
     assert Asset.objects.count() == 1
 
 
-def test_only_people_with_the_permission_may_do_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_only_people_with_the_permission_may_do_it(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
 
     with pytest.raises(NotPermitted):
         rereading.read_again(actor=site.actor, kept=kept)
@@ -172,19 +157,12 @@ def test_only_people_with_the_permission_may_do_it(
 
 
 def test_one_bad_image_of_four_is_kept_and_only_it_is_made_when_it_is_read_again(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, settings: Any
 ) -> None:
     job = site.request(count=4)
-    real = Sandbox.read_answer
-
-    def damaged(adapter: Sandbox, answer: SpooledAnswer) -> Any:
-        result = real(adapter, answer)
-        images = tuple(i for n, i in enumerate(result.images) if n != 2)
-        return replace(result, images=images, unusable=("an image is cut off",))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Sandbox, "read_answer", damaged)
-        driver.drive(seconds=20)
+    use_adapter(settings, "LosesTheThird")
+    driver.drive(seconds=20)
+    use_adapter(settings, "")
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("succeeded", "fewer_images")
     assert Asset.objects.filter(job=job).count() == 3
@@ -221,10 +199,8 @@ def test_hostile_images_are_kept_too(
     assert KeptAnswer.objects.get(attempt__job=job).reason == "bad_image"
 
 
-def test_old_answers_are_removed_and_the_log_says_so(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_old_answers_are_removed_and_the_log_says_so(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
     old = clock.now() - timedelta(days=31)
     use_case(audited=False)(lambda: KeptAnswer.objects.update(kept_at=old))()
 
@@ -238,10 +214,8 @@ def test_old_answers_are_removed_and_the_log_says_so(
         rereading.read_again(actor=ADMIN, kept=kept)
 
 
-def test_a_kept_answer_that_was_never_moved_survives_the_sweep(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_a_kept_answer_that_was_never_moved_survives_the_sweep(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
     in_spool = spool.answer_of(kept.attempt).folder
     kept_files.answer_of(kept.attempt).folder.rename(in_spool)
     os.utime(in_spool, (0, 0))
@@ -266,10 +240,8 @@ def test_what_a_killed_process_was_writing_is_removed(site: Site) -> None:
     assert [path.name for path in folder.iterdir()] == ["new.partial"]
 
 
-def test_erasing_a_prompt_removes_the_answers_that_repeat_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_erasing_a_prompt_removes_the_answers_that_repeat_it(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
 
     erasure.erase_prompt(ADMIN, job=kept.attempt.job, reason="asked")
 
@@ -277,10 +249,8 @@ def test_erasing_a_prompt_removes_the_answers_that_repeat_it(
     assert kept.removed_at is not None
 
 
-def test_many_kept_bytes_are_a_finding(
-    site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept_by_a_failed_job(site, monkeypatch)
+def test_many_kept_bytes_are_a_finding(site: Site, settings: Any) -> None:
+    kept_by_a_failed_job(site, settings)
     settings.IMAGEGEN = {**settings.IMAGEGEN, "SPOOL": {"MAX_KEPT_BYTES": 10}}
 
     findings = [r for r in doctor.run_all_checks() if r.part == "answers" and r.level != "ok"]
@@ -288,8 +258,8 @@ def test_many_kept_bytes_are_a_finding(
     assert [finding.level for finding in findings] == ["warning"]
 
 
-def test_another_file_system_gets_a_whole_copy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_another_file_system_gets_a_whole_copy(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
     moved = kept_files.answer_of(kept.attempt).folder
     in_spool = spool.answer_of(kept.attempt).folder
 
@@ -320,8 +290,8 @@ def test_a_result_that_was_gone_for_a_while_is_fetched_when_it_is_read_again(
     assert simulator.bill()["images"] == 2
 
 
-def test_a_batch_counts_the_row_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = kept_by_a_failed_job(site, monkeypatch)
+def test_a_batch_counts_the_row_once(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings)
     job = kept.attempt.job
     template = make_template(image_model=job.image_model)
 

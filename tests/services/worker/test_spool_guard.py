@@ -156,6 +156,22 @@ def test_the_room_of_calls_in_flight_is_not_given_away_twice(
     assert not list(spool.folder().glob("*/room.partial"))
 
 
+def test_a_job_that_is_too_large_for_the_disk_does_not_keep_the_others(
+    small_disk: Callable[[int], None], site: Site
+) -> None:
+    large = site.request(size="2048x2048")
+    others = [site.request() for _ in range(6)]
+    small_disk(8 * MIB)
+
+    driver.drive(seconds=5)
+
+    ended = Job.objects.filter(pk__in=[job.pk for job in others], state="succeeded")
+    assert ended.count() == len(others)
+    large.refresh_from_db()
+    assert (large.state, large.waiting_for) == ("queued", "disk")
+    assert not AuditEvent.objects.filter(type="job.tried_now").exists()
+
+
 def filled_after_reserving(
     monkeypatch: pytest.MonkeyPatch, small_disk: Callable[[int], None]
 ) -> None:
