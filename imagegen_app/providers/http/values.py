@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,19 @@ class HttpLimits:
     max_open_bodies: int = 8
     #: Seconds after which a body is read nevertheless, so that slow ones hold up nobody for long.
     body_wait: float = 5.0
+
+
+class SecretHeaders(dict[str, str]):
+    """Headers with a key among them: reports of errors that print local variables show names only."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+    def __or__(self, other: Any) -> SecretHeaders:
+        return SecretHeaders({**self, **other})
+
+    def __ror__(self, other: Any) -> SecretHeaders:
+        return SecretHeaders({**other, **self})
 
 
 @dataclass(frozen=True, slots=True)
