@@ -177,7 +177,9 @@ class HttpClient:
         client = self._client(trusted=trusted, kept=not billable)
         reply = Reply(_UNAUTHORIZED, {})
         for extra in _auth_headers(auth, url=url):
-            request = _request(client, method, target, headers=sent | extra, body=body)
+            request = _request(
+                client, method, target, headers=SecretHeaders({**sent, **extra}), body=body
+            )
             if answer is None:
                 cap = limit or self.limits.max_json
                 reply = await self._call(client, request, billable, _collector(cap))

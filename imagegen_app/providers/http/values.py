@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +41,6 @@ class SecretHeaders(dict[str, str]):
 
     def __repr__(self) -> str:
         return f"<headers {', '.join(self)}>"
-
-    def __or__(self, other: Any) -> SecretHeaders:
-        return SecretHeaders({**self, **other})
-
-    def __ror__(self, other: Any) -> SecretHeaders:
-        return SecretHeaders({**other, **self})
 
 
 @dataclass(frozen=True, slots=True)
