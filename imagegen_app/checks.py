@@ -9,64 +9,20 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.checks import Info as CheckInfo
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
-from imagegen_app import conf
+from imagegen_app import certificate_checks, conf
+from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import site_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagegen_app.services.monitoring.certificate_status import CertificateFinding
-
-#: The ids of all checks with the problem that each reports; the reference is generated from this.
-CHECKS = {
-    "imagegen.E001": "IMAGEGEN has an unknown key, or a value of the wrong type.",
-    "imagegen.E002": "The engine cannot be imported.",
-    "imagegen.E003": "The storage alias is missing from STORAGES.",
-    "imagegen.E004": "Private files are stored where the web server serves every file.",
-    "imagegen.E005": (
-        "A credential has no hosts, an unknown source or one that cannot be called, or contains "
-        "the key itself."
-    ),
-    "imagegen.E006": "The public URL for webhooks is not https.",
-    "imagegen.E007": "Failpoints are enabled in production.",
-    "imagegen.E008": (
-        "A content check cannot be imported or called, or is configured for an unknown stage."
-    ),
-    "imagegen.E009": "A signing file cannot be read, or the certificate or key is missing.",
-    "imagegen.E010": "A target is not an image field, or lacks its template.",
-    "imagegen.E011": "A trusted origin is not a valid origin.",
-    "imagegen.E012": "Images are signed with the development certificate in production.",
-    "imagegen.E013": "No state folder is configured.",
-    "imagegen.E014": "A rendition's width or format is unknown.",
-    "imagegen.E015": "The queue is not among the engine's queues, or its name is too long.",
-    "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
-    "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
-    "imagegen.W028": "Superusers bypass the allowlist.",
-    "imagegen.E029": "USE_TZ is off.",
-    "imagegen.E030": "The engine cannot be used with its present settings.",
-    "imagegen.W031": "Tasks and jobs are stored in different databases.",
-    "imagegen.W032": "The engine processes jobs in the web request instead of in a worker.",
-    "imagegen.W033": "Celery has no broker configured.",
-    "imagegen.W034": "Redis may deliver a Celery task a second time while a worker processes it.",
-    "imagegen.W035": "Celery closes the database connection after every task.",
-    "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
-    "imagegen.W037": "Celery may stop a task before the job loop is over.",
-    "imagegen.E038": "The captioner cannot be loaded or called.",
-    "imagegen.E043": "An adapter of the site's own cannot be imported or called.",
-    "imagegen.W060": "The signing certificate cannot be used, or does not follow the C2PA profile.",
-    "imagegen.W061": "The signing certificate expires soon.",
-    "imagegen.W062": "A private key file can be read by other accounts.",
-    "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
-    "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
-}
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
 
@@ -119,13 +75,22 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
                 id="imagegen.E012",
             )
         )
-    messages.extend(_certificate_errors(settings))
+    messages.extend(certificate_checks.certificate_errors(settings))
     if settings.superuser_bypass:
         messages.append(
             CheckWarning(
                 "Superusers can generate images without a grant.",
                 hint="Remove IMAGEGEN['SUPERUSER_BYPASS'] and give them a grant.",
                 id="imagegen.W028",
+            )
+        )
+    if unfiltered := unfiltered_loggers():
+        messages.append(
+            CheckWarning(
+                f"At DEBUG, {', '.join(unfiltered)} write headers and bodies to the log.",
+                hint="Raise their level, or add the filter"
+                " imagegen_app.providers.redaction.RedactingFilter to the handlers in LOGGING.",
+                id="imagegen.W052",
             )
         )
     return messages
@@ -297,51 +262,7 @@ def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
                 id="imagegen.E009",
             )
             return
-    # No errors here: the workers have to start, so that jobs can wait and say what for.
-    for one in _certificate_findings(settings):
-        if one.kind == "readable":
-            yield CheckWarning(
-                one.message,
-                hint="Let only the account of the server and the workers read it: chmod 600.",
-                id="imagegen.W062",
-            )
-        elif one.kind == "expires" and one.level == "info":
-            yield CheckInfo(
-                one.message,
-                hint="Order its renewal; the files can be replaced without a restart.",
-                id="imagegen.W061",
-            )
-        elif one.kind == "expires":
-            yield CheckWarning(
-                one.message,
-                hint="Have it renewed now, and replace the files; no restart is needed.",
-                id="imagegen.W061",
-            )
-        else:
-            yield CheckWarning(
-                one.message,
-                hint="Have it replaced or corrected; jobs wait while it cannot be used.",
-                id="imagegen.W060",
-            )
-
-
-def _certificate_errors(settings: conf.Settings) -> Iterator[CheckMessage]:
-    for one in _certificate_findings(settings):
-        if one.level == "error":
-            yield Error(
-                one.message,
-                hint="Have the certificate renewed before images are published with this release.",
-                id="imagegen.E063",
-            )
-
-
-def _certificate_findings(settings: conf.Settings) -> list[CertificateFinding]:
-    """Return what is wrong with the configured certificate and keys; [] without any of them."""
-    if not (settings.c2pa.certificate or settings.audit.signing_key):
-        return []
-    from imagegen_app.services.monitoring import certificate_status  # noqa: PLC0415 - faster start
-
-    return certificate_status.certificate_findings()
+    yield from certificate_checks.certificate_warnings(settings)
 
 
 def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.management import BaseCommand, get_commands, load_command_class
 
-from imagegen_app import checks, conf, signals
+from imagegen_app import certificate_checks, check_ids, checks, conf, signals
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import states
@@ -320,7 +320,7 @@ def _words(node: ast.expr | None) -> str:
 
 
 #: Where checks are made, and where engines name what is wrong with their own settings.
-_CHECKED = (checks, celery_checks, django_tasks, rq)
+_CHECKED = (checks, certificate_checks, celery_checks, django_tasks, rq)
 
 
 def found_checks() -> list[tuple[str, str, str, str]]:
@@ -353,7 +353,7 @@ def system_checks() -> str:
         (
             code(identity),
             cell(severity),
-            cell(checks.CHECKS[identity]),
+            cell(check_ids.CHECKS[identity]),
             " ".join(dict.fromkeys(hints)),
         )
         for (identity, severity), hints in remedies.items()

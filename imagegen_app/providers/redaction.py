@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagegen_app.core.live_secrets import HIDDEN, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: Loggers of the libraries that speak to providers, and our own. A filter of a logger does not see
 #: the records of those below it, so each is named.
@@ -23,14 +23,30 @@ LOGGERS = (
     "hpack.hpack",
     "hpack.table",
     "asyncio",
+    "django_tasks_db",
     "imagegen.batches",
     "imagegen.captions",
+    "imagegen.answers",
     "imagegen.driver",
     "imagegen.engines",
     "imagegen.moderation",
     "imagegen.tasks",
     "imagegen.worker",
     "imagegen_app.services.audit._published_checkpoints",
+)
+#: Loggers that write what is sent and received at DEBUG, and are not ours to filter: a site that
+#: turns them on filters its handlers.
+OTHER_LOGGERS = (
+    "amqp",
+    "botocore.auth",
+    "botocore.endpoint",
+    "botocore.parsers",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "h2",
+    "kombu",
+    "rq.worker",
+    "urllib3.connectionpool",
 )
 
 _URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://)(?P<rest>[^\s\"'<>]+)", re.IGNORECASE)
@@ -40,6 +56,11 @@ _BEARER = re.compile(
 )
 _KEY = re.compile(
     r"\b(?:sk|pk|rk|key|xai|hf|r8|fal|bfl|ghp|gho|whsec|AKIA|ASIA|AIza)[-_]?[\w-]{12,}=*",
+)
+#: PostgreSQL quotes the whole row that it refuses, a prompt in it too; it goes on over line ends.
+_DATABASE_DETAIL = re.compile(
+    r"^(DETAIL:).*?(?=^(?:Traceback|The above exception|During handling)\b|\Z)",
+    re.MULTILINE | re.DOTALL,
 )
 _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=]+")
 
@@ -72,11 +93,11 @@ class RedactingFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(_message(record)), ()
+        record.msg, record.args = redact(_without_rows(_message(record))), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = redact(_without_rows(record.exc_text))
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         return True
@@ -86,8 +107,35 @@ def install_filter() -> None:
     """Add the filter to the loggers of `LOGGERS` that have none yet."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        if not any(isinstance(one, RedactingFilter) for one in logger.filters):
+        if not _is_filtered(logger):
             logger.addFilter(RedactingFilter())
+
+
+def unfiltered_loggers() -> list[str]:
+    """Return the loggers that write DEBUG records to a handler past the filter."""
+    loggers = map(logging.getLogger, (*LOGGERS, *OTHER_LOGGERS))
+    return [
+        logger.name
+        for logger in loggers
+        if logger.isEnabledFor(logging.DEBUG)
+        and not _is_filtered(logger)
+        and not all(map(_is_filtered, _handlers(logger)))
+    ]
+
+
+def _is_filtered(place: logging.Filterer) -> bool:
+    return any(isinstance(one, RedactingFilter) for one in place.filters)
+
+
+def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
+    current: logging.Logger | None = logger
+    while current is not None:
+        yield from current.handlers
+        current = current.parent if current.propagate else None
+
+
+def _without_rows(text: str) -> str:
+    return _DATABASE_DETAIL.sub(rf"\1 {HIDDEN}\n", text) if "DETAIL:" in text else text
 
 
 def _message(record: logging.LogRecord) -> str:

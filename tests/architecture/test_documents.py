@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core.management import get_commands
 
-from imagegen_app import checks, conf
+from imagegen_app import check_ids, conf
 from imagegen_app.core import errors, events, states
 from imagegen_app.core.types import Operation
 from imagegen_app.providers import registry
@@ -133,9 +133,9 @@ def test_every_check_is_in_the_reference_with_its_remedy() -> None:
     page = reference_pages().system_checks()
     found = reference_pages().found_checks()
 
-    assert {identity for identity, *_ in found} == set(checks.CHECKS)
+    assert {identity for identity, *_ in found} == set(check_ids.CHECKS)
     assert [identity for identity, _, text, hint in found if not (text and hint)] == []
-    assert [identity for identity in checks.CHECKS if f"| `{identity}` |" not in page] == []
+    assert [identity for identity in check_ids.CHECKS if f"| `{identity}` |" not in page] == []
 
 
 def test_every_command_is_in_the_reference_and_says_what_it_does() -> None:

@@ -1,0 +1,47 @@
+"""List the ids of our system checks with what each of them finds."""
+
+from __future__ import annotations
+
+#: The ids of all checks with the problem that each reports; the reference is generated from this.
+CHECKS = {
+    "imagegen.E001": "IMAGEGEN has an unknown key, or a value of the wrong type.",
+    "imagegen.E002": "The engine cannot be imported.",
+    "imagegen.E003": "The storage alias is missing from STORAGES.",
+    "imagegen.E004": "Private files are stored where the web server serves every file.",
+    "imagegen.E005": (
+        "A credential has no hosts, an unknown source or one that cannot be called, or contains "
+        "the key itself."
+    ),
+    "imagegen.E006": "The public URL for webhooks is not https.",
+    "imagegen.E007": "Failpoints are enabled in production.",
+    "imagegen.E008": (
+        "A content check cannot be imported or called, or is configured for an unknown stage."
+    ),
+    "imagegen.E009": "A signing file cannot be read, or the certificate or key is missing.",
+    "imagegen.E010": "A target is not an image field, or lacks its template.",
+    "imagegen.E011": "A trusted origin is not a valid origin.",
+    "imagegen.E012": "Images are signed with the development certificate in production.",
+    "imagegen.E013": "No state folder is configured.",
+    "imagegen.E014": "A rendition's width or format is unknown.",
+    "imagegen.E015": "The queue is not among the engine's queues, or its name is too long.",
+    "imagegen.W016": "SQLite runs without WAL or without immediate transactions.",
+    "imagegen.W021": "Another package loosened Pillow's limits for the whole process.",
+    "imagegen.W028": "Superusers bypass the allowlist.",
+    "imagegen.E029": "USE_TZ is off.",
+    "imagegen.E030": "The engine cannot be used with its present settings.",
+    "imagegen.W031": "Tasks and jobs are stored in different databases.",
+    "imagegen.W032": "The engine processes jobs in the web request instead of in a worker.",
+    "imagegen.W033": "Celery has no broker configured.",
+    "imagegen.W034": "Redis may deliver a Celery task a second time while a worker processes it.",
+    "imagegen.W035": "Celery closes the database connection after every task.",
+    "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
+    "imagegen.W037": "Celery may stop a task before the job loop is over.",
+    "imagegen.E038": "The captioner cannot be loaded or called.",
+    "imagegen.E043": "An adapter of the site's own cannot be imported or called.",
+    "imagegen.W060": "The signing certificate cannot be used, or does not follow the C2PA profile.",
+    "imagegen.W061": "The signing certificate expires soon.",
+    "imagegen.W062": "A private key file can be read by other accounts.",
+    "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
+    "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
+    "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
+}
