@@ -21,7 +21,7 @@ CLICKS = 20
 IDLE_SECONDS = 30
 GOAL_MS = 200
 #: Once a second the worker looks for tasks; the rest are heartbeats and sweeps.
-GOAL_TRANSACTIONS = 1.5
+GOAL_TRANSACTIONS = 2
 
 
 def run(*, rounds: int) -> Report:

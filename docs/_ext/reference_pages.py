@@ -18,6 +18,7 @@ from imagegen_app.core import states
 from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
 from imagegen_app.engines import celery_checks, django_tasks, rq
 from imagegen_app.providers import registry
+from imagegen_app.services.gateways import site_code
 
 if TYPE_CHECKING:
     import argparse
@@ -319,8 +320,8 @@ def _words(node: ast.expr | None) -> str:
     return text
 
 
-#: Where checks are made, and where engines name what is wrong with their own settings.
-_CHECKED = (checks, certificate_checks, celery_checks, django_tasks, rq)
+#: Where checks are made, and where engines and gateways name what is wrong with the settings.
+_CHECKED = (checks, certificate_checks, celery_checks, django_tasks, rq, site_code)
 
 
 def found_checks() -> list[tuple[str, str, str, str]]:

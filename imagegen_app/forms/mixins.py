@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.fields.files import FieldFile
 
 from imagegen_app.forms.widgets import GeneratedImageWidget, GeneratedUpload, RejectedUpload
 from imagegen_app.services.gateways import content_fields
@@ -79,6 +80,9 @@ def require_usable(value: Any) -> None:
 def record_placements(actor: Person, form: Any) -> None:
     """Record a placement for each generated upload of a saved form."""
     for name, value in form.cleaned_data.items():
+        if isinstance(value, FieldFile):
+            # Unchanged; its file must not be opened.
+            continue
         file = getattr(value, "file", value)
         upload = value if isinstance(value, GeneratedUpload) else file
         if isinstance(upload, GeneratedUpload) and not isinstance(upload, RejectedUpload):
@@ -94,4 +98,13 @@ def record_placements(actor: Person, form: Any) -> None:
 
 def _clean(clean: Any, data: Any, initial: Any) -> Any:
     require_usable(data)
+    if isinstance(data, GeneratedUpload) and _holds_already(initial, data):
+        # Saved twice: another copy of the file would be the same picture under another name.
+        return clean(None, initial)
     return clean(data, initial)
+
+
+def _holds_already(initial: Any, upload: GeneratedUpload) -> bool:
+    return isinstance(initial, FieldFile) and placement.is_placed(
+        asset=upload.asset, target=initial.instance, field=initial.field.name
+    )

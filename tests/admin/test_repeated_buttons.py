@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib import messages
 from django.contrib.admin.sites import site as admin_site
+from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent, Batch, Grant
 from imagegen_app.services.batches import selections
+from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
 from tests.services import arranged
@@ -109,7 +111,25 @@ def model_action(name: str) -> Callable[[Site], Post]:
     return action(name, lambda made: made.model)
 
 
+def product_form(made: Site) -> Post:
+    """The form of an object of the site's own, with an image that was chosen in the studio."""
+    product, asset = arranged.product_and_asset(made)
+    boss = get_user_model().objects.get(username="boss")
+    data = {
+        "name": product.name,
+        "slug": product.slug,
+        "sku": product.sku,
+        "category": product.category_id,
+        "price": product.price,
+        "colour": product.colour,
+        "material": product.material,
+        "image-generated": chooser.make_token(actor=access.actor_for(boss), asset=asset),
+    }
+    return reverse("admin:catalog_product_change", args=[product.pk]), data
+
+
 BUTTONS = [
+    Button("form of an object", "placement.created", product_form),
     Button("batch: pause", "batch.paused", batch_button("pause", arranged.batch)),
     Button("batch: continue", "batch.resumed", batch_button("resume", arranged.paused_batch)),
     Button("batch: cancel", "batch.cancelled", batch_button("cancel", arranged.batch)),
@@ -155,8 +175,8 @@ def test_a_button_pressed_twice_leaves_one_event_and_a_calm_answer(
     site: Site,  # noqa: F811 - the fixture
     button: Button,
 ) -> None:
-    url, data = button.arrange(site)
     boss = make_user("boss", groups=["Image editors"], is_staff=True, is_superuser=True)
+    url, data = button.arrange(site)
     client.force_login(boss)
     before = AuditEvent.objects.count()
 

@@ -171,6 +171,16 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         ("services/job_requests/test_job_actions.py::test_another_person_cannot_cancel_a_job",),
         "Everybody can end everybody's jobs.",
     ),
+    PlantedFault(
+        "old_page_ends_a_later_call",
+        "services/job_requests/job_actions.py",
+        "would end the call that came after.\n    _refresh_locked(job)",
+        "would end the call that came after.",
+        (
+            "services/job_requests/test_job_actions.py::test_an_old_page_does_not_end_the_call_that_was_sent_after_a_resolution",
+        ),
+        "A call that is under way is ended as billed by a page that knew nothing of it.",
+    ),
     # In services, monitoring
     PlantedFault(
         "full_disk_unnoticed",
@@ -329,6 +339,14 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "(folded,)",
         ("moderation/test_block_list.py::test_a_disguised_term_is_found",),
         "A forbidden word passes when a letter of it is written as a digit.",
+    ),
+    PlantedFault(
+        "change_of_no_row_counts",
+        "models/base.py",
+        "if count and not getattr(",
+        "if not getattr(",
+        ("services/foundation/test_unit.py::test_a_write_that_changes_no_row_needs_no_event",),
+        "A command that has nothing left to do ends in an internal error.",
     ),
     PlantedFault(
         "held_job_claimed",

@@ -67,24 +67,34 @@ def _require_recovery(path: str) -> None:
 
 
 def _backends(settings: conf.Settings) -> Iterator[SettingsIssue]:
-    named: list[tuple[str, str, str, type]] = [
-        (f"The content check {entry.name!r}", entry.backend, "E008", Screener)
-        for entry in settings.screeners
-    ]
-    if settings.captioner.backend:
-        named.append(("The captioner", settings.captioner.backend, "E038", Captioner))
-    for what, path, check, protocol in named:
-        try:
-            kind = configured_code.load(path)
-        except CodeUnusable:
-            # Reported where it is built with its options.
-            continue
-        try:
-            if isinstance(kind, type):
-                configured_code.require_methods(kind, protocol=protocol)
-        except CodeUnusable as problem:
+    for entry in settings.screeners:
+        if problem := _why_unusable(entry.backend, protocol=Screener):
             yield SettingsIssue(
-                check,
-                f"{what} cannot be used: {problem}.",
-                f"Give {path} the methods of {protocol.__module__}.{protocol.__name__}.",
+                "E008",
+                f"The content check {entry.name!r} cannot be used: {problem}.",
+                f"Give {entry.backend} the methods of imagegen_app.moderation.base.Screener.",
             )
+    backend = settings.captioner.backend
+    if backend and (problem := _why_unusable(backend, protocol=Captioner)):
+        yield SettingsIssue(
+            "E038",
+            f"The captioner cannot be used: {problem}.",
+            f"Give {backend} the methods of imagegen_app.captioning.base.Captioner.",
+        )
+
+
+def _why_unusable(path: str, *, protocol: type) -> str:
+    """Return why a class lacks what a protocol asks for; empty if it does not.
+
+    That it cannot be imported is reported where it is built with its options.
+    """
+    try:
+        kind = configured_code.load(path)
+    except CodeUnusable:
+        return ""
+    try:
+        if isinstance(kind, type):
+            configured_code.require_methods(kind, protocol=protocol)
+    except CodeUnusable as problem:
+        return str(problem)
+    return ""

@@ -64,6 +64,12 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     return record_placement(actor=actor, asset=asset, target=target, field=field, previous=previous)
 
 
+def is_placed(*, asset: Asset, target: models.Model, field: str) -> bool:
+    """Return whether a field holds the asset now, by a placement that is recorded."""
+    value = _value(target, field)
+    return bool(value) and _active(target, field).filter(asset=asset, placed_value=value).exists()
+
+
 @use_case()
 def record_placement(
     *,
