@@ -150,7 +150,8 @@ class DecoderPool:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> T:
-        data = next((value for value in args if isinstance(value, bytes)), None)
+        values = (*args, *kwargs.values())
+        data = next((value for value in values if isinstance(value, bytes)), None)
         task = _Task(
             pickle.dumps((function.__module__, function.__qualname__, args, kwargs)),
             self._limits_for(data, self._timeout),

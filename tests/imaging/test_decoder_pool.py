@@ -23,10 +23,12 @@ HEAVY = sample_images.webp_declaring(6_000, 6_000)
 
 
 def test_heavy_tasks_leave_a_place_for_quick_ones() -> None:
-    with DecoderPool(workers=1, timeout=60) as pool, ThreadPoolExecutor(3) as threads:
+    with DecoderPool(workers=1, timeout=5) as pool, ThreadPoolExecutor(3) as threads:
         heavy = [threads.submit(_outcome_of, pool, HEAVY) for _ in range(3)]
+        while len(pool._running) + len(pool._waiting) < 3:
+            time.sleep(0.01)
 
-        answers = [pool.run(hostile_decoders.echo, bytes([n])) for n in range(5)]
+        answers = [pool.run_within(30, hostile_decoders.echo, bytes([n])) for n in range(5)]
 
         assert answers == [bytes([n]) for n in range(5)]
         assert not any(task.done() for task in heavy)
@@ -84,6 +86,13 @@ def test_processes_of_heavy_tasks_give_way_and_execute_no_quick_ones() -> None:
         assert pool.run(hostile_decoders.process_of, HEAVY) == heavy
         assert pool.run(hostile_decoders.niceness, b"") < pool.run(hostile_decoders.niceness, HEAVY)
         assert len(pool.process_ids) == 2
+
+
+def test_a_file_limits_its_task_however_it_is_handed_over() -> None:
+    with DecoderPool(workers=1) as pool, pytest.raises(InvalidImage) as caught:
+        pool.run(hostile_decoders.eat_on, mebibytes=200, _data=encoded(picture(), "png"))
+
+    assert caught.value.reason == "too_much_memory"
 
 
 def test_there_are_never_more_processes_than_places() -> None:
