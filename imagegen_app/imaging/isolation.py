@@ -180,10 +180,12 @@ class DecoderPool:
         """
         # A fork replaces these; what began before it ends with the old ones.
         changed = self._changed
+        process: DecoderProcess | None = None
         with changed:
             self._take_place(task, until=until)
-            process = self._take_idle(task.process_kind)
         try:
+            with changed:
+                process = self._take_idle(task.process_kind)
             if process is None or process.must_be_replaced:
                 process = self._start(instead_of=process)
             process.take_kind(task.process_kind)
