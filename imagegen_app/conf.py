@@ -143,8 +143,7 @@ class ImageSettings:
     #: Pixels of one image (width times height), at most; 40 million is what a decoder process can
     #: process within its 512 MB.
     max_pixels: int = 40_000_000
-    #: Seconds of processor time for the largest image with its renditions; smaller ones get less. A
-    #: minute is enough on a slow server.
+    #: Seconds of processor time for the largest image with its renditions; smaller ones get less.
     max_seconds: int = 60
 
 
