@@ -41,13 +41,18 @@ MESSAGES: dict[str, str] = {
     "animated": gettext_noop("Animated images are not accepted; upload a single image."),
     "truncated": gettext_noop("The image is incomplete: its end is missing."),
     "damaged": gettext_noop("The image is damaged and cannot be decoded."),
-    "too_much_memory": gettext_noop("Decoding the image needs more memory than allowed."),
+    "too_much_memory": gettext_noop(
+        "Decoding the image needs more memory than allowed; make it smaller, or save it as JPEG or "
+        "PNG."
+    ),
     "too_many_scans": gettext_noop(
         "The JPEG has more scans than any encoder writes; save it again as a usual JPEG."
     ),
     "not_encodable": gettext_noop("The image could not be re-encoded within the limits."),
     "decoder_died": gettext_noop("The image crashed the decoder; it is not accepted."),
-    "decoder_timeout": gettext_noop("Decoding the image took longer than allowed."),
+    "decoder_timeout": gettext_noop(
+        "Decoding the image took longer than allowed; make it smaller, or save it again."
+    ),
     "decoder_busy": gettext_noop(
         "The server is checking other images at the moment; try again in a minute."
     ),

@@ -71,28 +71,30 @@ def _require_few_items(body: bytes) -> None:
 
 def _properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the boxes inside of `meta` that say what the items are."""
-    for kind, body in _boxes(data):
+    # All boxes together: each holds thousands of others.
+    budget = iter(range(_MAX_BOXES))
+    for kind, body in _boxes(data, budget):
         if kind != b"meta":
             continue
         # `meta` begins with its version and flags.
-        for inner, content in _boxes(body[4:]):
+        for inner, content in _boxes(body[4:], budget):
             if inner == b"iinf":
                 yield inner, content
             elif inner == b"iprp":
-                for group, properties in _boxes(content):
+                for group, properties in _boxes(content, budget):
                     if group == b"ipco":
-                        yield from _boxes(properties)
+                        yield from _boxes(properties, budget)
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(data: bytes, budget: Iterator[int]) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and content of the boxes, one after the other.
 
-    :raises InvalidImage: if there are more than `_MAX_BOXES`.
+    :raises InvalidImage: if `budget` ends before they do.
     """
     at = 0
-    for _ in range(_MAX_BOXES):
-        if at + _HEAD > len(data):
-            return
+    while at + _HEAD <= len(data):
+        if next(budget, None) is None:
+            raise InvalidImage("damaged", detail="too many boxes")
         length, head = int.from_bytes(data[at : at + 4]), _HEAD
         kind = data[at + 4 : at + 8]
         if length == 1:
@@ -103,4 +105,3 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, data[at + head : at + length]
         at += length
-    raise InvalidImage("damaged", detail="too many boxes")

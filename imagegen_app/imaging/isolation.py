@@ -150,7 +150,8 @@ class DecoderPool:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> T:
-        data = next((value for value in args if isinstance(value, bytes)), None)
+        values = (*args, *kwargs.values())
+        data = next((value for value in values if isinstance(value, bytes)), None)
         task = _Task(
             pickle.dumps((function.__module__, function.__qualname__, args, kwargs)),
             self._limits_for(data, self._timeout),
@@ -179,10 +180,12 @@ class DecoderPool:
         """
         # A fork replaces these; what began before it ends with the old ones.
         changed = self._changed
+        process: DecoderProcess | None = None
         with changed:
             self._take_place(task, until=until)
-            process = self._take_idle(task.process_kind)
         try:
+            with changed:
+                process = self._take_idle(task.process_kind)
             if process is None or process.must_be_replaced:
                 process = self._start(instead_of=process)
             process.take_kind(task.process_kind)

@@ -61,6 +61,16 @@ def avif_of_items(count: int) -> bytes:
     return data[:at] + struct.pack(">H", count) + data[at + 2 :]
 
 
+def avif_of_boxes(groups: int, count: int) -> bytes:
+    """Return an AVIF of many groups of properties, none of which has too many by itself."""
+    properties = _box(b"iprp", _box(b"ipco", _box(b"ispe", b"\0" * 12) * count))
+    return _box(b"ftyp", b"avif\0\0\0\0mif1avif") + _box(b"meta", b"\0" * 4 + properties) * groups
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
 def slow_webp(*, width: int = 6_300, height: int = 5_200) -> bytes:
     """Return a lossless WebP of noise in few colours, at the limit of its pixels and bytes."""
     noise = Image.frombytes("L", (width // 4, height // 4), _noise(width // 4 * (height // 4)))

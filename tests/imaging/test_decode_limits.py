@@ -54,8 +54,9 @@ def test_a_jpeg_of_too_many_segments_is_refused() -> None:
     [
         (hostile_files.avif_declaring(20_000, 20_000), "too_many_pixels"),
         (hostile_files.avif_of_items(heif_boxes.MAX_ITEMS + 1), "damaged"),
+        (hostile_files.avif_of_boxes(50, 1_000), "damaged"),
     ],
-    ids=["size", "items"],
+    ids=["size", "items", "boxes"],
 )
 def test_what_the_boxes_of_an_avif_declare_is_limited(data: bytes, reason: str) -> None:
     assert _refusal(data) == reason
@@ -128,3 +129,10 @@ def test_an_image_is_the_same_without_its_decoder(name: str) -> None:
 
     assert image.tobytes() == opened(data).tobytes()
     assert getattr(image, "_decoder", None) is None
+
+
+def test_boxes_count_together_in_whatever_box_they_stand() -> None:
+    with pytest.raises(InvalidImage) as caught:
+        declared_image(hostile_files.avif_of_boxes(50, 1_000))
+
+    assert caught.value.detail == "too many boxes"

@@ -333,6 +333,24 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "Files are published without the mark that they were made by AI.",
     ),
     PlantedFault(
+        "scans_not_counted",
+        "imaging/decode_limits.py",
+        "if image.scans > MAX_SCANS:",
+        "if False:",
+        (
+            "imaging/test_decode_limits.py::test_a_jpeg_of_empty_scans_is_refused_before_it_is_decoded",
+        ),
+        "A JPEG of 300 KB keeps a processor busy for minutes.",
+    ),
+    PlantedFault(
+        "heavy_tasks_take_all_places",
+        "imaging/isolation.py",
+        "and self._count(is_heavy=task.is_heavy) < self._most_of_a_kind",
+        "",
+        ("imaging/test_decoder_pool.py::test_heavy_tasks_leave_a_place_for_quick_ones",),
+        "A few large images keep everybody else's waiting.",
+    ),
+    PlantedFault(
         "disguised_term_passes",
         "moderation/block_list.py",
         "(folded, folded.translate(_LEET))",
