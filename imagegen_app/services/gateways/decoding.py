@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.types import InputRule
 from imagegen_app.imaging import input_images
+from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import ImageLimits
 from imagegen_app.imaging.isolation import DecoderPool
 
@@ -62,10 +63,13 @@ def normalise_mask(
     )
 
 
-def without_metadata(data: bytes) -> tuple[bytes, str]:
+def without_metadata(data: bytes, media_type: str) -> tuple[bytes, str]:
     """Return the pixels of one of our own files as PNG, JPEG or WebP, and the media type.
 
-    :raises InvalidImage: if it is not an image that we accept.
+    If that fails, the file itself is returned: a decoder that is late must not cost a paid image.
     """
-    image = normalise_picture(data, rule=InputRule())
+    try:
+        image = normalise_picture(data, rule=InputRule())
+    except InvalidImage:
+        return data, media_type
     return image.data, image.media_type
