@@ -133,7 +133,7 @@ class AuditSettings:
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """Limits of the images that are decoded."""
+    """Limits of the images that are decoded, and what is kept of uploads."""
 
     #: Size of one image file in bytes, at most; more than the 25 MiB that an upload may have.
     max_bytes: int = 32 * 1024 * 1024

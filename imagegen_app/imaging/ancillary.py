@@ -30,7 +30,7 @@ _XMP_IN_PNG = b"XML:com.adobe.xmp\0"
 _GAMMA_BYTES, _CHROMATICITIES_BYTES, _CODE_POINTS_BYTES = 4, 32, 4
 #: Where the boxes of an AVIF or HEIC are that describe its pixels.
 _MAX_BOXES_BYTES = 256 * 1024
-_MARKER, _FILL = 0xFF, b"\xff\xff"
+_MARKER = 0xFF
 _JFIF = b"JFIF\0"
 #: Version 1.1, no unit, no thumbnail.
 _PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -46,7 +46,9 @@ _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF})
 #: Kinds of JPEG that every reader understands: baseline, extended, progressive.
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 #: A marker that is not a restart marker or a stuffed byte: it ends the data of a scan.
-_AFTER_SCAN = re.compile(rb"\xff+([^\xff\x00\xd0-\xd7])")
+_AFTER_SCAN = re.compile(rb"\xff[^\xff\x00\xd0-\xd7]")
+#: Any number of bytes that may stand before a marker, and the first byte of the marker.
+_FILL = re.compile(rb"\xff+")
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
 _ORIENTATION = 0x0112
 
@@ -170,9 +172,8 @@ class _JpegReader:
         """
         at = 2
         for _ in range(containers.MAX_PARTS):
-            while self._data[at : at + 2] == _FILL:
-                at += 1
-            at = self._read_one(at)
+            filled = _FILL.match(self._data, at)
+            at = self._read_one(filled.end() - 1 if filled else at)
             if not at:
                 return
         raise InvalidImage("damaged", detail="too many segments")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 
 import pytest
 from PIL import Image
@@ -167,3 +168,14 @@ def test_a_transparent_grey_of_sixteen_bits_stays_transparent() -> None:
 
     assert upright.getpixel((0, 0)) == (255, 255, 255, 255)
     assert upright.getpixel((1, 0)) == (47, 47, 47, 0)
+
+
+@pytest.mark.parametrize("skipped", [0, 20], ids=["before the scan", "in the scan"])
+def test_a_long_run_of_fill_bytes_is_read_in_one_go(skipped: int) -> None:
+    data = encoded(picture(), "jpeg")
+    at = data.index(b"\xff\xda") + skipped
+    started = time.process_time()
+
+    ancillary.only_pixels_of_jpeg(data[:at] + b"\xff" * 300_000 + b"\0" + data[at:])
+
+    assert time.process_time() - started < 0.2

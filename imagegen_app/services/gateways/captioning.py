@@ -65,7 +65,7 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
     """
     entry = conf.get().captioner
     try:
-        data, media_type = decoding.without_metadata(data)
+        data, media_type = decoding.without_metadata(data, media_type)
         caption: Caption = build_captioner(entry).describe(
             data, media_type=media_type, language=conf.caption_language(), purpose=purpose
         )

@@ -96,10 +96,13 @@ def normalise_mask(
     )
 
 
-def without_metadata(data: bytes) -> tuple[bytes, str]:
+def without_metadata(data: bytes, media_type: str) -> tuple[bytes, str]:
     """Return the pixels of one of our own files as PNG, JPEG or WebP, and the media type.
 
-    :raises InvalidImage: if it is not an image that we accept.
+    If that fails, the file itself is returned: a decoder that is late must not cost a paid image.
     """
-    image = normalise_picture(data, rule=InputRule())
+    try:
+        image = normalise_picture(data, rule=InputRule())
+    except InvalidImage:
+        return data, media_type
     return image.data, image.media_type

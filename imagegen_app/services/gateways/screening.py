@@ -64,7 +64,7 @@ def screen_image(data: bytes, *, media_type: str, stage: str, part: str) -> list
     Outputs bear our marks by now; a screener gets their pixels only, as of input images.
     """
     if stage == "output" and any(stage in entry.stages for entry in conf.get().screeners):
-        data, media_type = decoding.without_metadata(data)
+        data, media_type = decoding.without_metadata(data, media_type)
     return [
         _ask(
             entry,

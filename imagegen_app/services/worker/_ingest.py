@@ -231,7 +231,7 @@ def _make_one(
         claimed_media_type=_media_type(image.claimed_media_type),
         is_parent_reduced=master.is_reduced,
         screened=verdicts,
-        pass_input=_pass_input(options, prepared.master.data),
+        pass_input=_pass_input(options, prepared.master),
     )
 
 
@@ -281,10 +281,14 @@ def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
     )
 
 
-def _pass_input(options: IngestOptions, master: bytes) -> StoredFile | None:
+def _pass_input(options: IngestOptions, master: EncodedFile) -> StoredFile | None:
     if options.pass_rule is None:
         return None
-    sent = decoding.normalise_picture(master, rule=options.pass_rule)
+    try:
+        sent = decoding.normalise_picture(master.data, rule=options.pass_rule)
+    except InvalidImage:
+        # The image is paid for: the pass gets our file, and its model's adapter decides.
+        return _store("inputs", master.data, master)
     name = sent.media_type.removeprefix("image/")
     key, sha256 = storage.put("inputs", sent.data, extension=name.replace("jpeg", "jpg"))
     return StoredFile(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from PIL import Image
 
 from imagegen_app.captioning.base import Caption
 from imagegen_app.core.states import VerdictOutcome
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import Capabilities, InputRole, InputRule, Operation
 from imagegen_app.moderation.base import ScreenerDecision
+from imagegen_app.providers.sandbox import CAPABILITIES, Sandbox
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.worker import driver
+from imagegen_app.testing.factories import (
+    make_grant,
+    make_group,
+    make_image_model,
+    make_provider,
+)
 from tests.imaging import sample_images
 from tests.imaging.sample_images import encoded, opened, photograph, picture
 from tests.services.conftest import Site, at_simulator, governed
@@ -145,6 +153,29 @@ def test_a_follow_up_pass_sends_the_image_without_our_marks_and_manifest(
     assert [job.state for job in pass_chain.all_jobs(root)] == ["succeeded"] * 3
     require_clean(simulator.received())
     assert [image.operation for image in simulator.received()] == ["upscale", "upscale"]
+
+
+class Tiny(Sandbox):
+    """An adapter of a model that takes files of ten bytes only."""
+
+    is_remote: ClassVar[bool] = False
+
+    def capabilities(self, model: str) -> Capabilities:
+        return replace(CAPABILITIES, inputs={InputRole.IMAGE: InputRule(max_bytes=10)})
+
+
+def test_an_image_that_the_next_pass_cannot_take_is_kept(site: Site, small: Any) -> None:
+    path = "tests.services.worker.test_sent_images.Tiny"
+    small.IMAGEGEN = {**small.IMAGEGEN, "ADAPTERS": {"tiny": path}}
+    tiny = make_image_model(provider=make_provider(adapter="tiny"))
+    make_grant(group=make_group("Image editors"), image_model=tiny)
+
+    root = drive(site.request(passes=[f"upscale:2:{tiny.slug}"]))
+
+    driver.drive(seconds=15)
+    _, following = pass_chain.all_jobs(root)
+    assert root.assets.count() == 1
+    assert (following.state, following.error_code) == ("failed", "unsupported_parameter")
 
 
 class Recording:
