@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.core.types import Operation
 from imagegen_app.imaging import metadata
 from imagegen_app.imaging.content_credentials import (
@@ -27,6 +29,8 @@ from imagegen_app.services.gateways import captioning, decoding, screening, stor
 from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
@@ -35,11 +39,22 @@ if TYPE_CHECKING:
     from imagegen_app.services.worker._ingest_options import IngestOptions
 
 
+logger = logging.getLogger("imagegen.driver")
+
+
 class IngestDeferred(Exception):
     """Storage or signing failed; the answer stays in the spool, to be tried again."""
 
-    def __init__(self, detail: str, *, screened: tuple[screening.UnsavedVerdict, ...] = ()) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        waits_for: WaitingReason | None = None,
+        screened: tuple[screening.UnsavedVerdict, ...] = (),
+    ) -> None:
         super().__init__(detail)
+        #: What is out of order on the site, if that is why.
+        self.waits_for = waits_for
         #: Verdicts so far: the screeners are asked, and paid, again with the next try.
         self.screened = screened
 
@@ -103,6 +118,8 @@ def ingest_answer(
     :raises ProviderError: if the answer is a refusal, or none of its images can be used.
     :raises IngestDeferred: if storage or signing failed.
     """
+    if options.tries_storage_first:
+        _require_storage()
     result = adapter.read_answer(answer)
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = []
@@ -112,8 +129,9 @@ def ingest_answer(
             ingested.append(_make_one(options, image, position=position, screened=screened))
         except InvalidImage as error:
             errors.append(error)
+        except storage.StorageFailed as error:
+            raise _deferred_by_storage(error, screened) from None
         except (
-            storage.StorageFailed,
             SigningFailed,
             MarkMissing,
             MarkVerificationFailed,
@@ -134,6 +152,21 @@ def ingest_answer(
     without_bytes = tuple(replace(image, data=b"") for image in result.images)
     return IngestResult(
         images=tuple(ingested), result=replace(result, images=without_bytes), errors=tuple(errors)
+    )
+
+
+def _require_storage() -> None:
+    try:
+        storage.probe()
+    except storage.StorageFailed as error:
+        raise _deferred_by_storage(error) from None
+
+
+def _deferred_by_storage(
+    error: storage.StorageFailed, screened: Sequence[screening.UnsavedVerdict] = ()
+) -> IngestDeferred:
+    return IngestDeferred(
+        str(error), waits_for=WaitingReason.STORAGE, screened=tuple(screened)
     )
 
 
@@ -282,13 +315,19 @@ def _parents(options: IngestOptions) -> tuple[Parent, ...]:
     # C2PA allows one `parentOf`, the image that was changed; the others are `inputTo`.
     parents: list[Parent] = []
     for key, media_type, relationship in options.parents:
+        try:
+            data = storage.get(key)
+        except storage.FileMissing:
+            # Deleted since the call: the images are paid for, and are kept without this parent.
+            logger.warning("The input %s is missing: no Content Credentials name it.", key)
+            continue
         first = not any(p.relationship == "parentOf" for p in parents)
         changed = (
             relationship == "parentOf" and first and options.operation is not Operation.GENERATE
         )
         parents.append(
             Parent(
-                data=storage.get(key),
+                data=data,
                 media_type=media_type,
                 title="input",
                 relationship="parentOf" if changed else "inputTo",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagegen_app import conf
 from imagegen_app.core.source_types import digital_source_type
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.core.types import InputRole
 from imagegen_app.imaging.content_credentials import SoftwareAgent
 from imagegen_app.imaging.metadata import XmpFields
@@ -35,6 +36,8 @@ class IngestOptions:
     caption_purpose: str | None
     #: (storage key, media type, relationship) of the inputs that count as parents.
     parents: tuple[tuple[str, str, str], ...] = ()
+    #: Whether to try the storage first: it failed, and screeners are paid for each try.
+    tries_storage_first: bool = False
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
@@ -63,6 +66,7 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         widths=tuple(settings.renditions.widths),
         formats=tuple(settings.renditions.formats),
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
+        tries_storage_first=job.waiting_for == WaitingReason.STORAGE,
         parents=tuple(
             (
                 entry.storage_key,

@@ -17,6 +17,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, spool
+from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.jobs import (
     leases,
     pass_chain,
@@ -26,7 +27,7 @@ from imagegen_app.services.jobs import (
 )
 from imagegen_app.services.jobs.leases import LeaseLost
 from imagegen_app.services.jobs.provider_limits import CallDeferred
-from imagegen_app.services.jobs.rebuilding import rebuild_request
+from imagegen_app.services.jobs.rebuilding import input_keys, read_inputs, rebuild_request
 from imagegen_app.services.worker import (
     _answers,
     _decisions,
@@ -36,10 +37,11 @@ from imagegen_app.services.worker import (
     _outcomes,
     _provider_health,
     _recovery,
+    _storage_failures,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.base import ProviderAdapter
@@ -61,6 +63,8 @@ class RunningStep:
     job: Job
     attempt: Attempt | None = None
     adapter: ProviderAdapter | None = None
+    #: What follows once the input images are read.
+    proceed: Callable[[Mapping[str, bytes]], None] | None = None
 
 
 class JobSteps:
@@ -99,6 +103,9 @@ class JobSteps:
             self._guarded(
                 job, lambda: _outcomes.handle_error(job, leases.live_attempt(job), refusal)
             )
+        except StorageFailed as failure:
+            storage_failure = failure
+            self._guarded(job, lambda: self._on_storage_failure(job, storage_failure))
         except Exception:
             # Catch everything here: the lease expires, and the job is claimed again or ended.
             logger.exception("A step of the job %s raised an unexpected error.", job.pk)
@@ -114,6 +121,13 @@ class JobSteps:
         else:
             self.pauses.pause(deferred)
             leases.release([job])
+
+    def _on_storage_failure(self, job: Job, failure: StorageFailed) -> None:
+        """Let the job wait, whatever of it needed the storage, or end it with the true reason."""
+        attempt = leases.live_attempt(job)
+        error = _storage_failures.wait(job, attempt, failure)
+        if error is not None:
+            _outcomes.handle_error(job, attempt, error)
 
     # Starting steps
 
@@ -135,7 +149,7 @@ class JobSteps:
             raise _decisions.JobDataMissing(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
             provider_limits.acquire(attempt.image_model.provider, own=attempt)
-            self._send(job, attempt)
+            self._with_inputs(job, attempt, partial(self._send, job, attempt))
         else:
             self._recover(job, attempt)
 
@@ -148,17 +162,46 @@ class JobSteps:
             leases.park_unreleased_pass(job)
         else:
             _decisions.require_current_grant(job, lately=self.grant_decisions)
-            attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
-            failpoint("attempt.created")
-            self._send(job, attempt)
+            self._with_inputs(job, None, partial(self._begin, job))
 
-    def _send(self, job: Job, attempt: Attempt) -> None:
+    def _begin(self, job: Job, files: Mapping[str, bytes]) -> None:
+        attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
+        failpoint("attempt.created")
+        self._send(job, attempt, files)
+
+    def _with_inputs(
+        self, job: Job, attempt: Attempt | None, proceed: Callable[[Mapping[str, bytes]], None]
+    ) -> None:
+        """Read the job's input images, then proceed with them by key.
+
+        Read in the pool, since a storage may take minutes to answer, and meanwhile the leases of
+        all jobs are renewed here.
+        """
+        keys = input_keys(job)
+        if not keys:
+            proceed({})
+            return
+        self.running[job.pk] = RunningStep("inputs", job, attempt, proceed=proceed)
+        rank = (-job.priority, job.queue_order)
+        self.loop.submit_work(job.pk, partial(read_inputs, keys), rank=rank)
+
+    def _on_inputs(self, step: RunningStep, done: CallResult) -> None:
+        if done.error is not None:
+            raise done.error
+        if step.proceed is not None:
+            # The storage may have taken long.
+            step.job.refresh_from_db(fields=["cancel_requested_at"])
+            step.proceed(done.result)
+
+    def _send(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
         if job.cancel_requested_at is not None:
             transitions.cancel(job, attempt, charge=None)
             return
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
+        request = rebuild_request(job, attempt, files)
         answer = spool.answer_of(attempt)
+        if job.waiting_for:
+            leases.update_leased_job(job, **leases.NOT_WAITING)
         transitions.mark_sent(job, attempt)
         failpoint("attempt.sent_before_bytes")
         self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))
@@ -177,9 +220,12 @@ class JobSteps:
         """Look up the outcome of a call that was sent but not answered, without sending it again."""
         if _recovery.is_answer_spooled(attempt):
             self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
-            return
+        else:
+            self._with_inputs(job, attempt, partial(self._reconcile, job, attempt))
+
+    def _reconcile(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
+        request = rebuild_request(job, attempt, files)
         answer = spool.answer_of(attempt)
         work = adapter.reconcile(request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
@@ -192,9 +238,12 @@ class JobSteps:
         """
         if not _recovery.can_resend(job, attempt):
             unknown_outcomes.requeue_not_received(job, attempt)
-            return
+        else:
+            self._with_inputs(job, attempt, partial(self._resend, job, attempt))
+
+    def _resend(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
+        request = rebuild_request(job, attempt, files)
         unknown_outcomes.mark_resent(job, attempt)
         work = adapter.submit(request, answer=spool.answer_of(attempt))
         self._call("resubmit", job, attempt, adapter, work)
@@ -250,6 +299,9 @@ class JobSteps:
 
     def _outcome(self, step: RunningStep, done: CallResult) -> None:
         job, attempt = step.job, step.attempt
+        if step.kind == "inputs":
+            self._on_inputs(step, done)
+            return
         if attempt is None:
             return
         if step.kind == "ingest":

@@ -6,7 +6,6 @@ import random
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import (
-    BadResponse,
     ContentBlocked,
     NotFound,
     ProviderError,
@@ -16,13 +15,14 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
+from imagegen_app.services.jobs import leases, transitions, unknown_outcomes, waiting
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
     _ingest,
     _recovery,
     _results,
+    _storage_failures,
 )
 
 if TYPE_CHECKING:
@@ -131,8 +131,10 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
     if isinstance(done.error, _ingest.IngestDeferred):
         transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
-            error = BadResponse(detail=str(done.error))
+            error = _storage_failures.final_ingest_error(done.error)
             transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
+        elif done.error.waits_for is not None:
+            waiting.wait_for(job, done.error.waits_for, detail=str(done.error))
         else:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
         return False
