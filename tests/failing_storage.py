@@ -35,7 +35,9 @@ class FailingStorage(FileSystemStorage):
         """Fail if this call is to fail."""
         cls.calls.append(call)
         if cls.failing & {"*", call}:
-            raise EndpointConnectionError('Could not connect to the endpoint URL: "https://bucket/"')
+            raise EndpointConnectionError(
+                'Could not connect to the endpoint URL: "https://bucket/"'
+            )
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         self.meet("open")

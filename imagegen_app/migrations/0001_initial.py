@@ -469,6 +469,7 @@ class Migration(migrations.Migration):
                 ('previous_value', models.CharField(blank=True, max_length=300)),
                 ('placed_value', models.CharField(blank=True, max_length=300)),
                 ('removed_at', models.DateTimeField(blank=True, null=True, verbose_name='removed')),
+                ('has_copy_to_delete', models.BooleanField(db_index=True, default=False)),
             ],
             options={
                 'verbose_name': 'placement',

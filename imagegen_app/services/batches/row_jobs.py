@@ -26,6 +26,7 @@ from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
 from imagegen_app.services.policy import budgets
 from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,8 @@ def create_next_jobs() -> bool:
         return False
     try:
         _create_chunk(batch)
-    except _AnotherWorker:
+    except (_AnotherWorker, StorageUnavailable):
+        # A storage that fails ends nothing: the same rows are looked for again.
         return False
     except budgets.OverBudget:
         batch_counts.pause(batch, reason="budget", actor=batch_counts.RULES)
@@ -216,6 +218,8 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
             continue
         except budgets.OverBudget:
             _stop_rerun(batch)
+            raise
+        except StorageUnavailable:
             raise
         except ActionRefused:
             refused += 1

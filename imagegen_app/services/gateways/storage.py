@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from django.core.files.base import ContentFile
@@ -78,7 +78,7 @@ class GuardedFile:
         # What a server asks for besides: `fileno`, `seekable`, `name`.
         return getattr(self._file, name)
 
-    def __enter__(self) -> GuardedFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

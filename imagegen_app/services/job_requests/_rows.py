@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
@@ -13,6 +15,7 @@ from imagegen_app.models import Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.gateways import screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,12 +80,16 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
 
 
 def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
-    """Store the files of a request's input images, and return their unsaved rows."""
+    """Store the files of a request's input images, and return their unsaved rows.
+
+    :raises StorageUnavailable: if they cannot be stored at present.
+    """
     rows: list[JobInput] = []
     pairs = zip(job_request.provider_request.inputs, job_request.input_assets, strict=True)
     for position, (image, asset) in enumerate(pairs):
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
-        key, sha256 = storage.put("inputs", image.data, extension=extension)
+        with refuse_on_storage_failure(_("The images were not requested.")):
+            key, sha256 = storage.put("inputs", image.data, extension=extension)
         rows.append(
             JobInput(
                 job=job,

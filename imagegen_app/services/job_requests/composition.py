@@ -25,6 +25,7 @@ from imagegen_app.services.job_requests.values import (
     describe_complaint,
 )
 from imagegen_app.services.policy.access import contact_sentence, granted_models
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,8 @@ def compose(
     `upscale:2:model` or `remove_background:model`.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
+    :raises StorageUnavailable: if an input asset cannot be read at present.
+    :raises ImageFileMissing: if the file of an input asset is missing.
     """
     version = _version(template)
     values = {str(k): v for k, v in (variables or {}).items()}
@@ -268,7 +271,10 @@ def _input_images(
         )
     images = []
     for upload in inputs:
-        data = storage.get(upload.asset.storage_key) if upload.asset else upload.data
+        data = upload.data
+        if upload.asset:
+            with refuse_on_storage_failure(_("The images were not requested.")):
+                data = storage.get(upload.asset.storage_key)
         if len(data) > MAX_INPUT_BYTES:
             raise InvalidJobRequest(_("An input image is too large."), field="inputs")
         try:

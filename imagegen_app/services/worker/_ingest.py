@@ -165,9 +165,7 @@ def _require_storage() -> None:
 def _deferred_by_storage(
     error: storage.StorageFailed, screened: Sequence[screening.UnsavedVerdict] = ()
 ) -> IngestDeferred:
-    return IngestDeferred(
-        str(error), waits_for=WaitingReason.STORAGE, screened=tuple(screened)
-    )
+    return IngestDeferred(str(error), waits_for=WaitingReason.STORAGE, screened=tuple(screened))
 
 
 class MarkVerificationFailed(Exception):

@@ -279,7 +279,12 @@ class JobSteps:
             if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
             else:
-                self._guarded(step.job, partial(self._outcome, step, done))
+                self._guarded(
+                    step.job,
+                    partial(
+                        self._on_inputs if step.kind == "inputs" else self._outcome, step, done
+                    ),
+                )
         answers = [(job, attempt, answer.request_id) for job, attempt, answer in immediate]
         if len(immediate) > 1 and _answers.try_record_together(answers):
             for job, attempt, _submission in immediate:
@@ -299,9 +304,6 @@ class JobSteps:
 
     def _outcome(self, step: RunningStep, done: CallResult) -> None:
         job, attempt = step.job, step.attempt
-        if step.kind == "inputs":
-            self._on_inputs(step, done)
-            return
         if attempt is None:
             return
         if step.kind == "ingest":

@@ -20,7 +20,9 @@ class InputMissing(ProviderError):
     """The file of an input image is missing from the storage; nothing was sent."""
 
     code = "input_missing"
-    remedy = "Choose the image again, or another one; tell an image administrator of the missing file."
+    remedy = (
+        "Choose the image again, or another one; tell an image administrator of the missing file."
+    )
 
 
 class InputsUnreadable(ProviderError):

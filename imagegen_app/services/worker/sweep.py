@@ -18,6 +18,7 @@ from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
+from imagegen_app.services.library import takedown
 
 #: A due step further away than this is left to a later sweep.
 LATER_SECONDS = 60
@@ -38,6 +39,7 @@ def sweep() -> int:
     if wakeups.claim_slot("clearing", seconds=600):
         clear_spool()
         clear_webhook_bodies()
+        takedown.delete_copies()
     wakeups.record_run("sweep")
     return due
 
