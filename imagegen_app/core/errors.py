@@ -14,7 +14,8 @@ The class hierarchy::
     ├── ProviderUnavailable
     ├── ProviderTimeout               nothing was sent: connect, connection pool, DNS
     ├── OutcomeUnknown                sent, but no answer
-    └── BadResponse                   answered and billed, but unusable
+    ├── BadResponse                   answered and billed, but unusable
+    └── InternalError                 our own software failed
 
 `str(error)` is the first sentence of the class's docstring unless a message is given: it never
 holds a prompt, a response body or a key.
@@ -180,6 +181,23 @@ class BadResponse(ProviderError):
     code = "bad_response"
     billed = "yes"
     remedy = "Try again, or choose another model; tell an image administrator if it happens again."
+
+
+class InternalError(ProviderError):
+    """The site's own software failed unexpectedly."""
+
+    code = "internal_error"
+    remedy = "Tell an image administrator; the log of the worker has the details."
+
+    def __init__(self, message: str = "", *, incident: str = "", detail: str = "") -> None:
+        named = INCIDENT_MESSAGE % {"incident": incident} if incident else ""
+        super().__init__(message or named, detail=detail)
+        #: The ID of the log entry.
+        self.incident = incident
+
+
+#: The message of an `InternalError`, which names the incident.
+INCIDENT_MESSAGE = "The site's own software failed unexpectedly (incident %(incident)s)."
 
 
 def all_errors() -> dict[str, type[ProviderError]]:

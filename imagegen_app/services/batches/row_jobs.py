@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
@@ -67,6 +68,12 @@ def create_next_jobs() -> bool:
     except ActionRefused as refusal:
         logger.warning("The batch %s was paused: %s", batch.pk, refusal.code)
         batch_counts.pause(batch, reason="refused", actor=batch_counts.RULES)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        # Perhaps of the site's own code: other batches and jobs continue.
+        logger.exception("The batch %s was paused by an unexpected error.", batch.pk)
+        batch_counts.pause(batch, reason="internal_error", actor=batch_counts.RULES)
     return True
 
 

@@ -10,7 +10,7 @@ from django.db.models import Avg, F
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.core.states import FINAL_STATES, JobState
+from imagegen_app.core.states import FINAL_STATES, JobState, WaitingReason
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import clock, stored_messages, worker_registry
 from imagegen_app.services.jobs import pass_chain
@@ -146,6 +146,10 @@ def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> 
 
 
 def _waiting_message(job: Job, now: datetime) -> str:
+    if job.waiting_for == WaitingReason.INTERNAL_ERROR:
+        return _("%(problem)s It is tried again by itself.") % {
+            "problem": stored_messages.translate_stored(job.error_message)
+        }
     if job.waiting_for:
         return _("Waiting: %(reason)s. It continues by itself.") % {
             "reason": job.get_waiting_for_display()

@@ -34,6 +34,7 @@ from imagegen_app.services.worker import (
     _failover,
     _ingest,
     _ingest_options,
+    _internal_errors,
     _outcomes,
     _provider_health,
     _recovery,
@@ -106,9 +107,8 @@ class JobSteps:
         except StorageFailed as failure:
             storage_failure = failure
             self._guarded(job, lambda: self._on_storage_failure(job, storage_failure))
-        except Exception:
-            # Catch everything here: the lease expires, and the job is claimed again or ended.
-            logger.exception("A step of the job %s raised an unexpected error.", job.pk)
+        except Exception as error:  # noqa: BLE001 - one job never stops the others
+            _internal_errors.handle(job, error)
 
     def _defer(self, job: Job, deferred: CallDeferred) -> None:
         """Postpone a job whose call has to wait, or fail over to another model."""
@@ -299,7 +299,10 @@ class JobSteps:
         if step.kind == "poll":
             failpoint("poll.after_answer")
         if step.kind in {"submit", "resubmit", "poll"}:
-            self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
+            try:
+                self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
+            except Exception as error:  # noqa: BLE001 - the result is recorded nevertheless
+                _internal_errors.log_incident(error, subject="counting the results of calls")
         return step
 
     def _outcome(self, step: RunningStep, done: CallResult) -> None:
