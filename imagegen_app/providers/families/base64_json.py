@@ -7,7 +7,6 @@ marker stands in its place. What is left is small, and parsed as any other JSON.
 from __future__ import annotations
 
 import binascii
-import json
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pybase64
 
 from imagegen_app.core.errors import BadResponse
+from imagegen_app.core.provider_values import InvalidJson, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +87,8 @@ def load(answer: SpooledAnswer) -> Document:
             if len(rest) > MAX_REST:
                 raise BadResponse(detail="an answer with too much text")
     try:
-        content = json.loads(bytes(rest))
-    except (ValueError, RecursionError):
+        content = load_json(bytes(rest))
+    except InvalidJson:
         raise BadResponse(detail="not JSON") from None
     return Document(content, taken, answer)
 

@@ -111,6 +111,7 @@ FACT_LABELS = {
     "from": gettext_noop("from"),
     "ground": gettext_noop("reason"),
     "group": gettext_noop("group"),
+    "ignored": gettext_noop("values of the provider that were left out"),
     "is_decorative": gettext_noop("decorative"),
     "is_enabled": gettext_noop("enabled"),
     "jobs": gettext_noop("jobs"),

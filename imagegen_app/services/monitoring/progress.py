@@ -145,15 +145,20 @@ def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> 
     return stored_messages.translate_stored(job.error_message) or job.get_state_display()
 
 
-def _waiting_message(job: Job, now: datetime) -> str:
+def _site_message(job: Job) -> str:
+    """Return what of the site is out of order, and that the job continues by itself."""
     if job.waiting_for == WaitingReason.INTERNAL_ERROR:
         return _("%(problem)s It is tried again by itself.") % {
             "problem": stored_messages.translate_stored(job.error_message)
         }
+    return _("Waiting: %(reason)s. It continues by itself.") % {
+        "reason": job.get_waiting_for_display()
+    }
+
+
+def _waiting_message(job: Job, now: datetime) -> str:
     if job.waiting_for:
-        return _("Waiting: %(reason)s. It continues by itself.") % {
-            "reason": job.get_waiting_for_display()
-        }
+        return _site_message(job)
     if pass_chain.is_waiting_for_image(job):
         return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:

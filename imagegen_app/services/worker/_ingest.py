@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
+from imagegen_app.core import provider_values
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import WaitingReason
@@ -107,6 +108,8 @@ class IngestResult:
     result: ProviderResult
     #: Why images of the answer were left out.
     errors: tuple[ProviderError, ...] = ()
+    #: Values that the provider named out of their range, and that are left out.
+    ignored: tuple[str, ...] = ()
 
 
 def ingest_answer(
@@ -120,7 +123,7 @@ def ingest_answer(
     """
     if options.tries_storage_first:
         _require_storage()
-    result = adapter.read_answer(answer)
+    result, ignored = provider_values.clean_result(_read(adapter, answer))
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = []
     screened: list[screening.UnsavedVerdict] = []
@@ -151,8 +154,29 @@ def ingest_answer(
     # The bytes are stored; drop them, since many results may wait to be recorded.
     without_bytes = tuple(replace(image, data=b"") for image in result.images)
     return IngestResult(
-        images=tuple(ingested), result=replace(result, images=without_bytes), errors=tuple(errors)
+        images=tuple(ingested),
+        result=replace(result, images=without_bytes),
+        errors=tuple(errors),
+        ignored=ignored,
     )
+
+
+def _read(adapter: ProviderAdapter, answer: SpooledAnswer) -> ProviderResult:
+    """Have the adapter read an answer; whatever it stumbles over, the answer cannot be used.
+
+    :raises ProviderError: if the answer is a refusal or cannot be used.
+    """
+    try:
+        return adapter.read_answer(answer)
+    except ProviderError as error:
+        raise provider_values.clean_error(error) from None
+    except (OSError, MemoryError):
+        # Of this machine, and not of the answer.
+        raise
+    except Exception as error:
+        logger.exception("The adapter %s cannot read an answer.", adapter.name)
+        detail = f"the adapter raised {type(error).__name__}"
+        raise BadResponse(detail=detail) from None
 
 
 def _require_storage() -> None:

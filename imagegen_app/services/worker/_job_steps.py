@@ -37,6 +37,7 @@ from imagegen_app.services.worker import (
     _internal_errors,
     _outcomes,
     _provider_health,
+    _provider_values,
     _recovery,
     _storage_failures,
 )
@@ -274,7 +275,7 @@ class JobSteps:
     def finish(self, finished: list[CallResult]) -> None:
         """Record results, each with its own error handling."""
         immediate: list[tuple[Job, Attempt, Submission]] = []
-        for done in finished:
+        for done in map(_provider_values.cleaned, finished):
             step = self._on_result(done)
             if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
@@ -322,8 +323,9 @@ class JobSteps:
         elif isinstance(done.error, ProviderError):
             _outcomes.handle_error(job, attempt, done.error)
         elif done.error is not None:
-            logger.error("A provider call raised an unexpected error.", exc_info=done.error)
-            _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
+            incident = _internal_errors.log_incident(done.error, subject="a provider call")
+            detail = f"{type(done.error).__name__} (incident {incident})"
+            _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=detail))
         elif step.kind == "reconcile" and done.result is None:
             _recovery.continue_recovery(job, attempt)
         else:

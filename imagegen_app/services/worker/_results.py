@@ -128,6 +128,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
                     if image.claimed_media_type not in {"", image.original.media_type}
                     else {}
                 ),
+                **({"ignored": list(result.ignored)} if result.ignored else {}),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
                 "seed": asset.seed,
             },
