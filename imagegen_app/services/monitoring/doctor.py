@@ -7,26 +7,30 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 from django.core.checks import ERROR, WARNING, run_checks
-from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from imagegen_app import conf
 from imagegen_app.core.invariants import VIOLATION_QUERIES
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import (
     ImageModel,
     Job,
     PeriodicRun,
+    Placement,
     Provider,
 )
+from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
-from imagegen_app.services.gateways import adapters, captioning, signing
+from imagegen_app.services.gateways import adapters, captioning, signing, storage
+from imagegen_app.services.monitoring import waiting_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +63,7 @@ def run_all_checks() -> list[CheckResult]:
         "engine": _engine,
         "worker": _worker,
         "queue": _queue,
+        "waiting": _waiting,
         "disk": _disk,
         "storage": _storage,
         "credentials": _credentials,
@@ -83,7 +88,12 @@ def run_all_checks() -> list[CheckResult]:
 def critical_problems() -> list[CheckResult]:
     """Return the problems that keep all images from being generated; fast enough for a page."""
     found: list[CheckResult] = []
-    for part, check in (("engine", _engine), ("worker", _worker), ("disk", _disk)):
+    for part, check in (
+        ("engine", _engine),
+        ("worker", _worker),
+        ("disk", _disk),
+        ("waiting", _waiting),
+    ):
         try:
             found += check()
         except Exception as error:  # noqa: BLE001 - see `run_all_checks`
@@ -172,6 +182,35 @@ def _queue() -> Iterator[CheckResult]:
         )
 
 
+def _waiting() -> Iterator[CheckResult]:
+    remedies = {
+        WaitingReason.STORAGE: _(
+            "Check STORAGES['%s'] and the service behind it. The jobs continue by themselves; what "
+            "was paid for is kept."
+        )
+        % conf.get().storage,
+        WaitingReason.INTERNAL_ERROR: _(
+            "Search the worker's log for the incident that the job's page names."
+        ),
+    }
+    for found in waiting_jobs.waiting_jobs():
+        yield CheckResult(
+            "waiting",
+            "error",
+            ngettext(
+                "%(count)s job has waited since %(since)s: %(reason)s.",
+                "%(count)s jobs have waited, the first since %(since)s: %(reason)s.",
+                found.count,
+            )
+            % {
+                "count": found.count,
+                "since": date_format(timezone.localtime(found.since), "SHORT_DATETIME_FORMAT"),
+                "reason": LABELS[WaitingReason][found.reason],
+            },
+            remedies.get(found.reason, _("The jobs continue by themselves once it is repaired.")),
+        )
+
+
 def _disk() -> Iterator[CheckResult]:
     settings = conf.get()
     folders: list[Any] = [conf.state_dir(), getattr(storages[settings.storage], "location", None)]
@@ -193,19 +232,26 @@ def _disk() -> Iterator[CheckResult]:
 
 
 def _storage() -> Iterator[CheckResult]:
-    storage = storages[conf.get().storage]
-    name = storage.save(f"doctor/{uuid4().hex}.txt", ContentFile(b"imagegen"))
+    remedy = _("Check STORAGES['%s'].") % conf.get().storage
     try:
-        with storage.open(name) as file:
-            content = file.read()
-    finally:
-        storage.delete(name)
-    if content != b"imagegen":
+        if not storage.probe():
+            message = _("The storage returned other bytes than were written to it.")
+            yield CheckResult("storage", "error", message, remedy)
+    except storage.StorageFailed as error:
+        message = _("The storage cannot be used: %s. Jobs wait for it.") % error
+        yield CheckResult("storage", "error", message, remedy)
+    copies = Placement.objects.filter(has_copy_to_delete=True).count()
+    if copies:
         yield CheckResult(
             "storage",
             "error",
-            _("The storage returned other bytes than were written to it."),
-            _("Check STORAGES['%s'].") % conf.get().storage,
+            ngettext(
+                "%(count)s copy of a withdrawn image is not deleted yet: its storage failed.",
+                "%(count)s copies of withdrawn images are not deleted yet: their storage failed.",
+                copies,
+            )
+            % {"count": copies},
+            _("Repair the storage of the content's files; the copies are then deleted."),
         )
 
 
