@@ -20,7 +20,8 @@ class LazyFile(File):  # type: ignore[type-arg]  # the stubs name no bytes
 
     def read(self, *arguments: Any) -> Any:
         FailingStorage.meet("read")
-        return self.file.read(*arguments)
+        file: Any = self.file
+        return file.read(*arguments)
 
 
 class FailingStorage(FileSystemStorage):

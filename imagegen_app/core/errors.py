@@ -23,7 +23,7 @@ holds a prompt, a response body or a key.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 Billed = Literal["no", "yes", "unknown"]
 
@@ -189,9 +189,9 @@ class InternalError(ProviderError):
     code = "internal_error"
     remedy = "Tell an image administrator; the log of the worker has the details."
 
-    def __init__(self, message: str = "", *, incident: str = "", detail: str = "") -> None:
+    def __init__(self, message: str = "", *, incident: str = "", **details: Any) -> None:
         named = INCIDENT_MESSAGE % {"incident": incident} if incident else ""
-        super().__init__(message or named, detail=detail)
+        super().__init__(message or named, **details)
         #: The ID of the log entry.
         self.incident = incident
 

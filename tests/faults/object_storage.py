@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from tests.engines.engine_site import Site
+
 BUCKET = "images"
+#: Long enough for three leases to run out.
+AWAY_SECONDS = float(os.environ.get("IMAGEGEN_STORAGE_AWAY_SECONDS", "20"))
 
 
 class ObjectStorage:
@@ -56,6 +62,13 @@ class ObjectStorage:
             raise RuntimeError("the server does not run")
         return self._gate
 
+    def stay_away(self, site: Site) -> int:
+        """Stay shut for a while, then open; return how many jobs said that they wait for it."""
+        time.sleep(AWAY_SECONDS)
+        (told,) = site.query("select count(*) from imagegen_job where waiting_for = 'storage'")
+        self.open()
+        return min(self.gate.disturbed, int(told[0]))
+
     def copy_to(self, folder: Path) -> None:
         """Copy every file into a folder, where the checker looks for them."""
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
@@ -71,3 +84,11 @@ class ObjectStorage:
     def open(self) -> None:
         """Let requests through again."""
         self.gate.treat("pass")
+
+
+def is_away(running: Any) -> None:
+    """Answer every request with 503, from before the first answer is stored, for a while."""
+    running.objects.shut()
+    running.start()
+    running.request()
+    running.disturbed = running.objects.stay_away(running.site)

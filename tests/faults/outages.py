@@ -18,8 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
-from tests.faults import cluster
-from tests.faults.object_storage import ObjectStorage
+from tests.faults import cluster, object_storage
 from tests.faults.proxy import Proxy
 from tests.faults.webhook_server import WebhookServer
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 #: Changes what a process takes for the time; from the package `faketime`.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 MAX_DEPLOYS = 10
-#: Long enough for three leases to run out.
-STORAGE_AWAY_SECONDS = float(os.environ.get("IMAGEGEN_STORAGE_AWAY_SECONDS", "20"))
 STORM_SECONDS = float(os.environ.get("IMAGEGEN_STORM_SECONDS", "15"))
 _BURST = 3
 _CANCELS = {"dies while cancelling"}
@@ -98,7 +95,7 @@ class _Run:
     proxy: Proxy
     webhooks: WebhookServer
     server: cluster.Cluster | None
-    objects: ObjectStorage | None = None
+    objects: object_storage.ObjectStorage | None = None
     disturbed: int = 0
     allowed: int = 0
 
@@ -167,20 +164,6 @@ def storage_fails(running: _Run) -> None:
     _until(lambda: running.ended() == running.outage.jobs, seconds=60)
     counter = running.site.folder / "refused"
     running.disturbed = len(counter.read_text("ascii")) if counter.exists() else 0
-
-
-def object_storage_is_away(running: _Run) -> None:
-    """Answer every request to S3 with 503, from before the first answer is stored, for a while."""
-    if running.objects is None:
-        raise RuntimeError("this outage has no object storage of its own")
-    running.objects.shut()
-    running.start()
-    running.request()
-    time.sleep(STORAGE_AWAY_SECONDS)
-    # Told of meanwhile: each job that is paid for says that it waits for the storage.
-    (told,) = running.site.query("select count(*) from imagegen_job where waiting_for = 'storage'")
-    running.disturbed = min(running.objects.gate.disturbed, int(told[0]))
-    running.objects.open()
 
 
 def storm(running: _Run) -> None:
@@ -317,7 +300,7 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "swallows calls": network("swallow", 0.2),
     "loses database connections": database_gone,
     "has a storage that fails": storage_fails,
-    "has an object storage that is away": object_storage_is_away,
+    "has an object storage that is away": object_storage.is_away,
     "is asked to slow down": storm,
     "has a broker that forgets": broker_forgets,
     "has clocks that differ": clocks_differ,
@@ -379,15 +362,15 @@ def run(outage: Outage, *, folder: Path, simulator: SimulatorProcess) -> Outcome
             where = server.address
         objects = None
         if outage.name == "has an object storage that is away":
-            objects = stack.enter_context(ObjectStorage())
-            changes = {**changes, "s3": objects.gate.url}
+            objects = stack.enter_context(object_storage.ObjectStorage())
+        changes = {**changes, **({"s3": objects.gate.url} if objects else {})}
         lane = LANES[outage.lane]
         site = stack.enter_context(Site(lane, folder, far, postgresql=where, **changes))  # type: ignore[arg-type]  # its address and key
         webhooks.site = site
         running = _Run(outage, site, simulator, proxy, webhooks, server, objects)
         PLAYS[outage.name](running)
         _until(lambda: running.ended() == outage.jobs, seconds=90)
-        if objects is not None:
+        if objects:
             objects.copy_to(folder / "imagegen")
         return Outcome(
             outage=outage,

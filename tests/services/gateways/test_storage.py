@@ -41,7 +41,8 @@ def s3(objects: ObjectStorage, settings: Any) -> Iterator[Any]:
     backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "imagegen": backend}
     yield options
-    storages["imagegen"].connection.meta.client.close()
+    store: Any = storages["imagegen"]
+    store.connection.meta.client.close()
 
 
 CALLS: dict[str, Callable[[str], object]] = {
