@@ -8,7 +8,7 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class EndpointConnectionError(Exception):
@@ -28,6 +28,8 @@ class FailingStorage(FileSystemStorage):
     """Fails at the calls that `failing` names; `*` stands for all of them."""
 
     failing: ClassVar[set[str]] = set()
+    #: Calls wait for this before they go on, if it is set.
+    hold: ClassVar[Callable[[str], None] | None] = None
     #: The names of all calls so far.
     calls: ClassVar[list[str]] = []
 
@@ -35,6 +37,8 @@ class FailingStorage(FileSystemStorage):
     def meet(cls, call: str) -> None:
         """Fail if this call is to fail."""
         cls.calls.append(call)
+        if cls.hold is not None:
+            cls.hold(call)
         if cls.failing & {"*", call}:
             raise EndpointConnectionError(
                 'Could not connect to the endpoint URL: "https://bucket/"'
@@ -79,4 +83,4 @@ def use_failing_storage(settings: Any, *, folder: Any) -> Iterator[type[FailingS
     }
     FailingStorage.failing, FailingStorage.calls = set(), []
     yield FailingStorage
-    FailingStorage.failing = set()
+    FailingStorage.failing, FailingStorage.hold = set(), None

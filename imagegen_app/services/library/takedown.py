@@ -52,12 +52,19 @@ def delete_copies() -> int:
     Safe to repeat: the sweep does, until none is left.
     """
     remaining = 0
+    #: Not asked again for each of its files: a storage may take minutes to fail.
+    away: set[object] = set()
     for placed in Placement.objects.filter(has_copy_to_delete=True).order_by("pk")[:_AT_ONCE]:
         field = _file_field(placed)
+        store = None if field is None else field.storage
+        if store in away:
+            remaining += 1
+            continue
         try:
-            if field is not None:
-                storage.GuardedStorage(field.storage).delete(placed.placed_value)
+            if store is not None:
+                storage.GuardedStorage(store).delete(placed.placed_value)
         except storage.StorageFailed:
+            away.add(store)
             remaining += 1
         else:
             _mark_deleted(placed)

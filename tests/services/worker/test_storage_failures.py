@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db.models.signals import post_save
 
 from imagegen_app.core.types import Operation
-from imagegen_app.models import AuditEvent, BudgetPeriod, Job
+from imagegen_app.models import Asset, AuditEvent, BudgetPeriod, Job
 from imagegen_app.moderation.base import PASSED, ScreenerDecision
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
@@ -209,3 +211,26 @@ def test_screeners_are_not_paid_again_while_the_storage_fails(
         job = drive(job)
 
     assert (job.waiting_for, CountingScreener.asked) == ("storage", 1)
+
+
+def test_a_storage_that_takes_long_keeps_no_other_job_waiting(
+    site: Site, failing_storage: type[FailingStorage]
+) -> None:
+    edit, other = request_edit(site), site.request()
+    done = threading.Event()
+    in_time: list[bool] = []
+
+    def hold(call: str) -> None:
+        if call == "read" and not in_time:
+            in_time.append(done.wait(timeout=20))
+
+    def on_asset(**_kwargs: Any) -> None:
+        done.set()
+
+    post_save.connect(on_asset, sender=Asset)
+    failing_storage.hold = staticmethod(hold)
+    driver.drive(seconds=30)
+    post_save.disconnect(on_asset, sender=Asset)
+
+    assert in_time == [True]
+    assert {Job.objects.get(pk=job.pk).state for job in (edit, other)} == {"succeeded"}
