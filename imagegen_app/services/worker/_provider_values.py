@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def cleaned(done: CallResult) -> CallResult:
     """Return the result of a call with all of the provider's values in their ranges."""
-    if isinstance(done.error, ProviderError):
-        provider_values.clean_error(done.error)
-    elif isinstance(done.result, Submission):
-        try:
+    try:
+        if isinstance(done.error, ProviderError):
+            provider_values.clean_error(done.error)
+        elif isinstance(done.result, Submission):
             return replace(done, result=provider_values.clean_submission(done.result))
-        except ProviderError as error:
-            return replace(done, result=None, error=error)
+    except Exception as error:  # noqa: BLE001 - of a stranger's adapter; results of other calls follow
+        return replace(done, result=None, error=error)
     return done
