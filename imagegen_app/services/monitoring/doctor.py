@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -85,12 +86,15 @@ def run_all_checks() -> list[CheckResult]:
     return found
 
 
-def critical_problems() -> list[CheckResult]:
-    """Return the problems that keep all images from being generated; fast enough for a page."""
+def critical_problems(*, recent_workers: int | None = None) -> list[CheckResult]:
+    """Return the problems that keep all images from being generated; fast enough for a page.
+
+    `recent_workers` is how many were seen within `SILENT_SECONDS`, where the caller knows it.
+    """
     found: list[CheckResult] = []
     for part, check in (
         ("engine", _engine),
-        ("worker", _worker),
+        ("worker", partial(_worker, recent_workers)),
         ("disk", _disk),
         ("waiting", _waiting),
     ):
@@ -147,10 +151,12 @@ def _engine() -> Iterator[CheckResult]:
         )
 
 
-def _worker() -> Iterator[CheckResult]:
+def _worker(recent: int | None = None) -> Iterator[CheckResult]:
     if not wakeups.engine().has_worker:
         return
-    if not worker_registry.count_live_workers(within=SILENT_SECONDS):
+    if recent is None:
+        recent = worker_registry.count_live_workers(within=SILENT_SECONDS)
+    if not recent:
         yield CheckResult(
             "worker",
             "error",
