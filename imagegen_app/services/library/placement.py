@@ -19,9 +19,14 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
-from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
+from imagegen_app.services.policy.storage_refusals import (
+    ImageFileMissing,
+    refuse_on_storage_failure,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imagegen_app.core.actors import Actor
 
 
@@ -60,6 +65,26 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
         setattr(target, field, asset)
         target.save(update_fields=[field])
     return record_placement(actor=actor, asset=asset, target=target, field=field, previous=previous)
+
+
+def attach_each(*, actor: Actor, pairs: Iterable[tuple[Asset, models.Model]], field: str) -> int:
+    """Put each asset into a field of its object; return how many.
+
+    :raises ImageFileMissing: if a file is missing, once all others are placed.
+    :raises ActionRefused: at the first that is refused for another reason, as by `attach`.
+    """
+    number = 0
+    missing: ImageFileMissing | None = None
+    for asset, target in pairs:
+        try:
+            attach(actor=actor, asset=asset, target=target, field=field)
+        except ImageFileMissing as refusal:
+            missing = refusal
+        else:
+            number += 1
+    if missing is not None:
+        raise missing
+    return number
 
 
 @use_case()

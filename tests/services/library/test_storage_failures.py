@@ -138,3 +138,17 @@ def test_a_takedown_happens_at_once_and_the_copy_is_deleted_when_the_storage_wor
     assert state == (1, "", 1)
     assert (was_there, files.exists(name)) == (True, False)
     assert not Placement.objects.filter(has_copy_to_delete=True).exists()
+
+
+def test_a_missing_file_does_not_keep_the_other_images_from_being_placed(
+    failing_storage: type[FailingStorage],
+) -> None:
+    seed.catalog()
+    first, second = Product.objects.order_by("pk")[:2]
+    lost, kept = make_asset(), make_asset()
+    storage.image_storage().delete(lost.storage_key)
+
+    with pytest.raises(ImageFileMissing):
+        placement.attach_each(actor=REVIEWER, pairs=[(lost, first), (kept, second)], field="image")
+
+    assert [placed.asset for placed in Placement.objects.all()] == [kept]
