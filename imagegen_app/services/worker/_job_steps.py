@@ -202,7 +202,8 @@ class JobSteps:
         request = rebuild_request(job, attempt, files)
         answer = spool.answer_of(attempt)
         if job.waiting_for:
-            leases.update_leased_job(job, **leases.NOT_WAITING)
+            told = dict.fromkeys(("error_code", "error_message", "error_remedy"), "")
+            leases.update_leased_job(job, **leases.NOT_WAITING, **told)
         transitions.mark_sent(job, attempt)
         failpoint("attempt.sent_before_bytes")
         self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))
