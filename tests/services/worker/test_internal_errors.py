@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import DataError
 from django.db.models.signals import post_save
+from django.urls import reverse
 from django.utils.translation import override
 
 from imagegen_app.core.errors import InternalError
@@ -21,6 +22,8 @@ from imagegen_app.services.worker import driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from django.test import Client
 
     from tests.services.conftest import Site
 
@@ -130,3 +133,15 @@ def test_the_message_is_told_in_the_language_of_the_reader() -> None:
 
     assert told != text
     assert "4f2a9c1e" in told
+
+
+def test_the_pages_of_a_job_name_its_incident(
+    site: Site, broken: None, admin_client: Client
+) -> None:
+    worker_registry.record_heartbeat(name="a")
+    job = drive(site.request(prompt="A broken mug"))
+    incident = incident_in(job.error_message)
+
+    for name in ("imagegen_job_change", "imagegen_studio_job"):
+        page = admin_client.get(reverse(f"admin:{name}", args=[job.pk])).content.decode()
+        assert f"incident {incident}" in page, name
