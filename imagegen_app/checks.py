@@ -156,6 +156,13 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
             id="imagegen.E003",
         )
         return
+    except Exception as error:  # noqa: BLE001 - the library of a storage may raise anything
+        yield Error(
+            f"STORAGES[{settings.storage!r}] cannot be built: {type(error).__name__}: {error}",
+            hint="Correct its OPTIONS, or install what it needs.",
+            id="imagegen.E003",
+        )
+        return
     location = getattr(storage, "location", None)
     media = str(getattr(django_settings, "MEDIA_ROOT", "") or "")
     is_in_media = bool(location and media) and Path(str(location)).resolve().is_relative_to(

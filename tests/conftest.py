@@ -138,6 +138,14 @@ def no_secrets_of_other_tests() -> None:
     live_secrets.forget_all()
 
 
+@pytest.fixture
+def failing_storage(settings: Any, tmp_path: Path) -> Iterator[Any]:
+    """Give the site storages that can be told to fail."""
+    from tests import failing_storage as module  # noqa: PLC0415 - after the settings are chosen
+
+    yield from module.use_failing_storage(settings, folder=tmp_path)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
     """Start two processes for each core: many tests wait for other processes."""

@@ -158,6 +158,8 @@ class AssetAdmin(OwnedRecordAdmin):
         """Read the stored file again and return what its marks say."""
         try:
             found = inspection.inspect_stored(obj)
+        except storage.FileMissing:
+            return _("The file is missing from the storage.")
         except storage.StorageFailed:
             return _("The file cannot be read at present.")
         return definition_list(

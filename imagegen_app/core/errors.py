@@ -15,7 +15,8 @@ The class hierarchy::
     ├── ProviderTimeout               nothing was sent: connect, connection pool, DNS
     ├── OutcomeUnknown                sent, but no answer
     ├── AnswerNotKept                 answered and billed, but our disk could not take it
-    └── BadResponse                   answered and billed, but unusable
+    ├── BadResponse                   answered and billed, but unusable
+    └── InternalError                 our own software failed
 
 `str(error)` is the first sentence of the class's docstring unless a message is given: it never
 holds a prompt, a response body or a key.
@@ -23,7 +24,7 @@ holds a prompt, a response body or a key.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from imagegen_app.core.provider_text import (
     MAX_ID_CHARS,
@@ -197,6 +198,23 @@ class AnswerNotKept(ProviderError):
     code = "answer_not_kept"
     billed = "yes"
     remedy = "An image administrator must make room on the worker's disk; then request it again."
+
+
+class InternalError(ProviderError):
+    """The site's own software failed unexpectedly."""
+
+    code = "internal_error"
+    remedy = "Tell an image administrator; the log of the worker has the details."
+
+    def __init__(self, message: str = "", *, incident: str = "", **details: Any) -> None:
+        named = INCIDENT_MESSAGE % {"incident": incident} if incident else ""
+        super().__init__(message or named, **details)
+        #: The ID of the log entry.
+        self.incident = incident
+
+
+#: The message of an `InternalError`, which names the incident.
+INCIDENT_MESSAGE = "The site's own software failed unexpectedly (incident %(incident)s)."
 
 
 def all_errors() -> dict[str, type[ProviderError]]:

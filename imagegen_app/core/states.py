@@ -69,6 +69,8 @@ class WaitingReason(StrEnum):
     CERTIFICATE = "certificate"
     #: There is no room on the disk for the provider's answer.
     DISK = "disk"
+    #: A step of the job raised an unexpected error; it is tried again a few times.
+    INTERNAL_ERROR = "internal_error"
 
 
 #: States that never change again.

@@ -10,11 +10,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms import Script
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.library import chooser, delivery
 from imagegen_app.services.policy import access
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,11 +113,12 @@ class GeneratedImageWidget(AdminFileWidget):
         try:
             access.require_permission(self.actor, "place_asset")
             asset = chooser.asset_from_token(actor=self.actor, token=token)
+            if asset.review_state != ReviewState.APPROVED.value:
+                return RejectedUpload(chooser.pending_message())
+            with refuse_on_storage_failure(_("The image was not placed.")):
+                return GeneratedUpload(asset)
         except access.ActionRefused as refusal:
             return RejectedUpload(str(refusal))
-        if asset.review_state != ReviewState.APPROVED.value:
-            return RejectedUpload(chooser.pending_message())
-        return GeneratedUpload(asset)
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         return bool(super().value_omitted_from_data(data, files, name)) and not data.get(

@@ -214,6 +214,8 @@ class Placement(Record):
     previous_value = models.CharField(max_length=300, blank=True)
     placed_value = models.CharField(max_length=300, blank=True)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+    #: The image was withdrawn, and its copy in the site's storage is not deleted yet.
+    has_copy_to_delete = models.BooleanField(default=False, db_index=True)
 
     objects: ClassVar[Any] = PlacementQuerySet.as_manager()
 

@@ -25,6 +25,7 @@ from imagegen_app.core.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
+from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.core.types import (
     Capabilities,
     InputRole,
@@ -190,10 +191,10 @@ class GenericJobs:
             headers, body=body, secrets=self._webhook_secrets, now=self._clock()
         )
         try:
-            document = json.loads(body)
+            document = load_json(body)
             data = document["data"] if isinstance(document, dict) else None
             job = submit_poll.read_job(data)
-        except (ValueError, RecursionError, KeyError, BadResponse):
+        except (InvalidJson, KeyError, BadResponse):
             raise AuthenticationFailed(detail="webhook body malformed") from None
         return WebhookNotice(delivery_id=delivery_id, ref=job.ref, status=job.status)
 
@@ -262,8 +263,8 @@ def encoded(request: GenerationRequest) -> bytes:
 
 def _json(reply: Reply) -> Any:
     try:
-        return json.loads(reply.body)
-    except (ValueError, RecursionError):
+        return load_json(reply.body)
+    except InvalidJson:
         raise BadResponse(
             detail="not JSON", status=reply.status, request_id=reply.request_id
         ) from None

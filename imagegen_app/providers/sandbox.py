@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagegen_app.core.errors import BadResponse
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.provider_values import load_json
 from imagegen_app.core.types import (
     Capabilities,
     InputRole,
@@ -102,7 +103,7 @@ class Sandbox(Synchronous):
 
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         try:
-            body = json.loads(answer.read())
+            body = load_json(answer.read())
             items, media_type = list(body["images"]), f"image/{body['format']}"
         except (OSError, ValueError, LookupError, TypeError):
             raise BadResponse(detail="the sandbox's answer is damaged") from None

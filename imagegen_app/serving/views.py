@@ -19,6 +19,7 @@ from django.utils.http import parse_etags
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
+from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.library import delivery
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     from imagegen_app.services.library.delivery import Delivery
 
-#: Sent with every response, also with 404.
+#: After a failure of the storage, when to ask again.
+RETRY_SECONDS = 30
+#: Sent with every response, also with 404 and 503.
 _ALWAYS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-site",
@@ -54,6 +57,12 @@ class _Unchanged(_Cookieless, HttpResponseNotModified):
     """The client's copy of the file is current."""
 
 
+class _Unavailable(_Cookieless, HttpResponse):
+    """The storage does not answer now; the same URL works later."""
+
+    status_code = 503
+
+
 class _Missing(_Cookieless, HttpResponseNotFound):
     """There is no such file for this visitor."""
 
@@ -67,6 +76,8 @@ def public_file(request: HttpRequest, name: str) -> HttpResponseBase:
         return _send(request, delivery.open_public(name))
     except delivery.NoSuchFile:
         return _refuse(request)
+    except StorageFailed:
+        return _ask_to_retry()
 
 
 @xframe_options_exempt
@@ -77,6 +88,8 @@ def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase
         return _send(request, delivery.open_signed(token, name))
     except delivery.NoSuchFile:
         return _refuse(request)
+    except StorageFailed:
+        return _ask_to_retry()
 
 
 def _send(request: HttpRequest, found: Delivery) -> HttpResponseBase:
@@ -103,6 +116,19 @@ def _is_current_in_client(request: HttpRequest, found: Delivery) -> bool:
     # Weak comparison, as RFC 9110 requires here; middleware that compresses weakens the tag.
     held = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
     return bool(held & {found.etag, "*"})
+
+
+def _ask_to_retry() -> HttpResponseBase:
+    """Return a short 503 response that no cache keeps: the image is not gone."""
+    response = _Unavailable(
+        "The image cannot be read at present; try again in a minute.\n",
+        content_type="text/plain; charset=utf-8",
+    )
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    response.headers["Cache-Control"] = "no-store"
+    for header, value in _ALWAYS.items():
+        response.headers[header] = value
+    return response
 
 
 def _refuse(request: HttpRequest) -> HttpResponseBase:

@@ -71,6 +71,16 @@ def test_a_wrong_setting_is_reported_with_its_remedy(
     assert all(message.hint for message in messages)
 
 
+def test_a_storage_that_cannot_be_built_is_reported(settings: Any) -> None:
+    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"no_such": 1}}
+    settings.STORAGES = {**settings.STORAGES, "imagegen": backend}
+
+    (found,) = [m for m in django_checks.run_checks(tags=["imagegen"]) if m.id == "imagegen.E003"]
+
+    assert "cannot be built" in found.msg
+    assert found.hint
+
+
 @pytest.mark.parametrize(
     "key",
     ["sk-proj-0123456789abcdefABCDEF0123456789", "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"],

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
-from tests.faults import certificate_outage, cluster, full_disk
+from tests.faults import certificate_outage, cluster, full_disk, object_storage
 from tests.faults.proxy import Proxy
 from tests.faults.webhook_server import WebhookServer
 
@@ -99,6 +99,7 @@ class _Run:
     proxy: Proxy
     webhooks: WebhookServer
     server: cluster.Cluster | None
+    objects: object_storage.ObjectStorage | None = None
     disturbed: int = 0
     allowed: int = 0
     #: What the play itself found to be wrong.
@@ -305,6 +306,7 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "swallows calls": network("swallow", 0.2),
     "loses database connections": database_gone,
     "has a storage that fails": storage_fails,
+    "has an object storage that is away": object_storage.is_away,
     "is asked to slow down": storm,
     "has a broker that forgets": broker_forgets,
     "has clocks that differ": clocks_differ,
@@ -367,12 +369,18 @@ def run(outage: Outage, *, folder: Path, simulator: SimulatorProcess) -> Outcome
         if outage.name == "loses its database server":
             server = stack.enter_context(cluster.Cluster())
             where = server.address
+        objects = None
+        if outage.name == "has an object storage that is away":
+            objects = stack.enter_context(object_storage.ObjectStorage())
+        changes = {**changes, **({"s3": objects.gate.url} if objects else {})}
         lane = LANES[outage.lane]
         site = stack.enter_context(Site(lane, folder, far, postgresql=where, **changes))  # type: ignore[arg-type]  # its address and key
         webhooks.site = site
-        running = _Run(outage, site, simulator, proxy, webhooks, server)
+        running = _Run(outage, site, simulator, proxy, webhooks, server, objects)
         PLAYS[outage.name](running)
         _until(lambda: running.ended() == outage.jobs, seconds=90)
+        if objects:
+            objects.copy_to(folder / "imagegen")
         return Outcome(
             outage=outage,
             seconds=time.monotonic() - began,

@@ -1,4 +1,4 @@
-"""Stand between a worker and its provider as a bad network: cut, reset, delay or swallow connections."""
+"""Stand before a server as a bad network or a broken gateway: cut, reset, delay, swallow or refuse."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     pass
 
 #: What is done to a connection: nothing; the server is reached, its answer is not (in whole); the
-#: client is reset once the call is through; all is late; nothing ever comes.
-MODES = ("pass", "lose_answer", "cut_answer", "reset", "delay", "swallow")
+#: client is reset once the call is through; all is late; nothing ever comes; a gateway says 503.
+MODES = ("pass", "lose_answer", "cut_answer", "reset", "delay", "swallow", "unavailable")
+_UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _PIECE = 16 * 1024
 _DELAY_SECONDS = 0.4
 _SWALLOW_SECONDS = 3.0
@@ -60,6 +61,13 @@ class Proxy:
         self._mode, self._share = mode, share
         # The first one in any case: a failure that nobody meets proves nothing.
         self._is_due = mode != "pass"
+        if mode == "unavailable":
+            # Connections are kept open, and would carry the next requests through.
+            self._loop.call_soon_threadsafe(self._break_off)
+
+    def _break_off(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
 
     async def _end(self) -> None:
         self._server.close()
@@ -76,9 +84,13 @@ class Proxy:
         self._is_due = False
         mode = self._mode if is_hit else "pass"
         self.disturbed += mode != "pass"
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             if mode == "swallow":
                 await asyncio.sleep(_SWALLOW_SECONDS)
+            elif mode == "unavailable":
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(_UNAVAILABLE)
+                await writer.drain()
             else:
                 await self._carry(reader, writer, mode)
         with contextlib.suppress(OSError):

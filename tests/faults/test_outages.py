@@ -31,6 +31,14 @@ def test_healthy_workers_finish_whatever_fails_around_them(number: int, tmp_path
     assert outcome.has_passed, outcome
 
 
+def test_an_object_storage_that_is_away_costs_no_image_and_fails_no_job(tmp_path: Path) -> None:
+    outage = outages.Outage("has an object storage that is away", "sqlite", jobs=5)
+
+    outcome = play(outage, tmp_path)
+
+    assert outcome.has_passed, outcome
+
+
 def test_a_deploy_in_the_middle_of_calls_costs_none_of_their_images(tmp_path: Path) -> None:
     outcome = play(outages.Outage("is deployed again and again", "celery-redis", jobs=4), tmp_path)
 

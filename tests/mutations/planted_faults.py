@@ -24,6 +24,30 @@ class PlantedFault:
 
 
 PLANTED_FAULTS: tuple[PlantedFault, ...] = (
+    PlantedFault(
+        "storage_library_errors_escape",
+        "services/gateways/storage.py",
+        "    except Exception as error:\n        reason",
+        "    except OSError as error:\n        reason",
+        ("services/gateways/test_storage.py::test_a_server_that_is_not_there_is_an_outage",),
+        "An outage of an object storage ends paid jobs as if their workers had crashed.",
+    ),
+    PlantedFault(
+        "internal_errors_counted_as_lost_workers",
+        "services/worker/_job_steps.py",
+        "_internal_errors.handle(job, error)",
+        "logger.exception(error)",
+        ("services/worker/test_internal_errors.py",),
+        "A fault of our own ends a paid job as three crashes of a worker, without a trace for people.",
+    ),
+    PlantedFault(
+        "wild_seeds_stored",
+        "core/provider_values.py",
+        "return value if 0 <= value <= most else None",
+        "return value",
+        ("services/worker/test_provider_values.py",),
+        "A provider's seed of 10**30 is a database error, and the paid image is lost.",
+    ),
     # In services, worker
     PlantedFault(
         "grant_not_asked_again",

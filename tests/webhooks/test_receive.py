@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from django.conf import settings as django_settings
 from django.urls import reverse
 
 from imagegen_app.models import Attempt, AuditEvent, Job, WebhookDelivery
+from imagegen_app.providers.base import WebhookNotice
 from imagegen_app.providers.credentials import Secret
 from imagegen_app.providers.families import standard_webhooks
 from imagegen_app.services.jobs.rebuilding import attempt_token, webhook_url
+from imagegen_app.services.worker import webhook_inbox
 from imagegen_app.testing.factories import make_attempt, make_image_model, make_job, make_provider
 
 if TYPE_CHECKING:
@@ -236,3 +239,17 @@ def test_a_key_that_a_delivery_repeats_is_not_stored(client: Client, attempt: At
     delivery = WebhookDelivery.objects.get()
     assert "0123456789" not in delivery.body + str(delivery.headers)
     assert "sent with [hidden] or [hidden]" in delivery.body
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800", "x" * 5000])
+def test_a_notice_with_texts_that_no_database_takes_is_stored_without_them(
+    attempt: Attempt, text: str
+) -> None:
+    notice = WebhookNotice(delivery_id=text, ref=text, status=text)
+
+    cleaned = webhook_inbox._cleaned(notice, b"body")
+
+    assert cleaned.ref == ""
+    assert cleaned.delivery_id == hashlib.sha256(b"body").hexdigest()
+    assert len(cleaned.status) <= 40
+    assert "\x00" not in cleaned.status

@@ -231,6 +231,10 @@ def _pause_reason(batch: Batch) -> str:
             "Paused: the next rows were refused (permission, grant or price). Ask an image "
             "administrator."
         ),
+        "internal_error": _(
+            "Paused: the site's own software failed when it created the next rows. Ask an image "
+            "administrator to look into the worker's log."
+        ),
     }
     return sentences.get(batch.pause_reason, "") if batch.paused_at is not None else ""
 

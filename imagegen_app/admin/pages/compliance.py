@@ -14,7 +14,6 @@ from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.models import Asset, Checkpoint
 from imagegen_app.services.audit import log_export, sealing, verification
 from imagegen_app.services.audit.log_key import KeyUnreadable
-from imagegen_app.services.gateways import storage
 from imagegen_app.services.library import evidence
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -79,7 +78,7 @@ class CompliancePages(Pages):
         )
         try:
             pack = evidence.build_pack(actor=actor, asset=asset)
-        except (ActionRefused, log_export.CannotExport, storage.StorageFailed) as error:
+        except (ActionRefused, log_export.CannotExport) as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
         return HttpResponse(

@@ -239,6 +239,16 @@ def _copy(asset: Asset, folder: str) -> str:
         target.mkdir(parents=True, exist_ok=True)
         file = target / f"{asset.pk}.{asset.storage_key.rpartition('.')[2]}"
         file.write_bytes(storage.get(asset.storage_key))
+    except storage.FileMissing:
+        raise CommandError(
+            f"The image {asset.pk} was made, but its file is missing from the storage. Run "
+            "manage.py imagegen_doctor."
+        ) from None
+    except storage.StorageFailed as error:
+        raise CommandError(
+            f"The image {asset.pk} was made, but the storage cannot be read ({error}). It is kept: "
+            "fetch it later from the list of images, and run manage.py imagegen_doctor."
+        ) from None
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}.") from None
     return str(file)

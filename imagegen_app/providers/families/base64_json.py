@@ -6,12 +6,12 @@ marker stands in its place. What is left is small, and parsed as any other JSON.
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagegen_app.core.errors import BadResponse
+from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.providers.answers import disk_errors
 from imagegen_app.providers.families import base64_text
 from imagegen_app.providers.families.base64_text import Base64Decoder, NotBase64
@@ -82,8 +82,8 @@ def load(answer: SpooledAnswer) -> Document:
             if len(rest) > MAX_REST:
                 raise BadResponse(detail="an answer with too much text")
     try:
-        content = json.loads(bytes(rest))
-    except (ValueError, RecursionError):
+        content = load_json(bytes(rest))
+    except InvalidJson:
         raise BadResponse(detail="not JSON") from None
     return Document(content, taken, answer)
 

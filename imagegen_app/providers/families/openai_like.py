@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +19,7 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
+from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.core.types import ProviderResult, Usage
 from imagegen_app.providers.families import base64_json, results
 from imagegen_app.providers.rate_headers import rate_limited_for
@@ -77,8 +77,8 @@ _TOO_MANY = 429
 def error_of(body: bytes) -> dict[str, Any]:
     """Return the error object of a body; empty where there is none."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = load_json(body)
+    except InvalidJson:
         return {}
     return error_in(document)
 

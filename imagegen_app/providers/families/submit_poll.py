@@ -19,6 +19,7 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.live_secrets import holds_secret
+from imagegen_app.core.provider_values import clean_number
 from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.providers.families.openai_like import error_in, explicit_error
 
@@ -85,8 +86,10 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
     return JobDocument(
         ref=ref,
         status=known,
-        progress=_number(document.get("progress"), low=0.0, high=1.0),
-        poll_after=_number(document.get("poll_after"), low=MIN_POLL_SECONDS, high=MAX_POLL_SECONDS),
+        progress=clean_number(document.get("progress"), low=0.0, high=1.0),
+        poll_after=clean_number(
+            document.get("poll_after"), low=MIN_POLL_SECONDS, high=MAX_POLL_SECONDS
+        ),
         output=tuple(output) if isinstance(output, list) else (),
         usage=usage if isinstance(usage, dict) else {},
         error=error_in(document),
@@ -125,9 +128,3 @@ def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
         error = kind(detail="the job failed", request_id=request_id)
     error.is_call_outcome = True
     return error
-
-
-def _number(value: object, *, low: float, high: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return min(max(float(value), low), high) if value == value else None  # noqa: PLR0124  (NaN)

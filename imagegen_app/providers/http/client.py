@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -23,6 +22,7 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
+from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.providers import addresses
 from imagegen_app.providers.content_coding import decoded
 from imagegen_app.providers.credentials import SecretMissing
@@ -137,8 +137,8 @@ class HttpClient:
         if not reply.ok:
             return reply, None
         try:
-            return reply, json.loads(reply.body)
-        except (ValueError, RecursionError):
+            return reply, load_json(reply.body)
+        except InvalidJson:
             raise BadResponse(
                 detail="not JSON", status=reply.status, request_id=reply.request_id
             ) from None

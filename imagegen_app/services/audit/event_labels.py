@@ -40,6 +40,14 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "never_accepted": _("the call never reached the provider"),
         "not_granted": _("The requester no longer has a grant for this model."),
         "request_gone": _("Data that the job needs no longer exists."),
+        "images_not_stored": _("The storage did not take the images before the job's deadline."),
+        "input_missing": _(
+            "The file of an input image is missing from the storage; nothing was sent."
+        ),
+        "inputs_unreadable": _(
+            "The storage did not give the input images before the job's deadline; nothing was sent."
+        ),
+        "internal_error": _("The site's own software failed unexpectedly."),
         "worker_lost_repeatedly": _("The worker crashed three times on this job."),
     },
     "finding": {
@@ -68,6 +76,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "budget": _("the remaining budget does not cover the next rows"),
         "spending_limit": _("the spending limit is reached"),
         "failures": _("too many rows failed"),
+        "internal_error": _("the site's own software failed"),
         "person": _("paused by a person"),
         "pilot": _("the pilot is complete"),
         "refused": _("the next rows were refused"),

@@ -313,7 +313,8 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
 
     Assets that are not approved and rows whose object no longer exists are skipped.
 
-    :raises ActionRefused: if the actor may not place assets or change the objects.
+    :raises ActionRefused: if the actor may not place assets or change the objects, the storage fails,
+        or, once all others are placed, a file is missing from it.
     """
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     if target is None:
@@ -321,11 +322,7 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
             _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
         )
     manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
-    number = 0
-    for asset in assets:
-        instance = manager.filter(pk=asset.job.row_key).first()
-        if instance is None or asset.review_state != "approved":
-            continue
-        placement.attach(actor=actor, asset=asset, target=instance, field=target.field)
-        number += 1
-    return number
+    approved = [asset for asset in assets if asset.review_state == "approved"]
+    rows = ((asset, manager.filter(pk=asset.job.row_key).first()) for asset in approved)
+    pairs = ((asset, instance) for asset, instance in rows if instance is not None)
+    return placement.attach_each(actor=actor, pairs=pairs, field=target.field)

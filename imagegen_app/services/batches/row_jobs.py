@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
@@ -26,6 +27,7 @@ from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
 from imagegen_app.services.policy import budgets
 from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,13 +60,20 @@ def create_next_jobs() -> bool:
         return False
     try:
         _create_chunk(batch)
-    except _AnotherWorker:
+    except (_AnotherWorker, StorageUnavailable):
+        # A storage that fails ends nothing: the same rows are looked for again.
         return False
     except budgets.OverBudget:
         batch_counts.pause(batch, reason="budget", actor=batch_counts.RULES)
     except ActionRefused as refusal:
         logger.warning("The batch %s was paused: %s", batch.pk, refusal.code)
         batch_counts.pause(batch, reason="refused", actor=batch_counts.RULES)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        # Perhaps of the site's own code: other batches and jobs continue.
+        logger.exception("The batch %s was paused by an unexpected error.", batch.pk)
+        batch_counts.pause(batch, reason="internal_error", actor=batch_counts.RULES)
     return True
 
 
@@ -216,6 +225,8 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
             continue
         except budgets.OverBudget:
             _stop_rerun(batch)
+            raise
+        except StorageUnavailable:
             raise
         except ActionRefused:
             refused += 1

@@ -6,8 +6,11 @@ everywhere; pages pass them through `translate_stored`.
 
 from __future__ import annotations
 
+import re
+
 from django.utils.translation import gettext
 
+from imagegen_app.core.errors import INCIDENT_MESSAGE
 from imagegen_app.core.i18n import gettext_noop
 
 #: Every fixed message that a job or a verdict may store, for `makemessages` to find.
@@ -50,6 +53,19 @@ STORED = (
     gettext_noop("Use a single PNG, JPEG, WebP or AVIF image within the limits."),
     gettext_noop("The worker crashed three times on this job."),
     gettext_noop("Tell an image administrator: this job or its images crash the worker."),
+    gettext_noop("The site's own software failed unexpectedly."),
+    gettext_noop("The site's own software failed unexpectedly (incident %(incident)s)."),
+    gettext_noop("Tell an image administrator; the log of the worker has the details."),
+    gettext_noop("The file of an input image is missing from the storage; nothing was sent."),
+    gettext_noop(
+        "Choose the image again, or another one; tell an image administrator of the missing file."
+    ),
+    gettext_noop(
+        "The storage did not give the input images before the job's deadline; nothing was sent."
+    ),
+    gettext_noop("Request it again once an image administrator has repaired the storage."),
+    gettext_noop("The storage did not take the images before the job's deadline."),
+    gettext_noop("An image administrator must repair the storage; the provider's answer is kept."),
     gettext_noop("Data that the job needs no longer exists."),
     gettext_noop("Request the image again."),
     gettext_noop("The requester no longer has a grant for this model."),
@@ -101,6 +117,7 @@ FACT_LABELS = {
     "from": gettext_noop("from"),
     "ground": gettext_noop("reason"),
     "group": gettext_noop("group"),
+    "ignored": gettext_noop("values of the provider that were left out"),
     "is_decorative": gettext_noop("decorative"),
     "is_enabled": gettext_noop("enabled"),
     "jobs": gettext_noop("jobs"),
@@ -155,8 +172,16 @@ FACT_LABELS = {
 }
 
 
+_INCIDENT = re.compile(
+    re.escape(INCIDENT_MESSAGE).replace(re.escape("%(incident)s"), r"(?P<incident>[0-9a-f]{8})")
+)
+
+
 def translate_stored(text: str) -> str:
     """Return a stored message in the active language; unknown texts are returned unchanged."""
+    incident = _INCIDENT.fullmatch(text)
+    if incident:
+        return gettext(INCIDENT_MESSAGE) % incident.groupdict()
     return gettext(text) if text else ""
 
 

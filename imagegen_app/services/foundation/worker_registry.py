@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import Count, Q
 
 from imagegen_app.engines.base import current
 from imagegen_app.models import Worker
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 #: A worker without a heartbeat for longer counts as gone.
 WORKER_GONE_SECONDS = 45
@@ -32,6 +38,18 @@ def record_heartbeat(*, name: str, stopped: bool = False) -> None:
 
 def count_live_workers(*, within: int = WORKER_GONE_SECONDS) -> int:
     """Count the workers with a heartbeat in the last `within` seconds that have not stopped."""
-    return Worker.objects.filter(
+    return _live(within).count()
+
+
+def live_workers(*, within: int) -> tuple[int, int]:
+    """Count the live workers, and those with a heartbeat in the last `within` seconds, at once."""
+    live = Q(last_seen_at__gte=clock.ago(WORKER_GONE_SECONDS))
+    found = _live(within).aggregate(live=Count("pk", filter=live), lately=Count("pk"))
+    return found["live"], found["lately"]
+
+
+def _live(within: int) -> QuerySet[Worker]:
+    rows: QuerySet[Worker] = Worker.objects.filter(
         last_seen_at__gte=clock.ago(within), stopped_at__isnull=True
-    ).count()
+    )
+    return rows

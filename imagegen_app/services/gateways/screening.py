@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from imagegen_app import conf
 from imagegen_app.core import canonical
 from imagegen_app.core.pricing import parse_cost
+from imagegen_app.core.provider_text import provider_text
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import Verdict
 from imagegen_app.moderation.base import Screener, ScreenerDecision, ScreenerFailed
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from imagegen_app.models import Asset, Job
 
 logger = logging.getLogger("imagegen.moderation")
+
+#: Categories and scores of one decision; what is beyond is left out.
+_MAX_WORDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def store_verdicts(
 def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) -> UnsavedVerdict:
     cost = Decimal(0)
     try:
-        decision: ScreenerDecision = question(_build(entry.backend, canonical.dumps(entry.options)))
+        decision = _cleaned(question(_build(entry.backend, canonical.dumps(entry.options))))
         cost = Decimal(entry.price) if decision.cost is None else parse_cost(decision.cost)
     except ScreenerFailed:
         decision = _failure_decision(entry)
@@ -158,6 +162,22 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) 
         logger.exception("The content check %s failed.", entry.name)
         decision = _failure_decision(entry)
     return UnsavedVerdict(entry.name, stage, part, decision, cost)
+
+
+def _cleaned(decision: ScreenerDecision) -> ScreenerDecision:
+    """Return a decision whose values can be stored: the image that it is about may be paid for."""
+    words = (provider_text(one, max_chars=60) for one in tuple(decision.categories)[:_MAX_WORDS])
+    scores = {
+        provider_text(name, max_chars=60): provider_text(str(score), max_chars=40)
+        for name, score in list(decision.scores.items())[:_MAX_WORDS]
+    }
+    return replace(
+        decision,
+        outcome=VerdictOutcome(decision.outcome),
+        categories=tuple(word for word in words if word),
+        scores=scores,
+        remedy=provider_text(decision.remedy, max_chars=300),
+    )
 
 
 def _failure_decision(entry: conf.ScreenerSettings) -> ScreenerDecision:

@@ -16,6 +16,7 @@ from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.gateways import manifests, screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share
 from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,16 +101,22 @@ def _require_unreplaced(checked: Sequence[CheckedRequest]) -> None:
 
 
 def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
-    """Store the files of a request's input images, and return their unsaved rows."""
+    """Store the files of a request's input images, and return their unsaved rows.
+
+    :raises StorageUnavailable: if they cannot be stored at present.
+    """
     rows: list[JobInput] = []
     pairs = zip(job_request.provider_request.inputs, job_request.input_origins, strict=True)
     for position, (image, origin) in enumerate(pairs):
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
-        key, sha256 = storage.put("inputs", image.data, extension=extension)
-        original_key = ""
-        if origin.original:
-            original_key, _ = storage.put("inputs", origin.original, extension=origin.extension)
-        manifest = origin.manifest
+        with refuse_on_storage_failure(_("The images were not requested.")):
+            key, sha256 = storage.put("inputs", image.data, extension=extension)
+            original_key = ""
+            if origin.original:
+                original_key, _hash = storage.put(
+                    "inputs", origin.original, extension=origin.extension
+                )
+            manifest_key = manifests.keep_manifest(origin.manifest) if origin.manifest else ""
         rows.append(
             JobInput(
                 job=job,
@@ -123,8 +130,8 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,
-                ingredient_facts={} if manifest is None else manifest.facts.as_dict(),
-                manifest_key="" if manifest is None else manifests.keep_manifest(manifest),
+                ingredient_facts={} if origin.manifest is None else origin.manifest.facts.as_dict(),
+                manifest_key=manifest_key,
             )
         )
     return rows

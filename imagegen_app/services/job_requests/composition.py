@@ -26,6 +26,7 @@ from imagegen_app.services.job_requests.values import (
     describe_complaint,
 )
 from imagegen_app.services.policy.access import contact_sentence, granted_models
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,8 @@ def compose(
     `upscale:2:model` or `remove_background:model`.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
+    :raises StorageUnavailable: if an input asset cannot be read at present.
+    :raises ImageFileMissing: if the file of an input asset is missing.
     """
     version = _version(template)
     values = {str(k): v for k, v in (variables or {}).items()}
@@ -283,7 +286,10 @@ def _input_images(
     # Masks last: they are made as large as the picture.
     for number, source in sorted(enumerate(inputs), key=lambda one: one[1].role is InputRole.MASK):
         is_mask = source.role is InputRole.MASK
-        data = storage.get(source.asset.storage_key) if source.asset else source.data
+        data = source.data
+        if source.asset:
+            with refuse_on_storage_failure(_("The images were not requested.")):
+                data = storage.get(source.asset.storage_key)
         field = "mask" if is_mask else "inputs"
         if len(data) > MAX_INPUT_BYTES:
             raise InvalidJobRequest(_("An input image is too large."), field=field)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from imagegen_app.core.types import InputRole, Size
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.manifests import UploadManifest
 from imagegen_app.services.job_requests import _follow_ups, composition
 from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -22,19 +25,22 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
     """Return the job request of an ended job, to be requested again; a random seed stays random.
 
     :raises InvalidJobRequest: if a part is no longer valid.
+    :raises StorageUnavailable: if an input image cannot be read at present.
+    :raises ImageFileMissing: if the file of an input image is missing.
     """
     entries = job.inputs.select_related("asset").order_by("position")
-    uploads = [
-        InputSource(
-            role=InputRole(entry.role),
-            asset=entry.asset,
-            data=b""
-            if entry.asset
-            else storage.get(entry.original_storage_key or entry.storage_key),
-            digital_source_type=entry.digital_source_type,
-        )
-        for entry in entries
-    ]
+    with refuse_on_storage_failure(_("The images were not requested.")):
+        uploads = [
+            InputSource(
+                role=InputRole(entry.role),
+                asset=entry.asset,
+                data=b""
+                if entry.asset
+                else storage.get(entry.original_storage_key or entry.storage_key),
+                digital_source_type=entry.digital_source_type,
+            )
+            for entry in entries
+        ]
     # A follow-up pass has no prompt.
     version = job.template_version if job.root_id is None else None
     job_request = composition.compose(

@@ -156,7 +156,7 @@ def _release(job: Job, asset: Asset, sent: PassInput) -> None:
     )
     model = job.image_model
     key = fingerprint(
-        request_for_model(job, model, with_bytes=False),
+        request_for_model(job, model),
         provider=model.provider.slug,
         model_version=model.version,
     )

@@ -14,6 +14,8 @@ from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Op
 from imagegen_app.services.gateways import storage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from imagegen_app.models import Attempt, ImageModel, Job, JobInput
 
 
@@ -27,13 +29,23 @@ def size_of(job: Job) -> Size:
     return Size(job.width, job.height)
 
 
-def rebuild_request(job: Job, attempt: Attempt) -> GenerationRequest:
-    """Return the request of one attempt.
+def input_keys(job: Job) -> list[str]:
+    """Return the storage keys of the job's input images."""
+    return [entry.storage_key for entry in ordered_inputs(job)]
 
-    :raises StorageFailed: if an input image cannot be read.
+
+def read_inputs(keys: Iterable[str]) -> dict[str, bytes]:
+    """Return the bytes of input images by key; needs no database.
+
+    :raises StorageFailed: if one cannot be read.
     """
+    return {key: storage.get(key) for key in keys}
+
+
+def rebuild_request(job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> GenerationRequest:
+    """Return the request of one attempt; `files` holds the input images by key."""
     return replace(
-        request_for_model(job, attempt.image_model),
+        request_for_model(job, attempt.image_model, files=files),
         end_user=end_user_digest(job),
         idempotency_key=str(attempt.pk),
         webhook_url=webhook_url(attempt),
@@ -41,13 +53,11 @@ def rebuild_request(job: Job, attempt: Attempt) -> GenerationRequest:
 
 
 def request_for_model(
-    job: Job, image_model: ImageModel, *, with_bytes: bool = True
+    job: Job, image_model: ImageModel, *, files: Mapping[str, bytes] | None = None
 ) -> GenerationRequest:
     """Return what a job asks of a model, without the fields of a single attempt.
 
-    With `with_bytes=False` the input images have no bytes: enough to validate and hash the request.
-
-    :raises StorageFailed: if an input image cannot be read.
+    Without `files` the input images have no bytes: enough to validate and hash the request.
     """
     return GenerationRequest(
         operation=operation_of(job),
@@ -67,7 +77,7 @@ def request_for_model(
                 sha256=entry.sha256,
                 width=entry.width,
                 height=entry.height,
-                data=storage.get(entry.storage_key) if with_bytes else b"",
+                data=b"" if files is None else files[entry.storage_key],
             )
             for entry in ordered_inputs(job)
         ),

@@ -64,22 +64,33 @@ class Delivery:
     def open(self) -> IO[bytes]:
         """Open the file.
 
+        Its first byte is read, since many storages fetch the bytes only then: afterwards the
+        headers are on their way, and a failure could only break off the answer.
+
         :raises NoSuchFile: if the storage does not have it.
+        :raises StorageFailed: if the storage fails.
         """
         try:
-            file: IO[bytes] = storage.image_storage().open(self.key, "rb")
-        except OSError:
+            file = storage.image_storage().open(self.key)
+        except storage.FileMissing:
             raise NoSuchFile from None
+        try:
+            file.read(1)
+            file.seek(0)
+        except storage.StorageFailed:
+            file.close()
+            raise
         return file
 
     def size(self) -> int:
         """Return the file's length in bytes.
 
         :raises NoSuchFile: if the storage does not have it.
+        :raises StorageFailed: if the storage fails.
         """
         try:
             return storage.image_storage().size(self.key)
-        except OSError:
+        except storage.FileMissing:
             raise NoSuchFile from None
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from imagegen_app.models import JobInput, Verdict
 from imagegen_app.services.audit import log_export
 from imagegen_app.services.foundation import event_log
@@ -19,6 +21,7 @@ from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import inspection
 from imagegen_app.services.policy import access
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -64,18 +67,20 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
 
     :raises NotPermitted: without the permission to export the log.
     :raises CannotExport: if the log is damaged.
-    :raises StorageFailed: if a file of the image cannot be read.
+    :raises StorageUnavailable: if a file of the image cannot be read at present.
+    :raises ImageFileMissing: if one is missing.
     """
     access.require_permission(actor, "export_audit")
-    files: dict[str, bytes] = {
-        f"master.{_extension(asset.storage_key)}": storage.get(asset.storage_key),
-        f"original.{_extension(asset.original_storage_key)}": storage.get(
-            asset.original_storage_key
-        ),
-        "summary.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
-        "README.txt": _README.encode(),
-        **_manifests(asset),
-    }
+    with refuse_on_storage_failure(_("The evidence was not exported.")):
+        files: dict[str, bytes] = {
+            f"master.{_extension(asset.storage_key)}": storage.get(asset.storage_key),
+            f"original.{_extension(asset.original_storage_key)}": storage.get(
+                asset.original_storage_key
+            ),
+            "summary.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
+            "README.txt": _README.encode(),
+            **_manifests(asset),
+        }
     with tempfile.TemporaryDirectory() as folder:
         exported = log_export.export(
             actor,

@@ -19,8 +19,14 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.storage_refusals import (
+    ImageFileMissing,
+    refuse_on_storage_failure,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
@@ -41,6 +47,8 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
+    :raises StorageUnavailable: if the file cannot be copied at present.
+    :raises ImageFileMissing: if the asset's file is missing.
     """
     access.require_permission(actor, "place_asset")
     _require_change_permission(actor, target)
@@ -56,7 +64,10 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
         extension = asset.storage_key.rpartition(".")[2]
         name = f"{asset.sha256[:16]}.{extension}"
         file = getattr(target, field)
-        file.save(name, ContentFile(storage.get(asset.storage_key)), save=False)
+        with refuse_on_storage_failure(_("The image was not placed.")):
+            data = storage.get(asset.storage_key)
+            with storage.storage_errors(file.storage):
+                file.save(name, ContentFile(data), save=False)
         target.save(update_fields=[field])
     else:
         setattr(target, field, asset)
@@ -68,6 +79,26 @@ def is_placed(*, asset: Asset, target: models.Model, field: str) -> bool:
     """Return whether a field holds the asset now, by a placement that is recorded."""
     value = _value(target, field)
     return bool(value) and _active(target, field).filter(asset=asset, placed_value=value).exists()
+
+
+def attach_each(*, actor: Actor, pairs: Iterable[tuple[Asset, models.Model]], field: str) -> int:
+    """Put each asset into a field of its object, unless it is there; return how many were put.
+
+    :raises ImageFileMissing: if a file is missing, once all others are placed.
+    :raises ActionRefused: at the first that is refused for another reason, as by `attach`.
+    """
+    number = 0
+    missing: ImageFileMissing | None = None
+    for asset, target in pairs:
+        try:
+            attach(actor=actor, asset=asset, target=target, field=field)
+        except ImageFileMissing as refusal:
+            missing = refusal
+        else:
+            number += 1
+    if missing is not None:
+        raise missing
+    return number
 
 
 @use_case()
@@ -153,7 +184,9 @@ def detach(*, actor: Actor, placement: Placement) -> None:
             )
         column = _column(target, placement.field)
         if isinstance(column, models.FileField):
-            setattr(target, placement.field, placement.previous_value)
+            # Not by `setattr`: an image field would open the file to measure it, and a storage that
+            # fails must not keep an image from being taken down.
+            target.__dict__[column.attname] = placement.previous_value
         else:
             setattr(target, column.attname, placement.previous_value or None)
         target.save(update_fields=[placement.field])

@@ -65,6 +65,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
     models = access.granted_models(actor) if can_request else []
     checkpoint = Checkpoint.objects.order_by("-size").first() if can_verify else None
     uncertain, waiting = _stopped_jobs() if can_resolve else (0, ())
+    live, recent = worker_registry.live_workers(within=doctor.SILENT_SECONDS)
     return Dashboard(
         recent=tuple(
             Asset.objects.filter(job__requester=requester, is_intermediate=False)
@@ -83,13 +84,13 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         if can_review
         else 0,
         uncertain=uncertain,
-        workers=worker_registry.count_live_workers(),
+        workers=live,
         allowance=budgets.allowance(actor, models[0]) if models else None,
         can_request=can_request,
         can_review=can_review,
         can_verify=can_verify,
         log_size=0 if checkpoint is None else checkpoint.size,
-        problems=tuple(doctor.critical_problems())
+        problems=tuple(doctor.critical_problems(recent_workers=recent))
         if access.has_permission(actor, "change_provider")
         else (),
         waiting=waiting,

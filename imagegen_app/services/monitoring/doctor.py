@@ -5,30 +5,34 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 from django.core.checks import ERROR, WARNING, run_checks
-from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from imagegen_app import conf
 from imagegen_app.core.invariants import VIOLATION_QUERIES
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import (
     ImageModel,
     Job,
     PeriodicRun,
+    Placement,
     Provider,
 )
+from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
-from imagegen_app.services.gateways import adapters, captioning, spool_room
+from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
-from imagegen_app.services.monitoring import certificate_status
+from imagegen_app.services.monitoring import certificate_status, waiting_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +65,7 @@ def run_all_checks() -> list[CheckResult]:
         "engine": _engine,
         "worker": _worker,
         "queue": _queue,
+        "waiting": _waiting,
         "disk": _disk,
         "answers": _answers,
         "storage": _storage,
@@ -83,14 +88,18 @@ def run_all_checks() -> list[CheckResult]:
     return found
 
 
-def critical_problems() -> list[CheckResult]:
-    """Return the problems that keep all images from being generated; fast enough for a page."""
+def critical_problems(*, recent_workers: int | None = None) -> list[CheckResult]:
+    """Return the problems that keep all images from being generated; fast enough for a page.
+
+    `recent_workers` is how many were seen within `SILENT_SECONDS`, where the caller knows it.
+    """
     found: list[CheckResult] = []
     for part, check in (
         ("engine", _engine),
-        ("worker", _worker),
+        ("worker", partial(_worker, recent_workers)),
         ("disk", _disk),
         ("signing", _signing),
+        ("waiting", _waiting),
     ):
         try:
             found += check()
@@ -145,10 +154,12 @@ def _engine() -> Iterator[CheckResult]:
         )
 
 
-def _worker() -> Iterator[CheckResult]:
+def _worker(recent: int | None = None) -> Iterator[CheckResult]:
     if not wakeups.engine().has_worker:
         return
-    if not worker_registry.count_live_workers(within=SILENT_SECONDS):
+    if recent is None:
+        recent = worker_registry.count_live_workers(within=SILENT_SECONDS)
+    if not recent:
         yield CheckResult(
             "worker",
             "error",
@@ -177,6 +188,35 @@ def _queue() -> Iterator[CheckResult]:
             _("%(count)s jobs have been due for more than %(minutes)s minutes.")
             % {"count": count, "minutes": LATE_SECONDS // 60},
             _("Start more workers, or raise the provider's limits."),
+        )
+
+
+def _waiting() -> Iterator[CheckResult]:
+    remedies = {
+        WaitingReason.STORAGE: _(
+            "Check STORAGES['%s'] and the service behind it. The jobs continue by themselves; what "
+            "was paid for is kept."
+        )
+        % conf.get().storage,
+        WaitingReason.INTERNAL_ERROR: _(
+            "Search the worker's log for the incident that the job's page names."
+        ),
+    }
+    for found in waiting_counts.waiting_jobs():
+        yield CheckResult(
+            "waiting",
+            "error",
+            ngettext(
+                "%(count)s job has waited since %(since)s: %(reason)s.",
+                "%(count)s jobs have waited, the first since %(since)s: %(reason)s.",
+                found.count,
+            )
+            % {
+                "count": found.count,
+                "since": date_format(timezone.localtime(found.since), "SHORT_DATETIME_FORMAT"),
+                "reason": LABELS[WaitingReason][found.reason],
+            },
+            remedies.get(found.reason, _("The jobs continue by themselves once it is repaired.")),
         )
 
 
@@ -240,19 +280,26 @@ def _answers() -> Iterator[CheckResult]:
 
 
 def _storage() -> Iterator[CheckResult]:
-    storage = storages[conf.get().storage]
-    name = storage.save(f"doctor/{uuid4().hex}.txt", ContentFile(b"imagegen"))
+    remedy = _("Check STORAGES['%s'].") % conf.get().storage
     try:
-        with storage.open(name) as file:
-            content = file.read()
-    finally:
-        storage.delete(name)
-    if content != b"imagegen":
+        if not storage.probe():
+            message = _("The storage returned other bytes than were written to it.")
+            yield CheckResult("storage", "error", message, remedy)
+    except storage.StorageFailed as error:
+        message = _("The storage cannot be used: %s. Jobs wait for it.") % error
+        yield CheckResult("storage", "error", message, remedy)
+    copies = Placement.objects.filter(has_copy_to_delete=True).count()
+    if copies:
         yield CheckResult(
             "storage",
             "error",
-            _("The storage returned other bytes than were written to it."),
-            _("Check STORAGES['%s'].") % conf.get().storage,
+            ngettext(
+                "%(count)s copy of a withdrawn image is not deleted yet: its storage failed.",
+                "%(count)s copies of withdrawn images are not deleted yet: their storage failed.",
+                copies,
+            )
+            % {"count": copies},
+            _("Repair the storage of the content's files; the copies are then deleted."),
         )
 
 

@@ -9,7 +9,6 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.fingerprint import fingerprint
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.gateways import adapters
-from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import prices
 from imagegen_app.services.jobs import breaker, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, request_for_model, size_of
@@ -87,7 +86,7 @@ def _fitting(job: Job, model: ImageModel) -> FallbackModel | None:
         cost = prices.images_cost(
             model, size=request.size, quality=request.quality, count=job.count
         )
-    except (ActionRefused, StorageFailed, adapters.ProviderNotConfigured):
+    except (ActionRefused, adapters.ProviderNotConfigured):
         return None
     key = fingerprint(request, provider=model.provider.slug, model_version=model.version)
     return FallbackModel(image_model=model, cost=cost, fingerprint=key)

@@ -7,20 +7,25 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from imagegen_app.core import provider_values
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.imaging import metadata
 from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
 from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
-from imagegen_app.services.worker import _signing
+from imagegen_app.services.worker import _signing, _storage_failures
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
@@ -29,20 +34,34 @@ if TYPE_CHECKING:
     from imagegen_app.services.worker._ingest_options import IngestOptions
 
 
+logger = logging.getLogger("imagegen.driver")
+
+
 class IngestDeferred(Exception):
     """Storage or signing failed; the answer stays in the spool, to be tried again."""
 
     #: How the job fails if it still cannot be done at its deadline.
     failure: ClassVar[type[ProviderError]] = BadResponse
+    #: What is out of order on the site, if that is why.
+    waits_for: ClassVar[WaitingReason | None] = None
 
-    def __init__(self, detail: str, *, screened: tuple[screening.UnsavedVerdict, ...] = ()) -> None:
+    def __init__(self, detail: str, *, screened: Sequence[screening.UnsavedVerdict] = ()) -> None:
         super().__init__(detail)
         #: Verdicts so far: the screeners are asked, and paid, again with the next try.
-        self.screened = screened
+        self.screened = tuple(screened)
 
 
 class CertificateMissing(IngestDeferred):
     """The certificate cannot be used; the answer stays in the spool until it can."""
+
+    waits_for = WaitingReason.CERTIFICATE
+
+
+class StorageAway(IngestDeferred):
+    """The storage of the images fails."""
+
+    failure = _storage_failures.ImagesNotStored
+    waits_for = WaitingReason.STORAGE
 
 
 class TimeStampMissing(IngestDeferred):
@@ -103,6 +122,8 @@ class IngestResult:
     result: ProviderResult
     #: Why images of the answer were left out.
     errors: tuple[ProviderError, ...] = ()
+    #: Values that the provider named out of their range, and that are left out.
+    ignored: tuple[str, ...] = ()
 
 
 def ingest_answer(
@@ -120,7 +141,9 @@ def ingest_answer(
         identity = signing.require_usable_identity()
     except signing.CertificateUnusable as error:
         raise CertificateMissing(str(error)) from None
-    result = adapter.read_answer(answer)
+    if options.tries_storage_first:
+        _require_storage()
+    result, ignored = provider_values.clean_result(_read(adapter, answer))
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
@@ -132,12 +155,11 @@ def ingest_answer(
         except (InvalidImage, _signing.NotPublishable) as error:
             errors.append(error)
         except signing.CertificateUnusable as error:
-            raise CertificateMissing(str(error), screened=tuple(screened)) from None
+            raise CertificateMissing(str(error), screened=screened) from None
         except SigningFailed as error:
-            raise TimeStampMissing(str(error), screened=tuple(screened)) from None
+            raise TimeStampMissing(str(error), screened=screened) from None
         except storage.StorageFailed as error:
-            detail = f"{type(error).__name__}: {error}"
-            raise IngestDeferred(detail, screened=tuple(screened)) from None
+            raise StorageAway(str(error), screened=screened) from None
     if not ingested:
         raise errors[0] if errors else BadResponse(detail="the answer holds no image")
     if options.caption_purpose is not None:
@@ -150,7 +172,10 @@ def ingest_answer(
     # The bytes are stored; drop them, since many results may wait to be recorded.
     without_bytes = tuple(replace(image, data=b"") for image in result.images)
     return IngestResult(
-        images=tuple(ingested), result=replace(result, images=without_bytes), errors=tuple(errors)
+        images=tuple(ingested),
+        result=replace(result, images=without_bytes),
+        errors=tuple(errors),
+        ignored=ignored,
     )
 
 
@@ -161,6 +186,31 @@ def _new_images(result: ProviderResult, options: IngestOptions) -> list[Provider
         for image in result.images
         if not options.delivered or hashlib.sha256(image.data).hexdigest() not in options.delivered
     ]
+
+
+def _read(adapter: ProviderAdapter, answer: SpooledAnswer) -> ProviderResult:
+    """Have the adapter read an answer; whatever it stumbles over, the answer cannot be used.
+
+    :raises ProviderError: if the answer is a refusal or cannot be used.
+    """
+    try:
+        return adapter.read_answer(answer)
+    except ProviderError as error:
+        raise provider_values.clean_error(error) from None
+    except (OSError, MemoryError):
+        # Of this machine, and not of the answer.
+        raise
+    except Exception as error:
+        logger.exception("The adapter %s cannot read an answer.", adapter.name)
+        detail = f"the adapter raised {type(error).__name__}"
+        raise BadResponse(detail=detail) from None
+
+
+def _require_storage() -> None:
+    try:
+        storage.probe()
+    except storage.StorageFailed as error:
+        raise StorageAway(str(error)) from None
 
 
 def _make_one(

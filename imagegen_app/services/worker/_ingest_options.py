@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imagegen_app import conf
 from imagegen_app.core.source_types import digital_source_type
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.core.types import InputRole, InputRule
 from imagegen_app.imaging.content_credentials import SoftwareAgent
 from imagegen_app.imaging.metadata import XmpFields
@@ -51,6 +52,8 @@ class IngestOptions:
     caption_purpose: str | None
     #: The inputs that count as parents.
     parents: tuple[InputFile, ...] = ()
+    #: Whether to try the storage first: it failed, and screeners are paid for each try.
+    tries_storage_first: bool = False
     #: SHA-256 of images of a kept answer that are assets already.
     delivered: frozenset[str] = frozenset()
 
@@ -82,6 +85,7 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         formats=tuple(settings.renditions.formats),
         pass_rule=_pass_rule(job),
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
+        tries_storage_first=job.waiting_for == WaitingReason.STORAGE,
         parents=tuple(
             _input_file(entry) for entry in ordered_inputs(job) if entry.role != InputRole.MASK
         ),

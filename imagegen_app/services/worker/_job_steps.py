@@ -24,6 +24,7 @@ from imagegen_app.core.types import Submission, SubmissionStatus
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, signing, spool
 from imagegen_app.services.gateways.spool_room import NoRoom
+from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.jobs import (
     leases,
     pass_chain,
@@ -34,21 +35,24 @@ from imagegen_app.services.jobs import (
 )
 from imagegen_app.services.jobs.leases import LeaseLost
 from imagegen_app.services.jobs.provider_limits import CallDeferred
-from imagegen_app.services.jobs.rebuilding import rebuild_request
+from imagegen_app.services.jobs.rebuilding import input_keys, read_inputs, rebuild_request
 from imagegen_app.services.worker import (
     _answers,
     _decisions,
     _failover,
     _ingest,
     _ingest_options,
+    _internal_errors,
     _outcomes,
     _provider_health,
+    _provider_values,
     _recovery,
+    _storage_failures,
 )
 from imagegen_app.services.worker._spool_guard import SpoolGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.base import ProviderAdapter
@@ -70,6 +74,8 @@ class RunningStep:
     job: Job
     attempt: Attempt | None = None
     adapter: ProviderAdapter | None = None
+    #: What follows once the input images are read.
+    proceed: Callable[[Mapping[str, bytes]], None] | None = None
 
 
 class JobSteps:
@@ -116,9 +122,11 @@ class JobSteps:
             self._guarded(
                 job, lambda: _outcomes.handle_error(job, leases.live_attempt(job), refusal)
             )
-        except Exception:
-            # Catch everything here: the lease expires, and the job is claimed again or ended.
-            logger.exception("A step of the job %s raised an unexpected error.", job.pk)
+        except StorageFailed as failure:
+            storage_failure = failure
+            self._guarded(job, lambda: self._on_storage_failure(job, storage_failure))
+        except Exception as error:  # noqa: BLE001 - one job never stops the others
+            _internal_errors.handle(job, error)
 
     def _defer(self, job: Job, deferred: CallDeferred) -> None:
         """Postpone a job whose call has to wait, or fail over to another model."""
@@ -131,6 +139,13 @@ class JobSteps:
         else:
             self.pauses.pause(deferred)
             leases.release([job])
+
+    def _on_storage_failure(self, job: Job, failure: StorageFailed) -> None:
+        """Let the job wait, whatever of it needed the storage, or end it with the true reason."""
+        attempt = leases.live_attempt(job)
+        error = _storage_failures.wait(job, attempt, failure)
+        if error is not None:
+            _outcomes.handle_error(job, attempt, error)
 
     # Starting steps
 
@@ -152,7 +167,7 @@ class JobSteps:
             raise _decisions.JobDataMissing(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
             provider_limits.acquire(attempt.image_model.provider, own=attempt)
-            self._send(job, attempt)
+            self._with_inputs(job, attempt, partial(self._send, job, attempt))
         else:
             self._recover(job, attempt)
 
@@ -167,20 +182,50 @@ class JobSteps:
             _decisions.require_current_grant(job, lately=self.grant_decisions)
             signing.require_usable_identity()
             self.spool_guard.require_room(job)
-            attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
-            failpoint("attempt.created")
-            self._send(job, attempt)
+            self._with_inputs(job, None, partial(self._begin, job))
 
-    def _send(self, job: Job, attempt: Attempt) -> None:
+    def _begin(self, job: Job, files: Mapping[str, bytes]) -> None:
+        attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
+        failpoint("attempt.created")
+        self._send(job, attempt, files)
+
+    def _with_inputs(
+        self, job: Job, attempt: Attempt | None, proceed: Callable[[Mapping[str, bytes]], None]
+    ) -> None:
+        """Read the job's input images, then proceed with them by key.
+
+        Read in the pool, since a storage may take minutes to answer, and meanwhile the leases of
+        all jobs are renewed here.
+        """
+        keys = input_keys(job)
+        if not keys:
+            proceed({})
+            return
+        self.running[job.pk] = RunningStep("inputs", job, attempt, proceed=proceed)
+        rank = (-job.priority, job.queue_order)
+        self.loop.submit_work(job.pk, partial(read_inputs, keys), rank=rank)
+
+    def _on_inputs(self, step: RunningStep, done: CallResult) -> None:
+        if done.error is not None:
+            raise done.error
+        if step.proceed is not None:
+            # The storage may have taken long.
+            step.job.refresh_from_db(fields=["cancel_requested_at"])
+            step.proceed(done.result)
+
+    def _send(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
         if job.cancel_requested_at is not None:
             transitions.cancel(job, attempt, charge=None)
             return
         # Nothing is paid for that could not be published.
         signing.require_usable_identity()
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
+        request = rebuild_request(job, attempt, files)
         answer = self.spool_guard.reserve(job, attempt)
         try:
+            if job.waiting_for:
+                told = dict.fromkeys(("error_code", "error_message", "error_remedy"), "")
+                leases.update_leased_job(job, **leases.NOT_WAITING, **told)
             transitions.mark_sent(job, attempt)
         except BaseException:
             answer.release_room()
@@ -202,9 +247,12 @@ class JobSteps:
         """Look up the outcome of a call that was sent but not answered, without sending it again."""
         if _recovery.is_answer_spooled(attempt):
             self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
-            return
+        else:
+            self._with_inputs(job, attempt, partial(self._reconcile, job, attempt))
+
+    def _reconcile(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
+        request = rebuild_request(job, attempt, files)
         answer = self.spool_guard.reserve(job, attempt)
         work = adapter.reconcile(request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
@@ -217,10 +265,13 @@ class JobSteps:
         """
         if not _recovery.can_resend(job, attempt):
             unknown_outcomes.requeue_not_received(job, attempt)
-            return
-        signing.require_usable_identity()
+        else:
+            signing.require_usable_identity()
+            self._with_inputs(job, attempt, partial(self._resend, job, attempt))
+
+    def _resend(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
+        request = rebuild_request(job, attempt, files)
         answer = self.spool_guard.reserve(job, attempt)
         unknown_outcomes.mark_resent(job, attempt)
         work = adapter.submit(request, answer=answer)
@@ -252,7 +303,7 @@ class JobSteps:
     def finish(self, finished: list[CallResult]) -> None:
         """Record results, each with its own error handling."""
         immediate: list[tuple[Job, Attempt, Submission]] = []
-        for done in finished:
+        for done in map(_provider_values.cleaned, finished):
             step = self._on_result(done)
             if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
@@ -260,7 +311,12 @@ class JobSteps:
                 handle = partial(self.spool_guard.handle_unkept_answer, step.job, step.attempt)
                 self._guarded(step.job, partial(handle, kind=step.kind, error=done.error))
             else:
-                self._guarded(step.job, partial(self._outcome, step, done))
+                self._guarded(
+                    step.job,
+                    partial(
+                        self._on_inputs if step.kind == "inputs" else self._outcome, step, done
+                    ),
+                )
         answers = [(job, attempt, answer.request_id) for job, attempt, answer in immediate]
         if len(immediate) > 1 and _answers.try_record_together(answers):
             for job, attempt, _submission in immediate:
@@ -279,7 +335,10 @@ class JobSteps:
         if isinstance(done.error, AnswerNotKept):
             return step
         if step.kind in {"submit", "resubmit", "poll"}:
-            self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
+            try:
+                self.health_monitor.record_result(step.job, done, of_submit=step.kind != "poll")
+            except Exception as error:  # noqa: BLE001 - the result is recorded nevertheless
+                _internal_errors.log_incident(error, subject="counting the results of calls")
         return step
 
     def _outcome(self, step: RunningStep, done: CallResult) -> None:
@@ -299,8 +358,9 @@ class JobSteps:
         elif isinstance(done.error, ProviderError):
             _outcomes.handle_error(job, attempt, done.error)
         elif done.error is not None:
-            logger.error("A provider call raised an unexpected error.", exc_info=done.error)
-            _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
+            incident = _internal_errors.log_incident(done.error, subject="a provider call")
+            detail = f"{type(done.error).__name__} (incident {incident})"
+            _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=detail))
         elif step.kind == "reconcile" and done.result is None:
             _recovery.continue_recovery(job, attempt)
         else:

@@ -150,6 +150,8 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         transitions.book_screening_cost(job, done.error.screened)
         if job.deadline_at <= clock.now():
             fail_and_keep(job, attempt, error=done.error.failure(detail=str(done.error)))
+        elif done.error.waits_for is not None:
+            waiting.wait_for(job, done.error.waits_for, detail=str(done.error))
         else:
             leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
         return False

@@ -131,6 +131,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
                     else {}
                 ),
                 **({"parent_reduced": True} if image.is_parent_reduced else {}),
+                **({"ignored": list(result.ignored)} if result.ignored else {}),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
                 "seed": asset.seed,
             },

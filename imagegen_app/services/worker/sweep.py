@@ -21,6 +21,7 @@ from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
+from imagegen_app.services.library import takedown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,7 @@ def sweep() -> int:
         clear_spool()
         kept_answers.clear_old_answers()
         clear_webhook_bodies()
+        takedown.delete_copies()
     if not found.is_over:
         wakeups.record_run("sweep")
     return found.due_jobs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from imagegen_app.core.errors import AuthenticationFailed
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
 from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
+from imagegen_app.core.provider_values import MAX_REF_CHARS
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Attempt, Job, WebhookDelivery
@@ -65,12 +67,28 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     except (AuthenticationFailed, adapters.ProviderNotConfigured):
         _record_refusal(attempt=attempt)
         raise InvalidWebhookSignature from None
+    notice = _cleaned(notice, body)
     try:
         outcome = _process(attempt=attempt, notice=notice, headers=headers, body=body)
     except IntegrityError:
         return "repeated"
     failpoint("webhook.after_inbox_commit")
     return outcome
+
+
+def _cleaned(notice: WebhookNotice, body: bytes) -> WebhookNotice:
+    """Return a notice whose texts can be stored; an ID or reference that cannot is left out."""
+    delivery_id, ref = (
+        value if value == provider_text(value, max_chars=most) else ""
+        for value, most in ((notice.delivery_id, 120), (notice.ref, MAX_REF_CHARS))
+    )
+    return replace(
+        notice,
+        # Without an ID of its own, a repeated delivery is known by its bytes.
+        delivery_id=delivery_id or hashlib.sha256(body).hexdigest(),
+        ref=ref,
+        status=provider_text(notice.status, max_chars=40),
+    )
 
 
 @use_case()
@@ -90,7 +108,7 @@ def _process(
     }
     delivery = WebhookDelivery.objects.create(
         provider=attempt.image_model.provider,
-        delivery_id=notice.delivery_id[:120],
+        delivery_id=notice.delivery_id,
         attempt=attempt,
         headers=stored_headers,
         body_sha256=hashlib.sha256(body).hexdigest(),
@@ -106,7 +124,7 @@ def _process(
         "webhook.received",
         subject=delivery,
         job=attempt.job,
-        data={"provider": provider, "status": notice.status[:40]},
+        data={"provider": provider, "status": notice.status},
     )
     event_log.record(
         WEBHOOKS_ACTOR,
@@ -124,7 +142,7 @@ def _make_due(attempt: Attempt, notice: WebhookNotice) -> bool:
     """Set the provider's reference if it is unknown, and make the job due if it waits."""
     if notice.ref and not attempt.provider_ref:
         unnamed = Attempt.objects.filter(pk=attempt.pk, provider_ref="")
-        unnamed.exclude(state=AttemptState.CREATED.value).update(provider_ref=notice.ref[:200])
+        unnamed.exclude(state=AttemptState.CREATED.value).update(provider_ref=notice.ref)
     waiting = Job.objects.filter(
         pk=attempt.job_id, state__in=sorted(_WAITING), live_attempt=attempt
     )

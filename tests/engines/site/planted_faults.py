@@ -27,7 +27,7 @@ def send_again() -> None:
 
     def recover(self: Any, job: Any, attempt: Any) -> None:
         adapter = self._adapter(job)
-        work = adapter.submit(rebuild_request(job, attempt), answer=spool.answer_of(attempt))
+        work = adapter.submit(rebuild_request(job, attempt, {}), answer=spool.answer_of(attempt))
         self._call("submit", job, attempt, adapter, work)
 
     JobSteps._recover = recover  # type: ignore[method-assign]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.config import Config
+
 BASE_DIR = Path(os.environ["SITE_DIR"])
 ENGINE = os.environ["SITE_ENGINE"]
 #: Every site has queues and keys of its own.
@@ -95,6 +97,21 @@ if os.environ.get("SITE_CERTIFICATE") == "files":
     }
 if os.environ.get("SITE_STORAGE") == "flaky":
     STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
+if os.environ.get("SITE_S3"):
+    STORAGES["imagegen"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": "images",
+            "endpoint_url": os.environ["SITE_S3"],
+            "access_key": "test",
+            "secret_key": "test",
+            "region_name": "us-east-1",
+            "file_overwrite": True,
+            "client_config": Config(
+                connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}
+            ),
+        },
+    }
 if os.environ.get("SITE_MUTATION"):
     INSTALLED_APPS += ["tests.engines.site.planted_faults.PlantedFaults"]
 if ENGINE == "django_tasks":

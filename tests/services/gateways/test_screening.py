@@ -287,3 +287,35 @@ def test_an_invalid_cost_from_a_screener_blocks_the_prompt(
 
     assert ledger_entries() == []
     assert doctor.violated_invariants() == {}
+
+
+class Careless:
+    """A screener whose words and numbers no database takes."""
+
+    def __init__(self, **_options: Any) -> None:
+        pass
+
+    def screen_image(self, _data: bytes, *, media_type: str) -> ScreenerDecision:
+        """Decide, and say far too much about it."""
+        return ScreenerDecision(
+            outcome=VerdictOutcome.PASSED,
+            categories=(f"{media_type}\x00", "\ud800", "x" * 5000),
+            scores={"violence": 0.9, "odd": float("nan")},  # type: ignore[dict-item]  # as it says
+            remedy="y\x00" * 5000,
+        )
+
+
+def test_a_paid_image_is_stored_whatever_a_screener_says_about_it(site: Site, small: Any) -> None:
+    path = "tests.services.gateways.test_screening.Careless"
+    entry = {"NAME": "careless", "BACKEND": path, "STAGES": ["output"]}
+    small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [entry]}
+    job = site.request()
+
+    driver.drive(seconds=10)
+
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    verdict = Verdict.objects.get()
+    assert verdict.categories == ["image/png", "x" * 60]
+    assert verdict.scores == {"violence": "0.9", "odd": "nan"}
+    assert verdict.remedy == "y" * 300

@@ -20,6 +20,7 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
     Settings,
     Signer,
 )
+from django.core.files.storage import storages
 from django.urls import reverse
 from PIL import Image
 
@@ -279,7 +280,7 @@ def manifest_labels(data: bytes) -> set[str]:
 
 def test_a_parent_of_ours_whose_manifest_was_damaged_is_named_by_its_hash(site: Site) -> None:
     first = made(site)
-    path = Path(storage.image_storage().path(first.storage_key))
+    path = Path(storages["imagegen"].path(first.storage_key))
     path.write_bytes(with_store(path.read_bytes(), b"no manifest store"))
 
     second = made(site, operation="edit", inputs=[InputSource(asset=first)])

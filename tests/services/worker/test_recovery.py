@@ -67,7 +67,7 @@ def test_a_paused_worker_that_sends_late_causes_no_second_bill(
 async def send_late(job: Job, attempt: Attempt) -> None:
     """Send the call that the paused worker had prepared."""
     async with adapters.http_client() as http:
-        request = await asyncio.to_thread(rebuild_request, job, attempt)
+        request = await asyncio.to_thread(rebuild_request, job, attempt, {})
         adapter = await asyncio.to_thread(
             adapters.build_adapter, job.image_model.provider, http=http
         )

@@ -1,0 +1,70 @@
+"""Pages of the admin tell people of a storage that fails; none of them is an error of the site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import reverse
+
+from imagegen_app.forms.widgets import GeneratedImageWidget, RejectedUpload, token_name
+from imagegen_app.services.library import chooser
+from imagegen_app.services.policy import access
+from imagegen_app.testing.factories import make_asset
+from project import seed
+from project.catalog.models import Product
+from project.demo import governance
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from tests.failing_storage import FailingStorage
+
+WHY = "The storage of the images does not work at present."
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(failing_storage: type[FailingStorage], immediate: Any) -> Any:
+    """Return the demo's catalogue, whose storages can be told to fail."""
+    governance.setup()
+    seed.create_users()
+    seed.create_catalog()
+    return failing_storage
+
+
+def test_pages_say_why_and_what_to_do_while_the_storage_fails(
+    admin_client: Client, admin_user: Any, shop: type[FailingStorage]
+) -> None:
+    asset, product = make_asset(requester=admin_user), Product.objects.earliest("pk")
+    actor = access.actor_for(admin_user)
+    token = chooser.make_token(actor=actor, asset=asset)
+    shop.failing = {"*"}
+
+    def page(url: str, **data: str) -> str:
+        answer: Any = admin_client.post(url, data, follow=True) if data else admin_client.get(url)
+        assert answer.status_code in {200, 422}, (url, answer.status_code)
+        return str(answer.content.decode())
+
+    shown = page(reverse("admin:imagegen_asset_change", args=[asset.pk]))
+    listed = page(reverse("admin:imagegen_asset_changelist"))
+    pack = page(reverse("admin:imagegen_asset_evidence", args=[asset.pk]), go="1")
+    studio = page(f"{reverse('admin:imagegen_studio')}?from={asset.pk}")
+    placed = page(
+        reverse("admin:imagegen_asset_attach", args=[asset.pk]),
+        target="catalog.Product.image",
+        object=str(product.pk),
+        place="1",
+    )
+
+    assert "The file cannot be read at present." in shown
+    assert "imagegen-thumb" in listed
+    assert "The evidence was not exported." in pack
+    assert WHY in pack
+    assert WHY in studio
+    assert "The image was not placed." in placed
+    assert WHY in placed
+    widget = GeneratedImageWidget(actor=actor, target="catalog.Product.image")
+    picked: Any = widget.value_from_datadict({token_name("image"): token}, {}, "image")
+    assert isinstance(picked, RejectedUpload)
+    assert WHY in picked.reason

@@ -1,0 +1,67 @@
+"""What fails while rows become jobs pauses one batch or delays it, and stops nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.types import Operation
+from imagegen_app.models import Batch, Job
+from imagegen_app.services.batches import batch_actions, row_jobs
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.jobs import leases, transitions
+from imagegen_app.testing.factories import make_image
+from tests.services.batches.test_lifecycle import prepare, products, start, version
+
+if TYPE_CHECKING:
+    from imagegen_app.models import TemplateVersion
+    from tests.failing_storage import FailingStorage
+    from tests.services.conftest import Site
+
+__all__ = ["version"]
+
+
+@use_case(audited=False)
+def change(batch: Batch, **changes: Any) -> None:
+    Batch.objects.filter(pk=batch.pk).update(**changes)
+
+
+def test_an_unexpected_error_pauses_its_batch_and_no_other(
+    site: Site,
+    version: TemplateVersion,
+) -> None:
+    broken = start(site, version, products(2), key="broken")
+    change(broken, mapping={"target": "catalog.Product.image", "variables": ["no mapping"]})
+    sound = start(site, version, products(2), key="sound")
+
+    prepare()
+
+    broken.refresh_from_db()
+    assert broken.pause_reason == "internal_error"
+    assert Job.objects.filter(batch=broken).count() == 0
+    assert Job.objects.filter(batch=sound).count() == 2
+
+
+def test_rows_requested_again_wait_for_a_storage_that_fails(
+    site: Site,
+    version: TemplateVersion,
+    failing_storage: type[FailingStorage],
+) -> None:
+    batch = start(site, version, products(1))
+    prepare()
+    upload = InputSource(data=make_image(size=(64, 64)))
+    site.request(operation=Operation.EDIT, inputs=[upload], batch=batch, row_key="edited")
+    for job in leases.claim(limit=2, owner="w"):
+        transitions.cancel(job, None, charge=None)
+    batch_actions.rerun_failed(actor=site.actor, batch=batch)
+    failing_storage.failing = {"read"}
+
+    prepared = [row_jobs.create_next_jobs() for _ in range(3)]
+    batch.refresh_from_db()
+    waiting = (batch.pause_reason, batch.rerun_requested_at is not None)
+    failing_storage.failing = set()
+    prepare()
+
+    assert not any(prepared)
+    assert waiting == ("", True)
+    assert Job.objects.filter(batch=batch, replaces__isnull=False).count() == 2
