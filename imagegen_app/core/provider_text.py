@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ MAX_WORD_CHARS = 60
 MAX_LINE_CHARS = 300
 MAX_ID_CHARS = 200
 _MAX_NAMES = 20
+_LONGEST_NUMBER = 10**60
 #: Read beyond the length that is kept, so that a secret on the border is still recognised.
 _MARGIN = 1024
 #: Joins letters in several scripts and pictures in emoji.
@@ -55,6 +57,15 @@ def provider_text(value: object, *, max_chars: int, allowed: Characters = Charac
     return live_secrets.hide(text)[:max_chars]
 
 
+def provider_reference(value: object) -> str:
+    """Return a provider's reference as it is, or an empty text if it cannot be stored so.
+
+    A reference that was cut or changed would name another call, or none.
+    """
+    text = provider_text(value, max_chars=MAX_ID_CHARS)
+    return text if text == value else ""
+
+
 def provider_names(values: Iterable[object]) -> tuple[str, ...]:
     """Return short names, such as those of categories, without secrets; at most twenty."""
     names = (provider_text(value, max_chars=MAX_WORD_CHARS) for value in values)
@@ -62,14 +73,22 @@ def provider_names(values: Iterable[object]) -> tuple[str, ...]:
 
 
 def provider_facts(values: Mapping[Any, object]) -> dict[str, str]:
-    """Return short texts by name, without secrets; what is no text is left out."""
+    """Return short texts by name, without secrets; what is neither text nor number is left out."""
     facts = {
         provider_text(name, max_chars=MAX_WORD_CHARS): provider_text(
-            value, max_chars=MAX_LINE_CHARS
+            _number_as_text(value), max_chars=MAX_LINE_CHARS
         )
         for name, value in [*values.items()][:_MAX_NAMES]
     }
     return {name: text for name, text in facts.items() if name and text}
+
+
+def _number_as_text(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    # Of a number with thousands of digits Python makes no text.
+    is_short = not isinstance(value, int) or abs(value) < _LONGEST_NUMBER
+    return str(value) if is_short else ""
 
 
 def _visible(text: str, *, with_lines: bool) -> str:

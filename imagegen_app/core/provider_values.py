@@ -89,18 +89,10 @@ def clean_submission(submission: Submission) -> Submission:
 
     :raises OutcomeUnknown: if it accepted the call under a reference that cannot be used again.
     """
-    # A reference that was cut or changed would name another call, or none.
-    ref = (
-        submission.ref
-        if provider_text(submission.ref, max_chars=MAX_REF_CHARS) == submission.ref
-        else ""
-    )
-    if not ref and submission.ref and submission.status is SubmissionStatus.ACCEPTED:
+    if not submission.ref and submission.status is SubmissionStatus.ACCEPTED:
         raise OutcomeUnknown(detail="accepted under an unusable reference")
     return replace(
         submission,
-        ref=ref,
-        request_id=provider_text(submission.request_id, max_chars=MAX_REF_CHARS),
         progress=clean_number(submission.progress, low=0.0, high=1.0),
         poll_after=clean_number(submission.poll_after, low=0.0, high=MAX_SECONDS),
         rate_limited_for=clean_number(submission.rate_limited_for, low=0.0, high=MAX_SECONDS),

@@ -15,6 +15,7 @@ from imagegen_app.core.provider_text import (
     MAX_WORD_CHARS,
     Characters,
     provider_facts,
+    provider_reference,
     provider_text,
 )
 
@@ -298,9 +299,9 @@ class Submission:
     rate_limited_for: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("ref", "request_id"):
-            text = provider_text(getattr(self, name), max_chars=MAX_ID_CHARS)
-            object.__setattr__(self, name, text)
+        request_id = provider_text(self.request_id, max_chars=MAX_ID_CHARS)
+        object.__setattr__(self, "request_id", request_id)
+        object.__setattr__(self, "ref", provider_reference(self.ref))
 
 
 @dataclass(frozen=True, slots=True)

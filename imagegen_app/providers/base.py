@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
+from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_reference, provider_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +32,10 @@ class WebhookNotice:
     status: str
 
     def __post_init__(self) -> None:
-        for name in ("delivery_id", "ref", "status"):
-            text = provider_text(getattr(self, name), max_chars=MAX_ID_CHARS)
-            object.__setattr__(self, name, text)
+        status = provider_text(self.status, max_chars=MAX_ID_CHARS)
+        object.__setattr__(self, "status", status)
+        for name in ("delivery_id", "ref"):
+            object.__setattr__(self, name, provider_reference(getattr(self, name)))
 
 
 class ProviderAdapter(Protocol):

@@ -30,6 +30,7 @@ LOGGERS = (
     "imagegen.driver",
     "imagegen.engines",
     "imagegen.moderation",
+    "imagegen.storage",
     "imagegen.tasks",
     "imagegen.worker",
     "imagegen_app.services.audit._published_checkpoints",

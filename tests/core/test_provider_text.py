@@ -74,6 +74,7 @@ def test_names_and_facts_are_cleaned_and_few() -> None:
     assert provider_facts({"size": "1x1", KEY: "x", "y": 3, "z": KEY}) == {
         "size": "1x1",
         "[hidden]": "x",
+        "y": "3",
         "z": "[hidden]",
     }
 

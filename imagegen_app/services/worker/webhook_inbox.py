@@ -20,7 +20,6 @@ from imagegen_app.core.errors import AuthenticationFailed
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
 from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
-from imagegen_app.core.provider_values import MAX_REF_CHARS
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Attempt, Job, WebhookDelivery
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from imagegen_app.providers.base import WebhookNotice
 
 WEBHOOKS_ACTOR = System("webhook")
+#: Longer IDs of deliveries do not fit the column.
+MAX_DELIVERY_ID_CHARS = 120
 _STORED_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
 _WAITING = frozenset({JobState.SUBMITTING, JobState.AWAITING, JobState.UNCERTAIN})
 
@@ -78,15 +79,12 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
 
 def _cleaned(notice: WebhookNotice, body: bytes) -> WebhookNotice:
     """Return a notice whose texts can be stored; an ID or reference that cannot is left out."""
-    delivery_id, ref = (
-        value if value == provider_text(value, max_chars=most) else ""
-        for value, most in ((notice.delivery_id, 120), (notice.ref, MAX_REF_CHARS))
-    )
     return replace(
         notice,
         # Without an ID of its own, a repeated delivery is known by its bytes.
-        delivery_id=delivery_id or hashlib.sha256(body).hexdigest(),
-        ref=ref,
+        delivery_id=notice.delivery_id
+        if 0 < len(notice.delivery_id) <= MAX_DELIVERY_ID_CHARS
+        else hashlib.sha256(body).hexdigest(),
         status=provider_text(notice.status, max_chars=40),
     )
 
