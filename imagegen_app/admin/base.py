@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin.parameters import AutocompleteSelect, check_all, check_selected, is_storable
 from imagegen_app.core.actors import Person
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.policy import access
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
 
     BaseAdmin = admin.ModelAdmin[Any]
     AnyModelForm = forms.ModelForm[Any]
@@ -60,6 +62,27 @@ class RecordAdmin(BaseAdmin):
     def actor(self, request: HttpRequest) -> Person:
         """Return the person who acts."""
         return access.actor_for(request.user)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the addresses of this table, with views that refuse unstorable parameters."""
+        return check_all(super().get_urls())
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """Call an action for the selected rows, if these can exist."""
+        check_selected(request, self.model)
+        return super().response_action(request, queryset)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Complete keys with a widget that survives a value that is no key."""
+        if "widget" not in kwargs and db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = AutocompleteSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Search; Django's autocomplete, whose view is not ours, hands in any characters."""
+        if not is_storable(search_term):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     # Permissions
 

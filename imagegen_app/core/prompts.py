@@ -43,6 +43,8 @@ __all__ = [
     "variables_from",
 ]
 
+#: Levels of blocks, conditions and filters in each other.
+_MAX_DEPTH = 60
 _PARSER = Environment(autoescape=False)  # noqa: S701 - only its parser is used, nothing is rendered
 _FILTERS: dict[str, Callable[[str], str]] = {
     "upper": str.upper,
@@ -159,7 +161,7 @@ def _parse(source: str) -> nodes.Template:
             number=len(source),
         )
     try:
-        return _PARSER.parse(source)
+        tree = _PARSER.parse(source)
     except TemplateSyntaxError as error:
         raise PromptTemplateError(
             gettext_noop("line %(number)s: %(error)s"),
@@ -169,6 +171,21 @@ def _parse(source: str) -> nodes.Template:
         ) from None
     except RecursionError:
         raise PromptTemplateError(gettext_noop("the template is nested too deeply")) from None
+    _require_shallow(tree)
+    return tree
+
+
+def _require_shallow(tree: nodes.Template) -> None:
+    """Refuse what is nested deeper than our functions, which call themselves, may go anywhere.
+
+    A chain of filters is nested, too: each filter holds the one before it.
+    """
+    level: list[nodes.Node] = [tree]
+    for _depth in range(_MAX_DEPTH):
+        level = [child for node in level for child in node.iter_child_nodes()]
+        if not level:
+            return
+    raise PromptTemplateError(gettext_noop("the template is nested too deeply"))
 
 
 def _check_block(body: Sequence[nodes.Node]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import RequestDataTooBig
@@ -17,6 +18,9 @@ from imagegen_app.services.worker import webhook_inbox
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+_LENGTH = re.compile(r"[0-9]+")
+_MAX_DIGITS = 12
+
 
 # Exempt from CSRF: the sender is a program, authenticated by its signature and the signed URL.
 # Outside of ATOMIC_REQUESTS: the service manages its own transactions.
@@ -30,7 +34,11 @@ class Receive(View):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Pass the delivery to the service; the status says only whether it was accepted."""
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > MAX_WEBHOOK_BYTES:
+        if not _LENGTH.fullmatch(length):
+            return HttpResponse(status=400)
+        # Leading zeros are allowed; Python refuses to read a number of thousands of digits.
+        digits = length.lstrip("0") or "0"
+        if len(digits) > _MAX_DIGITS or int(digits) > MAX_WEBHOOK_BYTES:
             return HttpResponse(status=413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:

@@ -66,3 +66,29 @@ def test_a_value_of_the_wrong_kind_is_refused_with_the_variables_name(
         render(f"{{{{ {name} }}}}", variables, {name: value})
 
     assert caught.value.variable == name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ product" + "|trim" * 1500 + " }}",
+        "{{ product" + "|upper" * 61 + " }}",
+        "{% if " + "not " * 1500 + "product %}a{% endif %}",
+        "{% if " + "product and " * 600 + "product %}a{% endif %}",
+        "{% if product %}" * 200 + "a" + "{% endif %}" * 200,
+        "{{ " + "(" * 3000 + "product" + ")" * 3000 + " }}",
+    ],
+)
+def test_a_template_that_is_nested_too_deeply_is_refused(source: str) -> None:
+    with pytest.raises(PromptTemplateError, match="nested too deeply"):
+        render(source, PRODUCT, {"product": "mug"})
+
+
+def test_a_template_that_was_accepted_can_be_rendered_deep_in_other_calls() -> None:
+    source = "{{ product" + "|trim" * 50 + " }}" + "{% if product %}a{% elif not product %}b" * 5
+    source += "{% endif %}" * 5
+
+    def deep(levels: int) -> str:
+        return deep(levels - 1) if levels else render(source, PRODUCT, {"product": "mug"}).text
+
+    assert deep(600) == "muga"

@@ -186,3 +186,53 @@ def test_a_webhook_before_the_answer_stores_the_provider_reference(
 
     early.refresh_from_db()
     assert early.provider_ref == "job_7"
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        ("9" * 5000, 413),
+        ("0" * 5000 + "9" * 9, 413),
+        ("262145", 413),
+        ("-1", 400),
+        ("+5", 400),
+        ("5, 5", 400),
+        ("٣٣", 400),
+        ("²", 400),
+        ("0x10", 400),
+        ("1e3", 400),
+        (" ", 400),
+    ],
+)
+def test_a_length_that_is_no_number_or_too_large_is_refused(
+    client: Client, attempt: Attempt, length: str, expected: int
+) -> None:
+    headers = {**signed(body()), "CONTENT_LENGTH": length}
+
+    assert post(client, attempt, body(), headers) == expected
+    assert WebhookDelivery.objects.count() == 0
+    assert not AuditEvent.objects.filter(type__startswith="webhook").exists()
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "5, 5", "٣٣"])
+def test_an_upload_with_such_a_length_is_no_error_of_ours(
+    client: Client, admin_user: Any, length: str
+) -> None:
+    client.force_login(admin_user)
+
+    answer = client.post(
+        reverse("admin:imagegen_studio"), {"prompt": "x", "generate": "1"}, CONTENT_LENGTH=length
+    )
+
+    assert answer.status_code < 500
+
+
+def test_a_key_that_a_delivery_repeats_is_not_stored(client: Client, attempt: Attempt) -> None:
+    echo = body(note="sent with key-0123456789 or KEY-0123456789")
+    headers = {**signed(echo), "HTTP_USER_AGENT": "agent of key-0123456789\r\nX: y"}
+
+    assert post(client, attempt, echo, headers) == 204
+
+    delivery = WebhookDelivery.objects.get()
+    assert "0123456789" not in delivery.body + str(delivery.headers)
+    assert "sent with [hidden] or [hidden]" in delivery.body

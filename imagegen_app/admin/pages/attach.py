@@ -64,7 +64,9 @@ class AttachPage(Pages):
         refusal: ActionRefused | None = None
         problem = ""
         if request.method == "POST" and "place" in request.POST and target is not None:
-            chosen = self._objects(request, target, "").filter(pk=_key(target, request)).first()
+            chosen = self._objects(request, target, "").filter(
+                pk=content_fields.parse_key(target.model, request.POST.get("object", ""))
+            ).first()
             if chosen is None:
                 problem = _("Choose the object that the image belongs to.")
             else:
@@ -130,14 +132,6 @@ class AttachPage(Pages):
             format_html(_("The image was placed on {}."), link),
         )
         return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
-
-
-def _key(target: content_fields.Target, request: HttpRequest) -> Any:
-    column: Any = target.model._meta.pk  # noqa: SLF001 - Django's documented API
-    try:
-        return column.to_python(request.POST.get("object", "")) or None
-    except Exception:  # noqa: BLE001 - the edge: a key field of the site's own may raise anything
-        return None
 
 
 def _name(target: content_fields.Target) -> str:

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
+from imagegen_app.admin.parameters import check_all
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
 
@@ -70,10 +71,10 @@ class Pages(ABC):
 
     def urls(self) -> list[URLPattern]:
         """Return the URL patterns, wrapped by the admin site: staff only, never cached."""
-        return [
+        return check_all(
             path(route.path, self.site.admin_view(self._wrapped(route)), name=route.name)
             for route in self.routes()
-        ]
+        )
 
     def _wrapped(self, route: Route) -> PageView:
         @wraps(route.view)

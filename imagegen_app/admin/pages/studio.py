@@ -296,10 +296,9 @@ def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[
         request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
         for verb in ("view", "change")
     )
+    key = content_fields.parse_key(target.model, request.GET["object"]) if may_see else None
     instance = (
-        target.model._default_manager.filter(pk=request.GET["object"]).first()  # noqa: SLF001 - as above
-        if may_see and request.GET["object"].isalnum()
-        else None
+        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
     )
     return {} if instance is None else content_fields.values_for(target, instance)
 

@@ -72,6 +72,17 @@ def target_by_path(path: str) -> Target | None:
     return next((t for t in all_targets() if t.path.lower() == path.lower()), None)
 
 
+def parse_key(model: type[models.Model], text: str) -> Any:
+    """Return the primary key that a text from a request means; None if it is none of this model."""
+    column: Any = model._meta.pk  # noqa: SLF001 - Django's documented API
+    try:
+        key = column.to_python(text) or None
+        column.run_validators(key)
+    except Exception:  # noqa: BLE001 - the edge: a key field of the site's own may raise anything
+        return None
+    return key
+
+
 def published_version(slug: str) -> TemplateVersion | None:
     """Return the published version of a template; None if it has none or is archived."""
     template = (
