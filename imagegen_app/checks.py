@@ -16,6 +16,7 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
+from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ CHECKS = {
     "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
     "imagegen.E038": "The captioner cannot be loaded.",
+    "imagegen.W060": "A logger writes what providers send to the log, without redaction.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -108,6 +110,15 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
                 "Superusers can generate images without a grant.",
                 hint="Remove IMAGEGEN['SUPERUSER_BYPASS'] and give them a grant.",
                 id="imagegen.W028",
+            )
+        )
+    if unfiltered := unfiltered_loggers():
+        messages.append(
+            CheckWarning(
+                f"At DEBUG, {', '.join(unfiltered)} write headers and bodies to the log.",
+                hint="Raise their level, or add the filter"
+                " imagegen_app.providers.redaction.RedactingFilter to the handlers in LOGGING.",
+                id="imagegen.W060",
             )
         )
     return messages

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagegen_app.core.live_secrets import HIDDEN, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: Loggers of the libraries that speak to providers, and our own. A filter of a logger does not see
 #: the records of those below it, so each is named.
@@ -31,6 +31,20 @@ LOGGERS = (
     "imagegen.tasks",
     "imagegen.worker",
     "imagegen_app.services.audit._published_checkpoints",
+)
+#: Loggers that write what is sent and received at DEBUG, and are not ours to filter: a site that
+#: turns them on filters its handlers.
+OTHER_LOGGERS = (
+    "amqp",
+    "botocore.auth",
+    "botocore.endpoint",
+    "botocore.parsers",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "h2",
+    "kombu",
+    "rq.worker",
+    "urllib3.connectionpool",
 )
 
 _URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://)(?P<rest>[^\s\"'<>]+)", re.IGNORECASE)
@@ -86,8 +100,30 @@ def install_filter() -> None:
     """Add the filter to the loggers of `LOGGERS` that have none yet."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        if not any(isinstance(one, RedactingFilter) for one in logger.filters):
+        if not _is_filtered(logger):
             logger.addFilter(RedactingFilter())
+
+
+def unfiltered_loggers() -> list[str]:
+    """Return the loggers that write DEBUG records to a handler past the filter."""
+    found = []
+    for name in (*LOGGERS, *OTHER_LOGGERS):
+        logger = logging.getLogger(name)
+        if logger.isEnabledFor(logging.DEBUG) and not _is_filtered(logger):
+            if not all(map(_is_filtered, _handlers(logger))):
+                found.append(name)
+    return found
+
+
+def _is_filtered(place: logging.Filterer) -> bool:
+    return any(isinstance(one, RedactingFilter) for one in place.filters)
+
+
+def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
+    current: logging.Logger | None = logger
+    while current is not None:
+        yield from current.handlers
+        current = current.parent if current.propagate else None
 
 
 def _message(record: logging.LogRecord) -> str:

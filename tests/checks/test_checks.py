@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from django.conf import settings as django_settings
 from django.core import checks as django_checks
 
 from imagegen_app import checks, conf
+from imagegen_app.providers.redaction import RedactingFilter
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"ENGIN": "x"}, "imagegen.E001"),
@@ -107,3 +110,22 @@ def test_production_needs_a_certificate_and_no_failpoints(
     ids = {message.id for message in checks.check_deployment()}
 
     assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}
+
+
+def test_a_library_that_logs_what_is_sent_is_reported_until_its_handler_redacts() -> None:
+    logger = logging.getLogger("botocore.endpoint")
+    handler = logging.StreamHandler(io.StringIO())
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        before = [m.msg for m in checks.check_deployment() if m.id == "imagegen.W060"]
+        handler.addFilter(RedactingFilter())
+        after = [m.msg for m in checks.check_deployment() if m.id == "imagegen.W060"]
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+
+    assert before == ["At DEBUG, botocore.endpoint write headers and bodies to the log."]
+    assert after == []
