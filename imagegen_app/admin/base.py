@@ -67,10 +67,12 @@ class RecordAdmin(BaseAdmin):
         """Return the addresses of this table, with views that refuse unstorable parameters."""
         return check_all(super().get_urls())
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
+    ) -> Any:
         """Call an action for the selected rows, if these can exist."""
         check_selected(request, self.model)
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
 #: So that spreadsheets read the file as UTF-8.
@@ -64,7 +64,7 @@ def unguarded(text: str) -> str:
     return _each_part(text, bare)
 
 
-def _each_part(text: str, change: Any) -> str:
+def _each_part(text: str, change: Callable[[str, str], str]) -> str:
     """Change each part between separators; the first one is told the separator behind it, too."""
     parts = _SEPARATOR.split(text)
     first = change(parts[0], parts[1] if len(parts) > 1 else "")

@@ -106,13 +106,14 @@ def install_filter() -> None:
 
 def unfiltered_loggers() -> list[str]:
     """Return the loggers that write DEBUG records to a handler past the filter."""
-    found = []
-    for name in (*LOGGERS, *OTHER_LOGGERS):
-        logger = logging.getLogger(name)
-        if logger.isEnabledFor(logging.DEBUG) and not _is_filtered(logger):
-            if not all(map(_is_filtered, _handlers(logger))):
-                found.append(name)
-    return found
+    loggers = map(logging.getLogger, (*LOGGERS, *OTHER_LOGGERS))
+    return [
+        logger.name
+        for logger in loggers
+        if logger.isEnabledFor(logging.DEBUG)
+        and not _is_filtered(logger)
+        and not all(map(_is_filtered, _handlers(logger)))
+    ]
 
 
 def _is_filtered(place: logging.Filterer) -> bool:

@@ -87,10 +87,11 @@ def addresses(rows: dict[str, Any]) -> list[Address]:
         path = reverse(name, kwargs=arguments) if pattern.name else ""
         if not path:
             continue
-        hostile = []
-        for value in PATHS:
-            for key, known in arguments.items():
-                hostile.append(path.replace(quote(str(known), safe=""), value))
+        hostile = [
+            path.replace(quote(str(known), safe=""), value)
+            for value in PATHS
+            for known in arguments.values()
+        ]
         found.append(Address(name, route, path, _admin_of(name), hostile))
     return found
 
@@ -205,7 +206,7 @@ class Fuzzer:
             return None
         if answer.streaming:
             # To its end, where the test's client closes the file.
-            b"".join(answer.streaming_content)
+            list(answer)
         if answer.status_code >= 500:
             self.found.setdefault(f"{method} {path[:120]} {answer.status_code}", body[:200])
         return answer
@@ -279,14 +280,10 @@ def fuzz_actions(fuzzer: Fuzzer, address: Address) -> None:
     fuzzer.send("POST", address.path, [("action", b"x"), ("index", b"9" * 5000)])
 
 
+@pytest.mark.usefixtures("strict_texts")
 @pytest.mark.parametrize("part", ["lists", "pages"])
 def test_no_value_of_any_parameter_makes_an_error_of_ours(
-    client: Client,
-    people: dict[str, Any],
-    rows: dict[str, Any],
-    strict_texts: None,
-    settings: Any,
-    part: str,
+    client: Client, people: dict[str, Any], rows: dict[str, Any], settings: Any, part: str
 ) -> None:
     # The CMS reads all addresses anew whenever its row of their version was undone.
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("cms.")]

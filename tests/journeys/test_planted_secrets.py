@@ -15,7 +15,6 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
-from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, Attempt, AuditEvent, Job, WebhookDelivery
 from imagegen_app.services.audit import log_export
 from imagegen_app.services.gateways import storage
@@ -119,26 +118,31 @@ def play(site: Site, simulator: SimulatorProcess, spelling: str, faults: list[An
     return jobs
 
 
-@pytest.mark.parametrize("adapter", FAILURES)
-def test_a_key_that_the_provider_echoes_is_nowhere(
+@pytest.fixture(params=FAILURES)
+def site(
+    request: pytest.FixtureRequest,
     db: None,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     echoing: SimulatorProcess,
-    all_logs: io.StringIO,
-    client: Client,
-    tmp_path: Path,
-    adapter: str,
-) -> None:
+) -> Site:
+    """Return a site whose model is at the provider that echoes."""
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
         "ENGINE": "tests.services.silent_engine.SilentEngine",
         "RENDITIONS": SMALL,
     }
     echoing.reset()
-    site = governed(at_simulator(echoing, settings, monkeypatch, adapter))
+    model = at_simulator(echoing, settings, monkeypatch, request.param)
     monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
     settings.IMAGEGEN["CREDENTIALS"]["simulator"]["WEBHOOK_SOURCE"] = "env:WEBHOOK_SECRET"
+    return governed(model)
+
+
+def test_a_key_that_the_provider_echoes_is_nowhere(
+    site: Site, echoing: SimulatorProcess, all_logs: io.StringIO, client: Client, tmp_path: Path
+) -> None:
+    adapter = site.model.provider.adapter
 
     for spelling in sorted(SPELLINGS.keys() - {"plain"}):
         play(site, echoing, spelling, FAILURES[adapter][1:2])
@@ -173,10 +177,9 @@ def receive_echoing_webhooks(client: Client) -> None:
             }
         ).encode()
         delivery = f"msg-{KEY}" if spelling == "plain" else f"msg-{number}"
-        headers = signed(body, delivery=delivery, secret=WEBHOOK_SECRET)
-        answer = client.post(
-            url, body, content_type="application/json", **headers, HTTP_USER_AGENT=text
-        )
+        headers: Any = signed(body, delivery=delivery, secret=WEBHOOK_SECRET)
+        headers["HTTP_USER_AGENT"] = text
+        answer = client.post(url, body, content_type="application/json", **headers)
         assert answer.status_code == 204
     assert WebhookDelivery.objects.count() == len(SPELLINGS)
 

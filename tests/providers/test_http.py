@@ -461,3 +461,36 @@ def test_the_certificate_must_carry_the_name_even_at_the_same_address(tmp_path: 
         return outcomes
 
     assert asyncio.run(run()) == ["200", "no connection", "200"]
+
+
+class _BrokenDisk(RuntimeError):
+    """Something of ours broke in the middle of a call."""
+
+
+def test_a_report_with_the_local_variables_of_our_frames_shows_no_key(
+    answer: SpooledAnswer, credential: Credential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = credential.values()[0].reveal()
+    frames: dict[str, str] = {}
+
+    async def write(*_: object, **__: object) -> str:
+        raise _BrokenDisk
+
+    monkeypatch.setattr(answer, "write", write, raising=True)
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        try:
+            await http.post_json(server.url, body=b"{}", auth=Auth(credential), answer=answer)
+        except _BrokenDisk as error:
+            trace = error.__traceback__
+            while trace is not None:
+                code = trace.tb_frame.f_code
+                if "/imagegen_app/" in code.co_filename:
+                    frames[code.co_name] = repr(dict(trace.tb_frame.f_locals))
+                trace = trace.tb_next
+
+    talk(answering(http_answer(b"{}")), use)
+
+    assert {"post_json", "send", "_call", "_read"} <= frames.keys()
+    assert {name for name, shown in frames.items() if key in shown} == set()
+    assert "<headers Authorization>" in frames["send"]

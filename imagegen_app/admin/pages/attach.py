@@ -64,9 +64,11 @@ class AttachPage(Pages):
         refusal: ActionRefused | None = None
         problem = ""
         if request.method == "POST" and "place" in request.POST and target is not None:
-            chosen = self._objects(request, target, "").filter(
-                pk=content_fields.parse_key(target.model, request.POST.get("object", ""))
-            ).first()
+            chosen = (
+                self._objects(request, target, "")
+                .filter(pk=content_fields.parse_key(target.model, request.POST.get("object", "")))
+                .first()
+            )
             if chosen is None:
                 problem = _("Choose the object that the image belongs to.")
             else:

@@ -28,7 +28,7 @@ from imagegen_app.providers.content_coding import decoded
 from imagegen_app.providers.credentials import SecretMissing
 from imagegen_app.providers.http.failures import FAILURES, translated
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
-from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
+from imagegen_app.providers.http.values import Auth, HttpLimits, Reply, SecretHeaders
 from imagegen_app.providers.redaction import install_filter
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ class HttpClient:
         client = self._client(trusted=trusted, kept=not billable)
         reply = Reply(_UNAUTHORIZED, {})
         for extra in _auth_headers(auth, url=url):
-            request = _request(client, method, target, headers=sent | extra, body=body)
+            request = _request(
+                client, method, target, headers=SecretHeaders({**sent, **extra}), body=body
+            )
             if answer is None:
                 cap = limit or self.limits.max_json
                 reply = await self._call(client, request, billable, _collector(cap))
@@ -341,7 +343,9 @@ def _auth_headers(auth: Auth | None, *, url: str) -> list[dict[str, str]]:
     if not auth.credential.allows(url):
         raise AuthenticationFailed(detail="the credential is not meant for this host")
     try:
-        return [{auth.header: auth.value(secret)} for secret in auth.credential.values()]
+        return [
+            SecretHeaders({auth.header: auth.value(secret)}) for secret in auth.credential.values()
+        ]
     except SecretMissing:
         raise AuthenticationFailed(detail="the credential has no value") from None
 
@@ -362,10 +366,8 @@ def _request(
         )
     if method == "GET":
         return client.build_request(method, url, headers=headers, timeout=timeout)
-    length = {"Content-Length": str(len(body))}
-    return client.build_request(
-        method, url, headers={**headers, **length}, content=_pieces(body), timeout=timeout
-    )
+    sized = SecretHeaders({**headers, "Content-Length": str(len(body))})
+    return client.build_request(method, url, headers=sized, content=_pieces(body), timeout=timeout)
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

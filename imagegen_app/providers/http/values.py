@@ -36,6 +36,13 @@ class HttpLimits:
     body_wait: float = 5.0
 
 
+class SecretHeaders(dict[str, str]):
+    """Headers with a key among them: reports of errors that print local variables show names only."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+
 @dataclass(frozen=True, slots=True)
 class Auth:
     """A credential and the header that it travels in."""
