@@ -127,6 +127,8 @@ class _KnownSecrets:
 
     def is_disguised(self, text: str) -> bool:
         """Tell whether a secret stands in the text with escapes or separators between."""
+        if not self._blocks:
+            return False
         if _ESCAPED.search(text):
             for decoded in (unquote(text), html.unescape(text), _json_unescaped(text)):
                 if decoded != text and self.spans(decoded):
@@ -168,14 +170,30 @@ def holds_secret(text: str) -> bool:
 
 def hide_in(value: Any) -> Any:
     """Return a value of texts, mappings and lists with `HIDDEN` in place of every secret."""
+    # Nearly always there is none, and one look at all texts together tells.
+    return _hidden_in(value) if holds_secret("\n".join(_texts_in(value))) else value
+
+
+def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        hidden = hide(value)
-        return value if hidden == value else hidden
+        yield value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _texts_in(name)
+            yield from _texts_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts_in(one)
+
+
+def _hidden_in(value: Any) -> Any:
+    if isinstance(value, str):
+        return hide(value)
     if isinstance(value, Mapping):
-        return {hide_in(name): hide_in(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(hide_in(one) for one in value) if type(value) in {list, tuple} else value
-    return value
+        return {_hidden_in(name): _hidden_in(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_hidden_in(one) for one in value]
+    return tuple(_hidden_in(one) for one in value) if isinstance(value, tuple) else value
 
 
 def _grown(folded: str, at: int, form: str, start: int) -> tuple[int, int]:

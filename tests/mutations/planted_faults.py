@@ -259,6 +259,22 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "A provider's key stands in the job's error, and in the site's log files.",
     ),
     PlantedFault(
+        "echoed_key_logged_for_ever",
+        "services/foundation/event_log.py",
+        "data = live_secrets.hide_in(entry.data)",
+        "data = entry.data",
+        ("services/foundation/test_event_log.py::test_a_live_secret_is_not_written_to_the_log",),
+        "A key that came in by any way stands in the append-only log.",
+    ),
+    PlantedFault(
+        "unstorable_parameter_reaches_the_database",
+        "admin/parameters.py",
+        "if not all(map(is_storable, texts)):",
+        "if False:",
+        ("fuzz/test_addresses.py",),
+        "Anybody on the staff makes pages fail with a character in an address.",
+    ),
+    PlantedFault(
         "xmp_skipped",
         "imaging/pipeline.py",
         'options["xmp"] = packet',
@@ -319,7 +335,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "webhook_of_any_size",
         "webhooks/views.py",
-        "int(length) > MAX_WEBHOOK_BYTES",
+        "int(digits) > MAX_WEBHOOK_BYTES",
         "False",
         (
             "webhooks/test_receive.py::test_a_body_with_too_large_a_content_length_is_refused_unread",
