@@ -55,6 +55,11 @@ _BEARER = re.compile(
 _KEY = re.compile(
     r"\b(?:sk|pk|rk|key|xai|hf|r8|fal|bfl|ghp|gho|whsec|AKIA|ASIA|AIza)[-_]?[\w-]{12,}=*",
 )
+#: PostgreSQL quotes the whole row that it refuses, a prompt in it too; it goes on over line ends.
+_DATABASE_DETAIL = re.compile(
+    r"^(DETAIL:).*?(?=^(?:Traceback|The above exception|During handling)\b|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=]+")
 
 
@@ -86,11 +91,11 @@ class RedactingFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(_message(record)), ()
+        record.msg, record.args = redact(_without_rows(_message(record))), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = redact(_without_rows(record.exc_text))
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         return True
@@ -125,6 +130,10 @@ def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
     while current is not None:
         yield from current.handlers
         current = current.parent if current.propagate else None
+
+
+def _without_rows(text: str) -> str:
+    return _DATABASE_DETAIL.sub(rf"\1 {HIDDEN}\n", text) if "DETAIL:" in text else text
 
 
 def _message(record: logging.LogRecord) -> str:

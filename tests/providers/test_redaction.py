@@ -116,3 +116,20 @@ def test_values_that_hold_secrets_do_not_print_them(monkeypatch: pytest.MonkeyPa
     shown = [f"{x} {x!r}" for x in (credential, secret, Auth(credential), request)]
 
     assert not any("TOPSECRET" in text for text in shown)
+
+
+def test_the_row_that_a_database_refused_and_a_brokers_password_are_not_in_a_traceback() -> None:
+    cause = ValueError(
+        'violates check constraint "x"\nDETAIL:  Failing row contains (1, a TOPSECRET prompt\n\nof '
+        "TOPSECRET lines)."
+    )
+    error = RuntimeError("cannot connect to redis://:TOPSECRET@broker:6379/0")
+    error.__cause__ = cause
+    record = logging.LogRecord("x", logging.ERROR, "", 1, "failed", (), (RuntimeError, error, None))
+
+    RedactingFilter().filter(record)
+
+    shown = logging.Formatter("%(message)s").format(record)
+    assert "TOPSECRET" not in shown
+    assert "violates check constraint" in shown
+    assert "cannot connect to redis://broker:6379/0" in shown
