@@ -257,6 +257,7 @@ def select_product(client: Client, user: Any) -> Any:
         actor=access.actor_for(user), target=target, keys=[product.pk]
     )
     session.save()
+    assert client.get(reverse("admin:imagegen_batch_new")).status_code == 200
     return product
 
 
