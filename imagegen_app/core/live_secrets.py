@@ -39,6 +39,7 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
 _LONG_OPAQUE_CHARS = 32
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|\\[ux/\"]|&#?\w+;")
+_SECRET_NAME = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -145,6 +146,13 @@ _known = _KnownSecrets()
 def remember(value: str) -> None:
     """Hide this value, from now on, in whatever is stored, shown or logged."""
     _known.add(value)
+
+
+def remember_options(options: Mapping[str, Any]) -> None:
+    """Hide those options of a backend whose names say that they are secret."""
+    for name, value in options.items():
+        if isinstance(value, str) and _SECRET_NAME.search(name):
+            remember(value)
 
 
 def forget_all() -> None:

@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.library import chooser, delivery
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -137,7 +137,9 @@ class AssetSelect(forms.Select):
         chosen = None
         if value:
             choices: Any = self.choices
-            chosen = choices.queryset.filter(pk=value).first()
+            # A refused form shows again what was sent, which may be no key at all.
+            key = content_fields.parse_key(choices.queryset.model, str(value))
+            chosen = None if key is None else choices.queryset.filter(pk=key).first()
         context["widget"] |= {
             "studio": reverse("admin:imagegen_studio"),
             "preview": "" if chosen is None else delivery.preview_url(chosen),

@@ -109,3 +109,17 @@ def test_only_the_latest_secrets_are_kept_and_none_is_printed() -> None:
 
     assert hide(KEY) == KEY
     assert repr(live_secrets._known) == f"<{live_secrets.MAX_SECRETS} secrets>"
+
+
+def test_options_are_secret_by_their_names() -> None:
+    live_secrets.remember_options(
+        {
+            "api_key": "option-secret-1",
+            "ACCESS_TOKEN": "option-secret-2",
+            "url": "https://a.example",
+        }
+    )
+
+    hidden = hide("option-secret-1 option-secret-2 https://a.example")
+
+    assert hidden == f"{HIDDEN} {HIDDEN} https://a.example"

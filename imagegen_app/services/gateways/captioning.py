@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from imagegen_app import conf
 from imagegen_app.captioning.base import CaptionerFailed
-from imagegen_app.core import canonical
+from imagegen_app.core import canonical, live_secrets
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.pricing import parse_cost
 from imagegen_app.core.provider_text import provider_text
@@ -83,5 +83,7 @@ def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
 @lru_cache(maxsize=8)
 def _build(backend: str, options: str) -> Captioner:
     # Options are JSON text, since `lru_cache` needs hashable arguments.
-    captioner: Captioner = import_string(backend)(**json.loads(options))
+    values = json.loads(options)
+    live_secrets.remember_options(values)
+    captioner: Captioner = import_string(backend)(**values)
     return captioner

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
-from imagegen_app.core import canonical
+from imagegen_app.core import canonical, live_secrets
 from imagegen_app.core.pricing import parse_cost
 from imagegen_app.core.provider_text import provider_text
 from imagegen_app.core.states import VerdictOutcome
@@ -49,7 +49,9 @@ class UnsavedVerdict:
 @lru_cache(maxsize=32)
 def _build(backend: str, options: str) -> Screener:
     # Options are JSON text, since `lru_cache` needs hashable arguments.
-    screener: Screener = import_string(backend)(**json.loads(options))
+    values = json.loads(options)
+    live_secrets.remember_options(values)
+    screener: Screener = import_string(backend)(**values)
     return screener
 
 
