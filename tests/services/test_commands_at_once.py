@@ -36,9 +36,10 @@ def _id(command: Command) -> str:
     return f"{command.name.partition('.')[2]}{f' ({command.note})' if command.note else ''}"
 
 
-def both(first: Callable[[], object], second: Callable[[], object]) -> list[BaseException]:
+def both(first: Callable[[], object], second: Callable[[], object]) -> list[Exception]:
     """Call both in threads of their own, and return what they raised."""
-    together, raised = threading.Barrier(2), []
+    together = threading.Barrier(2)
+    raised: list[Exception] = []
 
     def call(one: Callable[[], object]) -> None:
         try:
