@@ -123,10 +123,12 @@ def _require_ended(jobs: QuerySet[Job]) -> None:
 
 def _delete(texts: QuerySet[AuditPersonalText]) -> int:
     # By primary key: MySQL cannot delete from a table that the condition joins.
-    keys = list(texts.values_list("pk", flat=True))
-    for start in range(0, len(keys), _BATCH):
-        AuditPersonalText.objects.filter(pk__in=keys[start : start + _BATCH]).delete()
-    return len(keys)
+    keys = list(texts.order_by("pk").values_list("pk", flat=True))
+    # What was deleted, not what was found: somebody else may erase the same at the same moment.
+    return sum(
+        AuditPersonalText.objects.filter(pk__in=keys[start : start + _BATCH]).delete()[0]
+        for start in range(0, len(keys), _BATCH)
+    )
 
 
 def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
@@ -136,7 +138,7 @@ def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
     answers, which may repeat the prompt.
     """
     keys = list(jobs.filter(prompt_erased_at__isnull=True).values_list("pk", flat=True))
-    now = clock.now()
+    now, blanked = clock.now(), 0
     for start in range(0, len(keys), _BATCH):
         chunk = keys[start : start + _BATCH]
         Attempt.objects.filter(job_id__in=chunk).update(request_digest="", revised_prompt="")
@@ -144,7 +146,7 @@ def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
         kept_answers.remove(kept, ground="erased with the prompt", actor=actor)
         # The captioner received the prompt, and may have repeated names from it.
         Asset.objects.filter(job_id__in=chunk).update(alt_suggestion="")
-        Job.objects.filter(pk__in=chunk).update(
+        blanked += Job.objects.filter(pk__in=chunk, prompt_erased_at__isnull=True).update(
             prompt="",
             negative_prompt="",
             variables={},
@@ -152,4 +154,4 @@ def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
             request_digest="",
             prompt_erased_at=now,
         )
-    return len(keys)
+    return blanked

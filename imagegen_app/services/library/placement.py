@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.base import ContentFile
-from django.db import models
+from django.db import connections, models
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
@@ -120,6 +120,7 @@ def record_placement(
     :raises NotPermitted: if the actor may not place assets.
     """
     access.require_permission(actor, "place_asset")
+    _lock(target)
     kind = ContentType.objects.get_for_model(target)
     placed_value = _value(target, field) if value is None else value
     for old in _active(target, field):
@@ -235,13 +236,21 @@ def _active(target: models.Model, field: str) -> QuerySet[Placement]:
     return found
 
 
+def _lock(target: models.Model) -> bool:
+    """Lock the object until the use case ends; return whether it is still there."""
+    rows = type(target)._base_manager.using(target._state.db).filter(pk=target.pk)  # noqa: SLF001 - Django's documented API
+    if connections[rows.db].in_atomic_block:
+        # Not where the object is in another database than our tables.
+        rows = rows.select_for_update()
+    return bool(rows.values_list("pk"))
+
+
 def _refresh_locked(target: models.Model, field: str) -> None:
     """Lock the object until the use case ends, and read the field anew; others may have changed it.
 
     :raises CannotPlace: if the object was deleted.
     """
-    rows = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
-    if not rows.select_for_update().filter(pk=target.pk).exists():
+    if not _lock(target):
         raise CannotPlace(
             _("The image was not placed."),
             reason=_("It no longer exists."),
