@@ -59,7 +59,9 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
     """
     raw, inspected = open_checked(data, limits=replace(limits, reads_heic=True))
     claimed = metadata.parse_xmp(raw.info.get("xmp", b"")).digital_source_type
+    is_plain = colour.is_plain(raw)
     image = colour.normalise(raw, orientation=inspected.orientation)
+    raw.close()
     size = Size(image.width, image.height)
     kept = b""
     if (
@@ -67,10 +69,9 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
         and inspected.orientation == 1
         and "jpeg" in rule.formats
         and rule.fitted(size) == size
-        and colour.is_plain(raw)
+        and is_plain
     ):
         kept = ancillary.only_pixels_of_jpeg(data)
-    raw.close()
     if kept and not (rule.max_bytes and len(kept) > rule.max_bytes):
         return _result(kept, "jpeg", size, inspected, claimed)
     is_lossless = inspected.format == "png" or (
@@ -148,16 +149,22 @@ def _encoded(image: Image.Image, *, rule: InputRule, is_lossless: bool) -> tuple
     :raises InvalidImage: if it cannot be made small enough.
     """
     size = rule.fitted(Size(image.width, image.height))
+    last_error = InvalidImage("too_large", detail=f"{rule.max_bytes} bytes allowed")
     for _ in range(_MAX_SHRINKS):
         if (size.width, size.height) != image.size:
             image = image.resize((size.width, size.height), Image.Resampling.LANCZOS)
         for name, options in _attempts(image, rule=rule, is_lossless=is_lossless):
             fitting = colour.flatten(image) if name == "jpeg" else image
-            encoded = _written(fitting, name, options)
+            try:
+                encoded = _written(fitting, name, options)
+            except InvalidImage as error:
+                # Some encoders take much more memory than others, and have limits of their own.
+                last_error = error
+                continue
             if not rule.max_bytes or len(encoded) <= rule.max_bytes:
                 return encoded, name, size
         size = Size(max(1, int(size.width * _SHRINK)), max(1, int(size.height * _SHRINK)))
-    raise InvalidImage("too_large", detail=f"{rule.max_bytes} bytes allowed")
+    raise last_error
 
 
 def _attempts(

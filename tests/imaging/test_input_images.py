@@ -147,6 +147,15 @@ def test_an_image_that_cannot_be_small_enough_is_refused() -> None:
     assert caught.value.reason == "too_large"
 
 
+def test_an_image_that_one_encoder_refuses_is_written_by_another() -> None:
+    tall = encoded(Image.new("RGB", (600, 17_000)), "png")
+
+    image = sent(tall, formats=("webp", "jpeg"))
+
+    # WebP has at most 16,383 pixels a side.
+    assert (image.media_type, image.height) == ("image/jpeg", 17_000)
+
+
 def test_the_mark_of_a_generated_upload_is_reported_and_other_claims_are_not() -> None:
     marked = prepare(encoded(picture(), "png"), with_formats("webp")).master.data
     other = encoded(
