@@ -18,8 +18,9 @@ from imagegen_app.admin.base import (
     link,
 )
 from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge
-from imagegen_app.models import Attempt, Batch, Verdict
+from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -57,6 +58,7 @@ class AttemptAdmin(OwnedRecordAdmin):
         "charged",
         "error_code",
         "error_detail",
+        "kept_answer_link",
         "is_resent_at_risk",
         "poll_count",
         "created_at",
@@ -74,6 +76,14 @@ class AttemptAdmin(OwnedRecordAdmin):
     def job_link(self, obj: Attempt) -> SafeString:
         """Return a link to the job."""
         return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+
+    @admin.display(description=gettext_lazy("kept answer"))
+    def kept_answer_link(self, obj: Any) -> SafeString | str:
+        """Return a link to the answer that is kept, or that this attempt reads again."""
+        kept = obj.rereads or KeptAnswer.objects.filter(attempt=obj).first()
+        if kept is None or not access.has_permission(obj.reader, "view_keptanswer"):
+            return EMPTY
+        return link(reverse("admin:imagegen_keptanswer_change", args=[kept.pk]), kept)
 
     @admin.display(description=gettext_lazy("charged"))
     def charged(self, obj: Attempt) -> str:

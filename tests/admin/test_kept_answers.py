@@ -78,3 +78,18 @@ def test_the_action_reads_an_answer_again_once(client: Client, people: dict[str,
     assert "It is being read again right now." in pages[1]
     assert Job.objects.filter(replaces=kept.attempt.job).count() == 1
     assert AuditEvent.objects.filter(type="answer.read_again").count() == 1
+
+
+def test_an_attempt_links_to_its_kept_answer_for_those_who_may_see_it(
+    client: Client, people: dict[str, Any]
+) -> None:
+    kept = make_kept_answer()
+    link = reverse("admin:imagegen_keptanswer_change", args=[kept.pk])
+    page = reverse("admin:imagegen_attempt_change", args=[kept.attempt_id])
+
+    def shows_link(role: str) -> bool:
+        client.force_login(people[role])
+        return link in client.get(page).content.decode()
+
+    assert shows_link("Image administrators")
+    assert not shows_link("Compliance")

@@ -233,13 +233,6 @@ def _disk() -> Iterator[CheckResult]:
             _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
         )
     folders: list[Any] = [conf.state_dir(), getattr(storages[settings.storage], "location", None)]
-    if spool_alarms.is_reported():
-        yield CheckResult(
-            "disk",
-            "error",
-            _("A worker's disk has no room for providers' answers: it sends no calls."),
-            _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
-        )
     for folder in folders:
         if folder is None:
             continue
@@ -258,6 +251,13 @@ def _disk() -> Iterator[CheckResult]:
 
 
 def _answers() -> Iterator[CheckResult]:
+    if spool_alarms.is_reported():
+        yield CheckResult(
+            "answers",
+            "error",
+            _("A worker's disk has no room for providers' answers: it sends no calls."),
+            _("Free disk space, or correct IMAGEGEN['STATE_DIR']; waiting jobs then continue."),
+        )
     try:
         spool_room.probe()
     except spool_room.NoRoom as full:

@@ -101,6 +101,7 @@ def test_with_a_full_disk_nothing_is_sent_and_all_is_made_when_there_is_room(
     messages = {progress.job_progress(job).message for job in Job.objects.all()}
     assert messages == {"Waiting: the worker has no room for answers. It continues by itself."}
     assert "disk" in {problem.part for problem in doctor.critical_problems()}
+    assert any("sends no calls" in finding.message for finding in doctor.run_all_checks())
 
     small_disk(8 * MIB)
     try_now()
