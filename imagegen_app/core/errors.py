@@ -14,6 +14,8 @@ The class hierarchy::
     ├── ProviderUnavailable
     ├── ProviderTimeout               nothing was sent: connect, connection pool, DNS
     ├── OutcomeUnknown                sent, but no answer
+    │   ├── AnswerTimedOut            the answer began, but came too slowly
+    │   └── AnswerCutOff              the answer began, but the connection broke
     └── BadResponse                   answered and billed, but unusable
 
 `str(error)` is the first sentence of the class's docstring unless a message is given: it never
@@ -36,8 +38,8 @@ class ProviderError(Exception):
     retryable: ClassVar[bool] = False
     #: Whether the job may continue with its fallback model.
     can_fail_over: ClassVar[bool] = False
-    #: Whether the provider has billed the call.
-    billed: ClassVar[Billed] = "no"
+    #: Whether the provider has billed the call; an instance may know better than its class.
+    billed: Billed = "no"
     #: What a person can do about it.
     remedy: ClassVar[str] = "Ask an image administrator."
 
@@ -48,12 +50,18 @@ class ProviderError(Exception):
         detail: str = "",
         status: int | None = None,
         request_id: str = "",
+        retry_after: float | None = None,
+        billed: Billed | None = None,
     ) -> None:
         super().__init__(message or (self.__doc__ or "").split("\n", maxsplit=1)[0])
         #: A short technical reason in our own words; never text from the provider.
         self.detail = detail
         self.status = status
         self.request_id = request_id
+        #: Seconds that the provider asks us to wait, with any status; None where it names no time.
+        self.retry_after = retry_after
+        if billed is not None:
+            self.billed = billed
         #: Whether this is how the call itself ended, as the provider reports it. False in answer to
         #: a poll or look-up means that only the query failed: the call's outcome is still unknown.
         self.is_call_outcome = False
@@ -104,19 +112,6 @@ class RateLimited(ProviderError):
     retryable = True
     can_fail_over = True
     remedy = "Wait; the job continues automatically."
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        retry_after: float | None = None,
-        detail: str = "",
-        status: int | None = None,
-        request_id: str = "",
-    ) -> None:
-        super().__init__(message, detail=detail, status=status, request_id=request_id)
-        #: Seconds that the provider asks us to wait; None where it names no time.
-        self.retry_after = retry_after
 
 
 class ContentBlocked(ProviderError):
@@ -172,6 +167,18 @@ class OutcomeUnknown(ProviderError):
     code = "outcome_unknown"
     billed = "unknown"
     remedy = "Check the provider's bill, then close the job or have it sent again."
+
+
+class AnswerTimedOut(OutcomeUnknown):
+    """The provider's answer began, but came too slowly and was given up: it has probably been billed."""
+
+    code = "answer_timed_out"
+
+
+class AnswerCutOff(OutcomeUnknown):
+    """The provider's answer began, but the connection broke: it has probably been billed."""
+
+    code = "answer_cut_off"
 
 
 class BadResponse(ProviderError):

@@ -27,9 +27,11 @@ from imagegen_app.providers import addresses
 from imagegen_app.providers.content_coding import decoded
 from imagegen_app.providers.credentials import SecretMissing
 from imagegen_app.providers.http.failures import FAILURES, translated
+from imagegen_app.providers.http.pace import paced
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
 from imagegen_app.providers.redaction import RedactingFilter
+from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
@@ -58,6 +60,7 @@ _SAFE_HEADERS = frozenset(
         "retry-after",
         "retry-after-ms",
         "x-litellm-response-cost",
+        "x-ms-retry-after-ms",
         "x-request-id",
         "x-should-retry",
     }
@@ -273,6 +276,7 @@ class HttpClient:
     async def _call(
         self, client: httpx.AsyncClient, request: httpx.Request, billable: bool, sink: _Sink
     ) -> Reply:
+        response: httpx.Response | None = None
         try:
             async with asyncio.timeout(self.limits.total):
                 response = await client.send(request, stream=True)
@@ -283,7 +287,10 @@ class HttpClient:
         except ProviderError:
             raise
         except FAILURES as error:
-            raise translated(error, billable=billable) from None
+            begun = None
+            if response is not None and response.status_code in _OK:
+                begun = Reply(response.status_code, _safe(response.headers))
+            raise translated(error, billable=billable, begun=begun) from None
 
     @asynccontextmanager
     async def _body_slot(self) -> AsyncIterator[None]:
@@ -303,15 +310,17 @@ class HttpClient:
         failpoint("answer.headers_read")
         if response.status_code in _OK:
             encoding = response.headers.get("content-encoding", "")
+            chunks = paced(response.aiter_raw(), limits=self.limits)
             async with self._body_slot():
-                body, sha256 = await sink(decoded(response.aiter_raw(), encoding=encoding))
+                body, sha256 = await sink(decoded(chunks, encoding=encoding))
             return Reply(response.status_code, headers, body, sha256)
         body = b""
         try:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) >= self.limits.max_error:
-                    break
+            async with asyncio.timeout(self.limits.error_body):
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) >= self.limits.max_error:
+                        break
         except FAILURES:
             # The status decides; only the text of the error is lost.
             pass
@@ -394,5 +403,9 @@ def _downloaded(reply: Reply) -> Reply:
     if reply.ok:
         return reply
     if reply.status in _TRANSIENT:
-        raise ProviderUnavailable(detail="result not served just now", status=reply.status)
+        raise ProviderUnavailable(
+            detail="result not served just now",
+            status=reply.status,
+            retry_after=retry_after(reply.headers),
+        )
     raise BadResponse(detail="result gone", status=reply.status)

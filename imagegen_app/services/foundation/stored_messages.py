@@ -35,6 +35,12 @@ STORED = (
     gettext_noop("The provider's service is unavailable."),
     gettext_noop("The provider could not be reached in time; nothing was started."),
     gettext_noop("The request was sent, but no answer arrived: it may have been billed."),
+    gettext_noop(
+        "The provider's answer began, but came too slowly and was given up: it has probably been billed."
+    ),
+    gettext_noop(
+        "The provider's answer began, but the connection broke: it has probably been billed."
+    ),
     gettext_noop("Check the provider's bill, then close the job or have it sent again."),
     gettext_noop("The provider answered, but the answer cannot be used; it was probably billed."),
     gettext_noop(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagegen_app import conf
 from imagegen_app.core.errors import ProviderUnavailable
+from imagegen_app.core.types import RecoveryMethod
 from imagegen_app.providers import registry
 from imagegen_app.providers.credentials import Credential, Secret, SecretMissing
 from imagegen_app.providers.http import HttpClient, HttpLimits
@@ -13,7 +14,7 @@ from imagegen_app.providers.http import HttpClient, HttpLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.types import Capabilities, RecoveryMethod
+    from imagegen_app.core.types import Capabilities
     from imagegen_app.models import Attempt, ImageModel
     from imagegen_app.models import Provider as ProviderRow
     from imagegen_app.providers.base import ProviderAdapter, WebhookNotice
@@ -59,8 +60,24 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
 
 
 def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
-    """Return the ways in which the outcome of this attempt's call can be found out."""
-    return registry.describe(attempt.image_model.provider.adapter).recovery
+    """Return the ways in which the outcome of this attempt's call can be found out.
+
+    Empty while the adapter cannot be loaded.
+    """
+    try:
+        return registry.describe(_adapter_path(attempt.image_model.provider)).recovery
+    except registry.UnknownAdapter:
+        return frozenset()
+
+
+def idempotency_seconds(provider: ProviderRow) -> float:
+    """Return for how long a call may be sent again under its key and is billed once; 0 for never."""
+    try:
+        described = registry.describe(_adapter_path(provider))
+    except registry.UnknownAdapter:
+        return 0.0
+    heeds_keys = RecoveryMethod.IDEMPOTENCY_KEY in described.recovery
+    return described.idempotency_seconds if heeds_keys else 0.0
 
 
 def check_provider(provider: ProviderRow) -> None:

@@ -88,7 +88,7 @@ def record_rate_limited(provider: Provider, *, named: float | None) -> float:
 
 @use_case(audited=False)
 def record_quota_used_up(provider: Provider, *, seconds: float) -> None:
-    """Start a cooldown of `seconds`: the last answer says that the provider's quota is used up."""
+    """Start a cooldown of `seconds`: the last answer asks for it, or says that a quota is used up."""
     _ensure_row(provider)
     _start_cooldown(provider, min(seconds, pacing.MAX_COOLDOWN_SECONDS), refusals=0)
 

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("imagegen.driver")
 
 MAX_EXPIRED_LEASES = 3
+#: Steps that ask what became of a lost call.
+_LOOKUPS = frozenset({"look_up", "reconcile"})
 
 
 @dataclass(slots=True)
@@ -124,6 +126,14 @@ class JobSteps:
         if job.expired_leases >= MAX_EXPIRED_LEASES:
             _outcomes.end_crashed_job(job, attempt)
             return
+        try:
+            self._take_step(job, attempt)
+        except ProviderUnavailable:
+            if attempt is None or attempt.state == AttemptState.CREATED:
+                raise
+            _recovery.wait_for_adapter(job, attempt)
+
+    def _take_step(self, job: Job, attempt: Attempt | None) -> None:
         state = JobState(job.state)
         if state is JobState.QUEUED:
             self._queued(job)
@@ -174,15 +184,21 @@ class JobSteps:
             self._call("poll", job, attempt, adapter, work)
 
     def _recover(self, job: Job, attempt: Attempt) -> None:
-        """Look up the outcome of a call that was sent but not answered, without sending it again."""
+        """Find out the outcome of a call that was sent but not answered, in the ways its adapter has."""
         if _recovery.is_answer_spooled(attempt):
             self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
             return
         adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
         answer = spool.answer_of(attempt)
-        work = adapter.reconcile(request, answer=answer)
-        self._call("reconcile", job, attempt, adapter, work)
+        reference = _recovery.reference_of(attempt)
+        if reference:
+            self._call("look_up", job, attempt, adapter, adapter.poll(reference, answer=answer))
+        elif not _recovery.can_look_up(attempt) and _recovery.can_resend(job, attempt):
+            self._resend(job, attempt)
+        else:
+            request = rebuild_request(job, attempt)
+            work = adapter.reconcile(request, answer=answer)
+            self._call("reconcile", job, attempt, adapter, work)
 
     def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
         """Handle a call that the provider says it never received.
@@ -190,9 +206,13 @@ class JobSteps:
         With idempotency keys it is sent again under the same key, and billed once even if a paused
         worker still sends the first one; with other providers the job goes back to the queue.
         """
-        if not _recovery.can_resend(job, attempt):
+        if _recovery.can_resend(job, attempt):
+            self._resend(job, attempt)
+        else:
             unknown_outcomes.requeue_not_received(job, attempt)
-            return
+
+    def _resend(self, job: Job, attempt: Attempt) -> None:
+        """Send the same call again under the same idempotency key."""
         adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
         unknown_outcomes.mark_resent(job, attempt)
@@ -256,10 +276,10 @@ class JobSteps:
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":
             _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)
-        elif step.kind == "reconcile" and _decisions.is_lookup_failure(done.error):
+        elif step.kind in _LOOKUPS and _decisions.is_lookup_failure(done.error):
             self._on_failed_lookup(job, attempt, done.error)
-        elif step.kind == "resubmit" and _decisions.should_resend(done.error, job):
-            leases.postpone(job, seconds=_decisions.retry_delay(1, done.error))
+        elif step.kind == "resubmit" and isinstance(done.error, ProviderError):
+            self._on_failed_resend(job, attempt, done.error)
         elif step.kind == "poll" and isinstance(done.error, ProviderError):
             _outcomes.handle_poll_error(job, attempt, done.error)
         elif isinstance(done.error, ProviderError):
@@ -267,8 +287,8 @@ class JobSteps:
         elif done.error is not None:
             logger.error("A provider call raised an unexpected error.", exc_info=done.error)
             _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
-        elif step.kind == "reconcile" and done.result is None:
-            _recovery.continue_recovery(job, attempt)
+        elif step.kind in _LOOKUPS and done.result is None:
+            self._on_failed_lookup(job, attempt, None)
         else:
             self._handle_submission(job, attempt, done.result)
 
@@ -277,12 +297,28 @@ class JobSteps:
             # Removing megabytes takes a while: do it in the background.
             self.loop.run_in_background(spool.answer_of(attempt).discard)
 
-    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
-        """Continue after a look-up that failed, or that says that the provider has no such call."""
-        if isinstance(error, NotFound):
-            self._resend_if_safe(job, attempt)
+    def _on_failed_resend(self, job: Job, attempt: Attempt, error: ProviderError) -> None:
+        """Send the call once more later, keep its outcome open, or take the refusal as its end."""
+        if _decisions.should_resend(error, job):
+            leases.count_poll(attempt)
+            tries = max(1, min(attempt.poll_count, 6))
+            leases.postpone(job, seconds=_decisions.retry_delay(tries, error))
+        elif _decisions.leaves_outcome_open(error):
+            _recovery.continue_recovery(job, attempt, error=error)
         else:
-            _recovery.continue_recovery(job, attempt)
+            _outcomes.handle_error(job, attempt, error)
+
+    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: ProviderError | None) -> None:
+        """Continue after a look-up that failed, that says nothing (no error), or that says that the
+        provider has no such call.
+        """
+        # A reference came from the provider: that it is unknown now does not mean that it never was.
+        if isinstance(error, NotFound) and not attempt.provider_ref:
+            self._resend_if_safe(job, attempt)
+        elif (error is None or isinstance(error, NotFound)) and _recovery.can_resend(job, attempt):
+            self._resend(job, attempt)
+        else:
+            _recovery.continue_recovery(job, attempt, error=error)
 
     def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         """Record the provider's answer to a submission, a poll or a look-up."""

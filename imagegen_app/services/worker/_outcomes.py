@@ -61,7 +61,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
     """Record a failure by its class: retried, failed, or of unknown outcome."""
     sent = attempt is not None and attempt.state != AttemptState.CREATED
     if attempt is not None and sent and error.billed == "unknown":
-        _recovery.continue_recovery(job, attempt)
+        _recovery.continue_recovery(job, attempt, error=error)
     elif attempt is not None and sent and error.billed == "yes":
         transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost)
     elif (
@@ -69,7 +69,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
         and job.state == JobState.UNCERTAIN
         and _decisions.is_query_failure(error)
     ):
-        _recovery.continue_recovery(job, attempt)
+        _recovery.continue_recovery(job, attempt, error=error)
     elif isinstance(error, RateLimited) and job.cancel_requested_at is None:
         # Only its deadline ends a job that is merely asked to wait.
         delay = _decisions.retry_delay(1, error)
@@ -112,7 +112,7 @@ def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> N
         transitions.mark_accepted(
             job,
             attempt,
-            ref=submission.ref,
+            ref=submission.ref or _recovery.reference_of(attempt),
             request_id=submission.request_id,
             poll_after=_decisions.poll_delay(attempt, submission),
         )

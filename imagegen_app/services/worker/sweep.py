@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.states import LIVE_ATTEMPT_STATES
+from imagegen_app.core.states import LIVE_ATTEMPT_STATES, JobState
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import row_jobs
@@ -18,6 +18,7 @@ from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
+from imagegen_app.services.worker import _recovery
 
 #: A due step further away than this is left to a later sweep.
 LATER_SECONDS = 60
@@ -38,6 +39,7 @@ def sweep() -> int:
     if wakeups.claim_slot("clearing", seconds=600):
         clear_spool()
         clear_webhook_bodies()
+        make_resendable_due()
     wakeups.record_run("sweep")
     return due
 
@@ -77,3 +79,25 @@ def clear_webhook_bodies() -> int:
     """Blank the bodies of webhook deliveries that are too old to be sent again."""
     limit = clock.now() - timedelta(seconds=WEBHOOK_RETENTION_SECONDS)
     return WebhookDelivery.objects.filter(received_at__lt=limit).exclude(body="").update(body="")
+
+
+@use_case(audited=False)
+def make_resendable_due() -> int:
+    """Make jobs due that wait for a person although their call can be sent again and is billed once.
+
+    Such jobs come from the time before their adapter declared idempotency keys.
+    """
+    now = clock.now()
+    waiting = (
+        Job.objects.filter(
+            state=JobState.UNCERTAIN.value,
+            cancel_requested_at__isnull=True,
+            due_at__gt=now + timedelta(seconds=LATER_SECONDS),
+            lease_until__isnull=True,
+        )
+        .select_related("image_model__provider", "live_attempt__image_model__provider")
+        .prefetch_related("inputs")
+    )
+    found = [job.pk for job in waiting[:BATCH] if _recovery.can_resend(job, job.live_attempt)]
+    count: int = Job.objects.filter(pk__in=found, lease_until__isnull=True).update(due_at=now)
+    return count
