@@ -51,6 +51,7 @@ CHECKS = {
     "imagegen.W036": "A Celery worker prefetches tasks, so that idle workers do not get them.",
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
     "imagegen.E038": "The captioner cannot be loaded.",
+    "imagegen.W047": "The source of a credential was called and gave no key.",
 }
 _STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
@@ -110,7 +111,19 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
                 id="imagegen.W028",
             )
         )
+    messages.extend(_keys())
     return messages
+
+
+def _keys() -> Iterator[CheckMessage]:
+    from imagegen_app.services.gateways import adapters  # noqa: PLC0415 - faster start
+
+    for name, problem in adapters.credential_problems().items():
+        yield CheckWarning(
+            f"IMAGEGEN['CREDENTIALS'][{name!r}] gives no key: {problem}",
+            hint="Jobs of its providers wait or fail. Run this check where the workers run.",
+            id="imagegen.W047",
+        )
 
 
 @register("imagegen", Tags.database)

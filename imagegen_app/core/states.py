@@ -69,6 +69,8 @@ class WaitingReason(StrEnum):
     CERTIFICATE = "certificate"
     #: There is no room on the disk for the provider's answer.
     DISK = "disk"
+    #: The key of the provider cannot be read.
+    CREDENTIAL = "credential"
 
 
 #: States that never change again.

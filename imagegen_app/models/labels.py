@@ -41,6 +41,7 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         WaitingReason.STORAGE: _("the storage of the images does not work"),
         WaitingReason.CERTIFICATE: _("the signing certificate cannot be used"),
         WaitingReason.DISK: _("the worker has no room for answers"),
+        WaitingReason.CREDENTIAL: _("the key of the provider cannot be read"),
     },
     AttemptState: {
         AttemptState.CREATED: _("Not sent yet"),

@@ -42,6 +42,8 @@ class Receive(View):
             return HttpResponse(status=404)
         except webhook_inbox.InvalidWebhookSignature:
             return HttpResponse(status=401)
+        except webhook_inbox.WebhookNotVerifiable:
+            return HttpResponse(status=503)
         except (webhook_inbox.WebhookTooLarge, RequestDataTooBig):
             return HttpResponse(status=413)
         return HttpResponse(status=204)

@@ -351,6 +351,21 @@ def test_a_credential_is_sent_to_its_own_hosts_only(monkeypatch: pytest.MonkeyPa
     assert talk(answering(http_answer(b"{}")), use).connections == 0
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines", "\u20ac"])
+def test_a_key_that_fits_into_no_header_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("ODD_KEY", key)
+    auth = Auth(Credential("c", ("env:ODD_KEY",), frozenset({"127.0.0.1"})))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(AuthenticationFailed) as caught:
+            await http.post_json(server.url, body=b"{}", auth=auth)
+        assert key not in caught.value.detail
+
+    assert talk(answering(http_answer(b"{}")), use).requests == []
+
+
 def test_a_post_does_not_follow_redirects() -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         reply = await http.post_json(server.url, body=b"{}")

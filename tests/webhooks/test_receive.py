@@ -186,3 +186,23 @@ def test_a_webhook_before_the_answer_stores_the_provider_reference(
 
     early.refresh_from_db()
     assert early.provider_ref == "job_7"
+
+
+def test_a_delivery_that_cannot_be_verified_now_is_to_be_sent_again(
+    client: Client, attempt: Attempt, settings: Any
+) -> None:
+    entry = settings.IMAGEGEN["CREDENTIALS"]["hook"]
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {"hook": {**entry, "WEBHOOK_SOURCE": "tests.services.worker.vaults.raises"}},
+    }
+
+    status = client.post(
+        reverse("imagegen:webhook", args=[attempt_token(attempt)]),
+        data=body(),
+        content_type="application/json",
+        **signed(body()),
+    ).status_code
+
+    assert status == 503
+    assert not WebhookDelivery.objects.exists()

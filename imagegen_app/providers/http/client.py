@@ -25,7 +25,7 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.providers import addresses
 from imagegen_app.providers.content_coding import decoded
-from imagegen_app.providers.credentials import SecretMissing
+from imagegen_app.providers.credentials import SecretMissing, SecretUnreadable
 from imagegen_app.providers.http.failures import FAILURES, translated
 from imagegen_app.providers.http.pace import paced
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
@@ -352,9 +352,14 @@ def _auth_headers(auth: Auth | None, *, url: str) -> list[dict[str, str]]:
     if not auth.credential.allows(url):
         raise AuthenticationFailed(detail="the credential is not meant for this host")
     try:
-        return [{auth.header: auth.value(secret)} for secret in auth.credential.values()]
+        values = [auth.value(secret) for secret in auth.credential.values()]
+    except SecretUnreadable:
+        raise ProviderUnavailable(detail="the credential cannot be read") from None
     except SecretMissing:
         raise AuthenticationFailed(detail="the credential has no value") from None
+    if not all(value.isascii() and value.isprintable() for value in values):
+        raise AuthenticationFailed(detail="the credential does not fit into a header")
+    return [{auth.header: value} for value in values]
 
 
 def _request(

@@ -19,6 +19,8 @@ STORED = (
     gettext_noop("The model does not support what was requested; nothing was sent."),
     gettext_noop("Choose another value or another model."),
     gettext_noop("The provider does not accept our credential."),
+    gettext_noop("The provider's credential has no value here; nothing was sent."),
+    gettext_noop("The key of the provider cannot be read; nothing was sent."),
     gettext_noop("An image administrator must renew the provider's credential."),
     gettext_noop("The provider does not allow our account to use this model."),
     gettext_noop("An image administrator must check the account at the provider."),

@@ -8,7 +8,12 @@ from imagegen_app import conf
 from imagegen_app.core.errors import ProviderUnavailable
 from imagegen_app.core.types import RecoveryMethod
 from imagegen_app.providers import registry
-from imagegen_app.providers.credentials import Credential, Secret, SecretMissing
+from imagegen_app.providers.credentials import (
+    Credential,
+    Secret,
+    SecretMissing,
+    SecretUnreadable,
+)
 from imagegen_app.providers.http import HttpClient, HttpLimits
 
 if TYPE_CHECKING:
@@ -45,6 +50,8 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
     """Return the secrets that the provider of this credential may sign its webhooks with.
 
     Empty if none is configured or none has a value.
+
+    :raises SecretUnreadable: if their source fails.
     """
     entry = conf.get().credentials.get(name)
     if entry is None or not entry.webhook_source:
@@ -55,6 +62,8 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         return Credential(
             name=f"{name} webhook", sources=sources, hosts=frozenset(entry.hosts)
         ).values()
+    except SecretUnreadable:
+        raise
     except SecretMissing:
         return ()
 
@@ -89,17 +98,52 @@ def check_provider(provider: ProviderRow) -> None:
     if path not in registry.adapter_names() and "." not in path:
         raise ProviderNotConfigured(_unknown_adapter_message(provider))
     provider_credential = credential(provider.credential)
+    problem = "" if provider_credential is None else problem_of(provider_credential)
+    if problem:
+        raise ProviderNotConfigured(problem)
+
+
+def problem_of(provider_credential: Credential) -> str:
+    """Read a credential once and return what is wrong with it; empty if it has a value.
+
+    The text holds nothing that its source gave or raised.
+    """
     try:
-        if provider_credential is not None and not provider_credential.values():
-            raise ProviderNotConfigured(f"The credential {provider.credential!r} is empty.")
-    except SecretMissing:
-        raise ProviderNotConfigured(
-            f"The credential {provider.credential!r} has no value here."
-        ) from None
+        provider_credential.values()
+    except SecretUnreadable as error:
+        return f"The key cannot be read: {error}."
+    except SecretMissing as error:
+        return f"The credential {provider_credential.name!r} has no value here: {error}."
+    return ""
 
 
-def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
+def credential_problems() -> dict[str, str]:
+    """Read every credential of the settings once and return the problems by name."""
+    found: dict[str, str] = {}
+    for name in conf.get().credentials:
+        try:
+            one = credential(name)
+        except ValueError as error:
+            # Its source is no source at all; the message does not repeat it.
+            found[name] = f"{error}."
+            continue
+        problem = "" if one is None else problem_of(one)
+        if problem:
+            found[name] = problem
+    return found
+
+
+def build_adapter(
+    provider: ProviderRow,
+    *,
+    http: HttpClient,
+    key: Credential | None = None,
+    secrets: tuple[Secret, ...] = (),
+) -> ProviderAdapter:
     """Return an adapter that is ready to be called.
+
+    `key` is its credential with the values in hand; without, they are read with each call. `secrets`
+    sign its webhooks.
 
     :raises ProviderNotConfigured: if the adapter or its credential is unknown.
     """
@@ -107,9 +151,9 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
         return registry.build(
             _adapter_path(provider),
             base_url=provider.base_url,
-            credential=credential(provider.credential),
+            credential=key or credential(provider.credential),
             http=http,
-            options={"webhook_secrets": webhook_secrets(provider.credential)},
+            options={"webhook_secrets": secrets},
         )
     except registry.UnknownAdapter:
         raise ProviderNotConfigured(_unknown_adapter_message(provider)) from None
@@ -119,13 +163,26 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
         ) from None
 
 
-def require_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
+def require_credential(provider: ProviderRow) -> Credential | None:
+    """Return the credential for a call; one that the settings lack counts as an outage.
+
+    :raises ProviderUnavailable: if the credential is unknown.
+    """
+    try:
+        return credential(provider.credential)
+    except ProviderNotConfigured as error:
+        raise ProviderUnavailable(str(error), detail="not configured") from None
+
+
+def require_adapter(
+    provider: ProviderRow, *, http: HttpClient, key: Credential | None = None
+) -> ProviderAdapter:
     """Return an adapter for a call; a missing configuration counts as an outage, to be retried.
 
     :raises ProviderUnavailable: if the adapter or its credential is unknown.
     """
     try:
-        return build_adapter(provider, http=http)
+        return build_adapter(provider, http=http, key=key)
     except ProviderNotConfigured as error:
         raise ProviderUnavailable(str(error), detail="not configured") from None
 
@@ -169,8 +226,12 @@ def verify_webhook(
 
     :raises AuthenticationFailed: if the signature is not the provider's.
     :raises ProviderNotConfigured: if the provider cannot be called.
+    :raises SecretUnreadable: if the secret's source fails, so that nobody can tell now.
     """
-    return build_adapter(provider, http=http_client()).verify_webhook(headers, body)
+    secrets = webhook_secrets(provider.credential)
+    return build_adapter(provider, http=http_client(), secrets=secrets).verify_webhook(
+        headers, body
+    )
 
 
 def adapter_choices() -> list[tuple[str, str]]:

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.errors import NotFound, OutcomeUnknown, ProviderError, ProviderUnavailable
+from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+)
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.core.types import Submission, SubmissionStatus
@@ -22,7 +27,6 @@ from imagegen_app.services.jobs import (
     pass_chain,
     provider_limits,
     transitions,
-    unknown_outcomes,
 )
 from imagegen_app.services.jobs.leases import LeaseLost
 from imagegen_app.services.jobs.provider_limits import CallDeferred
@@ -37,12 +41,15 @@ from imagegen_app.services.worker import (
     _provider_health,
     _recovery,
 )
+from imagegen_app.services.worker._keys import KeyNeeded, KeyReader, KeyUnreadable
+from imagegen_app.services.worker._lost_call_steps import LOOKUPS, LostCallSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.base import ProviderAdapter
+    from imagegen_app.providers.credentials import Credential
     from imagegen_app.providers.http import HttpClient
     from imagegen_app.services.policy.access import GrantDecision
     from imagegen_app.services.worker._call_loop import CallLoop, CallResult
@@ -51,8 +58,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("imagegen.driver")
 
 MAX_EXPIRED_LEASES = 3
-#: Steps that ask what became of a lost call.
-_LOOKUPS = frozenset({"look_up", "reconcile"})
 
 
 @dataclass(slots=True)
@@ -63,9 +68,11 @@ class RunningStep:
     job: Job
     attempt: Attempt | None = None
     adapter: ProviderAdapter | None = None
+    #: The credential that is read, if that is the step.
+    credential: Credential | None = None
 
 
-class JobSteps:
+class JobSteps(LostCallSteps):
     """The steps of one driver: those whose results are awaited, and what they share."""
 
     def __init__(self, loop: CallLoop, *, pauses: PausedProviders) -> None:
@@ -74,6 +81,7 @@ class JobSteps:
         #: The steps whose results are awaited, by job id.
         self.running: dict[Any, RunningStep] = {}
         self.taken = 0
+        self.keys = KeyReader()
         self.health_monitor = _provider_health.HealthMonitor()
         #: Grant decisions of this round of claims, by the parameters of the job.
         self.grant_decisions: dict[object, GrantDecision] = {}
@@ -128,10 +136,23 @@ class JobSteps:
             return
         try:
             self._take_step(job, attempt)
+        except KeyNeeded as needed:
+            self.running[job.pk] = RunningStep("key", job, attempt, credential=needed.credential)
+            self.loop.submit_call(job.pk, self.keys.read(needed.credential))
+        except KeyUnreadable as error:
+            _outcomes.wait_for_key(job, attempt, detail=str(error))
         except ProviderUnavailable:
             if attempt is None or attempt.state == AttemptState.CREATED:
                 raise
             _recovery.wait_for_adapter(job, attempt)
+
+    def _start_with_key(self, step: RunningStep, done: CallResult) -> None:
+        # Somebody may have cancelled it while a vault took its time.
+        step.job.refresh_from_db(fields=["cancel_requested_at"])
+        if step.credential is not None:
+            # Kept for this very step at least, however late the driver comes to it.
+            self.keys.keep(step.credential, done)
+        self._start(step.job)
 
     def _take_step(self, job: Job, attempt: Attempt | None) -> None:
         state = JobState(job.state)
@@ -144,8 +165,9 @@ class JobSteps:
         elif attempt is None:
             raise _decisions.JobDataMissing(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
+            adapter = self._adapter(job)
             provider_limits.acquire(attempt.image_model.provider, own=attempt)
-            self._send(job, attempt)
+            self._send(job, attempt, adapter)
         else:
             self._recover(job, attempt)
 
@@ -158,15 +180,16 @@ class JobSteps:
             leases.park_unreleased_pass(job)
         else:
             _decisions.require_current_grant(job, lately=self.grant_decisions)
+            adapter = self._adapter(job)
             attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
             failpoint("attempt.created")
-            self._send(job, attempt)
+            self._send(job, attempt, adapter)
 
-    def _send(self, job: Job, attempt: Attempt) -> None:
+    def _send(self, job: Job, attempt: Attempt, adapter: ProviderAdapter) -> None:
+        """Make the call; the key is in hand, so that whatever fails from here on was sent."""
         if job.cancel_requested_at is not None:
             transitions.cancel(job, attempt, charge=None)
             return
-        adapter = self._adapter(job)
         request = rebuild_request(job, attempt)
         answer = spool.answer_of(attempt)
         transitions.mark_sent(job, attempt)
@@ -183,44 +206,9 @@ class JobSteps:
             work = adapter.poll(attempt.provider_ref, answer=answer)
             self._call("poll", job, attempt, adapter, work)
 
-    def _recover(self, job: Job, attempt: Attempt) -> None:
-        """Find out the outcome of a call that was sent but not answered, in the ways its adapter has."""
-        if _recovery.is_answer_spooled(attempt):
-            self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
-            return
-        adapter = self._adapter(job)
-        answer = spool.answer_of(attempt)
-        reference = _recovery.reference_of(attempt)
-        if reference:
-            self._call("look_up", job, attempt, adapter, adapter.poll(reference, answer=answer))
-        elif not _recovery.can_look_up(attempt) and _recovery.can_resend(job, attempt):
-            self._resend(job, attempt)
-        else:
-            request = rebuild_request(job, attempt)
-            work = adapter.reconcile(request, answer=answer)
-            self._call("reconcile", job, attempt, adapter, work)
-
-    def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
-        """Handle a call that the provider says it never received.
-
-        With idempotency keys it is sent again under the same key, and billed once even if a paused
-        worker still sends the first one; with other providers the job goes back to the queue.
-        """
-        if _recovery.can_resend(job, attempt):
-            self._resend(job, attempt)
-        else:
-            unknown_outcomes.requeue_not_received(job, attempt)
-
-    def _resend(self, job: Job, attempt: Attempt) -> None:
-        """Send the same call again under the same idempotency key."""
-        adapter = self._adapter(job)
-        request = rebuild_request(job, attempt)
-        unknown_outcomes.mark_resent(job, attempt)
-        work = adapter.submit(request, answer=spool.answer_of(attempt))
-        self._call("resubmit", job, attempt, adapter, work)
-
     def _ingest(self, job: Job, attempt: Attempt) -> None:
-        adapter = self._adapter(job)
+        # Reading an answer makes no call, so it needs no key.
+        adapter = adapters.require_adapter(job.image_model.provider, http=self._client())
         options = _ingest_options.ingest_options(job, attempt)
         answer = spool.answer_of(attempt)
         self.running[job.pk] = RunningStep("ingest", job, attempt, adapter)
@@ -236,9 +224,18 @@ class JobSteps:
         self.loop.submit_call(job.pk, work)
 
     def _adapter(self, job: Job) -> ProviderAdapter:
+        """Return the adapter of a job's provider, with the key in hand.
+
+        :raises KeyNeeded: if the key must be read first.
+        """
+        provider = job.image_model.provider
+        key = self.keys.in_hand(adapters.require_credential(provider))
+        return adapters.require_adapter(provider, http=self._client(), key=key)
+
+    def _client(self) -> HttpClient:
         if self._http is None:
             self._http = adapters.http_client()
-        return adapters.require_adapter(job.image_model.provider, http=self._http)
+        return self._http
 
     # Finishing steps
 
@@ -247,7 +244,9 @@ class JobSteps:
         immediate: list[tuple[Job, Attempt, Submission]] = []
         for done in finished:
             step = self._on_result(done)
-            if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
+            if step.credential is not None:
+                self._guarded(step.job, partial(self._start_with_key, step, done))
+            elif step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
             else:
                 self._guarded(step.job, partial(self._outcome, step, done))
@@ -261,6 +260,10 @@ class JobSteps:
 
     def _on_result(self, done: CallResult) -> RunningStep:
         step = self.running.pop(done.tag)
+        if step.credential is not None:
+            return step
+        if isinstance(done.error, AuthenticationFailed):
+            self.keys.forget(step.job.image_model.provider.credential)
         self.pauses.resume(step.job.image_model.provider_id)
         if step.kind == "poll":
             failpoint("poll.after_answer")
@@ -276,7 +279,7 @@ class JobSteps:
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":
             _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)
-        elif step.kind in _LOOKUPS and _decisions.is_lookup_failure(done.error):
+        elif step.kind in LOOKUPS and _decisions.is_lookup_failure(done.error):
             self._on_failed_lookup(job, attempt, done.error)
         elif step.kind == "resubmit" and isinstance(done.error, ProviderError):
             self._on_failed_resend(job, attempt, done.error)
@@ -287,7 +290,7 @@ class JobSteps:
         elif done.error is not None:
             logger.error("A provider call raised an unexpected error.", exc_info=done.error)
             _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=type(done.error).__name__))
-        elif step.kind in _LOOKUPS and done.result is None:
+        elif step.kind in LOOKUPS and done.result is None:
             self._on_failed_lookup(job, attempt, None)
         else:
             self._handle_submission(job, attempt, done.result)
@@ -296,29 +299,6 @@ class JobSteps:
         if _outcomes.handle_ingest_result(job, attempt, done):
             # Removing megabytes takes a while: do it in the background.
             self.loop.run_in_background(spool.answer_of(attempt).discard)
-
-    def _on_failed_resend(self, job: Job, attempt: Attempt, error: ProviderError) -> None:
-        """Send the call once more later, keep its outcome open, or take the refusal as its end."""
-        if _decisions.should_resend(error, job):
-            leases.count_poll(attempt)
-            tries = max(1, min(attempt.poll_count, 6))
-            leases.postpone(job, seconds=_decisions.retry_delay(tries, error))
-        elif _decisions.leaves_outcome_open(error):
-            _recovery.continue_recovery(job, attempt, error=error)
-        else:
-            _outcomes.handle_error(job, attempt, error)
-
-    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: ProviderError | None) -> None:
-        """Continue after a look-up that failed, that says nothing (no error), or that says that the
-        provider has no such call.
-        """
-        # A reference came from the provider: that it is unknown now does not mean that it never was.
-        if isinstance(error, NotFound) and not attempt.provider_ref:
-            self._resend_if_safe(job, attempt)
-        elif (error is None or isinstance(error, NotFound)) and _recovery.can_resend(job, attempt):
-            self._resend(job, attempt)
-        else:
-            _recovery.continue_recovery(job, attempt, error=error)
 
     def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         """Record the provider's answer to a submission, a poll or a look-up."""

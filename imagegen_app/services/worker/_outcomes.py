@@ -10,13 +10,14 @@ from imagegen_app.core.errors import (
     ContentBlocked,
     NotFound,
     ProviderError,
+    ProviderUnavailable,
     RateLimited,
 )
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.states import AttemptState, JobState
+from imagegen_app.core.states import AttemptState, JobState, WaitingReason
 from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
+from imagegen_app.services.jobs import leases, transitions, unknown_outcomes, waiting
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
@@ -87,6 +88,23 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
         transitions.retry(job, attempt, error=error, delay=_decisions.retry_delay(job.tries, error))
     else:
         transitions.fail(job, attempt, error=error)
+
+
+def wait_for_key(job: Job, attempt: Attempt | None, *, detail: str) -> None:
+    """Let a job wait, or continue with another model, while the provider's key cannot be read."""
+    error = ProviderUnavailable(
+        "The key of the provider cannot be read; nothing was sent.", detail=detail[:200]
+    )
+    if attempt is not None and attempt.state != AttemptState.CREATED:
+        if job.deadline_at <= clock.now():
+            _recovery.wait_for_adapter(job, attempt)
+        else:
+            waiting.wait_for(job, WaitingReason.CREDENTIAL, detail=detail)
+    elif attempt is not None:
+        # Back to the queue, where the job can also expire or be cancelled.
+        transitions.retry(job, attempt, error=error, delay=0, counts=False)
+    elif not (job.image_model.fallback_id and _failover.try_fail_over(job, None, error=error)):
+        waiting.wait_for(job, WaitingReason.CREDENTIAL, detail=detail)
 
 
 def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
