@@ -36,6 +36,7 @@ class HealthMonitor:
             self._checked_healthy.clear()
         if isinstance(error, RateLimited):
             provider_limits.record_rate_limited(provider, named=error.retry_after)
+            breaker.end_probe(job, error)
         elif isinstance(error, ProviderError):
             breaker.record_failure(job, error)
             if error.retry_after is not None and (error.status or 0) in _SERVER_ERRORS:
