@@ -197,12 +197,7 @@ def test_a_delivery_that_cannot_be_verified_now_is_to_be_sent_again(
         "CREDENTIALS": {"hook": {**entry, "WEBHOOK_SOURCE": "tests.services.worker.vaults.raises"}},
     }
 
-    status = client.post(
-        reverse("imagegen:webhook", args=[attempt_token(attempt)]),
-        data=body(),
-        content_type="application/json",
-        **signed(body()),
-    ).status_code
+    status = post(client, attempt, body(), signed(body()))
 
     assert status == 503
     assert not WebhookDelivery.objects.exists()
