@@ -15,7 +15,6 @@ import httpcore
 import httpx
 
 from imagegen_app.core.errors import (
-    AuthenticationFailed,
     BadResponse,
     InvalidRequest,
     ProviderError,
@@ -25,8 +24,8 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.providers import addresses
 from imagegen_app.providers.content_coding import decoded
-from imagegen_app.providers.credentials import SecretMissing, SecretUnreadable
 from imagegen_app.providers.http.failures import FAILURES, translated
+from imagegen_app.providers.http.headers import auth_headers, safe_headers
 from imagegen_app.providers.http.pace import paced
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
@@ -45,26 +44,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
 _UNAUTHORIZED = 401
 _MAX_REDIRECTS = 3
-_MAX_HEADER = {"location": 4096}
-_SAFE_HEADERS = frozenset(
-    {
-        "content-length",
-        "content-type",
-        "date",
-        "location",
-        "openai-processing-ms",
-        "openai-version",
-        "ratelimit",
-        "ratelimit-remaining",
-        "ratelimit-reset",
-        "retry-after",
-        "retry-after-ms",
-        "x-litellm-response-cost",
-        "x-ms-retry-after-ms",
-        "x-request-id",
-        "x-should-retry",
-    }
-)
 _PIECE = 256 * 1024
 #: Takes the decoded chunks of a body; returns what to keep of them, and their digest.
 _Sink = Callable[[AsyncIterator[bytes]], Any]
@@ -181,7 +160,7 @@ class HttpClient:
             sent["Content-Type"] = content_type
         client = self._client(trusted=trusted, kept=not billable)
         reply = Reply(_UNAUTHORIZED, {})
-        for extra in _auth_headers(auth, url=url):
+        for extra in auth_headers(auth, url=url):
             request = _request(client, method, target, headers=sent | extra, body=body)
             if answer is None:
                 cap = limit or self.limits.max_json
@@ -289,7 +268,7 @@ class HttpClient:
         except FAILURES as error:
             begun = None
             if response is not None and response.status_code in _OK:
-                begun = Reply(response.status_code, _safe(response.headers))
+                begun = Reply(response.status_code, safe_headers(response.headers))
             raise translated(error, billable=billable, begun=begun) from None
 
     @asynccontextmanager
@@ -306,7 +285,7 @@ class HttpClient:
             self._bodies.release()
 
     async def _read(self, response: httpx.Response, sink: _Sink) -> Reply:
-        headers = _safe(response.headers)
+        headers = safe_headers(response.headers)
         failpoint("answer.headers_read")
         if response.status_code in _OK:
             encoding = response.headers.get("content-encoding", "")
@@ -346,22 +325,6 @@ def _spooler(answer: SpooledAnswer, limit: int, part: str) -> _Sink:
     return spool
 
 
-def _auth_headers(auth: Auth | None, *, url: str) -> list[dict[str, str]]:
-    if auth is None:
-        return [{}]
-    if not auth.credential.allows(url):
-        raise AuthenticationFailed(detail="the credential is not meant for this host")
-    try:
-        values = [auth.value(secret) for secret in auth.credential.values()]
-    except SecretUnreadable:
-        raise ProviderUnavailable(detail="the credential cannot be read") from None
-    except SecretMissing:
-        raise AuthenticationFailed(detail="the credential has no value") from None
-    if not all(value.isascii() and value.isprintable() for value in values):
-        raise AuthenticationFailed(detail="the credential does not fit into a header")
-    return [{auth.header: value} for value in values]
-
-
 def _request(
     client: httpx.AsyncClient,
     method: str,
@@ -392,16 +355,6 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
     for start in range(half, len(body), _PIECE):
         yield body[start : start + _PIECE]
     failpoint("submit.after_send_before_answer")
-
-
-def _safe(headers: httpx.Headers) -> dict[str, str]:
-    return {
-        name: "".join(c for c in value if c.isascii() and c.isprintable())[
-            : _MAX_HEADER.get(name, 300)
-        ]
-        for name, value in headers.items()
-        if name in _SAFE_HEADERS or name.startswith("x-ratelimit-")
-    }
 
 
 def _downloaded(reply: Reply) -> Reply:

@@ -36,10 +36,11 @@ def can_resend(job: Job, attempt: Attempt) -> bool:
     The key must be remembered by the provider still, and the call must be the same to the last byte,
     to the same account.
     """
-    if job.cancel_requested_at is not None or job.deadline_at <= clock.now():
-        return False
+    is_wanted = job.cancel_requested_at is None and job.deadline_at > clock.now()
     remembered = adapters.idempotency_seconds(attempt.image_model.provider)
-    if attempt.sent_at is None or (clock.now() - attempt.sent_at).total_seconds() >= remembered:
+    if not is_wanted or attempt.sent_at is None or not remembered:
+        return False
+    if (clock.now() - attempt.sent_at).total_seconds() >= remembered:
         return False
     return attempt.request_digest == leases.digest_of(job)
 
