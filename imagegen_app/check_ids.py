@@ -38,6 +38,7 @@ CHECKS = {
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
     "imagegen.E038": "The captioner cannot be loaded or called.",
     "imagegen.E043": "An adapter of the site's own cannot be imported or called.",
+    "imagegen.W047": "The source of a credential was called and gave no key.",
     "imagegen.W060": "The signing certificate cannot be used, or does not follow the C2PA profile.",
     "imagegen.W061": "The signing certificate expires soon.",
     "imagegen.W062": "A private key file can be read by other accounts.",

@@ -93,7 +93,19 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
                 id="imagegen.W052",
             )
         )
+    messages.extend(_keys())
     return messages
+
+
+def _keys() -> Iterator[CheckMessage]:
+    from imagegen_app.services.gateways import adapters  # noqa: PLC0415 - faster start
+
+    for name, problem in adapters.credential_problems().items():
+        yield CheckWarning(
+            f"IMAGEGEN['CREDENTIALS'][{name!r}] gives no key: {problem}",
+            hint="Jobs of its providers wait or fail. Run this check where the workers run.",
+            id="imagegen.W047",
+        )
 
 
 @register("imagegen", Tags.database)

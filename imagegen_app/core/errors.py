@@ -14,6 +14,8 @@ The class hierarchy::
     ├── ProviderUnavailable
     ├── ProviderTimeout               nothing was sent: connect, connection pool, DNS
     ├── OutcomeUnknown                sent, but no answer
+    │   ├── AnswerTimedOut            the answer began, but came too slowly
+    │   └── AnswerCutOff              the answer began, but the connection broke
     ├── AnswerNotKept                 answered and billed, but our disk could not take it
     ├── BadResponse                   answered and billed, but unusable
     └── InternalError                 our own software failed
@@ -45,8 +47,8 @@ class ProviderError(Exception):
     retryable: ClassVar[bool] = False
     #: Whether the job may continue with its fallback model.
     can_fail_over: ClassVar[bool] = False
-    #: Whether the provider has billed the call.
-    billed: ClassVar[Billed] = "no"
+    #: Whether the provider has billed the call; an instance may know better than its class.
+    billed: Billed = "no"
     #: What a person can do about it.
     remedy: ClassVar[str] = "Ask an image administrator."
 
@@ -57,6 +59,8 @@ class ProviderError(Exception):
         detail: str = "",
         status: int | None = None,
         request_id: str = "",
+        retry_after: float | None = None,
+        billed: Billed | None = None,
     ) -> None:
         said = provider_text(message, max_chars=MAX_LINE_CHARS)
         super().__init__(said or (self.__doc__ or "").split("\n", maxsplit=1)[0])
@@ -64,6 +68,10 @@ class ProviderError(Exception):
         self.detail = provider_text(detail, max_chars=MAX_LINE_CHARS)
         self.status = status
         self.request_id = provider_text(request_id, max_chars=MAX_ID_CHARS)
+        #: Seconds that the provider asks us to wait, with any status; None where it names no time.
+        self.retry_after = retry_after
+        if billed is not None:
+            self.billed = billed
         #: Whether this is how the call itself ended, as the provider reports it. False in answer to
         #: a poll or look-up means that only the query failed: the call's outcome is still unknown.
         self.is_call_outcome = False
@@ -114,19 +122,6 @@ class RateLimited(ProviderError):
     retryable = True
     can_fail_over = True
     remedy = "Wait; the job continues automatically."
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        retry_after: float | None = None,
-        detail: str = "",
-        status: int | None = None,
-        request_id: str = "",
-    ) -> None:
-        super().__init__(message, detail=detail, status=status, request_id=request_id)
-        #: Seconds that the provider asks us to wait; None where it names no time.
-        self.retry_after = retry_after
 
 
 class ContentBlocked(ProviderError):
@@ -182,6 +177,18 @@ class OutcomeUnknown(ProviderError):
     code = "outcome_unknown"
     billed = "unknown"
     remedy = "Check the provider's bill, then close the job or have it sent again."
+
+
+class AnswerTimedOut(OutcomeUnknown):
+    """The provider's answer began, but came too slowly and was given up: it has probably been billed."""
+
+    code = "answer_timed_out"
+
+
+class AnswerCutOff(OutcomeUnknown):
+    """The provider's answer began, but the connection broke: it has probably been billed."""
+
+    code = "answer_cut_off"
 
 
 class BadResponse(ProviderError):

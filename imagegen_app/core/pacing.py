@@ -30,8 +30,11 @@ MAX_OPEN_SECONDS: Final = 300
 #: After a failed probe it opens for this share of the outage so far: our calls resume at most so
 #: much later than the provider recovers.
 OPEN_SHARE: Final = 0.1
-#: A probe whose result was not reported counts as lost after this time.
-PROBE_SECONDS: Final = 120
+#: A probe without a result for this time lets another one through: it may hang, or its worker was
+#: killed.
+PROBE_SECONDS: Final = 30
+#: The longest time that a probe holds up another one, after many that had no result.
+MAX_PROBE_SECONDS: Final = 300
 #: A closed breaker ceases to limit concurrent calls when the limit reaches this number.
 FULL_RAMP: Final = 16
 
@@ -95,6 +98,14 @@ def open_seconds(outage: float | None) -> int:
     if outage is None:
         return INITIAL_OPEN_SECONDS
     return min(max(NEXT_OPEN_SECONDS, int(outage * OPEN_SHARE)), MAX_OPEN_SECONDS)
+
+
+def probe_seconds(probing: float) -> float:
+    """Return for how long a probe keeps others away, `probing` seconds after the first could start.
+
+    The time doubles from probe to probe, so that a provider that swallows them all gets a few only.
+    """
+    return min(max(float(PROBE_SECONDS), probing), float(MAX_PROBE_SECONDS))
 
 
 def next_ramp(ramp: int) -> int:

@@ -71,6 +71,8 @@ class WaitingReason(StrEnum):
     DISK = "disk"
     #: A step of the job raised an unexpected error; it is tried again a few times.
     INTERNAL_ERROR = "internal_error"
+    #: The key of the provider cannot be read.
+    CREDENTIAL = "credential"
 
 
 #: States that never change again.

@@ -42,6 +42,7 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         WaitingReason.CERTIFICATE: _("the signing certificate cannot be used"),
         WaitingReason.DISK: _("the worker has no room for answers"),
         WaitingReason.INTERNAL_ERROR: _("the site's own software failed"),
+        WaitingReason.CREDENTIAL: _("the key of the provider cannot be read"),
     },
     AttemptState: {
         AttemptState.CREATED: _("Not sent yet"),

@@ -42,11 +42,15 @@ class ProviderAdapter(Protocol):
     """An account at an image API, ready to be called.
 
     Adapters are built by `registry.build` with values only: base URL, secret, HTTP client, limits.
+    A class declares itself, whoever wrote it: `name` and `recovery` here, and of the other fields of
+    `registry.Adapter` what differs from their defaults, such as `label` or `needs_credential`.
     """
 
     #: The adapter's name in the registry.
     name: ClassVar[str]
-    #: How the outcome of an unanswered call can be found out; empty where it cannot.
+    #: How the outcome of an unanswered call can be found out; empty where it cannot. With
+    #: `IDEMPOTENCY_KEY`, `submit` must write the same bytes for the same request; with
+    #: `CLIENT_REFERENCE`, the call is polled by its idempotency key.
     recovery: ClassVar[frozenset[RecoveryMethod]]
 
     def capabilities(self, model: str) -> Capabilities:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hmac
 import importlib
+import inspect
 import os
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -28,10 +31,16 @@ _KNOWN_PREFIX = re.compile(
     re.DOTALL,
 )
 _MIN_OPAQUE = 20
+#: How long a function that reads a key may take.
+SOURCE_SECONDS = 10.0
 
 
 class SecretMissing(Exception):
-    """A credential's source holds no value."""
+    """A credential's sources hold no value; the message never holds anything that they gave."""
+
+
+class SecretUnreadable(SecretMissing):
+    """A credential's source failed or did not answer in time; it may work later."""
 
 
 class Secret:
@@ -113,11 +122,58 @@ def parse_source(source: str) -> Callable[[], str]:
     if looks_like_secret(source) or not _DOTTED.fullmatch(source):
         raise ValueError("a source is env:NAME, file:/path or the dotted path of a callable")
 
-    def call() -> str:
-        module, name = re.split(r"[.:](?=\w+$)", source, maxsplit=1)
-        return str(getattr(importlib.import_module(module), name)())
+    return _CallableSource(source)
 
-    return call
+
+class _CallableSource:
+    """Calls a function of the site's own, which may fail or hang, for a limited time."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __call__(self) -> str:
+        answer: Future[object] = Future()
+        # A thread that nobody waits for at the end: a vault that hangs must not keep the process.
+        Thread(target=self._call, args=(answer,), name="imagegen-credential", daemon=True).start()
+        try:
+            value = answer.result(timeout=SOURCE_SECONDS)
+        except SecretMissing:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a vault's library may raise anything
+            # Not its text: it may hold what the vault said, or the value itself.
+            if isinstance(error, TimeoutError) and not answer.done():
+                reason = f"did not answer within {SOURCE_SECONDS:g} seconds"
+            else:
+                reason = f"raised {type(error).__name__}"
+            raise SecretUnreadable(f"the source {self._path} {reason}") from None
+        if not isinstance(value, str):
+            raise SecretMissing(f"the source {self._path} does not return a text")
+        return value
+
+    def _call(self, answer: Future[object]) -> None:
+        try:
+            answer.set_result(self._function()())
+        except BaseException as error:  # noqa: BLE001 - whatever it raises goes to who waits
+            answer.set_exception(error)
+
+    def _function(self) -> Callable[[], object]:
+        module, name = re.split(r"[.:](?=\w+$)", self._path, maxsplit=1)
+        try:
+            function: Callable[[], object] = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise SecretMissing(f"the source {self._path} cannot be imported") from None
+        try:
+            inspect.signature(function).bind()
+        except TypeError:
+            raise SecretMissing(
+                f"the source {self._path} cannot be called without arguments"
+            ) from None
+        except ValueError:
+            # Some functions of C have no signature: the call itself will tell.
+            pass
+        if inspect.iscoroutinefunction(function):
+            raise SecretMissing(f"the source {self._path} is asynchronous")
+        return function
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +185,8 @@ class Credential:
     #: Host names, each with a port where it is not the scheme's own. A loopback name without
     #: a port stands for all its ports.
     hosts: frozenset[str]
+    #: Values that were read already, and are used instead of the sources.
+    held: tuple[Secret, ...] = field(default=(), repr=False, compare=False)
     _readers: tuple[Callable[[], str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -141,8 +199,14 @@ class Credential:
         """Return the values that are live, the preferred one first.
 
         :raises SecretMissing: if no source holds a value.
+        :raises SecretUnreadable: if that is because one failed.
         """
-        return tuple(_live(self._readers, name=self.name))
+        return self.held or tuple(_live(self._readers, name=self.name))
+
+    @property
+    def calls_code(self) -> bool:
+        """Whether reading it calls a function of the site's own, which may take its time."""
+        return not self.held and any(isinstance(r, _CallableSource) for r in self._readers)
 
     def allows(self, url: str) -> bool:
         """Tell whether this credential may be sent to the URL's host."""
@@ -164,14 +228,24 @@ class Credential:
 
 def _live(readers: Iterable[Callable[[], str]], *, name: str) -> list[Secret]:
     found: list[Secret] = []
+    problem: SecretMissing | None = None
     for reader in readers:
         try:
             value = reader().strip()
-        except OSError:
-            # A file that is being replaced; the other source may do.
+        except SecretMissing as error:
+            problem = error if not isinstance(problem, SecretUnreadable) else problem
+            continue
+        except FileNotFoundError:
+            # The other source may do.
+            continue
+        except (OSError, ValueError) as error:
+            # A file that is being replaced, or is no text.
+            problem = SecretUnreadable(f"a file of it cannot be read: {type(error).__name__}")
             continue
         if value and Secret(value) not in found:
             found.append(Secret(value))
+    if not found and problem is not None:
+        raise type(problem)(f"credential {name!r}: {problem}")
     if not found:
         raise SecretMissing(f"credential {name!r} has no value in any of its sources")
     return found

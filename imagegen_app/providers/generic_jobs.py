@@ -6,7 +6,7 @@ POST  {base}/v1/jobs/{id}/cancel           the job; `billed: false` where it cos
 GET   {base}/v1/jobs?idempotency_key=...   {data: [job]}
 
 A gateway in front of your own models that speaks it is safe against every crash: the same key
-with the same body is the same job, and a lost answer can be looked up.
+with the same body is the same job for a day at least, and a lost answer can be looked up.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from imagegen_app.core.errors import (
     BadResponse,
     NotFound,
     OutcomeUnknown,
+    ProviderError,
     ProviderUnavailable,
 )
 from imagegen_app.core.provider_values import InvalidJson, load_json
@@ -87,9 +88,16 @@ class GenericJobs:
     """An account at a server that speaks the generic job protocol."""
 
     name: ClassVar[str] = "generic_jobs"
+    label: ClassVar[str] = "Generic job protocol (your own gateway)"
+    needs_credential: ClassVar[bool] = True
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset(
         {RecoveryMethod.IDEMPOTENCY_KEY, RecoveryMethod.LOOKUP, RecoveryMethod.WEBHOOK}
     )
+    #: The protocol asks servers to remember keys for a day at least.
+    idempotency_seconds: ClassVar[float] = 86_400.0
+    webhook_kind: ClassVar[str] = "Standard Webhooks"
+    example_models: ClassVar[tuple[str, ...]] = ("generic-1",)
+    options: ClassVar[tuple[str, ...]] = ("capabilities", "result_hosts")
 
     def __init__(
         self,
@@ -130,7 +138,7 @@ class GenericJobs:
             SubmissionStatus.ACCEPTED,
             ref=job.ref,
             request_id=reply.request_id,
-            poll_after=job.poll_after or retry_after(reply.headers),
+            poll_after=submit_poll.longer(job.poll_after, retry_after(reply.headers)),
             rate_limited_for=rate_limited_for(reply.headers),
         )
 
@@ -208,14 +216,17 @@ class GenericJobs:
                 return reply, _json(reply)
             raise openai_like.classify(reply)
         except (BadResponse, OutcomeUnknown) as error:
-            raise ProviderUnavailable(
-                detail=error.detail, status=error.status, request_id=error.request_id
-            ) from None
+            raise _asked_in_vain(error) from None
 
     async def _follow(self, document: object, *, reply: Reply, answer: SpooledAnswer) -> Submission:
-        job = submit_poll.read_job(document, request_id=reply.request_id)
+        try:
+            job = submit_poll.read_job(document, request_id=reply.request_id)
+        except BadResponse as error:
+            raise _asked_in_vain(error) from None
         if job.status != "succeeded":
-            return submit_poll.under_way(job, request_id=reply.request_id)
+            return submit_poll.under_way(
+                job, request_id=reply.request_id, retry_after=retry_after(reply.headers)
+            )
         fetch = results.Fetch(
             self._http, base_url=self._base, answer=answer, hosts=self._result_hosts
         )
@@ -227,6 +238,16 @@ class GenericJobs:
         return Submission(
             SubmissionStatus.ANSWERED, ref=job.ref, request_id=reply.request_id, progress=1.0
         )
+
+
+def _asked_in_vain(error: ProviderError) -> ProviderUnavailable:
+    """Return the error of a query that is repeated later, since queries are free."""
+    return ProviderUnavailable(
+        detail=error.detail,
+        status=error.status,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+    )
 
 
 def encoded(request: GenerationRequest) -> bytes:

@@ -108,7 +108,12 @@ class OpenAI(Synchronous):
     """An account at OpenAI, or at a server that copies its Images API."""
 
     name: ClassVar[str] = "openai"
+    label: ClassVar[str] = "OpenAI, or a server that speaks like it"
+    needs_credential: ClassVar[bool] = True
+    base_url: ClassVar[str] = BASE_URL
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset()
+    example_models: ClassVar[tuple[str, ...]] = ("gpt-image-2.6-flare",)
+    options: ClassVar[tuple[str, ...]] = ("capabilities",)
 
     def __init__(
         self,

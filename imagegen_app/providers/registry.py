@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.types import RecoveryMethod
@@ -16,55 +16,48 @@ if TYPE_CHECKING:
     from imagegen_app.providers.http import HttpClient
 
 
+#: For how long a provider remembers an idempotency key where its adapter names no time: the
+#: shortest that is usual.
+DEFAULT_IDEMPOTENCY_SECONDS = 3600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One adapter that can be chosen."""
+    """One adapter that can be chosen, as its class declares itself."""
 
     name: str
     #: `module:Class`.
     path: str
     label: str
     #: Whether it cannot be used without a key.
-    needs_credential: bool
+    needs_credential: bool = False
     #: Where the API is, unless the account says otherwise; empty where it must say.
     base_url: str = ""
     #: Whether it makes network calls at all.
     is_remote: bool = True
+    #: How the outcome of an unanswered call can be found out.
     recovery: frozenset[RecoveryMethod] = frozenset()
-    #: A model's name at the provider that shows what the adapter can do.
-    example_model: str = ""
+    #: For how long after a call its idempotency key still keeps a second one from being billed.
+    idempotency_seconds: float = DEFAULT_IDEMPOTENCY_SECONDS
+    #: How its webhooks are signed; empty where it has none.
+    webhook_kind: str = ""
+    #: Models' names at the provider that show what the adapter can do.
+    example_models: tuple[str, ...] = ()
+    #: The options that it knows.
+    options: tuple[str, ...] = ()
+
+    @property
+    def example_model(self) -> str:
+        """The first of the examples, or an empty text."""
+        return next(iter(self.example_models), "")
 
 
 _PACKAGE = "imagegen_app.providers."
-_ADAPTERS = (
-    Adapter(
-        name="sandbox",
-        path=_PACKAGE + "sandbox:Sandbox",
-        label="Sandbox (draws locally, no key, no cost)",
-        needs_credential=False,
-        is_remote=False,
-        recovery=frozenset({RecoveryMethod.IDEMPOTENCY_KEY}),
-        example_model="sandbox-1",
-    ),
-    Adapter(
-        name="openai",
-        path=_PACKAGE + "openai:OpenAI",
-        label="OpenAI, or a server that speaks like it",
-        needs_credential=True,
-        base_url="https://api.openai.com/v1",
-        example_model="gpt-image-2.6-flare",
-    ),
-    Adapter(
-        name="generic_jobs",
-        path=_PACKAGE + "generic_jobs:GenericJobs",
-        label="Generic job protocol (your own gateway)",
-        needs_credential=True,
-        recovery=frozenset(
-            {RecoveryMethod.IDEMPOTENCY_KEY, RecoveryMethod.LOOKUP, RecoveryMethod.WEBHOOK}
-        ),
-        example_model="generic-1",
-    ),
-)
+_PATHS = {
+    "sandbox": _PACKAGE + "sandbox:Sandbox",
+    "openai": _PACKAGE + "openai:OpenAI",
+    "generic_jobs": _PACKAGE + "generic_jobs:GenericJobs",
+}
 
 
 class UnknownAdapter(LookupError):
@@ -73,33 +66,37 @@ class UnknownAdapter(LookupError):
 
 def adapter_names() -> tuple[str, ...]:
     """Return the names of the adapters that come with the app."""
-    return tuple(adapter.name for adapter in _ADAPTERS)
+    return tuple(_PATHS)
 
 
 def describe(name: str) -> Adapter:
-    """Return what is known of an adapter without building it.
+    """Return what an adapter's class declares, without building it.
 
     :raises UnknownAdapter: if there is none.
     """
-    for adapter in _ADAPTERS:
-        if adapter.name == name:
-            return adapter
-    kind = _load(name)
-    return Adapter(
-        name=name,
-        path=name,
-        label=str(getattr(kind, "label", name)),
-        needs_credential=bool(getattr(kind, "needs_credential", False)),
-        base_url=str(getattr(kind, "base_url", "")),
-        is_remote=bool(getattr(kind, "is_remote", True)),
-        recovery=frozenset(kind.recovery),
-        example_model=str(getattr(kind, "example_model", "")),
-    )
+    path = _PATHS.get(name, name)
+    kind = _load(path)
+    # What a class leaves out has the default.
+    declared: dict[str, Any] = {
+        entry.name: getattr(kind, entry.name)
+        for entry in fields(Adapter)
+        if isinstance(getattr(kind, entry.name, None), str | bool | int | float | tuple | list)
+    }
+    ways = {way.value for way in RecoveryMethod}.intersection(getattr(kind, "recovery", ()))
+    declared |= {
+        "name": name,
+        "path": path,
+        "label": str(declared.get("label", name)),
+        "recovery": frozenset(RecoveryMethod(way) for way in ways),
+        "example_models": tuple(declared.get("example_models", ())),
+        "options": tuple(declared.get("options", ())),
+    }
+    return Adapter(**declared)
 
 
 def describe_all() -> tuple[Adapter, ...]:
     """Return the adapters that come with the app, in the order to offer them in."""
-    return _ADAPTERS
+    return tuple(describe(name) for name in _PATHS)
 
 
 def build(

@@ -17,16 +17,24 @@ MAX_SECONDS = 15 * 60.0
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Return the seconds to wait, or None where the headers ask for nothing sensible.
 
-    The headers are keyed in lower case. `retry-after-ms` wins over `retry-after`, which holds
-    seconds or an HTTP date.
+    The headers are keyed in lower case. `retry-after-ms` (OpenAI, and Azure's with `x-ms-`) wins over
+    `retry-after`, which holds seconds or an HTTP date; a date counts by the server's own clock where
+    it tells it.
     """
-    seconds = _number(headers.get("retry-after-ms", ""))
-    if seconds is not None:
-        return _capped(seconds / 1000)
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        seconds = _number(headers.get(name, ""))
+        if seconds is not None:
+            return _capped(seconds / 1000)
     text = headers.get("retry-after", "")
     seconds = _number(text)
     if seconds is None:
-        seconds = _until(text, now=now or datetime.now(UTC))
+        their_now = _moment(headers.get("date", ""))
+        until = _moment(text)
+        seconds = (
+            None
+            if until is None
+            else (until - (their_now or now or datetime.now(UTC))).total_seconds()
+        )
     return None if seconds is None else _capped(seconds)
 
 
@@ -38,14 +46,12 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _until(text: str, *, now: datetime) -> float | None:
+def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - now).total_seconds()
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _capped(seconds: float) -> float | None:

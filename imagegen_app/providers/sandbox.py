@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagegen_app.core.errors import BadResponse
@@ -64,8 +65,13 @@ class Sandbox(Synchronous):
     """An adapter without a provider; options `latency` (seconds) and `capabilities` (by model)."""
 
     name: ClassVar[str] = "sandbox"
-    #: Repeating a call costs nothing and gives the same images.
+    label: ClassVar[str] = "Sandbox (draws locally, no key, no cost)"
+    is_remote: ClassVar[bool] = False
+    #: Repeating a call costs nothing and gives the same images, however late.
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.IDEMPOTENCY_KEY})
+    idempotency_seconds: ClassVar[float] = math.inf
+    example_models: ClassVar[tuple[str, ...]] = ("sandbox-1",)
+    options: ClassVar[tuple[str, ...]] = ("capabilities", "latency")
 
     def __init__(
         self,
@@ -76,9 +82,9 @@ class Sandbox(Synchronous):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         del base_url, credential, http
-        options = options or {}
-        self._latency = float(options.get("latency", 0.0))
-        self._matrix: Mapping[str, Capabilities] = options.get("capabilities", {})
+        given = options or {}
+        self._latency = float(given.get("latency", 0.0))
+        self._matrix: Mapping[str, Capabilities] = given.get("capabilities", {})
 
     def capabilities(self, model: str) -> Capabilities:
         return self._matrix.get(model, CAPABILITIES)

@@ -22,6 +22,15 @@ _LENGTH = re.compile(r"[0-9]+")
 _MAX_DIGITS = 12
 
 
+def _length_refusal(length: str) -> int:
+    """Return the status that refuses a declared length; 0 if it is acceptable."""
+    if not _LENGTH.fullmatch(length):
+        return 400
+    # Leading zeros are allowed; Python refuses to read a number of thousands of digits.
+    digits = length.lstrip("0") or "0"
+    return 413 if len(digits) > _MAX_DIGITS or int(digits) > MAX_WEBHOOK_BYTES else 0
+
+
 # Exempt from CSRF: the sender is a program, authenticated by its signature and the signed URL.
 # Outside of ATOMIC_REQUESTS: the service manages its own transactions.
 @method_decorator(csrf_exempt, name="dispatch")
@@ -33,13 +42,8 @@ class Receive(View):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Pass the delivery to the service; the status says only whether it was accepted."""
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not _LENGTH.fullmatch(length):
-            return HttpResponse(status=400)
-        # Leading zeros are allowed; Python refuses to read a number of thousands of digits.
-        digits = length.lstrip("0") or "0"
-        if len(digits) > _MAX_DIGITS or int(digits) > MAX_WEBHOOK_BYTES:
-            return HttpResponse(status=413)
+        if refused := _length_refusal(request.META.get("CONTENT_LENGTH") or "0"):
+            return HttpResponse(status=refused)
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             webhook_inbox.receive(token=token, headers=headers, body=request.body)
@@ -50,6 +54,8 @@ class Receive(View):
             return HttpResponse(status=404)
         except webhook_inbox.InvalidWebhookSignature:
             return HttpResponse(status=401)
+        except webhook_inbox.WebhookNotVerifiable:
+            return HttpResponse(status=503)
         except (webhook_inbox.WebhookTooLarge, RequestDataTooBig):
             return HttpResponse(status=413)
         return HttpResponse(status=204)

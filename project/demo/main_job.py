@@ -16,11 +16,12 @@ from imagegen_app.models import Asset, Job
 from imagegen_app.services.library import inspection, review
 from imagegen_app.services.policy import access
 from project.catalog.models import Product
+from project.demo.supervision import KeepsDying
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
+    from project.demo.supervision import Supervised
 
 POLL_SECONDS = 0.2
 
@@ -73,13 +74,13 @@ def request_all(*, count: int, model: str) -> list[Job]:
 def wait(
     jobs: list[Job],
     *,
-    worker: subprocess.Popen[bytes],
+    worker: Supervised,
     seconds: float,
     progress: Callable[[int, int], None],
 ) -> None:
     """Wait until all jobs have ended.
 
-    :raises MainJobFailed: if the worker dies, or it takes too long.
+    :raises MainJobFailed: if the worker keeps dying, or it takes too long.
     """
     until = time.monotonic() + seconds
     while True:
@@ -89,8 +90,10 @@ def wait(
         progress(ended, len(jobs))
         if ended == len(jobs):
             return
-        if worker.poll() is not None:
-            raise MainJobFailed(f"the worker ended with code {worker.returncode}")
+        try:
+            worker.look()
+        except KeepsDying as fault:
+            raise MainJobFailed(str(fault).removesuffix(".")) from None
         if time.monotonic() > until:
             raise MainJobFailed(f"{len(jobs) - ended} jobs had not ended after {seconds:.0f} s")
         time.sleep(POLL_SECONDS)

@@ -8,13 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from django.conf import settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _DIE_WITH_PARENT = 1
 _GRACE_SECONDS = 25
@@ -42,16 +37,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def running(*arguments: str, quiet: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """Have a management command run while the block does."""
-    process = start(*arguments, quiet=quiet)
-    try:
-        yield process
-    finally:
-        stop(process)
 
 
 def free_port(host: str, wanted: int) -> int:

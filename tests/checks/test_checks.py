@@ -117,7 +117,11 @@ def test_production_needs_a_certificate_and_no_failpoints(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = False
-    settings.IMAGEGEN = {**django_settings.IMAGEGEN, "SUPERUSER_BYPASS": True}
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "SUPERUSER_BYPASS": True,
+        "CREDENTIALS": {},
+    }
     monkeypatch.setenv("IMAGEGEN_FAILPOINTS", "x@/nowhere")
 
     ids = {message.id for message in checks.check_deployment()}

@@ -29,6 +29,15 @@ CASES = [
             "asset.before_commit",
         )
     ),
+    # Calls without an answer, to providers that heed idempotency keys and cannot be asked.
+    *(
+        harness.Case("sqlite", point, "point", jobs=2, adapter=adapter)
+        for point, adapter in (
+            ("attempt.sent_before_bytes", "sandbox"),
+            ("submit.after_send_before_answer", "sandbox"),
+            ("submit.after_send_before_answer", "tests.services.worker.strangers:Keyed"),
+        )
+    ),
 ]
 
 

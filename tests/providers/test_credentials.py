@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from imagegen_app.providers import credentials
 from imagegen_app.providers.credentials import (
     Credential,
     Secret,
     SecretMissing,
+    SecretUnreadable,
     looks_like_secret,
     parse_source,
 )
+from tests.services.worker import vaults
 
 HOSTS = frozenset({"api.example.com"})
 
@@ -184,3 +187,40 @@ def test_a_pasted_key_is_noticed(text: str) -> None:
 )
 def test_the_name_of_a_source_is_no_key(text: str) -> None:
     assert not looks_like_secret(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("raises", SecretUnreadable),
+        ("exits", SecretUnreadable),
+        ("hangs", SecretUnreadable),
+        ("needs_an_argument", SecretMissing),
+        ("returns_nothing", SecretMissing),
+        ("is_asynchronous", SecretMissing),
+        ("not_callable", SecretMissing),
+        ("gone", SecretMissing),
+    ],
+)
+def test_a_source_that_fails_says_how_and_repeats_nothing(
+    monkeypatch: pytest.MonkeyPatch, source: str, expected: type[Exception]
+) -> None:
+    monkeypatch.setattr(credentials, "SOURCE_SECONDS", 0.1)
+    vaults.released.clear()
+
+    with pytest.raises(SecretMissing) as caught:
+        Credential("c", (f"tests.services.worker.vaults.{source}",), HOSTS).values()
+
+    vaults.released.set()
+    assert type(caught.value) is expected
+    assert vaults.SECRET not in f"{caught.value!r}{caught.value.__cause__!r}"
+    assert caught.value.__context__ is None
+
+
+def test_a_source_that_fails_is_no_obstacle_where_another_one_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OLD_KEY", "old")
+    sources = ("tests.services.worker.vaults.raises", "env:OLD_KEY")
+
+    assert Credential("c", sources, HOSTS).values() == (Secret("old"),)

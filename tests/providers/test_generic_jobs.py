@@ -285,7 +285,7 @@ def test_the_body_is_the_same_bytes_each_time() -> None:
         3,
         {},
         {"id": "a"},
-        {"id": "a", "status": "done"},
+        {"id": "a", "status": ""},
         {"id": "a", "status": ["queued"]},
         {"id": 3, "status": "queued"},
         {"id": "a/../b", "status": "queued"},

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from imagegen_app.core.errors import (
+    AnswerCutOff,
+    AnswerTimedOut,
     AuthenticationFailed,
     BadResponse,
     InvalidRequest,
@@ -154,19 +156,80 @@ def test_what_breaks_after_sending_may_have_been_billed(
     assert list(answer.parts()) == []
 
 
-def test_a_drip_is_cut_off_by_the_whole_calls_limit(answer: SpooledAnswer) -> None:
-    async def dripping(_request: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(http_answer(b"", length=1000))
-        for _ in range(100):
-            writer.write(b"x")
+async def dripping(_request: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(http_answer(b"", length=1000))
+    for _ in range(100):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def breaking_off(_request: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(http_answer(b"half", length=9000))
+    await writer.drain()
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("handler", "limits", "expected"),
+    [
+        (dripping, {"total": 0.3}, AnswerTimedOut),
+        (dripping, {"slow_grace": 0.1, "slow_window": 0.1}, AnswerTimedOut),
+        (answering(http_answer(b"half", length=9000)), {"read": 0.2}, AnswerTimedOut),
+        (breaking_off, {}, AnswerCutOff),
+    ],
+    ids=["total", "rate", "pause", "broken"],
+)
+def test_an_answer_that_began_and_did_not_end_is_not_called_silence(
+    answer: SpooledAnswer, handler: Handler, limits: dict[str, float], expected: type[ProviderError]
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(expected) as caught:
+            await http.post_json(server.url, body=b"{}", answer=answer)
+        assert caught.value.detail.endswith("while receiving")
+        assert (caught.value.status, caught.value.billed) == (200, "unknown")
+        assert "no answer" not in str(caught.value)
+
+    talk(handler, use, **limits)
+
+    assert list(answer.parts()) == []
+
+
+def test_a_poll_whose_answer_drips_is_only_asked_again() -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(ProviderTimeout) as caught:
+            await http.get_json(server.url)
+        assert caught.value.detail == "timed out while receiving"
+
+    talk(dripping, use, slow_grace=0.1, slow_window=0.1)
+
+
+def test_a_slow_answer_that_keeps_up_the_least_rate_is_received(answer: SpooledAnswer) -> None:
+    async def slow(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_answer(b"", length=8 * 4096))
+        for _ in range(8):
+            writer.write(b"x" * 4096)
             await writer.drain()
             await asyncio.sleep(0.05)
 
     async def use(http: HttpClient, server: RawServer) -> None:
-        with pytest.raises(OutcomeUnknown):
-            await http.post_json(server.url, body=b"{}", answer=answer)
+        assert (await http.post_json(server.url, body=b"{}", answer=answer)).ok
 
-    talk(dripping, use, total=0.3)
+    talk(slow, use, slow_grace=0.1, slow_window=0.3, read=20, total=60)
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "503 Busy", "500 Broken"])
+def test_a_result_that_is_not_served_yet_says_when_to_come_again(
+    answer: SpooledAnswer, status: str
+) -> None:
+    reply = http_answer(b"", status=status, headers=("Retry-After: 77",))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(ProviderUnavailable) as caught:
+            await http.download(server.url, base_url=server.url, answer=answer, part="image-0")
+        assert caught.value.retry_after == 77.0
+
+    talk(answering(reply), use)
 
 
 def test_a_refused_connection_was_not_billed(answer: SpooledAnswer) -> None:
@@ -286,6 +349,21 @@ def test_a_credential_is_sent_to_its_own_hosts_only(monkeypatch: pytest.MonkeyPa
                 await http.send("GET", server.url, auth=Auth(credential))
 
     assert talk(answering(http_answer(b"{}")), use).connections == 0
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines", "\u20ac"])
+def test_a_key_that_fits_into_no_header_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("ODD_KEY", key)
+    auth = Auth(Credential("c", ("env:ODD_KEY",), frozenset({"127.0.0.1"})))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(AuthenticationFailed) as caught:
+            await http.post_json(server.url, body=b"{}", auth=auth)
+        assert key not in caught.value.detail
+
+    assert talk(answering(http_answer(b"{}")), use).requests == []
 
 
 def test_a_post_does_not_follow_redirects() -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from imagegen_app.core.errors import (
+    AnswerCutOff,
     AuthenticationFailed,
     BadResponse,
     ContentBlocked,
@@ -86,7 +87,7 @@ def test_images_are_made_billed_and_read(submit: Submit, simulator: SimulatorPro
         ("error_in_200", {}, BadResponse, 1),
         ("error_in_200", {"code": "moderation_blocked"}, ContentBlocked, 1),
         ("missing_data", {}, BadResponse, 1),
-        ("half_answer", {}, OutcomeUnknown, 1),
+        ("half_answer", {}, AnswerCutOff, 1),
         ("disconnect", {}, OutcomeUnknown, 1),
         ("disconnect_early", {}, OutcomeUnknown, 0),
     ],

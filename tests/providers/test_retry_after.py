@@ -27,6 +27,18 @@ NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),
         ({"retry-after-ms": "x", "retry-after": "4"}, 4.0),
+        ({"x-ms-retry-after-ms": "1500"}, 1.5),
+        # The server's clock counts, not ours: it is two minutes ahead here.
+        (
+            {
+                "retry-after": "Fri, 20 Nov 2026 12:02:30 GMT",
+                "date": "Fri, 20 Nov 2026 12:02:00 GMT",
+            },
+            30.0,
+        ),
+        ({"retry-after": "Fri, 20 Nov 2026 12:00:42 GMT", "date": "today"}, 42.0),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after": "9" * 5000}, None),
         ({}, None),
     ],
 )

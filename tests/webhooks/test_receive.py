@@ -253,3 +253,18 @@ def test_a_notice_with_texts_that_no_database_takes_is_stored_without_them(
     assert cleaned.delivery_id == hashlib.sha256(b"body").hexdigest()
     assert len(cleaned.status) <= 40
     assert "\x00" not in cleaned.status
+
+
+def test_a_delivery_that_cannot_be_verified_now_is_to_be_sent_again(
+    client: Client, attempt: Attempt, settings: Any
+) -> None:
+    entry = settings.IMAGEGEN["CREDENTIALS"]["hook"]
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {"hook": {**entry, "WEBHOOK_SOURCE": "tests.services.worker.vaults.raises"}},
+    }
+
+    status = post(client, attempt, body(), signed(body()))
+
+    assert status == 503
+    assert not WebhookDelivery.objects.exists()

@@ -67,11 +67,14 @@ _STATUS: Mapping[int, type[ProviderError]] = {
     404: NotFound,
     408: OutcomeUnknown,
     410: NotFound,
+    425: ProviderUnavailable,
+    429: RateLimited,
     503: ProviderUnavailable,
 }
 _SERVER_ERRORS = range(500, 600)
 _REDIRECTS = range(300, 400)
 _TOO_MANY = 429
+_CONFLICT = 409
 
 
 def error_of(body: bytes) -> dict[str, Any]:
@@ -103,22 +106,20 @@ def classify(reply: Reply) -> ProviderError:
     explicit = explicit_error(error, status=reply.status, request_id=reply.request_id)
     if explicit is not None:
         return explicit
-    detail = _detail(error, status=reply.status)
-    if reply.status == _TOO_MANY:
-        return RateLimited(
-            retry_after=retry_after(reply.headers) or rate_limited_for(reply.headers),
-            detail=detail,
-            status=reply.status,
-            request_id=reply.request_id,
-        )
+    detail, wait = _detail(error, status=reply.status), retry_after(reply.headers)
     kind = _STATUS.get(reply.status)
+    if reply.status == _TOO_MANY:
+        wait = wait or rate_limited_for(reply.headers)
+    elif reply.status == _CONFLICT and wait is not None:
+        # The same call is being worked on, or its object is locked: it is asked for again later.
+        kind = ProviderUnavailable
     if kind is None:
         kind = InvalidRequest
         if reply.status in _SERVER_ERRORS:
             kind = OutcomeUnknown
         elif reply.status in _REDIRECTS:
             kind = NotFound
-    return kind(detail=detail, status=reply.status, request_id=reply.request_id)
+    return kind(detail=detail, status=reply.status, request_id=reply.request_id, retry_after=wait)
 
 
 def explicit_error(

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 _REF = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+#: What the end of a job is called, in lower case; every other word means that it is under way.
 _STATUSES: Mapping[str, JobStatus] = {
     "queued": "queued",
-    "running": "running",
     "succeeded": "succeeded",
     "failed": "failed",
     "cancelled": "cancelled",
+    "canceled": "cancelled",
 }
 #: A failed job's code: none of these was billed, or the provider would call it a success.
 _FAILURES: Mapping[str, type[ProviderError]] = {
@@ -47,7 +48,7 @@ _FAILURES: Mapping[str, type[ProviderError]] = {
     "overloaded": ProviderUnavailable,
 }
 MIN_POLL_SECONDS = 0.5
-MAX_POLL_SECONDS = 60.0
+MAX_POLL_SECONDS = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +71,22 @@ class JobDocument:
 def read_job(document: object, *, request_id: str = "") -> JobDocument:
     """Read a job's document.
 
-    :raises BadResponse: if it names no job or an unknown status.
+    :raises BadResponse: if it names no job or no status.
     """
     if not isinstance(document, dict):
         raise BadResponse(detail="no job in the answer", request_id=request_id)
     ref, status = document.get("id"), document.get("status")
-    known = _STATUSES.get(status) if isinstance(status, str) else None
-    if not isinstance(ref, str) or not _REF.fullmatch(ref) or known is None:
+    is_named = isinstance(ref, str) and _REF.fullmatch(ref) is not None
+    if not is_named or not isinstance(status, str) or not status:
         raise BadResponse(detail="no job in the answer", request_id=request_id)
-    if holds_secret(ref):
+    if holds_secret(str(ref)):
         # It would go into addresses, tables and the log.
         raise BadResponse(detail="a secret as a job's reference", request_id=request_id)
     output, usage = document.get("output"), document.get("usage")
     version = document.get("model_version")
     return JobDocument(
-        ref=ref,
-        status=known,
+        ref=str(ref),
+        status=_STATUSES.get(status.strip().lower(), "running"),
         progress=clean_number(document.get("progress"), low=0.0, high=1.0),
         poll_after=clean_number(
             document.get("poll_after"), low=MIN_POLL_SECONDS, high=MAX_POLL_SECONDS
@@ -98,8 +99,12 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
     )
 
 
-def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
+def under_way(
+    job: JobDocument, *, request_id: str = "", retry_after: float | None = None
+) -> Submission:
     """Return the state of a job that has no result yet, or was cancelled.
+
+    `retry_after` is what the headers ask for; the longer wait counts.
 
     :raises ProviderError: if the job failed.
     """
@@ -114,9 +119,14 @@ def under_way(job: JobDocument, *, request_id: str = "") -> Submission:
         ref=job.ref,
         request_id=request_id,
         progress=job.progress,
-        poll_after=job.poll_after,
+        poll_after=longer(job.poll_after, retry_after),
         is_unbilled=job.is_free,
     )
+
+
+def longer(one: float | None, other: float | None) -> float | None:
+    """Return the longer of two waits; None where there is none."""
+    return max((wait for wait in (one, other) if wait is not None), default=None)
 
 
 def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:

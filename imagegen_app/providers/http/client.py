@@ -13,7 +13,6 @@ import httpcore
 import httpx
 
 from imagegen_app.core.errors import (
-    AuthenticationFailed,
     BadResponse,
     InvalidRequest,
     ProviderError,
@@ -21,15 +20,16 @@ from imagegen_app.core.errors import (
     ProviderUnavailable,
 )
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
 from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.providers import addresses
 from imagegen_app.providers.content_coding import decoded
-from imagegen_app.providers.credentials import SecretMissing
 from imagegen_app.providers.http.failures import FAILURES, translated
+from imagegen_app.providers.http.headers import auth_headers, safe_headers
+from imagegen_app.providers.http.pace import paced
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply, SecretHeaders
 from imagegen_app.providers.redaction import install_filter
+from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
@@ -43,23 +43,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
 _UNAUTHORIZED = 401
 _MAX_REDIRECTS = 3
-_SAFE_HEADERS = frozenset(
-    {
-        "content-length",
-        "content-type",
-        "date",
-        "openai-processing-ms",
-        "openai-version",
-        "ratelimit",
-        "ratelimit-remaining",
-        "ratelimit-reset",
-        "retry-after",
-        "retry-after-ms",
-        "x-litellm-response-cost",
-        "x-request-id",
-        "x-should-retry",
-    }
-)
 _PIECE = 256 * 1024
 #: Takes the decoded chunks of a body; returns what to keep of them, and their digest.
 _Sink = Callable[[AsyncIterator[bytes]], Any]
@@ -176,7 +159,7 @@ class HttpClient:
             sent["Content-Type"] = content_type
         client = self._client(trusted=trusted, kept=not billable)
         reply = Reply(_UNAUTHORIZED, {})
-        for extra in _auth_headers(auth, url=url):
+        for extra in auth_headers(auth, url=url):
             request = _request(
                 client, method, target, headers=SecretHeaders({**sent, **extra}), body=body
             )
@@ -273,6 +256,7 @@ class HttpClient:
     async def _call(
         self, client: httpx.AsyncClient, request: httpx.Request, billable: bool, sink: _Sink
     ) -> Reply:
+        response: httpx.Response | None = None
         try:
             async with asyncio.timeout(self.limits.total):
                 response = await client.send(request, stream=True)
@@ -283,7 +267,10 @@ class HttpClient:
         except ProviderError:
             raise
         except FAILURES as error:
-            raise translated(error, billable=billable) from None
+            begun = None
+            if response is not None and response.status_code in _OK:
+                begun = Reply(response.status_code, safe_headers(response.headers))
+            raise translated(error, billable=billable, begun=begun) from None
 
     @asynccontextmanager
     async def _body_slot(self) -> AsyncIterator[None]:
@@ -299,19 +286,21 @@ class HttpClient:
             self._bodies.release()
 
     async def _read(self, response: httpx.Response, sink: _Sink) -> Reply:
-        headers = _safe(response.headers)
+        headers = safe_headers(response.headers)
         failpoint("answer.headers_read")
         if response.status_code in _OK:
             encoding = response.headers.get("content-encoding", "")
+            chunks = paced(response.aiter_raw(), limits=self.limits)
             async with self._body_slot():
-                body, sha256 = await sink(decoded(response.aiter_raw(), encoding=encoding))
+                body, sha256 = await sink(decoded(chunks, encoding=encoding))
             return Reply(response.status_code, headers, body, sha256)
         body = b""
         try:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) >= self.limits.max_error:
-                    break
+            async with asyncio.timeout(self.limits.error_body):
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) >= self.limits.max_error:
+                        break
         except FAILURES:
             # The status decides; only the text of the error is lost.
             pass
@@ -335,19 +324,6 @@ def _spooler(answer: SpooledAnswer, limit: int, part: str) -> _Sink:
         return b"", await answer.write(chunks, limit=limit, part=part)
 
     return spool
-
-
-def _auth_headers(auth: Auth | None, *, url: str) -> list[dict[str, str]]:
-    if auth is None:
-        return [{}]
-    if not auth.credential.allows(url):
-        raise AuthenticationFailed(detail="the credential is not meant for this host")
-    try:
-        return [
-            SecretHeaders({auth.header: auth.value(secret)}) for secret in auth.credential.values()
-        ]
-    except SecretMissing:
-        raise AuthenticationFailed(detail="the credential has no value") from None
 
 
 def _request(
@@ -380,21 +356,13 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
     failpoint("submit.after_send_before_answer")
 
 
-def _safe(headers: httpx.Headers) -> dict[str, str]:
-    safe = {
-        name: provider_text(value.encode("ascii", "ignore").decode(), max_chars=MAX_LINE_CHARS)
-        for name, value in headers.items()
-        if name in _SAFE_HEADERS or name.startswith("x-ratelimit-")
-    }
-    if "location" in headers:
-        # Followed by a download and never stored or shown, so it stays as it is.
-        safe["location"] = "".join(c for c in headers["location"] if c.isprintable())[:4096]
-    return safe
-
-
 def _downloaded(reply: Reply) -> Reply:
     if reply.ok:
         return reply
     if reply.status in _TRANSIENT:
-        raise ProviderUnavailable(detail="result not served just now", status=reply.status)
+        raise ProviderUnavailable(
+            detail="result not served just now",
+            status=reply.status,
+            retry_after=retry_after(reply.headers),
+        )
     raise BadResponse(detail="result gone", status=reply.status)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httpcore
 import httpx
 
 from imagegen_app.core.errors import (
+    AnswerCutOff,
+    AnswerTimedOut,
     InvalidRequest,
     OutcomeUnknown,
     ProviderError,
@@ -13,6 +17,9 @@ from imagegen_app.core.errors import (
     ProviderUnavailable,
 )
 from imagegen_app.providers.http.transport import AddressNotAllowed, HostNotFound
+
+if TYPE_CHECKING:
+    from imagegen_app.providers.http.values import Reply
 
 #: All that httpx and httpcore raise while a call is made.
 FAILURES = (
@@ -34,16 +41,29 @@ _NOT_WRITTEN = (
 )
 
 
-def translated(error: Exception, *, billable: bool) -> ProviderError:
-    """Turn a failure of the transport into one of our errors."""
+def translated(error: Exception, *, billable: bool, begun: Reply | None = None) -> ProviderError:
+    """Turn a failure of the transport into one of our errors.
+
+    `begun` is the head of a success, if one had come before its body failed.
+    """
     before = _before_anything_was_sent(error)
     if before is not None:
         return before
     slow = isinstance(error, TimeoutError | httpcore.TimeoutException)
+    if begun is not None:
+        return _while_receiving(begun, slow=slow, billable=billable)
     reason = "silence" if slow else "the connection broke"
     if billable:
         return OutcomeUnknown(detail=f"sent, then {reason}")
     return ProviderTimeout(detail=reason) if slow else ProviderUnavailable(detail=reason)
+
+
+def _while_receiving(begun: Reply, *, slow: bool, billable: bool) -> ProviderError:
+    kind: type[ProviderError] = AnswerTimedOut if slow else AnswerCutOff
+    if not billable:
+        kind = ProviderTimeout if slow else ProviderUnavailable
+    reason = "timed out while receiving" if slow else "the connection broke while receiving"
+    return kind(detail=reason, status=begun.status, request_id=begun.request_id)
 
 
 def _before_anything_was_sent(error: Exception) -> ProviderError | None:

@@ -23,6 +23,13 @@ class HttpLimits:
     pool: float = 10.0
     #: A whole call, from the first byte sent to the last one received.
     total: float = 900.0
+    #: Seconds in which the body of an answer may come at any rate.
+    slow_grace: float = 300.0
+    #: Seconds after that in which it must bring `least_rate` bytes a second, again and again.
+    slow_window: float = 60.0
+    least_rate: float = 1024.0
+    #: Seconds for the body of an error: its status is known already.
+    error_body: float = 10.0
     max_answer: int = 128 * 1024 * 1024
     max_error: int = 64 * 1024
     max_json: int = 1024 * 1024

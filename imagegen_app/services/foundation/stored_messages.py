@@ -22,6 +22,8 @@ STORED = (
     gettext_noop("The model does not support what was requested; nothing was sent."),
     gettext_noop("Choose another value or another model."),
     gettext_noop("The provider does not accept our credential."),
+    gettext_noop("The provider's credential has no value here; nothing was sent."),
+    gettext_noop("The key of the provider cannot be read; nothing was sent."),
     gettext_noop("An image administrator must renew the provider's credential."),
     gettext_noop("The provider does not allow our account to use this model."),
     gettext_noop("An image administrator must check the account at the provider."),
@@ -38,6 +40,12 @@ STORED = (
     gettext_noop("The provider's service is unavailable."),
     gettext_noop("The provider could not be reached in time; nothing was started."),
     gettext_noop("The request was sent, but no answer arrived: it may have been billed."),
+    gettext_noop(
+        "The provider's answer began, but came too slowly and was given up: it has probably been billed."
+    ),
+    gettext_noop(
+        "The provider's answer began, but the connection broke: it has probably been billed."
+    ),
     gettext_noop("Check the provider's bill, then close the job or have it sent again."),
     gettext_noop("The provider answered, but the answer cannot be used; it was probably billed."),
     gettext_noop(

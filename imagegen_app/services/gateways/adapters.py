@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 from imagegen_app import conf
 from imagegen_app.core.errors import ProviderError, ProviderUnavailable
+from imagegen_app.core.types import RecoveryMethod
 from imagegen_app.providers import registry
-from imagegen_app.providers.credentials import Credential, Secret, SecretMissing
+from imagegen_app.providers.credentials import (
+    Credential,
+    Secret,
+    SecretMissing,
+    SecretUnreadable,
+)
 from imagegen_app.providers.http import HttpClient, HttpLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.types import Capabilities, RecoveryMethod
+    from imagegen_app.core.types import Capabilities
     from imagegen_app.models import Attempt, ImageModel
     from imagegen_app.models import Provider as ProviderRow
     from imagegen_app.providers.answers import SpooledAnswer
@@ -50,6 +56,8 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
     """Return the secrets that the provider of this credential may sign its webhooks with.
 
     Empty if none is configured or none has a value.
+
+    :raises SecretUnreadable: if their source fails.
     """
     entry = conf.get().credentials.get(name)
     if entry is None or not entry.webhook_source:
@@ -60,6 +68,8 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         return Credential(
             name=f"{name} webhook", sources=sources, hosts=frozenset(entry.hosts)
         ).values()
+    except SecretUnreadable:
+        raise
     except SecretMissing:
         return ()
 
@@ -77,8 +87,24 @@ def remember_secrets(provider: ProviderRow) -> None:
 
 
 def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
-    """Return the ways in which the outcome of this attempt's call can be found out."""
-    return registry.describe(attempt.image_model.provider.adapter).recovery
+    """Return the ways in which the outcome of this attempt's call can be found out.
+
+    Empty while the adapter cannot be loaded.
+    """
+    try:
+        return registry.describe(_adapter_path(attempt.image_model.provider)).recovery
+    except registry.UnknownAdapter:
+        return frozenset()
+
+
+def idempotency_seconds(provider: ProviderRow) -> float:
+    """Return for how long a call may be sent again under its key and is billed once; 0 for never."""
+    try:
+        described = registry.describe(_adapter_path(provider))
+    except registry.UnknownAdapter:
+        return 0.0
+    heeds_keys = RecoveryMethod.IDEMPOTENCY_KEY in described.recovery
+    return described.idempotency_seconds if heeds_keys else 0.0
 
 
 def check_provider(provider: ProviderRow) -> None:
@@ -90,17 +116,52 @@ def check_provider(provider: ProviderRow) -> None:
     if path not in registry.adapter_names() and "." not in path:
         raise ProviderNotConfigured(_unknown_adapter_message(provider))
     provider_credential = credential(provider.credential)
+    problem = "" if provider_credential is None else problem_of(provider_credential)
+    if problem:
+        raise ProviderNotConfigured(problem)
+
+
+def problem_of(provider_credential: Credential) -> str:
+    """Read a credential once and return what is wrong with it; empty if it has a value.
+
+    The text holds nothing that its source gave or raised.
+    """
     try:
-        if provider_credential is not None and not provider_credential.values():
-            raise ProviderNotConfigured(f"The credential {provider.credential!r} is empty.")
-    except SecretMissing:
-        raise ProviderNotConfigured(
-            f"The credential {provider.credential!r} has no value here."
-        ) from None
+        provider_credential.values()
+    except SecretUnreadable as error:
+        return f"The key cannot be read: {error}."
+    except SecretMissing as error:
+        return f"The credential {provider_credential.name!r} has no value here: {error}."
+    return ""
 
 
-def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
+def credential_problems() -> dict[str, str]:
+    """Read every credential of the settings once and return the problems by name."""
+    found: dict[str, str] = {}
+    for name in conf.get().credentials:
+        try:
+            one = credential(name)
+        except ValueError as error:
+            # Its source is no source at all; the message does not repeat it.
+            found[name] = f"{error}."
+            continue
+        problem = "" if one is None else problem_of(one)
+        if problem:
+            found[name] = problem
+    return found
+
+
+def build_adapter(
+    provider: ProviderRow,
+    *,
+    http: HttpClient,
+    key: Credential | None = None,
+    secrets: tuple[Secret, ...] = (),
+) -> ProviderAdapter:
     """Return an adapter that is ready to be called.
+
+    `key` is its credential with the values in hand; without, they are read with each call. `secrets`
+    sign its webhooks.
 
     :raises ProviderNotConfigured: if the adapter or its credential is unknown.
     """
@@ -108,9 +169,9 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
         return registry.build(
             _adapter_path(provider),
             base_url=provider.base_url,
-            credential=credential(provider.credential),
+            credential=key or credential(provider.credential),
             http=http,
-            options={"webhook_secrets": webhook_secrets(provider.credential)},
+            options={"webhook_secrets": secrets},
         )
     except registry.UnknownAdapter:
         raise ProviderNotConfigured(_unknown_adapter_message(provider)) from None
@@ -120,13 +181,26 @@ def build_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter
         ) from None
 
 
-def require_adapter(provider: ProviderRow, *, http: HttpClient) -> ProviderAdapter:
+def require_credential(provider: ProviderRow) -> Credential | None:
+    """Return the credential for a call; one that the settings lack counts as an outage.
+
+    :raises ProviderUnavailable: if the credential is unknown.
+    """
+    try:
+        return credential(provider.credential)
+    except ProviderNotConfigured as error:
+        raise ProviderUnavailable(str(error), detail="not configured") from None
+
+
+def require_adapter(
+    provider: ProviderRow, *, http: HttpClient, key: Credential | None = None
+) -> ProviderAdapter:
     """Return an adapter for a call; a missing configuration counts as an outage, to be retried.
 
     :raises ProviderUnavailable: if the adapter or its credential is unknown.
     """
     try:
-        return build_adapter(provider, http=http)
+        return build_adapter(provider, http=http, key=key)
     except ProviderNotConfigured as error:
         raise ProviderUnavailable(str(error), detail="not configured") from None
 
@@ -191,8 +265,12 @@ def verify_webhook(
 
     :raises AuthenticationFailed: if the signature is not the provider's.
     :raises ProviderNotConfigured: if the provider cannot be called.
+    :raises SecretUnreadable: if the secret's source fails, so that nobody can tell now.
     """
-    return build_adapter(provider, http=http_client()).verify_webhook(headers, body)
+    secrets = webhook_secrets(provider.credential)
+    return build_adapter(provider, http=http_client(), secrets=secrets).verify_webhook(
+        headers, body
+    )
 
 
 def adapter_choices() -> list[tuple[str, str]]:

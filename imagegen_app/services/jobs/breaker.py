@@ -1,7 +1,8 @@
 """Circuit breakers, shared by all workers: one per provider account, one per model and operation.
 
-A breaker opens after many failures; then it lets one probe through, then gradually more calls.
-Blocked content and invalid requests do not count as failures.
+A breaker opens after many failures; then it lets one probe through, then gradually more calls. A
+probe or call without a result holds up the others for a limited time only. Blocked content and invalid
+requests do not count as failures.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.errors import (
     AuthenticationFailed,
     BadResponse,
+    ContentBlocked,
+    InvalidRequest,
     OutcomeUnknown,
     ProviderError,
     ProviderTimeout,
@@ -39,6 +42,8 @@ WATCH = System("breaker")
 _UNHEALTHY = (ProviderUnavailable, ProviderTimeout, OutcomeUnknown, BadResponse)
 #: Failures of the account: no model of it will work.
 _ACCOUNT_ERRORS = (AuthenticationFailed, QuotaExhausted)
+#: The service works, and does not want this request.
+_VERDICTS = (ContentBlocked, InvalidRequest)
 #: A breaker that is closed and has counted nothing.
 _FRESH = {
     "calls": 0,
@@ -66,10 +71,19 @@ def require_closed(job: Job) -> None:
             if remaining > 0 or not _claim_probe(row):
                 wait = remaining if remaining > 0 else 2.0
                 raise CallDeferred(
-                    wait, provider=model.provider_id, image_model=only_model, is_breaker_open=True
+                    wait,
+                    provider=model.provider_id,
+                    image_model=only_model,
+                    operation=job.operation,
+                    is_breaker_open=True,
                 )
         elif row.recovery_concurrency and _calls_in_flight(job) >= row.recovery_concurrency:
-            raise CallDeferred(0.5, provider=model.provider_id, image_model=only_model)
+            raise CallDeferred(
+                0.5,
+                provider=model.provider_id,
+                image_model=only_model,
+                operation=job.operation,
+            )
 
 
 def open_until(job: Job) -> datetime | None:
@@ -101,11 +115,36 @@ def record_success(job: Job) -> bool:
 
 
 def record_failure(job: Job, error: ProviderError) -> None:
-    """Count a failed call, and open the breaker if there are too many."""
+    """Count a failed call, and open the breaker if there are too many.
+
+    An error that says nothing about the provider's health ends a probe nevertheless.
+    """
     if isinstance(error, _ACCOUNT_ERRORS):
         _count_failure(job, _account_key(job), at_once=True)
     elif isinstance(error, _UNHEALTHY):
         _count_failure(job, _key(job), at_once=False)
+    else:
+        end_probe(job, error)
+
+
+def end_probe(job: Job, error: ProviderError) -> None:
+    """Let the next probe through, or all calls if the error is a verdict of a service that works."""
+    rows = list(
+        CircuitBreaker.objects.filter(
+            pk__in=(_account_key(job), _key(job)), open_until__lte=clock.now()
+        )
+    )
+    if rows and isinstance(error, _VERDICTS):
+        _count_success(job, rows)
+    elif rows:
+        _free_probe(rows)
+
+
+@use_case(audited=False)
+def _free_probe(rows: list[CircuitBreaker]) -> None:
+    for row in rows:
+        unchanged = CircuitBreaker.objects.filter(pk=row.pk, open_until=row.open_until)
+        unchanged.update(probe_until=None)
 
 
 @use_case()
@@ -187,20 +226,27 @@ def _locked(job: Job, key: str) -> CircuitBreaker:
 
 @use_case(audited=False)
 def _claim_probe(row: CircuitBreaker) -> bool:
-    """Claim the probe: the single call that checks whether the provider works again."""
+    """Claim the probe: the call that checks whether the provider works again.
+
+    It keeps others away for a limited time: it may hang, or never be made.
+    """
     now = clock.now()
+    probing = 0.0 if row.open_until is None else (now - row.open_until).total_seconds()
     return bool(
         CircuitBreaker.objects.filter(pk=row.pk, open_until=row.open_until)
         .filter(Q(probe_until__isnull=True) | Q(probe_until__lt=now))
-        .update(probe_until=now + timedelta(seconds=pacing.PROBE_SECONDS))
+        .update(probe_until=now + timedelta(seconds=pacing.probe_seconds(probing)))
     )
 
 
 def _calls_in_flight(job: Job) -> int:
+    """Count the calls under way without those that may hang: they must not stop the others."""
+    recent = clock.now() - timedelta(seconds=pacing.PROBE_SECONDS)
     return int(
         Attempt.objects.filter(
             image_model=job.image_model_id,
             live_job__isnull=False,
+            sent_at__gte=recent,
             state__in=[AttemptState.SENT.value, AttemptState.ACCEPTED.value],
         ).count()
     )

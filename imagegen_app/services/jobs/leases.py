@@ -15,10 +15,12 @@ from django.db.models import Case, F, Q, When
 from imagegen_app import conf
 from imagegen_app.core import canonical
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.fingerprint import fingerprint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs.rebuilding import end_user_digest, request_for_model
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -232,8 +234,25 @@ def any_unfinished() -> bool:
 
 
 def digest_of(job: Job) -> str:
-    """Return the digest that identifies the request of the job's attempts."""
-    return canonical.digest({"fingerprint": job.fingerprint, "job": job.pk})
+    """Return the digest of all that the bytes of the job's call, and who is billed for it, depend on.
+
+    Where it has changed since an attempt started, the attempt's call can no longer be repeated.
+    """
+    model = job.image_model
+    request = request_for_model(job, model)
+    return canonical.digest(
+        {
+            "job": job.pk,
+            "request": fingerprint(
+                request, provider=model.provider.slug, model_version=model.version
+            ),
+            "adapter": model.provider.adapter,
+            "base_url": model.provider.base_url,
+            "credential": model.provider.credential,
+            "end_user": end_user_digest(job),
+            "public_url": conf.get().public_url,
+        }
+    )
 
 
 def release_fields(seconds: float) -> dict[str, Any]:

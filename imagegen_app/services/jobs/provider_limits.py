@@ -42,6 +42,7 @@ class CallDeferred(Exception):
         *,
         provider: int,
         image_model: int | None = None,
+        operation: str | None = None,
         is_breaker_open: bool = False,
     ) -> None:
         super().__init__(f"wait {seconds:.2f} s")
@@ -49,6 +50,8 @@ class CallDeferred(Exception):
         self.provider = provider
         #: Only this model's calls wait; None: all of the provider's.
         self.image_model = image_model
+        #: Of that model, only the calls for this operation wait; None: all of them.
+        self.operation = None if image_model is None else operation
         #: It waits because calls fail, not because there are too many.
         self.is_breaker_open = is_breaker_open
 
@@ -88,7 +91,7 @@ def record_rate_limited(provider: Provider, *, named: float | None) -> float:
 
 @use_case(audited=False)
 def record_quota_used_up(provider: Provider, *, seconds: float) -> None:
-    """Start a cooldown of `seconds`: the last answer says that the provider's quota is used up."""
+    """Start a cooldown of `seconds`: the last answer asks for it, or says that a quota is used up."""
     _ensure_row(provider)
     _start_cooldown(provider, min(seconds, pacing.MAX_COOLDOWN_SECONDS), refusals=0)
 
@@ -123,8 +126,12 @@ def _start_cooldown(provider: Provider, seconds: float, *, refusals: int) -> Non
 def _is_probed(provider: Provider, others: QuerySet[Attempt]) -> bool:
     """Return whether another call already probes whether the provider still refuses calls."""
     row = RateLimitState.objects.get(pk=provider.pk)
-    # A call that is about to be sent counts as a probe, too.
-    probes = Q(sent_at__gte=row.cooldown_until) | Q(state=AttemptState.CREATED.value)
+    # One without a result for long may hang: it gives way to another one. A call that is about to be
+    # sent counts as a probe, too.
+    recent = clock.now() - timedelta(seconds=pacing.PROBE_SECONDS)
+    probes = Q(sent_at__gte=max(row.cooldown_until, recent)) | Q(
+        state=AttemptState.CREATED.value, created_at__gte=recent
+    )
     return bool(row.consecutive_refusals) and others.filter(probes).exists()
 
 

@@ -102,10 +102,14 @@ def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
 def mark_accepted(
     job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float
 ) -> None:
-    """Record that the provider accepted the call; poll it in `poll_after` seconds."""
+    """Record that the provider accepted the call; poll it in `poll_after` seconds.
+
+    Without a `ref` the one stays that a webhook brought.
+    """
     transition(job, JobState.AWAITING, **leases.release_fields(poll_after))
+    named = {"provider_ref": ref[:200]} if ref else {}
     transition_attempt(
-        attempt, AttemptState.ACCEPTED, provider_ref=ref[:200], provider_request_id=request_id[:200]
+        attempt, AttemptState.ACCEPTED, provider_request_id=request_id[:200], **named
     )
     event_log.record(
         WORKER_ACTOR,

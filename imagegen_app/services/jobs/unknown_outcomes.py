@@ -22,6 +22,7 @@ from imagegen_app.services.policy import budgets
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.errors import ProviderError
     from imagegen_app.models import Attempt, Job
 
 
@@ -38,8 +39,14 @@ def mark_resent(job: Job, attempt: Attempt) -> None:
 
 
 @use_case()
-def mark_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> None:
-    """Mark a job as `uncertain`, due in `look_again` seconds; None: only at the deadline."""
+def mark_uncertain(
+    job: Job, attempt: Attempt, *, look_again: float | None, error: ProviderError | None = None
+) -> None:
+    """Mark a job as `uncertain`, due in `look_again` seconds; None: only at the deadline.
+
+    `error` tells people what happened, if it left the outcome unknown.
+    """
+    known = error if isinstance(error, OutcomeUnknown) else OutcomeUnknown()
     deadline = conf.get().uncertain_deadline_seconds
     first = job.state != JobState.UNCERTAIN
     changes = leases.release_fields(deadline if look_again is None else look_again)
@@ -47,14 +54,19 @@ def mark_uncertain(job: Job, attempt: Attempt, *, look_again: float | None) -> N
         transition(
             job,
             JobState.UNCERTAIN,
-            error_code="outcome_unknown",
-            error_message="The request was sent, but no answer arrived: it may have been billed.",
-            error_remedy="Check the provider's bill, then close the job or have it sent again.",
+            error_code=known.code,
+            error_message=str(known)[:300],
+            error_remedy=known.remedy[:300],
             deadline_at=clock.now() + timedelta(seconds=deadline),
             **changes,
         )
         if attempt.state != AttemptState.UNKNOWN:
-            transition_attempt(attempt, AttemptState.UNKNOWN, error_code="outcome_unknown")
+            transition_attempt(
+                attempt,
+                AttemptState.UNKNOWN,
+                error_code=known.code,
+                error_detail=known.detail[:300],
+            )
         event_log.record(
             WORKER_ACTOR, "job.became_uncertain", subject=job, job=job, data={"attempt": attempt.pk}
         )

@@ -57,7 +57,7 @@ def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
 def _recovery_methods(attempt: Attempt) -> list[str]:
     labels = {
         RecoveryMethod.IDEMPOTENCY_KEY: _(
-            "the provider can look the call up by its idempotency key"
+            "the same call can be sent again under its idempotency key, and is billed once"
         ),
         RecoveryMethod.CLIENT_REFERENCE: _("the provider can look the call up by our reference"),
         RecoveryMethod.LOOKUP: _("the provider can be queried"),

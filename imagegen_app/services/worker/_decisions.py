@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from imagegen_app import conf
 from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
-    RateLimited,
+    QuotaExhausted,
 )
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.services.foundation import clock
@@ -86,15 +91,11 @@ def amount_at_risk(attempt: Attempt | None) -> Decimal | None:
 
 def is_query_failure(error: ProviderError) -> bool:
     """Return whether a poll or look-up failed itself, so that the call's outcome stays unknown."""
-    return error.retryable or error.code in {
-        "authentication_failed",
-        "permission_denied",
-        "quota_exhausted",
-        "outcome_unknown",
-    }
+    refused = isinstance(error, AuthenticationFailed | PermissionDenied | QuotaExhausted)
+    return error.retryable or refused or isinstance(error, OutcomeUnknown)
 
 
-def is_lookup_failure(error: object) -> bool:
+def is_lookup_failure(error: object) -> TypeGuard[ProviderError]:
     """Return whether an error came from the look-up, not from the call that was looked up."""
     return isinstance(error, ProviderError) and not error.is_call_outcome
 
@@ -120,26 +121,32 @@ def should_fail_over(job: Job, error: ProviderError) -> bool:
     return not should_retry(job, error) or breaker.is_open_for(job.image_model, job.operation)
 
 
-def should_resend(error: object, job: Job) -> TypeGuard[ProviderError]:
+def should_resend(error: ProviderError, job: Job) -> bool:
     """Return whether a resent call should be sent once more: it failed, but was not refused."""
-    return (
-        isinstance(error, ProviderError)
-        and error.billed == "no"
-        and is_query_failure(error)
-        and job.deadline_at > clock.now()
-    )
+    return error.billed == "no" and is_query_failure(error) and job.deadline_at > clock.now()
+
+
+def leaves_outcome_open(error: ProviderError) -> bool:
+    """Return whether the refusal of a resent call says nothing about the first one.
+
+    So it is where the model or the address is gone now, the first call is still being worked on
+    (409) or the provider takes the two for different calls (422).
+    """
+    if isinstance(error, NotFound):
+        return True
+    return isinstance(error, InvalidRequest) and error.status in {409, 422}
 
 
 def poll_delay(attempt: Attempt, submission: Submission) -> float:
     """Return the seconds until the next poll: as the provider says, or growing with each poll."""
     if submission.poll_after is not None:
-        return max(0.2, min(submission.poll_after, MAX_POLL_SECONDS))
+        return max(0.2, min(submission.poll_after, MAX_WAIT_SECONDS))
     grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)
     return min(grown, MAX_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
 
 def retry_delay(tries: int, error: ProviderError) -> float:
     """Return the seconds until the next try: as the provider says, or exponential with jitter."""
-    if isinstance(error, RateLimited) and error.retry_after is not None:
+    if error.retry_after is not None:
         return min(error.retry_after, MAX_WAIT_SECONDS) + random.uniform(0, 1)  # noqa: S311 - jitter
     return random.uniform(0.5, min(MAX_RETRY_SECONDS, 2.0**tries))  # noqa: S311 - jitter

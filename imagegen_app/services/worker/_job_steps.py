@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import (
     AnswerNotKept,
-    NotFound,
+    AuthenticationFailed,
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
@@ -30,12 +30,11 @@ from imagegen_app.services.jobs import (
     pass_chain,
     provider_limits,
     transitions,
-    unknown_outcomes,
     waiting,
 )
 from imagegen_app.services.jobs.leases import LeaseLost
 from imagegen_app.services.jobs.provider_limits import CallDeferred
-from imagegen_app.services.jobs.rebuilding import input_keys, read_inputs, rebuild_request
+from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.worker import (
     _answers,
     _decisions,
@@ -49,6 +48,9 @@ from imagegen_app.services.worker import (
     _recovery,
     _storage_failures,
 )
+from imagegen_app.services.worker._input_steps import InputSteps
+from imagegen_app.services.worker._keys import KeyNeeded, KeyReader, KeyUnreadable
+from imagegen_app.services.worker._lost_call_steps import LOOKUPS, LostCallSteps
 from imagegen_app.services.worker._spool_guard import SpoolGuard
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.base import ProviderAdapter
+    from imagegen_app.providers.credentials import Credential
     from imagegen_app.providers.http import HttpClient
     from imagegen_app.services.policy.access import GrantDecision
     from imagegen_app.services.worker._call_loop import CallLoop, CallResult
@@ -76,9 +79,11 @@ class RunningStep:
     adapter: ProviderAdapter | None = None
     #: What follows once the input images are read.
     proceed: Callable[[Mapping[str, bytes]], None] | None = None
+    #: The credential that is read, if that is the step.
+    credential: Credential | None = None
 
 
-class JobSteps:
+class JobSteps(InputSteps, LostCallSteps):
     """The steps of one driver: those whose results are awaited, and what they share."""
 
     def __init__(self, loop: CallLoop, *, pauses: PausedProviders) -> None:
@@ -88,6 +93,7 @@ class JobSteps:
         self.running: dict[Any, RunningStep] = {}
         self.taken = 0
         self.spool_guard = SpoolGuard()
+        self.keys = KeyReader()
         self.health_monitor = _provider_health.HealthMonitor()
         #: Grant decisions of this round of claims, by the parameters of the job.
         self.grant_decisions: dict[object, GrantDecision] = {}
@@ -110,6 +116,16 @@ class JobSteps:
             logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
         except CallDeferred as deferred:
             self._defer(job, deferred)
+        except KeyNeeded as needed:
+            # The step is taken once more with the key in hand.
+            self.running[job.pk] = RunningStep("key", job, credential=needed.credential)
+            self.loop.submit_call(job.pk, self.keys.read(needed.credential))
+        except KeyUnreadable as unreadable:
+            why = str(unreadable)
+            self._guarded(
+                job,
+                lambda: _outcomes.wait_for_key(job, leases.live_attempt(job), detail=why),
+            )
         except signing.CertificateUnusable as error:
             detail = str(error)
             self._guarded(
@@ -156,6 +172,22 @@ class JobSteps:
         if job.expired_leases >= MAX_EXPIRED_LEASES:
             _outcomes.end_crashed_job(job, attempt)
             return
+        try:
+            self._take_step(job, attempt)
+        except ProviderUnavailable:
+            if attempt is None or attempt.state == AttemptState.CREATED:
+                raise
+            _recovery.wait_for_adapter(job, attempt)
+
+    def _start_with_key(self, step: RunningStep, done: CallResult) -> None:
+        # Somebody may have cancelled it while a vault took its time.
+        step.job.refresh_from_db(fields=["cancel_requested_at"])
+        if step.credential is not None:
+            # Kept for this very step at least, however late the driver comes to it.
+            self.keys.keep(step.credential, done)
+        self._start(step.job)
+
+    def _take_step(self, job: Job, attempt: Attempt | None) -> None:
         state = JobState(job.state)
         if state is JobState.QUEUED:
             self._queued(job)
@@ -166,8 +198,9 @@ class JobSteps:
         elif attempt is None:
             raise _decisions.JobDataMissing(detail="no attempt is under way")
         elif attempt.state == AttemptState.CREATED:
+            adapter = self._adapter(job)
             provider_limits.acquire(attempt.image_model.provider, own=attempt)
-            self._with_inputs(job, attempt, partial(self._send, job, attempt))
+            self._with_inputs(job, attempt, partial(self._send, job, attempt, adapter))
         else:
             self._recover(job, attempt)
 
@@ -182,44 +215,23 @@ class JobSteps:
             _decisions.require_current_grant(job, lately=self.grant_decisions)
             signing.require_usable_identity()
             self.spool_guard.require_room(job)
-            self._with_inputs(job, None, partial(self._begin, job))
+            adapter = self._adapter(job)
+            self._with_inputs(job, None, partial(self._begin, job, adapter))
 
-    def _begin(self, job: Job, files: Mapping[str, bytes]) -> None:
+    def _begin(self, job: Job, adapter: ProviderAdapter, files: Mapping[str, bytes]) -> None:
         attempt = transitions.start_attempt(job, digest=leases.digest_of(job))
         failpoint("attempt.created")
-        self._send(job, attempt, files)
+        self._send(job, attempt, adapter, files)
 
-    def _with_inputs(
-        self, job: Job, attempt: Attempt | None, proceed: Callable[[Mapping[str, bytes]], None]
+    def _send(
+        self, job: Job, attempt: Attempt, adapter: ProviderAdapter, files: Mapping[str, bytes]
     ) -> None:
-        """Read the job's input images, then proceed with them by key.
-
-        Read in the pool, since a storage may take minutes to answer, and meanwhile the leases of
-        all jobs are renewed here.
-        """
-        keys = input_keys(job)
-        if not keys:
-            proceed({})
-            return
-        self.running[job.pk] = RunningStep("inputs", job, attempt, proceed=proceed)
-        rank = (-job.priority, job.queue_order)
-        self.loop.submit_work(job.pk, partial(read_inputs, keys), rank=rank)
-
-    def _on_inputs(self, step: RunningStep, done: CallResult) -> None:
-        if done.error is not None:
-            raise done.error
-        if step.proceed is not None:
-            # The storage may have taken long.
-            step.job.refresh_from_db(fields=["cancel_requested_at"])
-            step.proceed(done.result)
-
-    def _send(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
+        """Make the call; the key is in hand, so that whatever fails from here on was sent."""
         if job.cancel_requested_at is not None:
             transitions.cancel(job, attempt, charge=None)
             return
         # Nothing is paid for that could not be published.
         signing.require_usable_identity()
-        adapter = self._adapter(job)
         request = rebuild_request(job, attempt, files)
         answer = self.spool_guard.reserve(job, attempt)
         try:
@@ -243,42 +255,9 @@ class JobSteps:
             work = adapter.poll(attempt.provider_ref, answer=answer)
             self._call("poll", job, attempt, adapter, work)
 
-    def _recover(self, job: Job, attempt: Attempt) -> None:
-        """Look up the outcome of a call that was sent but not answered, without sending it again."""
-        if _recovery.is_answer_spooled(attempt):
-            self._answered(job, attempt, Submission(status=SubmissionStatus.ANSWERED))
-        else:
-            self._with_inputs(job, attempt, partial(self._reconcile, job, attempt))
-
-    def _reconcile(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
-        adapter = self._adapter(job)
-        request = rebuild_request(job, attempt, files)
-        answer = self.spool_guard.reserve(job, attempt)
-        work = adapter.reconcile(request, answer=answer)
-        self._call("reconcile", job, attempt, adapter, work)
-
-    def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
-        """Handle a call that the provider says it never received.
-
-        With idempotency keys it is sent again under the same key, and billed once even if a paused
-        worker still sends the first one; with other providers the job goes back to the queue.
-        """
-        if not _recovery.can_resend(job, attempt):
-            unknown_outcomes.requeue_not_received(job, attempt)
-        else:
-            signing.require_usable_identity()
-            self._with_inputs(job, attempt, partial(self._resend, job, attempt))
-
-    def _resend(self, job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> None:
-        adapter = self._adapter(job)
-        request = rebuild_request(job, attempt, files)
-        answer = self.spool_guard.reserve(job, attempt)
-        unknown_outcomes.mark_resent(job, attempt)
-        work = adapter.submit(request, answer=answer)
-        self._call("resubmit", job, attempt, adapter, work)
-
     def _ingest(self, job: Job, attempt: Attempt) -> None:
-        adapter = self._adapter(job)
+        # Reading an answer makes no call, so it needs no key.
+        adapter = adapters.require_adapter(job.image_model.provider, http=self._client())
         options = _ingest_options.ingest_options(job, attempt)
         answer = spool.answer_of(attempt)
         self.running[job.pk] = RunningStep("ingest", job, attempt, adapter)
@@ -287,6 +266,16 @@ class JobSteps:
         work = partial(_ingest.ingest_answer, options, adapter=adapter, answer=answer)
         self.loop.submit_work(job.pk, work, rank=rank)
 
+    def _wait_for_result(
+        self,
+        kind: str,
+        job: Job,
+        attempt: Attempt | None,
+        *,
+        proceed: Callable[[Mapping[str, bytes]], None],
+    ) -> None:
+        self.running[job.pk] = RunningStep(kind, job, attempt, proceed=proceed)
+
     def _call(
         self, kind: str, job: Job, attempt: Attempt, adapter: ProviderAdapter, work: Any
     ) -> None:
@@ -294,9 +283,18 @@ class JobSteps:
         self.loop.submit_call(job.pk, work)
 
     def _adapter(self, job: Job) -> ProviderAdapter:
+        """Return the adapter of a job's provider, with the key in hand.
+
+        :raises KeyNeeded: if the key must be read first.
+        """
+        provider = job.image_model.provider
+        key = self.keys.in_hand(adapters.require_credential(provider))
+        return adapters.require_adapter(provider, http=self._client(), key=key)
+
+    def _client(self) -> HttpClient:
         if self._http is None:
             self._http = adapters.http_client()
-        return adapters.require_adapter(job.image_model.provider, http=self._http)
+        return self._http
 
     # Finishing steps
 
@@ -305,7 +303,9 @@ class JobSteps:
         immediate: list[tuple[Job, Attempt, Submission]] = []
         for done in map(_provider_values.cleaned, finished):
             step = self._on_result(done)
-            if step.attempt is not None and _answers.is_immediate_answer(step.job, done):
+            if step.credential is not None:
+                self._guarded(step.job, partial(self._start_with_key, step, done))
+            elif step.attempt is not None and _answers.is_immediate_answer(step.job, done):
                 immediate.append((step.job, step.attempt, done.result))
             elif step.attempt is not None and isinstance(done.error, AnswerNotKept):
                 handle = partial(self.spool_guard.handle_unkept_answer, step.job, step.attempt)
@@ -327,6 +327,10 @@ class JobSteps:
 
     def _on_result(self, done: CallResult) -> RunningStep:
         step = self.running.pop(done.tag)
+        if step.credential is not None:
+            return step
+        if isinstance(done.error, AuthenticationFailed):
+            self.keys.forget(step.job.image_model.provider.credential)
         self.pauses.resume(step.job.image_model.provider_id)
         if step.kind == "poll":
             failpoint("poll.after_answer")
@@ -349,10 +353,10 @@ class JobSteps:
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":
             _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)
-        elif step.kind == "reconcile" and _decisions.is_lookup_failure(done.error):
+        elif step.kind in LOOKUPS and _decisions.is_lookup_failure(done.error):
             self._on_failed_lookup(job, attempt, done.error)
-        elif step.kind == "resubmit" and _decisions.should_resend(done.error, job):
-            leases.postpone(job, seconds=_decisions.retry_delay(1, done.error))
+        elif step.kind == "resubmit" and isinstance(done.error, ProviderError):
+            self._on_failed_resend(job, attempt, done.error)
         elif step.kind == "poll" and isinstance(done.error, ProviderError):
             _outcomes.handle_poll_error(job, attempt, done.error)
         elif isinstance(done.error, ProviderError):
@@ -361,8 +365,8 @@ class JobSteps:
             incident = _internal_errors.log_incident(done.error, subject="a provider call")
             detail = f"{type(done.error).__name__} (incident {incident})"
             _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=detail))
-        elif step.kind == "reconcile" and done.result is None:
-            _recovery.continue_recovery(job, attempt)
+        elif step.kind in LOOKUPS and done.result is None:
+            self._on_failed_lookup(job, attempt, None)
         else:
             self._handle_submission(job, attempt, done.result)
 
@@ -370,13 +374,6 @@ class JobSteps:
         if _outcomes.handle_ingest_result(job, attempt, done):
             # Removing megabytes takes a while: do it in the background.
             self.loop.run_in_background(spool.answer_of(attempt).discard)
-
-    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: BaseException | None) -> None:
-        """Continue after a look-up that failed, or that says that the provider has no such call."""
-        if isinstance(error, NotFound):
-            self._resend_if_safe(job, attempt)
-        else:
-            _recovery.continue_recovery(job, attempt)
 
     def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         """Record the provider's answer to a submission, a poll or a look-up."""

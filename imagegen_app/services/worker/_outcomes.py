@@ -9,6 +9,7 @@ from imagegen_app.core.errors import (
     ContentBlocked,
     NotFound,
     ProviderError,
+    ProviderUnavailable,
     RateLimited,
 )
 from imagegen_app.core.failpoints import failpoint
@@ -74,7 +75,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
     """Record a failure by its class: retried, failed, or of unknown outcome."""
     sent = attempt is not None and attempt.state != AttemptState.CREATED
     if attempt is not None and sent and error.billed == "unknown":
-        _recovery.continue_recovery(job, attempt)
+        _recovery.continue_recovery(job, attempt, error=error)
     elif attempt is not None and sent and error.billed == "yes":
         fail_and_keep(job, attempt, error=error)
     elif (
@@ -82,7 +83,7 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
         and job.state == JobState.UNCERTAIN
         and _decisions.is_query_failure(error)
     ):
-        _recovery.continue_recovery(job, attempt)
+        _recovery.continue_recovery(job, attempt, error=error)
     elif isinstance(error, RateLimited) and job.cancel_requested_at is None:
         # Only its deadline ends a job that is merely asked to wait.
         delay = _decisions.retry_delay(1, error)
@@ -100,6 +101,23 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
         transitions.retry(job, attempt, error=error, delay=_decisions.retry_delay(job.tries, error))
     else:
         transitions.fail(job, attempt, error=error)
+
+
+def wait_for_key(job: Job, attempt: Attempt | None, *, detail: str) -> None:
+    """Let a job wait, or continue with another model, while the provider's key cannot be read."""
+    error = ProviderUnavailable(
+        "The key of the provider cannot be read; nothing was sent.", detail=detail[:200]
+    )
+    if attempt is not None and attempt.state != AttemptState.CREATED:
+        if job.deadline_at <= clock.now():
+            _recovery.wait_for_adapter(job, attempt)
+        else:
+            waiting.wait_for(job, WaitingReason.CREDENTIAL, detail=detail)
+    elif attempt is not None:
+        # Back to the queue, where the job can also expire or be cancelled.
+        transitions.retry(job, attempt, error=error, delay=0, counts=False)
+    elif not (job.image_model.fallback_id and _failover.try_fail_over(job, None, error=error)):
+        waiting.wait_for(job, WaitingReason.CREDENTIAL, detail=detail)
 
 
 def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
@@ -125,7 +143,7 @@ def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> N
         transitions.mark_accepted(
             job,
             attempt,
-            ref=submission.ref,
+            ref=submission.ref or _recovery.reference_of(attempt),
             request_id=submission.request_id,
             poll_after=_decisions.poll_delay(attempt, submission),
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: After a check found no counted failures of a model, seconds until the next check.
 RECHECK_SECONDS = 0.5
+_SERVER_ERRORS = range(500, 600)
 
 
 class HealthMonitor:
@@ -35,8 +36,12 @@ class HealthMonitor:
             self._checked_healthy.clear()
         if isinstance(error, RateLimited):
             provider_limits.record_rate_limited(provider, named=error.retry_after)
+            breaker.end_probe(job, error)
         elif isinstance(error, ProviderError):
             breaker.record_failure(job, error)
+            if error.retry_after is not None and (error.status or 0) in _SERVER_ERRORS:
+                # It is the service that asks for a pause, not this one call.
+                provider_limits.record_quota_used_up(provider, seconds=error.retry_after)
         elif error is None and of_submit:
             if isinstance(done.result, Submission) and done.result.rate_limited_for:
                 provider_limits.record_quota_used_up(provider, seconds=done.result.rate_limited_for)

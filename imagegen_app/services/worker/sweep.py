@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from imagegen_app.core.failpoints import failpoint
-from imagegen_app.core.states import LIVE_ATTEMPT_STATES
+from imagegen_app.core.states import LIVE_ATTEMPT_STATES, JobState
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import row_jobs
@@ -22,6 +22,7 @@ from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import takedown
+from imagegen_app.services.worker import _recovery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,7 @@ def sweep() -> int:
         kept_answers.clear_old_answers()
         clear_webhook_bodies()
         takedown.delete_copies()
+        make_resendable_due()
     if not found.is_over:
         wakeups.record_run("sweep")
     return found.due_jobs
@@ -142,3 +144,25 @@ def clear_webhook_bodies() -> int:
     """Blank the bodies of webhook deliveries that are too old to be sent again."""
     limit = clock.now() - timedelta(seconds=WEBHOOK_RETENTION_SECONDS)
     return WebhookDelivery.objects.filter(received_at__lt=limit).exclude(body="").update(body="")
+
+
+@use_case(audited=False)
+def make_resendable_due() -> int:
+    """Make jobs due that wait for a person although their call can be sent again and is billed once.
+
+    Such jobs come from the time before their adapter declared idempotency keys.
+    """
+    now = clock.now()
+    waiting = (
+        Job.objects.filter(
+            state=JobState.UNCERTAIN.value,
+            cancel_requested_at__isnull=True,
+            due_at__gt=now + timedelta(seconds=LATER_SECONDS),
+            lease_until__isnull=True,
+        )
+        .select_related("image_model__provider", "live_attempt__image_model__provider")
+        .prefetch_related("inputs")
+    )
+    found = [job.pk for job in waiting[:BATCH] if _recovery.can_resend(job, job.live_attempt)]
+    count: int = Job.objects.filter(pk__in=found, lease_until__isnull=True).update(due_at=now)
+    return count

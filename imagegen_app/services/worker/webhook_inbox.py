@@ -23,6 +23,7 @@ from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Attempt, Job, WebhookDelivery
+from imagegen_app.providers.credentials import SecretUnreadable
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters
@@ -48,6 +49,10 @@ class InvalidWebhookSignature(Exception):
     """The delivery was not signed by the provider."""
 
 
+class WebhookNotVerifiable(Exception):
+    """The secret that it is signed with cannot be read just now; the provider may send it again."""
+
+
 class WebhookTooLarge(Exception):
     """The body is larger than `MAX_WEBHOOK_BYTES`."""
 
@@ -58,6 +63,7 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     :raises UnknownWebhookToken: if the token is not valid.
     :raises WebhookTooLarge: if the body is too large.
     :raises InvalidWebhookSignature: if the signature is not the provider's.
+    :raises WebhookNotVerifiable: if that cannot be told now.
     """
     if len(body) > MAX_WEBHOOK_BYTES:
         raise WebhookTooLarge
@@ -68,6 +74,8 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     except (AuthenticationFailed, adapters.ProviderNotConfigured):
         _record_refusal(attempt=attempt)
         raise InvalidWebhookSignature from None
+    except SecretUnreadable:
+        raise WebhookNotVerifiable from None
     notice = _cleaned(notice, body)
     try:
         outcome = _process(attempt=attempt, notice=notice, headers=headers, body=body)

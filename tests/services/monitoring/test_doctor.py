@@ -10,6 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
@@ -21,6 +22,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.worker import driver
 from tests.services.conftest import Site
+from tests.services.worker import vaults
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -120,6 +122,34 @@ def test_a_credential_without_a_value_is_reported(
     model_catalog.save(actor=System("test"), record=provider)
 
     assert "no value" in parts("error")["credentials"]
+
+
+@pytest.mark.parametrize("source", ["raises", "exits", "needs_an_argument", "returns_nothing"])
+def test_the_source_of_a_key_is_called_and_its_words_are_not_repeated(
+    working: Site, settings: Any, source: str
+) -> None:
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {
+            "away": {
+                "SOURCE": f"tests.services.worker.vaults.{source}",
+                "HOSTS": ["api.example.com"],
+            }
+        },
+    }
+    from imagegen_app.core.actors import System  # noqa: PLC0415 - this test only
+    from imagegen_app.services.policy import model_catalog  # noqa: PLC0415 - this test only
+
+    provider = working.model.provider
+    provider.credential = "away"
+    model_catalog.save(actor=System("test"), record=provider)
+
+    found = parts("error")["credentials"]
+    warned = [m for m in run_checks(include_deployment_checks=True) if m.id == "imagegen.W047"]
+
+    assert f"vaults.{source}" in found
+    assert [f"vaults.{source}" in str(message.msg) for message in warned] == [True]
+    assert vaults.SECRET not in found + str(warned)
 
 
 def test_the_command_prints_json_and_fails_on_errors(working: Site, settings: Any) -> None:

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.services.policy.access import ActionRefused
 from project import seed
-from project.demo import governance, main_job, processes
+from project.demo import governance, main_job, processes, supervision
 
 if TYPE_CHECKING:
     from project.demo.main_job import Row
@@ -77,9 +77,7 @@ class Command(BaseCommand):
     def once(self, options: dict[str, Any]) -> None:
         """Run the main job with a worker of its own, and print its results."""
         started = time.monotonic()
-        with processes.running(
-            "imagegen_worker", "--sweep-seconds", "1", "-v", "0", quiet=True
-        ) as worker:
+        with self.worker("--sweep-seconds", "1", quiet=True) as worker:
             try:
                 jobs = main_job.request_all(count=options["images"], model=options["model"])
                 main_job.wait(
@@ -151,12 +149,37 @@ class Command(BaseCommand):
             name, password, role = login
             self.stdout.write(f"  {name:<12}{password:<18}{role}")
         self.stdout.write("\nStop both with Ctrl-C.\n")
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            processes.running("imagegen_worker", "-v", "0"),
-            processes.running("runserver", "--noreload", f"{options['host']}:{port}") as server,
-        ):
-            server.wait()
+        try:
+            with (
+                contextlib.suppress(KeyboardInterrupt),
+                self.worker() as worker,
+                supervision.supervised(
+                    "server",
+                    "runserver",
+                    "--noreload",
+                    f"{options['host']}:{port}",
+                    say=self.say,
+                    remedy="Read its messages above; --port chooses another port.",
+                ) as server,
+            ):
+                supervision.watch(worker, server)
+        except supervision.KeepsDying as fault:
+            raise CommandError(f"The demo stops: {fault}") from None
+
+    def worker(
+        self, *arguments: str, quiet: bool = False
+    ) -> contextlib.AbstractContextManager[supervision.Supervised]:
+        """Return a worker that is started again when it dies; its jobs continue."""
+        return supervision.supervised(
+            "worker",
+            "imagegen_worker",
+            "-v",
+            "0",
+            *arguments,
+            say=self.say,
+            remedy="Read its messages above, and run manage.py imagegen_doctor.",
+            quiet=quiet,
+        )
 
 
 def _as_exit(*_: object) -> None:

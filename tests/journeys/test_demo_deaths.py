@@ -1,0 +1,115 @@
+"""The demo outlives its worker and its server, as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.journeys.test_main_job import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.slow
+
+
+def begin(folder: Path, *arguments: str, failpoints: str = "") -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "IMAGEGEN_DEMO_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "project.settings.demo",
+        "IMAGEGEN_TESTING": "1",
+        "IMAGEGEN_FAILPOINTS": failpoints,
+    }
+    with (folder / "stderr.txt").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "demo", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def told(folder: Path) -> str:
+    return (folder / "stderr.txt").read_text()
+
+
+def children(process: subprocess.Popen[str]) -> dict[str, int]:
+    """Return the pids of the demo's own processes by their command."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    commands = {}
+    for pid in found:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        # A process that is just being started or was just killed has no command.
+        if len(words) > 2:
+            commands[words[2]] = int(pid)
+    return commands
+
+
+def until(holds: Callable[[], bool], *, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_worker_killed_in_the_middle_of_a_call_is_replaced_and_the_main_job_ends(
+    tmp_path: Path,
+) -> None:
+    demo = begin(
+        tmp_path,
+        "--once",
+        "--images",
+        "1",
+        failpoints=f"attempt.sent_before_bytes@{tmp_path}/token",
+    )
+
+    out, _ = demo.communicate(timeout=200)
+
+    assert demo.returncode == 0, told(tmp_path)
+    assert "The worker died (killed by SIGKILL)" in told(tmp_path)
+    assert "1 images in" in out
+
+
+def test_a_worker_that_cannot_be_kept_alive_ends_the_main_job_with_an_error(
+    tmp_path: Path,
+) -> None:
+    points = ",".join(f"sweep.mid_batch@{tmp_path}/token-{n}" for n in range(9))
+
+    demo = begin(tmp_path, "--once", "--images", "1", failpoints=points)
+    demo.communicate(timeout=200)
+
+    assert demo.returncode == 1
+    assert "the worker died 5 times within a minute" in told(tmp_path)
+    assert "imagegen_doctor" in told(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_served_demo_replaces_what_dies_and_ends_cleanly_with_ctrl_c(tmp_path: Path) -> None:
+    demo = begin(tmp_path)
+    until(lambda: {"imagegen_worker", "runserver"} <= set(children(demo)))
+    before = children(demo)
+
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: told(tmp_path).count(" runs.") == 2)
+    after = children(demo)
+    os.killpg(demo.pid, signal.SIGINT)
+    demo.communicate(timeout=60)
+
+    assert demo.returncode == 0, told(tmp_path)
+    assert "The worker died (killed by SIGKILL)" in told(tmp_path)
+    assert "The server died (killed by SIGKILL)" in told(tmp_path)
+    assert set(after) == set(before)
+    assert not set(after.values()) & set(before.values())
+    assert told(tmp_path).count(" died ") == 2
