@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tests.engines.engine_site import ENDS, LANES, POSTGRESQL, Site
-from tests.faults import certificate_outage, cluster, full_disk, object_storage
+from tests.faults import certificate_outage, cluster, full_disk, object_storage, provider_outage
 from tests.faults.proxy import Proxy
 from tests.faults.webhook_server import WebhookServer
 
@@ -31,13 +30,11 @@ if TYPE_CHECKING:
 #: Changes what a process takes for the time; from the package `faketime`.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 MAX_DEPLOYS = 10
-STORM_SECONDS = float(os.environ.get("IMAGEGEN_STORM_SECONDS", "15"))
-_BURST = 3
 _CANCELS = {"dies while cancelling"}
 #: What an outage needs of the site, beside the engine.
 _CHANGES: dict[str, dict[str, str]] = {
     "has a storage that fails": {"storage": "flaky"},
-    "is asked to slow down": {"calls_per_minute": "300", "burst": str(_BURST)},
+    "is asked to slow down": {"calls_per_minute": "300", "burst": str(provider_outage.BURST)},
     "finds its provider down": {"in_flight": "8"},
     # Some calls are under way when it happens, and some jobs are still in the queue.
     "has a certificate that expires": {"certificate": "files", "in_flight": "4"},
@@ -172,21 +169,6 @@ def storage_fails(running: _Run) -> None:
     running.disturbed = len(counter.read_text("ascii")) if counter.exists() else 0
 
 
-def storm(running: _Run) -> None:
-    """Refuse every call as too fast, and name a wait; nobody may call again sooner."""
-    running.simulator.fail("status", status=429, times=None, on="jobs", retry_after=1)
-    began = time.monotonic()
-    running.start()
-    running.start()
-    running.request()
-    time.sleep(STORM_SECONDS)
-    passed = time.monotonic() - began
-    running.simulator.script(clear=True)
-    running.disturbed = running.simulator.calls()["POST /v1/jobs"]
-    # The first burst cannot know; then one call a second finds out whether it is still refused.
-    running.allowed = running.outage.jobs + _BURST + int(passed * 1.05) + 1
-
-
 def broker_forgets(running: _Run) -> None:
     """Lose all that the broker holds, again and again."""
     running.start()
@@ -285,19 +267,6 @@ def server_of_the_database_dies(running: _Run) -> None:
         running.disturbed += 1
 
 
-def provider_is_down(running: _Run) -> None:
-    """Refuse every call for forty seconds; few are wasted, and then the work continues by itself."""
-    running.simulator.fail("status", status=503, times=None, on="jobs")
-    running.start()
-    running.start()
-    running.request()
-    time.sleep(40)
-    running.disturbed = running.simulator.calls()["POST /v1/jobs"]
-    running.simulator.script(clear=True)
-    # Wasted: what was on its way when nobody could know yet, and one probe in each pause.
-    running.allowed = running.outage.jobs + 20
-
-
 PLAYS: dict[str, Callable[[_Run], None]] = {
     "loses answers": network("lose_answer", 0.3),
     "cuts answers": network("cut_answer", 0.3),
@@ -307,7 +276,7 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "loses database connections": database_gone,
     "has a storage that fails": storage_fails,
     "has an object storage that is away": object_storage.is_away,
-    "is asked to slow down": storm,
+    "is asked to slow down": provider_outage.storm,
     "has a broker that forgets": broker_forgets,
     "has clocks that differ": clocks_differ,
     "is deployed again and again": deploys,
@@ -317,7 +286,7 @@ PLAYS: dict[str, Callable[[_Run], None]] = {
     "loses its server after a webhook": server_dies_of_a_webhook,
     "dies making a batch": batch_dies,
     "loses its database server": server_of_the_database_dies,
-    "finds its provider down": provider_is_down,
+    "finds its provider down": provider_outage.is_down,
     "has a certificate that expires": lambda running: certificate_outage.expires(running, _until),
     "fills its disk": full_disk.play,
 }

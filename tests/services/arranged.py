@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import Batch, Grant, Job
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import job_actions, templates
-from imagegen_app.services.jobs import leases, transitions
+from imagegen_app.services.jobs import leases, transitions, waiting
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import (
@@ -66,6 +67,13 @@ def paused_batch(site: Site) -> Batch:
     found = batch(site)
     batch_actions.pause(actor=site.actor, batch=found)
     return Batch.objects.get(pk=found.pk)
+
+
+def waiting_job(site: Site) -> Job:
+    site.request()
+    (job,) = leases.claim(limit=1, owner="w")
+    waiting.wait_for(job, WaitingReason.STORAGE)
+    return job
 
 
 def failed_batch(site: Site) -> Batch:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.states import Lifecycle
+from imagegen_app.core.states import Lifecycle, WaitingReason
 from imagegen_app.models import Budget, Provider
 from imagegen_app.services.audit import erasure, prompt_access, sealing
 from imagegen_app.services.batches import batch_actions, lifecycle
-from imagegen_app.services.job_requests import creation, job_actions, templates
+from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
 from imagegen_app.services.library import chooser, placement, review, takedown
 from imagegen_app.services.policy import model_catalog, roles
 from imagegen_app.testing.factories import (
@@ -151,6 +151,14 @@ COMMANDS = [
             ("send_again", "job.resolved"),
             ("never_accepted", "job.retried"),
         ]
+    ),
+    Command(
+        "job_requests.waiting_jobs.try_again_now",
+        "job.tried_now",
+        arranged.waiting_job,
+        lambda actor, _job: done(
+            waiting_jobs.try_again_now(actor=actor, reason=WaitingReason.STORAGE)
+        ),
     ),
     Command(
         "job_requests.templates.create",
@@ -345,6 +353,12 @@ COMMANDS = [
 
 #: Functions that write and are called by buttons or views, but are not commands of that kind.
 EXCEPTIONS = {
+    "job_requests.rereading.read_again": (
+        "a second reading is refused: one is under way, or nothing new is left; see test_rereading"
+    ),
+    "job_requests.rereading.record_download": (
+        "each download hands out one more copy, and is recorded for itself"
+    ),
     "audit.log_export.export": "each export hands out one more copy, and is recorded for itself",
     "foundation.wakeups.wake_if_stale": "wakes a worker once in a while; it changes no record",
     "foundation.worker_registry.record_heartbeat": "is repeated by design and records no event",

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import AuthenticationFailed, ProviderUnavailable
+from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
 from imagegen_app.providers.credentials import SecretMissing, SecretUnreadable
+from imagegen_app.providers.http.values import SecretHeaders
 
 if TYPE_CHECKING:
     import httpx
 
     from imagegen_app.providers.http.values import Auth
 
-_MAX_HEADER = {"location": 4096}
+_MAX_LOCATION_CHARS = 4096
 _SAFE_HEADERS = frozenset(
     {
         "content-length",
         "content-type",
         "date",
-        "location",
         "openai-processing-ms",
         "openai-version",
         "ratelimit",
@@ -52,15 +53,18 @@ def auth_headers(auth: Auth | None, *, url: str) -> list[dict[str, str]]:
         raise AuthenticationFailed(detail="the credential has no value") from None
     if not all(value.isascii() and value.isprintable() for value in values):
         raise AuthenticationFailed(detail="the credential does not fit into a header")
-    return [{auth.header: value} for value in values]
+    return [SecretHeaders({auth.header: value}) for value in values]
 
 
 def safe_headers(headers: httpx.Headers) -> dict[str, str]:
-    """Return a choice of an answer's headers, printable and cut to a length."""
-    return {
-        name: "".join(c for c in value if c.isascii() and c.isprintable())[
-            : _MAX_HEADER.get(name, 300)
-        ]
+    """Return a choice of an answer's headers, printable, cut to a length and without secrets."""
+    safe = {
+        name: provider_text(value.encode("ascii", "ignore").decode(), max_chars=MAX_LINE_CHARS)
         for name, value in headers.items()
         if name in _SAFE_HEADERS or name.startswith("x-ratelimit-")
     }
+    if "location" in headers:
+        # Followed by a download and never stored or shown, so it stays as it is.
+        location = "".join(c for c in headers["location"] if c.isprintable())
+        safe["location"] = location[:_MAX_LOCATION_CHARS]
+    return safe

@@ -57,6 +57,12 @@ STORED = (
     gettext_noop(
         "An image administrator must make room on the worker's disk; then request it again."
     ),
+    gettext_noop(
+        "The image could not be marked and signed as AI-generated, so it cannot be published."
+    ),
+    gettext_noop(
+        "Tell an image administrator: the attempt's record has the reason, the answer is kept."
+    ),
     gettext_noop("The file is not an image that we accept."),
     gettext_noop("Use a single PNG, JPEG, WebP or AVIF image within the limits."),
     gettext_noop("The worker crashed three times on this job."),

@@ -206,9 +206,13 @@ def _create_job(earlier: Job, *, count: int) -> Job:
             asset=entry.asset,
             sha256=entry.sha256,
             storage_key=entry.storage_key,
+            original_storage_key=entry.original_storage_key,
+            digital_source_type=entry.digital_source_type,
             media_type=entry.media_type,
             width=entry.width,
             height=entry.height,
+            ingredient_facts=entry.ingredient_facts,
+            manifest_key=entry.manifest_key,
         )
         for entry in earlier.inputs.order_by("position")
     )

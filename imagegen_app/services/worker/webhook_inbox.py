@@ -68,8 +68,8 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     if len(body) > MAX_WEBHOOK_BYTES:
         raise WebhookTooLarge
     attempt = _attempt(token)
-    adapters.remember_secrets(attempt.image_model.provider)
     try:
+        adapters.remember_secrets(attempt.image_model.provider)
         notice = adapters.verify_webhook(attempt.image_model.provider, headers=headers, body=body)
     except (AuthenticationFailed, adapters.ProviderNotConfigured):
         _record_refusal(attempt=attempt)
