@@ -38,6 +38,8 @@ else:
     BaseAdmin = admin.ModelAdmin
     AnyModelForm = forms.ModelForm
 
+#: Words of a search that are looked for.
+MAX_SEARCH_WORDS = 20
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
 
@@ -81,9 +83,15 @@ class RecordAdmin(BaseAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Search; Django's autocomplete, whose view is not ours, hands in any characters."""
+        """Search for the first words; Django's autocomplete, not ours, hands in any characters."""
         if not is_storable(search_term):
             return queryset.none(), False
+        words = search_term.split()
+        if len(words) > MAX_SEARCH_WORDS:
+            # Each word is one more condition, and a database takes a limited number of them.
+            text = _("Only the first %(count)s words were searched for.")
+            messages.warning(request, text % {"count": MAX_SEARCH_WORDS}, fail_silently=True)
+            search_term = " ".join(words[:MAX_SEARCH_WORDS])
         return super().get_search_results(request, queryset, search_term)
 
     # Permissions

@@ -164,6 +164,7 @@ BUTTONS = [
 EXCEPTIONS = {
     "asset.attach": "only leads to the page that places the image",
     "asset.export": "each export hands out one more copy, and is recorded for itself",
+    "keptanswer.read_again": "a second reading is refused; see tests/services/job_requests",
     "imagemodel.promote": "the same use case as deprecate and retire; the model is active already",
     "prompttemplate.duplicate": "each press asks for one more copy, with its own number",
 }

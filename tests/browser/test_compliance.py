@@ -75,5 +75,5 @@ def test_the_list_of_images_is_exported_as_a_table(
         page.click("button[name=index]")
     text = download.value.path().read_text(encoding="utf-8-sig")
 
-    assert text.splitlines()[0].startswith("asset,title,alt_text,review")
+    assert text.splitlines()[0].startswith('"asset","title","alt_text","review_state"')
     assert published in text
