@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: Files and folders whose tests share a costly start, to the name of what they share.
 SHARED = {
     "tests/browser": "browser and demo",
+    "tests/journeys/test_demo_deaths.py": "main job",
     "tests/journeys/test_main_job.py": "main job",
     "tests/project/test_pages.py": "shop",
     "tests/architecture/test_wheel.py": "wheel",

@@ -16,7 +16,6 @@ TEST_FILES = [
     "tests/services/foundation/test_unit.py",
     "tests/services/audit/test_log.py",
     "tests/services/job_requests/test_creation.py",
-    "tests/services/test_commands_at_once.py",
 ]
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.journeys.test_main_job import ROOT
+from tests.journeys.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(demo_run: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    """Return a copy of the folder of a demo that was set up before."""
+    return shutil.copytree(demo_run[0], tmp_path / "demo")
 
 
 def begin(folder: Path, *arguments: str, failpoints: str = "") -> subprocess.Popen[str]:
@@ -64,52 +71,52 @@ def until(holds: Callable[[], bool], *, seconds: float = 90) -> None:
 
 
 def test_a_worker_killed_in_the_middle_of_a_call_is_replaced_and_the_main_job_ends(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
     demo = begin(
-        tmp_path,
+        folder,
         "--once",
         "--images",
         "1",
-        failpoints=f"attempt.sent_before_bytes@{tmp_path}/token",
+        failpoints=f"attempt.sent_before_bytes@{folder}/token",
     )
 
     out, _ = demo.communicate(timeout=200)
 
-    assert demo.returncode == 0, told(tmp_path)
-    assert "The worker died (killed by SIGKILL)" in told(tmp_path)
+    assert demo.returncode == 0, told(folder)
+    assert "The worker died (killed by SIGKILL)" in told(folder)
     assert "1 images in" in out
 
 
 def test_a_worker_that_cannot_be_kept_alive_ends_the_main_job_with_an_error(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
-    points = ",".join(f"sweep.mid_batch@{tmp_path}/token-{n}" for n in range(9))
+    points = ",".join(f"sweep.mid_batch@{folder}/token-{n}" for n in range(9))
 
-    demo = begin(tmp_path, "--once", "--images", "1", failpoints=points)
+    demo = begin(folder, "--once", "--images", "1", failpoints=points)
     demo.communicate(timeout=200)
 
     assert demo.returncode == 1
-    assert "the worker died 5 times within a minute" in told(tmp_path)
-    assert "imagegen_doctor" in told(tmp_path)
+    assert "the worker died 5 times within a minute" in told(folder)
+    assert "imagegen_doctor" in told(folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_served_demo_replaces_what_dies_and_ends_cleanly_with_ctrl_c(tmp_path: Path) -> None:
-    demo = begin(tmp_path)
+def test_the_served_demo_replaces_what_dies_and_ends_cleanly_with_ctrl_c(folder: Path) -> None:
+    demo = begin(folder)
     until(lambda: {"imagegen_worker", "runserver"} <= set(children(demo)))
     before = children(demo)
 
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: told(tmp_path).count(" runs.") == 2)
+    until(lambda: told(folder).count(" runs.") == 2)
     after = children(demo)
     os.killpg(demo.pid, signal.SIGINT)
     demo.communicate(timeout=60)
 
-    assert demo.returncode == 0, told(tmp_path)
-    assert "The worker died (killed by SIGKILL)" in told(tmp_path)
-    assert "The server died (killed by SIGKILL)" in told(tmp_path)
+    assert demo.returncode == 0, told(folder)
+    assert "The worker died (killed by SIGKILL)" in told(folder)
+    assert "The server died (killed by SIGKILL)" in told(folder)
     assert set(after) == set(before)
     assert not set(after.values()) & set(before.values())
-    assert told(tmp_path).count(" died ") == 2
+    assert told(folder).count(" died ") == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,37 +14,7 @@ import pytest
 from imagegen_app.imaging.content_credentials import read_content_credentials
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.services.library.delivery import MEDIA_TYPES
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run([sys.executable, "manage.py", *arguments], folder)
-
-
-def run(command: list[str], folder: Path, *, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        input=stdin,
-        env={
-            **os.environ,
-            "IMAGEGEN_DEMO_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "project.settings.demo",
-        },
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("demo")
-    done = demo(folder, "demo", "--once", "--json")
-    assert done.returncode == 0, done.stderr[-2000:]
-    return folder, json.loads(done.stdout)
+from tests.journeys.conftest import demo, run
 
 
 def test_three_products_get_placed_images_with_valid_credentials(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from django.db.models import F
+
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import clock, event_log
@@ -64,7 +66,8 @@ def try_now(reason: WaitingReason, *, actor: Actor) -> int:
     """Make all jobs that wait for this reason due at once; return how many there are."""
     now = clock.now()
     waiting = Job.objects.unfinished().filter(waiting_for=reason.value, due_at__gt=now)
-    count: int = waiting.update(due_at=now)
+    # Not now: somebody who does the same at this moment may have an earlier clock reading.
+    count: int = waiting.update(due_at=F("waiting_since"))
     if count:
         event_log.record(actor, "job.tried_now", data={"waiting_for": reason.value, "count": count})
         wake("drive")
