@@ -40,7 +40,7 @@ UNKNOWN = ("no_such_field", "pk__in", "id__exact__regex", "job__requester__passw
 #: Values for each parameter, beside NUL; a value is found by the next parameters if not by this one.
 PER_NAME = 1
 #: How often a page's forms are sent, each time with other values in about a third of the fields.
-ROUNDS = 6
+ROUNDS = 3
 
 
 @dataclass(slots=True)
