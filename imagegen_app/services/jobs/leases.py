@@ -162,12 +162,12 @@ def park_unreleased_pass(job: Job) -> None:
 
 
 @use_case(audited=False)
-def release(jobs: list[Job]) -> None:
-    """Release the leases of jobs without another change; they keep their queue order."""
+def release(jobs: list[Job], **changes: Any) -> None:
+    """Release the leases of jobs without changes but those given; they keep their queue order."""
     held = Q(pk__in=[])
     for job in jobs:
         held |= Q(pk=job.pk, lease_token=job.lease_token)
-    Job.objects.filter(held).update(lease_until=None, lease_owner="")
+    Job.objects.filter(held).update(lease_until=None, lease_owner="", **changes)
 
 
 @use_case(audited=False)

@@ -208,6 +208,7 @@ def fail_over(
         "currency": cost.currency,
         "fingerprint": fingerprint,
         "tries": 0,
+        **leases.NOT_WAITING,
         **leases.release_fields(0),
     }
     # Reserve first: if it does not fit, the instances in memory are still unchanged.
@@ -321,8 +322,8 @@ def cancel(
 
 
 @use_case()
-def expire(job: Job) -> None:
-    """End a job that was not finished before its deadline."""
+def expire(job: Job, attempt: Attempt | None = None) -> None:
+    """End a job that was not finished before its deadline; no call of it was sent."""
     transition(
         job,
         JobState.EXPIRED,
@@ -331,6 +332,8 @@ def expire(job: Job) -> None:
         error_remedy="Request it again.",
         actual_cost=0,
     )
+    if attempt is not None:
+        transition_attempt(attempt, AttemptState.VOID)
     budgets.release(actor=WORKER_ACTOR, job=job)
     event_log.record(WORKER_ACTOR, "job.expired", subject=job, job=job)
     pass_chain.cancel_waiting(job)

@@ -32,6 +32,8 @@ class InputFile:
     is_asset: bool
     #: What was found when it was uploaded, as `IngredientFacts.as_dict` stores it; empty if unread.
     facts: dict[str, Any] = field(default_factory=dict)
+    #: Of the file as it was received, to name it by if it is gone.
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,18 @@ def _input_file(entry: JobInput) -> InputFile:
     if entry.asset is not None:
         # The published file and not what was sent of it, which may have been normalised.
         asset = entry.asset
-        return InputFile(asset.storage_key, asset.media_type, relationship, is_asset=True)
+        return InputFile(
+            asset.storage_key,
+            asset.media_type,
+            relationship,
+            sha256=asset.sha256,
+            is_asset=True,
+        )
     return InputFile(
         entry.storage_key,
         entry.media_type,
         relationship,
+        sha256=entry.sha256,
         is_asset=False,
         facts=dict(entry.ingredient_facts),
     )

@@ -11,8 +11,8 @@ from imagegen_app.core.states import JobState, WaitingReason
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import leases, transitions, waiting
-from imagegen_app.services.worker import _decisions
+from imagegen_app.services.jobs import leases, waiting
+from imagegen_app.services.worker import _outcomes
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt
@@ -75,7 +75,5 @@ def _wait(job: Job, error: InternalError) -> None:
 
 
 def _end(job: Job, attempt: Attempt | None, error: InternalError) -> None:
-    """End the job; what may have been billed stays charged, and an answer stays in the spool."""
-    if job.state == JobState.QUEUED:
-        attempt = None
-    transitions.fail(job, attempt, error=error, charge=_decisions.amount_at_risk(attempt))
+    """End the job; what may have been billed stays charged, and an answer is kept."""
+    _outcomes.end_job_of_fault(job, None if job.state == JobState.QUEUED else attempt, error=error)

@@ -49,7 +49,7 @@ from imagegen_app.services.worker import (
     _storage_failures,
 )
 from imagegen_app.services.worker._input_steps import InputSteps
-from imagegen_app.services.worker._keys import KeyNeeded, KeyReader, KeyUnreadable
+from imagegen_app.services.worker._keys import KEPT_SECONDS, KeyNeeded, KeyReader, KeyUnreadable
 from imagegen_app.services.worker._lost_call_steps import LOOKUPS, LostCallSteps
 from imagegen_app.services.worker._spool_guard import SpoolGuard
 
@@ -121,11 +121,7 @@ class JobSteps(InputSteps, LostCallSteps):
             self.running[job.pk] = RunningStep("key", job, credential=needed.credential)
             self.loop.submit_call(job.pk, self.keys.read(needed.credential))
         except KeyUnreadable as unreadable:
-            why = str(unreadable)
-            self._guarded(
-                job,
-                lambda: _outcomes.wait_for_key(job, leases.live_attempt(job), detail=why),
-            )
+            self._guarded(job, partial(self._on_unreadable_key, job, str(unreadable)))
         except signing.CertificateUnusable as error:
             detail = str(error)
             self._guarded(
@@ -154,7 +150,14 @@ class JobSteps(InputSteps, LostCallSteps):
             return
         else:
             self.pauses.pause(deferred)
-            leases.release([job])
+            # Only its provider keeps it now.
+            leases.release([job], **leases.NOT_WAITING)
+
+    def _on_unreadable_key(self, job: Job, why: str) -> None:
+        """Let the job wait or fail over; a job that waits keeps its provider's others in the queue."""
+        _outcomes.wait_for_key(job, leases.live_attempt(job), detail=why)
+        if job.waiting_for == WaitingReason.CREDENTIAL:
+            self.pauses.pause(CallDeferred(KEPT_SECONDS, provider=job.image_model.provider_id))
 
     def _on_storage_failure(self, job: Job, failure: StorageFailed) -> None:
         """Let the job wait, whatever of it needed the storage, or end it with the true reason."""
@@ -197,6 +200,8 @@ class JobSteps(InputSteps, LostCallSteps):
             self._await(job, attempt)
         elif attempt is None:
             raise _decisions.JobDataMissing(detail="no attempt is under way")
+        elif attempt.state == AttemptState.CREATED and job.cancel_requested_at is not None:
+            transitions.cancel(job, attempt, charge=None)
         elif attempt.state == AttemptState.CREATED:
             adapter = self._adapter(job)
             provider_limits.acquire(attempt.image_model.provider, own=attempt)
@@ -227,21 +232,16 @@ class JobSteps(InputSteps, LostCallSteps):
         self, job: Job, attempt: Attempt, adapter: ProviderAdapter, files: Mapping[str, bytes]
     ) -> None:
         """Make the call; the key is in hand, so that whatever fails from here on was sent."""
-        if job.cancel_requested_at is not None:
-            transitions.cancel(job, attempt, charge=None)
+        if _outcomes.end_unsent_job(job, attempt):
             return
         # Nothing is paid for that could not be published.
         signing.require_usable_identity()
         request = rebuild_request(job, attempt, files)
-        answer = self.spool_guard.reserve(job, attempt)
-        try:
+        with self.spool_guard.reserved(job, attempt) as answer:
             if job.waiting_for:
                 told = dict.fromkeys(("error_code", "error_message", "error_remedy"), "")
                 leases.update_leased_job(job, **leases.NOT_WAITING, **told)
             transitions.mark_sent(job, attempt)
-        except BaseException:
-            answer.release_room()
-            raise
         failpoint("attempt.sent_before_bytes")
         self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))
 
@@ -288,7 +288,8 @@ class JobSteps(InputSteps, LostCallSteps):
         :raises KeyNeeded: if the key must be read first.
         """
         provider = job.image_model.provider
-        key = self.keys.in_hand(adapters.require_credential(provider))
+        credential = adapters.require_credential(provider)
+        key = self.keys.in_hand(credential, is_sent=job.state != JobState.QUEUED)
         return adapters.require_adapter(provider, http=self._client(), key=key)
 
     def _client(self) -> HttpClient:

@@ -52,11 +52,11 @@ class KeyReader:
         self._answers: dict[Credential, _Answer] = {}
         self._reads: dict[Credential, tuple[float, asyncio.Task[tuple[Secret, ...]]]] = {}
 
-    def in_hand(self, credential: Credential | None) -> Credential | None:
-        """Return the credential with its values read.
+    def in_hand(self, credential: Credential | None, *, is_sent: bool) -> Credential | None:
+        """Return the credential with its values read; `is_sent` says that a call may be under way.
 
         :raises KeyNeeded: if `read` must be awaited first.
-        :raises KeyUnreadable: if its source failed just now.
+        :raises KeyUnreadable: if its source failed just now, or a call under way has lost its key.
         :raises AuthenticationFailed: if it has no value; nothing was sent.
         """
         if credential is None:
@@ -66,6 +66,9 @@ class KeyReader:
         except SecretUnreadable as error:
             raise KeyUnreadable(str(error)) from None
         except SecretMissing as error:
+            if is_sent:
+                # It says nothing about the call, which may be billed.
+                raise KeyUnreadable(str(error)) from None
             raise AuthenticationFailed(
                 "The provider's credential has no value here; nothing was sent.",
                 detail=str(error),

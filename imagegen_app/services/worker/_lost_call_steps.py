@@ -87,8 +87,8 @@ class LostCallSteps:
         self, job: Job, attempt: Attempt, adapter: ProviderAdapter, files: Mapping[str, bytes]
     ) -> None:
         request = rebuild_request(job, attempt, files)
-        answer = self.spool_guard.reserve(job, attempt)
-        unknown_outcomes.mark_resent(job, attempt)
+        with self.spool_guard.reserved(job, attempt) as answer:
+            unknown_outcomes.mark_resent(job, attempt)
         work = adapter.submit(request, answer=answer)
         self._call("resubmit", job, attempt, adapter, work)
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from imagegen_app.services.gateways.screening import UnsavedVerdict
     from imagegen_app.services.worker._call_loop import CallResult
 
-#: The longest delay, in seconds, before storing is tried again after a failure.
-MAX_STORE_SECONDS = 15.0
+#: The shortest and longest delay, in seconds, before an answer that waits is read again.
+MIN_STORE_SECONDS, MAX_STORE_SECONDS = 4.0, 300.0
 
 
 def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
@@ -58,17 +58,31 @@ def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
     transitions.cancel(job, attempt, charge=None if is_free else attempt.reserved_cost)
 
 
-@use_case()
-def end_crashed_job(job: Job, attempt: Attempt | None) -> None:
-    """End a job whose workers crashed again and again, and charge what may have been billed.
+def end_unsent_job(job: Job, attempt: Attempt) -> bool:
+    """End a job that is not wanted any more before its call is sent; return whether it has ended."""
+    if job.cancel_requested_at is not None:
+        transitions.cancel(job, attempt, charge=None)
+    elif job.deadline_at <= clock.now():
+        transitions.expire(job, attempt)
+    return job.is_final
 
-    Its answer is kept if it came: it may be what crashes the worker.
+
+def end_crashed_job(job: Job, attempt: Attempt | None) -> None:
+    """End a job whose workers crashed again and again."""
+    end_job_of_fault(job, attempt, error=_decisions.RepeatedWorkerCrash())
+
+
+@use_case()
+def end_job_of_fault(job: Job, attempt: Attempt | None, *, error: ProviderError) -> None:
+    """End a job because of a fault of our own, and charge what may have been billed.
+
+    Its answer is kept if it came: it may be what the worker stumbles over.
     """
-    charge, error = _decisions.amount_at_risk(attempt), _decisions.RepeatedWorkerCrash()
+    charge = _decisions.amount_at_risk(attempt)
     is_answered = attempt is not None and attempt.state == AttemptState.ANSWERED
     transitions.fail(job, attempt, error=error, charge=charge)
     if attempt is not None and is_answered:
-        kept_answers.keep_answer(job, attempt, reason=error.code)
+        kept_answers.keep_answer(job, attempt, reason=error.code, detail=error.detail)
 
 
 def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> None:
@@ -171,11 +185,13 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         elif done.error.waits_for is not None:
             waiting.wait_for(job, done.error.waits_for, detail=str(done.error))
         else:
-            leases.postpone(job, seconds=random.uniform(2, MAX_STORE_SECONDS))  # noqa: S311 - jitter
+            leases.postpone(job, seconds=_store_delay(attempt))
         return False
     if done.error is None:
         _results.store_results(job, attempt, result=done.result)
         failpoint("asset.after_commit_before_wakeup")
+        if not done.result.errors:
+            return True
     elif isinstance(done.error, _ingest.OutputBlocked):
         _blocked(job, attempt, done.error.screened)
     elif isinstance(done.error, ProviderError):
@@ -202,3 +218,15 @@ def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> 
         "The content check blocked the image.", stage="output", categories=categories
     )
     transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)
+
+
+def _store_delay(attempt: Attempt) -> float:
+    """Return the seconds until an answer is read again: each time costs processor time and screeners.
+
+    They grow with the time that it has waited.
+    """
+    waited = 0.0
+    if attempt.answered_at is not None:
+        waited = (clock.now() - attempt.answered_at).total_seconds()
+    delay = min(MAX_STORE_SECONDS, max(MIN_STORE_SECONDS, waited / 2))
+    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

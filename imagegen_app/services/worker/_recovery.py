@@ -62,8 +62,11 @@ def can_look_up(attempt: Attempt) -> bool:
 
 def wait_for_adapter(job: Job, attempt: Attempt) -> None:
     """Put off a call that was sent, while its adapter cannot be used: it is neither lost nor failed."""
-    if job.state in {JobState.SUBMITTING, JobState.UNCERTAIN} and job.deadline_at <= clock.now():
+    overdue = job.deadline_at <= clock.now()
+    if overdue and job.state in {JobState.SUBMITTING, JobState.UNCERTAIN}:
         continue_recovery(job, attempt)
+    elif overdue and job.state == JobState.AWAITING:
+        unknown_outcomes.mark_uncertain(job, attempt, look_again=LOOK_AGAIN_SECONDS)
     else:
         leases.postpone(job, seconds=LOOK_AGAIN_SECONDS)
 

@@ -196,7 +196,12 @@ def _input(
     if not one.is_asset and one.facts:
         facts = IngredientFacts.from_dict(one.facts)
         return ParentFile(facts, relationship), facts.state in _READABLE
-    data = storage.get(one.storage_key)
+    try:
+        data = storage.get(one.storage_key)
+    except storage.FileMissing:
+        # No later try would find it, and the image is paid for.
+        facts = IngredientFacts(one.sha256, one.media_type, state="unreadable")
+        return ParentFile(facts, relationship), False
     facts = manifests.read_facts(data, one.media_type)
     if not one.is_asset:
         return ParentFile(facts, relationship), facts.state in _READABLE

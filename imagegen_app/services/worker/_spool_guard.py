@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
@@ -18,6 +19,8 @@ from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.worker import _outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imagegen_app.models import Attempt, Job
     from imagegen_app.providers.answers import SpooledAnswer
 
@@ -80,6 +83,19 @@ class SpoolGuard:
         spool_room.reserve(answer, size=spool_room.expected_bytes(job))
         return answer
 
+    @contextmanager
+    def reserved(self, job: Job, attempt: Attempt) -> Iterator[SpooledAnswer]:
+        """Take the room for a call's answer, and give it back if the call cannot be recorded.
+
+        :raises NoRoom: if there is none.
+        """
+        answer = self.reserve(job, attempt)
+        try:
+            yield answer
+        except BaseException:
+            answer.release_room()
+            raise
+
     def wait(self, job: Job, reason: str) -> None:
         """Let a job wait for room, and claim no queued jobs for a while.
 
@@ -88,7 +104,7 @@ class SpoolGuard:
         self._stop(reason)
         attempt = None if job.state == JobState.QUEUED else leases.live_attempt(job)
         overdue = job.deadline_at <= clock.now()
-        if overdue and attempt is not None and job.state == JobState.AWAITING:
+        if overdue and attempt is not None and _is_open(job, attempt):
             has_way = bool(adapters.recovery_methods(attempt))
             unknown_outcomes.mark_uncertain(
                 job, attempt, look_again=LOOK_AGAIN_SECONDS if has_way else None
@@ -131,3 +147,9 @@ class SpoolGuard:
         if self._is_full_for_all:
             waiting.try_now(WaitingReason.DISK, actor=WORKER_ACTOR)
         self._is_full = self._is_full_for_all = False
+
+
+def _is_open(job: Job, attempt: Attempt) -> bool:
+    """Return whether the call was sent, and its answer has not come."""
+    is_sent = job.state == JobState.SUBMITTING and attempt.state != AttemptState.CREATED
+    return is_sent or job.state == JobState.AWAITING

@@ -13,10 +13,9 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from imagegen_app.core.errors import InternalError
-from imagegen_app.models import Asset, AuditEvent, BudgetPeriod, Job
+from imagegen_app.models import Asset, AuditEvent, BudgetPeriod, Job, KeptAnswer
 from imagegen_app.services.foundation import clock, stored_messages, worker_registry
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import spool
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.worker import driver
 
@@ -99,7 +98,11 @@ def test_after_a_few_tries_the_job_ends_as_an_internal_error_and_keeps_charge_an
     assert incident_in(job.error_message) in attempt.error_detail
     assert "administrator" in job.error_remedy
     assert BudgetPeriod.objects.get().spent == attempt.reserved_cost > 0
-    assert spool.answer_of(attempt).is_complete
+    kept = KeptAnswer.objects.get(attempt=attempt)
+    assert (kept.reason, incident_in(kept.detail)) == (
+        "internal_error",
+        incident_in(job.error_message),
+    )
     assert not AuditEvent.objects.filter(body__contains="worker_lost_repeatedly").exists()
 
 

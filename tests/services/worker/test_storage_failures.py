@@ -190,6 +190,39 @@ def test_paid_images_are_kept_if_their_input_disappeared_after_the_call(
     assert (job.state, job.assets.count()) == ("succeeded", 1)
 
 
+def test_paid_images_are_kept_if_the_asset_they_were_made_from_disappeared(
+    site: Site, failing_storage: type[FailingStorage]
+) -> None:
+    parent = drive(site.request()).assets.get()
+    source = InputSource(asset=parent)
+    job = site.request(operation=Operation.EDIT, inputs=[source])
+    failing_storage.failing = {"save"}
+    job = drive(job)
+    assert (job.state, job.waiting_for) == ("ingesting", "storage")
+    failing_storage.failing = set()
+    storage.image_storage().delete(parent.storage_key)
+
+    job = drive(job)
+
+    assert (job.state, job.waiting_for, job.assets.count()) == ("succeeded", "", 1)
+
+
+def test_an_answer_that_waits_for_its_time_stamp_is_read_ever_more_rarely(
+    site: Site, settings: Any
+) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "C2PA": {"TSA_URL": "http://127.0.0.1:9/"}}
+    job = drive(site.request())
+    assert job.state == "ingesting"
+    answered_at = clock.now() - timedelta(hours=1)
+    use_case(audited=False)(lambda: job.attempts.update(answered_at=answered_at))()
+
+    job = drive(job)
+
+    assert job.state == "ingesting"
+    assert job.due_at is not None
+    assert (job.due_at - clock.now()).total_seconds() > 60
+
+
 def test_screeners_are_not_paid_again_while_the_storage_fails(
     site: Site, failing_storage: type[FailingStorage], settings: Any
 ) -> None:
