@@ -31,7 +31,7 @@ from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library.summary import display_name
-from imagegen_app.services.monitoring import uncertain_jobs
+from imagegen_app.services.monitoring import progress, uncertain_jobs
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -127,9 +127,11 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("what happened"))
     def error_details(self, obj: Job) -> str:
-        """Return the error and its remedy."""
+        """Return the error, or what the job waits for, and the remedy."""
         parts = (
-            stored_messages.translate_stored(obj.error_message),
+            progress.site_message(obj)
+            if obj.waiting_for
+            else stored_messages.translate_stored(obj.error_message),
             stored_messages.translate_stored(obj.error_remedy),
         )
         return " ".join(parts).strip() or EMPTY

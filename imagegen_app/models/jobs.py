@@ -189,7 +189,7 @@ class Job(Record):
     expired_leases = models.PositiveSmallIntegerField(default=0)
     #: Why the present step cannot be taken; cleared by every transition.
     waiting_for = models.CharField(
-        _("waits for"), max_length=16, choices=choices(WaitingReason), blank=True
+        _("reason for waiting"), max_length=16, choices=choices(WaitingReason), blank=True
     )
     waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True)
     #: How often the present step was put off for this reason.

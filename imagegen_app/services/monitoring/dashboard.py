@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import JobState, ReviewState, WaitingReason
+from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Checkpoint, Job
-from imagegen_app.models.labels import choices
 from imagegen_app.services.foundation import worker_registry
-from imagegen_app.services.monitoring import doctor
+from imagegen_app.services.monitoring import doctor, waiting_counts
 from imagegen_app.services.policy import access, budgets
 
 if TYPE_CHECKING:
@@ -40,17 +39,7 @@ class Dashboard:
     #: What keeps images from being generated, for people who may change providers.
     problems: tuple[doctor.CheckResult, ...] = ()
     #: What jobs wait for that a person may have mended, for people who may resolve jobs.
-    waiting: tuple[WaitingJobs, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingJobs:
-    """Jobs that wait for the same thing of the site."""
-
-    reason: WaitingReason
-    #: The reason in the reader's language.
-    label: str
-    count: int
+    waiting: tuple[waiting_counts.WaitingJobs, ...] = ()
 
 
 def build_dashboard(actor: Actor) -> Dashboard | None:
@@ -90,28 +79,36 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         can_review=can_review,
         can_verify=can_verify,
         log_size=0 if checkpoint is None else checkpoint.size,
-        problems=tuple(doctor.critical_problems(recent_workers=recent))
+        problems=_problems(recent_workers=recent, told=waiting)
         if access.has_permission(actor, "change_provider")
         else (),
         waiting=waiting,
     )
 
 
-def _stopped_jobs() -> tuple[int, tuple[WaitingJobs, ...]]:
+def _stopped_jobs() -> tuple[int, tuple[waiting_counts.WaitingJobs, ...]]:
     """Return how many jobs are uncertain, and which wait for something of the site, in one query."""
     is_uncertain = Q(state=JobState.UNCERTAIN.value)
     rows = Job.objects.unfinished().filter(is_uncertain | ~Q(waiting_for="")).values("waiting_for")
-    counts = rows.annotate(count=Count("pk"), uncertain=Count("pk", filter=is_uncertain)).order_by(
-        "waiting_for"
+    counts = list(
+        rows.annotate(
+            count=Count("pk"),
+            uncertain=Count("pk", filter=is_uncertain),
+            since=Min("waiting_since"),
+        ).order_by("waiting_for")
     )
-    labels = dict(choices(WaitingReason))
-    waiting, uncertain = [], 0
-    for row in counts:
-        uncertain += row["uncertain"]
-        if row["waiting_for"]:
-            reason = WaitingReason(row["waiting_for"])
-            waiting.append(WaitingJobs(reason, str(labels[reason.value]), row["count"]))
-    return min(uncertain, MAX_COUNT + 1), tuple(waiting)
+    uncertain = sum(row["uncertain"] for row in counts)
+    waiting = tuple(found for row in counts if (found := waiting_counts.row_of(row)) is not None)
+    return min(uncertain, MAX_COUNT + 1), waiting
+
+
+def _problems(
+    *, recent_workers: int, told: tuple[waiting_counts.WaitingJobs, ...]
+) -> tuple[doctor.CheckResult, ...]:
+    """Return what keeps images from being generated, without what the panel tells elsewhere."""
+    sentences = {waiting.message for waiting in told}
+    found = doctor.critical_problems(recent_workers=recent_workers)
+    return tuple(problem for problem in found if problem.message not in sentences)
 
 
 def _count(rows: Any) -> int:

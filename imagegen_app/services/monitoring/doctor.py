@@ -13,14 +13,12 @@ from django.core.checks import ERROR, WARNING, run_checks
 from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app import conf
 from imagegen_app.core.invariants import VIOLATION_QUERIES
-from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import (
     ImageModel,
     Job,
@@ -28,7 +26,6 @@ from imagegen_app.models import (
     Placement,
     Provider,
 )
-from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
@@ -193,32 +190,8 @@ def _queue() -> Iterator[CheckResult]:
 
 
 def _waiting() -> Iterator[CheckResult]:
-    remedies = {
-        WaitingReason.STORAGE: _(
-            "Check STORAGES['%s'] and the service behind it. The jobs continue by themselves; what "
-            "was paid for is kept."
-        )
-        % conf.get().storage,
-        WaitingReason.INTERNAL_ERROR: _(
-            "Search the worker's log for the incident that the job's page names."
-        ),
-    }
     for found in waiting_counts.waiting_jobs():
-        yield CheckResult(
-            "waiting",
-            "error",
-            ngettext(
-                "%(count)s job has waited since %(since)s: %(reason)s.",
-                "%(count)s jobs have waited, the first since %(since)s: %(reason)s.",
-                found.count,
-            )
-            % {
-                "count": found.count,
-                "since": date_format(timezone.localtime(found.since), "SHORT_DATETIME_FORMAT"),
-                "reason": LABELS[WaitingReason][found.reason],
-            },
-            remedies.get(found.reason, _("The jobs continue by themselves once it is repaired.")),
-        )
+        yield CheckResult("waiting", "error", found.message, found.remedy)
 
 
 def _disk() -> Iterator[CheckResult]:

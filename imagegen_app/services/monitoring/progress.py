@@ -150,7 +150,7 @@ def _waiting_for(reason: object) -> str:
     return _("Waiting: %(reason)s. It continues by itself.") % {"reason": reason}
 
 
-def _site_message(job: Job) -> str:
+def site_message(job: Job) -> str:
     """Return what of the site is out of order, and that the job continues by itself."""
     if job.waiting_for == WaitingReason.INTERNAL_ERROR:
         return _("%(problem)s It is tried again by itself.") % {
@@ -168,7 +168,7 @@ def _disk_reason() -> str:
 
 def _waiting_message(job: Job, now: datetime) -> str:
     if job.waiting_for:
-        return _site_message(job)
+        return site_message(job)
     if pass_chain.is_waiting_for_image(job):
         return _("Waiting for the previous pass")
     if job.due_at is not None and job.due_at > now and job.error_message:

@@ -201,7 +201,9 @@ def test_the_panel_has_a_button_for_those_who_may_resolve_jobs(site: Site, clien
     page = client.get(reverse("admin:index")).content.decode()
     answers = [client.post(address, {"reason": "certificate"}) for _ in range(2)]
 
-    assert "1 job waits: the signing certificate cannot be used." in page
+    assert "1 job has waited since " in page
+    assert ": the signing certificate cannot be used." in page
+    assert 'aria-describedby="imagegen-waiting-certificate"' in page
     assert address in page
     assert "csrfmiddlewaretoken" in page.partition(address)[2].partition("</form>")[0]
     assert "?waiting_for__exact=certificate" in page
