@@ -287,7 +287,7 @@ class JobInput(Record):
     storage_key = models.CharField(max_length=200)
     #: The uploaded file, where a setting keeps it.
     original_storage_key = models.CharField(max_length=200, blank=True)
-    #: The source type that an upload's own metadata claims, if it marks the image as generated.
+    #: The source type that an upload's own metadata or manifest claims, if it is one of AI.
     digital_source_type = models.CharField(max_length=120, blank=True)
     media_type = models.CharField(max_length=40)
     width = models.PositiveIntegerField()

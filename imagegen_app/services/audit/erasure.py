@@ -15,6 +15,7 @@ from imagegen_app.models import (
     Job,
     KeptAnswer,
 )
+from imagegen_app.services.audit._erased_uploads import erase_uploads
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import kept_answers
@@ -47,6 +48,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if `subject` is not a person, the reason is missing, or a job still runs.
+    :raises StorageUnavailable: if the original of an upload cannot be deleted at present.
     """
     require_permission(actor, "erase_personal_data")
     _require_reason(reason)
@@ -79,6 +81,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, or the job still runs.
+    :raises StorageUnavailable: if the original of an upload cannot be deleted at present.
     """
     require_permission(actor, "erase_personal_data")
     _require_reason(reason)
@@ -134,8 +137,8 @@ def _delete(texts: QuerySet[AuditPersonalText]) -> int:
 def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
     """Blank the prompts of jobs, and what could reveal them; return how many were not blank yet.
 
-    That is: reworded prompts, suggested alternative texts, digests of short prompts, and kept
-    answers, which may repeat the prompt.
+    That is: reworded prompts, suggested alternative texts, digests of short prompts, kept
+    answers, which may repeat the prompt, and the originals and manifests of uploads.
     """
     keys = list(jobs.filter(prompt_erased_at__isnull=True).values_list("pk", flat=True))
     now, blanked = clock.now(), 0
@@ -144,6 +147,7 @@ def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
         Attempt.objects.filter(job_id__in=chunk).update(request_digest="", revised_prompt="")
         kept = KeptAnswer.objects.filter(attempt__job_id__in=chunk, removed_at__isnull=True)
         kept_answers.remove(kept, ground="erased with the prompt", actor=actor)
+        erase_uploads(chunk)
         # The captioner received the prompt, and may have repeated names from it.
         Asset.objects.filter(job_id__in=chunk).update(alt_suggestion="")
         blanked += Job.objects.filter(pk__in=chunk, prompt_erased_at__isnull=True).update(

@@ -215,6 +215,14 @@ def get(key: str) -> bytes:
     return image_storage().read(key)
 
 
+def delete(key: str) -> None:
+    """Delete the file under a key; one that is not there is no failure.
+
+    :raises StorageFailed: if the storage fails.
+    """
+    image_storage().delete(key)
+
+
 def probe() -> bool:
     """Write, read and delete a small file; return whether the same bytes came back.
 

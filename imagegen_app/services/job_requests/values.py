@@ -66,7 +66,7 @@ class InputOrigin:
     #: The uploaded bytes where they are kept, and their file extension.
     original: bytes = field(default=b"", repr=False)
     extension: str = ""
-    #: The source type that an upload's own metadata claims, if it marks the image as generated.
+    #: The source type that an upload's own metadata or manifest claims, if it is one of AI.
     digital_source_type: str = ""
     #: The Content Credentials of an upload; None for an asset, which has its own.
     manifest: UploadManifest | None = None

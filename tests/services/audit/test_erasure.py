@@ -5,17 +5,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import JobState
-from imagegen_app.models import AuditEvent, AuditPersonalText, Job
+from imagegen_app.imaging.ingredients import IngredientFacts
+from imagegen_app.models import AuditEvent, AuditPersonalText, Job, JobInput
 from imagegen_app.services.audit import erasure, sealing, verification
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import storage
 from imagegen_app.services.policy import access
+from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 from imagegen_app.testing.factories import make_job, make_user
 from tests.services.audit.log_tampering import SYSTEM, append
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
+    from tests.failing_storage import FailingStorage
 
 pytestmark = pytest.mark.django_db
 
@@ -170,3 +175,84 @@ def test_a_prompt_that_may_still_be_sent_is_not_erased(ada: Person, officer: Per
     job.refresh_from_db()
     assert job.prompt == "Ada's garden"
     assert AuditPersonalText.objects.filter(field="prompt").exists()
+
+
+def job_with_upload(person: Person, *, original: bytes, store: bytes) -> Job:
+    """Make a job of an upload that is kept as it came, and has a manifest of its signer's."""
+    job = job_of(person, prompt="Ada's garden")
+    kept = storage.put("inputs", original, extension="jpg")[0]
+    manifest = storage.put("manifests", store, extension="c2pa")[0]
+    sent, sha256 = storage.put("inputs", original + b" upright", extension="jpg")
+    facts = IngredientFacts(
+        sha256=sha256,
+        media_type="image/jpeg",
+        state="valid",
+        title="Ada at home",
+        signer="Ada",
+        issuer="Ada Ltd",
+        claim_generator="Ada's camera",
+        digital_source_type=GENERATED,
+    )
+    use_case(audited=False)(
+        lambda: JobInput.objects.create(
+            job=job,
+            role="image",
+            sha256=sha256,
+            storage_key=sent,
+            original_storage_key=kept,
+            media_type="image/jpeg",
+            width=1,
+            height=1,
+            ingredient_facts=facts.as_dict(),
+            manifest_key=manifest,
+        )
+    )()
+    return job
+
+
+def test_with_the_prompt_go_the_original_of_an_upload_and_its_manifest(
+    ada: Person, officer: Person
+) -> None:
+    job = job_with_upload(ada, original=b"Ada's photograph", store=b"by Ada")
+    before = job.inputs.get()
+
+    erasure.erase_prompt(officer, job=job, reason="asked")
+
+    entry = job.inputs.get()
+    assert (entry.original_storage_key, entry.manifest_key) == ("", "")
+    for key in (before.original_storage_key, before.manifest_key):
+        with pytest.raises(storage.FileMissing):
+            storage.get(key)
+    assert "Ada" not in json.dumps(entry.ingredient_facts)
+    # What was sent, its hash and its mark stay, as the image that was made of it does.
+    assert storage.get(entry.storage_key)
+    assert entry.ingredient_facts["sha256"] == before.sha256
+    assert entry.ingredient_facts["state"] == "valid"
+    assert entry.ingredient_facts["digital_source_type"] == GENERATED
+
+
+def test_files_that_another_persons_job_has_as_well_stay(ada: Person, officer: Person) -> None:
+    files = {"original": b"a stock photograph", "store": b"by its agency"}
+    job_with_upload(ada, **files)
+    other = job_with_upload(access.actor_for(make_user("bob")), **files).inputs.get()
+
+    erasure.erase_person(officer, subject=f"person:{ada.id}", reason="asked")
+
+    other.refresh_from_db()
+    assert storage.get(other.original_storage_key) == files["original"]
+    assert storage.get(other.manifest_key) == files["store"]
+    assert other.ingredient_facts["title"]
+
+
+def test_nothing_is_erased_while_the_storage_cannot_delete(
+    ada: Person, officer: Person, failing_storage: type[FailingStorage]
+) -> None:
+    job = job_with_upload(ada, original=b"Ada's face", store=b"by Ada again")
+    failing_storage.failing = {"delete"}
+
+    with pytest.raises(StorageUnavailable):
+        erasure.erase_prompt(officer, job=job, reason="asked")
+
+    job.refresh_from_db()
+    assert job.prompt == "Ada's garden"
+    assert job.inputs.get().original_storage_key

@@ -193,6 +193,26 @@ def test_the_mark_of_a_generated_upload_is_not_lost(
     assert again.input_origins[0].digital_source_type == entries(job)[0].digital_source_type
 
 
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [(Operation.UPSCALE, GENERATED), (Operation.VARY, COMPOSITE)],
+)
+def test_an_upload_that_only_its_manifest_calls_generated_counts_as_generated(
+    site: Site, operation: Operation, expected: str
+) -> None:
+    inputs = [upload(signed(encoded(picture(64, 64), "png")))]
+    if operation is Operation.VARY:
+        # With a photograph beside it, the result is composed of both.
+        inputs.append(upload(photograph(), InputRole.REFERENCE))
+
+    job = finished(site.request(inputs=inputs, operation=operation))
+    again = from_job.job_request_from(actor=site.actor, job=job)
+
+    assert job.assets.get().digital_source_type == expected
+    assert entries(job)[0].digital_source_type == GENERATED
+    assert again.input_origins[0].digital_source_type == GENERATED
+
+
 def test_the_same_upload_again_is_the_same_request(site: Site) -> None:
     job = site.request(inputs=[upload(photograph())], **EDIT)
 

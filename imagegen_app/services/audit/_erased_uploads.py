@@ -1,0 +1,53 @@
+"""Erase what is kept of uploaded images beside what was sent: the original, and its manifest's texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from imagegen_app.imaging.ingredients import IngredientFacts
+from imagegen_app.models import JobInput
+from imagegen_app.services.gateways import storage
+from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
+
+def erase_uploads(job_keys: Collection[UUID]) -> None:
+    """Delete the originals and manifests of these jobs' uploads, and the texts read from them.
+
+    They have what normalising took away: places, serial numbers, names. A file that another job
+    has as well stays. What was sent stays, too, as does the image that was made of it.
+
+    :raises StorageUnavailable: if a file cannot be deleted at present.
+    """
+    entries = list(
+        JobInput.objects.filter(job_id__in=job_keys, asset__isnull=True).exclude(
+            original_storage_key="", manifest_key="", ingredient_facts={}
+        )
+    )
+    for entry in entries:
+        facts = IngredientFacts.from_dict(entry.ingredient_facts)
+        bare = replace(facts, title="", signer="", issuer="", claim_generator="")
+        JobInput.objects.filter(pk=entry.pk).update(
+            original_storage_key="",
+            manifest_key="",
+            ingredient_facts=bare.as_dict() if entry.ingredient_facts else {},
+        )
+    keys = {entry.original_storage_key for entry in entries}
+    keys |= {entry.manifest_key for entry in entries}
+    # Before the transaction ends: if a file stays, the erasure must not be recorded as done.
+    with refuse_on_storage_failure(_("Nothing was erased.")):
+        for key in sorted(keys - {""}):
+            if not _is_used(key):
+                storage.delete(key)
+
+
+def _is_used(key: str) -> bool:
+    users = Q(storage_key=key) | Q(original_storage_key=key) | Q(manifest_key=key)
+    return JobInput.objects.filter(users).exists()
