@@ -6,7 +6,8 @@ manifest store is kept in private storage, for the evidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from imagegen_app.imaging.content_credentials import read_ingredient_facts
 from imagegen_app.imaging.errors import InvalidImage
@@ -56,3 +57,11 @@ def keep_manifest(manifest: UploadManifest) -> str:
     if manifest.key or not manifest.store:
         return manifest.key
     return storage.put("manifests", manifest.store, extension="c2pa")[0]
+
+
+def without_texts(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return stored facts of an upload without the texts that its writer chose; {} stays {}."""
+    if not facts:
+        return {}
+    known = IngredientFacts.from_dict(facts)
+    return replace(known, title="", signer="", issuer="", claim_generator="").as_dict()
