@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.models import JobInput
-from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways import manifests, storage
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
@@ -32,12 +30,10 @@ def erase_uploads(job_keys: Collection[UUID]) -> None:
         )
     )
     for entry in entries:
-        facts = IngredientFacts.from_dict(entry.ingredient_facts)
-        bare = replace(facts, title="", signer="", issuer="", claim_generator="")
         JobInput.objects.filter(pk=entry.pk).update(
             original_storage_key="",
             manifest_key="",
-            ingredient_facts=bare.as_dict() if entry.ingredient_facts else {},
+            ingredient_facts=manifests.without_names(entry.ingredient_facts),
         )
     keys = {entry.original_storage_key for entry in entries}
     keys |= {entry.manifest_key for entry in entries}

@@ -6,13 +6,17 @@ manifest store is kept in private storage, for the evidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from imagegen_app.imaging.content_credentials import read_ingredient_facts
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store, may_have_manifest
 from imagegen_app.imaging.inspect import FORMATS, sniff
 from imagegen_app.services.gateways import decoding, storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,11 @@ def keep_manifest(manifest: UploadManifest) -> str:
     if manifest.key or not manifest.store:
         return manifest.key
     return storage.put("manifests", manifest.store, extension="c2pa")[0]
+
+
+def without_names(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Return stored facts without the texts that may name a person; empty ones stay empty."""
+    if not stored:
+        return {}
+    facts = IngredientFacts.from_dict(stored)
+    return replace(facts, title="", signer="", issuer="", claim_generator="").as_dict()
