@@ -30,12 +30,16 @@ class UploadManifest:
     key: str = ""
 
 
-def read_facts(data: bytes, media_type: str) -> IngredientFacts:
-    """Return what may be published of a file's Content Credentials."""
+def read_facts(data: bytes, media_type: str, *, is_upload: bool = False) -> IngredientFacts:
+    """Return what may be published of a file's Content Credentials.
+
+    For an upload, a person waits.
+    """
     if not may_have_manifest(data):
         return read_ingredient_facts(data, media_type)
+    run = decoding.decode_upload if is_upload else decoding.decoder_pool().run
     try:
-        return decoding.decoder_pool().run(read_ingredient_facts, data, media_type)
+        return run(read_ingredient_facts, data, media_type)
     except InvalidImage:
         return IngredientFacts(
             sha256=storage.file_hash(data), media_type=media_type, state="unreadable"
@@ -49,7 +53,7 @@ def read_manifest(data: bytes) -> UploadManifest:
     except InvalidImage:
         # A format that is converted before it is used; its hash can be told all the same.
         return UploadManifest(IngredientFacts(sha256=storage.file_hash(data), media_type=""))
-    return UploadManifest(read_facts(data, media_type), manifest_store(data))
+    return UploadManifest(read_facts(data, media_type, is_upload=True), manifest_store(data))
 
 
 def keep_manifest(manifest: UploadManifest) -> str:
