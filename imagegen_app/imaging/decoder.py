@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
 import pickle
@@ -40,6 +41,8 @@ def main(file_number: int, memory: int, idle_seconds: float) -> None:
     with contextlib.suppress(OSError):
         # Unless it has been made to give way even more already.
         os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    # What is loaded now stays, so that looking for garbage after each task takes no time.
+    gc.freeze()
     _set_limits(memory)
     with socket.socket(fileno=file_number) as connection:
         connection.sendall(b"+")
@@ -60,6 +63,9 @@ def main(file_number: int, memory: int, idle_seconds: float) -> None:
             except OSError:
                 # The parent was killed; nobody waits for the answer.
                 return
+            # An error refers to frames, with images of 150 MB, and these may refer to the error:
+            # only this frees them, and the next image needs the memory.
+            gc.collect()
             _limit_processor_time(None)
 
 
@@ -72,19 +78,20 @@ def _execute(connection: socket.socket) -> bytes:
             _read(connection, int.from_bytes(_read(connection, 8)))
         )
         function = getattr(import_module(module), name)
-        return pickle.dumps((False, function(*args, **kwargs)))
+        answer = pickle.dumps((False, function(*args, **kwargs)))
     except InvalidImage as error:
-        return pickle.dumps((True, error))
+        answer = pickle.dumps((True, error))
     except MemoryError:
-        return pickle.dumps((True, InvalidImage("too_much_memory", detail="MemoryError")))
+        answer = pickle.dumps((True, InvalidImage("too_much_memory", detail="MemoryError")))
     except pipeline.MarkMissing as error:
-        return pickle.dumps((True, error))
+        answer = pickle.dumps((True, error))
     except Exception as error:  # noqa: BLE001 - the parent gets and records any error
         detail = type(error).__name__
         # If the parent's standard error is a file, writing is not allowed here.
         with contextlib.suppress(OSError):
             sys.stderr.write(f"imagegen decoder: {module}.{name}: {detail}: {error}\n")
-        return pickle.dumps((True, InvalidImage("damaged", detail=detail)))
+        answer = pickle.dumps((True, InvalidImage("damaged", detail=detail)))
+    return answer
 
 
 def _read(connection: socket.socket, length: int) -> bytearray:

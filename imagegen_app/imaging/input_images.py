@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from imagegen_app.core.source_types import AI_SOURCE_TYPES
 from imagegen_app.core.types import Size
-from imagegen_app.imaging import ancillary, colour, containers, metadata
+from imagegen_app.imaging import ancillary, colour, containers, metadata, sparing
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, ImageLimits, Inspected, open_checked
 
@@ -60,8 +60,7 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
     raw, inspected = open_checked(data, limits=replace(limits, reads_heic=True))
     claimed = metadata.parse_xmp(raw.info.get("xmp", b"")).digital_source_type
     is_plain = colour.is_plain(raw)
-    image = colour.normalise(raw, orientation=inspected.orientation)
-    raw.close()
+    image = sparing.normalise(raw, orientation=inspected.orientation)
     size = Size(image.width, image.height)
     kept = b""
     if (
@@ -144,27 +143,44 @@ def _has_shape(area: Image.Image, picture: NormalisedImage) -> bool:
 
 
 def _encoded(image: Image.Image, *, rule: InputRule, is_lossless: bool) -> tuple[bytes, str, Size]:
-    """Encode an image within the model's limits; return the file, its format and its size.
+    """Encode an image within the model's limits, and close it; return file, format and size.
 
     :raises InvalidImage: if it cannot be made small enough.
     """
     size = rule.fitted(Size(image.width, image.height))
-    last_error = InvalidImage("too_large", detail=f"{rule.max_bytes} bytes allowed")
+    reason, detail = "too_large", f"{rule.max_bytes} bytes allowed"
     for _ in range(_MAX_SHRINKS):
         if (size.width, size.height) != image.size:
-            image = image.resize((size.width, size.height), Image.Resampling.LANCZOS)
+            image = _resized(image, size)
         for name, options in _attempts(image, rule=rule, is_lossless=is_lossless):
+            is_to_be_lossless = bool(options.get("lossless"))
+            if not sparing.is_within_memory(image, name, is_lossless=is_to_be_lossless):
+                reason, detail = "too_much_memory", f"writing {name}"
+                continue
             fitting = colour.flatten(image) if name == "jpeg" else image
             try:
                 encoded = _written(fitting, name, options)
             except InvalidImage as error:
                 # Some encoders take much more memory than others, and have limits of their own.
-                last_error = error
+                # Not the error itself, which would keep this image in memory.
+                reason, detail = error.reason, error.detail
                 continue
             if not rule.max_bytes or len(encoded) <= rule.max_bytes:
                 return encoded, name, size
         size = Size(max(1, int(size.width * _SHRINK)), max(1, int(size.height * _SHRINK)))
-    raise last_error
+    raise InvalidImage(reason, detail=detail)
+
+
+def _resized(image: Image.Image, size: Size) -> Image.Image:
+    """Return the image in another size, and close it; a large one is held twice at most."""
+    if image.mode == "RGBA":
+        # What Pillow does by itself, but it would keep the first of three.
+        premultiplied = image.convert("RGBa")
+        image.close()
+        image = premultiplied
+    resized = image.resize((size.width, size.height), Image.Resampling.LANCZOS)
+    image.close()
+    return resized.convert("RGBA") if resized.mode == "RGBa" else resized
 
 
 def _attempts(

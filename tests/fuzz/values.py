@@ -28,4 +28,11 @@ VALUES: tuple[bytes, ...] = (
     b"00000000-0000-0000-0000-000000000000",
     b"__proto__'\"><%00../..",
     b"",
+    # In UTC this is the year before the first.
+    b"0001-01-01T00:00:00+14:00",
+    b"9999-12-31 23:59:59",
+    # Halves of a pair and NUL, which only appear when the JSON is read.
+    b'"\\ud800"',
+    b'[{"a": "\\ud800\\u0000"}]',
+    b'{"\\ud800": [1e999, NaN]}',
 )

@@ -55,6 +55,16 @@ def eat(mebibytes: int) -> int:
     return len(bytearray(mebibytes * 1024 * 1024))
 
 
+def eat_and_refuse(mebibytes: int) -> None:
+    """Refuse, by an error that keeps the memory in use: its frames and it refer to each other."""
+    _eaten = bytearray(mebibytes * 1024 * 1024)
+    try:
+        refuse()
+    except InvalidImage as error:
+        kept = error
+    raise kept
+
+
 def refuse() -> None:
     raise InvalidImage("svg", detail="a detail")
 

@@ -307,3 +307,22 @@ def test_a_bomb_of_text_costs_nothing() -> None:
     )
 
     assert sent(data).width == 160
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
+def test_nearly_forty_megapixels_with_alpha_fit_into_a_decoders_memory() -> None:
+    large = Image.new("RGBA", (7_212, 5_408), (200, 100, 50, 255))
+    large.putpixel((0, 0), (0, 0, 0, 0))
+    data = encoded(large, "png")
+    large.close()
+    rules = {
+        (7_212, 5_408): InputRule(formats=("jpeg",)),
+        (6_000, 4_499): InputRule(formats=("png",), max_side=6_000),
+        # Lossless WebP takes most memory, so the image is made smaller for it.
+        (4_056, 3_042): InputRule(formats=("webp",)),
+    }
+
+    with DecoderPool(1) as pool:
+        for size, rule in rules.items():
+            image = pool.run(normalise_picture, data, limits=LIMITS, rule=rule)
+            assert (image.width, image.height) == size

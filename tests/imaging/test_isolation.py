@@ -147,6 +147,17 @@ def test_more_memory_than_allowed_is_refused() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
+def test_the_memory_of_a_refused_image_is_free_for_the_next_one() -> None:
+    with DecoderPool(1) as pool:
+        for _ in range(2):
+            with pytest.raises(InvalidImage):
+                pool.run(hostile_decoders.eat_and_refuse, 200)
+        first = pool.process_ids
+
+        assert pool.run(hostile_decoders.eat, 250) == 250 * MIB
+        assert pool.process_ids == first
+
+
 def test_an_image_that_needs_too_much_memory_is_refused() -> None:
     data = encoded(sample_images.flat("RGB", "red", (6000, 6000)), "png")
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from imagegen_app.core import live_secrets
 from imagegen_app.core.errors import (
     AnswerCutOff,
     AnswerTimedOut,
@@ -572,3 +573,34 @@ def test_a_report_with_the_local_variables_of_our_frames_shows_no_key(
     assert {"post_json", "send", "_call", "_read"} <= frames.keys()
     assert {name for name, shown in frames.items() if key in shown} == set()
     assert "<headers Authorization>" in frames["send"]
+
+
+def test_a_key_in_the_address_of_a_result_is_in_no_error_header_or_log(
+    answer: SpooledAnswer, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "sk-planted-7Qx9Vb2LmZ4tR8wK1cY6"
+    live_secrets.remember(key)
+    caplog.set_level(logging.DEBUG)
+    told = [f"X-Request-Id: {key}", f"Content-Type: image/{key}", f"Retry-After: {key}"]
+    handlers = answering(
+        http_answer(b"", status="302 Go", headers=(f"Location: /{key}/b?key={key}", *told)),
+        http_answer(key.encode(), status=f"404 {key}", headers=tuple(told)),
+        http_answer(
+            b"", status="302 Go", headers=(f"Location: https://{key}.example/{key}", *told)
+        ),
+    )
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        for _ in range(2):
+            with pytest.raises(ProviderError) as caught:
+                await http.download(
+                    f"/{key}?key={key}", base_url=server.url, answer=answer, part="image-0"
+                )
+            error = caught.value
+            texts = [str(error), error.detail, error.request_id, error.remedy, repr(error)]
+            assert key[:12] not in " ".join(texts)
+
+    server = talk(handlers, use)
+
+    assert key.encode() in server.requests[1]
+    assert key[:12].lower() not in caplog.text.lower()

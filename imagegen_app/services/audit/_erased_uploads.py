@@ -33,7 +33,7 @@ def erase_uploads(job_keys: Collection[UUID]) -> None:
         JobInput.objects.filter(pk=entry.pk).update(
             original_storage_key="",
             manifest_key="",
-            ingredient_facts=manifests.without_texts(entry.ingredient_facts),
+            ingredient_facts=manifests.without_names(entry.ingredient_facts),
         )
     keys = {entry.original_storage_key for entry in entries}
     keys |= {entry.manifest_key for entry in entries}

@@ -7,13 +7,16 @@ manifest store is kept in private storage, for the evidence.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegen_app.imaging.content_credentials import read_ingredient_facts
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store, may_have_manifest
 from imagegen_app.imaging.inspect import FORMATS, sniff
 from imagegen_app.services.gateways import decoding, storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,16 @@ class UploadManifest:
     key: str = ""
 
 
-def read_facts(data: bytes, media_type: str) -> IngredientFacts:
-    """Return what may be published of a file's Content Credentials."""
+def read_facts(data: bytes, media_type: str, *, is_upload: bool = False) -> IngredientFacts:
+    """Return what may be published of a file's Content Credentials.
+
+    For an upload, a person waits.
+    """
     if not may_have_manifest(data):
         return read_ingredient_facts(data, media_type)
+    run = decoding.decode_upload if is_upload else decoding.decoder_pool().run
     try:
-        return decoding.decoder_pool().run(read_ingredient_facts, data, media_type)
+        return run(read_ingredient_facts, data, media_type)
     except InvalidImage:
         return IngredientFacts(
             sha256=storage.file_hash(data), media_type=media_type, state="unreadable"
@@ -46,7 +53,7 @@ def read_manifest(data: bytes) -> UploadManifest:
     except InvalidImage:
         # A format that is converted before it is used; its hash can be told all the same.
         return UploadManifest(IngredientFacts(sha256=storage.file_hash(data), media_type=""))
-    return UploadManifest(read_facts(data, media_type), manifest_store(data))
+    return UploadManifest(read_facts(data, media_type, is_upload=True), manifest_store(data))
 
 
 def keep_manifest(manifest: UploadManifest) -> str:
@@ -59,9 +66,9 @@ def keep_manifest(manifest: UploadManifest) -> str:
     return storage.put("manifests", manifest.store, extension="c2pa")[0]
 
 
-def without_texts(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return stored facts of an upload without the texts that its writer chose; {} stays {}."""
-    if not facts:
+def without_names(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Return stored facts without the texts that may name a person; empty ones stay empty."""
+    if not stored:
         return {}
-    known = IngredientFacts.from_dict(facts)
-    return replace(known, title="", signer="", issuer="", claim_generator="").as_dict()
+    facts = IngredientFacts.from_dict(stored)
+    return replace(facts, title="", signer="", issuer="", claim_generator="").as_dict()
