@@ -247,5 +247,5 @@ def _live(readers: Iterable[Callable[[], str]], *, name: str) -> list[Secret]:
     if not found and problem is not None:
         raise type(problem)(f"credential {name!r}: {problem}")
     if not found:
-        raise SecretMissing("none of its sources holds a value")
+        raise SecretMissing(f"credential {name!r} has no value in any of its sources")
     return found
