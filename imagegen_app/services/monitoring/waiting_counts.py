@@ -17,6 +17,7 @@ from imagegen_app.models import Job
 from imagegen_app.models.labels import LABELS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 
@@ -68,7 +69,7 @@ def waiting_jobs() -> list[WaitingJobs]:
     return [found for row in rows if (found := row_of(row)) is not None]
 
 
-def row_of(row: dict[str, Any]) -> WaitingJobs | None:
+def row_of(row: Mapping[str, Any]) -> WaitingJobs | None:
     """Return a row with `waiting_for`, `count` and `since`; None where no job of it waits."""
     known = {reason.value for reason in WaitingReason}
     if row["waiting_for"] not in known or row["since"] is None:
