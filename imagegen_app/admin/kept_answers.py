@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -19,6 +21,7 @@ from imagegen_app import conf
 from imagegen_app.admin.base import EMPTY, RecordAdmin, link
 from imagegen_app.admin.owned import state_badge
 from imagegen_app.models import KeptAnswer
+from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import kept_files
 from imagegen_app.services.job_requests import rereading
 from imagegen_app.services.policy import access
@@ -49,6 +52,7 @@ class KeptAnswerAdmin(RecordAdmin):
         "attempt_link",
         "provider",
         "reason",
+        "error_details",
         "detail",
         "size",
         "host",
@@ -124,6 +128,11 @@ class KeptAnswerAdmin(RecordAdmin):
         """Return the provider whose answer it is."""
         return str(obj.attempt.image_model.provider)
 
+    @admin.display(description=gettext_lazy("what happened"))
+    def error_details(self, obj: KeptAnswer) -> str:
+        """Return the error that its job ended with, in the reader's language."""
+        return stored_messages.translate_stored(obj.attempt.job.error_message) or EMPTY
+
     @admin.display(description=gettext_lazy("size"))
     def size(self, obj: KeptAnswer) -> str:
         """Return the size of the files."""
@@ -135,7 +144,7 @@ class KeptAnswerAdmin(RecordAdmin):
         if obj.removed_at is not None:
             return EMPTY
         day = obj.kept_at + timedelta(days=conf.get().spool.keep_days)
-        return day.date().isoformat()
+        return date_format(timezone.localtime(day), "DATE_FORMAT")
 
     @admin.display(description=gettext_lazy("read again by"))
     def rereadings(self, obj: KeptAnswer) -> SafeString | str:
@@ -161,7 +170,7 @@ class KeptAnswerAdmin(RecordAdmin):
         if not parts:
             return _("The files are not on this host.")
         return format_html(
-            "<ul>{}</ul>",
+            '<ul class="imagegen-story">{}</ul>',
             format_html_join(
                 "",
                 '<li><a href="{}">{}</a></li>',

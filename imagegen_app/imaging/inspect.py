@@ -11,6 +11,7 @@ import io
 import re
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 
 from PIL import Image
 
@@ -237,6 +238,11 @@ def open_checked(data: bytes, *, limits: ImageLimits) -> tuple[Image.Image, Insp
         has_credentials=container.has_credentials,
         size=len(data),
     )
+
+
+def can_read_heic() -> bool:
+    """Return whether input images may be HEIC: whether the extra `heif` is installed."""
+    return find_spec("pillow_heif") is not None
 
 
 def _kind(data: bytes, *, limits: ImageLimits) -> Format:

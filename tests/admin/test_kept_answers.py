@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
+from django.utils.formats import date_format
 
 from imagegen_app.models import AuditEvent, Job
 from tests.kept_answer_rows import make_kept_answer
@@ -93,3 +96,19 @@ def test_an_attempt_links_to_its_kept_answer_for_those_who_may_see_it(
 
     assert shows_link("Image administrators")
     assert not shows_link("Compliance")
+
+
+def test_the_page_says_what_happened_and_the_last_day_in_the_reader_s_language(
+    client: Client, people: dict[str, Any]
+) -> None:
+    kept = make_kept_answer(error_message="The site's own software failed unexpectedly.")
+    client.force_login(people["Image administrators"])
+
+    with translation.override("de"):
+        address = reverse("admin:imagegen_keptanswer_change", args=[kept.pk])
+        last_day = date_format(kept.kept_at + timedelta(days=30), "DATE_FORMAT")
+    page = client.get(address).content.decode()
+
+    assert "Die Software der Website hat unerwartet versagt." in page
+    assert last_day in page
+    assert '<ul class="imagegen-story">' in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -329,3 +330,15 @@ def test_the_choose_page_says_where_the_suggested_text_comes_from(
     page = client.get(reverse("admin:imagegen_studio_choose", args=[asset.pk])).content.decode()
 
     assert expected in page
+
+
+def test_the_studio_offers_every_format_that_is_read(
+    client: Client, people: dict[str, Any]
+) -> None:
+    client.force_login(people["Image editors"])
+
+    page = client.get(reverse("admin:imagegen_studio")).content.decode()
+
+    accepted = page.partition('accept="')[2].partition('"')[0].split(",")
+    assert set(accepted) - {"image/heic"} == {"image/png", "image/jpeg", "image/webp", "image/avif"}
+    assert ("image/heic" in accepted) is (find_spec("pillow_heif") is not None)

@@ -77,3 +77,8 @@ def test_a_named_answer_that_cannot_be_read_is_an_error() -> None:
 def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
+
+
+def test_an_unknown_id_is_named() -> None:
+    with pytest.raises(CommandError, match="'x' is no ID of a kept answer"):
+        run(str(make_kept_answer().pk), "x")

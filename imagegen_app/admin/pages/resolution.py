@@ -69,7 +69,9 @@ class ResolutionPages(Pages):
         else:
             messages.success(
                 request,
-                ngettext(
+                _("No job waits for its next try: the jobs are tried again right now, or go on.")
+                if not count
+                else ngettext(
                     "%(count)s waiting job is tried again now.",
                     "%(count)s waiting jobs are tried again now.",
                     count,

@@ -16,6 +16,7 @@ from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, ImageModel, PromptTemplate
 from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.services.job_requests.input_formats import input_formats
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
@@ -166,12 +167,15 @@ class StudioForm(forms.Form):
             label=_("Source images"),
             required=False,
             help_text=_(
-                "PNG, JPEG or WebP, at most %(most)s MB each. They are edited as the prompt says."
+                "%(formats)s; at most %(most)s MB each. They are edited as the prompt says."
             )
-            % {"most": MAX_INPUT_BYTES // _MEGABYTE},
+            % {
+                "formats": ", ".join(input_formats()),
+                "most": MAX_INPUT_BYTES // _MEGABYTE,
+            },
             widget=_SeveralFiles(
                 attrs={
-                    "accept": "image/png,image/jpeg,image/webp",
+                    "accept": ",".join(input_formats().values()),
                     "data-most-bytes": MAX_INPUT_BYTES,
                     "data-too-large": _(
                         "“%(name)s” is too large: at most %(most)s MB are accepted."

@@ -55,8 +55,8 @@ class Command(BaseCommand):
             refused += "reason" in outcome
             self._print(outcome, options)
         if not options["json"] and options["verbosity"] > 0:
-            verb = "can be read" if options["dry_run"] else "are being read again"
-            self.stdout.write(f"{done} answers {verb}; {refused} cannot.")
+            verb = "Can be read" if options["dry_run"] else "Being read again"
+            self.stdout.write(f"{verb}: {done}. Cannot be read: {refused}.")
         if refused and options["answers"]:
             raise CommandError(f"{refused} of the answers could not be read.")
 
@@ -67,13 +67,11 @@ class Command(BaseCommand):
         if bool(options["answers"]) == options["all"]:
             raise CommandError("Name the answers, or give --all.")
         if options["answers"]:
-            try:
-                keys = {UUID(text) for text in options["answers"]}
-            except ValueError:
-                raise CommandError("An ID is no kept answer's ID.") from None
+            keys = {_key(text): text for text in options["answers"]}
             rows = rows.filter(pk__in=keys)
-            if rows.count() < len(keys):
-                raise CommandError("An ID is no kept answer's ID.")
+            unknown = keys.keys() - set(rows.values_list("pk", flat=True))
+            if unknown:
+                raise _no_answer(keys[unknown.pop()])
         else:
             rows = rows.filter(removed_at__isnull=True)
         if options["adapter"]:
@@ -97,8 +95,21 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(outcome))
         elif options["verbosity"] > 0:
-            text = outcome.get("reason") or f"{outcome['images']} images"
+            text = outcome.get("reason") or f"images: {outcome['images']}"
             self.stdout.write(f"{outcome['answer']}: {text}")
+
+
+def _key(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise _no_answer(text) from None
+
+
+def _no_answer(text: str) -> CommandError:
+    return CommandError(
+        f"{text!r} is no ID of a kept answer. --all --dry-run lists all kept answers."
+    )
 
 
 def _since(text: str) -> datetime:

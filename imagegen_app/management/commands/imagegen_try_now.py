@@ -13,11 +13,11 @@ from imagegen_app.services.job_requests import waiting_jobs
 
 
 class Command(BaseCommand):
-    """Try all jobs again at once that wait for the storage, the certificate or the disk."""
+    """Try all jobs again at once that wait for one thing of the site."""
 
     help = (
-        "Try all jobs again at once that wait for the storage, the signing certificate or the "
-        "disk. They continue by themselves, too, but later."
+        "Try all jobs again at once that wait for one thing of the site, such as its storage or "
+        "signing certificate. They continue by themselves, too, but later."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,5 +32,5 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"tried": count}))
         elif options["verbosity"] > 0:
             self.stdout.write(
-                f"{count} jobs are tried again now." if count else "No jobs wait for this."
+                f"Jobs that are tried again now: {count}." if count else "No jobs wait for this."
             )

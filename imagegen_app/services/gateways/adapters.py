@@ -131,7 +131,8 @@ def problem_of(provider_credential: Credential) -> str:
     except SecretUnreadable as error:
         return f"The key cannot be read: {error}."
     except SecretMissing as error:
-        return f"The credential {provider_credential.name!r} has no value here: {error}."
+        # The error names the credential.
+        return f"The {error}."
     return ""
 
 

@@ -208,6 +208,9 @@ def test_the_panel_has_a_button_for_those_who_may_resolve_jobs(site: Site, clien
     assert "csrfmiddlewaretoken" in page.partition(address)[2].partition("</form>")[0]
     assert "?waiting_for__exact=certificate" in page
     assert {a.status_code for a in answers} == {302}
+    said = client.get(reverse("admin:index")).content.decode()
+    assert "1 waiting job is tried again now." in said
+    assert "No job waits for its next try" in said
     assert AuditEvent.objects.filter(type="job.tried_now").count() == 1
     assert client.get(address).status_code == 405
     assert client.post(address, {"reason": "nothing"}).status_code == 404
