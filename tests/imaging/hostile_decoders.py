@@ -58,11 +58,12 @@ def eat(mebibytes: int) -> int:
 def eat_and_refuse(mebibytes: int) -> None:
     """Refuse, by an error that keeps the memory in use: its frames and it refer to each other."""
     _eaten = bytearray(mebibytes * 1024 * 1024)
+    kept: list[InvalidImage] = []
     try:
         refuse()
     except InvalidImage as error:
-        kept = error
-    raise kept
+        kept.append(error)
+    raise kept[0]
 
 
 def refuse() -> None:
