@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -40,11 +41,23 @@ class SmallDisk:
         filler = self.folder / "filler"
         with suppress(FileNotFoundError):
             filler.unlink()
+        while not self._fill(filler, free):
+            # Somebody else took room between the look and the filling.
+            pass
+
+    def _fill(self, filler: Path, free: int) -> bool:
         state = os.statvfs(self.folder)
         size = state.f_bavail * state.f_frsize - free
-        if size > 0:
-            with filler.open("wb") as file:
+        if size <= 0:
+            return True
+        with filler.open("wb") as file:
+            try:
                 os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                return False
+        return True
 
 
 @contextmanager
