@@ -131,7 +131,9 @@ def _begin(actor: Actor, kept: KeptAnswer, *, answer: SpooledAnswer, images: Seq
     # One at a time: a second click waits here, and finds the first one's job.
     kept = KeptAnswer.objects.select_for_update().get(pk=kept.pk)
     _require_idle(kept)
-    count = len(set(images) - kept_answers.delivered_hashes(kept))
+    delivered = kept_answers.delivered_hashes(kept)
+    # Not a set: a provider may draw two images alike, and both were paid for.
+    count = sum(one not in delivered for one in images)
     earlier = kept.attempt.job
     job = _create_job(earlier, count=max(1, count))
     attempt = Attempt.objects.create(

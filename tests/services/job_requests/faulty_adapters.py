@@ -31,3 +31,13 @@ class LosesTheThird(Sandbox):
         result = super().read_answer(answer)
         images = tuple(image for n, image in enumerate(result.images) if n != 2)
         return replace(result, images=images, unusable=("an image is cut off",))
+
+
+class ReadsTwins(Sandbox):
+    """Finds the first image of an answer twice, as some providers draw it."""
+
+    is_remote: ClassVar[bool] = False
+
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
+        result = super().read_answer(answer)
+        return replace(result, images=(result.images[0], result.images[0]))

@@ -121,6 +121,18 @@ def test_it_is_read_again_after_an_upgrade_at_no_cost(site: Site, settings: Any)
     assert doctor.violated_invariants() == {}
 
 
+def test_two_equal_images_of_an_answer_count_as_two(site: Site, settings: Any) -> None:
+    kept = kept_by_a_failed_job(site, settings, count=2)
+    use_adapter(settings, "ReadsTwins")
+
+    job = rereading.read_again(actor=ADMIN, kept=kept)
+    driver.drive(seconds=20)
+
+    job.refresh_from_db()
+    assert (job.state, job.error_code, job.count) == ("succeeded", "", 2)
+    assert Asset.objects.filter(job=job).count() == 2
+
+
 def test_what_still_cannot_be_read_is_refused_and_nothing_is_left(
     site: Site, settings: Any
 ) -> None:
