@@ -44,7 +44,13 @@ def begin(folder: Path, *arguments: str, failpoints: str = "") -> subprocess.Pop
             stderr=log,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - one call, and no thread of ours
         )
+
+
+def _heed_ctrl_c() -> None:
+    # Tests that a shell runs in the background are started with SIGINT ignored, and hand that on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def told(folder: Path) -> str:
