@@ -15,6 +15,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests._rows import requested_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,17 +71,7 @@ def requested_event(job: Job) -> event_log.NewEvent:
         "job.requested",
         subject=job,
         job=job,
-        data={
-            "operation": job.operation,
-            "model": job.image_model.slug,
-            "model_version": job.image_model.version,
-            "provider": job.image_model.provider.slug,
-            "count": job.count,
-            "size": f"{job.width}x{job.height}",
-            "follows": job.follows_id,
-            "estimated_cost": job.estimated_cost,
-            "currency": job.currency,
-        },
+        data=requested_facts(job) | {"follows": job.follows_id},
     )
 
 

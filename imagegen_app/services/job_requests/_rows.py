@@ -184,17 +184,23 @@ def _outcomes(screened: Sequence[screening.UnsavedVerdict]) -> list[dict[str, st
 def _requested_event_data(job_request: JobRequest, *, job: Job, rule: str) -> dict[str, object]:
     """Return the data of the event `job.requested`."""
     version = job_request.template_version
-    return {
-        "operation": job_request.provider_request.operation,
-        "model": job_request.image_model.slug,
-        "model_version": job_request.image_model.version,
-        "provider": job_request.image_model.provider.slug,
-        "count": job_request.provider_request.count,
-        "size": str(job_request.provider_request.size),
+    return requested_facts(job) | {
         "seed": job.seed,
         "template": "" if version is None else str(version.template.slug),
         "template_version": None if version is None else version.number,
         "rule": rule,
+    }
+
+
+def requested_facts(job: Job) -> dict[str, object]:
+    """Return what the event `job.requested` says of every job, however it came into being."""
+    return {
+        "operation": job.operation,
+        "model": job.image_model.slug,
+        "model_version": job.image_model.version,
+        "provider": job.image_model.provider.slug,
+        "count": job.count,
+        "size": f"{job.width}x{job.height}",
         "estimated_cost": job.estimated_cost,
         "currency": job.currency,
     }

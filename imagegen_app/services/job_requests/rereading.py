@@ -21,6 +21,7 @@ from imagegen_app.models import Attempt, Job, JobInput, KeptAnswer
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters, kept_files, spool
+from imagegen_app.services.job_requests._rows import requested_facts
 from imagegen_app.services.jobs import batch_counts, kept_answers
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
@@ -200,24 +201,11 @@ def _create_job(earlier: Job, *, count: int) -> Job:
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),
         estimated_cost=0,
     )
-    JobInput.objects.bulk_create(
-        JobInput(
-            job=job,
-            position=entry.position,
-            role=entry.role,
-            asset=entry.asset,
-            sha256=entry.sha256,
-            storage_key=entry.storage_key,
-            original_storage_key=entry.original_storage_key,
-            digital_source_type=entry.digital_source_type,
-            media_type=entry.media_type,
-            width=entry.width,
-            height=entry.height,
-            ingredient_facts=entry.ingredient_facts,
-            manifest_key=entry.manifest_key,
-        )
-        for entry in earlier.inputs.order_by("position")
-    )
+    inputs = list(earlier.inputs.order_by("position"))
+    for entry in inputs:
+        # A copy of the whole row: what is added to it later is taken over by itself.
+        entry.pk, entry.job = None, job
+    JobInput.objects.bulk_create(inputs)
     return job
 
 
@@ -230,19 +218,8 @@ def _record(actor: Actor, *, earlier: Job, job: Job) -> None:
         "job.requested",
         subject=job,
         job=job,
-        data={
-            "operation": job.operation,
-            "model": job.image_model.slug,
-            "model_version": job.image_model.version,
-            "provider": job.image_model.provider.slug,
-            "count": job.count,
-            "size": f"{job.width}x{job.height}",
-            "seed": job.seed,
-            "rule": "kept answer",
-            "earlier": earlier.pk,
-            "estimated_cost": job.estimated_cost,
-            "currency": job.currency,
-        },
+        data=requested_facts(job)
+        | {"seed": job.seed, "rule": "kept answer", "earlier": earlier.pk},
         personal={"prompt": job.prompt, "negative_prompt": job.negative_prompt},
     )
 
