@@ -348,14 +348,14 @@ class JobSteps(InputSteps, LostCallSteps):
 
     def _outcome(self, step: RunningStep, done: CallResult) -> None:
         job, attempt = step.job, step.attempt
-        if attempt is None:
+        if attempt is None or step.adapter is None:
             return
         if step.kind == "ingest":
             self._ingested(job, attempt, done)
         elif step.kind == "cancel":
             _outcomes.handle_cancel_outcome(job, attempt, "too_late" if done.error else done.result)
         elif step.kind in LOOKUPS and _decisions.is_lookup_failure(done.error):
-            self._on_failed_lookup(job, attempt, done.error)
+            self._on_failed_lookup(job, attempt, step.adapter, error=done.error)
         elif step.kind == "resubmit" and isinstance(done.error, ProviderError):
             self._on_failed_resend(job, attempt, done.error)
         elif step.kind == "poll" and isinstance(done.error, ProviderError):
@@ -367,7 +367,7 @@ class JobSteps(InputSteps, LostCallSteps):
             detail = f"{type(done.error).__name__} (incident {incident})"
             _outcomes.handle_error(job, attempt, OutcomeUnknown(detail=detail))
         elif step.kind in LOOKUPS and done.result is None:
-            self._on_failed_lookup(job, attempt, None)
+            self._on_failed_lookup(job, attempt, step.adapter, error=None)
         else:
             self._handle_submission(job, attempt, done.result)
 

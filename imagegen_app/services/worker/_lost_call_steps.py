@@ -54,7 +54,7 @@ class LostCallSteps:
             answer = self.spool_guard.reserve(job, attempt)
             self._call("look_up", job, attempt, adapter, adapter.poll(reference, answer=answer))
         elif not _recovery.can_look_up(attempt) and _recovery.can_resend(job, attempt):
-            self._resend(job, attempt)
+            self._resend(job, attempt, adapter)
         else:
             self._with_inputs(job, attempt, partial(self._reconcile, job, attempt, adapter))
 
@@ -66,21 +66,23 @@ class LostCallSteps:
         work = adapter.reconcile(request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
 
-    def _resend_if_safe(self, job: Job, attempt: Attempt) -> None:
+    def _resend_if_safe(self, job: Job, attempt: Attempt, adapter: ProviderAdapter) -> None:
         """Handle a call that the provider says it never received.
 
         With idempotency keys it is sent again under the same key, and billed once even if a paused
         worker still sends the first one; with other providers the job goes back to the queue.
         """
         if _recovery.can_resend(job, attempt):
-            self._resend(job, attempt)
+            self._resend(job, attempt, adapter)
         else:
             unknown_outcomes.requeue_not_received(job, attempt)
 
-    def _resend(self, job: Job, attempt: Attempt) -> None:
-        """Send the same call again under the same idempotency key."""
+    def _resend(self, job: Job, attempt: Attempt, adapter: ProviderAdapter) -> None:
+        """Send the same call again under the same idempotency key.
+
+        By the adapter that asked about it, which has the key in hand.
+        """
         signing.require_usable_identity()
-        adapter = self._adapter(job)
         self._with_inputs(job, attempt, partial(self._resend_with, job, attempt, adapter))
 
     def _resend_with(
@@ -103,14 +105,16 @@ class LostCallSteps:
         else:
             _outcomes.handle_error(job, attempt, error)
 
-    def _on_failed_lookup(self, job: Job, attempt: Attempt, error: ProviderError | None) -> None:
+    def _on_failed_lookup(
+        self, job: Job, attempt: Attempt, adapter: ProviderAdapter, *, error: ProviderError | None
+    ) -> None:
         """Continue after a look-up that failed, that says nothing (no error), or that says that the
         provider has no such call.
         """
         # A reference came from the provider: that it is unknown now does not mean that it never was.
         if isinstance(error, NotFound) and not attempt.provider_ref:
-            self._resend_if_safe(job, attempt)
+            self._resend_if_safe(job, attempt, adapter)
         elif (error is None or isinstance(error, NotFound)) and _recovery.can_resend(job, attempt):
-            self._resend(job, attempt)
+            self._resend(job, attempt, adapter)
         else:
             _recovery.continue_recovery(job, attempt, error=error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -70,3 +71,13 @@ class WebhookOnly(Keyed):
     """Only reports results by webhook."""
 
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.WEBHOOK})
+
+
+class SlowToLookUp(GenericJobs):
+    """Takes longer for a look-up than an answer of a vault is kept."""
+
+    async def reconcile(
+        self, request: GenerationRequest, *, answer: SpooledAnswer
+    ) -> Submission | None:
+        await asyncio.sleep(0.3)
+        return await super().reconcile(request, answer=answer)

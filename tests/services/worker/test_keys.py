@@ -194,3 +194,24 @@ def test_a_call_under_way_waits_for_the_vault_and_is_billed_once(
 
     assert (job.state, job.attempts.count()) == ("succeeded", 1)
     assert simulator.bill()["images"] == 1
+
+
+def test_a_look_up_that_outlasts_the_key_is_followed_by_the_resend(
+    with_source: Callable[..., Site],
+    simulator: SimulatorProcess,
+    small: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from imagegen_app.services.worker import _keys  # noqa: PLC0415 - this test only
+
+    monkeypatch.setattr(_keys, "KEPT_SECONDS", 0.1)
+    site = with_source("plain")
+    path = "tests.services.worker.strangers.SlowToLookUp"
+    small.IMAGEGEN = {**small.IMAGEGEN, "ADAPTERS": {"generic_jobs": path}}
+    job, _attempt = lost(site)
+
+    driven(job, seconds=3)
+
+    assert (job.state, job.attempts.count()) == ("succeeded", 1)
+    assert simulator.calls()["GET /v1/jobs"] == 1
+    assert simulator.bill()["images"] == 1
