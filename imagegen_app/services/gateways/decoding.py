@@ -6,7 +6,8 @@ Each process of the site that decodes has at most `DECODERS` + 1 decoder process
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from imagegen_app import conf
@@ -32,7 +33,7 @@ DECODERS = 2
 #: Images that may be in work at once. More than there are decoders: those that wait for the turn of
 #: large images must not keep others from the rest.
 CONCURRENT_IMAGES = 8
-#: How long an upload may take in all: web servers end requests after 30 s by default.
+#: How long the uploads of a request may take in all: web servers end it after 30 s by default.
 UPLOAD_PATIENCE_SECONDS = 25.0
 
 _pools: dict[str, DecoderPool] = {}
@@ -49,18 +50,25 @@ def decoder_pool() -> DecoderPool:
         return _pools["decoder"]
 
 
-def decode_upload(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in a decoder process while a person waits for it.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a person waits for all the uploads of one request."""
 
-    :raises InvalidImage: as `DecoderPool.run`, or if it takes too long for somebody who waits.
-    """
-    return decoder_pool().run_within(UPLOAD_PATIENCE_SECONDS, function, *args, **kwargs)
+    until: float = field(default_factory=lambda: time.monotonic() + UPLOAD_PATIENCE_SECONDS)
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a decoder process, within what is left of the time.
+
+        :raises InvalidImage: as `DecoderPool.run`, or if it takes too long for somebody who waits.
+        """
+        left = max(0.0, self.until - time.monotonic())
+        return decoder_pool().run_within(left, function, *args, **kwargs)
 
 
 def read_marking_isolated(data: bytes, media_type: str, *, trust_anchors: str = "") -> Marking:
     """Return the marking of a file that may be anybody's; what cannot be read is `unreadable`."""
     try:
-        return decode_upload(read_marking, data, media_type, trust_anchors)
+        return Patience().run(read_marking, data, media_type, trust_anchors)
     except InvalidImage as error:
         return Marking(ContentCredentials(state="unreadable"), ReadXmpFields(problem=str(error)))
 
@@ -71,19 +79,21 @@ def image_limits() -> ImageLimits:
     return ImageLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
 
 
-def normalise_picture(data: bytes, *, rule: InputRule, is_upload: bool = False) -> NormalisedImage:
+def normalise_picture(
+    data: bytes, *, rule: InputRule, patience: Patience | None = None
+) -> NormalisedImage:
     """Return what is sent of an input image to a model with that rule.
 
-    For an upload, a person waits.
+    For an upload a person waits, for as long as `patience` says.
 
     :raises InvalidImage: if it is not an image that we accept.
     """
-    run = decode_upload if is_upload else decoder_pool().run
+    run = decoder_pool().run if patience is None else patience.run
     return run(input_images.normalise_picture, data, limits=image_limits(), rule=rule)
 
 
 def normalise_mask(
-    data: bytes, *, rule: InputRule, picture: NormalisedImage | None
+    data: bytes, *, rule: InputRule, picture: NormalisedImage | None, patience: Patience
 ) -> NormalisedImage:
     """Return what is sent of an uploaded mask, as large as the picture that it belongs to.
 
@@ -91,7 +101,7 @@ def normalise_mask(
     """
     # Only the picture's size and orientation count: its bytes need not travel.
     shape = None if picture is None else replace(picture, data=b"")
-    return decode_upload(
+    return patience.run(
         input_images.normalise_mask, data, limits=image_limits(), rule=rule, picture=shape
     )
 

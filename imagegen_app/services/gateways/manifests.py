@@ -30,30 +30,39 @@ class UploadManifest:
     key: str = ""
 
 
-def read_facts(data: bytes, media_type: str, *, is_upload: bool = False) -> IngredientFacts:
+def read_facts(
+    data: bytes, media_type: str, *, patience: decoding.Patience | None = None
+) -> IngredientFacts:
     """Return what may be published of a file's Content Credentials.
 
-    For an upload, a person waits.
+    For an upload a person waits, for as long as `patience` says.
+
+    :raises InvalidImage: if no decoder became free in that time, which says nothing of the file.
     """
     if not may_have_manifest(data):
         return read_ingredient_facts(data, media_type)
-    run = decoding.decode_upload if is_upload else decoding.decoder_pool().run
+    run = decoding.decoder_pool().run if patience is None else patience.run
     try:
         return run(read_ingredient_facts, data, media_type)
-    except InvalidImage:
+    except InvalidImage as error:
+        if error.reason == "decoder_busy":
+            raise
         return IngredientFacts(
             sha256=storage.file_hash(data), media_type=media_type, state="unreadable"
         )
 
 
-def read_manifest(data: bytes) -> UploadManifest:
-    """Return the Content Credentials of an upload; to be read from its bytes as they were received."""
+def read_manifest(data: bytes, *, patience: decoding.Patience) -> UploadManifest:
+    """Return the Content Credentials of an upload; to be read from its bytes as they were received.
+
+    :raises InvalidImage: if no decoder became free in time.
+    """
     try:
         media_type = FORMATS[sniff(data)].media_type
     except InvalidImage:
         # A format that is converted before it is used; its hash can be told all the same.
         return UploadManifest(IngredientFacts(sha256=storage.file_hash(data), media_type=""))
-    return UploadManifest(read_facts(data, media_type, is_upload=True), manifest_store(data))
+    return UploadManifest(read_facts(data, media_type, patience=patience), manifest_store(data))
 
 
 def keep_manifest(manifest: UploadManifest) -> str:

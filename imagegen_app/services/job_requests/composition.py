@@ -281,6 +281,7 @@ def _input_images(
     if not inputs:
         return (), ()
     capabilities = _capabilities(image_model)
+    patience = decoding.Patience()
     sent: dict[int, NormalisedImage] = {}
     origins: dict[int, InputOrigin] = {}
     picture: NormalisedImage | None = None
@@ -297,15 +298,16 @@ def _input_images(
         rule = capabilities.input_rule(source.role)
         try:
             if is_mask:
-                image = decoding.normalise_mask(data, rule=rule, picture=picture)
+                image = decoding.normalise_mask(data, rule=rule, picture=picture, patience=patience)
             else:
-                image = decoding.normalise_picture(data, rule=rule, is_upload=True)
+                image = decoding.normalise_picture(data, rule=rule, patience=patience)
                 picture = picture or image
+            origins[number] = _origin(source, image, data=data, patience=patience)
         except InvalidImage as error:
             raise InvalidJobRequest(
                 stored_messages.translate_stored(str(error)), field=field
             ) from None
-        sent[number], origins[number] = image, _origin(source, image, data=data)
+        sent[number] = image
     images = tuple(
         ImageInput(
             role=source.role,
@@ -320,11 +322,13 @@ def _input_images(
     return images, tuple(origins[number] for number in range(len(inputs)))
 
 
-def _origin(source: InputSource, image: NormalisedImage, *, data: bytes) -> InputOrigin:
+def _origin(
+    source: InputSource, image: NormalisedImage, *, data: bytes, patience: decoding.Patience
+) -> InputOrigin:
     if source.asset is not None:
         return InputOrigin(asset=source.asset)
     # They hold for the bytes as they were received, which may not be kept.
-    manifest = manifests.read_manifest(data)
+    manifest = manifests.read_manifest(data, patience=patience)
     claimed = manifest.facts.digital_source_type
     return InputOrigin(
         original=data if conf.get().images.keep_original_inputs else b"",

@@ -14,7 +14,7 @@ from tests.imaging import hostile_decoders, hostile_files
 
 
 def test_an_upload_is_decoded_in_another_process() -> None:
-    found = decoding.decode_upload(inspect, make_image(), limits=decoding.image_limits())
+    found = decoding.Patience().run(inspect, make_image(), limits=decoding.image_limits())
 
     assert (found.width, found.height) == (64, 48)
     assert decoding.decoder_pool().process_ids
@@ -24,7 +24,7 @@ def test_a_hostile_upload_is_refused_with_what_to_do() -> None:
     data = hostile_files.jpeg_of_scans(200, side=64)
 
     with pytest.raises(InvalidImage) as caught:
-        decoding.decode_upload(inspect, data, limits=decoding.image_limits())
+        decoding.Patience().run(inspect, data, limits=decoding.image_limits())
 
     assert "save it again" in str(caught.value)
 

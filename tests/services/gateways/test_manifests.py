@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from imagegen_app.core.types import InputRule
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.services.gateways import decoding, manifests
@@ -16,11 +17,11 @@ from imagegen_app.testing.factories import make_image
 from tests.imaging import hostile_decoders
 
 
-def test_nobody_waits_for_the_manifest_of_an_upload_longer_than_for_its_pixels(
+def test_a_busy_decoder_refuses_an_upload_and_says_nothing_of_its_manifest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = make_image() + b"c2pa"
-    monkeypatch.setattr(decoding, "UPLOAD_PATIENCE_SECONDS", 0.05)
+    patience = decoding.Patience(until=time.monotonic() + 0.05)
 
     with DecoderPool(1, timeout=60) as pool, ThreadPoolExecutor(1) as thread:
         monkeypatch.setitem(decoding._pools, "decoder", pool)
@@ -28,9 +29,14 @@ def test_nobody_waits_for_the_manifest_of_an_upload_longer_than_for_its_pixels(
         while not pool._running:
             time.sleep(0.01)
 
-        found = manifests.read_manifest(data)
+        with pytest.raises(InvalidImage) as first:
+            manifests.read_manifest(data, patience=patience)
+        # All uploads of a request share the time: the next one has none left.
+        with pytest.raises(InvalidImage) as second:
+            decoding.normalise_picture(data, rule=InputRule(), patience=patience)
 
-        assert (found.facts.state, len(found.facts.sha256)) == ("unreadable", 64)
+        assert (first.value.reason, second.value.reason) == ("decoder_busy", "decoder_busy")
+        assert time.monotonic() > patience.until
         while not busy.done():
             for process in pool.process_ids:
                 os.kill(process, signal.SIGKILL)
