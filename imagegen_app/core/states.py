@@ -67,6 +67,8 @@ class WaitingReason(StrEnum):
     STORAGE = "storage"
     #: The signing certificate cannot be used.
     CERTIFICATE = "certificate"
+    #: The time-stamp authority does not answer.
+    TIME_STAMP = "time_stamp"
     #: There is no room on the disk for the provider's answer.
     DISK = "disk"
     #: A step of the job raised an unexpected error; it is tried again a few times.

@@ -377,7 +377,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, max_length=80)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('expired_leases', models.PositiveSmallIntegerField(default=0)),
-                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read')], max_length=16, verbose_name='reason for waiting')),
+                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read')], max_length=16, verbose_name='reason for waiting')),
                 ('waiting_since', models.DateTimeField(blank=True, null=True, verbose_name='waiting since')),
                 ('wait_count', models.PositiveIntegerField(default=0)),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='attempts so far')),

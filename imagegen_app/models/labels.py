@@ -40,6 +40,7 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
     WaitingReason: {
         WaitingReason.STORAGE: _("the storage of the images does not work"),
         WaitingReason.CERTIFICATE: _("the signing certificate cannot be used"),
+        WaitingReason.TIME_STAMP: _("the time-stamp authority does not answer"),
         WaitingReason.DISK: _("the worker has no room for answers"),
         WaitingReason.INTERNAL_ERROR: _("the site's own software failed"),
         WaitingReason.CREDENTIAL: _("the key of the provider cannot be read"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import F
 
+from imagegen_app.core.states import WaitingReason
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import clock, event_log
@@ -20,10 +21,11 @@ from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
-    from imagegen_app.core.states import WaitingReason
 
 #: The longest delay, in seconds, before a waiting job's step is tried again.
 MAX_WAIT_SECONDS = 60.0
+#: The longest delay by reason, where a try costs more: screeners are paid for each.
+MAX_WAIT_SECONDS_FOR = {WaitingReason.TIME_STAMP: 300.0}
 
 
 @use_case()
@@ -42,7 +44,7 @@ def wait_for(job: Job, reason: WaitingReason, *, detail: str = "") -> None:
         "waiting_since": clock.now() if is_new else job.waiting_since,
         "wait_count": count + 1,
         "expired_leases": 0,
-        **leases.release_fields(_delay(count)),
+        **leases.release_fields(_delay(reason, count)),
     }
     held = Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token)
     if not held.update(**changes):
@@ -76,6 +78,7 @@ def try_now(reason: WaitingReason, *, actor: Actor) -> int:
     return count
 
 
-def _delay(count: int) -> float:
-    grown = min(MAX_WAIT_SECONDS, 2.0 * 2.0 ** min(count, 10))
+def _delay(reason: WaitingReason, count: int) -> float:
+    most = MAX_WAIT_SECONDS_FOR.get(reason, MAX_WAIT_SECONDS)
+    grown = min(most, 2.0 * 2.0 ** min(count, 10))
     return grown * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

@@ -52,6 +52,11 @@ class WaitingJobs:
                 "what was paid for is kept."
             )
             return text % conf.get().storage
+        if self.reason is WaitingReason.TIME_STAMP:
+            return _(
+                "Check IMAGEGEN['C2PA']['TSA_URL'] and the authority behind it. The jobs continue "
+                "by themselves; what was paid for is kept."
+            )
         if self.reason is WaitingReason.INTERNAL_ERROR:
             return _("Search the worker's log for the incident that the job's page names.")
         return _("The jobs continue by themselves once it is repaired.")

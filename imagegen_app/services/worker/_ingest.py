@@ -42,8 +42,8 @@ class IngestDeferred(Exception):
 
     #: How the job fails if it still cannot be done at its deadline.
     failure: ClassVar[type[ProviderError]] = BadResponse
-    #: What is out of order on the site, if that is why.
-    waits_for: ClassVar[WaitingReason | None] = None
+    #: What is out of order on the site.
+    waits_for: ClassVar[WaitingReason]
 
     def __init__(self, detail: str, *, screened: Sequence[screening.UnsavedVerdict] = ()) -> None:
         super().__init__(detail)
@@ -68,6 +68,7 @@ class TimeStampMissing(IngestDeferred):
     """The time-stamp authority does not answer."""
 
     failure = _signing.NotPublishable
+    waits_for = WaitingReason.TIME_STAMP
 
 
 class OutputBlocked(Exception):

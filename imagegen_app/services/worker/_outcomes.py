@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import (
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
     from imagegen_app.services.gateways.screening import UnsavedVerdict
     from imagegen_app.services.worker._call_loop import CallResult
-
-#: The shortest and longest delay, in seconds, before an answer that waits is read again.
-MIN_STORE_SECONDS, MAX_STORE_SECONDS = 4.0, 300.0
 
 
 def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
@@ -173,19 +169,14 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
 
     Returns whether the spooled answer is no longer needed.
     """
-    if isinstance(done.error, _ingest.CertificateMissing):
-        # Not even the deadline ends it: the image is paid for and kept.
-        transitions.book_screening_cost(job, done.error.screened)
-        waiting.wait_for(job, WaitingReason.CERTIFICATE, detail=str(done.error))
-        return False
     if isinstance(done.error, _ingest.IngestDeferred):
         transitions.book_screening_cost(job, done.error.screened)
-        if job.deadline_at <= clock.now():
+        # Not even the deadline ends a wait for the certificate: the image is paid for and kept.
+        may_end = not isinstance(done.error, _ingest.CertificateMissing)
+        if may_end and job.deadline_at <= clock.now():
             fail_and_keep(job, attempt, error=done.error.failure(detail=str(done.error)))
-        elif done.error.waits_for is not None:
-            waiting.wait_for(job, done.error.waits_for, detail=str(done.error))
         else:
-            leases.postpone(job, seconds=_store_delay(attempt))
+            waiting.wait_for(job, done.error.waits_for, detail=str(done.error))
         return False
     if done.error is None:
         _results.store_results(job, attempt, result=done.result)
@@ -218,15 +209,3 @@ def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> 
         "The content check blocked the image.", stage="output", categories=categories
     )
     transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)
-
-
-def _store_delay(attempt: Attempt) -> float:
-    """Return the seconds until an answer is read again: each time costs processor time and screeners.
-
-    They grow with the time that it has waited.
-    """
-    waited = 0.0
-    if attempt.answered_at is not None:
-        waited = (clock.now() - attempt.answered_at).total_seconds()
-    delay = min(MAX_STORE_SECONDS, max(MIN_STORE_SECONDS, waited / 2))
-    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

@@ -212,15 +212,15 @@ def test_an_answer_that_waits_for_its_time_stamp_is_read_ever_more_rarely(
 ) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "C2PA": {"TSA_URL": "http://127.0.0.1:9/"}}
     job = drive(site.request())
-    assert job.state == "ingesting"
-    answered_at = clock.now() - timedelta(hours=1)
-    use_case(audited=False)(lambda: job.attempts.update(answered_at=answered_at))()
+    assert (job.state, job.waiting_for) == ("ingesting", "time_stamp")
+    use_case(audited=False)(lambda: type(job).objects.filter(pk=job.pk).update(wait_count=10))()
 
     job = drive(job)
 
-    assert job.state == "ingesting"
+    assert (job.state, job.waiting_for) == ("ingesting", "time_stamp")
     assert job.due_at is not None
     assert (job.due_at - clock.now()).total_seconds() > 60
+    assert AuditEvent.objects.filter(type="job.postponed", job_id=job.pk).count() == 1
 
 
 def test_screeners_are_not_paid_again_while_the_storage_fails(
