@@ -82,3 +82,8 @@ def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...]) -> None:
 def test_an_unknown_id_is_named() -> None:
     with pytest.raises(CommandError, match="'x' is no ID of a kept answer"):
         run(str(make_kept_answer().pk), "x")
+
+
+def test_an_unknown_adapter_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(CommandError, match=r"no adapter 'nope'; there are .*sandbox"):
+        run("--all", "--adapter", "nope")

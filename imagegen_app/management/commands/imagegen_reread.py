@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_date
 from imagegen_app.core.actors import System
 from imagegen_app.models import KeptAnswer
 from imagegen_app.services.foundation import clock
+from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import rereading
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -75,6 +76,11 @@ class Command(BaseCommand):
         else:
             rows = rows.filter(removed_at__isnull=True)
         if options["adapter"]:
+            known = [name for name, _label in adapters.adapter_choices()]
+            if options["adapter"] not in known:
+                raise CommandError(
+                    f"There is no adapter {options['adapter']!r}; there are {', '.join(known)}."
+                )
             rows = rows.filter(attempt__image_model__provider__adapter=options["adapter"])
         if options["since"]:
             rows = rows.filter(kept_at__gte=_since(options["since"]))
