@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connections
 
 from imagegen_app import tasks
 from imagegen_app.services.foundation import wakeups, worker_registry
 from imagegen_app.services.worker import driver
+
+#: Seconds that a worker which starts waits for a database that is away, and between its tries.
+START_PATIENCE_SECONDS = 60.0
+_TRY_AGAIN_SECONDS = 1.0
 
 logger = logging.getLogger("imagegen.worker")
 
@@ -61,7 +66,7 @@ class Command(BaseCommand):
             target=_sweep, args=(stopping, options["sweep_seconds"], name), daemon=True
         )
         driver.draining.clear()
-        worker_registry.record_heartbeat(name=name)
+        _register(name)
         sweeper.start()
         if options["verbosity"] > 0:
             self.stdout.write(f"Worker {name} runs on {engine.label}. Stop it with Ctrl-C.")
@@ -73,7 +78,37 @@ class Command(BaseCommand):
             driver.draining.set()
             stopping.set()
             sweeper.join(timeout=10)
-            worker_registry.record_heartbeat(name=name, stopped=True)
+            _unregister(name)
+
+
+def _register(name: str) -> None:
+    """Register the worker, also where the database is just being restarted.
+
+    :raises CommandError: if the database stays away.
+    """
+    until = time.monotonic() + START_PATIENCE_SECONDS
+    while True:
+        try:
+            return worker_registry.record_heartbeat(name=name)
+        except OperationalError as error:
+            reason = _first_line(error)
+            if time.monotonic() >= until:
+                message = f"The database has been away for {START_PATIENCE_SECONDS:.0f} seconds: "
+                raise CommandError(message + reason) from error
+        logger.warning("The database is away (%s); the worker waits for it.", reason)
+        time.sleep(_TRY_AGAIN_SECONDS)
+
+
+def _unregister(name: str) -> None:
+    try:
+        worker_registry.record_heartbeat(name=name, stopped=True)
+    except OperationalError as error:
+        # It is told as missing soon, and all its work is done.
+        logger.warning("The worker's end could not be recorded: %s", _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
@@ -82,7 +117,7 @@ def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
         try:
             worker_registry.record_heartbeat(name=name)
         except Exception as error:  # noqa: BLE001 - a database failure must not end the sweeps
-            logger.warning("The worker could not be registered: %s", str(error).partition("\n")[0])
+            logger.warning("The worker could not be registered: %s", _first_line(error))
             close_old_connections()
         tasks.run_sweep()
         if stopping.wait(seconds):

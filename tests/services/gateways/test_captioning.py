@@ -19,10 +19,11 @@ from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import creation
+from imagegen_app.services.jobs import waiting
 from imagegen_app.services.library import review
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
-from imagegen_app.services.worker import _ingest, _outcomes, driver
+from imagegen_app.services.worker import _ingest, driver
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def test_the_suggestion_is_erased_with_the_prompt(site: Site) -> None:
 def test_images_are_captioned_only_after_all_files_are_stored(
     site: Site, captioner: type[FakeCaptioner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_outcomes, "MAX_STORE_SECONDS", 2.0)
+    monkeypatch.setattr(waiting, "MAX_WAIT_SECONDS", 2.0)
     put, failures = storage.put, [True]
 
     def fail_once(prefix: str, data: bytes, *, extension: str) -> tuple[str, str]:

@@ -17,9 +17,10 @@ from imagegen_app.services.batches import lifecycle, row_jobs
 from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import creation, job_actions
+from imagegen_app.services.jobs import waiting
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access, model_catalog
-from imagegen_app.services.worker import _outcomes, driver
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template
 from tests.services.batches.test_lifecycle import products
 
@@ -155,7 +156,7 @@ def test_repeated_screening_is_charged_each_time(
 
     job = site.request()
     monkeypatch.setattr(storage, "put", fail_once)
-    monkeypatch.setattr(_outcomes, "MAX_STORE_SECONDS", 2)
+    monkeypatch.setattr(waiting, "MAX_WAIT_SECONDS", 2.0)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
