@@ -110,8 +110,12 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Job) -> SafeString:
-        """Return the state as a chip."""
-        return state_badge(obj.state, obj.get_state_display())
+        """Return the state as a chip, and what of the site the job waits for, if it does."""
+        badge = state_badge(obj.state, obj.get_state_display())
+        if not obj.waiting_for:
+            return badge
+        waits = _("waits: %(reason)s") % {"reason": obj.get_waiting_for_display()}
+        return format_html("{} {}", badge, state_badge("failed", waits))
 
     @admin.display(description=gettext_lazy("images"))
     def images(self, obj: Job) -> int:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 from django.utils import translation
 
-from imagegen_app.models import AuditEvent
+from imagegen_app.models import AuditEvent, Job
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.testing.factories import make_asset, make_image_model
 
 if TYPE_CHECKING:
     from django.test import Client
+
+
+@use_case(audited=False)
+def let_wait(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(waiting_for="storage")
 
 
 def test_the_log_is_filtered_by_tables_that_have_pages(
@@ -64,3 +70,15 @@ def test_prices_are_written_as_the_language_writes_them(
     page = client.get(url).content.decode()
 
     assert "1234,50" in page
+
+
+def test_the_list_of_jobs_says_what_a_job_waits_for(
+    client: Client, people: dict[str, Any], rows: dict[str, Any]
+) -> None:
+    client.force_login(people["superuser"])
+    let_wait(rows["job"])
+
+    with translation.override("de"):
+        page = client.get(reverse("admin:imagegen_job_changelist")).content.decode()
+
+    assert "wartet: der Speicher der Bilder" in page

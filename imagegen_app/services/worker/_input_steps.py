@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Attempt, Job
     from imagegen_app.services.worker._call_loop import CallLoop, CallResult
+    from imagegen_app.services.worker._storage_failures import StorageReads
 
 
 class InputSteps:
@@ -19,6 +20,7 @@ class InputSteps:
 
     if TYPE_CHECKING:
         loop: CallLoop
+        storage_reads: StorageReads
 
         def _wait_for_result(
             self,
@@ -36,16 +38,20 @@ class InputSteps:
 
         Read in the pool, since a storage may take minutes to answer, and meanwhile the leases of
         all jobs are renewed here.
+
+        :raises StorageFailed: if the storage failed for another job just now.
         """
         keys = input_keys(job)
         if not keys:
             proceed({})
             return
+        self.storage_reads.check()
         self._wait_for_result("inputs", job, attempt, proceed=proceed)
         rank = (-job.priority, job.queue_order)
         self.loop.submit_work(job.pk, partial(read_inputs, keys), rank=rank)
 
     def _on_inputs(self, step: Any, done: CallResult) -> None:
+        self.storage_reads.record(done.error)
         if done.error is not None:
             raise done.error
         if step.proceed is not None:

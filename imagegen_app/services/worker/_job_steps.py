@@ -93,6 +93,7 @@ class JobSteps(InputSteps, LostCallSteps):
         self.running: dict[Any, RunningStep] = {}
         self.taken = 0
         self.spool_guard = SpoolGuard()
+        self.storage_reads = _storage_failures.StorageReads()
         self.keys = KeyReader()
         self.health_monitor = _provider_health.HealthMonitor()
         #: Grant decisions of this round of claims, by the parameters of the job.

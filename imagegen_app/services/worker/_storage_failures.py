@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import OutcomeUnknown, ProviderError
 from imagegen_app.core.states import AttemptState, WaitingReason
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.gateways.storage import FileMissing
+from imagegen_app.services.gateways.storage import FileMissing, StorageFailed
 from imagegen_app.services.jobs import waiting
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.gateways.storage import StorageFailed
+
+#: Seconds after a failed read during which no other job reads; see `StorageReads`.
+PAUSE_SECONDS = 5.0
+#: Seconds after which a read without an outcome no longer keeps others from trying.
+PROBE_SECONDS = 60.0
 
 
 class InputMissing(ProviderError):
@@ -61,3 +66,35 @@ def wait(job: Job, attempt: Attempt | None, failure: StorageFailed) -> ProviderE
     if error is None:
         waiting.wait_for(job, WaitingReason.STORAGE, detail=str(failure))
     return error
+
+
+class StorageReads:
+    """What one driver knows of a storage whose reads fail: one job tries at a time until one succeeds.
+
+    Each try may take minutes and occupies one of the calls in flight: without this, thousands of
+    edits would try one after the other while jobs that need no input images wait behind them.
+    """
+
+    def __init__(self) -> None:
+        self._failure: StorageFailed | None = None
+        self._next_try_at = 0.0
+
+    def check(self) -> None:
+        """Let the caller read, and nobody else for a while if the storage failed last.
+
+        :raises StorageFailed: the last failure, if it is not the caller's turn to try.
+        """
+        if self._failure is None:
+            return
+        now = time.monotonic()
+        if now < self._next_try_at:
+            raise StorageFailed(str(self._failure))
+        self._next_try_at = now + PROBE_SECONDS
+
+    def record(self, error: BaseException | None) -> None:
+        """Remember the outcome of a read; a missing file says that the storage answers."""
+        if isinstance(error, StorageFailed) and not isinstance(error, FileMissing):
+            self._failure = error
+            self._next_try_at = time.monotonic() + PAUSE_SECONDS
+        else:
+            self._failure = None

@@ -267,3 +267,23 @@ def test_a_storage_that_takes_long_keeps_no_other_job_waiting(
 
     assert in_time == [True]
     assert {Job.objects.get(pk=job.pk).state for job in (edit, other)} == {"succeeded"}
+
+
+def test_jobs_do_not_all_try_a_storage_that_has_just_failed(
+    site: Site, failing_storage: type[FailingStorage], settings: Any
+) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "MAX_IN_FLIGHT": 1}
+    edits = [request_edit(site) for _ in range(6)]
+    failing_storage.failing = {"open"}
+    failing_storage.calls.clear()
+
+    driver.drive(seconds=0.5)
+    tries = failing_storage.calls.count("open")
+    waiting = Job.objects.filter(waiting_for="storage").count()
+    failing_storage.failing = set()
+    for edit in edits:
+        change(edit, due_at=clock.now())
+    driver.drive(seconds=10)
+
+    assert (tries, waiting) == (1, 6)
+    assert {Job.objects.get(pk=edit.pk).state for edit in edits} == {"succeeded"}
