@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.fields.files import FieldFile
+from django.utils.translation import gettext as _
 
 from imagegen_app.forms.widgets import GeneratedImageWidget, GeneratedUpload, RejectedUpload
 from imagegen_app.services.gateways import content_fields
@@ -15,9 +18,25 @@ from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     from imagegen_app.core.actors import Person
+
+#: The attribute of a request that names the fields whose files could not be stored.
+_NOT_STORED = "imagegen_fields_not_stored"
+
+logger = logging.getLogger("imagegen.forms")
+
+
+class FileNotStored(Exception):
+    """The field's storage, which is the site's own, did not take the file of a form."""
+
+    def __init__(self, fields: list[models.Field[Any, Any]]) -> None:
+        super().__init__(", ".join(map(str, fields)))
+        self.fields = fields
 
 
 class GenerateImageMixin:
@@ -50,19 +69,33 @@ class GenerateImageMixin:
             variables=target.variables,
         )
         field.validators = [*field.validators, require_usable]
+        if db_field in getattr(request, _NOT_STORED, ()):
+            field.validators.append(refuse_not_stored)
         clean = field.clean
         # A rejected image must not reach Pillow, whose error would hide the reason.
         field.clean = lambda data, initial=None: _clean(clean, data, initial)  # type: ignore[method-assign]  # one field of one form
         return field
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the form again, with all that was filled in, if a file could not be stored."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc,no-any-return]  # a mixin
+        except FileNotStored as error:
+            # What the form would have saved was rolled back.
+            logger.exception("The file of a form could not be stored.")
+            setattr(request, _NOT_STORED, error.fields)
+            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc,no-any-return]  # a mixin
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save as the model admin does, then record the placements."""
-        super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
+        with _noticing_files([form]):
+            super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
         record_placements(access.actor_for(request.user), form)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the inlines as the model admin does, then record their placements."""
-        super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
+        with _noticing_files(formset.forms):
+            super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
         for inner in formset.forms:
             if inner.instance.pk is not None and hasattr(inner, "cleaned_data"):
                 record_placements(access.actor_for(request.user), inner)
@@ -75,6 +108,43 @@ def require_usable(value: Any) -> None:
     """
     if isinstance(value, RejectedUpload):
         raise ValidationError(value.reason, code="not_usable")
+
+
+def refuse_not_stored(_value: Any) -> None:
+    """Reject a file that the site's storage did not take.
+
+    :raises ValidationError: always.
+    """
+    raise ValidationError(
+        _(
+            "The file could not be stored, because the storage of the website does not work at the "
+            "moment. Nothing was saved: save again later."
+        ),
+        code="not_stored",
+    )
+
+
+@contextmanager
+def _noticing_files(saved_forms: Iterable[Any]) -> Iterator[None]:
+    """Tell an error of a storage, which may be of any class, from the other errors of saving.
+
+    :raises FileNotStored: if a file with our widget was not stored when the error came.
+    """
+    try:
+        yield
+    except Exception as error:
+        missing = [
+            file.field
+            for form in saved_forms
+            for name, field in form.fields.items()
+            if isinstance(field.widget, GeneratedImageWidget)
+            and isinstance(file := getattr(form.instance, name), FieldFile)
+            and file
+            and not file._committed  # noqa: SLF001 - nothing else says whether it was stored
+        ]
+        if missing:
+            raise FileNotStored(missing) from error
+        raise
 
 
 def record_placements(actor: Person, form: Any) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from imagegen_app.forms.widgets import GeneratedImageWidget, RejectedUpload, token_name
+from imagegen_app.models import Placement
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
-from imagegen_app.testing.factories import make_asset
+from imagegen_app.testing.factories import make_asset, make_image
 from project import seed
 from project.catalog.models import Product
 from project.demo import governance
@@ -68,3 +70,42 @@ def test_pages_say_why_and_what_to_do_while_the_storage_fails(
     picked: Any = widget.value_from_datadict({token_name("image"): token}, {}, "image")
     assert isinstance(picked, RejectedUpload)
     assert WHY in picked.reason
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_form_is_shown_again_if_the_sites_storage_does_not_take_its_file(
+    admin_client: Client,
+    admin_user: Any,
+    shop: type[FailingStorage],
+    caplog: pytest.LogCaptureFixture,
+    generated: bool,
+) -> None:
+    asset, product = make_asset(requester=admin_user), Product.objects.earliest("pk")
+    before, name = product.image.name, product.name
+    page = reverse("admin:catalog_product_change", args=[product.pk])
+    form: Any = admin_client.get(page).context["adminform"].form
+    data = {key: form[key].value() or "" for key in form.fields if key != "image"}
+    data |= {"name": "Another name", "_save": "1"}
+    if generated:
+        actor = access.actor_for(admin_user)
+        data[token_name("image")] = chooser.make_token(actor=actor, asset=asset)
+    else:
+        data["image"] = SimpleUploadedFile("a.png", make_image(size=(64, 64)))
+    shop.failing = {"save"}
+
+    refused: Any = admin_client.post(page, data)
+    product.refresh_from_db()
+    kept = (product.image.name, product.name, Placement.objects.count())
+    shop.failing = set()
+    if not generated:
+        data["image"] = SimpleUploadedFile("a.png", make_image(size=(64, 64)))
+    saved = admin_client.post(page, data)
+    product.refresh_from_db()
+
+    assert (refused.status_code, saved.status_code) == (200, 302)
+    assert "the storage of the website does not work" in refused.content.decode()
+    assert "Another name" in refused.content.decode()
+    assert kept == (before, name, 0)
+    assert (product.image.name != before, product.name) == (True, "Another name")
+    assert Placement.objects.count() == generated
+    assert "could not be stored" in caplog.text
