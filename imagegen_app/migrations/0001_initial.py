@@ -648,7 +648,7 @@ class Migration(migrations.Migration):
                 ('width', models.PositiveIntegerField(verbose_name='width')),
                 ('height', models.PositiveIntegerField(verbose_name='height')),
                 ('byte_size', models.PositiveBigIntegerField(verbose_name='bytes')),
-                ('original_sha256', models.CharField(max_length=64, verbose_name='SHA-256 of the original')),
+                ('original_sha256', models.CharField(db_index=True, max_length=64, verbose_name='SHA-256 of the original')),
                 ('original_storage_key', models.CharField(max_length=200)),
                 ('original_media_type', models.CharField(max_length=40)),
                 ('original_byte_size', models.PositiveBigIntegerField()),
@@ -672,7 +672,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'asset',
                 'verbose_name_plural': 'assets',
-                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
+                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('withdraw_asset', 'Can withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
             },
         ),
         migrations.CreateModel(
