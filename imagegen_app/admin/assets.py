@@ -14,11 +14,13 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
+from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
+    asset_search,
     asset_table,
     delivery,
     inspection,
@@ -53,7 +55,10 @@ class AssetAdmin(OwnedRecordAdmin):
     list_filter = ["review_state", "is_intermediate", "c2pa_state", "job__image_model"]
     list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
     search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
-    search_help_text = gettext_lazy("Title, alternative text, hash or ID")
+    people = ["job__requester", "reviewed_by"]
+    search_help_text = gettext_lazy(
+        "Title, alternative text, hash of any of its files, person or ID"
+    )
     ordering = ["-created_at"]
     allowed_lookups = ["job", "job__batch", "job__template_version"]
     actions = ["approve", "reject", "withdraw", "attach", "export"]
@@ -76,6 +81,23 @@ class AssetAdmin(OwnedRecordAdmin):
             "attempt__image_model__provider",
             "reviewed_by",
         )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Find an image by a hash or file name of any of its files, or by its words and people."""
+        found = asset_search.by_file_hash(queryset, search_term)
+        if found is not None:
+            return found, False
+        return super().get_search_results(request, queryset, search_term)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add to the context whether the person may withdraw the image now."""
+        asset = kwargs.get("obj")
+        context["can_withdraw"] = asset is not None and not review.refusal_reason(
+            self.actor(request), asset, ReviewState.WITHDRAWN
+        )
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
@@ -297,7 +319,13 @@ class AssetAdmin(OwnedRecordAdmin):
     def reject(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "reject", _("Reject images"))
 
-    @admin.action(description=gettext_lazy("Withdraw…"), permissions=["review"])
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may withdraw any images."""
+        return self.has_review_permission(request) or bool(
+            request.user.has_perm("imagegen.withdraw_asset")
+        )
+
+    @admin.action(description=gettext_lazy("Withdraw…"), permissions=["withdraw"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
 
@@ -337,6 +365,8 @@ class AssetAdmin(OwnedRecordAdmin):
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
+                "frame": "admin/base_site.html",
+                "embedded": False,
                 "title": title,
                 "sidebar": request,
                 "opts": Asset._meta,  # noqa: SLF001 - Django's documented API
