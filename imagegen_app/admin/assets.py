@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.base import EMPTY, definition_list, link
-from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
-from imagegen_app.core.states import ReviewState
+from imagegen_app.admin.owned import state_badge, timeline
+from imagegen_app.admin.withdrawals import WithdrawalAdmin
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import storage
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Asset)
-class AssetAdmin(OwnedRecordAdmin):
+class AssetAdmin(WithdrawalAdmin):
     """Generated images: preview, review, marking, placements, origin and audit trail."""
 
     owner = "job__requester"
@@ -88,16 +88,6 @@ class AssetAdmin(OwnedRecordAdmin):
         if found is not None:
             return found, False
         return super().get_search_results(request, queryset, search_term)
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> Any:
-        """Add to the context whether the person may withdraw the image now."""
-        asset = kwargs.get("obj")
-        context["can_withdraw"] = asset is not None and not review.refusal_reason(
-            self.actor(request), asset, ReviewState.WITHDRAWN
-        )
-        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
@@ -318,12 +308,6 @@ class AssetAdmin(OwnedRecordAdmin):
     @admin.action(description=gettext_lazy("Reject…"), permissions=["review"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "reject", _("Reject images"))
-
-    def has_withdraw_permission(self, request: HttpRequest) -> bool:
-        """Return whether the person may withdraw any images."""
-        return self.has_review_permission(request) or bool(
-            request.user.has_perm("imagegen.withdraw_asset")
-        )
 
     @admin.action(description=gettext_lazy("Withdraw…"), permissions=["withdraw"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:

@@ -144,8 +144,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "copies_stay_after_takedown",
         "services/library/takedown.py",
-        "if _holds_copy(placed):",
-        "if not _holds_copy(placed):",
+        "if placed_copies.is_in_field(p)]",
+        "if not placed_copies.is_in_field(p)]",
         ("services/library/test_takedown.py",),
         "A withdrawn image stays on the products that hold a copy of it.",
     ),

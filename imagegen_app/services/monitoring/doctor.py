@@ -29,7 +29,7 @@ from imagegen_app.models import (
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
-from imagegen_app.services.monitoring import certificate_status, waiting_counts
+from imagegen_app.services.monitoring import certificate_status, waiting_counts, withdrawal_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +66,7 @@ def run_all_checks() -> list[CheckResult]:
         "disk": _disk,
         "answers": _answers,
         "storage": _storage,
+        "withdrawals": _withdrawals,
         "credentials": _credentials,
         "models": _models,
         "screeners": _screeners,
@@ -85,10 +86,13 @@ def run_all_checks() -> list[CheckResult]:
     return found
 
 
-def critical_problems(*, recent_workers: int | None = None) -> list[CheckResult]:
+def critical_problems(
+    *, recent_workers: int | None = None, with_waiting: bool = True
+) -> list[CheckResult]:
     """Return the problems that keep all images from being generated; fast enough for a page.
 
-    `recent_workers` is how many were seen within `SILENT_SECONDS`, where the caller knows it.
+    `recent_workers` is how many were seen within `SILENT_SECONDS`, where the caller knows it. It may
+    know too for what jobs wait: then they are left out (`with_waiting`).
     """
     found: list[CheckResult] = []
     for part, check in (
@@ -96,7 +100,7 @@ def critical_problems(*, recent_workers: int | None = None) -> list[CheckResult]
         ("worker", partial(_worker, recent_workers)),
         ("disk", _disk),
         ("signing", _signing),
-        ("waiting", _waiting),
+        *([("waiting", _waiting)] if with_waiting else []),
     ):
         try:
             found += check()
@@ -275,6 +279,11 @@ def _storage() -> Iterator[CheckResult]:
             % {"count": copies},
             _("Repair the storage of the content's files; the copies are then deleted."),
         )
+
+
+def _withdrawals() -> Iterator[CheckResult]:
+    for late in withdrawal_status.late_withdrawals():
+        yield CheckResult("withdrawals", "error", late.message, late.remedy)
 
 
 def _credentials() -> Iterator[CheckResult]:
