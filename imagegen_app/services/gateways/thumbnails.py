@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.core.files.base import ContentFile
 
+from imagegen_app.imaging import marked_sample
 from imagegen_app.services.gateways import storage
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
+
+logger = logging.getLogger("imagegen.thumbnails")
 
 #: What easy-thumbnails and filer append to a file's name: `.80x60_q85_crop.jpg`, `__80x60_q85.jpg`.
 _APPENDED = re.compile(r"(?:\.|_{1,2})\d+x\d+[._].*")
@@ -47,6 +52,28 @@ class Thumbnail:
 def is_installed() -> bool:
     """Return whether the site uses easy-thumbnails."""
     return apps.is_installed("easy_thumbnails")
+
+
+def keeps_marks() -> bool | None:
+    """Return whether a thumbnail of a marked image bears the mark; None if that cannot be told.
+
+    Thumbnails of small images are made in memory, as the site's settings say.
+    """
+    if not is_installed():
+        return None
+    from easy_thumbnails.files import Thumbnailer  # noqa: PLC0415 - optional
+
+    kept = []
+    for kind in marked_sample.FORMATS:
+        sample = ContentFile(marked_sample.make_sample(kind))
+        try:
+            thumbnailer = Thumbnailer(sample, name=f"probe.{kind}", remote_source=True)
+            with thumbnailer.generate_thumbnail({"size": (16, 16)}) as made:
+                kept.append(marked_sample.bears_mark(made.read()))
+        except Exception as error:  # noqa: BLE001 - the site's processors may raise anything
+            logger.info("No thumbnail could be made: %s", type(error).__name__)
+            return None
+    return all(kept)
 
 
 def thumbnails_of(file: FieldFile) -> list[Thumbnail]:

@@ -127,7 +127,8 @@ def violated_invariants() -> dict[str, list[str]]:
 def _settings() -> Iterator[CheckResult]:
     for message in run_checks(tags=["imagegen"], include_deployment_checks=True):
         # The keys are looked at below, by provider.
-        if message.level >= WARNING and message.id != "imagegen.W047":
+        is_told = message.level >= WARNING and message.id != "imagegen.W047"
+        if is_told and not message.is_silenced():
             level: Level = "error" if message.level >= ERROR else "warning"
             yield CheckResult("settings", level, f"{message.id}: {message.msg}", message.hint or "")
 
