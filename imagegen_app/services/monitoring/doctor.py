@@ -95,13 +95,15 @@ def critical_problems(
     know too for what jobs wait: then they are left out (`with_waiting`).
     """
     found: list[CheckResult] = []
-    for part, check in (
+    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("engine", _engine),
         ("worker", partial(_worker, recent_workers)),
         ("disk", _disk),
         ("signing", _signing),
-        *([("waiting", _waiting)] if with_waiting else []),
-    ):
+    ]
+    if with_waiting:
+        checks.append(("waiting", _waiting))
+    for part, check in checks:
         try:
             found += check()
         except Exception as error:  # noqa: BLE001 - see `run_all_checks`
