@@ -1,4 +1,4 @@
-"""Search the site's own files for copies of a withdrawn image, and take them back.
+"""Search the site's own files for copies of withdrawn images, and take them back.
 
 A copy is known by its bytes: those of the published file, of the original or of a rendition. So
 one is found that somebody saved from a page and uploaded by hand. Only files of the same size are
@@ -8,11 +8,13 @@ read. A copy that was changed, even in its size, is another file and is not foun
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import models
 
+from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement, Rendition
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -20,12 +22,13 @@ from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.library import placed_copies, placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from django.db.models.fields.files import FieldFile
 
-#: Objects read at once.
+#: Objects read at once, and hashes looked up at once.
 _CHUNK = 200
+_AT_ONCE = 500
 #: Stands for the end of a field in the progress; a primary key stands for how far it was read.
 _DONE = "*"
 
@@ -40,6 +43,16 @@ class StorageAway(Exception):
         self.progress = progress
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """By what copies of withdrawn images are known."""
+
+    #: The images by size and hash of their files.
+    hashes: dict[int, dict[str, Asset]]
+    #: The images by the names of copies that were placed.
+    names: dict[str, Asset]
+
+
 def search(asset: Asset, progress: dict[str, Any], *, until: float) -> dict[str, Any] | None:
     """Search on from `progress` until a moment of `time.monotonic`; return how far it came.
 
@@ -47,8 +60,27 @@ def search(asset: Asset, progress: dict[str, Any], *, until: float) -> dict[str,
 
     :raises StorageAway: if all is searched but files of a storage that fails.
     """
-    known = _known_hashes(asset)
-    names = set(Placement.objects.filter(asset=asset).values_list("placed_value", flat=True))
+    further = _search([asset], progress, until=until)
+    if "is_over" not in further:
+        return further
+    _record(asset, further["found"])
+    return None
+
+
+def search_all() -> int:
+    """Search for copies of all withdrawn images, in one pass over the site's files; return how many.
+
+    For copies that were uploaded after the withdrawal.
+
+    :raises StorageAway: if all is searched but files of a storage that fails.
+    """
+    withdrawn = Asset.objects.filter(review_state=ReviewState.WITHDRAWN.value)
+    rows = list(withdrawn.select_related("job").prefetch_related("renditions"))
+    return int(_search(rows, {}, until=float("inf"))["found"]) if rows else 0
+
+
+def _search(assets: Sequence[Asset], progress: dict[str, Any], *, until: float) -> dict[str, Any]:
+    known = _known(assets)
     fields: dict[str, str] = dict(progress.get("fields", {}))
     is_away = False
     count = int(progress.get("found", 0))
@@ -58,8 +90,8 @@ def search(asset: Asset, progress: dict[str, Any], *, until: float) -> dict[str,
             for target in _objects(model, column, after=fields.get(path, "")):
                 if time.monotonic() > until:
                     return {"fields": fields, "found": count}
-                sha256 = _match(getattr(target, column.name), known, names)
-                if sha256 is not None and _take_back(asset, target, column.name, sha256):
+                match = _match(getattr(target, column.name), known)
+                if match is not None and _take_back(match, target, column.name):
                     count += 1
                 fields[path] = str(target.pk)
         except storage.StorageFailed:
@@ -67,35 +99,48 @@ def search(asset: Asset, progress: dict[str, Any], *, until: float) -> dict[str,
         else:
             fields[path] = _DONE
     try:
-        _flag_left_copies(asset, known)
+        _flag_left_copies(assets, known)
     except storage.StorageFailed:
         is_away = True
     if is_away:
         raise StorageAway({"fields": fields, "found": count})
-    _record(asset, count)
-    return None
+    return {"fields": fields, "found": count, "is_over": True}
 
 
-def _known_hashes(asset: Asset) -> dict[int, set[str]]:
-    """Return the hashes of an asset's files by size, without those that another asset still shows."""
+def _known(assets: Sequence[Asset]) -> _Known:
+    """Return by what copies of these assets are known, without files that another one still shows."""
     files = [
-        (asset.byte_size, asset.sha256),
-        (asset.original_byte_size, asset.original_sha256),
-        *asset.renditions.values_list("byte_size", "sha256"),
-    ]
-    hashes = {sha256 for _size, sha256 in files}
-    others = Asset.objects.showable().exclude(pk=asset.pk)
-    shown = set(others.filter(sha256__in=hashes).values_list("sha256", flat=True))
-    shown |= set(
-        Rendition.objects.filter(sha256__in=hashes, asset__in=others).values_list(
-            "sha256", flat=True
+        (size, sha256, asset)
+        for asset in assets
+        for size, sha256 in (
+            (asset.byte_size, asset.sha256),
+            (asset.original_byte_size, asset.original_sha256),
+            *((r.byte_size, r.sha256) for r in asset.renditions.all()),
         )
-    )
-    known: dict[int, set[str]] = {}
-    for size, sha256 in files:
+    ]
+    shown: set[str] = set()
+    others = Asset.objects.showable()
+    for start in range(0, len(files), _AT_ONCE):
+        hashes = [sha256 for _size, sha256, _asset in files[start : start + _AT_ONCE]]
+        shown.update(others.filter(sha256__in=hashes).values_list("sha256", flat=True))
+        renditions = Rendition.objects.filter(sha256__in=hashes, asset__in=others)
+        shown.update(renditions.values_list("sha256", flat=True))
+    known = _Known({}, {})
+    for size, sha256, asset in files:
         if sha256 not in shown:
-            known.setdefault(size, set()).add(sha256)
+            known.hashes.setdefault(size, {})[sha256] = asset
+    by_key = {asset.pk: asset for asset in assets}
+    for key, name in _placements(assets).values_list("asset", "placed_value"):
+        # Another may have been withdrawn just now; it is searched for by itself.
+        if key in by_key:
+            known.names[name] = by_key[key]
     return known
+
+
+def _placements(assets: Sequence[Asset]) -> Any:
+    if len(assets) == 1:
+        return Placement.objects.filter(asset=assets[0])
+    return Placement.objects.filter(asset__review_state=ReviewState.WITHDRAWN.value)
 
 
 def _file_fields() -> Iterator[Field]:
@@ -124,27 +169,28 @@ def _objects(
         last = chunk[-1].pk
 
 
-def _match(file: FieldFile, known: dict[int, set[str]], names: set[str]) -> str | None:
-    """Return the hash of a file that is a copy; empty for one that is deleted already; else None.
+def _match(file: FieldFile, known: _Known) -> tuple[Asset, str] | None:
+    """Return of which image a file is a copy, with its hash, which is empty if it is deleted already.
 
     :raises StorageFailed: if the file cannot be read.
     """
     store = storage.GuardedStorage(file.storage)
     name = str(file.name)
     try:
-        hashes = known.get(store.size(name))
+        hashes = known.hashes.get(store.size(name))
         if hashes is None:
             return None
         sha256 = storage.file_hash(store.read(name))
     except storage.FileMissing:
         # A second object with the same file, which was deleted with the first one's placement.
-        return "" if name in names else None
-    return sha256 if sha256 in hashes else None
+        return (known.names[name], "") if name in known.names else None
+    return (hashes[sha256], sha256) if sha256 in hashes else None
 
 
 @use_case()
-def _take_back(asset: Asset, target: Any, field: str, sha256: str) -> bool:
+def _take_back(match: tuple[Asset, str], target: Any, field: str) -> bool:
     """Record the copy that an object holds and clear its field; return whether it held one."""
+    asset, sha256 = match
     if hasattr(target, "get_real_instance"):
         target = target.get_real_instance()
     found = placement.record_found(
@@ -153,14 +199,21 @@ def _take_back(asset: Asset, target: Any, field: str, sha256: str) -> bool:
     return found is not None and placed_copies.take_back(found)
 
 
-@use_case(audited=False)
-def _flag_left_copies(asset: Asset, known: dict[int, set[str]]) -> None:
+def _flag_left_copies(assets: Sequence[Asset], known: _Known) -> None:
     """Have copies deleted that no field holds any more: of ended placements, of replaced files."""
-    left = Placement.objects.filter(asset=asset, has_copy_to_delete=False)
-    for placed in left.select_related("content_type"):
-        file = placed_copies.file_of(placed)
-        if file is not None and _match(file, known, set()) is not None:
-            Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=True)
+    by_hash = _Known(known.hashes, {})
+    left = _placements(assets).filter(has_copy_to_delete=False).select_related("content_type")
+    last = 0
+    # Not in one transaction: no other process could write while files are read.
+    while chunk := list(left.filter(pk__gt=last).order_by("pk")[:_CHUNK]):
+        last = chunk[-1].pk
+        files = [(placed.pk, placed_copies.file_of(placed)) for placed in chunk]
+        _flag([key for key, file in files if file is not None and _match(file, by_hash)])
+
+
+@use_case(audited=False)
+def _flag(keys: Sequence[int]) -> None:
+    Placement.objects.filter(pk__in=keys).update(has_copy_to_delete=True)
 
 
 @use_case()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
 from easy_thumbnails.files import get_thumbnailer
 from filer.models import Image
 
@@ -217,6 +220,38 @@ def test_a_storage_that_fails_is_searched_later(
     ]
     assert products[0].image.name == ""
     assert withdrawal_status.outstanding(asset) == []
+
+
+def test_copies_uploaded_after_the_withdrawal_are_found_by_the_command(
+    products: list[Product],
+) -> None:
+    assets = [make_asset(), make_asset()]
+    for asset in assets:
+        takedown.withdraw(actor=REVIEWER, asset=asset)
+    sweep.sweep()
+    for product, asset in zip(products, [*assets, make_asset()], strict=False):
+        upload(product, storage.get(asset.renditions.earliest("pk").storage_key))
+    files, names = products[0].image.storage, [str(p.image.name) for p in products[:3]]
+
+    out = io.StringIO()
+    call_command("imagegen_find_copies", "--json", stdout=out)
+
+    assert json.loads(out.getvalue()) == {"found": 2, "not_deleted_yet": 0}
+    assert [files.exists(name) for name in names] == [False, False, True]
+    fields = [Product.objects.get(pk=product.pk).image.name for product in products[:3]]
+    assert fields == ["", "", names[2]]
+
+
+def test_the_command_fails_while_a_storage_cannot_be_searched(
+    products: list[Product], failing_storage: type[FailingStorage]
+) -> None:
+    asset = make_asset()
+    takedown.withdraw(actor=REVIEWER, asset=asset)
+    upload(products[0], storage.get(asset.storage_key))
+    failing_storage.failing = {"size"}
+
+    with pytest.raises(CommandError, match="run the command again"):
+        call_command("imagegen_find_copies", "--json", stdout=io.StringIO())
 
 
 def test_an_image_approved_again_meanwhile_keeps_its_copies(products: list[Product]) -> None:
