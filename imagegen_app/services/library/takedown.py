@@ -9,6 +9,7 @@ from django.db import transaction
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Placement
 from imagegen_app.services.foundation import outbox
+from imagegen_app.services.foundation.announcements import send_copy_deleted
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import cache_purge, storage
 from imagegen_app.services.library import delivery, placed_copies, review
@@ -97,6 +98,7 @@ def delete_copies() -> int:
 @use_case(audited=False)
 def _mark_deleted(placed: Placement, urls: Sequence[str]) -> None:
     Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=False)
+    send_copy_deleted(placed)
     if cache_purge.is_configured():
         outbox.add(
             "purge",

@@ -11,6 +11,7 @@ from easy_thumbnails.files import get_thumbnailer
 from easy_thumbnails.models import Source, Thumbnail
 from filer.models import Image
 
+from imagegen_app import signals
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, Placement
 from imagegen_app.services.library import placement, takedown
@@ -145,6 +146,25 @@ def test_a_site_whose_object_cannot_be_saved_does_not_keep_the_image_up(committe
     product.refresh_from_db()
     assert (cleared, product.image.name, storage.exists(name)) == (1, "", False)
     assert not Placement.objects.active().exists()
+
+
+def test_other_thumbnailers_are_told_which_copy_was_deleted(committed: Any) -> None:
+    asset = make_asset()
+    name = str(placed_product(asset).image.name)
+    told: list[tuple[Any, Any]] = []
+
+    def receive(*, asset_id: Any, name: str, **_others: Any) -> None:
+        told.append((asset_id, name))
+        raise RuntimeError("another thumbnailer is away")
+
+    signals.copy_deleted.connect(receive)
+    try:
+        with committed():
+            takedown.withdraw(actor=REVIEWER, asset=asset)
+    finally:
+        signals.copy_deleted.disconnect(receive)
+
+    assert told == [(asset.pk, name)]
 
 
 def test_a_picture_of_the_same_name_in_another_folder_is_left_alone(committed: Any) -> None:
