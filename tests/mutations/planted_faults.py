@@ -149,6 +149,30 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         ("services/library/test_takedown.py",),
         "A withdrawn image stays on the products that hold a copy of it.",
     ),
+    PlantedFault(
+        "thumbnails_stay_after_takedown",
+        "services/library/placed_copies.py",
+        "        made.delete()",
+        "        pass",
+        ("services/library/test_takedown.py",),
+        "A withdrawn image can still be seen in the thumbnails that were made of its copies.",
+    ),
+    PlantedFault(
+        "signed_url_survives_withdrawal",
+        "services/library/delivery.py",
+        'if asset is None or _withdrawal(asset) not in ("", withdrawal):',
+        "if asset is None:",
+        ("serving/test_signed_files.py",),
+        "Whoever holds a signed address of a withdrawn image can open it for a quarter of an hour.",
+    ),
+    PlantedFault(
+        "failed_purge_forgotten",
+        "services/library/withdrawal_tasks.py",
+        "        outbox.postpone(entry, failed.code)",
+        "        outbox.finish(entry)",
+        ("services/library/test_withdrawal_tasks.py",),
+        "A cache keeps a withdrawn image, and nobody is told that emptying it failed.",
+    ),
     # In services, audit
     PlantedFault(
         "signed_root_not_compared",
