@@ -161,7 +161,7 @@ class AssetAdmin(WithdrawalAdmin):
         if not obj.attempt.revised_prompt:
             return EMPTY
         if prompt_access.read_prompt(obj.reader, pass_chain.root_job(obj.job)) is None:
-            return _("You may not read other people's prompts.")
+            return _("You do not have permission to read other people's prompts.")
         text = obj.attempt.revised_prompt
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', text)
 
