@@ -236,7 +236,12 @@ def test_copies_uploaded_after_the_withdrawal_are_found_by_the_command(
     out = io.StringIO()
     call_command("imagegen_find_copies", "--json", stdout=out)
 
+    again = io.StringIO()
+    call_command("imagegen_find_copies", "--json", stdout=again)
+
     assert json.loads(out.getvalue()) == {"found": 2, "not_deleted_yet": 0}
+    assert json.loads(again.getvalue()) == {"found": 0, "not_deleted_yet": 0}
+    assert event_count("placement.found") == 2
     assert [files.exists(name) for name in names] == [False, False, True]
     fields = [Product.objects.get(pk=product.pk).image.name for product in products[:3]]
     assert fields == ["", "", names[2]]
