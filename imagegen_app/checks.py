@@ -94,7 +94,20 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
             )
         )
     messages.extend(_keys())
+    messages.extend(_thumbnails())
     return messages
+
+
+def _thumbnails() -> Iterator[CheckMessage]:
+    from imagegen_app.services.gateways import thumbnails  # noqa: PLC0415 - faster start
+
+    if thumbnails.keeps_marks() is False:
+        yield CheckWarning(
+            "Thumbnails that easy-thumbnails makes of a generated image bear no AI marking.",
+            hint="Show our own renditions instead: {% imagegen_picture %}."
+            " manage.py imagegen_unmarked lists the files that are served without a mark.",
+            id="imagegen.W071",
+        )
 
 
 def _keys() -> Iterator[CheckMessage]:

@@ -228,6 +228,10 @@ class Settings:
     #: The site's public https URL, to which providers send webhooks. Empty: providers are polled
     #: instead, which also works where they cannot reach the site.
     public_url: str = ""
+    #: Dotted path of a function that removes URLs from the site's caches of files and pages. It is
+    #: called by a worker with a list of URLs (paths if `PUBLIC_URL` is empty) when an image was
+    #: withdrawn, and again until it returns without an error. Empty: the site has no such cache.
+    purge: str = ""
     #: Image fields on which images may be placed: `app.Model.field`, each with a prompt template
     #: and the variables that it takes from the object.
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -311,6 +315,11 @@ def secret_key() -> str:
 def caption_language() -> str:
     """Return the language code for image descriptions: the captioner's, or the site's own."""
     return get().captioner.language or str(django_settings.LANGUAGE_CODE)
+
+
+def language_codes() -> list[str]:
+    """Return the codes of the languages in which the site speaks."""
+    return [str(code) for code, _name in django_settings.LANGUAGES]
 
 
 def is_debug() -> bool:

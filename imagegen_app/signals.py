@@ -16,3 +16,7 @@ asset_created = Signal()
 asset_reviewed = Signal()
 #: An asset was placed in content. Arguments: `placement_id` (int), `asset_id` (UUID).
 placement_created = Signal()
+#: A copy of a withdrawn image was deleted from content, with the thumbnails that easy-thumbnails
+#: made of it; other thumbnailers delete theirs now. Arguments: `placement_id` (int), `asset_id`
+#: (UUID), `name` (str, of the file in its storage).
+copy_deleted = Signal()

@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.base import EMPTY, definition_list, link
-from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
+from imagegen_app.admin.owned import state_badge, timeline
+from imagegen_app.admin.withdrawals import WithdrawalAdmin
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
+    asset_search,
     asset_table,
     delivery,
     inspection,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Asset)
-class AssetAdmin(OwnedRecordAdmin):
+class AssetAdmin(WithdrawalAdmin):
     """Generated images: preview, review, marking, placements, origin and audit trail."""
 
     owner = "job__requester"
@@ -53,7 +55,10 @@ class AssetAdmin(OwnedRecordAdmin):
     list_filter = ["review_state", "is_intermediate", "c2pa_state", "job__image_model"]
     list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
     search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
-    search_help_text = gettext_lazy("Title, alternative text, hash or ID")
+    people = ["job__requester", "reviewed_by"]
+    search_help_text = gettext_lazy(
+        "Title, alternative text, hash of any of its files, person or ID"
+    )
     ordering = ["-created_at"]
     allowed_lookups = ["job", "job__batch", "job__template_version"]
     actions = ["approve", "reject", "withdraw", "attach", "export"]
@@ -76,6 +81,13 @@ class AssetAdmin(OwnedRecordAdmin):
             "attempt__image_model__provider",
             "reviewed_by",
         )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Find an image by a hash or file name of any of its files, or by its words and people."""
+        found = asset_search.by_file_hash(queryset, search_term)
+        if found is not None:
+            return found, False
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
@@ -149,7 +161,7 @@ class AssetAdmin(OwnedRecordAdmin):
         if not obj.attempt.revised_prompt:
             return EMPTY
         if prompt_access.read_prompt(obj.reader, pass_chain.root_job(obj.job)) is None:
-            return _("You may not read other people's prompts.")
+            return _("You do not have permission to read other people's prompts.")
         text = obj.attempt.revised_prompt
         return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', text)
 
@@ -297,7 +309,7 @@ class AssetAdmin(OwnedRecordAdmin):
     def reject(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "reject", _("Reject images"))
 
-    @admin.action(description=gettext_lazy("Withdraw…"), permissions=["review"])
+    @admin.action(description=gettext_lazy("Withdraw…"), permissions=["withdraw"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
 
@@ -337,6 +349,8 @@ class AssetAdmin(OwnedRecordAdmin):
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
+                "frame": "admin/base_site.html",
+                "embedded": False,
                 "title": title,
                 "sidebar": request,
                 "opts": Asset._meta,  # noqa: SLF001 - Django's documented API

@@ -45,6 +45,7 @@ class AttemptAdmin(OwnedRecordAdmin):
     list_filter = ["state", "image_model"]
     list_select_related = ["job", "image_model"]
     search_fields = ["id", "provider_ref", "provider_request_id"]
+    people = ["job__requester"]
     ordering = ["-created_at"]
     allowed_lookups = ["job"]
     fields = [
@@ -106,6 +107,7 @@ class BatchAdmin(OwnedRecordAdmin):
     ]
     list_select_related = ["template_version__template", "requester"]
     search_fields = ["title"]
+    people = ["requester"]
     ordering = ["-created_at"]
     fields = [
         "title",

@@ -16,7 +16,9 @@ from imagegen_app.admin.base import (
     RecordAdmin,
     definition_list,
     link,
+    users_named,
 )
+from imagegen_app.admin.parameters import is_storable
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions, event_labels
 from imagegen_app.services.foundation import stored_messages
@@ -50,7 +52,7 @@ class AuditEventAdmin(RecordAdmin):
     list_display = ["at", "description", "severity", "actor_text", "object_text", "type"]
     list_filter = ["severity", "actor_kind", Subject]
     search_fields = ["type", "object_id", "actor_id"]
-    search_help_text = gettext_lazy("Event type, or ID of an object or actor")
+    search_help_text = gettext_lazy("Event type, ID of an object or actor, or a person's name")
     ordering = ["-at", "-pk"]
     allowed_lookups = ["job_id", "asset_id", "type"]
     fields = [
@@ -64,6 +66,13 @@ class AuditEventAdmin(RecordAdmin):
         "erased",
         "position",
     ]
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Find a person's events by name too: the log itself holds only a pseudonym."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if search_term.strip() and is_storable(search_term):
+            found |= queryset.filter(actor_kind="person", actor_id__in=users_named(search_term))
+        return found, may_repeat
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Describe all events of the page at once, instead of with queries for each."""

@@ -12,6 +12,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.auth import get_user_model
+from django.db import models
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -40,6 +42,8 @@ else:
 
 #: Words of a search that are looked for.
 MAX_SEARCH_WORDS = 20
+#: Users of a name whose events are looked for.
+MAX_USERS = 100
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
 
@@ -48,6 +52,8 @@ class RecordAdmin(BaseAdmin):
 
     #: Fields that the address of a list may filter by, beside those of `list_filter`.
     allowed_lookups: Sequence[str] = ()
+    #: Paths from the row to people, who are found by their names and logins.
+    people: Sequence[str] = ()
     #: Whether rows may be added or changed; deleting is decided apart.
     is_writable = False
     is_deletable = False
@@ -81,6 +87,12 @@ class RecordAdmin(BaseAdmin):
         if "widget" not in kwargs and db_field.name in self.get_autocomplete_fields(request):
             kwargs["widget"] = AutocompleteSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Return the fields of the row, and the names of the people that belong to it."""
+        names = _name_fields()
+        of_people = [f"{path}__{name}" for path in self.people for name in names]
+        return [*super().get_search_fields(request), *of_people]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Search for the first words; Django's autocomplete, not ours, hands in any characters."""
@@ -205,6 +217,28 @@ class RecordAdmin(BaseAdmin):
             )
             show = messages.info if is_already_done else messages.warning
             show(request, text % {"number": number, "why": reason})
+
+
+def _name_fields() -> list[str]:
+    """Return the fields of the site's users that hold a login or a name."""
+    user = get_user_model()
+    known = {f.name for f in user._meta.concrete_fields if isinstance(f, models.CharField)}  # noqa: SLF001 - Django's documented API
+    return [
+        name
+        for name in (user.USERNAME_FIELD, "first_name", "last_name", "name", "full_name")
+        if name in known
+    ]
+
+
+def users_named(term: str) -> list[str]:
+    """Return the keys of the site's users whose login or name contains all words of a text."""
+    found = get_user_model().objects.all()
+    for word in term.split()[:MAX_SEARCH_WORDS]:
+        matches = models.Q()
+        for name in _name_fields():
+            matches |= models.Q(**{f"{name}__icontains": word})
+        found = found.filter(matches)
+    return [str(key) for key in found.values_list("pk", flat=True)[:MAX_USERS]]
 
 
 def link(address: str, text: object) -> SafeString:

@@ -70,7 +70,8 @@ class JobAdmin(OwnedRecordAdmin):
     list_filter = ["state", "waiting_for", "operation", "image_model"]
     list_select_related = ["image_model", "template_version__template", "requester"]
     search_fields = ["id", "row_key", "error_code"]
-    search_help_text = gettext_lazy("Job ID, batch row or error code")
+    people = ["requester"]
+    search_help_text = gettext_lazy("Job ID, batch row, error code or person")
     ordering = ["-created_at"]
     allowed_lookups = ["batch", "template_version", "requester", "attempts"]
     change_form_template = "imagegen_app/admin/records/job.html"

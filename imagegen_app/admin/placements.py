@@ -42,6 +42,7 @@ class PlacementAdmin(OwnedRecordAdmin):
     list_filter = [("removed_at", admin.EmptyFieldListFilter), "content_type"]
     list_select_related = ["asset", "placed_by", "content_type"]
     search_fields = ["object_label", "object_id"]
+    people = ["placed_by"]
     ordering = ["-placed_at"]
     allowed_lookups = ["asset"]
     actions = ["remove"]

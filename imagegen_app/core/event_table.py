@@ -324,6 +324,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
     ),
     EventRow("asset.shared", "notice", gettext_noop("{actor} shared {object}."), ("recipient",)),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
+    EventRow(
+        "withdrawal.searched",
+        "info",
+        gettext_noop("The site's files were searched for copies of {object}; found: {count}."),
+    ),
+    EventRow(
+        "withdrawal.purged",
+        "info",
+        gettext_noop("The site's caches were told to drop {count} addresses of {object}."),
+    ),
     EventRow("asset.restored", "notice", gettext_noop("{actor} restored {object}.")),
     EventRow("asset.erased", "warning", gettext_noop("The files of {object} were erased.")),
     EventRow(
@@ -331,6 +341,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "info",
         gettext_noop("{actor} placed {object} in {target}."),
         ("alt_text", "target_label"),
+    ),
+    EventRow(
+        "placement.found",
+        "warning",
+        gettext_noop("{actor} found a copy of {object} in {target} that nobody had placed here."),
+        ("target_label",),
     ),
     EventRow(
         "placement.changed",

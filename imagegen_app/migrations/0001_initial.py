@@ -450,6 +450,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='OutboxEntry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('purge', 'Empty caches'), ('copies', 'Find copies')], max_length=20, verbose_name='task')),
+                ('key', models.CharField(max_length=160, unique=True)),
+                ('payload', models.JSONField(default=dict)),
+                ('due_at', models.DateTimeField(db_index=True, verbose_name='next try')),
+                ('attempts', models.PositiveIntegerField(default=0, verbose_name='tries')),
+                ('failures', models.PositiveIntegerField(default=0, verbose_name='failed tries')),
+                ('problem', models.CharField(blank=True, max_length=80)),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+            ],
+            options={
+                'verbose_name': 'outstanding task',
+                'verbose_name_plural': 'outstanding tasks',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='PeriodicRun',
             fields=[
                 ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
@@ -648,7 +667,7 @@ class Migration(migrations.Migration):
                 ('width', models.PositiveIntegerField(verbose_name='width')),
                 ('height', models.PositiveIntegerField(verbose_name='height')),
                 ('byte_size', models.PositiveBigIntegerField(verbose_name='bytes')),
-                ('original_sha256', models.CharField(max_length=64, verbose_name='SHA-256 of the original')),
+                ('original_sha256', models.CharField(db_index=True, max_length=64, verbose_name='SHA-256 of the original')),
                 ('original_storage_key', models.CharField(max_length=200)),
                 ('original_media_type', models.CharField(max_length=40)),
                 ('original_byte_size', models.PositiveBigIntegerField()),
@@ -672,7 +691,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'asset',
                 'verbose_name_plural': 'assets',
-                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
+                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('withdraw_asset', 'Can withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
             },
         ),
         migrations.CreateModel(
@@ -846,6 +865,11 @@ class Migration(migrations.Migration):
             model_name='lineage',
             name='parent',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='child_links', to='imagegen.asset'),
+        ),
+        migrations.AddField(
+            model_name='outboxentry',
+            name='asset',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='outbox', to='imagegen.asset', verbose_name='asset'),
         ),
         migrations.AddField(
             model_name='placement',

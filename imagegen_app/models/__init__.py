@@ -17,6 +17,7 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.jobs import Attempt, Job, JobInput
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
+from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
@@ -41,6 +42,7 @@ __all__ = [
     "KeptAnswer",
     "LedgerEntry",
     "Lineage",
+    "OutboxEntry",
     "PeriodicRun",
     "Placement",
     "PromptTemplate",

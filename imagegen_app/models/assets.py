@@ -66,7 +66,7 @@ class Asset(Record):
     height = models.PositiveIntegerField(_("height"))
     byte_size = models.PositiveBigIntegerField(_("bytes"))
     #: The provider's bytes, unchanged and never served inline.
-    original_sha256 = models.CharField(_("SHA-256 of the original"), max_length=64)
+    original_sha256 = models.CharField(_("SHA-256 of the original"), max_length=64, db_index=True)
     original_storage_key = models.CharField(max_length=200)
     original_media_type = models.CharField(max_length=40)
     original_byte_size = models.PositiveBigIntegerField()
@@ -123,6 +123,7 @@ class Asset(Record):
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
+            ("withdraw_asset", "Can withdraw images"),
             ("approve_own_asset", "Can approve own images if no second reviewer is required"),
             ("place_asset", "Can place images in content"),
             ("download_original", "Can download a provider's original file"),

@@ -46,6 +46,14 @@ def require_source(path: str) -> None:
     _require_call(function, (), {})
 
 
+def require_arguments(function: Any, count: int) -> None:
+    """Require that a function can be called with so many positional arguments.
+
+    :raises CodeUnusable: if it cannot.
+    """
+    _require_call(function, (None,) * count, {})
+
+
 def require_class(path: str, *, protocol: type, arguments: tuple[str, ...]) -> None:
     """Require that a path names a class that takes these arguments and has a protocol's methods.
 

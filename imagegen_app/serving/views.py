@@ -1,7 +1,7 @@
 """Serve files of assets, with headers that prevent any use but as images.
 
-Public files may be cached for five minutes and must then be revalidated: the bytes of a URL never
-change, but an image may be withdrawn, and must then disappear from caches soon.
+Caches may keep public files, but ask each time whether they may still be shown: the bytes of a URL
+never change, but an image may be withdrawn, and must then disappear at once.
 """
 
 from __future__ import annotations

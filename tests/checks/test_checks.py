@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core import checks as django_checks
+from easy_thumbnails import engine
 
 from imagegen_app import checks, conf
+from imagegen_app.core.source_types import GENERATED
+from imagegen_app.imaging import metadata
 from imagegen_app.providers.redaction import RedactingFilter
+from imagegen_app.services.monitoring import doctor
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"ENGIN": "x"}, "imagegen.E001"),
@@ -126,7 +130,7 @@ def test_production_needs_a_certificate_and_no_failpoints(
 
     ids = {message.id for message in checks.check_deployment()}
 
-    assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028"}
+    assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028", "imagegen.W071"}
 
 
 def test_a_library_that_logs_what_is_sent_is_reported_until_its_handler_redacts() -> None:
@@ -146,3 +150,28 @@ def test_a_library_that_logs_what_is_sent_is_reported_until_its_handler_redacts(
 
     assert before == ["At DEBUG, botocore.endpoint write headers and bodies to the log."]
     assert after == []
+
+
+def test_a_thumbnailer_that_removes_the_marking_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save = engine.save_pil_image
+    packet = metadata.build_xmp(metadata.XmpFields(digital_source_type=GENERATED, ai_system="x"))
+
+    def save_marked(image: Any, **options: Any) -> Any:
+        return save(image, **options, xmp=packet)
+
+    removes = [m for m in checks.check_deployment() if m.id == "imagegen.W071"]
+    monkeypatch.setattr(engine, "save_pil_image", save_marked)
+    keeps = [m for m in checks.check_deployment() if m.id == "imagegen.W071"]
+
+    assert ["imagegen_picture" in str(message.hint) for message in removes] == [True]
+    assert keeps == []
+
+
+def test_the_doctor_leaves_out_what_the_site_has_silenced(settings: Any) -> None:
+    told = {result.message[:13] for result in doctor._settings()}
+    settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, "imagegen.W071"]
+
+    assert "imagegen.W071" in told
+    assert "imagegen.W071" not in {result.message[:13] for result in doctor._settings()}

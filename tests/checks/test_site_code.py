@@ -35,6 +35,18 @@ async def key_later() -> str:
     return "a key"
 
 
+def purge(urls: list[str]) -> None:
+    """Empty a site's caches."""
+
+
+async def purge_later(urls: list[str]) -> None:
+    """Cannot be called by a worker."""
+
+
+def purge_nothing() -> None:
+    """Takes no list."""
+
+
 partial_key = functools.partial(key_by_name, "main")
 no_function = "a key"
 
@@ -155,3 +167,27 @@ def test_a_content_check_and_a_captioner_without_their_methods_are_reported(sett
 @pytest.mark.parametrize("protocol", [Screener, Captioner])
 def test_a_protocol_fits_itself(protocol: type) -> None:
     configured_code.require_methods(protocol, protocol=protocol)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (f"{HERE}.nothing", "has no nothing"),
+        ("nowhere.at_all.purge", "No module named 'nowhere'"),
+        ("purge", "not a dotted path"),
+        (f"{HERE}.no_function", "not callable"),
+        (f"{HERE}.purge_later", "asynchronous"),
+        (f"{HERE}.purge_nothing", "too many positional arguments"),
+    ],
+)
+def test_a_function_for_caches_that_cannot_be_called_is_reported(
+    settings: Any, name: str, why: str
+) -> None:
+    ((code, message),) = reported(settings, PURGE=name)
+
+    assert code == "imagegen.E070"
+    assert why in message
+
+
+def test_a_sound_function_for_caches_is_not_reported(settings: Any) -> None:
+    assert reported(settings, PURGE=f"{HERE}.purge") == []

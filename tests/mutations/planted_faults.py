@@ -144,10 +144,34 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "copies_stay_after_takedown",
         "services/library/takedown.py",
-        "if _holds_copy(placed):",
-        "if not _holds_copy(placed):",
+        "if placed_copies.is_in_field(p)]",
+        "if not placed_copies.is_in_field(p)]",
         ("services/library/test_takedown.py",),
         "A withdrawn image stays on the products that hold a copy of it.",
+    ),
+    PlantedFault(
+        "thumbnails_stay_after_takedown",
+        "services/library/placed_copies.py",
+        "        made.delete()",
+        "        pass",
+        ("services/library/test_takedown.py",),
+        "A withdrawn image can still be seen in the thumbnails that were made of its copies.",
+    ),
+    PlantedFault(
+        "signed_url_survives_withdrawal",
+        "services/library/delivery.py",
+        'if asset is None or _withdrawal(asset) not in ("", withdrawal):',
+        "if asset is None:",
+        ("serving/test_signed_files.py",),
+        "Whoever holds a signed address of a withdrawn image can open it for a quarter of an hour.",
+    ),
+    PlantedFault(
+        "failed_purge_forgotten",
+        "services/library/withdrawal_tasks.py",
+        "        outbox.postpone(entry, failed.code)",
+        "        outbox.finish(entry)",
+        ("services/library/test_withdrawal_tasks.py",),
+        "A cache keeps a withdrawn image, and nobody is told that emptying it failed.",
     ),
     # In services, audit
     PlantedFault(

@@ -10,9 +10,10 @@ import pytest
 from django.core import signing
 from django.test import override_settings
 
-from imagegen_app.models import AuditEvent
+from imagegen_app.core.actors import System
+from imagegen_app.models import Asset, AuditEvent
 from imagegen_app.services.gateways import storage
-from imagegen_app.services.library import delivery
+from imagegen_app.services.library import delivery, review, takedown
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
 
@@ -76,11 +77,41 @@ def test_an_asset_without_renditions_is_previewed_by_its_master() -> None:
 
 
 @pytest.mark.usefixtures("plain_site")
-def test_a_signed_file_costs_no_query(client: Client, django_assert_num_queries: Any) -> None:
+def test_a_signed_file_costs_one_query(client: Client, django_assert_num_queries: Any) -> None:
     address = delivery.signed_url(make_asset(review_state="pending"))
 
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(1):
         assert client.get(address).status_code == 200
+
+
+def test_withdrawing_ends_every_address_that_was_signed_before(client: Client) -> None:
+    asset = make_asset()
+    addresses = [
+        delivery.signed_url(asset),
+        delivery.preview_url(asset),
+        delivery.original_url(actor=System("test"), asset=asset),
+    ]
+    before = [client.get(address).status_code for address in addresses]
+
+    takedown.withdraw(actor=System("test"), asset=asset)
+
+    assert before == [200, 200, 200]
+    assert [client.get(address).status_code for address in addresses] == [404, 404, 404]
+    conditional = client.get(addresses[0], headers={"If-None-Match": f'"{asset.sha256}"'})
+    assert conditional.status_code == 404
+
+
+def test_who_may_see_a_withdrawn_image_gets_an_address_that_works(client: Client) -> None:
+    asset = make_asset()
+    takedown.withdraw(actor=System("test"), asset=asset)
+
+    known = client.get(delivery.preview_url(Asset.objects.get(pk=asset.pk))).status_code
+    review.approve(actor=System("test"), asset=asset)
+    again = delivery.preview_url(asset)
+    takedown.withdraw(actor=System("test"), asset=asset)
+
+    assert known == 200
+    assert client.get(again).status_code == 404
 
 
 def test_an_address_expires(client: Client, later: Callable[[float], None]) -> None:

@@ -92,6 +92,7 @@ def receivers() -> None:
     assert_type(signals.asset_created, Signal)
     assert_type(signals.asset_reviewed, Signal)
     assert_type(signals.placement_created, Signal)
+    assert_type(signals.copy_deleted, Signal)
 
 
 def settings_of_the_site() -> None:

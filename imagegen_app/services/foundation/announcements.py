@@ -34,5 +34,15 @@ def send_placement_created(placement: Placement) -> None:
     _after_commit(signals.placement_created, placement_id=placement.pk, asset_id=placement.asset_id)
 
 
+def send_copy_deleted(placement: Placement) -> None:
+    """Send `copy_deleted`: a copy of a withdrawn image was deleted from content."""
+    _after_commit(
+        signals.copy_deleted,
+        placement_id=placement.pk,
+        asset_id=placement.asset_id,
+        name=placement.placed_value,
+    )
+
+
 def _after_commit(signal: Signal, **arguments: Any) -> None:
     transaction.on_commit(lambda: signal.send_robust(sender=None, **arguments), robust=True)

@@ -11,6 +11,7 @@ from imagegen_app.providers import configured_code
 from imagegen_app.providers.base import ProviderAdapter
 from imagegen_app.providers.configured_code import CodeUnusable
 from imagegen_app.providers.credentials import looks_like_secret
+from imagegen_app.services.gateways import cache_purge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,20 @@ def issues(settings: conf.Settings) -> Iterator[SettingsIssue]:
     yield from _sources(settings)
     yield from _adapters(settings)
     yield from _backends(settings)
+    yield from _purge(settings)
+
+
+def _purge(settings: conf.Settings) -> Iterator[SettingsIssue]:
+    if not settings.purge:
+        return
+    try:
+        cache_purge.require_callable(settings.purge)
+    except CodeUnusable as problem:
+        yield SettingsIssue(
+            "E070",
+            f"IMAGEGEN['PURGE'] cannot be used: {problem}.",
+            "Name a function that takes a list of URLs and removes them from the site's caches.",
+        )
 
 
 def _sources(settings: conf.Settings) -> Iterator[SettingsIssue]:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from imagegen_app import conf
 from imagegen_app.core.failpoints import failpoint
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.core.files.base import File
-    from django.core.files.storage import Storage
 
 logger = logging.getLogger("imagegen.storage")
 
@@ -168,6 +167,30 @@ class GuardedStorage:
                 self._store.delete(name)
         except FileMissing:
             return
+
+    def list_files(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder; none if there is no such folder.
+
+        A storage that cannot list its files has none here.
+
+        :raises StorageFailed: if the storage fails.
+        """
+        list_folder = self._store.listdir
+        if getattr(list_folder, "__func__", None) is Storage.listdir:
+            return []
+        try:
+            with storage_errors(self._store):
+                return [str(name) for name in list_folder(folder)[1]]
+        except FileMissing:
+            return []
+
+    def url(self, name: str) -> str:
+        """Return the URL of a file; empty where the storage gives none."""
+        try:
+            return str(self._store.url(name))
+        except Exception as error:  # noqa: BLE001 - see the module
+            logger.info("A storage gave no URL: %s", _describe(error))
+            return ""
 
 
 def image_storage() -> GuardedStorage:

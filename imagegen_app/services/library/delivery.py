@@ -2,7 +2,8 @@
 
 Public URLs name a file by its hash and work only while the asset is approved: the state is checked
 at each request, so that withdrawing an image takes it down everywhere. Signed URLs show files that
-are not public; the caller checks the person before it makes one, and it expires soon.
+are not public; the caller checks the person before it makes one, and it expires soon, or when the
+image is withdrawn: whoever may still see it then gets a new one.
 
 Files are streamed through Django from the site's storage, which stays private and may be remote.
 Redirects to the storage's own signed URLs are not implemented.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.core import signing
 from django.urls import reverse
@@ -38,8 +40,12 @@ MEDIA_TYPES = {
     "webp": "image/webp",
     "avif": "image/avif",
 }
-#: Short, so that a withdrawn image leaves caches soon.
-PUBLIC_CACHE = "public, max-age=300, must-revalidate"
+#: Caches may keep the bytes, and ask each time whether the image may still be shown; the answer
+#: is mostly 304. Otherwise a withdrawn image would stay in browsers.
+PUBLIC_CACHE = "public, max-age=0, must-revalidate"
+#: Where the site empties its shared caches on a withdrawal, they need not ask each time. Still
+#: short, since emptying them may fail.
+PURGED_CACHE = "public, max-age=0, must-revalidate, s-maxage=300"
 PRIVATE_CACHE = "private, max-age=0, must-revalidate"
 #: Upper limit for the lifetime of signed URLs, whatever `SIGNED_URL_SECONDS` says.
 MAX_SIGNED_URL_SECONDS = 900
@@ -106,10 +112,10 @@ def preview_url(asset: Asset, *, width: int = 320) -> str:
 
 def signed_url(file: Asset | Rendition) -> str:
     """Return a signed URL of a file; whoever has it sees the file until it expires."""
+    asset = file if isinstance(file, Asset) else file.asset
     name = _name(file.sha256, file.storage_key)
-    return reverse(
-        "imagegen:signed_file", args=[_sign(name, kind="inline", key=file.storage_key), name]
-    )
+    token = _sign(name, kind="inline", key=file.storage_key, asset=asset)
+    return reverse("imagegen:signed_file", args=[token, name])
 
 
 @use_case()
@@ -128,7 +134,7 @@ def original_url(*, actor: Actor, asset: Asset) -> str:
         data={"sha256": asset.original_sha256, "kind": "original"},
     )
     name = _name(asset.original_sha256, asset.original_storage_key)
-    token = _sign(name, kind="original", key=asset.original_storage_key)
+    token = _sign(name, kind="original", key=asset.original_storage_key, asset=asset)
     return reverse("imagegen:signed_file", args=[token, name])
 
 
@@ -163,13 +169,15 @@ def open_public(name: str) -> Delivery:
     )
     if key is None or key.rpartition(".")[2] != extension:
         raise NoSuchFile
-    return _delivery(key, name, is_attachment=False, cache=PUBLIC_CACHE)
+    cache = PURGED_CACHE if conf.get().purge else PUBLIC_CACHE
+    return _delivery(key, name, is_attachment=False, cache=cache)
 
 
 def open_signed(token: str, name: str) -> Delivery:
-    """Find the file that a signed URL names; no query is needed, since the token holds everything.
+    """Find the file that a signed URL names, with one query.
 
-    :raises NoSuchFile: if the token is forged, expired or for another file.
+    :raises NoSuchFile: if the token is forged, expired or for another file, or its asset was
+        withdrawn since it was signed.
     """
     _split(name)
     try:
@@ -177,15 +185,33 @@ def open_signed(token: str, name: str) -> Delivery:
             token, salt=_SALT, max_age=min(conf.get().signed_url_seconds, MAX_SIGNED_URL_SECONDS)
         )
         signed_name, kind, key = str(data["name"]), str(data["kind"]), str(data["key"])
-    except (signing.BadSignature, KeyError, TypeError):
+        asset_id, withdrawal = UUID(str(data["asset"])), str(data["withdrawal"])
+    except (signing.BadSignature, KeyError, TypeError, ValueError):
         raise NoSuchFile from None
     if not hmac.compare_digest(signed_name.encode(), name.encode()):
+        raise NoSuchFile
+    asset = Asset.objects.only("review_state", "reviewed_at").filter(pk=asset_id).first()
+    if asset is None or _withdrawal(asset) not in ("", withdrawal):
         raise NoSuchFile
     return _delivery(key, name, is_attachment=kind != "inline", cache=PRIVATE_CACHE)
 
 
-def _sign(name: str, *, kind: str, key: str) -> str:
-    return signing.dumps({"name": name, "kind": kind, "key": key}, salt=_SALT)
+def _sign(name: str, *, kind: str, key: str, asset: Asset) -> str:
+    data = {
+        "name": name,
+        "kind": kind,
+        "key": key,
+        "asset": str(asset.pk),
+        "withdrawal": _withdrawal(asset),
+    }
+    return signing.dumps(data, salt=_SALT)
+
+
+def _withdrawal(asset: Asset) -> str:
+    """Return a text that is different for each withdrawal of an asset; empty if it is not withdrawn."""
+    if asset.review_state != ReviewState.WITHDRAWN.value:
+        return ""
+    return "-" if asset.reviewed_at is None else f"{asset.reviewed_at.timestamp():.6f}"
 
 
 def _name(sha256: str, key: str) -> str:

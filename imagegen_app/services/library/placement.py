@@ -156,8 +156,50 @@ def record_placement(
 
 
 @use_case()
-def detach(*, actor: Actor, placement: Placement) -> None:
+def record_found(
+    *, actor: Actor, asset: Asset, target: models.Model, field: str, sha256: str
+) -> Placement | None:
+    """Record that a field holds a copy that nobody placed by this app, such as an upload by hand.
+
+    None if the field holds another value by now, or an image that was placed there and may be
+    shown. `sha256` is the hash of the file that was found.
+    """
+    value = "" if not _lock(target) else _value_now(target, field)
+    known = _active(target, field).filter(placed_value=value)
+    if not value or known.filter(asset__review_state=ReviewState.APPROVED.value).exists():
+        return None
+    kind = ContentType.objects.get_for_model(target)
+    found: Placement = Placement.objects.create(
+        asset=asset,
+        content_type=kind,
+        object_id=str(target.pk),
+        field=field,
+        object_label=str(target)[:200],
+        placed_value=value[:300],
+    )
+    event_log.record(
+        actor,
+        "placement.found",
+        subject=asset,
+        job=asset.job,
+        asset=asset,
+        data={
+            "target": f"{kind.app_label}.{kind.model}:{target.pk}",
+            "field": field,
+            "placement": found.pk,
+            "sha256": sha256,
+        },
+        personal={"target_label": str(target)[:200]},
+    )
+    return found
+
+
+@use_case()
+def detach(*, actor: Actor, placement: Placement, by_update: bool = False) -> None:
     """Remove a placement and restore the value that the field had before.
+
+    With `by_update`, the object is not saved, only its row: for a takedown where the site's own
+    code fails.
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if it is removed already, or the field holds another value now.
@@ -184,13 +226,21 @@ def detach(*, actor: Actor, placement: Placement) -> None:
                 remedy=_("Change it in the content itself."),
             )
         column = _column(target, placement.field)
-        if isinstance(column, models.FileField):
+        if by_update:
+            rows = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
+            value = placement.previous_value
+            is_file = isinstance(column, models.FileField)
+            rows.filter(pk=target.pk).update(
+                **{column.attname: value if is_file else value or None}
+            )
+        elif isinstance(column, models.FileField):
             # Not by `setattr`: an image field would open the file to measure it, and a storage that
             # fails must not keep an image from being taken down.
             target.__dict__[column.attname] = placement.previous_value
+            target.save(update_fields=[placement.field])
         else:
             setattr(target, column.attname, placement.previous_value or None)
-        target.save(update_fields=[placement.field])
+            target.save(update_fields=[placement.field])
     _remove(actor, placement)
 
 
@@ -257,6 +307,12 @@ def _refresh_locked(target: models.Model, field: str) -> None:
             remedy="",
         )
     target.refresh_from_db(fields=[field])
+
+
+def _value_now(target: models.Model, field: str) -> str:
+    """Read a field anew, without what the object in memory holds."""
+    rows = type(target)._base_manager.using(target._state.db).filter(pk=target.pk)  # noqa: SLF001 - Django's documented API
+    return str(rows.values_list(field, flat=True).first() or "")
 
 
 def _require_change_permission(actor: Actor, target: models.Model) -> None:

@@ -64,7 +64,7 @@ def reject(*, actor: Actor, asset: Asset, note: str = "") -> None:
 def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> None:
     """Withdraw an approved asset: its public URLs stop working at once.
 
-    :raises NotPermitted: if the actor may not review.
+    :raises NotPermitted: if the actor may neither review nor withdraw.
     :raises WrongReviewState: if it is not approved.
     """
     _decide(actor, asset, ReviewState.WITHDRAWN, note)
@@ -108,7 +108,7 @@ def refusal_reason(actor: Actor, asset: Asset, target: ReviewState) -> str:
         and not conf.get().require_second_reviewer
         and access.has_permission(actor, "approve_own_asset")
     )
-    if not access.has_permission(actor, "approve_asset") and not may_review_own:
+    if not may_decide(actor, target) and not may_review_own:
         return _("You do not have permission to review images.")
     if target not in REVIEW_TRANSITIONS[ReviewState(asset.review_state)]:
         return _("The image's review state: %(state)s.") % {
@@ -119,8 +119,19 @@ def refusal_reason(actor: Actor, asset: Asset, target: ReviewState) -> str:
     return ""
 
 
+def may_decide(actor: Actor, target: ReviewState) -> bool:
+    """Return whether the actor may set this review state for other people's images.
+
+    Who may approve may also withdraw; who watches over the rules may withdraw only.
+    """
+    if access.has_permission(actor, "approve_asset"):
+        return True
+    return target is ReviewState.WITHDRAWN and access.has_permission(actor, "withdraw_asset")
+
+
 def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
-    if not _is_own(actor, asset) or conf.get().require_second_reviewer:
+    is_others = not _is_own(actor, asset) or conf.get().require_second_reviewer
+    if is_others and not may_decide(actor, target):
         access.require_permission(actor, "approve_asset")
     locked = Asset.objects.select_for_update().select_related("job").get(pk=asset.pk)
     reason = refusal_reason(actor, locked, target)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import FieldDoesNotExist
-from django.db import models, transaction
+from django.db import transaction
 
-from imagegen_app.core.actors import System
+from imagegen_app.engines.base import wake
 from imagegen_app.models import Placement
+from imagegen_app.services.foundation import outbox
+from imagegen_app.services.foundation.announcements import send_copy_deleted
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import storage
-from imagegen_app.services.library import placement, review
+from imagegen_app.services.gateways import cache_purge, storage
+from imagegen_app.services.library import delivery, placed_copies, review
 
 if TYPE_CHECKING:
-    from imagegen_app.core.actors import Actor
-    from imagegen_app.models import Asset
+    from collections.abc import Sequence
 
-#: Clears fields of content that the reviewer may not edit; the withdrawal itself is the reviewer's.
-TAKEDOWN = System("takedown")
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset, Rendition
+
 #: Copies deleted in one go.
 _AT_ONCE = 500
 
@@ -28,22 +29,45 @@ def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> int:
     """Withdraw an asset and clear the fields that hold a copy of it; return how many.
 
     Plugins and template tags check the review state whenever they render, so they show nothing from
-    now on. A site's own image field holds a copy of the file: the field gets back the value it had
-    before, and the copy is deleted; if its storage fails, as soon as it works again.
+    now on, and URLs of files stop working. A site's own image field holds a copy of the file: the
+    field gets back the value it had before, and the copy is deleted with its thumbnails; if its
+    storage fails, as soon as it works again. A worker then looks for copies that were uploaded by
+    hand, and has the site's caches emptied (`IMAGEGEN["PURGE"]`), until both are done.
 
-    :raises NotPermitted: if the actor may not review.
+    :raises NotPermitted: if the actor may neither review nor withdraw.
     :raises WrongReviewState: if it is not approved.
     """
     review.withdraw(actor=actor, asset=asset, note=note)
-    cleared = 0
-    for placed in Placement.objects.active().filter(asset=asset).select_related("asset__job"):
-        if _holds_copy(placed):
-            Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=True)
-            placement.detach(actor=TAKEDOWN, placement=placed)
-            cleared += 1
+    placements = list(
+        Placement.objects.active()
+        .filter(asset=asset)
+        .select_related("asset__job", "content_type")
+        .order_by("pk")
+    )
+    cleared = [placed_copies.take_back(p) for p in placements if placed_copies.is_in_field(p)]
+    _plan_the_rest(asset, placements)
     if cleared:
+        # Also where a field held another value by then.
         transaction.on_commit(delete_copies, robust=True)
-    return cleared
+    wake("sweep")
+    return sum(cleared)
+
+
+def _plan_the_rest(asset: Asset, placements: Sequence[Placement]) -> None:
+    """Have a worker do what takes long or may fail."""
+    moment = "" if asset.reviewed_at is None else f"{asset.reviewed_at.timestamp():.6f}"
+    outbox.add("copies", f"copies:{asset.pk}:{moment}", asset=asset, payload={})
+    if cache_purge.is_configured():
+        files: list[Asset | Rendition] = [asset, *asset.renditions.order_by("pk")]
+        outbox.add(
+            "purge",
+            f"purge:{asset.pk}:{moment}",
+            asset=asset,
+            payload={
+                "urls": [delivery.public_url(file) for file in files],
+                "placements": [placed.pk for placed in placements],
+            },
+        )
 
 
 def delete_copies() -> int:
@@ -54,41 +78,32 @@ def delete_copies() -> int:
     remaining = 0
     #: Not asked again for each of its files: a storage may take minutes to fail.
     away: set[object] = set()
-    for placed in Placement.objects.filter(has_copy_to_delete=True).order_by("pk")[:_AT_ONCE]:
-        field = _file_field(placed)
-        store = None if field is None else field.storage
+    waiting = Placement.objects.filter(has_copy_to_delete=True).select_related("asset__job")
+    for placed in waiting.order_by("pk")[:_AT_ONCE]:
+        file = placed_copies.file_of(placed)
+        store = None if file is None else file.storage
         if store in away:
             remaining += 1
             continue
         try:
-            if store is not None:
-                storage.GuardedStorage(store).delete(placed.placed_value)
+            urls = [] if file is None else placed_copies.delete(file)
         except storage.StorageFailed:
             away.add(store)
             remaining += 1
         else:
-            _mark_deleted(placed)
+            _mark_deleted(placed, urls)
     return remaining
 
 
 @use_case(audited=False)
-def _mark_deleted(placed: Placement) -> None:
+def _mark_deleted(placed: Placement, urls: Sequence[str]) -> None:
     Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=False)
-
-
-def _file_field(placed: Placement) -> models.FileField | None:
-    """Return the field that held the copy; None if the site no longer has it."""
-    model = placed.content_type.model_class()
-    try:
-        field = None if model is None else model._meta.get_field(placed.field)  # noqa: SLF001 - Django's documented API
-    except FieldDoesNotExist:
-        return None
-    return field if isinstance(field, models.FileField) else None
-
-
-def _holds_copy(placed: Placement) -> bool:
-    target = placed.target
-    if target is None:
-        return False
-    file = getattr(target, placed.field, None)
-    return isinstance(file, models.fields.files.FieldFile) and file.name == placed.placed_value
+    send_copy_deleted(placed)
+    if cache_purge.is_configured():
+        outbox.add(
+            "purge",
+            f"purge:{placed.asset_id}:copy:{placed.pk}",
+            asset=placed.asset,
+            payload={"urls": list(urls), "placements": [placed.pk]},
+        )
+        wake("sweep")

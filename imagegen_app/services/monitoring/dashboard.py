@@ -11,7 +11,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Checkpoint, Job
 from imagegen_app.services.foundation import worker_registry
-from imagegen_app.services.monitoring import doctor, waiting_counts
+from imagegen_app.services.monitoring import doctor, waiting_counts, withdrawal_status
 from imagegen_app.services.policy import access, budgets
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Dashboard:
     problems: tuple[doctor.CheckResult, ...] = ()
     #: What jobs wait for that a person may have mended, for people who may resolve jobs.
     waiting: tuple[waiting_counts.WaitingJobs, ...] = ()
+    #: Which withdrawn images are not gone everywhere, for people who may withdraw images.
+    withdrawals: tuple[withdrawal_status.LateWithdrawals, ...] = ()
 
 
 def build_dashboard(actor: Actor) -> Dashboard | None:
@@ -48,7 +50,8 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
     can_review = access.has_permission(actor, "approve_asset")
     can_verify = access.has_permission(actor, "verify_audit")
     can_resolve = access.has_permission(actor, "resolve_job")
-    if not (can_request or can_review or can_verify or can_resolve):
+    can_withdraw = can_review or access.has_permission(actor, "withdraw_asset")
+    if not (can_request or can_withdraw or can_verify or can_resolve):
         return None
     requester: Any = actor.user if isinstance(actor, Person) else None
     models = access.granted_models(actor) if can_request else []
@@ -79,10 +82,13 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         can_review=can_review,
         can_verify=can_verify,
         log_size=0 if checkpoint is None else checkpoint.size,
-        problems=_problems(recent_workers=recent, told=waiting)
+        problems=tuple(
+            doctor.critical_problems(recent_workers=recent, with_waiting=not can_resolve)
+        )
         if access.has_permission(actor, "change_provider")
         else (),
         waiting=waiting,
+        withdrawals=tuple(withdrawal_status.late_withdrawals()) if can_withdraw else (),
     )
 
 
@@ -100,15 +106,6 @@ def _stopped_jobs() -> tuple[int, tuple[waiting_counts.WaitingJobs, ...]]:
     uncertain = sum(row["uncertain"] for row in counts)
     waiting = tuple(found for row in counts if (found := waiting_counts.row_of(row)) is not None)
     return min(uncertain, MAX_COUNT + 1), waiting
-
-
-def _problems(
-    *, recent_workers: int, told: tuple[waiting_counts.WaitingJobs, ...]
-) -> tuple[doctor.CheckResult, ...]:
-    """Return what keeps images from being generated, without what the panel tells elsewhere."""
-    sentences = {waiting.message for waiting in told}
-    found = doctor.critical_problems(recent_workers=recent_workers)
-    return tuple(problem for problem in found if problem.message not in sentences)
 
 
 def _count(rows: Any) -> int:

@@ -29,7 +29,7 @@ from imagegen_app.models import (
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
-from imagegen_app.services.monitoring import certificate_status, waiting_counts
+from imagegen_app.services.monitoring import certificate_status, waiting_counts, withdrawal_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +66,7 @@ def run_all_checks() -> list[CheckResult]:
         "disk": _disk,
         "answers": _answers,
         "storage": _storage,
+        "withdrawals": _withdrawals,
         "credentials": _credentials,
         "models": _models,
         "screeners": _screeners,
@@ -85,19 +86,24 @@ def run_all_checks() -> list[CheckResult]:
     return found
 
 
-def critical_problems(*, recent_workers: int | None = None) -> list[CheckResult]:
+def critical_problems(
+    *, recent_workers: int | None = None, with_waiting: bool = True
+) -> list[CheckResult]:
     """Return the problems that keep all images from being generated; fast enough for a page.
 
-    `recent_workers` is how many were seen within `SILENT_SECONDS`, where the caller knows it.
+    `recent_workers` is how many were seen within `SILENT_SECONDS`, where the caller knows it. It may
+    know too for what jobs wait: then they are left out (`with_waiting`).
     """
     found: list[CheckResult] = []
-    for part, check in (
+    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("engine", _engine),
         ("worker", partial(_worker, recent_workers)),
         ("disk", _disk),
         ("signing", _signing),
-        ("waiting", _waiting),
-    ):
+    ]
+    if with_waiting:
+        checks.append(("waiting", _waiting))
+    for part, check in checks:
         try:
             found += check()
         except Exception as error:  # noqa: BLE001 - see `run_all_checks`
@@ -123,7 +129,8 @@ def violated_invariants() -> dict[str, list[str]]:
 def _settings() -> Iterator[CheckResult]:
     for message in run_checks(tags=["imagegen"], include_deployment_checks=True):
         # The keys are looked at below, by provider.
-        if message.level >= WARNING and message.id != "imagegen.W047":
+        is_told = message.level >= WARNING and message.id != "imagegen.W047"
+        if is_told and not message.is_silenced():
             level: Level = "error" if message.level >= ERROR else "warning"
             yield CheckResult("settings", level, f"{message.id}: {message.msg}", message.hint or "")
 
@@ -275,6 +282,11 @@ def _storage() -> Iterator[CheckResult]:
             % {"count": copies},
             _("Repair the storage of the content's files; the copies are then deleted."),
         )
+
+
+def _withdrawals() -> Iterator[CheckResult]:
+    for late in withdrawal_status.late_withdrawals():
+        yield CheckResult("withdrawals", "error", late.message, late.remedy)
 
 
 def _credentials() -> Iterator[CheckResult]:

@@ -39,7 +39,13 @@ ROLES: dict[str, frozenset[str]] = {
     | _READ_CATALOG,
     "Image reviewers": frozenset({"approve_asset", "change_asset", "view_prompt"}) | _READ_WORK,
     "Compliance": frozenset(
-        {"view_prompt", "export_audit", "erase_personal_data", "download_original"}
+        {
+            "view_prompt",
+            "export_audit",
+            "erase_personal_data",
+            "download_original",
+            "withdraw_asset",
+        }
     )
     | _READ_CATALOG
     | _READ_WORK

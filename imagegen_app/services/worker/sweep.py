@@ -15,13 +15,13 @@ from imagegen_app.core.states import LIVE_ATTEMPT_STATES, JobState
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import row_jobs
-from imagegen_app.services.foundation import clock, db_session, wakeups
+from imagegen_app.services.foundation import clock, db_session, outbox, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
-from imagegen_app.services.library import takedown
+from imagegen_app.services.library import takedown, withdrawal_tasks
 from imagegen_app.services.worker import _recovery
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ def sweep() -> int:
         clear_webhook_bodies()
         takedown.delete_copies()
         make_resendable_due()
+    if found.must_follow_up:
+        # Last, since it may take long: it searches files, and calls the site's code.
+        withdrawal_tasks.run()
     if not found.is_over:
         wakeups.record_run("sweep")
     return found.due_jobs
@@ -71,11 +74,13 @@ class _Found:
     is_work_due: bool
     must_seal: bool
     must_clear: bool
+    #: Whether a withdrawal has left something to do.
+    must_follow_up: bool
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing to do, so that looking was the whole sweep."""
-        return not (self.is_work_due or self.must_seal or self.must_clear)
+        return not (self.is_work_due or self.must_seal or self.must_clear or self.must_follow_up)
 
 
 @use_case(audited=False)
@@ -87,6 +92,7 @@ def _look() -> _Found:
         is_work_due=bool(due) or row_jobs.has_pending_rows(),
         must_seal=sealing.is_due(),
         must_clear=wakeups.is_slot_free(CLEARING, seconds=CLEARING_SECONDS),
+        must_follow_up=outbox.is_due(),
     )
     if found.is_over:
         wakeups.record_run("sweep")

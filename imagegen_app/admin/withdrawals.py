@@ -1,0 +1,74 @@
+"""The withdrawal of an asset on its admin page: who may withdraw, and what is still to be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.admin.owned import OwnedRecordAdmin
+from imagegen_app.core.states import ReviewState
+from imagegen_app.services.library import review
+from imagegen_app.services.monitoring import withdrawal_status
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+    from imagegen_app.models import Asset
+
+
+class WithdrawalAdmin(OwnedRecordAdmin):
+    """Assets of which some are withdrawn."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show first what the withdrawal still has to do, until it is done."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not self._outstanding(obj):
+            return fieldsets
+        return [(gettext_lazy("Withdrawal"), {"fields": ["outstanding_tasks"]}), *fieldsets]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add to the context whether the person may withdraw the image now."""
+        asset = kwargs.get("obj")
+        context["can_withdraw"] = asset is not None and not review.refusal_reason(
+            self.actor(request), asset, ReviewState.WITHDRAWN
+        )
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=gettext_lazy("still to be done"))
+    def outstanding_tasks(self, obj: Asset) -> SafeString:
+        """Return what the withdrawal still has to do, with the last problem and the next try."""
+        rows = (
+            (
+                task.message,
+                task.problem,
+                _("Next try: %(moment)s.") % {"moment": task.next_try.strftime("%Y-%m-%d %H:%M:%S")}
+                if task.next_try
+                else "",
+            )
+            for task in self._outstanding(obj)
+        )
+        return format_html(
+            '<ul class="imagegen-story">{}</ul>',
+            format_html_join("", "<li>{} {} {}</li>", rows),
+        )
+
+    def _outstanding(self, obj: Any) -> list[withdrawal_status.Outstanding]:
+        """Return what is to be done, read once for each page."""
+        if not hasattr(obj, "outstanding_withdrawal"):
+            # An approved image may have been withdrawn before, and caches may still hold it then.
+            was_reviewed = obj.review_state in {ReviewState.WITHDRAWN, ReviewState.APPROVED}
+            obj.outstanding_withdrawal = withdrawal_status.outstanding(obj) if was_reviewed else []
+        found: list[withdrawal_status.Outstanding] = obj.outstanding_withdrawal
+        return found
+
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may withdraw any images."""
+        permissions = ("approve_asset", "approve_own_asset", "withdraw_asset")
+        return any(request.user.has_perm(f"imagegen.{name}") for name in permissions)
