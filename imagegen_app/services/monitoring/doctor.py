@@ -298,7 +298,7 @@ def _credentials() -> Iterator[CheckResult]:
 
 
 def _models() -> Iterator[CheckResult]:
-    today = clock.now().date()
+    today = clock.today()
     soon = today + timedelta(days=30)
     usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
     for model in usable.order_by("retires_on"):
