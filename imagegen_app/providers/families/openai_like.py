@@ -208,9 +208,11 @@ def _error_inside(document: object) -> ProviderError | None:
     error = error_in(document)
     if not error:
         return None
-    return explicit_error(error) or BadResponse(
-        detail="error inside a success: " + _detail(error, status=None)
-    )
+    found = explicit_error(error)
+    if isinstance(found, ContentBlocked):
+        # Unlike a refusal with an error's status: the images were made, and then filtered.
+        found.billed = "yes"
+    return found or BadResponse(detail="error inside a success: " + _detail(error, status=None))
 
 
 def usage_of(document: object, *, images: int) -> Usage:
