@@ -179,6 +179,7 @@ FACT_LABELS = {
     "template": gettext_noop("template"),
     "template_version": gettext_noop("template version"),
     "tries": gettext_noop("attempts so far"),
+    "unpriced": gettext_noop("tokens without a price"),
     "variables": gettext_noop("variables"),
     "version": gettext_noop("version"),
     "wanted": gettext_noop("requested images"),
