@@ -165,6 +165,7 @@ class AssetAdmin(OwnedRecordAdmin):
         return definition_list(
             [
                 (_("Content Credentials"), found.summary),
+                (_("Time stamp"), found.time_stamp),
                 (_("Stored file"), _("unchanged") if found.is_unchanged else _("changed")),
                 (_("Digital source type"), found.marks.digital_source_type.rpartition("/")[2]),
                 (

@@ -191,13 +191,13 @@ def _add_parent(builder: Builder, parent: Parent, *, label: str) -> None:
         raise SigningFailed("parent", str(error)[:_MAX_TEXT]) from error
 
 
-def read_ingredient_facts(data: bytes, media_type: str) -> IngredientFacts:
+def read_ingredient_facts(data: bytes, media_type: str, trust_anchors: str = "") -> IngredientFacts:
     """Return what may be said of a file in the Content Credentials of others made from it.
 
     Runs in a decoder process just as well: the file may be anybody's.
     """
     found = (
-        read_content_credentials(data, media_type)
+        read_content_credentials(data, media_type, trust_anchors=trust_anchors)
         if may_have_manifest(data)
         else ContentCredentials(state="none")
     )

@@ -113,6 +113,18 @@ def signing_identity() -> SigningIdentity:
     )
 
 
+def trust_anchors() -> str:
+    """Return the certificates that this site trusts when it reads files, as PEM.
+
+    Empty without any, and if their file cannot be read.
+    """
+    path = conf.get().c2pa.trust_anchors
+    try:
+        return _read(Path(path)) if path else ""
+    except CertificateUnreadable:
+        return ""
+
+
 def development_identity(organization: str) -> tuple[str, str]:
     """Return the development certificate chain and key, created on first use and before they expire.
 

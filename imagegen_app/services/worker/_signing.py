@@ -18,6 +18,7 @@ from imagegen_app.imaging.content_credentials import (
     sign,
 )
 from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store
+from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.services.gateways import manifests, signing, storage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 #: The largest manifest store of another file that goes whole into a master.
 MAX_EMBEDDED_BYTES = 64 * 1024
 #: The states of a file of others whose facts are all that there is to tell.
-_READABLE = frozenset({"none", "valid", "trusted"})
+_READABLE = frozenset({"none"}) | INTACT_STATES
 
 
 class NotPublishable(ProviderError):
@@ -205,6 +206,7 @@ def _input(
     facts = manifests.read_facts(data, one.media_type)
     if not one.is_asset:
         return ParentFile(facts, relationship), facts.state in _READABLE
-    if facts.is_valid and len(manifest_store(data)) <= MAX_EMBEDDED_BYTES:
+    # Our own chain goes on when a certificate of ours has expired.
+    if facts.is_intact and len(manifest_store(data)) <= MAX_EMBEDDED_BYTES:
         return ParentFile(facts, relationship, data), True
     return ParentFile(facts, relationship), False

@@ -230,9 +230,8 @@ def ingredients(data: bytes, of: str) -> list[dict[str, Any]]:
     return list(active["ingredients"])
 
 
-@pytest.mark.parametrize("name", ["cabx-garbage.png", "parent-expired-signer.png"])
-def test_an_upload_with_an_unusable_manifest_is_named_by_its_hash(site: Site, name: str) -> None:
-    upload = (FILES / name).read_bytes()
+def test_an_upload_with_an_unusable_manifest_is_named_by_its_hash(site: Site) -> None:
+    upload = (FILES / "cabx-garbage.png").read_bytes()
 
     asset = made(site, operation="edit", inputs=[InputSource(data=upload)])
 
