@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from imagegen_app.imaging.metadata import clean
@@ -56,6 +57,15 @@ class ContentCredentials:
     title: str = ""
     #: The label of the active manifest.
     manifest_id: str = ""
+
+    @property
+    def stamped_at(self) -> datetime | None:
+        """The time of the time stamp; None without one."""
+        try:
+            moment = datetime.fromisoformat(self.time)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else None
 
 
 def read_store(store: dict[str, Any]) -> ContentCredentials:

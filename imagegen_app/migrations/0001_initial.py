@@ -661,6 +661,7 @@ class Migration(migrations.Migration):
                 ('c2pa_signer', models.CharField(blank=True, max_length=160, verbose_name='signed by')),
                 ('is_parent_reduced', models.BooleanField(default=False, verbose_name='an input is named by its hash only')),
                 ('marked_at', models.DateTimeField(blank=True, null=True, verbose_name='marked')),
+                ('stamped_at', models.DateTimeField(blank=True, null=True, verbose_name='stamped')),
                 ('is_intermediate', models.BooleanField(default=False, verbose_name='intermediate result')),
                 ('review_state', models.CharField(choices=[('pending', 'Waiting for review'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn')], default='pending', max_length=10, verbose_name='review')),
                 ('reviewed_at', models.DateTimeField(blank=True, null=True, verbose_name='reviewed')),

@@ -83,6 +83,8 @@ class Asset(Record):
     #: Whether an input's own Content Credentials could not be read or added; it is named by hash.
     is_parent_reduced = models.BooleanField(_("an input is named by its hash only"), default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
+    #: When a time-stamp authority says that its files were signed; None without a stamp.
+    stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
 
     #: Whether a follow-up pass works on it: then only the result of the pass is reviewed and used.
     is_intermediate = models.BooleanField(_("intermediate result"), default=False)

@@ -44,7 +44,7 @@ class Authority:
     url: str
     #: Its root certificate, as PEM.
     root: str
-    #: What it does instead of answering: `refuse` (HTTP 503), or nothing.
+    #: What it does instead of answering: `refuse` (HTTP 503), `nonsense` (a web page), or nothing.
     fault: str = ""
     asked: int = field(default=0)
 
@@ -61,8 +61,8 @@ def time_stamp_authority(folder: Path) -> Iterator[Authority]:
             query = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
                 authority.asked += 1
-                answer = b"" if authority.fault else _stamp(folder, query)
-            self.send_response(503 if authority.fault else 200)
+                answer = b"<html>" if authority.fault else _stamp(folder, query)
+            self.send_response(503 if authority.fault == "refuse" else 200)
             self.send_header("Content-Type", "application/timestamp-reply")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -170,6 +170,7 @@ FACT_LABELS = {
     "sha256": gettext_noop("SHA-256"),
     "size": gettext_noop("size"),
     "stage": gettext_noop("checked content"),
+    "stamped_at": gettext_noop("stamped"),
     "status": gettext_noop("status"),
     "subject": gettext_noop("subject"),
     "succeeded": gettext_noop("completed"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -59,7 +58,7 @@ class Inspection:
         """When the file was signed, by whose word, in the reader's language; empty if unsigned."""
         if self.credentials.state in {"none", "unreadable"}:
             return ""
-        moment = stamped_at(self.credentials)
+        moment = self.credentials.stamped_at
         if moment is None:
             return _("not stamped")
         time = date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
@@ -68,15 +67,6 @@ class Inspection:
         return _("stamped at %(time)s, by an authority that is not on a trust list") % {
             "time": time
         }
-
-
-def stamped_at(credentials: ContentCredentials) -> datetime | None:
-    """Return the time of a file's time stamp; None without one."""
-    try:
-        moment = datetime.fromisoformat(credentials.time)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def inspect_bytes(data: bytes, media_type: str) -> Inspection:

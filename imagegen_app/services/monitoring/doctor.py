@@ -29,7 +29,11 @@ from imagegen_app.models import (
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
-from imagegen_app.services.monitoring import certificate_status, waiting_counts
+from imagegen_app.services.monitoring import (
+    certificate_status,
+    time_stamp_status,
+    waiting_counts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +75,7 @@ def run_all_checks() -> list[CheckResult]:
         "screeners": _screeners,
         "captioner": _captioner,
         "signing": _signing,
+        "time stamps": _time_stamps,
         "clock": _clock,
     }
     found: list[CheckResult] = []
@@ -342,6 +347,11 @@ def _signing() -> Iterator[CheckResult]:
     for one in certificate_status.certificate_findings():
         level: Level = "error" if one.level == "error" else "warning"
         yield CheckResult("signing", level, one.message, one.remedy)
+
+
+def _time_stamps() -> Iterator[CheckResult]:
+    for one in time_stamp_status.time_stamp_findings():
+        yield CheckResult("time stamps", one.level, one.message, one.remedy)
 
 
 def _clock() -> Iterator[CheckResult]:

@@ -21,7 +21,7 @@ from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
 from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
-from imagegen_app.services.worker import _signing, _storage_failures
+from imagegen_app.services.worker import _signing, _storage_failures, _time_stamps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -241,24 +241,16 @@ def _make_one(
     if screening.is_blocked(verdicts):
         raise OutputBlocked(tuple(screened))
     inspected = prepared.inspected
-    master = _signing.sign_master(
-        prepared.master,
-        options=options,
-        identity=identity,
-        answer=image.data,
-        answer_media_type=inspected.media_type,
+    master, signed = _time_stamps.sign_with_stamp(
+        identity, lambda chosen: _signed_files(prepared, options, chosen, answer=image.data)
     )
     failpoint("sign.after")
     marked = metadata.read_xmp(master.data)
     if marked.digital_source_type != options.source_type:
         raise _signing.NotPublishable(detail="the written marks do not read back")
     derived = tuple(
-        _store(
-            "renditions",
-            _signing.sign_rendition(rendition, master=master, options=options, identity=identity),
-            rendition,
-        )
-        for rendition in prepared.renditions
+        _store("renditions", data, rendition)
+        for data, rendition in zip(signed, prepared.renditions, strict=True)
     )
     failpoint("rendition.half")
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
@@ -284,6 +276,24 @@ def _make_one(
         screened=verdicts,
         pass_input=_pass_input(options, prepared.master),
     )
+
+
+def _signed_files(
+    prepared: ProcessedImage, options: IngestOptions, identity: SigningIdentity, *, answer: bytes
+) -> tuple[_signing.SignedMaster, list[bytes]]:
+    """Return the signed master and the signed renditions of one image."""
+    master = _signing.sign_master(
+        prepared.master,
+        options=options,
+        identity=identity,
+        answer=answer,
+        answer_media_type=prepared.inspected.media_type,
+    )
+    renditions = [
+        _signing.sign_rendition(rendition, master=master, options=options, identity=identity)
+        for rendition in prepared.renditions
+    ]
+    return master, renditions
 
 
 def _media_type(claimed: str) -> str:

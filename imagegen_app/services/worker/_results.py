@@ -87,6 +87,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             c2pa_signer=image.credentials.signer[:160],
             is_parent_reduced=image.is_parent_reduced,
             marked_at=now,
+            stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
         )
         Rendition.objects.bulk_create(
@@ -132,6 +133,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
                     else {}
                 ),
                 **({"parent_reduced": True} if image.is_parent_reduced else {}),
+                **({"stamped_at": image.credentials.time} if asset.stamped_at else {}),
                 **({"ignored": list(result.ignored)} if result.ignored else {}),
                 **({"unpriced": list(unpriced)} if unpriced else {}),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),

@@ -166,4 +166,4 @@ def test_a_time_that_is_none_counts_as_no_stamp(time: str) -> None:
     read = ContentCredentials("valid", "Ada", time=time)
 
     assert inspection.Inspection(read, ReadXmpFields()).time_stamp == "not stamped"
-    assert inspection.stamped_at(replace(read, time="2026-11-26T19:13:15+00:00")) is not None
+    assert replace(read, time="2026-11-26T19:13:15+00:00").stamped_at is not None
