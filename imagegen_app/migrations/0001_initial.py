@@ -660,6 +660,8 @@ class Migration(migrations.Migration):
                 ('c2pa_state', models.CharField(max_length=12, verbose_name='content credentials')),
                 ('c2pa_signer', models.CharField(blank=True, max_length=160, verbose_name='signed by')),
                 ('is_parent_reduced', models.BooleanField(default=False, verbose_name='an input is named by its hash only')),
+                ('provider_credentials', models.JSONField(blank=True, default=dict, verbose_name="provider's Content Credentials")),
+                ('is_provider_embedded', models.BooleanField(default=False)),
                 ('marked_at', models.DateTimeField(blank=True, null=True, verbose_name='marked')),
                 ('stamped_at', models.DateTimeField(blank=True, null=True, verbose_name='stamped')),
                 ('is_intermediate', models.BooleanField(default=False, verbose_name='intermediate result')),

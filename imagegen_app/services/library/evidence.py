@@ -171,6 +171,8 @@ def _facts(asset: Asset) -> dict[str, object]:
         "credentials": inspected.credentials.state,
         "c2pa_signer": inspected.credentials.signer,
         "c2pa_stamped_at": inspected.credentials.time or None,
+        # Those of original.*, which has them whole.
+        "provider_credentials": asset.provider_credentials,
         "file_unchanged": inspected.is_unchanged,
         "verdicts": [
             {

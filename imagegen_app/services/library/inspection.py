@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from imagegen_app.imaging.manifests import INTACT_STATES
+from imagegen_app.imaging.ingredients import IngredientFacts
+from imagegen_app.imaging.manifests import INTACT_STATES, ContentCredentials
 from imagegen_app.imaging.marking import read_marking
+from imagegen_app.imaging.metadata import ReadXmpFields
 from imagegen_app.services.gateways import decoding, signing, storage
 
 if TYPE_CHECKING:
-    from imagegen_app.imaging.content_credentials import ContentCredentials
-    from imagegen_app.imaging.metadata import ReadXmpFields
+    from imagegen_app.imaging.manifests import State
     from imagegen_app.models import Asset
 
 
@@ -67,6 +68,33 @@ class Inspection:
         return _("stamped at %(time)s, by an authority that is not on a trust list") % {
             "time": time
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCredentials:
+    """What the provider's own Content Credentials of an image said when it came."""
+
+    #: In a few words, in the reader's language.
+    summary: str
+    issuer: str
+    #: The software that made the claim, and the claim's id.
+    claim: str
+    #: Whether they are whole in the published file, as an ingredient.
+    is_embedded: bool
+
+
+def provider_credentials(asset: Asset) -> ProviderCredentials | None:
+    """Return what is known of the provider's own Content Credentials; None without any."""
+    if not asset.provider_credentials:
+        return None
+    facts = IngredientFacts.from_dict(asset.provider_credentials)
+    read = ContentCredentials(cast("State", facts.state), signer=facts.signer or _("somebody"))
+    return ProviderCredentials(
+        summary=Inspection(read, ReadXmpFields()).summary,
+        issuer=facts.issuer,
+        claim=" ".join(filter(None, (facts.claim_generator, facts.manifest_id))),
+        is_embedded=asset.is_provider_embedded,
+    )
 
 
 def inspect_bytes(data: bytes, media_type: str) -> Inspection:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
+    from imagegen_app.imaging.ingredients import IngredientFacts
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
@@ -109,6 +110,10 @@ class IngestedImage:
     claimed_media_type: str = ""
     #: Whether an input is named by its hash only, since its own manifests could not be added.
     is_parent_reduced: bool = False
+    #: What the provider's own Content Credentials say, if the image came with any.
+    provider_facts: IngredientFacts | None = None
+    #: Whether they are whole in the master.
+    is_provider_embedded: bool = False
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
     #: What the next pass sends of it: the master without our marks; None if no pass follows.
@@ -273,6 +278,8 @@ def _make_one(
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
         is_parent_reduced=master.is_reduced,
+        provider_facts=None if master.answer is None else master.answer.facts,
+        is_provider_embedded=master.answer is not None and master.answer.is_embedded,
         screened=verdicts,
         pass_input=_pass_input(options, prepared.master),
     )

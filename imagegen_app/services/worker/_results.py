@@ -86,6 +86,8 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             c2pa_state=image.credentials.state,
             c2pa_signer=image.credentials.signer[:160],
             is_parent_reduced=image.is_parent_reduced,
+            provider_credentials=image.provider_facts.as_dict() if image.provider_facts else {},
+            is_provider_embedded=image.is_provider_embedded,
             marked_at=now,
             stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
