@@ -250,7 +250,7 @@ class ImageModelAdmin(CatalogAdmin):
             ),
         )
         rates = dict(price.per_million_tokens)
-        lines = [
+        lines: list[tuple[object, object]] = [
             (label, f"{format_amount(rates[name])} {price.currency}")
             for name, label in TOKEN_LABELS
             if name in rates
