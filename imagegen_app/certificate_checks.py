@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Info as CheckInfo
@@ -43,6 +44,23 @@ def certificate_warnings(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="Have it replaced or corrected; jobs wait while it cannot be used.",
                 id="imagegen.W060",
             )
+
+
+def time_stamp_errors(settings: conf.Settings) -> Iterator[CheckMessage]:
+    """Yield what is not valid in the settings of time stamps."""
+    url = urlsplit(settings.c2pa.tsa_url)
+    if settings.c2pa.tsa_url and not (url.scheme in {"http", "https"} and url.hostname):
+        yield Error(
+            "IMAGEGEN['C2PA']['TSA_URL'] is not the URL of a time-stamp authority.",
+            hint="Write http://host/path or https://host/path, as the authority names it.",
+            id="imagegen.E064",
+        )
+    if settings.c2pa.tsa_on_error not in {"wait", "sign"}:
+        yield Error(
+            f"IMAGEGEN['C2PA']['TSA_ON_ERROR'] is {settings.c2pa.tsa_on_error!r}, which is unknown.",
+            hint="Use wait (images wait for their stamp) or sign (they are signed without).",
+            id="imagegen.E064",
+        )
 
 
 def certificate_errors(settings: conf.Settings) -> Iterator[CheckMessage]:

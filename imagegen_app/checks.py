@@ -275,6 +275,7 @@ def _site_code(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
     c2pa = settings.c2pa
+    yield from certificate_checks.time_stamp_errors(settings)
     if bool(c2pa.certificate) != bool(c2pa.private_key):
         yield Error(
             "IMAGEGEN['C2PA'] names a certificate without its key, or the key alone.",

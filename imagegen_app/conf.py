@@ -85,9 +85,14 @@ class SigningSettings:
     private_key: str = ""
     #: Signing algorithm of the key: `es256` (as in a development certificate), `ps256`, `ed25519`.
     algorithm: str = "es256"
-    #: URL of an RFC 3161 time-stamp authority. Empty: no time stamp, so no request for each file.
+    #: URL of an RFC 3161 time-stamp authority. Empty: no time stamp, so no request for each file;
+    #: then files read as intact with an expired certificate once the certificate has expired.
     tsa_url: str = ""
-    #: Path of a PEM file with further certificates that are trusted when reading; empty for none.
+    #: What happens while the authority does not answer: `wait` lets images wait for their stamp, so
+    #: that none is published without; `sign` signs them without, and their pages say so.
+    tsa_on_error: str = "wait"
+    #: Path of a PEM file with further certificates that are trusted when reading, such as the root
+    #: of the time-stamp authority; empty for none.
     trust_anchors: str = ""
     #: Name of the organisation in a development certificate.
     organization: str = "imagegen_app"

@@ -14,7 +14,7 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from imagegen_app import certificate_checks, check_ids, checks, conf, signals
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
-from imagegen_app.core import states
+from imagegen_app.core import pricing, states
 from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
 from imagegen_app.engines import celery_checks, django_tasks, rq
 from imagegen_app.providers import registry
@@ -285,6 +285,14 @@ def providers() -> str:
     return labels + table(("", *(code(entry.name) for entry in adapters)), rows)
 
 
+def prices() -> str:
+    """List the kinds of tokens that can have a price, and what counts as each."""
+    return table(
+        ("tokens", "what counts as such"),
+        ((code(name), cell(said)) for name, said in pricing.TOKEN_KINDS.items()),
+    )
+
+
 def _input_files(offer: Capabilities, role: InputRole) -> str:
     """Return which files a model takes as input images of a role."""
     rule = offer.input_rule(role)
@@ -370,6 +378,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors": errors,
     "events": events,
     "job-states": job_states,
+    "prices": prices,
     "providers": providers,
     "review-states": review_states,
     "settings": settings,

@@ -177,6 +177,7 @@ class AssetAdmin(WithdrawalAdmin):
         return definition_list(
             [
                 (_("Content Credentials"), found.summary),
+                (_("Time stamp"), found.time_stamp),
                 (_("Stored file"), _("unchanged") if found.is_unchanged else _("changed")),
                 (_("Digital source type"), found.marks.digital_source_type.rpartition("/")[2]),
                 (
@@ -191,6 +192,7 @@ class AssetAdmin(WithdrawalAdmin):
                     if obj.is_parent_reduced
                     else "",
                 ),
+                *_provider_facts(obj),
                 (_("SHA-256"), obj.sha256),
             ]
         )
@@ -371,3 +373,21 @@ class AssetAdmin(WithdrawalAdmin):
             ),
         )
         return HttpResponseRedirect(request.get_full_path())
+
+
+def _provider_facts(asset: Asset) -> list[tuple[object, object]]:
+    """Return what the page tells of the Content Credentials that came with the provider's image."""
+    found = inspection.provider_credentials(asset)
+    if found is None:
+        return [(_("Provider's Content Credentials"), _("none"))]
+    return [
+        (_("Provider's Content Credentials"), found.summary),
+        (_("Their issuer"), found.issuer),
+        (_("Their claim"), found.claim),
+        (
+            _("In the published file"),
+            _("whole, as an ingredient")
+            if found.is_embedded
+            else _("by their signer, issuer and claim only"),
+        ),
+    ]

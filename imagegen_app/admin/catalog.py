@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -17,8 +16,10 @@ from imagegen_app.admin.base import (
     EMPTY,
     AnyModelForm,
     RecordAdmin,
+    definition_list,
     join_words,
 )
+from imagegen_app.admin.model_form import PRICE_ROWS, TOKEN_LABELS, ModelForm
 from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
-
-#: Rows of a price list that the form offers.
-PRICE_ROWS = 6
-_TOKENS = (
-    ("input_text", gettext_lazy("Input text, per million tokens")),
-    ("input_image", gettext_lazy("Input images, per million tokens")),
-    ("output_image", gettext_lazy("Output images, per million tokens")),
-)
 
 
 class SecureURLField(forms.URLField):
@@ -84,87 +77,6 @@ class ProviderForm(AnyModelForm):
         self.fields["adapter"].choices = adapters.adapter_choices()  # type: ignore[attr-defined]  # a choice field
         names = sorted(conf.get().credentials)
         self.fields["credential"].choices = [("", "–"), *((n, n) for n in names)]  # type: ignore[attr-defined]  # noqa: RUF001 - a dash for people
-
-
-class ModelForm(AnyModelForm):
-    """Edit the price list in rows of fields instead of as JSON."""
-
-    currency = forms.CharField(label=gettext_lazy("Currency"), max_length=3, initial="USD")
-
-    class Meta:
-        model = ImageModel
-        fields = [
-            "provider",
-            "name",
-            "slug",
-            "provider_model_name",
-            "version",
-            "lifecycle",
-            "retires_on",
-            "replaced_by",
-            "fallback",
-            "notes",
-        ]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        price = self.instance.price_list or {}
-        rows = list(price.get("per_image", []))
-        self.fields["currency"].initial = price.get("currency", "USD")
-        for number in range(PRICE_ROWS):
-            row = rows[number] if number < len(rows) else {}
-            label = _("Price %(number)s") % {"number": number + 1}
-            self.fields[f"amount_{number}"] = forms.DecimalField(
-                label=label,
-                required=False,
-                min_value=Decimal(0),
-                decimal_places=4,
-                initial=row.get("amount"),
-            )
-            self.fields[f"quality_{number}"] = forms.CharField(
-                label=_("for quality"),
-                required=False,
-                max_length=20,
-                initial=row.get("quality", ""),
-            )
-            self.fields[f"max_pixels_{number}"] = forms.IntegerField(
-                label=_("up to (pixels)"),
-                required=False,
-                min_value=1,
-                initial=row.get("max_pixels") or None,
-            )
-        rates = price.get("per_million_tokens", {})
-        for name, rate_label in _TOKENS:
-            self.fields[f"tokens_{name}"] = forms.DecimalField(
-                label=rate_label, required=False, min_value=Decimal(0), initial=rates.get(name)
-            )
-
-    def clean(self) -> dict[str, Any] | None:
-        data = super().clean() or {}
-        rows = []
-        for number in range(PRICE_ROWS):
-            if data.get(f"amount_{number}") is None:
-                continue
-            row: dict[str, Any] = {"amount": str(data[f"amount_{number}"])}
-            if data.get(f"quality_{number}"):
-                row["quality"] = data[f"quality_{number}"]
-            if data.get(f"max_pixels_{number}"):
-                row["max_pixels"] = data[f"max_pixels_{number}"]
-            rows.append(row)
-        price: dict[str, Any] = {"currency": data.get("currency", "USD"), "per_image": rows}
-        rates = {
-            n: str(data[f"tokens_{n}"])
-            for n, _label in _TOKENS
-            if data.get(f"tokens_{n}") is not None
-        }
-        if rates:
-            price["per_million_tokens"] = rates
-        try:
-            PriceList.from_dict(price)
-        except PriceUnknown:
-            self.add_error("amount_0", _("At least one price per image is required."))
-        self.instance.price_list = price
-        return data
 
 
 class GrantForm(AnyModelForm):
@@ -250,6 +162,7 @@ class ImageModelAdmin(CatalogAdmin):
         "version",
         "lifecycle",
         "price_from",
+        "prices_checked",
         "retires_on",
     ]
     list_filter = ["lifecycle", "provider"]
@@ -270,13 +183,13 @@ class ImageModelAdmin(CatalogAdmin):
         if not self.has_change_permission(request, obj):
             return [(None, {"fields": [*main, "price_table"]})]
         rows = [(f"amount_{n}", f"quality_{n}", f"max_pixels_{n}") for n in range(PRICE_ROWS)]
-        tokens = [f"tokens_{name}" for name, _label in _TOKENS]
+        tokens = [f"tokens_{name}" for name, _label in TOKEN_LABELS]
         return [
             (None, {"fields": main}),
             (
                 _("Prices"),
                 {
-                    "fields": ["currency", *rows, *tokens],
+                    "fields": [("currency", "checked_on"), *rows, *tokens],
                     "description": _(
                         "The first matching row applies. Leave the quality empty to match any."
                     ),
@@ -307,6 +220,15 @@ class ImageModelAdmin(CatalogAdmin):
             "currency": price.currency,
         }
 
+    @admin.display(description=gettext_lazy("prices last checked"))
+    def prices_checked(self, obj: ImageModel) -> str:
+        """Return when somebody last compared the price list with the provider's."""
+        try:
+            day = PriceList.from_dict(obj.price_list).checked_on
+        except PriceUnknown:
+            return EMPTY
+        return _("not known") if day is None else day.isoformat()
+
     @admin.display(description=gettext_lazy("prices"))
     def price_table(self, obj: ImageModel) -> SafeString | str:
         """Return the price list as a table."""
@@ -327,12 +249,20 @@ class ImageModelAdmin(CatalogAdmin):
                 for r in price.per_image
             ),
         )
+        rates = dict(price.per_million_tokens)
+        lines: list[tuple[object, object]] = [
+            (label, f"{format_amount(rates[name])} {price.currency}")
+            for name, label in TOKEN_LABELS
+            if name in rates
+        ]
+        lines.append((_("Prices last checked"), self.prices_checked(obj)))
         return format_html(
-            '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
+            '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>{}',
             _("Per image"),
             _("Quality"),
             _("Up to (pixels)"),
             rows,
+            definition_list(lines),
         )
 
     def has_lifecycle_permission(self, request: HttpRequest) -> bool:

@@ -139,8 +139,11 @@ class ContentBlocked(ProviderError):
         detail: str = "",
         status: int | None = None,
         request_id: str = "",
+        billed: Billed | None = None,
     ) -> None:
-        super().__init__(message, detail=detail, status=status, request_id=request_id)
+        super().__init__(
+            message, detail=detail, status=status, request_id=request_id, billed=billed
+        )
         self.stage = stage
         self.categories = provider_names(categories)
 

@@ -47,8 +47,9 @@ VIOLATION_QUERIES: Final[dict[str, str]] = {
         f"where j.state in {_FINAL_STATES} group by l.job_id having {_RESERVED} <> 0"
     ),
     "a budget whose counters differ from its ledger": (
+        # Counters without any entry differ, too: of such a period, `kind` is null.
         "select p.id from imagegen_budgetperiod p "
-        "join imagegen_ledgerentry l on l.period_id = p.id "
+        "left join imagegen_ledgerentry l on l.period_id = p.id "
         f"group by p.id, p.spent, p.reserved, p.overage having p.spent <> {_SPENT} "
         f"or p.reserved <> {_RESERVED} or p.overage <> {_OVERAGE}"
     ),

@@ -4,21 +4,24 @@ A price list is stored as JSON on the image model::
 
     {"currency": "USD",
      "per_image": [{"quality": "low", "max_pixels": 1048576, "amount": "0.011"}, ...],
-     "per_million_tokens": {"input_text": "5", "input_image": "8", "output_image": "30"}}
+     "per_million_tokens": {"input_text": "5", "input_image": "8", "output_image": "30"},
+     "checked_on": "2026-11-26"}
 
 The first row of `per_image` that matches counts; without `quality` a row matches every quality,
 without `max_pixels` every size. This price is the estimate; it is also the charge where the
-provider reports no token counts.
+provider reports no token counts. `TOKEN_KINDS` has the kinds of tokens that can have a price;
+`checked_on` is the day on which somebody last compared the list with the provider's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.types import Cost, ProviderResult, Size
+from imagegen_app.core.types import Cost, ProviderResult, Size, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +29,17 @@ if TYPE_CHECKING:
 #: Amounts are rounded up to a hundredth of a cent.
 QUANTUM = Decimal("0.0001")
 _MILLION = Decimal(1_000_000)
-_TOKENS = ("input_text", "input_image", "output_image")
+#: The kinds of tokens that can have a price, with what counts as each of them.
+TOKEN_KINDS: dict[str, str] = {
+    "input_text": "Prompts.",
+    "cached_input_text": "Prompts that the provider has cached; without a price, as other prompts.",
+    "input_image": "Images handed in.",
+    "cached_input_image": "Such images that the provider has cached; without a price, as others.",
+    "output_image": "Images of the answer.",
+    "output_text": "Texts of the answer, such as a plan that the model writes before it draws.",
+}
+_CACHED = "cached_"
+_MAX_KIND_CHARS = 40
 
 
 class PriceUnknown(ValueError):
@@ -68,12 +81,15 @@ class PriceList:
     currency: str
     per_image: tuple[PriceRow, ...] = ()
     per_million_tokens: tuple[tuple[str, Decimal], ...] = ()
+    #: When somebody last compared the list with the provider's; None if that is not known.
+    checked_on: date | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PriceList:
         """Read a price list from its stored form.
 
-        :raises PriceUnknown: if it is malformed or has no price per image.
+        :raises PriceUnknown: if it is malformed, has no price per image, or has a price for an
+            unknown kind of tokens.
         """
         try:
             rows = tuple(
@@ -85,13 +101,24 @@ class PriceList:
                 for row in data.get("per_image", ())
             )
             tokens = data.get("per_million_tokens", {})
-            rates = tuple((name, _money(tokens[name])) for name in _TOKENS if name in tokens)
+            rates = tuple((str(name), _money(price)) for name, price in tokens.items())
             currency = str(data["currency"])
+            checked = data.get("checked_on", "")
+            checked_on = None if checked == "" else date.fromisoformat(checked)
         except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError):
             raise PriceUnknown(gettext_noop("the price list is malformed")) from None
         if not rows:
             raise PriceUnknown(gettext_noop("the price list names no price per image"))
-        return cls(currency=currency, per_image=rows, per_million_tokens=rates)
+        for name, _price in rates:
+            if name not in TOKEN_KINDS:
+                # Left out, it would never be charged.
+                raise PriceUnknown(
+                    gettext_noop("the price list names an unknown kind of tokens: “%(kind)s”"),
+                    kind=name[:_MAX_KIND_CHARS],
+                )
+        return cls(
+            currency=currency, per_image=rows, per_million_tokens=rates, checked_on=checked_on
+        )
 
     def image_price(self, *, size: Size, quality: str) -> Cost:
         """Return what one image costs.
@@ -124,26 +151,46 @@ class PriceList:
         """Return what an answer cost.
 
         In this order: the cost that the provider reports in our currency, its token counts at the
-        prices per token, or the price per image.
+        prices per token, or the price per image. Where it counts tokens of a kind that has no
+        price, the answer costs no less than its price per image.
 
         :raises PriceUnknown: if the price per image is needed and no row matches.
         """
         if result.reported_cost is not None and result.reported_cost.currency == self.currency:
             return Cost(_round(result.reported_cost.amount), self.currency)
         usage = result.usage
+        by_tokens = Decimal(0)
         if self.per_million_tokens and usage.output_image_tokens:
-            counted = {
-                "input_text": usage.input_text_tokens,
-                "input_image": usage.input_image_tokens,
-                "output_image": usage.output_image_tokens,
-            }
-            total = sum(
-                (rate * counted[name] for name, rate in self.per_million_tokens), start=Decimal(0)
-            )
-            return Cost(_round(total / _MILLION), self.currency)
+            rates = self._rates()
+            counted = _counted(usage)
+            total = sum((counted[name] * rates.get(name, 0) for name in counted), start=Decimal(0))
+            by_tokens = _round(total / _MILLION)
+            if not self.unpriced_kinds(usage):
+                return Cost(by_tokens, self.currency)
         images = max(len(result.images), usage.images)
         unit = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)
-        return Cost(_round(unit.amount * images), self.currency)
+        return Cost(max(_round(unit.amount * images), by_tokens), self.currency)
+
+    def unpriced_kinds(self, usage: Usage) -> tuple[str, ...]:
+        """Return the kinds of tokens that an answer counts and that have no price.
+
+        Empty for a list without any price for tokens.
+        """
+        if not self.per_million_tokens:
+            return ()
+        rates = self._rates()
+        return tuple(name for name, count in _counted(usage).items() if count and name not in rates)
+
+    def _rates(self) -> dict[str, Decimal]:
+        """Return the price of each kind of tokens that has one, also by what it falls back to."""
+        own = dict(self.per_million_tokens)
+        found = {name: own.get(name, own.get(name.removeprefix(_CACHED))) for name in TOKEN_KINDS}
+        return {name: rate for name, rate in found.items() if rate is not None}
+
+
+def _counted(usage: Usage) -> dict[str, int]:
+    """Return the tokens of an answer by their kind."""
+    return {name: int(getattr(usage, f"{name}_tokens")) for name in TOKEN_KINDS}
 
 
 def _money(value: Any) -> Decimal:

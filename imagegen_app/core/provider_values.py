@@ -109,6 +109,9 @@ def clean_result(result: ProviderResult) -> tuple[ProviderResult, tuple[str, ...
                 ("input_text_tokens", MAX_TOKENS),
                 ("input_image_tokens", MAX_TOKENS),
                 ("output_image_tokens", MAX_TOKENS),
+                ("cached_input_text_tokens", MAX_TOKENS),
+                ("cached_input_image_tokens", MAX_TOKENS),
+                ("output_text_tokens", MAX_TOKENS),
                 ("images", MAX_IMAGES),
             )
         }

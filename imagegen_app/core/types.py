@@ -306,12 +306,19 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call consumed, as the provider reports it."""
+    """What a call consumed, as the provider reports it; each token counts in one field only."""
 
+    #: Without those that were cached.
     input_text_tokens: int = 0
+    #: Without those that were cached.
     input_image_tokens: int = 0
     output_image_tokens: int = 0
     images: int = 0
+    #: Of a prompt or an image that the provider had seen before, and bills at a lower price.
+    cached_input_text_tokens: int = 0
+    cached_input_image_tokens: int = 0
+    #: Such as a plan that the model writes before it draws.
+    output_text_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -162,17 +163,47 @@ def sign(
             if parent.facts is not None
         ],
     }
-    out = io.BytesIO()
+    added = [(label, one) for label, one in zip(labels, parents, strict=True) if one.facts is None]
     try:
-        context, signer = _signing_context(os.getpid(), signing)
-        with Builder(claim, context) as builder:
-            for label, parent in zip(labels, parents, strict=True):
-                if parent.facts is None:
-                    _add_parent(builder, parent, label=label)
-            builder.sign(signer, media_type, io.BytesIO(data), out)
+        return _signed(data, media_type, claim=claim, signing=signing, parents=added)
     except C2paError as error:
-        raise _translate(error) from error
+        raise _failure(
+            error,
+            signing,
+            lambda unstamped: _signed(
+                data, media_type, claim=claim, signing=unstamped, parents=added
+            ),
+        ) from error
+
+
+def _signed(
+    data: bytes,
+    media_type: str,
+    *,
+    claim: dict[str, Any],
+    signing: SigningIdentity,
+    parents: list[tuple[str, Parent]],
+) -> bytes:
+    out = io.BytesIO()
+    context, signer = _signing_context(os.getpid(), signing)
+    with Builder(claim, context) as builder:
+        for label, parent in parents:
+            _add_parent(builder, parent, label=label)
+        builder.sign(signer, media_type, io.BytesIO(data), out)
     return out.getvalue()
+
+
+def _failure(
+    error: C2paError, signing: SigningIdentity, sign_again: Callable[[SigningIdentity], bytes]
+) -> SigningFailed:
+    """Return our error; whatever an authority answers, it is the cause if signing works without."""
+    if not signing.tsa_url:
+        return _translate(error)
+    try:
+        sign_again(replace(signing, tsa_url=""))
+    except C2paError as other:
+        return _translate(other)
+    return SigningFailed("time_stamp", str(error)[:_MAX_TEXT])
 
 
 def _add_parent(builder: Builder, parent: Parent, *, label: str) -> None:
@@ -191,13 +222,13 @@ def _add_parent(builder: Builder, parent: Parent, *, label: str) -> None:
         raise SigningFailed("parent", str(error)[:_MAX_TEXT]) from error
 
 
-def read_ingredient_facts(data: bytes, media_type: str) -> IngredientFacts:
+def read_ingredient_facts(data: bytes, media_type: str, trust_anchors: str = "") -> IngredientFacts:
     """Return what may be said of a file in the Content Credentials of others made from it.
 
     Runs in a decoder process just as well: the file may be anybody's.
     """
     found = (
-        read_content_credentials(data, media_type)
+        read_content_credentials(data, media_type, trust_anchors=trust_anchors)
         if may_have_manifest(data)
         else ContentCredentials(state="none")
     )
@@ -313,8 +344,6 @@ def _translate(error: C2paError) -> SigningFailed:
     """Convert the library's error; only its text shows what is wrong."""
     detail = str(error)[:_MAX_TEXT]
     lowered = detail.lower()
-    if any(word in lowered for word in ("timestamp", "time stamp", "time-stamp", "http")):
-        return SigningFailed("time_stamp", detail)
     if any(word in lowered for word in ("certificate", "signature", "key", "cose")):
         return SigningFailed("certificate", detail)
     return SigningFailed("other", detail)

@@ -14,6 +14,7 @@ from imagegen_app.core.source_types import DIGITAL_SOURCE_TYPES
 from imagegen_app.imaging import containers
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import sniff
+from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.imaging.metadata import clean
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _SOURCE_TYPE = re.compile(re.escape(DIGITAL_SOURCE_TYPES) + r"[A-Za-z]{1,60}\Z")
 _MANIFEST_ID = re.compile(
     r"urn:(?:c2pa|uuid):[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"
 )
-_STATES = frozenset({"none", "unreadable", "invalid", "valid", "trusted"})
+_STATES = frozenset({"none", "unreadable", "invalid"}) | INTACT_STATES
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _MEDIA_TYPE = re.compile(r"image/[a-z0-9.+-]{1,30}\Z")
 _APP11 = 0xEB
@@ -78,6 +79,11 @@ class IngredientFacts:
     def is_valid(self) -> bool:
         """Whether the file has Content Credentials of its own, and they hold."""
         return self.state in {"valid", "trusted"}
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the file is as its signer left it; the signer's certificate may have expired."""
+        return self.state in INTACT_STATES
 
     def as_dict(self) -> dict[str, str]:
         """Return the facts for a JSON column."""

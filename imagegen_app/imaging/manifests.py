@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from imagegen_app.imaging.metadata import clean
 
-State = Literal["none", "unreadable", "invalid", "valid", "trusted"]
+State = Literal["none", "unreadable", "invalid", "expired", "valid", "trusted"]
+#: The states of a file that is as its signer left it.
+INTACT_STATES = frozenset({"expired", "valid", "trusted"})
 _STATES: dict[str, State] = {"Trusted": "trusted", "Valid": "valid", "Invalid": "invalid"}
+#: What a reader says of a signer whose certificate has expired, and who is perhaps unknown, too.
+_EXPIRED = frozenset({"signingCredential.expired", "signingCredential.untrusted"})
+#: The parts of the results that concern the signer or the time; all others concern the file.
+_OF_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
+_SIGNATURE_HOLDS = "claimSignature.validated"
+_FILE_MATCHES = frozenset(
+    {
+        "assertion.dataHash.match",
+        "assertion.bmffHash.match",
+        "assertion.boxesHash.match",
+        "assertion.collectionHash.match",
+    }
+)
 _MAX_TEXT = 300
 _MAX_ITEMS = 100
 _MAX_GENERATIONS = 10
@@ -18,14 +34,20 @@ _MAX_GENERATIONS = 10
 class ContentCredentials:
     """What a file's Content Credentials say; untrusted text, cleaned and limited in length."""
 
-    #: `valid`: unaltered, signed by an unknown signer; `trusted`: signed by a trusted one.
+    #: `valid`: unaltered, signed by an unknown signer; `trusted`: signed by a trusted one;
+    #: `expired`: unaltered, but the signer's certificate has expired, and no time stamp of a trusted
+    #: authority shows that it was used before.
     state: State
     signer: str = ""
     issuer: str = ""
-    #: When the file was signed, by its time stamp; empty without one.
+    #: When the file was signed, by its time stamp, in ISO 8601; empty without one.
     time: str = ""
+    #: Whether the authority of the time stamp is trusted.
+    is_time_trusted: bool = False
     #: Status codes of the specification; `signingCredential.untrusted` alone means no tampering.
     failures: tuple[str, ...] = ()
+    #: Whether the file is as it was signed, whatever there is to say against the signer.
+    is_unaltered: bool = False
     #: That of the image itself, else of its nearest ancestor that has one.
     digital_source_type: str = ""
     actions: tuple[str, ...] = ()
@@ -36,21 +58,32 @@ class ContentCredentials:
     #: The label of the active manifest.
     manifest_id: str = ""
 
+    @property
+    def stamped_at(self) -> datetime | None:
+        """The time of the time stamp; None without one."""
+        try:
+            moment = datetime.fromisoformat(self.time)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else None
+
 
 def read_store(store: dict[str, Any]) -> ContentCredentials:
     """Return what the active manifest of a store says; `store` is the library's JSON of it."""
     manifests = _dict(store.get("manifests"))
     active = _dict(manifests.get(str(store.get("active_manifest"))))
-    results = _dict(_dict(store.get("validation_results")).get("activeManifest"))
+    results = _Results(_dict(store.get("validation_results")))
     signed = _dict(active.get("signature_info"))
     generator = next(iter(_dicts(active.get("claim_generator_info"))), {})
     actions = _read_actions(active)
     return ContentCredentials(
-        state=_STATES.get(str(store.get("validation_state")), "unreadable"),
+        state=results.state(str(store.get("validation_state"))),
         signer=_text(signed.get("common_name")),
         issuer=_text(signed.get("issuer")),
-        time=_text(signed.get("time")),
-        failures=tuple(_text(failure.get("code")) for failure in _dicts(results.get("failure"))),
+        time=_text(signed.get("time")) if "timeStamp.validated" in results.successes else "",
+        is_time_trusted="timeStamp.trusted" in results.successes,
+        failures=results.failures,
+        is_unaltered=results.is_unaltered,
         digital_source_type=_source_type(active, manifests),
         actions=tuple(_text(action.get("action")) for action in actions),
         ingredients=len(_dicts(active.get("ingredients"))),
@@ -60,6 +93,43 @@ def read_store(store: dict[str, Any]) -> ContentCredentials:
         title=_text(active.get("title")),
         manifest_id=_text(store.get("active_manifest")),
     )
+
+
+class _Results:
+    """The results of checking a store: the codes for the active manifest and for its ingredients."""
+
+    def __init__(self, results: dict[str, Any]) -> None:
+        active = _dict(results.get("activeManifest"))
+        self.failures = _codes(active.get("failure"))
+        self.successes = frozenset(_codes(active.get("success")))
+        deltas = _dicts(results.get("ingredientDeltas"))
+        #: What is said against the files that it was made from, and was not when it was signed.
+        self.later_failures = tuple(
+            code
+            for delta in deltas
+            for code in _codes(_dict(delta.get("validationDeltas")).get("failure"))
+        )
+
+    @property
+    def is_unaltered(self) -> bool:
+        return (
+            _SIGNATURE_HOLDS in self.successes
+            and not self.successes.isdisjoint(_FILE_MATCHES)
+            and all(
+                code.startswith(_OF_THE_SIGNER) for code in (*self.failures, *self.later_failures)
+            )
+        )
+
+    def state(self, said: str) -> State:
+        """Return our state; the library calls whatever is wrong with a file or its signer invalid."""
+        found = _STATES.get(said, "unreadable")
+        against = {*self.failures, *self.later_failures}
+        is_expired = "signingCredential.expired" in self.failures and against <= _EXPIRED
+        return "expired" if found == "invalid" and is_expired and self.is_unaltered else found
+
+
+def _codes(entries: object) -> tuple[str, ...]:
+    return tuple(_text(entry.get("code")) for entry in _dicts(entries))
 
 
 def _read_actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:

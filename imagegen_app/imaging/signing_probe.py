@@ -21,7 +21,7 @@ from imagegen_app.imaging.content_credentials import (
 if TYPE_CHECKING:
     import datetime as dt
 
-    from imagegen_app.imaging.content_credentials import SigningIdentity
+    from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
 
 #: A result is used for so long; an identity with another file or key is tried at once.
 PROBE_SECONDS = 60
@@ -50,19 +50,32 @@ def signing_problem(identity: SigningIdentity, *, now: dt.datetime) -> str:
     return problems[0] if problems else "The signing library refuses the certificate or its key."
 
 
+def stamped_probe(identity: SigningIdentity) -> ContentCredentials:
+    """Return what a picture of one pixel says after it was signed with a time stamp.
+
+    The authority is asked each time, and has half a minute.
+
+    :raises SigningFailed: if it does not answer, or nothing can be signed.
+    """
+    return _signed_pixel(identity)
+
+
 @lru_cache(maxsize=8)
 def _can_sign(_pid: int, identity: SigningIdentity, _minute: int) -> bool:
     try:
-        signed = sign(
-            _PIXEL,
-            "image/png",
-            signing=identity,
-            title="probe",
-            operation=Operation.GENERATE,
-            digital_source_type=GENERATED,
-            software_agent=SoftwareAgent("probe"),
-        )
+        return _signed_pixel(identity).state in {"valid", "trusted"}
     except SigningFailed:
         return False
-    read = read_content_credentials(signed, "image/png", trust_anchors=identity.trust_anchors)
-    return read.state in {"valid", "trusted"}
+
+
+def _signed_pixel(identity: SigningIdentity) -> ContentCredentials:
+    signed = sign(
+        _PIXEL,
+        "image/png",
+        signing=identity,
+        title="probe",
+        operation=Operation.GENERATE,
+        digital_source_type=GENERATED,
+        software_agent=SoftwareAgent("probe"),
+    )
+    return read_content_credentials(signed, "image/png", trust_anchors=identity.trust_anchors)

@@ -82,7 +82,16 @@ class Asset(Record):
     c2pa_signer = models.CharField(_("signed by"), max_length=160, blank=True)
     #: Whether an input's own Content Credentials could not be read or added; it is named by hash.
     is_parent_reduced = models.BooleanField(_("an input is named by its hash only"), default=False)
+    #: What the provider's own Content Credentials said when the image came, as
+    #: `IngredientFacts.as_dict` stores it; empty without any.
+    provider_credentials: models.JSONField[Any, Any] = models.JSONField(
+        _("provider's Content Credentials"), default=dict, blank=True
+    )
+    #: Whether these are whole in the published file, as an ingredient.
+    is_provider_embedded = models.BooleanField(default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
+    #: When a time-stamp authority says that its files were signed; None without a stamp.
+    stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
 
     #: Whether a follow-up pass works on it: then only the result of the pass is reviewed and used.
     is_intermediate = models.BooleanField(_("intermediate result"), default=False)

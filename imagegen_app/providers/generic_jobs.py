@@ -5,6 +5,8 @@ GET   {base}/v1/jobs/{id}                  queued | running | succeeded | failed
 POST  {base}/v1/jobs/{id}/cancel           the job; `billed: false` where it costs nothing then
 GET   {base}/v1/jobs?idempotency_key=...   {data: [job]}
 
+A job that failed costs nothing unless it says `billed: true`, such as one whose images were filtered.
+
 A gateway in front of your own models that speaks it is safe against every crash: the same key
 with the same body is the same job for a day at least, and a lost answer can be looked up.
 """

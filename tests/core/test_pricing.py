@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -43,6 +44,72 @@ def test_token_counts_take_precedence_over_the_price_per_image() -> None:
     cost = PriceList.from_dict(LIST).charge(result, size=Size(64, 64), quality="low")
 
     assert cost.amount == Decimal("0.0333")
+
+
+TOKENS = {
+    "input_text": "5",
+    "cached_input_text": "1.25",
+    "input_image": "8",
+    "cached_input_image": "2",
+    "output_image": "30",
+    "output_text": "10",
+}
+
+
+def charged(usage: Usage, **tokens: str) -> Decimal:
+    prices = PriceList.from_dict({**LIST, "per_million_tokens": tokens})
+    result = ProviderResult(images=(ProviderImage(b"x"),), usage=usage)
+    return prices.charge(result, size=Size(64, 64), quality="low").amount
+
+
+def test_every_kind_of_token_is_charged_at_its_price() -> None:
+    usage = Usage(
+        input_text_tokens=1_000,
+        cached_input_text_tokens=2_000,
+        input_image_tokens=300,
+        cached_input_image_tokens=400,
+        output_image_tokens=1_000,
+        output_text_tokens=20_000,
+        images=1,
+    )
+
+    assert charged(usage, **TOKENS) == Decimal("0.2407")
+
+
+@pytest.mark.parametrize("kind", ["output_video", "input_texts", "total"])
+def test_a_price_for_an_unknown_kind_of_token_is_refused(kind: str) -> None:
+    with pytest.raises(PriceUnknown, match=kind):
+        PriceList.from_dict({**LIST, "per_million_tokens": {"output_image": "30", kind: "1"}})
+
+
+def test_cached_tokens_without_a_price_of_their_own_cost_what_others_do() -> None:
+    usage = Usage(cached_input_text_tokens=10_000, output_image_tokens=1_000, images=1)
+
+    assert charged(usage, input_text="5", output_image="30") == Decimal("0.08")
+
+
+@pytest.mark.parametrize(("images", "amount"), [(1_000, "0.03"), (10, "0.02")])
+def test_an_answer_with_a_kind_that_has_no_price_costs_no_less_than_its_images(
+    images: int, amount: str
+) -> None:
+    usage = Usage(output_image_tokens=images, output_text_tokens=20_000, images=1)
+    prices = PriceList.from_dict(LIST)
+
+    assert charged(usage, output_image="30") == Decimal(amount)
+    assert prices.unpriced_kinds(usage) == ("output_text",)
+
+
+def test_a_price_list_says_when_it_was_last_checked() -> None:
+    assert PriceList.from_dict(LIST).checked_on is None
+    assert PriceList.from_dict({**LIST, "checked_on": "2026-11-26"}).checked_on == date(
+        2026, 11, 26
+    )
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-02-30", 20261126, None])
+def test_a_day_of_checking_that_is_none_is_refused(day: object) -> None:
+    with pytest.raises(PriceUnknown):
+        PriceList.from_dict({**LIST, "checked_on": day})
 
 
 def test_final_states_have_no_transitions() -> None:

@@ -20,7 +20,9 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from imagegen_app.core.types import Usage
 from imagegen_app.providers.answers import SpooledAnswer
+from imagegen_app.providers.families import openai_like
 from imagegen_app.providers.families.openai_like import classify, read_images
 from imagegen_app.providers.http import Reply
 
@@ -223,3 +225,64 @@ def test_an_answer_that_cannot_be_used_is_a_bad_response(spooled: Spooled, body:
 def test_a_block_inside_a_success_is_a_block(spooled: Spooled) -> None:
     with pytest.raises(ContentBlocked):
         read_images(spooled(error(code="moderation_blocked")))
+
+
+def test_every_kind_of_token_that_an_answer_counts_is_read() -> None:
+    found = openai_like.usage_of(
+        {
+            "input_tokens": 1_500,
+            "input_tokens_details": {
+                "text_tokens": 1_000,
+                "image_tokens": 500,
+                "cached_tokens": 700,
+                "cached_tokens_details": {"text_tokens": 600, "image_tokens": 100},
+            },
+            "output_tokens": 21_000,
+            "output_tokens_details": {"image_tokens": 1_000, "text_tokens": 20_000},
+        },
+        images=1,
+    )
+
+    assert found == Usage(
+        input_text_tokens=400,
+        cached_input_text_tokens=600,
+        input_image_tokens=400,
+        cached_input_image_tokens=100,
+        output_image_tokens=1_000,
+        output_text_tokens=20_000,
+        images=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "text", "cached"),
+    [
+        # Without details of their own, text is what was cached first.
+        ({"text_tokens": 1_000, "image_tokens": 500, "cached_tokens": 700}, 300, 700),
+        # More than there were: what cannot be is not subtracted.
+        ({"text_tokens": 10, "image_tokens": 0, "cached_tokens": 700}, 0, 10),
+    ],
+)
+def test_cached_tokens_are_part_of_the_inputs(
+    details: dict[str, int], text: int, cached: int
+) -> None:
+    found = openai_like.usage_of({"input_tokens_details": details}, images=1)
+
+    assert (found.input_text_tokens, found.cached_input_text_tokens) == (text, cached)
+
+
+@pytest.mark.parametrize(
+    ("code", "billed"),
+    [("moderation_blocked", "yes"), ("server_error", "yes"), ("insufficient_quota", "no")],
+)
+def test_a_refusal_inside_a_success_was_billed(spooled: Spooled, code: str, billed: str) -> None:
+    body = {"error": {"code": code}, "usage": {"output_tokens": 1_000}}
+
+    with pytest.raises(ProviderError) as caught:
+        read_images(spooled(json.dumps(body).encode()))
+
+    assert caught.value.billed == billed
+
+
+def test_a_refusal_instead_of_an_answer_was_not_billed() -> None:
+    assert classify(Reply(400, {}, error(code="moderation_blocked"))).billed == "no"

@@ -14,7 +14,7 @@ from imagegen_app.core.types import Size
 from imagegen_app.providers import registry
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
-from imagegen_app.providers.families.submit_poll import read_job
+from imagegen_app.providers.families.submit_poll import failure, read_job
 from imagegen_app.providers.http import HttpClient
 from tests.providers.samples import a_request, answering, http_answer, raw_server
 
@@ -90,3 +90,17 @@ def test_every_refusal_says_how_long_to_wait(
         with pytest.raises(ProviderError) as caught:
             asked(reply, credential, use)
         assert caught.value.retry_after == 77.0
+
+
+@pytest.mark.parametrize(
+    ("said", "billed"), [(True, "yes"), (False, "no"), (None, "no"), ("true", "no"), (1, "no")]
+)
+def test_a_failed_job_was_billed_if_it_says_so(said: object, billed: str) -> None:
+    document = {
+        "id": "job-1",
+        "status": "failed",
+        "error": {"code": "content_blocked"},
+        "billed": said,
+    }
+
+    assert failure(read_job(document)).billed == billed

@@ -208,9 +208,11 @@ def _error_inside(document: object) -> ProviderError | None:
     error = error_in(document)
     if not error:
         return None
-    return explicit_error(error) or BadResponse(
-        detail="error inside a success: " + _detail(error, status=None)
-    )
+    found = explicit_error(error)
+    if isinstance(found, ContentBlocked):
+        # Unlike a refusal with an error's status: the images were made, and then filtered.
+        found.billed = "yes"
+    return found or BadResponse(detail="error inside a success: " + _detail(error, status=None))
 
 
 def usage_of(document: object, *, images: int) -> Usage:
@@ -220,13 +222,31 @@ def usage_of(document: object, *, images: int) -> Usage:
     inputs = document.get("input_tokens_details")
     outputs = document.get("output_tokens_details")
     text, image = _count(inputs, "text_tokens"), _count(inputs, "image_tokens")
+    drawn, written = _count(outputs, "image_tokens"), _count(outputs, "text_tokens")
+    # Without details, all of the input is text, and all of the output is images.
+    text = text if text or image else _count(document, "input_tokens")
+    drawn = drawn if drawn or written else _count(document, "output_tokens")
+    cached_text, cached_image = _cached(inputs, text=text, image=image)
     return Usage(
-        # Without details, all of the input is text.
-        input_text_tokens=text if text or image else _count(document, "input_tokens"),
-        input_image_tokens=image,
-        output_image_tokens=_count(outputs, "image_tokens") or _count(document, "output_tokens"),
+        input_text_tokens=text - cached_text,
+        cached_input_text_tokens=cached_text,
+        input_image_tokens=image - cached_image,
+        cached_input_image_tokens=cached_image,
+        output_image_tokens=drawn,
+        output_text_tokens=written,
         images=images,
     )
+
+
+def _cached(inputs: object, *, text: int, image: int) -> tuple[int, int]:
+    """Return how many of the text and image tokens of an input were cached."""
+    cached = _count(inputs, "cached_tokens")
+    details = inputs.get("cached_tokens_details") if isinstance(inputs, dict) else None
+    cached_text, cached_image = _count(details, "text_tokens"), _count(details, "image_tokens")
+    if not cached_text and not cached_image:
+        # Without details: the text comes first in what a provider caches.
+        cached_text, cached_image = cached, max(0, cached - text)
+    return min(cached_text, text), min(cached_image, image)
 
 
 def _count(document: object, name: str) -> int:

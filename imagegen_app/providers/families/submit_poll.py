@@ -37,7 +37,7 @@ _STATUSES: Mapping[str, JobStatus] = {
     "cancelled": "cancelled",
     "canceled": "cancelled",
 }
-#: A failed job's code: none of these was billed, or the provider would call it a success.
+#: A failed job's code: none of these was billed unless the job's document says so.
 _FAILURES: Mapping[str, type[ProviderError]] = {
     "authentication_failed": AuthenticationFailed,
     "invalid_request": InvalidRequest,
@@ -66,6 +66,8 @@ class JobDocument:
     model_version: str = ""
     #: The provider says that it bills nothing for it.
     is_free: bool = False
+    #: The provider says that it bills the job, however it ended.
+    is_billed: bool = False
 
 
 def read_job(document: object, *, request_id: str = "") -> JobDocument:
@@ -96,6 +98,7 @@ def read_job(document: object, *, request_id: str = "") -> JobDocument:
         error=error_in(document),
         model_version=version if isinstance(version, str) and _REF.fullmatch(version) else "",
         is_free=document.get("billed") is False,
+        is_billed=document.get("billed") is True,
     )
 
 
@@ -137,4 +140,7 @@ def failure(job: JobDocument, *, request_id: str = "") -> ProviderError:
         kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
         error = kind(detail="the job failed", request_id=request_id)
     error.is_call_outcome = True
+    if job.is_billed:
+        # Such as images that were made and then filtered.
+        error.billed = "yes"
     return error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from django.db.models.expressions import CombinedExpression
@@ -53,6 +54,11 @@ def now() -> datetime:
     moment = _query_database()
     _last_reading = (moment, time.monotonic())
     return moment
+
+
+def today() -> date:
+    """Return the day in the site's `TIME_ZONE`, also while a reader's own zone is active."""
+    return timezone.localdate(now(), timezone.get_default_timezone())
 
 
 def _truncate(moment: datetime) -> datetime:

@@ -13,7 +13,7 @@ from imagegen_app.imaging.content_credentials import read_ingredient_facts
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store, may_have_manifest
 from imagegen_app.imaging.inspect import FORMATS, sniff
-from imagegen_app.services.gateways import decoding, storage
+from imagegen_app.services.gateways import decoding, signing, storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,10 @@ def read_facts(
     """
     if not may_have_manifest(data):
         return read_ingredient_facts(data, media_type)
+    anchors = signing.trust_anchors()
     run = decoding.decoder_pool().run if patience is None else patience.run
     try:
-        return run(read_ingredient_facts, data, media_type)
+        return run(read_ingredient_facts, data, media_type, anchors)
     except InvalidImage as error:
         if error.reason == "decoder_busy":
             raise

@@ -22,10 +22,12 @@ from imagegen_app.imaging.certificates import (
     make_development_chain,
     validity,
 )
-from imagegen_app.imaging.content_credentials import SigningIdentity
+from imagegen_app.imaging.content_credentials import SigningFailed, SigningIdentity
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from imagegen_app.imaging.content_credentials import ContentCredentials
 
 #: A development certificate is replaced when it is valid for no longer than this.
 RENEW_DEVELOPMENT_DAYS = 30
@@ -60,6 +62,21 @@ def unusable_reason() -> str:
     except CertificateUnusable as error:
         return str(error)
     return ""
+
+
+def probe_time_stamp() -> ContentCredentials | None:
+    """Return what a picture says that was signed with a time stamp; None if there came none.
+
+    The authority is asked each time, and has half a minute.
+
+    :raises CertificateUnusable: if nothing can be signed anyway.
+    """
+    identity = require_usable_identity()
+    try:
+        found = signing_probe.stamped_probe(identity)
+    except SigningFailed:
+        return None
+    return None if found.stamped_at is None else found
 
 
 def profile_problems() -> list[str]:
@@ -111,6 +128,18 @@ def signing_identity() -> SigningIdentity:
         generator_name="imagegen_app",
         generator_version=_version(),
     )
+
+
+def trust_anchors() -> str:
+    """Return the certificates that this site trusts when it reads files, as PEM.
+
+    Empty without any, and if their file cannot be read.
+    """
+    path = conf.get().c2pa.trust_anchors
+    try:
+        return _read(Path(path)) if path else ""
+    except CertificateUnreadable:
+        return ""
 
 
 def development_identity(organization: str) -> tuple[str, str]:

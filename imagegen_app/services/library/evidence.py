@@ -43,7 +43,9 @@ MANIFEST.json     the SHA-256 of every file here
 How to verify without the site
 ------------------------------
 1. Compare each file's SHA-256 with MANIFEST.json.
-2. Read master.* with any C2PA reader: the signature must hold.
+2. Read master.* with any C2PA reader: the signature must hold. A reader that only says that the
+   signer's certificate has expired means that the file is intact, and that no time stamp of an
+   authority that the reader trusts shows when it was signed ("credentials": "expired").
 3. For each line of events.jsonl: SHA-256 over the byte 0x00 followed by the line (without its end)
    gives the leaf that events.proofs.jsonl names; the proof leads from it to the root in the
    checkpoint (RFC 9162, section 2.1.3).
@@ -168,6 +170,9 @@ def _facts(asset: Asset) -> dict[str, object]:
         "digital_source_type": asset.digital_source_type,
         "credentials": inspected.credentials.state,
         "c2pa_signer": inspected.credentials.signer,
+        "c2pa_stamped_at": inspected.credentials.time or None,
+        # Those of original.*, which has them whole.
+        "provider_credentials": asset.provider_credentials,
         "file_unchanged": inspected.is_unchanged,
         "verdicts": [
             {

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from imagegen_app.imaging.ingredients import IngredientFacts
+from imagegen_app.imaging.manifests import INTACT_STATES, ContentCredentials
 from imagegen_app.imaging.marking import read_marking
-from imagegen_app.services.gateways import decoding, storage
-from imagegen_app.services.gateways.signing import CertificateUnreadable, signing_identity
+from imagegen_app.imaging.metadata import ReadXmpFields
+from imagegen_app.services.gateways import decoding, signing, storage
 
 if TYPE_CHECKING:
-    from imagegen_app.imaging.content_credentials import ContentCredentials
-    from imagegen_app.imaging.metadata import ReadXmpFields
+    from imagegen_app.imaging.manifests import State
     from imagegen_app.models import Asset
 
 
@@ -28,8 +31,8 @@ class Inspection:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the signature is valid and the stored bytes are unchanged."""
-        return self.credentials.state in {"valid", "trusted"} and self.is_unchanged is not False
+        """Whether the file is as it was signed; the signer's certificate may have expired."""
+        return self.credentials.state in INTACT_STATES and self.is_unchanged is not False
 
     @property
     def summary(self) -> str:
@@ -37,21 +40,69 @@ class Inspection:
         signer = self.credentials.signer
         if self.is_unchanged is False:
             return _("the stored file was changed")
+        if self.credentials.state == "invalid" and self.credentials.is_unaltered:
+            return _("intact, but the signature of %(signer)s is not accepted (%(reason)s)") % {
+                "signer": signer,
+                "reason": ", ".join(self.credentials.failures),
+            }
         return {
             "trusted": _("intact, signed by %(signer)s, on a trust list"),
             "valid": _("intact, signed by %(signer)s, not on a trust list"),
+            "expired": _("intact, signed by %(signer)s, certificate expired"),
             "invalid": _("changed after %(signer)s signed it"),
             "unreadable": _("unreadable"),
             "none": _("none"),
         }[self.credentials.state] % {"signer": signer}
 
+    @property
+    def time_stamp(self) -> str:
+        """When the file was signed, by whose word, in the reader's language; empty if unsigned."""
+        if self.credentials.state in {"none", "unreadable"}:
+            return ""
+        moment = self.credentials.stamped_at
+        if moment is None:
+            return _("not stamped")
+        time = date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+        if self.credentials.is_time_trusted:
+            return _("stamped at %(time)s") % {"time": time}
+        return _("stamped at %(time)s, by an authority that is not on a trust list") % {
+            "time": time
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCredentials:
+    """What the provider's own Content Credentials of an image said when it came."""
+
+    #: In a few words, in the reader's language.
+    summary: str
+    issuer: str
+    #: The software that made the claim, and the claim's id.
+    claim: str
+    #: Whether they are whole in the published file, as an ingredient.
+    is_embedded: bool
+
+
+def provider_credentials(asset: Asset) -> ProviderCredentials | None:
+    """Return what is known of the provider's own Content Credentials; None without any."""
+    if not asset.provider_credentials:
+        return None
+    facts = IngredientFacts.from_dict(asset.provider_credentials)
+    read = ContentCredentials(cast("State", facts.state), signer=facts.signer or _("somebody"))
+    return ProviderCredentials(
+        summary=Inspection(read, ReadXmpFields()).summary,
+        issuer=facts.issuer,
+        claim=" ".join(filter(None, (facts.claim_generator, facts.manifest_id))),
+        is_embedded=asset.is_provider_embedded,
+    )
+
 
 def inspect_bytes(data: bytes, media_type: str) -> Inspection:
     """Read the marking of any image file, in a decoder process.
 
-    Without a readable signing certificate, the site's trust anchors are left out.
+    If the file of the site's trust anchors cannot be read, they are left out.
     """
-    found = decoding.read_marking_isolated(data, media_type, trust_anchors=_trust_anchors())
+    found = decoding.read_marking_isolated(data, media_type, trust_anchors=signing.trust_anchors())
     return Inspection(found.credentials, found.marks)
 
 
@@ -65,12 +116,5 @@ def inspect_stored(asset: Asset) -> Inspection:
         # Somebody else's bytes, whatever they are.
         found = inspect_bytes(data, asset.media_type)
         return Inspection(found.credentials, found.marks, is_unchanged=False)
-    ours = read_marking(data, asset.media_type, _trust_anchors())
+    ours = read_marking(data, asset.media_type, signing.trust_anchors())
     return Inspection(ours.credentials, ours.marks, is_unchanged=True)
-
-
-def _trust_anchors() -> str:
-    try:
-        return signing_identity().trust_anchors
-    except CertificateUnreadable:
-        return ""

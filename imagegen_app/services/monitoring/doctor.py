@@ -29,7 +29,12 @@ from imagegen_app.models import (
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
-from imagegen_app.services.monitoring import certificate_status, waiting_counts, withdrawal_status
+from imagegen_app.services.monitoring import (
+    certificate_status,
+    time_stamp_status,
+    waiting_counts,
+    withdrawal_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +77,7 @@ def run_all_checks() -> list[CheckResult]:
         "screeners": _screeners,
         "captioner": _captioner,
         "signing": _signing,
+        "time stamps": _time_stamps,
         "clock": _clock,
     }
     found: list[CheckResult] = []
@@ -310,7 +316,7 @@ def _credentials() -> Iterator[CheckResult]:
 
 
 def _models() -> Iterator[CheckResult]:
-    today = clock.now().date()
+    today = clock.today()
     soon = today + timedelta(days=30)
     usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
     for model in usable.order_by("retires_on"):
@@ -354,6 +360,11 @@ def _signing() -> Iterator[CheckResult]:
     for one in certificate_status.certificate_findings():
         level: Level = "error" if one.level == "error" else "warning"
         yield CheckResult("signing", level, one.message, one.remedy)
+
+
+def _time_stamps() -> Iterator[CheckResult]:
+    for one in time_stamp_status.time_stamp_findings():
+        yield CheckResult("time stamps", one.level, one.message, one.remedy)
 
 
 def _clock() -> Iterator[CheckResult]:

@@ -188,7 +188,7 @@ def _unavailable_reason(image_model: ImageModel) -> str:
             "model": image_model.name,
             "lifecycle": image_model.get_lifecycle_display(),
         }
-    if image_model.retires_on is not None and image_model.retires_on <= clock.now().date():
+    if image_model.retires_on is not None and image_model.retires_on <= clock.today():
         return _("“%(model)s” was retired on %(day)s.") % {
             "model": image_model.name,
             "day": image_model.retires_on.isoformat(),

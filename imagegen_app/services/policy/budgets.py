@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
@@ -64,7 +65,7 @@ def allowance(actor: Actor, image_model: ImageModel) -> Allowance | None:
     budgets = applicable_budgets(actor, image_model)
     if not budgets:
         return None
-    today = clock.now().date()
+    today = clock.today()
     for budget in budgets:
         period = BudgetPeriod.objects.filter(budget=budget, starts_on=_start(budget, today)).first()
         remaining = budget.limit if period is None else period.remaining
@@ -94,7 +95,7 @@ def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:
     :raises OverBudget: if one of them has too little remaining.
     :raises CurrencyMismatch: if one has another currency.
     """
-    today = clock.now().date()
+    today = clock.today()
     for budget in applicable_budgets(_payer(actor, job), job.image_model):
         period = _reserve(budget, today, amount=amount, currency=job.currency)
         _book(period=period, job=job, attempt=None, kind="reservation", amount=amount)
@@ -120,7 +121,7 @@ def reserve_many(*, actor: Actor, jobs: Sequence[Job], batch: Batch | None = Non
 def _reserve_for_model(actor: Actor, jobs: Sequence[Job], batch: Batch | None) -> None:
     """Reserve the estimates of several jobs that have the same model and requester."""
     total = sum((job.estimated_cost for job in jobs), start=Decimal(0))
-    today = clock.now().date()
+    today = clock.today()
     for budget in applicable_budgets(_payer(actor, jobs[0]), jobs[0].image_model):
         period = _reserve(budget, today, amount=total, currency=jobs[0].currency)
         LedgerEntry.objects.bulk_create(
@@ -243,7 +244,7 @@ def charge_extra(*, actor: Actor, job: Job, amount: Decimal, purpose: str) -> No
     periods = _held(job)
     if not periods:
         # Blocked, or answered from the cache: nothing was reserved.
-        today = clock.now().date()
+        today = clock.today()
         periods = [
             (_period(budget, today), Decimal(0))
             for budget in applicable_budgets(_payer(actor, job), job.image_model)
@@ -371,4 +372,6 @@ def _start(budget: Budget, today: date) -> date:
         return today
     if budget.period == "month":
         return today.replace(day=1)
-    return budget.created_at.date()
+    first: date | None = budget.periods.values_list("starts_on", flat=True).order_by("pk").first()
+    # Its only period: another `TIME_ZONE` must not begin a second one.
+    return first or timezone.localdate(budget.created_at, timezone.get_default_timezone())

@@ -21,13 +21,14 @@ from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
 from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
-from imagegen_app.services.worker import _signing, _storage_failures
+from imagegen_app.services.worker import _signing, _storage_failures, _time_stamps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
+    from imagegen_app.imaging.ingredients import IngredientFacts
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
@@ -109,6 +110,10 @@ class IngestedImage:
     claimed_media_type: str = ""
     #: Whether an input is named by its hash only, since its own manifests could not be added.
     is_parent_reduced: bool = False
+    #: What the provider's own Content Credentials say, if the image came with any.
+    provider_facts: IngredientFacts | None = None
+    #: Whether they are whole in the master.
+    is_provider_embedded: bool = False
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
     #: What the next pass sends of it: the master without our marks; None if no pass follows.
@@ -241,24 +246,16 @@ def _make_one(
     if screening.is_blocked(verdicts):
         raise OutputBlocked(tuple(screened))
     inspected = prepared.inspected
-    master = _signing.sign_master(
-        prepared.master,
-        options=options,
-        identity=identity,
-        answer=image.data,
-        answer_media_type=inspected.media_type,
+    master, signed = _time_stamps.sign_with_stamp(
+        identity, lambda chosen: _signed_files(prepared, options, chosen, answer=image.data)
     )
     failpoint("sign.after")
     marked = metadata.read_xmp(master.data)
     if marked.digital_source_type != options.source_type:
         raise _signing.NotPublishable(detail="the written marks do not read back")
     derived = tuple(
-        _store(
-            "renditions",
-            _signing.sign_rendition(rendition, master=master, options=options, identity=identity),
-            rendition,
-        )
-        for rendition in prepared.renditions
+        _store("renditions", data, rendition)
+        for data, rendition in zip(signed, prepared.renditions, strict=True)
     )
     failpoint("rendition.half")
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
@@ -281,9 +278,29 @@ def _make_one(
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
         is_parent_reduced=master.is_reduced,
+        provider_facts=None if master.answer is None else master.answer.facts,
+        is_provider_embedded=master.answer is not None and master.answer.is_embedded,
         screened=verdicts,
         pass_input=_pass_input(options, prepared.master),
     )
+
+
+def _signed_files(
+    prepared: ProcessedImage, options: IngestOptions, identity: SigningIdentity, *, answer: bytes
+) -> tuple[_signing.SignedMaster, list[bytes]]:
+    """Return the signed master and the signed renditions of one image."""
+    master = _signing.sign_master(
+        prepared.master,
+        options=options,
+        identity=identity,
+        answer=answer,
+        answer_media_type=prepared.inspected.media_type,
+    )
+    renditions = [
+        _signing.sign_rendition(rendition, master=master, options=options, identity=identity)
+        for rendition in prepared.renditions
+    ]
+    return master, renditions
 
 
 def _media_type(claimed: str) -> str:

@@ -44,6 +44,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
     failpoint("asset.before_commit")
     # A kept answer that is read again has been paid for.
     charge = _cost(job, attempt, result.result) if attempt.rereads_id is None else Decimal(0)
+    unpriced = _unpriced_kinds(attempt, result.result)
     missing = job.count - len(result.images)
     charge_screening(job, [one for image in result.images for one in image.screened])
     charge_captions(job, sum((i.caption.cost for i in result.images), start=Decimal(0)))
@@ -85,7 +86,10 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             c2pa_state=image.credentials.state,
             c2pa_signer=image.credentials.signer[:160],
             is_parent_reduced=image.is_parent_reduced,
+            provider_credentials=image.provider_facts.as_dict() if image.provider_facts else {},
+            is_provider_embedded=image.is_provider_embedded,
             marked_at=now,
+            stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
         )
         Rendition.objects.bulk_create(
@@ -131,7 +135,9 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
                     else {}
                 ),
                 **({"parent_reduced": True} if image.is_parent_reduced else {}),
+                **({"stamped_at": image.credentials.time} if asset.stamped_at else {}),
                 **({"ignored": list(result.ignored)} if result.ignored else {}),
+                **({"unpriced": list(unpriced)} if unpriced else {}),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
                 "seed": asset.seed,
             },
@@ -170,6 +176,14 @@ def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
     except PriceUnknown:
         reserved: Decimal = attempt.reserved_cost
         return reserved
+
+
+def _unpriced_kinds(attempt: Attempt, result: ProviderResult) -> tuple[str, ...]:
+    """Return the kinds of tokens that the provider counted and that our price list has no price for."""
+    try:
+        return PriceList.from_dict(attempt.image_model.price_list).unpriced_kinds(result.usage)
+    except PriceUnknown:
+        return ()
 
 
 def _revised_prompt(job: Job, result: ProviderResult) -> str:

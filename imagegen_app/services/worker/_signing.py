@@ -5,7 +5,7 @@ Runs in the driver's pool, without database access.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from imagegen_app.core.errors import ProviderError
@@ -18,6 +18,7 @@ from imagegen_app.imaging.content_credentials import (
     sign,
 )
 from imagegen_app.imaging.ingredients import IngredientFacts, manifest_store
+from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.services.gateways import manifests, signing, storage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 #: The largest manifest store of another file that goes whole into a master.
 MAX_EMBEDDED_BYTES = 64 * 1024
 #: The states of a file of others whose facts are all that there is to tell.
-_READABLE = frozenset({"none", "valid", "trusted"})
+_READABLE = frozenset({"none"}) | INTACT_STATES
 
 
 class NotPublishable(ProviderError):
@@ -48,6 +49,8 @@ class ParentFile:
     relationship: Literal["parentOf", "inputTo"]
     #: The file's bytes, if its own manifests go whole into the master.
     data: bytes | None = field(default=None, repr=False)
+    #: Whether it is the image as the provider sent it, and not an input.
+    is_answer: bool = False
 
     @property
     def is_embedded(self) -> bool:
@@ -65,6 +68,8 @@ class SignedMaster:
     has_parents: bool
     #: Whether the manifests of a parent, which were to go in, could not be read or added.
     is_reduced: bool = False
+    #: The image as the provider sent it, if that has Content Credentials of its own.
+    answer: ParentFile | None = None
 
 
 def sign_master(
@@ -88,7 +93,7 @@ def sign_master(
     except NotPublishable:
         if not any(one.is_embedded for one in parents):
             raise
-        parents = tuple(ParentFile(one.facts, one.relationship) for one in parents)
+        parents = tuple(replace(one, data=None) for one in parents)
         data, credentials = _signed_master(file, options, identity, parents)
         is_reduced = True
     return SignedMaster(
@@ -97,6 +102,7 @@ def sign_master(
         credentials=credentials,
         has_parents=bool(parents),
         is_reduced=is_reduced,
+        answer=next((one for one in parents if one.is_answer), None),
     )
 
 
@@ -185,7 +191,7 @@ def _parents(
     if made.state != "none":
         # What the provider itself says of the image that it made.
         is_embedded = made.is_valid and len(manifest_store(answer)) <= MAX_EMBEDDED_BYTES
-        parents.append(ParentFile(made, "inputTo", answer if is_embedded else None))
+        parents.append(ParentFile(made, "inputTo", answer if is_embedded else None, is_answer=True))
     return tuple(parents), is_reduced
 
 
@@ -205,6 +211,7 @@ def _input(
     facts = manifests.read_facts(data, one.media_type)
     if not one.is_asset:
         return ParentFile(facts, relationship), facts.state in _READABLE
-    if facts.is_valid and len(manifest_store(data)) <= MAX_EMBEDDED_BYTES:
+    # Our own chain goes on when a certificate of ours has expired.
+    if facts.is_intact and len(manifest_store(data)) <= MAX_EMBEDDED_BYTES:
         return ParentFile(facts, relationship, data), True
     return ParentFile(facts, relationship), False

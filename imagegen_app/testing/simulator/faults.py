@@ -66,6 +66,8 @@ class Fault:
     stage: str = "input"
     categories: tuple[str, ...] = ("violence",)
     seconds: float = 30.0
+    #: Whether a job that failed says that it is billed.
+    billed: bool = False
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Fault:

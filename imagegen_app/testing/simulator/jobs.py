@@ -66,6 +66,8 @@ class Job:
             document["billed"] = not self.is_free
         if self.error:
             document["error"] = self.error
+        if self.error and self.fault is not None and self.fault.billed:
+            document["billed"] = True
         return document
 
 

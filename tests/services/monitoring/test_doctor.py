@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from django.db import connection
 from django.urls import reverse
 
 from imagegen_app.core.invariants import VIOLATION_QUERIES
-from imagegen_app.models import LedgerEntry, PeriodicRun, Worker
+from imagegen_app.models import BudgetPeriod, LedgerEntry, PeriodicRun, Worker
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.monitoring import doctor
@@ -177,6 +178,24 @@ def test_ledger_and_counters_agree_and_a_planted_difference_is_found(site: Site)
         "an attempt whose charges differ from its cost",
     }
     assert LedgerEntry.objects.filter(job=jobs[0]).exists()
+
+
+@pytest.mark.parametrize("counter", ["spent", "reserved", "overage"])
+def test_counters_of_a_period_without_any_ledger_entry_are_compared_too(
+    site: Site, counter: str
+) -> None:
+    name = "a budget whose counters differ from its ledger"
+    period = use_case(audited=False)(
+        lambda: BudgetPeriod.objects.create(
+            budget=site.budget, starts_on=date(2026, 1, 1), limit=Decimal(10)
+        )
+    )()
+    assert name not in doctor.violated_invariants()
+    use_case(audited=False)(
+        lambda: BudgetPeriod.objects.filter(pk=period.pk).update(**{counter: Decimal("0.5")})
+    )()
+
+    assert doctor.violated_invariants()[name] == [str(period.pk)]
 
 
 def test_a_job_ended_without_an_event_is_found(site: Site) -> None:

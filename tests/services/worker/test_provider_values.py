@@ -13,6 +13,7 @@ from imagegen_app.core.errors import RateLimited
 from imagegen_app.core.types import Cost, Submission, Usage
 from imagegen_app.models import AuditEvent, BudgetPeriod
 from imagegen_app.providers.sandbox import Sandbox
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_image_model, make_provider
 from tests.services.conftest import Site, governed
@@ -50,7 +51,9 @@ class Wild(Sandbox):
         return replace(
             result,
             images=images,
-            usage=Usage(output_image_tokens=10**40, images=10**9),
+            usage=Usage(output_image_tokens=10, output_text_tokens=20)
+            if self.kind == "writes"
+            else Usage(output_image_tokens=10**40, images=10**9),
             model_version="v\x00" * 500,
             reported_cost=Cost(Decimal("1e40")),
         )
@@ -83,6 +86,19 @@ def test_images_with_values_out_of_range_are_stored_with_a_note(wild: Site) -> N
     assert BudgetPeriod.objects.get().spent == job.estimated_cost
     body = AuditEvent.objects.get(type="asset.created").body
     assert all(f'"{name}"' in body for name in ("ignored", "seed", "cost", "images"))
+
+
+def test_tokens_without_a_price_are_named_in_the_log_and_paid_for_by_the_image(
+    wild: Site,
+) -> None:
+    wild.model.price_list = {**wild.model.price_list, "per_million_tokens": {"output_image": "1"}}
+    use_case(audited=False)(wild.model.save)()
+    Wild.kind = "writes"
+
+    job = drive(wild.request())
+
+    assert (job.state, job.actual_cost) == ("succeeded", Decimal("0.02"))
+    assert '"unpriced":["output_text"]' in AuditEvent.objects.get(type="asset.created").body
 
 
 def test_a_wait_that_is_no_number_is_as_none_was_named(wild: Site) -> None:
