@@ -1,0 +1,120 @@
+"""Say what an erasure is about: a person, or the prompt of one job; and which texts that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.states import FINAL_STATES
+from imagegen_app.models import Attempt, AuditPersonalText, Job
+from imagegen_app.services.policy.access import ActionRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import QuerySet
+
+#: The personal fields of events that hold a job's prompt, in whole or in part.
+PROMPT_FIELDS: Final = ("prompt", "negative_prompt", "variables", "text")
+#: Shorter texts, such as a colour, are found everywhere: they are blanked, but not looked for.
+MIN_TEXT_CHARS: Final = 8
+_PERSON: Final = "person:"
+
+
+class CannotErase(ActionRefused):
+    """The erasure is not possible as requested."""
+
+    code = "cannot_erase"
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureScope:
+    """What is to be erased: all of a person, or the prompt of a job and its chain."""
+
+    #: The pseudonym that events use, such as `person:42`; empty for the prompt of one job.
+    subject: str = ""
+    #: The first job of the chain whose prompt is erased.
+    root: UUID | None = None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether everything of one person is erased."""
+        return bool(self.subject)
+
+    def jobs(self) -> QuerySet[Job]:
+        """Return the jobs whose prompts are erased, with all their follow-up passes."""
+        of_person = Q(actor_kind="person", actor_id=self.subject.removeprefix(_PERSON))
+        of_chain = Q(pk=self.root) | Q(root=self.root)
+        rows: QuerySet[Job] = Job.objects.filter(of_person if self.is_person else of_chain)
+        return rows
+
+    def job_keys(self) -> list[UUID]:
+        """Return the primary keys of the jobs."""
+        return list(self.jobs().order_by("pk").values_list("pk", flat=True))
+
+
+def person_scope(subject: str) -> ErasureScope:
+    """Return the scope of a person, given the pseudonym that events use.
+
+    :raises CannotErase: if it identifies no person.
+    """
+    subject = subject.strip()
+    if not subject.startswith(_PERSON) or not subject.removeprefix(_PERSON):
+        raise CannotErase(
+            _("Nothing was erased."),
+            reason=_("“%(subject)s” does not identify a person.") % {"subject": subject[:80]},
+            remedy=_("Give the identifier that events use, such as person:42."),
+        )
+    return ErasureScope(subject=subject)
+
+
+def job_scope(job: Job) -> ErasureScope:
+    """Return the scope of a job's prompt, which its whole chain shares."""
+    return ErasureScope(root=job.root_id or job.pk)
+
+
+def unfinished_reason(scope: ErasureScope) -> str:
+    """Return why the jobs' prompts cannot be erased yet; empty if they can."""
+    if scope.jobs().exclude(state__in=sorted(FINAL_STATES)).exists():
+        return _("A job with such a prompt has not finished yet.")
+    return ""
+
+
+def collect_texts(scope: ErasureScope) -> tuple[str, ...]:
+    """Return the texts that an erasure removes, longest first; they are kept nowhere.
+
+    To be called before the erasure: afterwards nobody knows them.
+    """
+    found: set[str] = set()
+    columns = ("prompt", "negative_prompt", "variables")
+    for prompt, negative, variables in scope.jobs().values_list(*columns).iterator():
+        found |= {prompt, negative, *_texts_in(variables)}
+    keys = scope.job_keys()
+    for revised in (
+        Attempt.objects.filter(job_id__in=keys)
+        .exclude(revised_prompt="")
+        .values_list("revised_prompt", flat=True)
+    ):
+        # Several wordings of one answer are stored one below the other.
+        found |= {revised, *revised.split("\n\n")}
+    told = AuditPersonalText.objects.filter(event__job_id__in=keys, field__in=PROMPT_FIELDS)
+    found |= set(told.values_list("value", flat=True))
+    stripped = {text.strip() for text in found}
+    kept = [text for text in stripped if len(text) >= MIN_TEXT_CHARS]
+    return tuple(sorted(kept, key=lambda text: (-len(text), text)))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts_in(item)
