@@ -166,8 +166,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         'PROMPT_FIELDS: Final = ("prompt", ',
         "PROMPT_FIELDS: Final = (",
         (
-            "services/erasure/test_commands.py::"
-            "test_erasing_a_prompt_keeps_the_name_of_its_requester",
+            "services/erasure/test_commands.py::test_erasing_a_prompt_keeps_the_name_of_its_requester",
         ),
         "A prompt that had to be erased is still legible beside the log.",
     ),

@@ -60,10 +60,11 @@ def erase(
     """
     _require(actor, scope, reason=reason)
     texts = (*collect_texts(scope), *(text.strip() for text in also_search if text.strip()))
-    count = _erase(actor, scope, reason=reason)
-    problem = _database_files.clean()
+    count, has_changed = _erase(actor, scope, reason=reason)
+    problem = _database_files.clean() if has_changed or also_search else ""
     found = proof.search(scope, texts)
-    _record_proof(actor, scope, found)
+    if has_changed or texts or not found.is_clean:
+        _record_proof(actor, scope, found)
     return ErasureReport(count, found, problem)
 
 
@@ -83,7 +84,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     _require_reason(reason)
     scope = person_scope(subject)
     _require(actor, scope, reason=reason)
-    return _erase(actor, scope, reason=reason)
+    return _erase(actor, scope, reason=reason)[0]
 
 
 def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
@@ -95,7 +96,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     """
     scope = job_scope(job)
     _require(actor, scope, reason=reason)
-    count = _erase(actor, scope, reason=reason)
+    count, _has_changed = _erase(actor, scope, reason=reason)
     job.refresh_from_db()
     return count
 
@@ -126,7 +127,8 @@ def _require_ended(scope: ErasureScope) -> None:
         )
 
 
-def _erase(actor: Actor, scope: ErasureScope, *, reason: str) -> int:
+def _erase(actor: Actor, scope: ErasureScope, *, reason: str) -> tuple[int, bool]:
+    """Erase; return how many texts beside the log were deleted, and whether anything changed."""
     keys, texts = scope.job_keys(), collect_texts(scope)
     # First: while the rows know the texts, an erasure that fails here can be repeated.
     with refuse_on_storage_failure(_("Nothing was erased.")):
@@ -136,14 +138,16 @@ def _erase(actor: Actor, scope: ErasureScope, *, reason: str) -> int:
 
 
 @use_case()
-def _erase_rows(actor: Actor, scope: ErasureScope, texts: Sequence[str], *, reason: str) -> int:
+def _erase_rows(
+    actor: Actor, scope: ErasureScope, texts: Sequence[str], *, reason: str
+) -> tuple[int, bool]:
     # Again, within the transaction: a job may have been requested meanwhile.
     _require_ended(scope)
     keys = scope.job_keys()
     count = _rows.delete_texts(_rows.personal_texts(scope, keys))
     jobs = _blank(keys, texts, actor=actor)
     if not count and not jobs:
-        return 0
+        return 0, False
     first = None if scope.is_person else Job.objects.filter(pk=scope.root).first()
     ground = "all of one person" if scope.is_person else "the prompt of one job"
     event_log.record(
@@ -159,7 +163,7 @@ def _erase_rows(actor: Actor, scope: ErasureScope, texts: Sequence[str], *, reas
         },
         personal={"reason": reason},
     )
-    return count
+    return count, True
 
 
 def _blank(keys: Sequence[UUID], texts: Sequence[str], *, actor: Actor) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,8 @@ from imagegen_app.services.policy.access import ActionRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django.db.models import QuerySet
+    from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 
 #: The personal fields of events that hold a job's prompt, in whole or in part.
 PROMPT_FIELDS: Final = ("prompt", "negative_prompt", "variables", "text")
@@ -71,6 +73,31 @@ def person_scope(subject: str) -> ErasureScope:
             remedy=_("Give the identifier that events use, such as person:42."),
         )
     return ErasureScope(subject=subject)
+
+
+def find_scope(text: str) -> ErasureScope:
+    """Return the scope that a person typed: `person:42`, a login name, or the ID of a job.
+
+    :raises CannotErase: if nothing is known by that.
+    """
+    text = text.strip()
+    if text.startswith(_PERSON):
+        return person_scope(text)
+    try:
+        job = Job.objects.filter(pk=UUID(text)).first()
+    except ValueError:
+        job = None
+    if job is not None:
+        return job_scope(job)
+    people = get_user_model()._default_manager  # noqa: SLF001 - Django's documented API
+    user = people.filter(**{people.model.USERNAME_FIELD: text}).first() if text else None
+    if user is not None:
+        return person_scope(f"{_PERSON}{user.pk}")
+    raise CannotErase(
+        _("Nothing was erased."),
+        reason=_("“%(text)s” is neither a person nor a job.") % {"text": text[:80]},
+        remedy=_("Give a login name, the identifier that events use (person:42), or a job's ID."),
+    )
 
 
 def job_scope(job: Job) -> ErasureScope:

@@ -136,9 +136,7 @@ def test_the_preview_counts_what_is_then_erased(officer: Person) -> None:
         "assets": 1,
         "personal texts beside the log": 2,
     }
-    assert {line.label: line.count for line in seen.files} == {
-        "folders of answers in the spool": 1
-    }
+    assert {line.label: line.count for line in seen.files} == {"folders of answers in the spool": 1}
     assert Job.objects.get().prompt == PROMPT
 
 
