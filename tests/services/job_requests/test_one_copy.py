@@ -229,6 +229,11 @@ def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
     job = site.request(negative_prompt="chrome")
     driver.drive(seconds=10)
 
-    facts = evidence._facts(job.assets.get())
+    facts = evidence._facts(
+        job.assets.get(),
+        [],
+        reader=site.actor,
+        inspected=evidence.inspection.inspect_stored(job.assets.get()),
+    )
     parts = [verdict["part"] for verdict in facts["verdicts"]]  # type: ignore[attr-defined]
     assert parts[:2] == ["prompt", "negative_prompt"]
