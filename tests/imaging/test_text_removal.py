@@ -14,7 +14,7 @@ TEXT = "A portrait of Ada <Byron> & “the countess”"
 def saved(name: str, **options: object) -> bytes:
     out = io.BytesIO()
     image = Image.linear_gradient("L").convert("RGB").resize((40, 30))
-    image.save(out, name, **options)  # type: ignore[arg-type]  # options of several formats
+    image.save(out, name, **options)
     return out.getvalue()
 
 

@@ -148,7 +148,7 @@ def _erase_rows(
     jobs = _blank(keys, texts, actor=actor)
     if not count and not jobs:
         return 0, False
-    first = None if scope.is_person else Job.objects.filter(pk=scope.root).first()
+    first = scope.first_job()
     ground = "all of one person" if scope.is_person else "the prompt of one job"
     event_log.record(
         actor,
@@ -196,7 +196,7 @@ def _blank(keys: Sequence[UUID], texts: Sequence[str], *, actor: Actor) -> int:
 
 @use_case()
 def _record_proof(actor: Actor, scope: ErasureScope, found: proof.Proof) -> None:
-    job = None if scope.is_person else Job.objects.filter(pk=scope.root).first()
+    job = scope.first_job()
     event_log.record(
         actor,
         "privacy.erasure_proved" if found.is_clean else "privacy.erasure_incomplete",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
@@ -223,15 +224,15 @@ def _search_sessions(found: _Search) -> None:
 
 def _stored_files(keys: Sequence[UUID]) -> Iterator[tuple[str, Callable[[], bytes]]]:
     for asset in _files.assets_of(keys):
-        yield asset.storage_key, lambda key=asset.storage_key: storage.get(key)
-        yield asset.original_storage_key, lambda key=asset.original_storage_key: storage.get(key)
-        for rendition in asset.renditions.order_by("pk"):
-            yield rendition.storage_key, lambda key=rendition.storage_key: storage.get(key)
+        names = [asset.storage_key, asset.original_storage_key]
+        names += asset.renditions.order_by("pk").values_list("storage_key", flat=True)
+        for name in names:
+            yield name, partial(storage.get, name)
         for copy in _files.placed_copies(asset):
             name = copy.placement.placed_value
-            yield f"{copy.field.model._meta.label}: {name}", lambda c=copy, n=name: c.store.read(n)  # noqa: SLF001 - Django's documented API
+            yield f"{_label(copy.field.model)}: {name}", partial(copy.store.read, name)
     for entry in JobInput.objects.filter(job_id__in=keys).order_by("pk"):
-        yield entry.storage_key, lambda key=entry.storage_key: storage.get(key)
+        yield entry.storage_key, partial(storage.get, entry.storage_key)
 
 
 def _search_file(found: _Search, label: str, read: Callable[[], bytes]) -> None:

@@ -55,6 +55,10 @@ class ErasureScope:
         rows: QuerySet[Job] = Job.objects.filter(of_person if self.is_person else of_chain)
         return rows
 
+    def first_job(self) -> Job | None:
+        """Return the first job of the chain whose prompt is erased; None for a person."""
+        return None if self.root is None else Job.objects.filter(pk=self.root).first()
+
     def job_keys(self) -> list[UUID]:
         """Return the primary keys of the jobs."""
         return list(self.jobs().order_by("pk").values_list("pk", flat=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.template.loader import render_to_string
@@ -62,18 +63,31 @@ def write_story(
         "credentials": credentials,
         "approver": summary.display_name(reviewer) if asset.reviewed_at else "",
         "maker": _actor_name(reader),
-        "renditions": [
-            (name, len(files[name]), hashes[name])
-            for name in files
-            if name.startswith("renditions/")
-        ],
+        "published": _published(asset, files),
         "placements": asset.placements.select_related("placed_by").order_by("pk"),
         "inputs": inputs,
         "events": _events(files["events.jsonl"]),
         "hashes": sorted(hashes.items()),
         "vkey": vkey,
     }
-    return render_to_string("imagegen_app/evidence/story.html", context).encode()
+    with timezone.override(UTC):
+        return render_to_string("imagegen_app/evidence/story.html", context).encode()
+
+
+def _published(asset: Asset, files: Mapping[str, bytes]) -> list[tuple[str, int, int, int]]:
+    """Return name, width, height and bytes of the published files, largest first."""
+    found = [
+        (name, asset.width, asset.height, len(data))
+        for name, data in files.items()
+        if name.startswith("master.")
+    ]
+    for name, data in files.items():
+        if name.startswith("renditions/"):
+            width, _cross, height = (
+                name.removeprefix("renditions/").partition(".")[0].partition("x")
+            )
+            found.append((name, int(width), int(height), len(data)))
+    return sorted(found, key=lambda one: (-one[1], one[0]))
 
 
 def _events(lines: bytes) -> list[descriptions.EventDescription]:

@@ -12,7 +12,7 @@ from imagegen_app.imaging.content_credentials import read_content_credentials
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.models import Asset, AuditEvent, Job
 from imagegen_app.providers.sandbox import Sandbox
-from imagegen_app.services.erasure import _database_files, commands, preview, scopes
+from imagegen_app.services.erasure import _database_files, _files, commands, preview, scopes
 from imagegen_app.services.gateways import resigning, storage
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
@@ -212,7 +212,7 @@ def test_an_interrupted_erasure_deletes_the_former_files_when_it_is_repeated(
         raise storage.StorageFailed("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands._files, "delete_former_files", fail)
+        patch.setattr(_files, "delete_former_files", fail)
         with pytest.raises(access.ActionRefused):
             commands.erase(officer, scope, reason="asked")
     assert Job.objects.get().prompt == PROMPT

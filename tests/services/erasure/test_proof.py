@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.models import AuditEvent, AuditPersonalText, Job, Verdict, WebhookDelivery
-from imagegen_app.services.erasure import commands, preview, scopes
+from imagegen_app.services.erasure import commands, preview, proof, scopes
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import spool
@@ -106,7 +106,7 @@ def test_the_search_names_each_place_before_the_erasure() -> None:
     job = job_everywhere()
     scope = scopes.job_scope(job)
 
-    found = commands.proof.search(scope, scopes.collect_texts(scope))
+    found = proof.search(scope, scopes.collect_texts(scope))
 
     places = {one.place for one in found.findings}
     assert {

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from imagegen_app.core import notes
 from imagegen_app.services.audit import log_key, sealing
 from imagegen_app.services.erasure import commands, scopes
+from imagegen_app.services.gateways import resigning
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import _pack_verifier, evidence, placement, review
 from imagegen_app.services.policy import access
@@ -155,7 +156,7 @@ def test_a_pack_is_verified_with_the_standard_library_alone(asset: Asset, tmp_pa
 def test_a_pack_is_verified_after_its_files_were_rewritten_by_an_erasure(
     asset: Asset, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands._files.resigning, "has_prompt", lambda *_a, **_o: True)
+    monkeypatch.setattr(resigning, "has_prompt", lambda *_a, **_o: True)
     officer = make_user("officer", permissions=["imagegen.erase_personal_data"])
     commands.erase(access.actor_for(officer), scopes.job_scope(asset.job), reason="asked")
     former = asset.sha256
