@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Characters of further texts to search for, at most.
 MAX_ALSO_CHARS = 10_000
+#: Texts that are looked for in all tables while a person waits; the command looks for all.
+MOST_TEXTS = 200
 
 
 class ErasurePages(Pages):
@@ -56,7 +58,11 @@ class ErasurePages(Pages):
                 context["scope"] = scope
                 if request.method == "POST":
                     context["report"] = commands.erase(
-                        actor, scope, reason=reason, also_search=also.splitlines()
+                        actor,
+                        scope,
+                        reason=reason,
+                        also_search=also.splitlines(),
+                        most_texts=MOST_TEXTS,
                     )
                 context["preview"] = preview.preview(actor, scope)
             except ActionRefused as refusal:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.services.erasure.scopes import ErasedTexts
 
 REWRITTEN = "asset.rewritten"
 _MEDIA_TYPES = {
@@ -83,10 +84,8 @@ def carries_text(asset: Asset, texts: Collection[str], *, writer: bool) -> bool:
     )
 
 
-def rewrite_files(
-    keys: Sequence[UUID], texts: Collection[str], *, writer: bool, actor: Actor
-) -> int:
-    """Rewrite the files of these jobs' images that carry one of the texts; return how many images.
+def rewrite_files(keys: Sequence[UUID], texts: ErasedTexts, *, writer: bool, actor: Actor) -> int:
+    """Rewrite the files of these jobs' images that carry a text of theirs; return how many images.
 
     With `writer`, the name of the prompt's writer is taken out, too.
 
@@ -96,7 +95,7 @@ def rewrite_files(
     count = 0
     for asset in assets_of(keys):
         try:
-            count += _rewrite(asset, texts, writer=writer, actor=actor)
+            count += _rewrite(asset, texts.of(asset.job), writer=writer, actor=actor)
         except resigning.CannotResign as error:
             raise CannotErase(
                 _("Nothing was erased."),
@@ -104,8 +103,8 @@ def rewrite_files(
                 % {"image": asset, "why": error},
                 remedy=_("Mend that, or take the image down and delete its files; then try again."),
             ) from None
-    for entry in JobInput.objects.filter(job_id__in=keys).order_by("pk"):
-        _rewrite_input(entry, texts, actor=actor)
+    for entry in JobInput.objects.filter(job_id__in=keys).select_related("job").order_by("pk"):
+        _rewrite_input(entry, texts.of(entry.job), actor=actor)
     return count
 
 

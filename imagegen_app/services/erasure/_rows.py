@@ -16,18 +16,17 @@ from imagegen_app.models import (
     KeptAnswer,
     WebhookDelivery,
 )
-from imagegen_app.services.erasure.scopes import PROMPT_FIELDS
+from imagegen_app.services.erasure.scopes import KEYS_AT_ONCE, PROMPT_FIELDS
 from imagegen_app.services.gateways import manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from django.db.models import Model, QuerySet
 
-    from imagegen_app.services.erasure.scopes import ErasureScope
+    from imagegen_app.services.erasure.scopes import ErasedTexts, ErasureScope
 
-_BATCH: Final = 500
 #: Columns that should repeat no prompt, but hold words of a provider, a check or a person.
 _QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
     (Job, "pk", ("error_message", "error_remedy")),
@@ -50,36 +49,45 @@ class Blanking:
         return self.rows.model
 
 
-def blankings(keys: Sequence[UUID], texts: Sequence[str]) -> list[Blanking]:
-    """Return what is blanked of these jobs: only rows that are not blank yet.
+def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
+    """Yield what is blanked of these jobs: only rows that are not blank yet.
 
     That is: prompts and reworded prompts, suggested alternative texts, digests of short prompts,
     bodies of webhooks, in which a provider may repeat the prompt, and words that quote it.
     """
-    found = [
-        _blanking(
-            Job.objects.filter(pk__in=keys),
+    for chunk in chunks(keys):
+        yield _blanking(
+            Job.objects.filter(pk__in=chunk),
             prompt="",
             negative_prompt="",
             variables={},
             fingerprint="",
             request_digest="",
-        ),
-        _blanking(Attempt.objects.filter(job_id__in=keys), request_digest="", revised_prompt=""),
-        _blanking(
-            WebhookDelivery.objects.filter(attempt__job_id__in=keys), body="", body_sha256=""
-        ),
+        )
+        attempts = Attempt.objects.filter(job_id__in=chunk)
+        yield _blanking(attempts, request_digest="", revised_prompt="")
+        deliveries = WebhookDelivery.objects.filter(attempt__job_id__in=chunk)
+        yield _blanking(deliveries, body="", body_sha256="")
         # The captioner received the prompt, and may have repeated names from it.
-        _blanking(Asset.objects.filter(job_id__in=keys), alt_suggestion=""),
+        yield _blanking(Asset.objects.filter(job_id__in=chunk), alt_suggestion="")
+        for model, path, columns in _QUOTING:
+            for column in columns:
+                yield Blanking(_quoting_rows(chunk, texts, model, path, column), {column: ""})
+
+
+def _quoting_rows(
+    keys: Sequence[UUID], texts: ErasedTexts, model: type[Model], path: str, column: str
+) -> QuerySet[Any]:
+    """Return the rows of these jobs whose column holds one of the job's texts."""
+    rows: QuerySet[Any] = model._default_manager.all()  # noqa: SLF001 - Django's documented API
+    jobs = Job.objects.in_bulk(list(keys)) if any(texts.by_root.values()) else {}
+    filled = rows.filter(**{f"{path}__in": list(jobs)}).exclude(**{column: ""})
+    quoting = [
+        key
+        for key, job, value in filled.values_list("pk", path, column)
+        if any(text in value for text in texts.of(jobs[job]))
     ]
-    for model, path, columns in _QUOTING:
-        for column in columns:
-            quotes = Q(pk__in=())
-            for text in texts:
-                quotes |= Q(**{f"{column}__contains": text})
-            rows = model._default_manager.filter(quotes, **{f"{path}__in": keys})  # noqa: SLF001 - Django's documented API
-            found.append(Blanking(rows, {column: ""}))
-    return found
+    return rows.filter(pk__in=quoting)
 
 
 def personal_texts(scope: ErasureScope, keys: Sequence[UUID]) -> QuerySet[AuditPersonalText]:
@@ -117,8 +125,8 @@ def delete_texts(texts: QuerySet[AuditPersonalText]) -> int:
     keys = list(texts.order_by("pk").values_list("pk", flat=True))
     # What was deleted, not what was found: somebody else may erase the same at the same moment.
     return sum(
-        AuditPersonalText.objects.filter(pk__in=keys[start : start + _BATCH]).delete()[0]
-        for start in range(0, len(keys), _BATCH)
+        AuditPersonalText.objects.filter(pk__in=keys[start : start + KEYS_AT_ONCE]).delete()[0]
+        for start in range(0, len(keys), KEYS_AT_ONCE)
     )
 
 
@@ -134,14 +142,14 @@ def blank(blanking: Blanking) -> int:
     keys = list(blanking.rows.order_by("pk").values_list("pk", flat=True))
     rows = blanking.model._default_manager  # noqa: SLF001 - Django's documented API
     return sum(
-        rows.filter(pk__in=keys[start : start + _BATCH]).update(**blanking.values)
-        for start in range(0, len(keys), _BATCH)
+        rows.filter(pk__in=keys[start : start + KEYS_AT_ONCE]).update(**blanking.values)
+        for start in range(0, len(keys), KEYS_AT_ONCE)
     )
 
 
 def chunks(keys: Sequence[UUID]) -> list[Sequence[UUID]]:
     """Return the keys in parts that fit one statement of every database."""
-    return [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
+    return [keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE)]
 
 
 def _blanking(rows: QuerySet[Any], **values: Any) -> Blanking:

@@ -14,6 +14,7 @@ from imagegen_app.services.erasure import _answer_files, _database_files, _files
 from imagegen_app.services.erasure._uploads import erase_uploads
 from imagegen_app.services.erasure.scopes import (
     CannotErase,
+    ErasedTexts,
     ErasureScope,
     collect_texts,
     job_scope,
@@ -47,23 +48,29 @@ class ErasureReport:
 
 
 def erase(
-    actor: Actor, scope: ErasureScope, *, reason: str, also_search: Sequence[str] = ()
+    actor: Actor,
+    scope: ErasureScope,
+    *,
+    reason: str,
+    also_search: Sequence[str] = (),
+    most_texts: int | None = None,
 ) -> ErasureReport:
     """Erase, search everything for what was erased, and record the result of the search.
 
     `also_search` are further texts to look for, such as a nickname; they are kept nowhere. Repeating
-    an erasure searches again. Not to be called within a transaction: files go after its end.
+    an erasure searches again. Of a person with very many prompts at most `most_texts` are looked for
+    in all tables, and the result says so. Not to be called within a transaction: files go after its end.
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, a job still runs, or a file cannot be rewritten.
     :raises StorageUnavailable: if a file cannot be read, written or deleted at present.
     """
     _require(actor, scope, reason=reason)
-    texts = (*collect_texts(scope), *(text.strip() for text in also_search if text.strip()))
+    texts = collect_texts(scope, further=also_search)
     count, has_changed = _erase(actor, scope, reason=reason)
     problem = _database_files.clean() if has_changed or also_search else ""
-    found = proof.search(scope, texts)
-    if has_changed or texts or not found.is_clean:
+    found = proof.search(scope, texts, most=most_texts)
+    if has_changed or texts.all() or not found.is_clean:
         _record_proof(actor, scope, found)
     return ErasureReport(count, found, problem)
 
@@ -139,7 +146,7 @@ def _erase(actor: Actor, scope: ErasureScope, *, reason: str) -> tuple[int, bool
 
 @use_case()
 def _erase_rows(
-    actor: Actor, scope: ErasureScope, texts: Sequence[str], *, reason: str
+    actor: Actor, scope: ErasureScope, texts: ErasedTexts, *, reason: str
 ) -> tuple[int, bool]:
     # Again, within the transaction: a job may have been requested meanwhile.
     _require_ended(scope)
@@ -166,7 +173,7 @@ def _erase_rows(
     return count, True
 
 
-def _blank(keys: Sequence[UUID], texts: Sequence[str], *, actor: Actor) -> int:
+def _blank(keys: Sequence[UUID], texts: ErasedTexts, *, actor: Actor) -> int:
     """Blank the prompts of jobs, and what could reveal them; return how many jobs were changed.
 
     If only other rows were changed, such as a webhook that came later, that counts as one.

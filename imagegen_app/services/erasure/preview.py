@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext as _
 
@@ -54,18 +54,19 @@ def preview(actor: Actor, scope: ErasureScope) -> ErasurePreview:
     """
     require_permission(actor, "erase_personal_data")
     keys, texts = scope.job_keys(), collect_texts(scope)
-    counts: dict[str, int] = {}
+    # A row may be blanked in several ways, and counts once.
+    rows: dict[str, set[Any]] = {}
     for blanking in _rows.blankings(keys, texts):
         name = str(blanking.model._meta.verbose_name_plural)  # noqa: SLF001 - Django's documented API
-        # One table may be blanked in several ways: the largest of them is what the reader expects.
-        counts[name] = max(counts.get(name, 0), blanking.rows.count())
+        rows.setdefault(name, set()).update(blanking.rows.values_list("pk", flat=True))
+    counts = {name: len(found) for name, found in rows.items()}
     personal = _rows.personal_texts(scope, keys)
     counts[_("personal texts beside the log")] = personal.count()
     carrying = 0
     assets = list(_files.assets_of(keys))
     with refuse_on_storage_failure(_("Nothing was erased.")):
         for asset in assets[:MAX_IMAGES_READ]:
-            carrying += _files.carries_text(asset, texts, writer=scope.is_person)
+            carrying += _files.carries_text(asset, texts.of(asset.job), writer=scope.is_person)
     uploads = _rows.uploads_of(keys)
     files = {
         _("images whose files carry the text: rewritten and signed again"): carrying,

@@ -6,14 +6,12 @@ import json
 import platform
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, models, router, transaction
-from django.db.models import Q, TextField
-from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import (
@@ -29,14 +27,14 @@ from imagegen_app.models import (
     Verdict,
     WebhookDelivery,
 )
-from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows
+from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, _tables
 from imagegen_app.services.gateways import resigning, storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from uuid import UUID
 
-    from imagegen_app.services.erasure.scopes import ErasureScope
+    from imagegen_app.services.erasure.scopes import ErasedTexts, ErasureScope
 
 #: By which path a row belongs to a job; rows of other tables belong to none.
 _PATHS: Final[dict[type[models.Model], str]] = {
@@ -55,8 +53,6 @@ _PATHS: Final[dict[type[models.Model], str]] = {
 _DATABASE_SESSIONS: Final = frozenset(
     {"django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db"}
 )
-#: Longer conditions are split: a database limits the parameters of a statement.
-_TEXTS_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +88,21 @@ class Proof:
 class _Search:
     """Collects what is searched and found."""
 
-    def __init__(self, keys: Sequence[UUID], texts: Collection[str]) -> None:
+    def __init__(self, keys: Sequence[UUID], texts: ErasedTexts, *, most: int | None) -> None:
         self.keys = keys
-        self.texts = list(texts)
+        self.erased = texts
+        known = texts.all()
+        self.texts = known if most is None else (*texts.further, *known)[:most]
         self.columns = 0
         self.files = 0
         self.findings: list[Finding] = []
         self.elsewhere: list[Finding] = []
         self.not_searched: list[str] = []
+        if len(self.texts) < len(known):
+            self.not_searched.append(
+                _("%(number)s shorter texts in the tables of others: the command searches for all")
+                % {"number": len(known) - len(self.texts)}
+            )
 
     def add(self, place: str, *, own: int = 0, others: int = 0) -> None:
         if own:
@@ -108,20 +111,20 @@ class _Search:
             self.elsewhere.append(Finding(place, others))
 
 
-def search(scope: ErasureScope, texts: Collection[str]) -> Proof:
+def search(scope: ErasureScope, texts: ErasedTexts, *, most: int | None = None) -> Proof:
     """Search all text columns of the site's database, and the files of the scope's jobs.
 
-    `texts` are what the erasure removed, and whatever else is to be looked for. What must be blank
-    by now is checked even without any text.
+    `texts` are what the erasure removed, and whatever else is to be looked for; in the tables at
+    most `most` of them, the longest. What must be blank by now is checked even without any text.
     """
     keys = scope.job_keys()
-    found = _Search(keys, texts)
+    found = _Search(keys, texts, most=most)
     _check_blanked(found, scope)
     for model in apps.get_models():
         _search_table(found, model)
     _search_sessions(found)
-    for label, read in _stored_files(keys):
-        _search_file(found, label, read)
+    for label, job, read in _stored_files(keys):
+        _search_file(found, label, read, texts=(*texts.of(job), *texts.further))
     _check_removed_files(found)
     _search_database_files(found)
     found.not_searched.append(
@@ -139,71 +142,38 @@ def search(scope: ErasureScope, texts: Collection[str]) -> Proof:
 
 def _check_blanked(found: _Search, scope: ErasureScope) -> None:
     """Find rows that an erasure blanks and that are not blank."""
-    for blanking in _rows.blankings(found.keys, found.texts):
-        columns = "/".join(sorted(blanking.values))
-        found.add(f"{_label(blanking.model)}.{columns}", own=blanking.rows.count())
+    counts: dict[str, int] = {}
+    for blanking in _rows.blankings(found.keys, found.erased):
+        place = f"{_label(blanking.model)}.{'/'.join(sorted(blanking.values))}"
+        counts[place] = counts.get(place, 0) + blanking.rows.count()
+    for place, count in counts.items():
+        found.add(place, own=count)
     left = _rows.personal_texts(scope, found.keys)
-    # The reason of the erasure itself is told by its officer.
+    # Who erased and why stays, even where people erase what is about themselves.
+    left = left.exclude(event__type__startswith="privacy.eras")
     found.add(_label(AuditPersonalText), own=left.count())
     found.add(_label(KeptAnswer), own=_rows.kept_answers_of(found.keys).count())
     found.add(_label(JobInput), own=len(_rows.uploads_of(found.keys)))
 
 
 def _search_table(found: _Search, model: type[models.Model]) -> None:
-    fields = [
-        field
-        for field in model._meta.concrete_fields  # noqa: SLF001 - Django's documented API
-        if isinstance(field, models.CharField | models.TextField | models.JSONField)
-    ]
+    fields = _tables.text_fields(model)
     if not fields or model is Session:
         return
-    database = router.db_for_read(model)
     path = _PATHS.get(model)
-    for field in fields:
-        column = f"{_label(model)}.{field.name}"
-        try:
-            with transaction.atomic(using=database):
-                own, others = _count(found, model, field, path=path)
-        except DatabaseError as error:
-            if model in _PATHS:
-                raise
-            # A table of the site's own, such as a view of another system.
-            found.not_searched.append(f"{column}: {type(error).__name__}")
-            continue
-        found.columns += 1
-        found.add(column, own=own, others=others)
-
-
-def _count(
-    found: _Search, model: type[models.Model], field: models.Field[Any, Any], *, path: str | None
-) -> tuple[int, int]:
-    """Return how many rows hold a text: of the erased jobs, and of others."""
-    rows = model._base_manager.annotate(imagegen_text=Cast(field.name, TextField()))  # noqa: SLF001 - Django's documented API
-    hits: set[Any] = set()
-    for start in range(0, len(found.texts), _TEXTS_AT_ONCE):
-        condition = Q(pk__in=())
-        for text in found.texts[start : start + _TEXTS_AT_ONCE]:
-            # As it is, and as JSON spells it.
-            spelt = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-            for one in spelt:
-                condition |= Q(imagegen_text__contains=one)
-        hits |= set(rows.filter(condition).values_list("pk", flat=True))
-    if not hits or path is None:
-        return 0, len(hits)
-    found_keys = list(hits)
-    own = 0
-    for start in range(0, len(found_keys), 500):
-        chunk = found_keys[start : start + 500]
-        own += len(
-            {
-                key
-                for keys in _rows.chunks(found.keys)
-                for key in model._base_manager.filter(  # noqa: SLF001 - Django's documented API
-                    Q(pk__in=chunk), Q(**{f"{path}__in": keys})
-                ).values_list("pk", flat=True)
-            }
-        )
-    return own, len(hits) - own
+    try:
+        with transaction.atomic(using=router.db_for_read(model)):
+            hits = _tables.rows_with_text(model, fields, found.texts)
+    except DatabaseError as error:
+        if path is not None:
+            raise
+        # A table of the site's own, such as a view of another system.
+        found.not_searched.append(f"{_label(model)}: {type(error).__name__}")
+        return
+    found.columns += len(fields)
+    for name, keys in hits.items():
+        own = 0 if path is None else _tables.count_of_jobs(model, keys, path, found.keys)
+        found.add(f"{_label(model)}.{name}", own=own, others=len(keys) - own)
 
 
 def _search_sessions(found: _Search) -> None:
@@ -214,28 +184,30 @@ def _search_sessions(found: _Search) -> None:
             _("sessions outside of the database: this app keeps no texts in them")
         )
         return
-    hits = 0
+    matcher, hits = _tables.TextMatcher(found.texts), 0
     for session in Session.objects.iterator(chunk_size=500):
-        text = json.dumps(session.get_decoded(), ensure_ascii=False, default=str)
-        hits += any(json.dumps(one, ensure_ascii=False)[1:-1] in text for one in found.texts)
+        hits += matcher.is_in(json.dumps(session.get_decoded(), default=str))
     found.columns += 1
     found.add(f"{_label(Session)}.session_data", others=hits)
 
 
-def _stored_files(keys: Sequence[UUID]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _stored_files(keys: Sequence[UUID]) -> Iterator[tuple[str, Job, Callable[[], bytes]]]:
     for asset in _files.assets_of(keys):
         names = [asset.storage_key, asset.original_storage_key]
         names += asset.renditions.order_by("pk").values_list("storage_key", flat=True)
         for name in names:
-            yield name, partial(storage.get, name)
+            yield name, asset.job, partial(storage.get, name)
         for copy in _files.placed_copies(asset):
             name = copy.placement.placed_value
-            yield f"{_label(copy.field.model)}: {name}", partial(copy.store.read, name)
-    for entry in JobInput.objects.filter(job_id__in=keys).order_by("pk"):
-        yield entry.storage_key, partial(storage.get, entry.storage_key)
+            label = f"{_label(copy.field.model)}: {name}"
+            yield label, asset.job, partial(copy.store.read, name)
+    for entry in JobInput.objects.filter(job_id__in=keys).select_related("job").order_by("pk"):
+        yield entry.storage_key, entry.job, partial(storage.get, entry.storage_key)
 
 
-def _search_file(found: _Search, label: str, read: Callable[[], bytes]) -> None:
+def _search_file(
+    found: _Search, label: str, read: Callable[[], bytes], *, texts: Sequence[str]
+) -> None:
     try:
         data = read()
     except storage.FileMissing:
@@ -244,7 +216,7 @@ def _search_file(found: _Search, label: str, read: Callable[[], bytes]) -> None:
         found.not_searched.append(f"{label}: {error}")
         return
     found.files += 1
-    if resigning.has_text(data, found.texts) or resigning.has_prompt(data, writer=False):
+    if resigning.has_text(data, texts) or resigning.has_prompt(data, writer=False):
         found.add(label, own=1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from imagegen_app.models import Attempt, AuditPersonalText, Job
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -25,6 +25,8 @@ from django.db.models import QuerySet
 PROMPT_FIELDS: Final = ("prompt", "negative_prompt", "variables", "text")
 #: Shorter texts, such as a colour, are found everywhere: they are blanked, but not looked for.
 MIN_TEXT_CHARS: Final = 8
+#: Keys in one statement.
+KEYS_AT_ONCE: Final = 500
 _PERSON: Final = "person:"
 
 
@@ -116,28 +118,62 @@ def unfinished_reason(scope: ErasureScope) -> str:
     return ""
 
 
-def collect_texts(scope: ErasureScope) -> tuple[str, ...]:
-    """Return the texts that an erasure removes, longest first; they are kept nowhere.
+@dataclass(frozen=True, slots=True)
+class ErasedTexts:
+    """The texts that an erasure removes; held in memory only."""
+
+    #: By the first job of each chain.
+    by_root: Mapping[UUID, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    #: Further texts to look for, which nothing erases.
+    further: tuple[str, ...] = field(default=(), repr=False)
+
+    def of(self, job: Job) -> tuple[str, ...]:
+        """Return the texts of a job's chain, longest first."""
+        return self.by_root.get(job.root_id or job.pk, ())
+
+    def all(self) -> tuple[str, ...]:
+        """Return all texts, each once, longest first."""
+        found = {text for texts in self.by_root.values() for text in texts} | set(self.further)
+        return _longest_first(found)
+
+
+def collect_texts(scope: ErasureScope, *, further: Sequence[str] = ()) -> ErasedTexts:
+    """Return the texts that an erasure removes.
 
     To be called before the erasure: afterwards nobody knows them.
     """
-    found: set[str] = set()
-    columns = ("prompt", "negative_prompt", "variables")
-    for prompt, negative, variables in scope.jobs().values_list(*columns).iterator():
-        found |= {prompt, negative, *_texts_in(variables)}
-    keys = scope.job_keys()
-    for revised in (
-        Attempt.objects.filter(job_id__in=keys)
-        .exclude(revised_prompt="")
-        .values_list("revised_prompt", flat=True)
-    ):
-        # Several wordings of one answer are stored one below the other.
-        found |= {revised, *revised.split("\n\n")}
-    told = AuditPersonalText.objects.filter(event__job_id__in=keys, field__in=PROMPT_FIELDS)
-    found |= set(told.values_list("value", flat=True))
-    stripped = {text.strip() for text in found}
-    kept = [text for text in stripped if len(text) >= MIN_TEXT_CHARS]
-    return tuple(sorted(kept, key=lambda text: (-len(text), text)))
+    found: dict[UUID, set[str]] = {}
+    root_of: dict[UUID, UUID] = {}
+    columns = ("pk", "root_id", "prompt", "negative_prompt", "variables")
+    for key, root, prompt, negative, variables in scope.jobs().values_list(*columns).iterator():
+        root_of[key] = root or key
+        texts = found.setdefault(root or key, set())
+        texts |= {prompt, negative, *_texts_in(variables)}
+    keys = list(root_of)
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        chunk = keys[start : start + KEYS_AT_ONCE]
+        reworded = Attempt.objects.filter(job_id__in=chunk).exclude(revised_prompt="")
+        for key, revised in reworded.values_list("job_id", "revised_prompt"):
+            # Several wordings of one answer are stored one below the other.
+            found[root_of[key]] |= {revised, *revised.split("\n\n")}
+        told = AuditPersonalText.objects.filter(event__job_id__in=chunk, field__in=PROMPT_FIELDS)
+        for key, value in told.values_list("event__job_id", "value"):
+            if key is not None:
+                found[root_of[key]].add(value)
+    by_root = {
+        root: _longest_first({text.strip() for text in texts}) for root, texts in found.items()
+    }
+    return ErasedTexts(
+        {
+            root: tuple(t for t in texts if len(t) >= MIN_TEXT_CHARS)
+            for root, texts in by_root.items()
+        },
+        tuple(text.strip() for text in further if text.strip()),
+    )
+
+
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(texts, key=lambda text: (-len(text), text)))
 
 
 def _texts_in(value: Any) -> Iterator[str]:

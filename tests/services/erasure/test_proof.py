@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagegen_app.core.ids import uuid7
 from imagegen_app.models import AuditEvent, AuditPersonalText, Job, Verdict, WebhookDelivery
 from imagegen_app.services.erasure import commands, preview, proof, scopes
 from imagegen_app.services.foundation import event_log
@@ -188,3 +189,44 @@ def test_the_same_words_of_others_are_told_and_stay(
     assert [(one.place, one.count) for one in found.elsewhere][:1] == [("imagegen.job.prompt", 1)]
     other.refresh_from_db()
     assert other.prompt == PROMPT
+
+
+def test_an_officer_can_erase_what_is_about_themselves(
+    officer: Person, django_capture_on_commit_callbacks: Any
+) -> None:
+    make_job(requester=officer.user, prompt=PROMPT, state="succeeded")
+    scope = scopes.person_scope(f"person:{officer.id}")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        commands.erase_person(officer, subject=scope.subject, reason="asked")
+    found = commands.erase(officer, scope, reason="asked").proof
+
+    assert found.findings == ()
+    reasons = AuditPersonalText.objects.filter(field="reason", value="asked")
+    assert reasons.exists()
+
+
+def test_all_prompts_of_a_person_with_very_many_are_erased_and_looked_for(
+    officer: Person, django_capture_on_commit_callbacks: Any
+) -> None:
+    ada = make_user("ada")
+    first = make_job(requester=ada, prompt=f"{PROMPT} 0", state="succeeded")
+    fields = {f.attname: getattr(first, f.attname) for f in Job._meta.concrete_fields}
+    use_case(audited=False)(
+        lambda: Job.objects.bulk_create(
+            Job(**{**fields, "id": uuid7(), "prompt": f"{PROMPT} {number}"})
+            for number in range(1, 700)
+        )
+    )()
+    # In a row of somebody else, which only the last of so many texts finds.
+    make_job(requester=make_user("bob"), prompt=f"as {PROMPT} 699", state="succeeded")
+    scope = scopes.find_scope("ada")
+
+    assert preview.preview(officer, scope).jobs == 700
+    with django_capture_on_commit_callbacks(execute=True):
+        report = commands.erase(officer, scope, reason="asked")
+
+    assert not Job.objects.filter(actor_id=str(ada.pk)).exclude(prompt="").exists()
+    assert report.proof.texts == 700
+    assert ("imagegen.job.prompt", 1) in [(f.place, f.count) for f in report.proof.elsewhere]
+    assert [f for f in report.proof.findings if "imagegen.job" in f.place] == []
