@@ -142,7 +142,9 @@ def blank(blanking: Blanking) -> int:
     keys = list(blanking.rows.order_by("pk").values_list("pk", flat=True))
     rows = blanking.model._default_manager  # noqa: SLF001 - Django's documented API
     return sum(
-        rows.filter(pk__in=keys[start : start + KEYS_AT_ONCE]).update(**blanking.values)
+        rows.filter(pk__in=keys[start : start + KEYS_AT_ONCE])
+        .exclude(**blanking.values)
+        .update(**blanking.values)
         for start in range(0, len(keys), KEYS_AT_ONCE)
     )
 

@@ -70,7 +70,7 @@ def erase(
     count, has_changed = _erase(actor, scope, reason=reason)
     problem = _database_files.clean() if has_changed or also_search else ""
     found = proof.search(scope, texts, most=most_texts)
-    if has_changed or texts.all() or not found.is_clean:
+    if has_changed or texts.further or not found.is_clean:
         _record_proof(actor, scope, found)
     return ErasureReport(count, found, problem)
 
@@ -148,9 +148,10 @@ def _erase(actor: Actor, scope: ErasureScope, *, reason: str) -> tuple[int, bool
 def _erase_rows(
     actor: Actor, scope: ErasureScope, texts: ErasedTexts, *, reason: str
 ) -> tuple[int, bool]:
+    # Locked: somebody else may erase the same at this moment.
+    keys = list(scope.jobs().select_for_update().order_by("pk").values_list("pk", flat=True))
     # Again, within the transaction: a job may have been requested meanwhile.
     _require_ended(scope)
-    keys = scope.job_keys()
     count = _rows.delete_texts(_rows.personal_texts(scope, keys))
     jobs = _blank(keys, texts, actor=actor)
     if not count and not jobs:

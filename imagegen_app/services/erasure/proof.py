@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, models, router, transaction
 from django.utils.translation import gettext as _
 
+from imagegen_app import conf
 from imagegen_app.models import (
     Asset,
     Attempt,
@@ -50,9 +50,6 @@ _PATHS: Final[dict[type[models.Model], str]] = {
     AuditEvent: "job_id",
     AuditPersonalText: "event__job_id",
 }
-_DATABASE_SESSIONS: Final = frozenset(
-    {"django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ def _search_table(found: _Search, model: type[models.Model]) -> None:
 def _search_sessions(found: _Search) -> None:
     if not apps.is_installed("django.contrib.sessions") or not found.texts:
         return
-    if settings.SESSION_ENGINE not in _DATABASE_SESSIONS:
+    if not conf.has_sessions_in_database():
         found.not_searched.append(
             _("sessions outside of the database: this app keeps no texts in them")
         )
