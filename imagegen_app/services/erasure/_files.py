@@ -62,10 +62,7 @@ def is_carrying(key: str, texts: Collection[str]) -> bool:
 
     :raises StorageFailed: if it cannot be read.
     """
-    try:
-        return bool(key) and resigning.has_text(storage.get(key), texts)
-    except storage.FileMissing:
-        return False
+    return resigning.has_text(_read(key), texts)
 
 
 def carries_text(asset: Asset, texts: Collection[str], *, writer: bool) -> bool:
@@ -73,10 +70,7 @@ def carries_text(asset: Asset, texts: Collection[str], *, writer: bool) -> bool:
 
     :raises StorageFailed: if a file cannot be read.
     """
-    try:
-        master = storage.get(asset.storage_key)
-    except storage.FileMissing:
-        master = b""
+    master = _read(asset.storage_key)
     return (
         resigning.has_prompt(master, writer=writer)
         or resigning.has_text(master, texts)
@@ -179,8 +173,9 @@ def _rewrite(asset: Asset, texts: Collection[str], *, writer: bool, actor: Actor
         for name in _NAMES
     }
     looked_for = [*texts, *(name for name in names if len(name) >= MIN_TEXT_CHARS)]
-    master, original = storage.get(asset.storage_key), storage.get(asset.original_storage_key)
-    files = {one.pk: storage.get(one.storage_key) for one in renditions}
+    # A file that somebody has deleted holds no text.
+    master, original = _read(asset.storage_key), _read(asset.original_storage_key)
+    files = {one.pk: data for one in renditions if (data := _read(one.storage_key))}
     is_told = any(
         resigning.has_prompt(one, writer=writer) or resigning.has_text(one, looked_for)
         for one in (master, *files.values())
@@ -196,11 +191,15 @@ def _rewrite(asset: Asset, texts: Collection[str], *, writer: bool, actor: Actor
         changes |= _put("originals", original, asset.original_storage_key, pairs, "original_")
     new_master = b""
     if is_told:
+        if not master:
+            raise resigning.CannotResign(_("The file that the others were made from is missing."))
         origin = _origin(asset, inputs, original, texts)
         new_master, state = resigning.resign_master(
             master, asset.media_type, texts=texts, writer=writer, origin=origin
         )
         for one in renditions:
+            if one.pk not in files:
+                continue
             data = resigning.resign_rendition(
                 files[one.pk],
                 _MEDIA_TYPES[one.format],
@@ -214,6 +213,14 @@ def _rewrite(asset: Asset, texts: Collection[str], *, writer: bool, actor: Actor
         changes |= {"c2pa_state": state, "marked_at": clock.now()}
     _store(asset, changes, changed, pairs, master=new_master, actor=actor)
     return True
+
+
+def _read(key: str) -> bytes:
+    """Return the bytes of a stored file; none if there is no such file."""
+    try:
+        return storage.get(key) if key else b""
+    except storage.FileMissing:
+        return b""
 
 
 def _put(
@@ -280,10 +287,7 @@ def _rewrite_input(entry: JobInput, texts: Collection[str], *, actor: Actor) -> 
     """Take the texts out of a file that was sent; its recorded hash stays that of what was sent."""
     if entry.job.state not in {state.value for state in FINAL_STATES}:
         return
-    try:
-        data = storage.get(entry.storage_key)
-    except storage.FileMissing:
-        return
+    data = _read(entry.storage_key)
     if not resigning.has_text(data, texts):
         return
     try:

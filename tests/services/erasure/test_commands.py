@@ -46,7 +46,7 @@ def record_prompt(actor: Person, job: Job, prompt: str) -> None:
 
 def job_of(actor: Person, *, prompt: str, state: JobState = JobState.SUCCEEDED) -> Job:
     """Make a job of this person, and the events that repeat its prompt."""
-    job = make_job(requester=actor.user, prompt=prompt, state=state)
+    job = make_job(requester=actor.user, prompt=prompt, variables={"subject": prompt}, state=state)
     record_prompt(actor, job, prompt)
     return job
 

@@ -201,6 +201,20 @@ def test_a_file_that_cannot_be_rewritten_refuses_the_erasure_with_the_reason(
     assert storage.get(asset.storage_key)
 
 
+def test_files_that_somebody_deleted_do_not_keep_a_prompt_from_being_erased(
+    telling: Site, officer: Person
+) -> None:
+    asset = made(telling)
+    for key, _type in files(asset).values():
+        storage.delete(key)
+    storage.delete(asset.original_storage_key)
+
+    report = commands.erase(officer, scopes.job_scope(asset.job), reason="asked")
+
+    assert Job.objects.get().prompt == ""
+    assert report.proof.is_clean, report.proof.findings
+
+
 def test_an_interrupted_erasure_deletes_the_former_files_when_it_is_repeated(
     telling: Site, officer: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
