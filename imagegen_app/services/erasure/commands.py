@@ -68,7 +68,8 @@ def erase(
     _require(actor, scope, reason=reason)
     texts = collect_texts(scope, further=also_search)
     count, has_changed = _erase(actor, scope, reason=reason)
-    problem = _database_files.clean() if has_changed or also_search else ""
+    # Also if nothing was left to erase: the last time the database may have been in use.
+    problem = _database_files.clean()
     found = proof.search(scope, texts, most=most_texts)
     if has_changed or texts.further or not found.is_clean:
         _record_proof(actor, scope, found)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -257,3 +258,34 @@ def test_the_files_of_an_sqlite_database_do_not_hold_the_text(
     assert report.problem == ""
     assert [p.name for p in _database_files.files() if _database_files.has_text(p, [PROMPT])] == []
     assert report.proof.is_clean, report.proof.findings
+
+
+def test_a_database_that_is_in_use_is_told_and_cleaned_the_next_time(
+    telling: Site, officer: Person
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite's files are in reach")
+    asset = made(telling)
+    scope = scopes.job_scope(asset.job)
+    other = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)
+    try:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM imagegen_job").fetchone()
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 200")
+        first = commands.erase(officer, scope, reason="asked")
+    finally:
+        other.close()
+        connection.close()
+
+    second = commands.erase(officer, scope, reason="asked", also_search=[PROMPT])
+
+    assert first.problem
+    assert any("sqlite3" in one.place for one in first.proof.findings)
+    assert Job.objects.get().prompt == ""
+    assert (second.problem, second.proof.findings) == ("", ())
+    kinds = AuditEvent.objects.filter(type__startswith="privacy.erasure").order_by("pk")
+    assert list(kinds.values_list("type", flat=True)) == [
+        "privacy.erasure_incomplete",
+        "privacy.erasure_proved",
+    ]
