@@ -317,6 +317,14 @@ def secret_key() -> str:
     return str(django_settings.SECRET_KEY)
 
 
+def has_sessions_in_database() -> bool:
+    """Return whether the site keeps its visitors' sessions in the database."""
+    return str(django_settings.SESSION_ENGINE) in {
+        "django.contrib.sessions.backends.db",
+        "django.contrib.sessions.backends.cached_db",
+    }
+
+
 def caption_language() -> str:
     """Return the language code for image descriptions: the captioner's, or the site's own."""
     return get().captioner.language or str(django_settings.LANGUAGE_CODE)

@@ -22,6 +22,7 @@ from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
 from imagegen_app.admin.pages.attach import AttachPage
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
+from imagegen_app.admin.pages.erasure import ErasurePages
 from imagegen_app.admin.pages.resolution import ResolutionPages
 from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
@@ -48,6 +49,7 @@ PAGES: tuple[type[Pages], ...] = (
     BatchPages,
     ReviewPage,
     CompliancePages,
+    ErasurePages,
     AttachPage,
     ResolutionPages,
 )

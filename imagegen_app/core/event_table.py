@@ -337,6 +337,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow("asset.restored", "notice", gettext_noop("{actor} restored {object}.")),
     EventRow("asset.erased", "warning", gettext_noop("The files of {object} were erased.")),
     EventRow(
+        "asset.rewritten",
+        "notice",
+        gettext_noop("{actor} had an erased text taken out of the files of {object}."),
+    ),
+    EventRow(
         "placement.created",
         "info",
         gettext_noop("{actor} placed {object} in {target}."),
@@ -437,6 +442,18 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "warning",
         gettext_noop("{actor} erased {count} personal texts ({ground})."),
         ("subject_name",),
+    ),
+    EventRow(
+        "privacy.erasure_proved",
+        "notice",
+        gettext_noop(
+            "Nothing that {actor} erased was found again; columns searched: {columns}, files: {files}."
+        ),
+    ),
+    EventRow(
+        "privacy.erasure_incomplete",
+        "alarm",
+        gettext_noop("What {actor} erased was found again: {found}."),
     ),
     EventRow(
         "privacy.erasure_blocked",

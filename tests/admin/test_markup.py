@@ -62,6 +62,7 @@ def test_no_page_of_the_admin_shows_markup_as_markup(
         reverse("admin:index"),
         reverse("admin:imagegen_studio"),
         reverse("admin:imagegen_log"),
+        reverse("admin:imagegen_erasure"),
     ]
     for name, row in rows.items():
         pages.append(reverse(f"admin:imagegen_{name}_changelist"))

@@ -107,6 +107,11 @@ def log_page(made: Site) -> Post:
     return reverse("admin:imagegen_log"), {}
 
 
+def erasure_page(made: Site) -> Post:
+    job = arranged.erased_job(made)
+    return reverse("admin:imagegen_erasure"), {"subject": str(job.pk), "reason": "asked"}
+
+
 def model_action(name: str) -> Callable[[Site], Post]:
     return action(name, lambda made: made.model)
 
@@ -142,6 +147,7 @@ BUTTONS = [
     Button("grant: add", "grant.created", grant_form),
     Button("grant: delete", "grant.revoked", grant_deletion),
     Button("log: verify", "", log_page),
+    Button("erasure", "privacy.erased", erasure_page),
     Button("job.cancel", "job.cancel_requested", action("cancel", lambda made: made.request())),
     Button("job.request_again", "job.requested", action("request_again", arranged.cancelled_job)),
     Button("job.close_unknown", "job.resolved", action("close_unknown", arranged.uncertain_job)),

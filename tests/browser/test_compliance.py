@@ -13,6 +13,7 @@ from tests.browser.site import barriers, shoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.browser.site import Site
 
@@ -59,9 +60,49 @@ def test_an_image_found_on_the_site_is_answered_for(
     ):
         assert part.lower() in history.lower(), part
     assert "{" not in history
-    assert set(manifest) == set(pack.namelist()) - {"MANIFEST.json"}
+    assert set(manifest) == set(pack.namelist()) - {"MANIFEST.json", "MANIFEST.note"}
     assert "unaltered" in verdict
     assert found == []
+
+
+def test_the_evidences_page_is_read_and_printed_without_barriers(
+    demo: Site, visit: Callable[..., Any], published: str, tmp_path: Path
+) -> None:
+    page = visit("compliance", width=1440)
+    page.goto(f"{demo.url}/en/admin/imagegen/asset/{published}/change/")
+    with page.expect_download() as download:
+        page.click("text=Evidence pack")
+    pack = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    story = tmp_path / "story.html"
+    story.write_bytes(pack.read("story.html"))
+
+    page.goto(story.as_uri())
+    found = barriers(page)
+    text = page.locator("body").inner_text()
+    is_shown = page.evaluate("document.images[0].naturalWidth > 0")
+    is_styled = page.evaluate("getComputedStyle(document.querySelector('h1')).marginTop")
+    page.set_viewport_size({"width": 390, "height": 800})
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.emulate_media(media="print")
+    max_width = page.evaluate("getComputedStyle(document.body).maxWidth")
+
+    assert found == []
+    assert "Edda Brandt" in text
+    assert (is_shown, is_styled, width, max_width) == (True, "0px", 390, "none")
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_personal_texts_are_erased_on_a_page_without_barriers(
+    demo: Site, visit: Callable[..., Any]
+) -> None:
+    page = visit("compliance", width=390)
+    page.goto(f"{demo.url}/en/admin/imagegen/job/erasure/?subject=editor")
+    found = barriers(page, of="#content")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    preview = page.locator("#content").inner_text()
+
+    assert "This cannot be undone." in preview
+    assert (found, width) == ([], 390)
 
 
 def test_the_list_of_images_is_exported_as_a_table(

@@ -186,11 +186,21 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         "prompt_survives_erasure",
-        "services/audit/erasure.py",
+        "services/erasure/scopes.py",
         'PROMPT_FIELDS: Final = ("prompt", ',
         "PROMPT_FIELDS: Final = (",
-        ("services/audit/test_erasure.py::test_erasing_a_prompt_keeps_the_name_of_its_requester",),
+        (
+            "services/erasure/test_commands.py::test_erasing_a_prompt_keeps_the_name_of_its_requester",
+        ),
         "A prompt that had to be erased is still legible beside the log.",
+    ),
+    PlantedFault(
+        "variables_survive_erasure",
+        "services/erasure/_rows.py",
+        "            variables={},\n",
+        "",
+        ("services/erasure/test_proof.py::test_every_place_that_holds_the_prompt_is_erased",),
+        "The names that were filled into a template are still legible in the job.",
     ),
     # In services, job requests
     PlantedFault(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.states import Lifecycle, WaitingReason
 from imagegen_app.models import Budget, Provider
-from imagegen_app.services.audit import erasure, prompt_access, sealing
+from imagegen_app.services.audit import prompt_access, sealing
 from imagegen_app.services.batches import batch_actions, lifecycle
+from imagegen_app.services.erasure import commands as erasure
+from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
 from imagegen_app.services.library import chooser, placement, review, takedown
 from imagegen_app.services.policy import model_catalog, roles
@@ -317,17 +319,25 @@ COMMANDS = [
         lambda actor, _none: roles.create_groups(),
     ),
     Command(
-        "audit.erasure.erase_prompt",
+        "erasure.commands.erase_prompt",
         "privacy.erased",
         arranged.erased_job,
         lambda actor, job: done(erasure.erase_prompt(actor, job=job, reason="asked for")),
     ),
     Command(
-        "audit.erasure.erase_person",
+        "erasure.commands.erase_person",
         "privacy.erased",
         arranged.erased_job,
         lambda actor, job: done(
             erasure.erase_person(actor, subject=f"person:{job.actor_id}", reason="asked for")
+        ),
+    ),
+    Command(
+        "erasure.commands.erase",
+        "privacy.erased",
+        arranged.erased_job,
+        lambda actor, job: done(
+            erasure.erase(actor, scopes.job_scope(job), reason="asked for").texts
         ),
     ),
     Command(

@@ -15,6 +15,8 @@ from imagegen_app.models import Attempt, AuditEvent, Job, WebhookDelivery
 from imagegen_app.providers.base import WebhookNotice
 from imagegen_app.providers.credentials import Secret
 from imagegen_app.providers.families import standard_webhooks
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs.rebuilding import attempt_token, webhook_url
 from imagegen_app.services.worker import webhook_inbox
 from imagegen_app.testing.factories import make_attempt, make_image_model, make_job, make_provider
@@ -268,3 +270,17 @@ def test_a_delivery_that_cannot_be_verified_now_is_to_be_sent_again(
 
     assert status == 503
     assert not WebhookDelivery.objects.exists()
+
+
+def test_a_late_delivery_does_not_bring_an_erased_prompt_back(
+    client: Client, attempt: Attempt
+) -> None:
+    rows = Job.objects.filter(pk=attempt.job_id)
+    use_case(audited=False)(lambda: rows.update(prompt_erased_at=clock.now()))()
+    data = body(input={"prompt": "Ada's garden"})
+
+    status = post(client, attempt, data, signed(data))
+
+    assert status in {200, 202, 204}
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.body, delivery.body_sha256) == ("", "")

@@ -1,1 +1,1 @@
-"""The audit log once events are recorded: seal, sign, verify, export, describe and erase."""
+"""The audit log once events are recorded: seal, sign, verify, export and describe."""

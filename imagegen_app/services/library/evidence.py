@@ -13,35 +13,60 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from imagegen_app import conf
+from imagegen_app.core import notes
 from imagegen_app.models import JobInput, Verdict
-from imagegen_app.services.audit import log_export
+from imagegen_app.services.audit import log_export, log_key
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
-from imagegen_app.services.library import inspection
+from imagegen_app.services.library import (
+    _evidence_story,
+    _pack_verifier,
+    inspection,
+    pictures,
+    summary,
+)
+from imagegen_app.services.library._evidence_story import PackedInput
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset
 
 _README = """Evidence for one image
 ======================
 
+story.html        read this first: what happened, in sentences, for people; it can be printed
+verify.py         verifies all of this with nothing but Python's standard library
 master.*          the published file, with its AI marking and signed Content Credentials
 original.*        the bytes as the provider sent them
+renditions/       the further published files
+inputs/           the input images as they were sent to the provider, and uploads as they came
+                  where the site keeps them
 inputs/*.c2pa     the Content Credentials of uploaded input images as they came, whole: the
                   published file has only a few facts of them; any C2PA reader takes them
 events.jsonl      every audit event about the image and the job behind it, one per line
 events.proofs.jsonl
                   the log's signed checkpoint, and for each event its position and inclusion proof
 summary.json      the main facts: who, when, which model and version, cost, review, placements
+log-key.txt       the log's public key, to be compared with a copy from elsewhere
 MANIFEST.json     the SHA-256 of every file here
+MANIFEST.note     the signature over MANIFEST.json, by the log's key
 
 How to verify without the site
 ------------------------------
+    python3 -I -S verify.py --key KEY
+
+KEY is the log's public key as you got it by another way than this pack: from the site's page "Audit
+log", from `manage.py imagegen_audit checkpoint`, or in writing. Without --key the script says what
+holds, but not whose key it is. --checkpoint FILE also compares a checkpoint that the site published.
+
+By hand:
 1. Compare each file's SHA-256 with MANIFEST.json.
 2. Read master.* with any C2PA reader: the signature must hold. A reader that only says that the
    signer's certificate has expired means that the file is intact, and that no time stamp of an
@@ -79,10 +104,15 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
             f"original.{_extension(asset.original_storage_key)}": storage.get(
                 asset.original_storage_key
             ),
-            "summary.json": json.dumps(_facts(asset), indent=2, ensure_ascii=False).encode(),
-            "README.txt": _README.encode(),
+            **{
+                f"renditions/{one.width}x{one.height}.{_extension(one.storage_key)}": storage.get(
+                    one.storage_key
+                )
+                for one in asset.renditions.order_by("format", "width")
+            },
             **_manifests(asset),
         }
+        inputs = _add_inputs(asset, files)
     with tempfile.TemporaryDirectory() as folder:
         exported = log_export.export(
             actor,
@@ -91,14 +121,47 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         )
         files["events.jsonl"] = exported.bodies.read_bytes()
         files["events.proofs.jsonl"] = exported.proofs.read_bytes()
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    files["MANIFEST.json"] = json.dumps(hashes, indent=2).encode()
+    vkey = json.loads(files["events.proofs.jsonl"].partition(b"\n")[0])["vkey"]
+    inspected = inspection.inspect_stored(asset)
+    facts = _facts(asset, inputs, reader=actor, inspected=inspected)
+    files |= {
+        "summary.json": json.dumps(facts, indent=2, ensure_ascii=False).encode(),
+        "README.txt": _README.encode(),
+        "log-key.txt": f"{vkey}\n".encode(),
+        "verify.py": Path(_pack_verifier.__file__).read_bytes(),
+    }
+    files["story.html"] = _evidence_story.write_story(
+        asset,
+        reader=actor,
+        files=files,
+        hashes=_hashes(files),
+        inputs=inputs,
+        credentials=inspected.summary,
+        vkey=vkey,
+    )
+    files |= _signed_list(files)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files.items()):
             archive.writestr(name, data)
     _record(actor=actor, asset=asset, digest=hashlib.sha256(out.getvalue()).hexdigest())
     return EvidencePack(name=f"evidence-{asset.pk}.zip", data=out.getvalue())
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+
+
+def _signed_list(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the list of a pack's files, and the signature over it by the log's key."""
+    listed = json.dumps(_hashes(files), indent=2).encode()
+    text = f"{_pack_verifier.MANIFEST_FORMAT}\n{hashlib.sha256(listed).hexdigest()}\n"
+    name = conf.get().audit.origin
+    try:
+        note = notes.sign_note(text, name=name, private_key=log_key.private_key())
+    except log_key.KeyUnreadable as error:
+        raise log_export.CannotExport(str(error)) from None
+    return {"MANIFEST.json": listed, "MANIFEST.note": note.encode()}
 
 
 def _manifests(asset: Asset) -> dict[str, bytes]:
@@ -108,6 +171,26 @@ def _manifests(asset: Asset) -> dict[str, bytes]:
         for entry in _uploads(asset)
         if entry.manifest_key
     }
+
+
+def _add_inputs(asset: Asset, files: dict[str, bytes]) -> list[PackedInput]:
+    """Add the input images to a pack's files; one that no longer exists is only named."""
+    jobs = pass_chain.jobs_leading_to(asset.job)
+    entries = JobInput.objects.filter(job__in=jobs).order_by("job", "position")
+    packed = []
+    for entry in entries.select_related("asset"):
+        name = ""
+        # What was sent, and the upload as it came where the site keeps it.
+        for key in (entry.original_storage_key, entry.storage_key):
+            try:
+                data = storage.get(key) if key else b""
+            except storage.FileMissing:
+                continue
+            if data:
+                name = f"inputs/{hashlib.sha256(data).hexdigest()}.{_extension(key)}"
+                files[name] = data
+        packed.append(PackedInput(entry, name))
+    return packed
 
 
 def _uploads(asset: Asset) -> list[JobInput]:
@@ -128,15 +211,18 @@ def _record(*, actor: Actor, asset: Asset, digest: str) -> None:
     )
 
 
-def _facts(asset: Asset) -> dict[str, object]:
+def _facts(
+    asset: Asset, inputs: Sequence[PackedInput], *, reader: Actor, inspected: inspection.Inspection
+) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
     passes = pass_chain.jobs_leading_to(job)
     version = job.template_version
-    inspected = inspection.inspect_stored(asset)
     return {
         "asset": str(asset.pk),
         "job": str(job.pk),
         "requested_by": f"{job.actor_kind}:{job.actor_id}",
+        "requested_by_name": summary.display_name(pass_chain.root_job(job).requester),
+        "sentences": summary.summarize(reader, asset),
         "requested_at": job.created_at.isoformat(),
         "provider": model.provider.name,
         "model": model.provider_model_name,
@@ -163,6 +249,19 @@ def _facts(asset: Asset) -> dict[str, object]:
             }
             for entry in _uploads(asset)
         ],
+        "inputs": [
+            {
+                "role": one.entry.role,
+                "sha256": one.entry.sha256,
+                "file": one.name or None,
+                "asset": None if one.entry.asset_id is None else str(one.entry.asset_id),
+            }
+            for one in inputs
+        ],
+        "renditions": [
+            {"format": r.format, "width": r.width, "height": r.height, "sha256": r.sha256}
+            for r in asset.renditions.order_by("format", "width")
+        ],
         "seed": asset.seed,
         "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",
         "sha256": asset.sha256,
@@ -183,16 +282,23 @@ def _facts(asset: Asset) -> dict[str, object]:
             }
             for v in Verdict.objects.filter(job__in=passes).order_by("pk")
         ],
+        "label": pictures.label_text(asset),
         "review_state": asset.review_state,
+        "reviewed_by": None
+        if asset.reviewed_by is None
+        else summary.display_name(asset.reviewed_by),
+        "review_note": asset.review_note,
         "reviewed_at": None if asset.reviewed_at is None else asset.reviewed_at.isoformat(),
         "placements": [
             {
                 "content": f"{p.content_type.app_label}.{p.content_type.model}:{p.object_id}",
+                "label": p.object_label,
                 "field": p.field,
+                "by": None if p.placed_by is None else summary.display_name(p.placed_by),
                 "since": p.placed_at.isoformat(),
                 "until": None if p.removed_at is None else p.removed_at.isoformat(),
             }
-            for p in asset.placements.select_related("content_type").order_by("pk")
+            for p in asset.placements.select_related("content_type", "placed_by").order_by("pk")
         ],
     }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from imagegen_app.core.actors import Person
 from imagegen_app.models import Verdict
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import stored_messages
@@ -14,11 +15,11 @@ from imagegen_app.services.library import pictures
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from imagegen_app.core.actors import Person
+    from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
 
 
-def summarize(reader: Person, asset: Asset) -> list[str]:
+def summarize(reader: Actor, asset: Asset) -> list[str]:
     """Return sentences on requester, model, passes, cost, content checks, review and AI label.
 
     The cost is named only to the requester and to people who may see costs.
@@ -43,7 +44,8 @@ def summarize(reader: Person, asset: Asset) -> list[str]:
         lines.append(_("The provider reworded the prompt before it made the image."))
     if root != job:
         lines.append(_("It went through these passes: %(passes)s.") % {"passes": _passes(job)})
-    if access.has_permission(reader, "view_costs") or job.requester_id == reader.user.pk:
+    is_own = isinstance(reader, Person) and job.requester_id == reader.user.pk
+    if is_own or access.has_permission(reader, "view_costs"):
         lines.append(
             _("The job cost %(cost)s %(currency)s for %(count)s image(s).")
             % {

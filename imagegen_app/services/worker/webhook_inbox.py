@@ -112,13 +112,17 @@ def _process(
         for name in _STORED_HEADERS
         if name in headers
     }
+    # One that comes late would bring an erased prompt back.
+    is_erased = Job.objects.filter(pk=attempt.job_id, prompt_erased_at__isnull=False).exists()
     delivery = WebhookDelivery.objects.create(
         provider=attempt.image_model.provider,
         delivery_id=notice.delivery_id,
         attempt=attempt,
         headers=stored_headers,
-        body_sha256=hashlib.sha256(body).hexdigest(),
-        body=live_secrets.hide(
+        body_sha256="" if is_erased else hashlib.sha256(body).hexdigest(),
+        body=""
+        if is_erased
+        else live_secrets.hide(
             body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
         ),
         outcome=outcome,

@@ -7,7 +7,8 @@ from django.db import DatabaseError, connection, transaction
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPersonalText
-from imagegen_app.services.audit import descriptions, erasure, sealing, verification
+from imagegen_app.services.audit import descriptions, sealing, verification
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from imagegen_app.captioning.base import Caption, CaptionerFailed
 from imagegen_app.models import Asset, AuditEvent, BudgetPeriod, Job, LedgerEntry
-from imagegen_app.services.audit import erasure
 from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import creation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagegen_app.models import AuditEvent, Job
-from imagegen_app.services.audit import erasure
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.job_requests import creation, from_job, job_actions
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_attempt, make_user

@@ -17,7 +17,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.job_requests import creation
 from imagegen_app.services.job_requests.values import InputSource
-from imagegen_app.services.library import evidence
+from imagegen_app.services.library import evidence, inspection
 from imagegen_app.testing.factories import make_image, make_template
 from tests.services.batches.test_lifecycle import VARIABLES, prepare, products, start
 
@@ -229,6 +229,11 @@ def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
     job = site.request(negative_prompt="chrome")
     driver.drive(seconds=10)
 
-    facts = evidence._facts(job.assets.get())
+    facts = evidence._facts(
+        job.assets.get(),
+        [],
+        reader=site.actor,
+        inspected=inspection.inspect_stored(job.assets.get()),
+    )
     parts = [verdict["part"] for verdict in facts["verdicts"]]  # type: ignore[attr-defined]
     assert parts[:2] == ["prompt", "negative_prompt"]

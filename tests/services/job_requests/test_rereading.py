@@ -21,7 +21,7 @@ from imagegen_app.models import (
     Job,
     KeptAnswer,
 )
-from imagegen_app.services.audit import erasure
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import kept_files, spool

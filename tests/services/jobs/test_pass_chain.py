@@ -16,8 +16,9 @@ from django.urls import reverse
 from imagegen_app.core.actors import System
 from imagegen_app.core.passes import passes_from
 from imagegen_app.models import Asset, AuditEvent, Batch, BudgetPeriod, Job, Lineage
-from imagegen_app.services.audit import descriptions, erasure
+from imagegen_app.services.audit import descriptions
 from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation, job_actions, values

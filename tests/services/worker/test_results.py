@@ -13,7 +13,7 @@ from imagegen_app.core import source_types
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Attempt, AuditEvent, Job
 from imagegen_app.providers.sandbox import Sandbox
-from imagegen_app.services.audit import erasure
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.library import summary
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver

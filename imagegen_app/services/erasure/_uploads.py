@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import JobInput
+from imagegen_app.services.erasure._files import is_used
+from imagegen_app.services.erasure._rows import uploads_of
 from imagegen_app.services.gateways import manifests, storage
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
     from uuid import UUID
 
 
-def erase_uploads(job_keys: Collection[UUID]) -> None:
+def erase_uploads(job_keys: Sequence[UUID]) -> None:
     """Delete the originals and manifests of these jobs' uploads, and the texts read from them.
 
     They have what normalising took away: places, serial numbers, names. A file that another job
@@ -24,11 +25,7 @@ def erase_uploads(job_keys: Collection[UUID]) -> None:
 
     :raises StorageUnavailable: if a file cannot be deleted at present.
     """
-    entries = list(
-        JobInput.objects.filter(job_id__in=job_keys, asset__isnull=True).exclude(
-            original_storage_key="", manifest_key="", ingredient_facts={}
-        )
-    )
+    entries = uploads_of(job_keys)
     for entry in entries:
         JobInput.objects.filter(pk=entry.pk).update(
             original_storage_key="",
@@ -40,10 +37,5 @@ def erase_uploads(job_keys: Collection[UUID]) -> None:
     # Before the transaction ends: if a file stays, the erasure must not be recorded as done.
     with refuse_on_storage_failure(_("Nothing was erased.")):
         for key in sorted(keys - {""}):
-            if not _is_used(key):
+            if not is_used(key):
                 storage.delete(key)
-
-
-def _is_used(key: str) -> bool:
-    users = Q(storage_key=key) | Q(original_storage_key=key) | Q(manifest_key=key)
-    return JobInput.objects.filter(users).exists()

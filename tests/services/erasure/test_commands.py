@@ -9,7 +9,8 @@ from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import JobState
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.models import AuditEvent, AuditPersonalText, Job, JobInput
-from imagegen_app.services.audit import erasure, sealing, verification
+from imagegen_app.services.audit import sealing, verification
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
@@ -45,7 +46,7 @@ def record_prompt(actor: Person, job: Job, prompt: str) -> None:
 
 def job_of(actor: Person, *, prompt: str, state: JobState = JobState.SUCCEEDED) -> Job:
     """Make a job of this person, and the events that repeat its prompt."""
-    job = make_job(requester=actor.user, prompt=prompt, state=state)
+    job = make_job(requester=actor.user, prompt=prompt, variables={"subject": prompt}, state=state)
     record_prompt(actor, job, prompt)
     return job
 

@@ -1,0 +1,1 @@
+"""Erasing personal texts: preview, erase from tables and files, and prove it."""

@@ -1,0 +1,158 @@
+"""List the rows that hold a prompt or what could reveal it; the preview counts what is blanked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import F, Q
+
+from imagegen_app.models import (
+    Asset,
+    Attempt,
+    AuditPersonalText,
+    Job,
+    JobInput,
+    KeptAnswer,
+    WebhookDelivery,
+)
+from imagegen_app.services.erasure.scopes import KEYS_AT_ONCE, PROMPT_FIELDS
+from imagegen_app.services.gateways import manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from django.db.models import Model, QuerySet
+
+    from imagegen_app.services.erasure.scopes import ErasedTexts, ErasureScope
+
+#: Columns that should repeat no prompt, but hold words of a provider, a check or a person.
+_QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
+    (Job, "pk", ("error_message", "error_remedy")),
+    (Attempt, "job_id", ("error_detail",)),
+    (KeptAnswer, "attempt__job_id", ("detail",)),
+    (Asset, "job_id", ("title", "alt_text", "review_note")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Blanking:
+    """Rows of one table, and what their columns are set to."""
+
+    rows: QuerySet[Any]
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> type[Model]:
+        """The table."""
+        return self.rows.model
+
+
+def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
+    """Yield what is blanked of these jobs: only rows that are not blank yet.
+
+    That is: prompts and reworded prompts, suggested alternative texts, digests of short prompts,
+    bodies of webhooks, in which a provider may repeat the prompt, and words that quote it.
+    """
+    for chunk in chunks(keys):
+        yield _blanking(
+            Job.objects.filter(pk__in=chunk),
+            prompt="",
+            negative_prompt="",
+            variables={},
+            fingerprint="",
+            request_digest="",
+        )
+        attempts = Attempt.objects.filter(job_id__in=chunk)
+        yield _blanking(attempts, request_digest="", revised_prompt="")
+        deliveries = WebhookDelivery.objects.filter(attempt__job_id__in=chunk)
+        yield _blanking(deliveries, body="", body_sha256="")
+        # The captioner received the prompt, and may have repeated names from it.
+        yield _blanking(Asset.objects.filter(job_id__in=chunk), alt_suggestion="")
+        for model, path, columns in _QUOTING:
+            for column in columns:
+                yield Blanking(_quoting_rows(chunk, texts, model, path, column), {column: ""})
+
+
+def _quoting_rows(
+    keys: Sequence[UUID], texts: ErasedTexts, model: type[Model], path: str, column: str
+) -> QuerySet[Any]:
+    """Return the rows of these jobs whose column holds one of the job's texts."""
+    rows: QuerySet[Any] = model._default_manager.all()  # noqa: SLF001 - Django's documented API
+    jobs = Job.objects.in_bulk(list(keys)) if any(texts.by_root.values()) else {}
+    filled = rows.filter(**{f"{path}__in": list(jobs)}).exclude(**{column: ""})
+    quoting = [
+        key
+        for key, job, value in filled.values_list("pk", path, column)
+        if any(text in value for text in texts.of(jobs[job]))
+    ]
+    return rows.filter(pk__in=quoting)
+
+
+def personal_texts(scope: ErasureScope, keys: Sequence[UUID]) -> QuerySet[AuditPersonalText]:
+    """Return the texts beside the log that are deleted."""
+    prompts = Q(event__job_id__in=keys, field__in=PROMPT_FIELDS)
+    rows: QuerySet[AuditPersonalText] = AuditPersonalText.objects.filter(
+        prompts | Q(subject=scope.subject) if scope.is_person else prompts
+    )
+    return rows
+
+
+def kept_answers_of(keys: Sequence[UUID]) -> QuerySet[KeptAnswer]:
+    """Return the kept answers that are removed."""
+    rows: QuerySet[KeptAnswer] = KeptAnswer.objects.filter(
+        attempt__job_id__in=keys, removed_at__isnull=True
+    )
+    return rows
+
+
+def uploads_of(keys: Sequence[UUID]) -> list[JobInput]:
+    """Return the uploads whose original, manifest or names are removed."""
+    rows = JobInput.objects.filter(job_id__in=keys, asset__isnull=True).order_by("pk")
+    return [
+        entry
+        for entry in rows
+        if entry.original_storage_key
+        or entry.manifest_key
+        or entry.ingredient_facts != manifests.without_names(entry.ingredient_facts)
+    ]
+
+
+def delete_texts(texts: QuerySet[AuditPersonalText]) -> int:
+    """Delete texts beside the log; return how many were deleted."""
+    # By primary key: MySQL cannot delete from a table that the condition joins.
+    keys = list(texts.order_by("pk").values_list("pk", flat=True))
+    # What was deleted, not what was found: somebody else may erase the same at the same moment.
+    return sum(
+        AuditPersonalText.objects.filter(pk__in=keys[start : start + KEYS_AT_ONCE]).delete()[0]
+        for start in range(0, len(keys), KEYS_AT_ONCE)
+    )
+
+
+def forget_body_hashes(keys: Sequence[UUID]) -> None:
+    """Rename deliveries whose name is the hash of their body, as those without an ID of theirs."""
+    rows = WebhookDelivery.objects.filter(attempt__job_id__in=keys, delivery_id=F("body_sha256"))
+    for key in list(rows.exclude(body_sha256="").values_list("pk", flat=True)):
+        WebhookDelivery.objects.filter(pk=key).update(delivery_id=f"erased-{key}")
+
+
+def blank(blanking: Blanking) -> int:
+    """Blank the columns of rows; return how many rows were changed."""
+    keys = list(blanking.rows.order_by("pk").values_list("pk", flat=True))
+    rows = blanking.model._default_manager  # noqa: SLF001 - Django's documented API
+    return sum(
+        rows.filter(pk__in=keys[start : start + KEYS_AT_ONCE])
+        .exclude(**blanking.values)
+        .update(**blanking.values)
+        for start in range(0, len(keys), KEYS_AT_ONCE)
+    )
+
+
+def chunks(keys: Sequence[UUID]) -> list[Sequence[UUID]]:
+    """Return the keys in parts that fit one statement of every database."""
+    return [keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE)]
+
+
+def _blanking(rows: QuerySet[Any], **values: Any) -> Blanking:
+    return Blanking(rows.exclude(**values), values)
