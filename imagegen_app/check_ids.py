@@ -43,6 +43,8 @@ CHECKS = {
     "imagegen.W061": "The signing certificate expires soon.",
     "imagegen.W062": "A private key file can be read by other accounts.",
     "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
+    "imagegen.W068": "The audit log is published nowhere, so only its own database binds it.",
+    "imagegen.E069": "A place to which the audit log is published has an unknown kind or no target.",
     "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

@@ -169,14 +169,34 @@ class GuardedStorage:
         except FileMissing:
             return
 
+    def file_names(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder; none if there is no such folder.
+
+        :raises StorageFailed: if the storage fails.
+        """
+        try:
+            with storage_errors(self._store):
+                _folders, names = self._store.listdir(folder)
+                return list(names)
+        except FileMissing:
+            return []
+
 
 def image_storage() -> GuardedStorage:
     """Return the storage that the site configured for images.
 
     :raises StorageFailed: if it cannot be built.
     """
+    return named_storage(conf.get().storage)
+
+
+def named_storage(alias: str) -> GuardedStorage:
+    """Return the storage of an alias in `STORAGES`.
+
+    :raises StorageFailed: if it cannot be built.
+    """
     with storage_errors():
-        return GuardedStorage(storages[conf.get().storage])
+        return GuardedStorage(storages[alias])
 
 
 def file_hash(data: bytes) -> str:

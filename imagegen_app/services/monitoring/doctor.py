@@ -27,7 +27,13 @@ from imagegen_app.models import (
     Provider,
 )
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
-from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
+from imagegen_app.services.gateways import (
+    adapters,
+    captioning,
+    publication_status,
+    spool_room,
+    storage,
+)
 from imagegen_app.services.jobs import kept_answers, spool_alarms
 from imagegen_app.services.monitoring import certificate_status, waiting_counts
 
@@ -71,6 +77,7 @@ def run_all_checks() -> list[CheckResult]:
         "screeners": _screeners,
         "captioner": _captioner,
         "signing": _signing,
+        "log": _log,
         "clock": _clock,
     }
     found: list[CheckResult] = []
@@ -342,6 +349,11 @@ def _signing() -> Iterator[CheckResult]:
     for one in certificate_status.certificate_findings():
         level: Level = "error" if one.level == "error" else "warning"
         yield CheckResult("signing", level, one.message, one.remedy)
+
+
+def _log() -> Iterator[CheckResult]:
+    for problem in publication_status.publication_problems():
+        yield CheckResult("log", "warning", problem.message, problem.remedy)
 
 
 def _clock() -> Iterator[CheckResult]:

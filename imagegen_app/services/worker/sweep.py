@@ -1,4 +1,4 @@
-"""Wake workers for due jobs, seal the log and clear leftovers; safe to repeat at any time."""
+"""Wake workers for due jobs, seal and publish the log, clear leftovers; safe to repeat anytime."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import UUID
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import LIVE_ATTEMPT_STATES, JobState
 from imagegen_app.models import Attempt, Job, WebhookDelivery
-from imagegen_app.services.audit import sealing
+from imagegen_app.services.audit import publication, sealing
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation import clock, db_session, wakeups
 from imagegen_app.services.foundation.unit import use_case
@@ -37,10 +37,13 @@ BATCH = 500
 #: The periodic task that clears leftovers, and the seconds between two runs.
 CLEARING = "clearing"
 CLEARING_SECONDS = 600
+#: The periodic task that publishes the log, and the seconds between two tries.
+PUBLISHING = "publishing"
+PUBLISHING_SECONDS = 600
 
 
 def sweep() -> int:
-    """Wake a worker for due work, seal the log and clear leftovers; return how many jobs are due.
+    """Wake a worker for due work, seal and publish the log and clear leftovers; return the due jobs.
 
     Where there is nothing to do, as for most of an idle worker's life, this is one transaction.
     """
@@ -52,6 +55,8 @@ def sweep() -> int:
     if found.must_seal:
         sealing.seal()
         sealing.make_checkpoint(WORKER_ACTOR)
+    if found.must_publish and wakeups.claim_slot(PUBLISHING, seconds=PUBLISHING_SECONDS):
+        publication.publish(WORKER_ACTOR)
     if found.must_clear and wakeups.claim_slot(CLEARING, seconds=CLEARING_SECONDS):
         clear_spool()
         kept_answers.clear_old_answers()
@@ -70,12 +75,14 @@ class _Found:
     due_jobs: int
     is_work_due: bool
     must_seal: bool
+    must_publish: bool
     must_clear: bool
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing to do, so that looking was the whole sweep."""
-        return not (self.is_work_due or self.must_seal or self.must_clear)
+        parts = (self.is_work_due, self.must_seal, self.must_publish, self.must_clear)
+        return not any(parts)
 
 
 @use_case(audited=False)
@@ -86,6 +93,9 @@ def _look() -> _Found:
         due_jobs=due,
         is_work_due=bool(due) or row_jobs.has_pending_rows(),
         must_seal=sealing.is_due(),
+        must_publish=(
+            wakeups.is_slot_free(PUBLISHING, seconds=PUBLISHING_SECONDS) and publication.is_due()
+        ),
         must_clear=wakeups.is_slot_free(CLEARING, seconds=CLEARING_SECONDS),
     )
     if found.is_over:
