@@ -15,7 +15,7 @@ from django.core.files.storage import InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
-from imagegen_app import certificate_checks, conf
+from imagegen_app import certificate_checks, conf, publication_checks
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import site_code
@@ -43,7 +43,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _captioner,
         _site_code,
         _signing,
-        _publication,
+        publication_checks.place_errors,
         _targets,
         _other_settings,
         _state_folder,
@@ -283,19 +283,6 @@ def _signing(settings: conf.Settings) -> Iterator[CheckMessage]:
             )
             return
     yield from certificate_checks.certificate_warnings(settings)
-
-
-def _publication(settings: conf.Settings) -> Iterator[CheckMessage]:
-    from imagegen_app.services.gateways import checkpoint_places  # noqa: PLC0415 - faster start
-
-    if not settings.audit.publish_to and not django_settings.DEBUG:
-        yield CheckWarning(
-            "Nothing outside of the database binds the audit log: it is published nowhere.",
-            hint="Name places in IMAGEGEN['AUDIT']['PUBLISH_TO'], such as an auditor's mailbox.",
-            id="imagegen.W068",
-        )
-    for message, hint in checkpoint_places.invalid_places(settings.audit.publish_to):
-        yield Error(message, hint=hint, id="imagegen.E069")
 
 
 def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
