@@ -268,6 +268,16 @@ def test_compliance_verifies_the_log_and_exports_one_images_evidence(
     assert AuditEvent.objects.filter(type="export.created", asset_id=asset.pk).count() == 1
 
 
+def test_a_log_that_is_published_nowhere_is_a_warning_on_its_page_and_in_the_panel(
+    client: Client, shop: Any, django_user_model: Any
+) -> None:
+    client.force_login(django_user_model.objects.get(username="compliance"))
+    words = "Nothing outside this database binds the log yet"
+
+    assert words in client.get(reverse("admin:imagegen_log")).content.decode()
+    assert words in client.get(reverse("admin:index")).content.decode()
+
+
 def test_an_editor_cannot_open_the_log_or_evidence(edda: Client) -> None:
     asset = make_asset()
 
