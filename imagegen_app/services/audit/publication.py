@@ -26,6 +26,11 @@ FAILURE_SECONDS: Final = 24 * 3600
 _log = logging.getLogger(__name__)
 
 
+def has_places() -> bool:
+    """Return whether the site names places to publish to."""
+    return bool(conf.get().audit.publish_to)
+
+
 def is_due() -> bool:
     """Return whether a place lacks the newest checkpoint and its last copy is an hour old."""
     newest = _newest()
@@ -67,7 +72,10 @@ def publish(actor: Actor, *, force: bool = False) -> dict[str, str]:
             place.publish(statement)
         except checkpoint_places.PlaceFailed as error:
             problems[name] = str(error)
-            _log.warning("A checkpoint could not be published to %s: %s", name, error)
+        except Exception as error:  # noqa: BLE001 - the site's own back ends may raise anything
+            problems[name] = type(error).__name__
+        if problems[name]:
+            _log.warning("A checkpoint could not be published to %s: %s", name, problems[name])
     _record(actor, newest, problems)
     return problems
 

@@ -28,7 +28,7 @@ from imagegen_app.providers.http import HttpClient, HttpLimits
 from imagegen_app.services.gateways import _checkpoint_git, storage, whole_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Newest copies of one place that are read; those of two years, at one an hour.
 MAX_COPIES: Final = 20_000
@@ -280,7 +280,7 @@ class LoggerPlace:
         self._logger.info("%s", json.dumps({"checkpoint": statement.note}))
 
 
-KINDS: Final = {
+KINDS: Final[dict[str, Callable[[str, str], Place]]] = {
     "storage": StoragePlace,
     "folder": FolderPlace,
     "git": GitPlace,

@@ -70,6 +70,10 @@ def newest_copy(place: str) -> CheckpointCopy | None:
 
 def publication_problems() -> list[PublicationProblem]:
     """Return what keeps the log from being bound outside of this database, and the remedies."""
+    return [*_unpublished(), *_unsigned()]
+
+
+def _unpublished() -> list[PublicationProblem]:
     statuses = place_statuses()
     if not statuses:
         return [
@@ -99,4 +103,17 @@ def publication_problems() -> list[PublicationProblem]:
         )
         for status in statuses
         if status.is_late
+    ]
+
+
+def _unsigned() -> list[PublicationProblem]:
+    """Return a problem if the log is not signed any more: a worker signs it every hour at least."""
+    signed = Checkpoint.objects.all()
+    if not signed.exists() or signed.filter(created_at__gte=clock.ago(LATE_SECONDS)).exists():
+        return []
+    return [
+        PublicationProblem(
+            _("The log has not been signed for more than 2 hours."),
+            _("Run manage.py imagegen_audit checkpoint: it says what is wrong."),
+        )
     ]

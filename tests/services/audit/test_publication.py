@@ -19,7 +19,7 @@ from imagegen_app.core import notes
 from imagegen_app.models import AuditEvent, CheckpointCopy
 from imagegen_app.services.audit import log_key, publication, sealing, verification
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.gateways import publication_status
+from imagegen_app.services.gateways import checkpoint_places, publication_status
 from tests.services.audit.log_tampering import SYSTEM, append, execute, put_copy, sealed_log
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_a_git_repository_is_a_place(settings: Any, tmp_path: Path) -> None:
     published = publication.publish(SYSTEM, force=True)
     report = verification.verify()
 
-    log = ["git", "-C", tmp_path / "repository", "log", "--format=%s", "checkpoints"]
+    log = ["git", "-C", str(tmp_path / "repository"), "log", "--format=%s", "checkpoints"]
     printed = subprocess.run(log, check=True, capture_output=True, text=True).stdout
     assert published == {"repository": ""}
     assert printed.splitlines() == ["test.example/log: 3", "test.example/log: 2"]
@@ -146,7 +146,7 @@ def test_a_mailbox_is_a_place(settings: Any, tmp_path: Path) -> None:
 
     (message,) = mail.outbox
     assert message.to == ["log@example.org"]
-    assert notes.verify_checkpoint(message.body, sealing.vkey()).size == 2
+    assert notes.verify_checkpoint(str(message.body), sealing.vkey()).size == 2
 
 
 @pytest.fixture
@@ -222,6 +222,32 @@ def test_a_place_that_fails_is_recorded_once_and_keeps_no_other_from_it(
     assert AuditEvent.objects.filter(type="log.publishing_failed").count() == 1
 
 
+def test_a_mail_service_that_fails_in_its_own_way_is_only_recorded(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any) -> None:
+        raise LookupError("the service's own words")
+
+    monkeypatch.setattr(checkpoint_places, "send_mail", fail)
+    places(settings, tmp_path, auditor=("email", "log@example.org"))
+    grow()
+
+    assert publication.publish(SYSTEM) == {"auditor": "LookupError"}
+
+
+def test_a_log_that_is_no_longer_signed_is_a_problem() -> None:
+    sealed_log(1)
+    at = clock.now() - timedelta(seconds=publication_status.LATE_SECONDS + 1)
+    execute(
+        "UPDATE imagegen_checkpoint SET created_at = %s",
+        connection.ops.adapt_datetimefield_value(at),
+    )
+
+    (problem,) = publication_status.publication_problems()
+
+    assert problem.message == "The log has not been signed for more than 2 hours."
+
+
 def test_a_log_that_does_not_continue_its_copies_is_published_nowhere(folder: Path) -> None:
     grow(2)
     longer = notes.sign_checkpoint(
@@ -255,6 +281,7 @@ def test_what_is_not_published_is_a_problem_until_it_is(
         "UPDATE imagegen_checkpoint SET created_at = %s",
         connection.ops.adapt_datetimefield_value(at),
     )
+    sealing.make_checkpoint(SYSTEM, force=True)
     late = problems()
 
     assert "published nowhere" in nowhere[0]
