@@ -104,7 +104,8 @@ def _record(actor: Actor, checkpoint: Checkpoint, problems: dict[str, str]) -> N
     now = clock.now()
     for name, problem in problems.items():
         if not problem:
-            CheckpointCopy.objects.update_or_create(
+            # Never changed: publishing again adds nothing to a place.
+            CheckpointCopy.objects.get_or_create(
                 checkpoint=checkpoint, place=name, defaults={"published_at": now}
             )
     failed = sorted(name for name, problem in problems.items() if problem)

@@ -41,7 +41,6 @@ def places(settings: Any, tmp_path: Path, **entries: tuple[str, object]) -> None
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "STATE_DIR": tmp_path / "state",
-        "TRUSTED_ORIGINS": ["http://127.0.0.1:8899"],
         "AUDIT": {
             "ORIGIN": "test.example/log",
             "PUBLISH_TO": {
@@ -150,8 +149,8 @@ def test_a_mailbox_is_a_place(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def service() -> Iterator[list[Any]]:
-    """Answer requests with the next status of the list, and append what came."""
+def service() -> Iterator[tuple[str, list[Any]]]:
+    """Take the first request and fail afterwards; give the address and what came."""
     taken: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -164,26 +163,31 @@ def service() -> Iterator[list[Any]]:
         def log_message(self, *_args: Any) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 8899), Handler)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield taken
+    yield f"http://127.0.0.1:{server.server_port}", taken
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 def test_a_webhook_is_a_place(
-    settings: Any, tmp_path: Path, service: list[Any], monkeypatch: pytest.MonkeyPatch
+    settings: Any,
+    tmp_path: Path,
+    service: tuple[str, list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("LOG_URL", "http://127.0.0.1:8899/log?token=secret")
+    origin, taken = service
+    monkeypatch.setenv("LOG_URL", f"{origin}/log?token=secret")
     places(settings, tmp_path, auditor=("webhook", "env:LOG_URL"))
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "TRUSTED_ORIGINS": [origin]}
 
     sealed_log(2)
     refused = publication.publish(SYSTEM, force=True)
 
-    assert notes.verify_checkpoint(service[0]["note"], sealing.vkey()).size == 2
-    assert (service[0]["origin"], service[0]["size"]) == ("test.example/log", 2)
+    assert notes.verify_checkpoint(taken[0]["note"], sealing.vkey()).size == 2
+    assert (taken[0]["origin"], taken[0]["size"]) == ("test.example/log", 2)
     assert refused == {"auditor": "it answered with the status 500"}
     assert CheckpointCopy.objects.count() == 1
 
