@@ -46,6 +46,8 @@ CHECKS = {
     "imagegen.E064": "The time-stamp authority's URL or TSA_ON_ERROR is not valid.",
     "imagegen.E070": "The function that empties the site's caches cannot be imported or called.",
     "imagegen.W071": "A thumbnailer of the site removes the AI marking from images.",
+    "imagegen.W068": "The audit log is published nowhere, so only its own database binds it.",
+    "imagegen.E069": "A place to which the audit log is published has an unknown kind or no target.",
     "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

@@ -15,7 +15,7 @@ from django.core.files.storage import InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
-from imagegen_app import certificate_checks, conf
+from imagegen_app import certificate_checks, conf, publication_checks
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import site_code
@@ -43,6 +43,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _captioner,
         _site_code,
         _signing,
+        publication_checks.place_errors,
         _targets,
         _other_settings,
         _state_folder,

@@ -124,6 +124,19 @@ class RenditionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceSettings:
+    """One place outside of the database to which the log's checkpoints are published."""
+
+    #: `storage` (an alias in `STORAGES`), `folder`, `git` (a repository that is pushed to), `email`,
+    #: `webhook` or `logger` (of Python's logging, for a log server). Verification reads the first
+    #: three; the others are for people and services that keep what they get.
+    kind: str
+    #: The alias, path, repository, address, URL or logger's name. For a URL that holds a secret,
+    #: `env:NAME` or `file:/path` of where it is read from.
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditSettings:
     """How the audit log is named, signed and published."""
 
@@ -132,8 +145,11 @@ class AuditSettings:
     #: Path of a PEM file with the Ed25519 key that signs checkpoints. Empty by default: a key is
     #: created in the state folder on first use.
     signing_key: str = ""
-    #: Folder to which every checkpoint is also written, best on another server; empty for none.
-    publish_to: str = ""
+    #: Places by name to which a checkpoint is published every hour, such as `{"auditor": {"KIND":
+    #: "email", "TARGET": "log@example.org"}}`; best where the database's administrators cannot
+    #: change anything. None by default, since no place fits every site: until there is one, nothing
+    #: outside of the database binds the log.
+    publish_to: dict[str, PlaceSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +306,10 @@ def read(raw: Any) -> Settings:
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
+    if "audit" in values:
+        places = "IMAGEGEN['AUDIT']['PUBLISH_TO']"
+        for name, entry in values["audit"].publish_to.items():
+            values["audit"].publish_to[name] = nested(PlaceSettings, entry, f"{places}[{name!r}]")
     if "captioner" in values:
         require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
     built: Settings = build(Settings, values, "IMAGEGEN")
@@ -323,6 +343,11 @@ def has_sessions_in_database() -> bool:
         "django.contrib.sessions.backends.db",
         "django.contrib.sessions.backends.cached_db",
     }
+
+
+def secret_keys() -> tuple[str, ...]:
+    """Return the site's `SECRET_KEY`, and those that it had before and still accepts."""
+    return (secret_key(), *map(str, getattr(django_settings, "SECRET_KEY_FALLBACKS", ())))
 
 
 def caption_language() -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.management import BaseCommand, get_commands, load_command_class
 
-from imagegen_app import certificate_checks, check_ids, checks, conf, signals
+from imagegen_app import certificate_checks, check_ids, checks, conf, publication_checks, signals
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import pricing, states
@@ -329,7 +329,15 @@ def _words(node: ast.expr | None) -> str:
 
 
 #: Where checks are made, and where engines and gateways name what is wrong with the settings.
-_CHECKED = (checks, certificate_checks, celery_checks, django_tasks, rq, site_code)
+_CHECKED = (
+    checks,
+    certificate_checks,
+    publication_checks,
+    celery_checks,
+    django_tasks,
+    rq,
+    site_code,
+)
 
 
 def found_checks() -> list[tuple[str, str, str, str]]:

@@ -134,6 +134,16 @@ class AuditEventAdmin(RecordAdmin):
 class CheckpointAdmin(RecordAdmin):
     """Signed statements of the log's size and root."""
 
-    list_display = ["created_at", "size", "root", "published_to"]
+    list_display = ["created_at", "size", "root", "places"]
     ordering = ["-size"]
-    fields = ["created_at", "size", "root", "note", "published_to"]
+    fields = ["created_at", "size", "root", "note", "places"]
+    readonly_fields = ["places"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Fetch the copies of all rows at once."""
+        return super().get_queryset(request).prefetch_related("copies")
+
+    @admin.display(description=gettext_lazy("published to"))
+    def places(self, obj: Checkpoint) -> str:
+        """Return the names of the places that have a copy."""
+        return ", ".join(copy.place for copy in obj.copies.all()) or EMPTY

@@ -414,6 +414,21 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow(
         "log.verification_failed", "alarm", gettext_noop("The log failed verification: {finding}.")
     ),
+    EventRow(
+        "log.publishing_failed",
+        "warning",
+        gettext_noop("The log could not be published to {places}: {error}."),
+    ),
+    EventRow(
+        "log.key_replaced",
+        "notice",
+        gettext_noop("{actor} replaced the key that signs the log, at {size} entries."),
+    ),
+    EventRow(
+        "log.events_without_receipt",
+        "alarm",
+        gettext_noop("The application did not write the log's entries {entries}: {count} in all."),
+    ),
     EventRow("log.gap_detected", "alarm", gettext_noop("The log has a gap at entry {entry}.")),
     EventRow(
         "log.sealing_stalled",

@@ -146,10 +146,18 @@ def sign_note(text: str, *, name: str, private_key: Ed25519PrivateKey) -> str:
 
     :raises MalformedNote: if the text does not end with a line feed, or the name is not valid.
     """
+    return f"{text}\n{signature_line(text, name=name, private_key=private_key)}"
+
+
+def signature_line(text: str, *, name: str, private_key: Ed25519PrivateKey) -> str:
+    """Return the line that signs a text, to stand below it; a note may have several.
+
+    :raises MalformedNote: if the text does not end with a line feed, or the name is not valid.
+    """
     _check_text(text)
     key = _verifier_key(name, private_key.public_key().public_bytes_raw())
     signature = base64.b64encode(key.key_id + private_key.sign(text.encode())).decode()
-    return f"{text}\n{_MARK}{name} {signature}\n"
+    return f"{_MARK}{name} {signature}\n"
 
 
 def sign_checkpoint(*, origin: str, size: int, root: bytes, private_key: Ed25519PrivateKey) -> str:

@@ -278,12 +278,25 @@ class Migration(migrations.Migration):
                 ('root', models.CharField(max_length=64, verbose_name='root hash')),
                 ('note', models.TextField(verbose_name='signed note')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='signed at')),
-                ('published_to', models.CharField(blank=True, max_length=300, verbose_name='published to')),
             ],
             options={
                 'verbose_name': 'checkpoint',
                 'verbose_name_plural': 'checkpoints',
                 'default_permissions': ('view',),
+            },
+        ),
+        migrations.CreateModel(
+            name='CheckpointCopy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('place', models.CharField(max_length=60, verbose_name='place')),
+                ('published_at', models.DateTimeField(verbose_name='published at')),
+                ('checkpoint', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='copies', to='imagegen.checkpoint')),
+            ],
+            options={
+                'verbose_name': 'copy of a checkpoint',
+                'verbose_name_plural': 'copies of checkpoints',
+                'default_permissions': (),
             },
         ),
         migrations.CreateModel(
@@ -465,6 +478,21 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'outstanding task',
                 'verbose_name_plural': 'outstanding tasks',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='LogKeyHandover',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('vkey', models.CharField(max_length=300, unique=True, verbose_name='public key')),
+                ('size', models.PositiveBigIntegerField(verbose_name='events')),
+                ('note', models.TextField(verbose_name='signed note')),
+                ('retired_at', models.DateTimeField(verbose_name='retired at')),
+            ],
+            options={
+                'verbose_name': 'retired key of the log',
+                'verbose_name_plural': 'retired keys of the log',
                 'default_permissions': (),
             },
         ),
@@ -701,6 +729,7 @@ class Migration(migrations.Migration):
             name='AuditPending',
             fields=[
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='pending', serialize=False, to='imagegen.auditevent')),
+                ('receipt', models.CharField(blank=True, max_length=64)),
             ],
             options={
                 'verbose_name': 'event to seal',
@@ -753,6 +782,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='checkpoint',
             index=models.Index(fields=['-size'], name='imagegen_checkpoint_largest'),
+        ),
+        migrations.AddIndex(
+            model_name='checkpointcopy',
+            index=models.Index(fields=['place', 'published_at'], name='imagegen_copy_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='checkpointcopy',
+            constraint=models.UniqueConstraint(fields=('checkpoint', 'place'), name='imagegen_checkpoint_copy_once'),
         ),
         migrations.AddField(
             model_name='grant',

@@ -11,6 +11,8 @@ from imagegen_app.models.audit import (
     AuditPersonalText,
     AuditTile,
     Checkpoint,
+    CheckpointCopy,
+    LogKeyHandover,
 )
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.batches import Batch
@@ -34,6 +36,7 @@ __all__ = [
     "Budget",
     "BudgetPeriod",
     "Checkpoint",
+    "CheckpointCopy",
     "CircuitBreaker",
     "Grant",
     "ImageModel",
@@ -42,6 +45,7 @@ __all__ = [
     "KeptAnswer",
     "LedgerEntry",
     "Lineage",
+    "LogKeyHandover",
     "OutboxEntry",
     "PeriodicRun",
     "Placement",

@@ -99,6 +99,8 @@ class AuditPending(Record):
     event = models.OneToOneField(
         AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="pending"
     )
+    #: Hex of a keyed hash of the body: shows that the application wrote it, see `event_receipts`.
+    receipt = models.CharField(max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("event to seal")
@@ -157,7 +159,6 @@ class Checkpoint(Record):
     root = models.CharField(_("root hash"), max_length=64)
     note = models.TextField(_("signed note"))
     created_at = models.DateTimeField(_("signed at"), auto_now_add=True)
-    published_to = models.CharField(_("published to"), max_length=300, blank=True)
 
     class Meta:
         verbose_name = _("checkpoint")
@@ -167,3 +168,51 @@ class Checkpoint(Record):
 
     def __str__(self) -> str:
         return ngettext("%(number)s entry", "%(number)s entries", self.size) % {"number": self.size}
+
+
+class CheckpointCopy(Record):
+    """A copy of a checkpoint in a place outside of this database."""
+
+    is_audit_table: ClassVar[bool] = True
+
+    # The unique constraint below begins with it.
+    checkpoint = models.ForeignKey(
+        Checkpoint, on_delete=models.PROTECT, related_name="copies", db_index=False
+    )
+    #: Name of the place in `AUDIT["PUBLISH_TO"]`.
+    place = models.CharField(_("place"), max_length=60)
+    published_at = models.DateTimeField(_("published at"))
+
+    class Meta:
+        verbose_name = _("copy of a checkpoint")
+        verbose_name_plural = _("copies of checkpoints")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["checkpoint", "place"], name="imagegen_checkpoint_copy_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["place", "published_at"], name="imagegen_copy_newest")]
+
+    def __str__(self) -> str:
+        return self.place
+
+
+class LogKeyHandover(Record):
+    """A key of the log that was replaced, and the note with which both keys say so."""
+
+    is_audit_table: ClassVar[bool] = True
+
+    #: The retired key, as a verifier key line.
+    vkey = models.CharField(_("public key"), max_length=300, unique=True)
+    size = models.PositiveBigIntegerField(_("events"))
+    note = models.TextField(_("signed note"))
+    retired_at = models.DateTimeField(_("retired at"))
+
+    class Meta:
+        verbose_name = _("retired key of the log")
+        verbose_name_plural = _("retired keys of the log")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.vkey

@@ -60,6 +60,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"SPOOL": {"MIN_FREE_BYTES": 10**18}}, "imagegen.W051"),
     ({"STATE_DIR": "/proc/imagegen"}, "imagegen.W051"),
     ({"SPOOL": {"KEEP_DAYS": "month"}}, "imagegen.E001"),
+    ({"AUDIT": {"PUBLISH_TO": "/srv/log"}}, "imagegen.E001"),
+    ({"AUDIT": {"PUBLISH_TO": {"a": {"KIND": "folder"}}}}, "imagegen.E001"),
+    ({"AUDIT": {"PUBLISH_TO": {"a": {"KIND": "fax", "TARGET": "x"}}}}, "imagegen.E069"),
+    ({"AUDIT": {"PUBLISH_TO": {"a": {"KIND": "folder", "TARGET": ""}}}}, "imagegen.E069"),
+    ({"AUDIT": {"PUBLISH_TO": {"a": {"KIND": "webhook", "TARGET": "a.b"}}}}, "imagegen.E069"),
 ]
 
 
@@ -111,7 +116,9 @@ def test_the_most_similar_key_is_suggested(settings: Any) -> None:
     assert "SUPERUSER_BYPASS" in caught.value.hint
 
 
-def test_the_demos_settings_pass_all_checks() -> None:
+def test_the_demos_settings_pass_all_checks(settings: Any) -> None:
+    settings.DEBUG = True
+
     messages = django_checks.run_checks(tags=["imagegen"])
 
     assert [m.id for m in messages] == []
@@ -175,3 +182,21 @@ def test_the_doctor_leaves_out_what_the_site_has_silenced(settings: Any) -> None
 
     assert "imagegen.W071" in told
     assert "imagegen.W071" not in {result.message[:13] for result in doctor._settings()}
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_a_log_that_is_published_nowhere_is_reported_where_a_site_is_not_developed(
+    settings: Any, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+
+    ids = [message.id for message in django_checks.run_checks(tags=["imagegen"])]
+
+    assert ids == ([] if is_debug else ["imagegen.W068"])
+
+
+def test_a_log_that_is_published_is_not_reported(settings: Any, tmp_path: Any) -> None:
+    places = {"auditor": {"KIND": "folder", "TARGET": tmp_path}}
+    settings.IMAGEGEN = {**django_settings.IMAGEGEN, "AUDIT": {"PUBLISH_TO": places}}
+
+    assert django_checks.run_checks(tags=["imagegen"]) == []

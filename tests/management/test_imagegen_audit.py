@@ -176,7 +176,7 @@ def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], c
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "required: verify|checkpoint|export"),
+        ((), "required: verify|checkpoint|publish|export|keys|rotate-key"),
         (("check",), "invalid choice"),
         (("export",), "required: --out"),
         (("verify", "--since", "7"), "no valid checkpoint of 7 events"),
@@ -206,7 +206,7 @@ def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
     sealing.seal_all()
     execute("DELETE FROM imagegen_audittile")
 
-    with pytest.raises(CommandError, match="damaged"):
+    with pytest.raises(CommandError, match=r"does not verify, so nothing is exported\. Tile 0"):
         run("export", "--out", str(tmp_path / "log.jsonl"))
 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
@@ -227,3 +227,100 @@ def test_an_unreadable_key_is_reported(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match="not a private key"):
         run("verify")
+
+
+def publish_to(settings: Any, folder: Path) -> None:
+    audit = {
+        **settings.IMAGEGEN["AUDIT"],
+        "PUBLISH_TO": {"auditor": {"KIND": "folder", "TARGET": folder}},
+    }
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "AUDIT": audit}
+
+
+def test_publishing_tells_of_each_place(settings: Any, tmp_path: Path) -> None:
+    append(2)
+    publish_to(settings, tmp_path / "published")
+
+    assert run("publish") == "auditor: published\n"
+    assert len(list((tmp_path / "published").iterdir())) == 1
+
+
+def test_publishing_to_a_place_that_fails_exits_with_1(settings: Any, tmp_path: Path) -> None:
+    append(2)
+    (tmp_path / "file").write_text("")
+    publish_to(settings, tmp_path / "file" / "below")
+
+    code, printed = exit_code("publish")
+
+    assert (code, printed) == (1, "auditor: Not a directory\n")
+
+
+def test_publishing_without_a_place_is_an_error() -> None:
+    append(1)
+
+    with pytest.raises(CommandError, match="names no places"):
+        run("publish")
+
+
+def test_a_key_can_be_replaced_and_all_are_listed(settings: Any, tmp_path: Path) -> None:
+    append(2)
+    publish_to(settings, tmp_path / "published")
+
+    done = json.loads(run("rotate-key", "--json"))
+
+    listed = json.loads(run("keys", "--json"))
+    assert [(key["vkey"], key["first"], key["last"]) for key in listed] == [
+        (done["old"], 0, 2),
+        (done["new"], 2, None),
+    ]
+    assert "2, retired" in run("keys")
+    assert done["problems"] == {"auditor": ""}
+    assert json.loads(run("verify", "--json"))["copies"] == 1
+
+
+def test_a_key_that_the_settings_name_is_not_replaced_without_the_new_one(
+    settings: Any, tmp_path: Path
+) -> None:
+    audit = {**settings.IMAGEGEN["AUDIT"], "SIGNING_KEY": str(tmp_path / "own.pem")}
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "AUDIT": audit}
+
+    with pytest.raises(CommandError, match="give the file of the new one"):
+        run("rotate-key")
+
+
+def test_an_export_proves_that_the_log_continues_an_earlier_checkpoint(tmp_path: Path) -> None:
+    append(3)
+    run("checkpoint")
+    append(5)
+
+    run("export", "--out", str(tmp_path / "log.jsonl"), "--earlier", "3")
+
+    header, *_proofs = lines(tmp_path / "log.proofs.jsonl")
+    new = notes.verify_checkpoint(header["checkpoint"], header["vkey"])
+    (entry,) = header["earlier"]
+    old = notes.verify_checkpoint(entry["checkpoint"], header["vkey"])
+    assert translog.verify_consistency(
+        old_size=old.size,
+        size=new.size,
+        old_root=old.root,
+        root=new.root,
+        proof=[bytes.fromhex(item) for item in entry["proof"]],
+    )
+    with pytest.raises(CommandError, match="no checkpoint of 4 entries"):
+        run("export", "--out", str(tmp_path / "other.jsonl"), "--earlier", "4")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_of_an_altered_log_is_refused_and_says_where(
+    tmp_path: Path, unguarded_log: None
+) -> None:
+    append(4)
+    sealing.seal_all()
+    execute(
+        "UPDATE imagegen_auditevent SET actor_id = 'x' WHERE id IN (SELECT event_id FROM imagegen_auditleaf WHERE seq >= 2)"
+    )
+
+    with pytest.raises(CommandError, match=r"\(2 findings\).*The first: Entry 2 .*actor_id"):
+        run("export", "--out", str(tmp_path / "log.jsonl"))
+
+    assert not (tmp_path / "log.jsonl").exists()

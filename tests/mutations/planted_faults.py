@@ -48,6 +48,74 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         ("services/worker/test_provider_values.py",),
         "A provider's seed of 10**30 is a database error, and the paid image is lost.",
     ),
+    PlantedFault(
+        "late_worker_requires_no_lease",
+        "services/jobs/state_machine.py",
+        "    if not Job.objects.filter(pk=job.pk, state=job.state, lease_token=job.lease_token).update(",
+        "    if not Job.objects.filter(pk=job.pk, state=job.state).update(",
+        ("services/jobs/test_lease_tokens.py",),
+        "A worker that was paused books money for a job that another one works on.",
+    ),
+    PlantedFault(
+        "late_worker_postpones",
+        "services/jobs/waiting.py",
+        "state=job.state, lease_token=job.lease_token)",
+        "state=job.state)",
+        ("services/jobs/test_lease_tokens.py",),
+        "A worker that was paused takes the lease from the one that works on the job.",
+    ),
+    PlantedFault(
+        "sent_after_the_call_started",
+        "services/worker/_job_steps.py",
+        "            transitions.mark_sent(job, attempt)\n"
+        '        failpoint("attempt.sent_before_bytes")\n'
+        '        self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))\n',
+        "            pass\n"
+        '        failpoint("attempt.sent_before_bytes")\n'
+        '        self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))\n'
+        "        transitions.mark_sent(job, attempt)\n",
+        ("services/worker/test_submission_order.py",),
+        "A worker that dies in between leaves a billed call that is made again.",
+    ),
+    PlantedFault(
+        "half_an_answer_is_complete",
+        "providers/answers.py",
+        'return (self.folder / "note.json").exists()',
+        "return self.folder.exists()",
+        ("providers/test_answers.py",),
+        "An answer of which a part was received is taken for the whole, and the call's images are lost.",
+    ),
+    PlantedFault(
+        "cached_image_without_a_grant",
+        "services/job_requests/creation.py",
+        "            rules[kind] = require_grants(actor, job_request).rule\n",
+        "            is_cached = bool(cache_hits.find_cached_jobs([job_request]))\n"
+        '            rules[kind] = "" if is_cached else require_grants(actor, job_request).rule\n',
+        ("services/job_requests/test_creation.py",),
+        "Somebody without a grant gets another person's images by asking for the same.",
+    ),
+    PlantedFault(
+        "idempotency_keys_shared_by_people",
+        "services/job_requests/creation.py",
+        "actor_kind=actor.kind, actor_id=actor.id, idempotency_key=",
+        "actor_kind=actor.kind, idempotency_key=",
+        ("services/job_requests/test_creation.py",),
+        "One person's key returns another person's job, with its prompt.",
+    ),
+    PlantedFault(
+        "budget_checked_then_updated",
+        "services/policy/budgets.py",
+        "    moved = BudgetPeriod.objects.filter(\n"
+        '        pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)\n'
+        '    ).update(reserved=F("reserved") + exact(amount))\n',
+        "    moved = period.reserved + period.spent + amount <= period.limit and (\n"
+        "        BudgetPeriod.objects.filter(pk=period.pk).update(\n"
+        '            reserved=F("reserved") + exact(amount)\n'
+        "        )\n"
+        "    )\n",
+        ("services/policy/test_budget_races.py",),
+        "Two requests at the same moment both take the last money of a budget.",
+    ),
     # In services, worker
     PlantedFault(
         "grant_not_asked_again",

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.models import Asset, Checkpoint
-from imagegen_app.services.audit import log_export, sealing, verification
+from imagegen_app.services.audit import log_export, log_key, sealing, verification
 from imagegen_app.services.audit.log_key import KeyUnreadable
+from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.library import evidence
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.core.log_keys import KeyRange
 
 CHECKPOINTS = 10
 
@@ -55,16 +57,22 @@ class CompliancePages(Pages):
                 report = verification.verify()
             except (KeyUnreadable, sealing.SealerBusy) as error:
                 problem = str(error)
+        keys: tuple[KeyRange, ...] = ()
         try:
-            key = sealing.vkey()
+            keys = log_key.ring().keys
         except KeyUnreadable as error:
-            key, problem = "", str(error)
+            problem = str(error)
         context: dict[str, Any] = {
             "title": _("Audit log"),
             "report": report,
             "problem": problem,
-            "vkey": key,
-            "checkpoints": Checkpoint.objects.order_by("-size")[:CHECKPOINTS],
+            "vkey": keys[-1].vkey if keys else "",
+            "retired_keys": keys[-2::-1] if len(keys) > 1 else (),
+            "checkpoints": Checkpoint.objects.order_by("-size", "-pk").prefetch_related("copies")[
+                :CHECKPOINTS
+            ],
+            "places": publication_status.place_statuses(),
+            "publication_problems": publication_status.publication_problems(),
         }
         return self.page(request, "imagegen_app/admin/compliance/log.html", context)
 
@@ -78,7 +86,7 @@ class CompliancePages(Pages):
         )
         try:
             pack = evidence.build_pack(actor=actor, asset=asset)
-        except (ActionRefused, log_export.CannotExport) as error:
+        except (ActionRefused, KeyUnreadable, log_export.CannotExport) as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
         return HttpResponse(

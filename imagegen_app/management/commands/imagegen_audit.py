@@ -1,4 +1,4 @@
-"""Verify, sign and export the audit log."""
+"""Verify, sign, publish and export the audit log, and replace its key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.core.actors import System
-from imagegen_app.services.audit import log_export, sealing, verification
+from imagegen_app.services.audit import (
+    key_rotation,
+    log_export,
+    log_key,
+    publication,
+    sealing,
+    verification,
+)
 from imagegen_app.services.audit.log_key import KeyUnreadable
 
 if TYPE_CHECKING:
@@ -21,13 +28,13 @@ SHELL = System("shell")
 
 
 class Command(BaseCommand):
-    """Verify that the log is unaltered, sign it, or export events with their proofs."""
+    """Verify that the log is unaltered, sign and publish it, or export events with their proofs."""
 
-    help = "Verify, sign or export the audit log."
+    help = "Verify, sign, publish or export the audit log, or replace its key."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="verify|checkpoint|export"
+            dest="verb", required=True, metavar="verify|checkpoint|publish|export|keys|rotate-key"
         )
         verify = verbs.add_parser("verify", help="Verify the log; exits with 1 if it was altered.")
         verify.add_argument(
@@ -36,6 +43,20 @@ class Command(BaseCommand):
         verify.add_argument("--json", action="store_true", help="Print one JSON object.")
         checkpoint = verbs.add_parser("checkpoint", help="Seal and sign the log now.")
         checkpoint.add_argument("--json", action="store_true", help="Print one JSON object.")
+        publish = verbs.add_parser(
+            "publish",
+            help="Seal, sign and publish the log to all places now; exits with 1 if one failed.",
+        )
+        publish.add_argument("--json", action="store_true", help="Print one JSON object.")
+        keys = verbs.add_parser("keys", help="Print the public keys of the log with their ranges.")
+        keys.add_argument("--json", action="store_true", help="Print one JSON object.")
+        rotate = verbs.add_parser("rotate-key", help="Replace the key that signs the log.")
+        rotate.add_argument(
+            "--new-key",
+            metavar="FILE.pem",
+            help="The new key, where IMAGEGEN['AUDIT']['SIGNING_KEY'] names the old one.",
+        )
+        rotate.add_argument("--json", action="store_true", help="Print one JSON object.")
         export = verbs.add_parser("export", help="Write events and proofs that anyone can verify.")
         export.add_argument("--out", required=True, metavar="FILE.jsonl", help="File to write.")
         export.add_argument(
@@ -44,11 +65,18 @@ class Command(BaseCommand):
         export.add_argument("--to", dest="until", help="End of the period (exclusive).")
         export.add_argument("--job", help="Only events of this job.")
         export.add_argument("--asset", help="Only events of this asset.")
+        export.add_argument(
+            "--earlier",
+            type=int,
+            action="append",
+            metavar="SIZE",
+            help="Also prove that the log continues its checkpoint of this size; may be repeated.",
+        )
         export.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            getattr(self, options["verb"])(options)
+            getattr(self, options["verb"].replace("-", "_"))(options)
         except (KeyUnreadable, sealing.SealerBusy) as error:
             raise CommandError(str(error)) from None
 
@@ -93,6 +121,63 @@ class Command(BaseCommand):
         self.stdout.write(checkpoint.note)
         self.stdout.write(f"Key: {sealing.vkey()}")
 
+    def publish(self, options: dict[str, Any]) -> None:
+        """Seal, sign and publish the log to all places now.
+
+        :raises CommandError: if there are no places, the log was not signed, or a place failed.
+        """
+        sealing.seal_all()
+        if sealing.make_checkpoint(SHELL, force=True) is None:
+            raise CommandError("The log was not signed: it is empty or failed verification.")
+        problems = publication.publish(SHELL, force=True)
+        if not problems:
+            raise CommandError("IMAGEGEN['AUDIT']['PUBLISH_TO'] names no places.")
+        if options["json"]:
+            self.stdout.write(json.dumps(problems))
+        else:
+            for place, problem in problems.items():
+                self.stdout.write(f"{place}: {problem or 'published'}")
+        if any(problems.values()):
+            raise CommandError("The log was not published to all places.", returncode=1)
+
+    def keys(self, options: dict[str, Any]) -> None:
+        """Print the public keys of the log with the sizes that each of them signs."""
+        ranges = log_key.ring().keys
+        if options["json"]:
+            self.stdout.write(
+                json.dumps(
+                    [{"vkey": key.vkey, "first": key.first, "last": key.last} for key in ranges]
+                )
+            )
+            return
+        for key in ranges:
+            last = "" if key.last is None else f"{key.last}, retired"
+            self.stdout.write(f"{key.vkey} ({key.first} to {last or 'now'})")
+
+    def rotate_key(self, options: dict[str, Any]) -> None:
+        """Replace the key that signs the log, and publish that.
+
+        :raises CommandError: if the key was not replaced.
+        """
+        file = options["new_key"]
+        try:
+            done = key_rotation.rotate(SHELL, new_key=Path(file) if file else None)
+        except key_rotation.CannotRotate as error:
+            raise CommandError(str(error)) from None
+        problems = publication.publish(SHELL, force=True)
+        if options["json"]:
+            facts = {"old": done.old, "new": done.new, "size": done.size, "problems": problems}
+            self.stdout.write(json.dumps(facts))
+            return
+        self.stdout.write(f"Retired at {done.size} entries: {done.old}\nNew key: {done.new}")
+        for place, problem in problems.items():
+            self.stdout.write(f"{place}: {problem or 'published'}")
+        if done.must_change_setting:
+            self.stdout.write(
+                f"Now set IMAGEGEN['AUDIT']['SIGNING_KEY'] to {file} and restart the workers: until "
+                "then the log is not signed. Delete the old key."
+            )
+
     def export(self, options: dict[str, Any]) -> None:
         """Write the selected events and their proofs."""
         selection = log_export.ExportFilter(
@@ -102,7 +187,12 @@ class Command(BaseCommand):
             asset=_id(options["asset"], "--asset"),
         )
         try:
-            result = log_export.export(SHELL, out=Path(options["out"]), selection=selection)
+            result = log_export.export(
+                SHELL,
+                out=Path(options["out"]),
+                selection=selection,
+                earlier=options["earlier"] or (),
+            )
         except log_export.CannotExport as error:
             raise CommandError(str(error)) from None
         if options["json"]:
@@ -119,6 +209,9 @@ class Command(BaseCommand):
             f"{report.unsealed} entries are not sealed yet, "
             f"{report.erased} personal texts were erased. {report.seconds:.2f} s."
         )
+        self.stdout.write(f"{report.copies} copies outside of the database were compared.")
+        for place, problem in report.unreached.items():
+            self.stdout.write(f"Not compared: the copies in {place} ({problem}).")
         for finding in report.findings:
             position = "" if finding.seq is None else f"entry {finding.seq}: "
             self.stdout.write(f"- {position}{finding.message}")
@@ -132,6 +225,8 @@ def _as_dict(report: VerificationReport) -> dict[str, Any]:
         "size": report.size,
         "root": report.root,
         "checkpoints": report.checkpoints,
+        "copies": report.copies,
+        "unreached": dict(report.unreached),
         "unsealed": report.unsealed,
         "erased": report.erased,
         "seconds": round(report.seconds, 3),

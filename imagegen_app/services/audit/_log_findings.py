@@ -21,6 +21,7 @@ Kind = Literal[
     "deleted_event",
     "gap",
     "missing_leaf",
+    "no_receipt",
     "published",
     "rollback",
     "tile_mismatch",

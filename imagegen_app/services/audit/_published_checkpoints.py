@@ -1,55 +1,63 @@
-"""Publish checkpoints to a folder that the database's administrator cannot change."""
+"""Read the copies of checkpoints that stand in places outside of the database."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from imagegen_app import conf
 from imagegen_app.core import notes
-from imagegen_app.services.audit.log_key import write_atomically
+from imagegen_app.services.gateways import checkpoint_places
 
-LATEST = "latest.txt"
-_log = logging.getLogger(__name__)
-
-
-def folder() -> Path | None:
-    """Return the folder of the setting `AUDIT['PUBLISH_TO']`, or None if it is not set."""
-    configured = conf.get().audit.publish_to
-    return Path(configured) if configured else None
+if TYPE_CHECKING:
+    from imagegen_app.core.log_keys import KeyRing
+    from imagegen_app.services.gateways.checkpoint_places import ReadablePlace
 
 
-def latest_checkpoint(vkey: str) -> notes.Checkpoint | None:
-    """Return the newest published checkpoint; None where nothing is published.
+@dataclass(slots=True)
+class Copies:
+    """What one place has."""
 
-    :raises NoteError: if the file is not a checkpoint signed by this key.
-    :raises OSError: if the file exists and cannot be read.
+    #: Valid checkpoints by the names of their files.
+    checkpoints: dict[str, notes.Checkpoint] = field(default_factory=dict)
+    #: Why others are no checkpoints of this log, by the names of their files.
+    invalid: dict[str, notes.NoteError] = field(default_factory=dict)
+
+
+def read_all(ring: KeyRing, place: ReadablePlace) -> Copies:
+    """Return all copies of a place, the newest `MAX_COPIES` at most.
+
+    :raises PlaceFailed: if they cannot be read at present.
     """
-    target = folder()
-    if target is None:
-        return None
-    try:
-        note = (target / LATEST).read_text("utf-8")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError:
-        raise notes.MalformedNote("the published checkpoint is not UTF-8") from None
-    return notes.verify_checkpoint(note, vkey)
+    found = Copies()
+    for name, note in place.copies():
+        try:
+            found.checkpoints[name] = ring.verify_checkpoint(note)
+        except notes.NoteError as error:
+            found.invalid[name] = error
+    return found
 
 
-def publish(note: str, *, size: int) -> str:
-    """Write a checkpoint to the site's folder and return the folder; empty if it was not written.
+def newest(ring: KeyRing, place: ReadablePlace) -> notes.Checkpoint | None:
+    """Return the checkpoint of the largest log that a place has; copies that are none are skipped.
 
-    A folder that cannot be written is only logged, since the next checkpoint covers this one.
+    :raises PlaceFailed: if they cannot be read at present.
     """
-    target = folder()
-    if target is None:
-        return ""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        write_atomically(target / f"checkpoint-{size}.txt", note.encode())
-        write_atomically(target / LATEST, note.encode())
-    except OSError as error:
-        _log.warning("A checkpoint could not be published to %s: %s", target, error.strerror)
-        return ""
-    return str(target)
+    for _name, note in place.copies():
+        try:
+            return ring.verify_checkpoint(note)
+        except notes.NoteError:
+            # The verification reports it.
+            continue
+    return None
+
+
+def newest_in_folders(ring: KeyRing) -> list[notes.Checkpoint]:
+    """Return the newest checkpoint of each folder that can be read."""
+    found = []
+    for place in checkpoint_places.readable(checkpoint_places.build_places()).values():
+        if isinstance(place, checkpoint_places.FolderPlace):
+            try:
+                found.append(newest(ring, place))
+            except checkpoint_places.PlaceFailed:
+                continue
+    return [checkpoint for checkpoint in found if checkpoint is not None]

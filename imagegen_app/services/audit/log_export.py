@@ -8,16 +8,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from imagegen_app.core import notes, translog
-from imagegen_app.models import AuditLeaf, Job
-from imagegen_app.services.audit import sealing
+from imagegen_app.models import AuditLeaf, Checkpoint, Job
+from imagegen_app.services.audit import log_key, sealing, verification
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import checkpoint_places, publication_status
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.policy.access import require_permission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
     from uuid import UUID
@@ -55,7 +59,8 @@ class ExportResult:
     count: int
     #: One event body per line, byte for byte as it was hashed.
     bodies: Path
-    #: The signed checkpoint in the first line, then one line of proof per body in the same order.
+    #: In the first line the signed checkpoint, the log's keys and earlier checkpoints with proofs
+    #: that the log continues them; then one line of proof per body in the same order.
     proofs: Path
 
 
@@ -64,15 +69,20 @@ def export(
     *,
     out: Path,
     selection: ExportFilter,
+    earlier: Iterable[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> ExportResult:
-    """Seal and sign the log, then write the selected events and their inclusion proofs.
+    """Seal, sign and verify the log, then write the selected events and their inclusion proofs.
 
-    The proofs go to a file beside `out`: `events.jsonl` has `events.proofs.jsonl`. `progress` gets
-    the number of events written so far.
+    The proofs go to a file beside `out`: `events.jsonl` has `events.proofs.jsonl`. They also show
+    that the log continues the checkpoints that were published last, those at which its key was
+    replaced, and those of the sizes in `earlier`. `progress` gets the number of events written so
+    far.
 
     :raises NotPermitted: without the permission to export the log.
-    :raises CannotExport: if a file exists already or cannot be written, or the log is damaged.
+    :raises CannotExport: if a file exists already or cannot be written, the log does not verify, or
+        it has no checkpoint of an earlier size.
+    :raises KeyUnreadable: if the log's key cannot be read.
     """
     require_permission(actor, "export_audit")
     proofs = out.with_name(f"{out.name.removesuffix('.jsonl')}.proofs.jsonl")
@@ -81,16 +91,71 @@ def export(
             raise CannotExport(f"{path} already exists; choose another file.")
     sealing.seal_all()
     checkpoint = sealing.make_checkpoint(actor, force=True)
+    _require_sound_log()
     if checkpoint is None:
-        raise CannotExport("The log is damaged and was not signed; verify it.")
+        raise CannotExport(_("The log is damaged and was not signed; verify it."))
     try:
-        count = _write(out, proofs, note=checkpoint.note, selection=selection, progress=progress)
+        header = _header(checkpoint, earlier=earlier)
+        count = _write(out, proofs, header=header, selection=selection, progress=progress)
     except OSError as error:
         raise CannotExport(f"{out} cannot be written: {error.strerror}.") from None
     except translog.TreeError as error:
         raise CannotExport(f"The log is damaged ({error}); verify it.") from None
     _record(actor, count=count, selection=selection)
     return ExportResult(count, out, proofs)
+
+
+def _require_sound_log() -> None:
+    """Refuse to prove anything with a log that does not verify as a whole, and say where.
+
+    :raises CannotExport: if it does not verify.
+    """
+    report = verification.verify()
+    first = report.first
+    if first is None:
+        return
+    message = ngettext(
+        "The log does not verify, so nothing is exported. %(finding)s",
+        "The log does not verify (%(number)s findings), so nothing is exported. The first: %(finding)s",
+        report.finding_count,
+    )
+    raise CannotExport(message % {"number": report.finding_count, "finding": first.translated})
+
+
+def _header(checkpoint: Checkpoint, *, earlier: Iterable[int]) -> dict[str, object]:
+    """Return what the proofs need: the checkpoint, the keys, and what the log continues.
+
+    :raises CannotExport: if the log has no checkpoint of an earlier size.
+    """
+    ring = log_key.ring()
+    tiles = translog.TileReader(sealing.fetch_tile)
+    notes_by_size = {handover.size: handover.note for handover in ring.handovers}
+    for name in checkpoint_places.build_places():
+        if copy := publication_status.newest_copy(name):
+            notes_by_size.setdefault(copy.checkpoint.size, copy.checkpoint.note)
+    for size in earlier:
+        row = Checkpoint.objects.filter(size=size, pk__lte=checkpoint.pk).first()
+        if row is None:
+            raise CannotExport(_("The log has no checkpoint of %s entries.") % size)
+        notes_by_size.setdefault(size, row.note)
+    return {
+        "format": FORMAT,
+        "vkey": ring.keys[-1].vkey,
+        "checkpoint": checkpoint.note,
+        "handovers": [handover.note for handover in ring.handovers],
+        "earlier": [
+            {
+                "checkpoint": note,
+                "proof": [
+                    item.hex()
+                    for item in translog.consistency_proof(
+                        tiles, old_size=size, size=checkpoint.size
+                    )
+                ],
+            }
+            for size, note in sorted(notes_by_size.items())
+        ],
+    }
 
 
 @use_case()
@@ -103,13 +168,13 @@ def _write(
     out: Path,
     proofs: Path,
     *,
-    note: str,
+    header: dict[str, object],
     selection: ExportFilter,
     progress: Callable[[int], None] | None,
 ) -> int:
     """Write both files under temporary names, and rename them when they are complete."""
     partial = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in (out, proofs)]
-    size = notes.parse_checkpoint(notes.parse_note(note).text).size
+    size = notes.parse_checkpoint(notes.parse_note(str(header["checkpoint"])).text).size
     # The log may grow meanwhile, but what is below this size never changes.
     tiles = translog.TileReader(sealing.fetch_tile)
     count = 0
@@ -119,7 +184,6 @@ def _write(
                 files.enter_context(path.open("x", encoding="utf-8", newline="\n"))
                 for path in partial
             )
-            header = {"format": FORMAT, "vkey": sealing.vkey(), "checkpoint": note}
             proofs_file.write(_line(header))
             for seq, leaf, body in _rows(size, selection):
                 proof = translog.inclusion_proof(tiles, index=seq, size=size)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,16 +15,21 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from imagegen_app import conf
-from imagegen_app.core import notes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from imagegen_app.core import log_keys, notes
+from imagegen_app.models import LogKeyHandover
+from imagegen_app.services.gateways import whole_files
 
 FILE_NAME = "audit-signing-key.pem"
+#: The new key while it replaces the other one.
+NEXT_FILE_NAME = "audit-signing-key.next.pem"
 
 
 class KeyUnreadable(Exception):
     """The log's key file is missing, not readable, or not an Ed25519 private key."""
+
+
+class KeyRetired(KeyUnreadable):
+    """The log's key was replaced by another one, and signs no more."""
 
 
 def private_key() -> Ed25519PrivateKey:
@@ -35,7 +38,14 @@ def private_key() -> Ed25519PrivateKey:
     :raises KeyUnreadable: if the file does not hold an Ed25519 key, or cannot be read.
     """
     configured = conf.get().audit.signing_key
-    path = Path(configured) if configured else _default_file()
+    return read_key(Path(configured) if configured else _created(FILE_NAME))
+
+
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """Return the key in a PEM file.
+
+    :raises KeyUnreadable: if the file does not hold an Ed25519 key, or cannot be read.
+    """
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError:
@@ -47,49 +57,89 @@ def private_key() -> Ed25519PrivateKey:
     return key
 
 
+def vkey_of(key: Ed25519PrivateKey) -> str:
+    """Return the public key of a key as a C2SP verifier key line."""
+    return notes.vkey(conf.get().audit.origin, key.public_key().public_bytes_raw())
+
+
 def vkey() -> str:
     """Return the public key as a C2SP verifier key line, for auditors.
 
     :raises KeyUnreadable: if the key cannot be read.
     """
-    public = private_key().public_key().public_bytes_raw()
-    return notes.vkey(conf.get().audit.origin, public)
+    return vkey_of(private_key())
 
 
-def _default_file() -> Path:
-    """Return the key file in the state folder, created on first use."""
-    path = conf.state_dir() / FILE_NAME
+def ring() -> log_keys.KeyRing:
+    """Return the log's keys, with those that were replaced.
+
+    A stored handover that both keys did not sign counts for nothing: what the retired key signed is
+    then reported as not signed.
+
+    :raises KeyUnreadable: if the key cannot be read.
+    """
+    handovers = []
+    for note in LogKeyHandover.objects.order_by("pk").values_list("note", flat=True):
+        with suppress(notes.NoteError):
+            handovers.append(log_keys.read_handover(note))
+    return log_keys.KeyRing(vkey(), handovers)
+
+
+def signing_key() -> Ed25519PrivateKey:
+    """Return the key for a new checkpoint; finish a replacement that was cut short.
+
+    :raises KeyRetired: if the key was replaced and the site's settings still name it.
+    :raises KeyUnreadable: if it cannot be read.
+    """
+    keys = ring()
+    if keys.is_retired:
+        if conf.get().audit.signing_key or not _is_next(keys.keys[-1].vkey):
+            raise KeyRetired(
+                "The log's key was replaced. Name the new one in IMAGEGEN['AUDIT']['SIGNING_KEY']."
+            )
+        use_next_key()
+    return private_key()
+
+
+def next_key() -> Ed25519PrivateKey:
+    """Return the key that will replace the one in the state folder, created on first use.
+
+    :raises KeyUnreadable: if it cannot be read or created.
+    """
+    return read_key(_created(NEXT_FILE_NAME))
+
+
+def use_next_key() -> None:
+    """Put the next key in the place of the key in the state folder, which is thereby deleted.
+
+    :raises KeyUnreadable: if that fails.
+    """
+    folder = conf.state_dir()
+    try:
+        (folder / NEXT_FILE_NAME).replace(folder / FILE_NAME)
+    except OSError as error:
+        reason = error.strerror
+        raise KeyUnreadable(f"The log's key cannot be replaced in {folder}: {reason}.") from None
+
+
+def _is_next(line: str) -> bool:
+    path = conf.state_dir() / NEXT_FILE_NAME
+    return path.exists() and vkey_of(read_key(path)) == line
+
+
+def _created(name: str) -> Path:
+    """Return a key file in the state folder, created on first use."""
+    path = conf.state_dir() / name
     if not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Linking fails if another process was first; then its key is used.
-            _write(path, pem, mode=0o600, finish=os.link)
+            whole_files.write_new(path, pem, mode=0o600)
         except FileExistsError:
+            # Another process was first; its key is used.
             return path
         except OSError:
             raise KeyUnreadable(f"The log's key {path} cannot be created.") from None
     return path
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part.
-
-    :raises OSError: if it cannot be written.
-    """
-    _write(path, data, mode=0o644, finish=os.replace)
-
-
-def _write(path: Path, data: bytes, *, mode: int, finish: Callable[[Path, Path], None]) -> None:
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
-    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        finish(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from django.db import connection
 from django.db.models import Max
 
 from imagegen_app import conf
 from imagegen_app.core import notes, translog
+from imagegen_app.core.actors import System
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.models import (
     AuditEvent,
@@ -20,11 +19,13 @@ from imagegen_app.models import (
     Checkpoint,
 )
 from imagegen_app.services.audit import _published_checkpoints, log_key
-from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.audit._log_lock import SealerBusy as SealerBusy  # noqa: PLC0414 - handed on
+from imagegen_app.services.audit._log_lock import session_lock, transaction_lock
+from imagegen_app.services.foundation import clock, event_log, event_receipts
 from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from imagegen_app.core.actors import Actor
 
@@ -36,14 +37,11 @@ IDLE_CHECKPOINT_INTERVAL_SECONDS: Final = 3600
 #: The same alarm is not recorded again within this time, since each one makes the log grow.
 ALARM_SECONDS: Final = 3600
 
-#: One lock for all writers of leaves, tiles and checkpoints; the number is arbitrary.
-_LOCK_NUMBER: Final = 0x696D_6167_6567_656E
-_LOCK_SECONDS: Final = 60
 _BATCH: Final = 500
-
-
-class SealerBusy(RuntimeError):
-    """Another process holds the log's lock for longer than we wait."""
+#: The event that tells of entries which the application did not write.
+NO_RECEIPT: Final = "log.events_without_receipt"
+#: Entries that one such event names, at most.
+_NAMED: Final = 20
 
 
 def vkey() -> str:
@@ -59,7 +57,7 @@ def seal(limit: int = MAX_EVENTS_PER_SEAL) -> int:
 
     :raises SealerBusy: if another process seals for longer than we wait.
     """
-    with _session_lock():
+    with session_lock():
         return _seal(limit)
 
 
@@ -78,23 +76,17 @@ def seal_all() -> int:
 
 
 def make_checkpoint(actor: Actor, *, force: bool = False) -> Checkpoint | None:
-    """Sign and publish the log's size and root hash; None if it is not due, or the log is damaged.
+    """Sign the log's size and root hash; None if it is not due, or the log is damaged.
 
     With `force`, it is always due. A checkpoint records no event, or else every signature would
     make the log grow. A log that does not continue what was last signed or published is not
     signed: an alarm is recorded as an event.
 
-    :raises KeyUnreadable: if the log's key cannot be read.
+    :raises KeyUnreadable: if the log's key cannot be read, or was replaced by another one.
     :raises SealerBusy: if another process seals for longer than we wait.
     """
-    with _session_lock():
-        checkpoint = _sign(actor, force=force)
-    if checkpoint is None:
-        return None
-    folder = _published_checkpoints.publish(checkpoint.note, size=checkpoint.size)
-    if folder:
-        _record_published(checkpoint, folder=folder)
-    return checkpoint
+    with session_lock():
+        return _sign(actor, force=force)
 
 
 def is_due() -> bool:
@@ -119,18 +111,50 @@ def fetch_tile(tile: translog.TileId) -> bytes:
 
 @use_case(audited=False)
 def _seal(limit: int) -> int:
-    _transaction_lock()
-    waiting = list(
-        AuditPending.objects.order_by("event_id").values_list("event_id", "event__body")[:limit]
-    )
+    transaction_lock()
+    waiting = _waiting(limit)
     if not waiting:
         return 0
     size = log_size()
-    leaves = [translog.leaf_hash(body) for _event_id, body in waiting]
+    unreceipted = [
+        size + index
+        for index, event in enumerate(waiting)
+        if not event_receipts.is_valid(event.body, event.receipt)
+    ]
+    if unreceipted:
+        # Sealed with them, in the same transaction: nobody can remove the alarm before that.
+        data = {
+            "count": len(unreceipted),
+            "entries": ", ".join(map(str, unreceipted[:_NAMED])),
+            "first": unreceipted[0],
+        }
+        event_log.record(System("sealer"), NO_RECEIPT, data=data)
+        waiting += [_Waiting(event.pk, event.body) for event in event_log.write_now()]
+    _store(waiting, size=size)
+    return len(waiting)
+
+
+class _Waiting(NamedTuple):
+    event_id: int
+    body: str
+    receipt: str = ""
+
+
+def _waiting(limit: int) -> list[_Waiting]:
+    """Return events to seal, in the order of their ids."""
+    rows = AuditPending.objects.order_by("event_id")
+    return [
+        _Waiting(*row) for row in rows.values_list("event_id", "event__body", "receipt")[:limit]
+    ]
+
+
+def _store(waiting: list[_Waiting], *, size: int) -> None:
+    """Give events the positions from `size` on."""
+    leaves = [translog.leaf_hash(event.body) for event in waiting]
     AuditLeaf.objects.bulk_create(
         [
-            AuditLeaf(seq=size + index, event_id=event_id, hash=leaves[index])
-            for index, (event_id, _body) in enumerate(waiting)
+            AuditLeaf(seq=size + index, event_id=event.event_id, hash=leaf)
+            for index, (event, leaf) in enumerate(zip(waiting, leaves, strict=True))
         ],
         batch_size=_BATCH,
     )
@@ -138,9 +162,8 @@ def _seal(limit: int) -> int:
     _write_tiles(translog.grow_tiles(size=size, leaves=leaves, fetch=fetch_tile))
     # By id, not by range: an event with a lower id may have been committed meanwhile.
     for start in range(0, len(waiting), _BATCH):
-        ids = [event_id for event_id, _body in waiting[start : start + _BATCH]]
+        ids = [event.event_id for event in waiting[start : start + _BATCH]]
         AuditPending.objects.filter(event_id__in=ids).delete()
-    return len(waiting)
 
 
 def _write_tiles(tiles: dict[translog.TileId, bytes]) -> None:
@@ -155,17 +178,21 @@ def _write_tiles(tiles: dict[translog.TileId, bytes]) -> None:
 
 @use_case(audited=False)
 def _sign(actor: Actor, *, force: bool) -> Checkpoint | None:
-    _transaction_lock()
+    transaction_lock()
     size = log_size()
     last = Checkpoint.objects.order_by("-size", "-pk").first()
     if not force and not _is_due(size, last):
         return None
     tiles = translog.TileReader(fetch_tile)
-    if not _is_continued(actor, tiles=tiles, size=size, last=last):
+    origin = conf.get().audit.origin
+    signed = [] if last is None else [notes.Checkpoint(origin, last.size, bytes.fromhex(last.root))]
+    # Only what is quickly read; the other places are compared when something is published.
+    published = _published_checkpoints.newest_in_folders(log_key.ring())
+    if not is_continued(actor, tiles=tiles, size=size, earlier=[*signed, *published]):
         return None
-    origin, root = conf.get().audit.origin, tiles.root(size)
+    root = tiles.root(size)
     note = notes.sign_checkpoint(
-        origin=origin, size=size, root=root, private_key=log_key.private_key()
+        origin=origin, size=size, root=root, private_key=log_key.signing_key()
     )
     return Checkpoint.objects.create(size=size, root=root.hex(), note=note)
 
@@ -182,22 +209,23 @@ def _is_due(size: int, last: Checkpoint | None) -> bool:
     )
 
 
-def _is_continued(
-    actor: Actor, *, tiles: translog.TileReader, size: int, last: Checkpoint | None
+def is_continued(
+    actor: Actor,
+    *,
+    tiles: translog.TileReader,
+    size: int,
+    earlier: Iterable[notes.Checkpoint],
 ) -> bool:
-    """Return whether the log continues what was signed and published; if not, record an alarm."""
+    """Return whether the log continues earlier checkpoints; if not, record an alarm.
+
+    To be called inside of a use case.
+    """
+    for checkpoint in earlier:
+        if checkpoint.size > size:
+            _record_alarm(actor, "log.rollback_detected", data={"size": checkpoint.size})
+            return False
     try:
-        published = _published_checkpoints.latest_checkpoint(vkey())
-    except (notes.NoteError, OSError):
-        # It may be signed by a former key: the verification reports that.
-        published = None
-    if published is not None and published.size > size:
-        _record_alarm(actor, "log.rollback_detected", data={"size": published.size})
-        return False
-    try:
-        intact = (last is None or _continues(tiles, size, last.size, last.root)) and (
-            published is None or _continues(tiles, size, published.size, published.root.hex())
-        )
+        intact = all(tiles.root(entry.size) == entry.root for entry in earlier)
         tiles.root(size)
     except translog.MissingTile:
         intact = False
@@ -206,53 +234,8 @@ def _is_continued(
     return intact
 
 
-def _continues(tiles: translog.TileReader, size: int, old_size: int, old_root: str) -> bool:
-    return old_size <= size and tiles.root(old_size).hex() == old_root
-
-
 def _record_alarm(actor: Actor, kind: str, *, data: dict[str, object]) -> None:
     """Record an alarm, unless the same one was recorded within `ALARM_SECONDS`."""
     since = clock.now() - timedelta(seconds=ALARM_SECONDS)
     if not AuditEvent.objects.filter(type=kind, at__gte=since).exists():
         event_log.record(actor, kind, data=data)
-
-
-@use_case(audited=False)
-def _record_published(checkpoint: Checkpoint, *, folder: str) -> None:
-    checkpoint.published_to = folder[:300]
-    checkpoint.save(update_fields=["published_to"])
-
-
-@contextmanager
-def _session_lock() -> Iterator[None]:
-    """Hold a MySQL lock around the whole transaction.
-
-    Released inside the transaction, it would let others read the log before our commit.
-    """
-    if connection.vendor != "mysql":
-        yield
-        return
-    # Lock names are global on the server, so the database's name is part of them.
-    name = f"imagegen.seal.{connection.settings_dict['NAME']}"[:64]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, %s)", [name, _LOCK_SECONDS])
-        if not cursor.fetchone()[0]:
-            raise SealerBusy("Another process has been sealing the log for a minute.")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT RELEASE_LOCK(%s)", [name])
-
-
-def _transaction_lock() -> None:
-    """Take the lock that lets one transaction at a time write to the log."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_NUMBER])
-        elif connection.vendor == "sqlite":
-            # A write that changes nothing takes the database's write lock before we read, even
-            # if the site does not use immediate transactions.
-            name = AuditPending._meta.db_table  # noqa: SLF001 - Django's documented API
-            table = connection.ops.quote_name(name)
-            cursor.execute(f"DELETE FROM {table} WHERE 1 = 0")  # noqa: S608 - our own table's name

@@ -10,14 +10,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imagegen_app.core import notes, translog
+from imagegen_app.core import translog
 from imagegen_app.core.i18n import gettext_noop
-from imagegen_app.models import AuditEvent, AuditPending, AuditTile, Checkpoint
-from imagegen_app.services.audit import _log_reading, _published_checkpoints, log_key, sealing
+from imagegen_app.models import AuditEvent, AuditPending, AuditTile
+from imagegen_app.services.audit import _log_reading, _signed_roots, _unreceipted_events, sealing
 from imagegen_app.services.audit._log_findings import MAX_FINDINGS, Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from imagegen_app.services.audit._log_findings import Finding, Kind
     from imagegen_app.services.audit._log_reading import LogEntry
@@ -41,6 +41,10 @@ class VerificationReport:
     root: str
     #: Checkpoints whose signature and root were compared.
     checkpoints: int
+    #: Copies outside of the database whose signature and root were compared.
+    copies: int
+    #: Places whose copies could not be read, each with the reason; no finding.
+    unreached: Mapping[str, str]
     #: Events that are not sealed yet.
     unsealed: int
     findings: tuple[Finding, ...]
@@ -75,7 +79,8 @@ def verify(
     started = time.perf_counter()
     findings = Findings()
     # Checkpoints and tiles are read before the size: the log may grow meanwhile, never shrink.
-    roots, checkpoints = _signed_roots(findings)
+    signed = _signed_roots.collect(findings)
+    roots = signed.roots
     tiled = _tiled_size()
     size = sealing.log_size()
     begin = translog.Frontier() if since is None else _trusted(since, roots, findings)
@@ -91,11 +96,14 @@ def verify(
             size=size,
         )
     _find_lost_events(findings)
+    _unreceipted_events.find(findings)
     return VerificationReport(
         ok=not findings.count,
         size=size,
         root=walk.frontier.root().hex(),
-        checkpoints=checkpoints,
+        checkpoints=signed.checkpoints,
+        copies=signed.copies,
+        unreached=signed.unreached,
         unsealed=AuditPending.objects.count(),
         findings=tuple(findings.named),
         finding_count=findings.count,
@@ -103,58 +111,6 @@ def verify(
         erased_recorded=walk.erased_recorded,
         seconds=time.perf_counter() - started,
     )
-
-
-def _signed_roots(findings: Findings) -> tuple[dict[int, set[bytes]], int]:
-    """Return the signed and published roots by size, and the number of stored checkpoints."""
-    vkey = log_key.vkey()
-    roots: dict[int, set[bytes]] = {}
-    count = 0
-    rows = Checkpoint.objects.order_by("size", "pk").values_list("pk", "size", "root", "note")
-    for key, size, root, note in rows.iterator(chunk_size=1000):
-        count += 1
-        try:
-            checkpoint = notes.verify_checkpoint(note, vkey)
-        except notes.NoteError as error:
-            findings.add(
-                "checkpoint",
-                gettext_noop("Checkpoint %(key)s of %(size)s events: %(error)s."),
-                key=key,
-                size=size,
-                error=error,
-            )
-            continue
-        if (checkpoint.size, checkpoint.root.hex()) != (size, root):
-            findings.add(
-                "checkpoint",
-                gettext_noop("Checkpoint %(key)s: its columns differ from its note."),
-                key=key,
-            )
-        roots.setdefault(checkpoint.size, set()).add(checkpoint.root)
-    _add_published(vkey, roots, findings)
-    return roots, count
-
-
-def _add_published(vkey: str, roots: dict[int, set[bytes]], findings: Findings) -> None:
-    try:
-        published = _published_checkpoints.latest_checkpoint(vkey)
-    except (notes.NoteError, OSError) as error:
-        findings.add(
-            "published",
-            gettext_noop("The published checkpoint cannot be trusted: %(error)s."),
-            error=error,
-        )
-        return
-    if published is not None:
-        roots.setdefault(published.size, set()).add(published.root)
-        return
-    folder = _published_checkpoints.folder()
-    if folder is not None and Checkpoint.objects.filter(published_to=str(folder)[:300]).exists():
-        findings.add(
-            "published",
-            gettext_noop("%(file)s was published and no longer exists."),
-            file=folder / _published_checkpoints.LATEST,
-        )
 
 
 def _tiled_size() -> int:

@@ -19,7 +19,7 @@ from imagegen_app.models import (
     Job,
     guard,
 )
-from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation import clock, event_receipts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -106,6 +106,17 @@ def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
     unit.events += len(built)
 
 
+def write_now() -> list[AuditEvent]:
+    """Write the events that the running use case recorded so far, and return them.
+
+    :raises WriteOutsideUseCase: outside of a use case.
+    """
+    unit = guard.require_use_case(AuditEvent._meta.db_table)  # noqa: SLF001 - Django's documented API
+    built, unit.deferred_rows = unit.deferred_rows, []
+    _write(built)
+    return [event for event, _texts in built]
+
+
 def _write(built: list[tuple[AuditEvent, list[AuditPersonalText]]]) -> None:
     """Write a use case's events with one statement per table and chunk."""
     rows = [event for event, _texts in built]
@@ -124,7 +135,8 @@ def _write(built: list[tuple[AuditEvent, list[AuditPersonalText]]]) -> None:
         [text for _event, texts in built for text in texts], batch_size=_CHUNK
     )
     AuditPending.objects.bulk_create(
-        [AuditPending(event_id=row.pk) for row in rows], batch_size=_CHUNK
+        [AuditPending(event_id=row.pk, receipt=event_receipts.receipt(row.body)) for row in rows],
+        batch_size=_CHUNK,
     )
 
 

@@ -198,8 +198,16 @@ def image_storage() -> GuardedStorage:
 
     :raises StorageFailed: if it cannot be built.
     """
+    return named_storage(conf.get().storage)
+
+
+def named_storage(alias: str) -> GuardedStorage:
+    """Return the storage of an alias in `STORAGES`.
+
+    :raises StorageFailed: if it cannot be built.
+    """
     with storage_errors():
-        return GuardedStorage(storages[conf.get().storage])
+        return GuardedStorage(storages[alias])
 
 
 def file_hash(data: bytes) -> str:

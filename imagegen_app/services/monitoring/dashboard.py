@@ -11,6 +11,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Checkpoint, Job
 from imagegen_app.services.foundation import worker_registry
+from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.monitoring import doctor, waiting_counts, withdrawal_status
 from imagegen_app.services.policy import access, budgets
 
@@ -36,6 +37,8 @@ class Dashboard:
     can_review: bool
     can_verify: bool
     log_size: int
+    #: What keeps the log from being bound by copies elsewhere, for people who may verify it.
+    log_problems: tuple[publication_status.PublicationProblem, ...] = ()
     #: What keeps images from being generated, for people who may change providers.
     problems: tuple[doctor.CheckResult, ...] = ()
     #: What jobs wait for that a person may have mended, for people who may resolve jobs.
@@ -82,6 +85,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         can_review=can_review,
         can_verify=can_verify,
         log_size=0 if checkpoint is None else checkpoint.size,
+        log_problems=tuple(publication_status.publication_problems()) if can_verify else (),
         problems=tuple(
             doctor.critical_problems(recent_workers=recent, with_waiting=not can_resolve)
         )

@@ -27,7 +27,13 @@ from imagegen_app.models import (
     Provider,
 )
 from imagegen_app.services.foundation import clock, wakeups, worker_registry
-from imagegen_app.services.gateways import adapters, captioning, spool_room, storage
+from imagegen_app.services.gateways import (
+    adapters,
+    captioning,
+    publication_status,
+    spool_room,
+    storage,
+)
 from imagegen_app.services.jobs import kept_answers, spool_alarms
 from imagegen_app.services.monitoring import (
     certificate_status,
@@ -78,6 +84,7 @@ def run_all_checks() -> list[CheckResult]:
         "captioner": _captioner,
         "signing": _signing,
         "time stamps": _time_stamps,
+        "log": _log,
         "clock": _clock,
     }
     found: list[CheckResult] = []
@@ -365,6 +372,11 @@ def _signing() -> Iterator[CheckResult]:
 def _time_stamps() -> Iterator[CheckResult]:
     for one in time_stamp_status.time_stamp_findings():
         yield CheckResult("time stamps", one.level, one.message, one.remedy)
+
+
+def _log() -> Iterator[CheckResult]:
+    for problem in publication_status.publication_problems():
+        yield CheckResult("log", "warning", problem.message, problem.remedy)
 
 
 def _clock() -> Iterator[CheckResult]:

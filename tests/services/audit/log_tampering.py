@@ -10,12 +10,13 @@ from django.db import connection
 from imagegen_app.core import translog
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, AuditTile
-from imagegen_app.services.audit import sealing
+from imagegen_app.services.audit import publication, sealing
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from imagegen_app.services.audit.verification import VerificationReport
 
@@ -56,10 +57,19 @@ def without_foreign_keys() -> Iterator[None]:
 
 
 def sealed_log(count: int) -> None:
-    """Seal and sign a log of this many events."""
+    """Seal, sign and publish a log of this many events."""
     append(count)
     sealing.seal_all()
     sealing.make_checkpoint(SYSTEM, force=True)
+    publication.publish(SYSTEM, force=True)
+
+
+def put_copy(folder: Path, note: str, *, size: int = 9, tag: str = "f" * 16) -> Path:
+    """Put a file beside the published copies of a folder, as its owner or an intruder could."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"checkpoint-{size:019d}-{tag}.txt"
+    path.write_text(note)
+    return path
 
 
 def event_at(seq: int) -> AuditEvent:

@@ -25,7 +25,7 @@ from imagegen_app.core import notes, translog
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPending, AuditTile, Checkpoint
 from imagegen_app.services.audit import log_key, sealing, verification
 from imagegen_app.services.foundation import clock
-from tests.services.audit.log_tampering import SYSTEM, append, execute
+from tests.services.audit.log_tampering import SYSTEM, append, execute, put_copy
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +42,11 @@ def configure(settings: Any, folder: Path, **audit: Any) -> None:
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "STATE_DIR": folder / "state",
-        "AUDIT": {"ORIGIN": "test.example/log", "PUBLISH_TO": folder / "published", **audit},
+        "AUDIT": {
+            "ORIGIN": "test.example/log",
+            "PUBLISH_TO": {"auditor": {"KIND": "folder", "TARGET": folder / "published"}},
+            **audit,
+        },
     }
 
 
@@ -106,7 +110,11 @@ def test_an_event_committed_late_with_a_lower_id_is_not_lost() -> None:
     assert late is not None
     execute("DELETE FROM imagegen_auditpending WHERE event_id = %s", late.pk)
     sealing.seal()
-    execute("INSERT INTO imagegen_auditpending (event_id) VALUES (%s)", late.pk)
+    execute(
+        "INSERT INTO imagegen_auditpending (event_id, receipt) VALUES (%s, %s)",
+        late.pk,
+        late.receipt,
+    )
 
     sealed = sealing.seal()
 
@@ -220,47 +228,6 @@ def test_an_idle_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
     assert AuditEvent.objects.count() == 1
 
 
-def test_a_checkpoint_is_published_as_a_file_of_its_size_and_as_the_latest(
-    state_folder: Path,
-) -> None:
-    append(2)
-    sealing.seal()
-
-    checkpoint = sealing.make_checkpoint(SYSTEM)
-
-    assert checkpoint is not None
-    folder = state_folder / "published"
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-2.txt", "latest.txt"]
-    assert (folder / "latest.txt").read_text() == checkpoint.note
-    assert checkpoint.published_to == str(folder)
-
-
-def test_a_folder_that_cannot_be_written_does_not_stop_the_log(
-    settings: Any, state_folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (state_folder / "file").write_text("")
-    configure(settings, state_folder, PUBLISH_TO=state_folder / "file" / "below")
-    append(1)
-    sealing.seal()
-
-    checkpoint = sealing.make_checkpoint(SYSTEM)
-
-    assert checkpoint is not None
-    assert checkpoint.published_to == ""
-    assert "could not be published" in caplog.text
-
-
-def test_without_a_folder_nothing_is_published(settings: Any, state_folder: Path) -> None:
-    configure(settings, state_folder, PUBLISH_TO="")
-    append(1)
-    sealing.seal()
-
-    checkpoint = sealing.make_checkpoint(SYSTEM)
-
-    assert checkpoint is not None
-    assert checkpoint.published_to == ""
-
-
 def test_a_log_that_does_not_continue_the_signed_one_is_not_signed_and_alarms_once() -> None:
     append(3)
     sealing.seal()
@@ -294,21 +261,18 @@ def test_a_log_shorter_than_its_published_checkpoint_is_not_signed(state_folder:
         root=b"r" * 32,
         private_key=log_key.private_key(),
     )
-    (state_folder / "published").mkdir()
-    (state_folder / "published" / "latest.txt").write_text(longer)
+    put_copy(state_folder / "published", longer)
 
     checkpoint = sealing.make_checkpoint(SYSTEM, force=True)
 
     assert checkpoint is None
-    assert (state_folder / "published" / "latest.txt").read_text() == longer
     assert AuditEvent.objects.filter(type="log.rollback_detected").count() == 1
 
 
 def test_an_invalid_published_file_does_not_prevent_signing(state_folder: Path) -> None:
     append(1)
     sealing.seal()
-    (state_folder / "published").mkdir()
-    (state_folder / "published" / "latest.txt").write_bytes(b"\xff")
+    put_copy(state_folder / "published", "nonsense")
 
     assert sealing.make_checkpoint(SYSTEM) is not None
 

@@ -40,7 +40,10 @@ def published(settings: Any, tmp_path: Path) -> Path:
     settings.IMAGEGEN = {
         **django_settings.IMAGEGEN,
         "STATE_DIR": tmp_path / "state",
-        "AUDIT": {"ORIGIN": "test.example/log", "PUBLISH_TO": tmp_path / "published"},
+        "AUDIT": {
+            "ORIGIN": "test.example/log",
+            "PUBLISH_TO": {"auditor": {"KIND": "folder", "TARGET": tmp_path / "published"}},
+        },
     }
     return tmp_path / "published"
 

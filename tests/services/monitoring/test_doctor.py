@@ -59,6 +59,10 @@ def test_a_working_site_has_no_errors_and_every_part_is_reported(working: Site) 
     }
 
 
+def test_a_log_that_is_published_nowhere_is_a_warning(working: Site) -> None:
+    assert "Nothing outside this database binds the log yet" in parts("warning")["log"]
+
+
 @use_case(audited=False)
 def update_rows(table: Any, **changes: Any) -> None:
     table.objects.update(**changes)
