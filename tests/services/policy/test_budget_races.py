@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db.models import F
 
 from imagegen_app.models import BudgetPeriod, Job
 from imagegen_app.services.foundation.unit import use_case
@@ -21,7 +20,7 @@ LIMIT = Decimal(10)
 
 @use_case(audited=False)
 def reserve_nearly_all() -> None:
-    BudgetPeriod.objects.update(reserved=F("reserved") + LIMIT - Decimal("0.001"))
+    BudgetPeriod.objects.update(reserved=LIMIT - Decimal("0.001"))
 
 
 def test_money_that_another_request_reserved_meanwhile_is_not_reserved_again(
