@@ -21,9 +21,11 @@ Kind = Literal[
     "deleted_event",
     "gap",
     "missing_leaf",
+    "missing_text",
     "published",
     "rollback",
     "tile_mismatch",
+    "unrecorded_erasure",
 ]
 
 #: Findings that a report lists; any beyond are only counted.

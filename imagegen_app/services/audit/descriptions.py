@@ -51,9 +51,9 @@ def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
     keys = [e.pk for e in found]
     positions = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
     texts: dict[int, dict[str, str]] = {}
-    for event_id, field, value in AuditPersonalText.objects.filter(event__in=keys).values_list(
-        "event_id", "field", "value"
-    ):
+    for event_id, field, value in AuditPersonalText.objects.filter(
+        event__in=keys, erased_by__isnull=True
+    ).values_list("event_id", "field", "value"):
         texts.setdefault(event_id, {})[field] = value
     return [_describe(e, positions.get(e.pk), texts.get(e.pk, {})) for e in found]
 

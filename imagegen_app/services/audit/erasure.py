@@ -15,6 +15,7 @@ from imagegen_app.models import (
     Job,
     KeptAnswer,
 )
+from imagegen_app.services.audit import _erased_texts
 from imagegen_app.services.audit._erased_uploads import erase_uploads
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -43,7 +44,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     """Erase a person's texts beside the log and the prompts of the person's jobs.
 
     `subject` is the pseudonym that events use, such as `person:42`. Returns how many texts beside
-    the log were deleted. The log still proves that the events happened, but no longer shows the
+    the log were erased. The log still proves that the events happened, but no longer shows the
     texts or the person's name. If there is nothing left to erase, nothing is recorded.
 
     :raises NotPermitted: without the permission to erase personal data.
@@ -62,22 +63,23 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     jobs_of_person = Job.objects.filter(actor_kind="person", actor_id=number)
     _require_ended(jobs_of_person)
     prompts = Q(event__job_id__in=jobs_of_person.values("pk"), field__in=PROMPT_FIELDS)
-    count = _delete(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
-    jobs = _blank(jobs_of_person, actor=actor)
+    texts = _erased_texts.lock(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
+    count, jobs = len(texts), _blank(jobs_of_person, actor=actor)
     if not count and not jobs:
         return 0
-    event_log.record(
+    erasure = event_log.record(
         actor,
         "privacy.erased",
         data={"count": count, "jobs": jobs, "subject": subject, "ground": "all of one person"},
         personal={"reason": reason},
     )
+    _erased_texts.erase(texts, erasure=erasure)
     return count
 
 
 @use_case()
 def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
-    """Erase the prompt of a job and its chain; return how many texts beside the log were deleted.
+    """Erase the prompt of a job and its chain; return how many texts beside the log were erased.
 
     :raises NotPermitted: without the permission to erase personal data.
     :raises CannotErase: if the reason is missing, or the job still runs.
@@ -88,12 +90,13 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     root = job.root_id or job.pk
     chain = Job.objects.filter(Q(pk=root) | Q(root=root))
     _require_ended(chain)
-    texts = AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
-    count = _delete(texts)
-    jobs = _blank(chain, actor=actor)
+    texts = _erased_texts.lock(
+        AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
+    )
+    count, jobs = len(texts), _blank(chain, actor=actor)
     if not count and not jobs:
         return 0
-    event_log.record(
+    erasure = event_log.record(
         actor,
         "privacy.erased",
         subject=job,
@@ -101,6 +104,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
         data={"count": count, "jobs": jobs, "ground": "the prompt of one job"},
         personal={"reason": reason},
     )
+    _erased_texts.erase(texts, erasure=erasure)
     job.refresh_from_db()
     return count
 
@@ -122,16 +126,6 @@ def _require_ended(jobs: QuerySet[Job]) -> None:
             reason=_("A job with such a prompt has not finished yet."),
             remedy=_("Cancel it or wait until it ends, then try again."),
         )
-
-
-def _delete(texts: QuerySet[AuditPersonalText]) -> int:
-    # By primary key: MySQL cannot delete from a table that the condition joins.
-    keys = list(texts.order_by("pk").values_list("pk", flat=True))
-    # What was deleted, not what was found: somebody else may erase the same at the same moment.
-    return sum(
-        AuditPersonalText.objects.filter(pk__in=keys[start : start + _BATCH]).delete()[0]
-        for start in range(0, len(keys), _BATCH)
-    )
 
 
 def _blank(jobs: QuerySet[Job], *, actor: Actor) -> int:
