@@ -112,7 +112,7 @@ def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> Even
 def _with_part_labels(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return an event's data with labels instead of codes for the parts that were screened."""
     labelled = dict(data)
-    if kind == "moderation.decided":
+    if kind in {"moderation.decided", "moderation.screener_failed"}:
         labelled["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
     if "screened" in data:
         outcomes = dict(choices(VerdictOutcome))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -115,6 +116,9 @@ def object_label(kind: str, key: str) -> str:
     """Return the label of an event's object: its model's name and the end of its key."""
     if not key:
         return ""
+    if kind == get_user_model()._meta.model_name:  # noqa: SLF001 - Django's documented API
+        # As actors are named: an account is a person, whatever the site calls its model.
+        return actor_label("person", key)
     try:
         model = apps.get_app_config("imagegen").get_model(kind)
         name = str(model._meta.verbose_name)  # noqa: SLF001 - Django's documented API
