@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.models import Asset, Checkpoint
-from imagegen_app.services.audit import log_export, sealing, verification
+from imagegen_app.services.audit import log_export, sealing, verification_runs
 from imagegen_app.services.audit.log_key import KeyUnreadable
 from imagegen_app.services.library import evidence
 from imagegen_app.services.policy.access import ActionRefused
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.audit.verification import VerificationReport
 
 CHECKPOINTS = 10
 
@@ -45,14 +46,13 @@ class CompliancePages(Pages):
             ),
         ]
 
-    def log(self, request: HttpRequest, _actor: Person) -> HttpResponse:
+    def log(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Show the log's last checkpoints, and verify it on POST."""
-        report: verification.VerificationReport | None = None
+        report: VerificationReport | None = None
         problem = ""
         if request.method == "POST":
             try:
-                sealing.seal_all()
-                report = verification.verify()
+                report = verification_runs.verify_and_record(actor)
             except (KeyUnreadable, sealing.SealerBusy) as error:
                 problem = str(error)
         try:

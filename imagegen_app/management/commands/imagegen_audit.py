@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.core.actors import System
-from imagegen_app.services.audit import log_export, sealing, verification
+from imagegen_app.services.audit import log_export, sealing, verification, verification_runs
 from imagegen_app.services.audit.log_key import KeyUnreadable
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ class Command(BaseCommand):
 
         :raises CommandError: if the log was altered, or there is no checkpoint of this size.
         """
-        sealing.seal_all()
         try:
-            report = verification.verify(since=options["since"])
+            report = verification_runs.verify_and_record(SHELL, since=options["since"])
         except verification.NoSuchCheckpoint as error:
             raise CommandError(str(error)) from None
         if options["json"]:

@@ -12,6 +12,8 @@ from imagegen_app.models import AuditEvent, AuditPersonalText
 from imagegen_app.services.audit._log_findings import MAX_FINDINGS
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from imagegen_app.services.audit._log_findings import Findings
 
 
@@ -31,13 +33,13 @@ def find_events_without_position(findings: Findings) -> None:
 
 def compare_erasures(findings: Findings) -> None:
     """Compare how many texts each erasure took with how many its event says."""
-    taken = dict(
+    taken: dict[UUID, int] = dict(
         AuditPersonalText.objects.filter(erased_by__isnull=False)
         .values_list("erased_by")
         .annotate(number=Count("pk"))
         .order_by()
     )
-    recorded: dict[object, tuple[int, int]] = {}
+    recorded: dict[UUID, tuple[int, int]] = {}
     # In the order of their keys, so that findings come in the order of the erasures.
     rows = AuditEvent.objects.filter(type="privacy.erased").order_by("pk")
     for uid, key, body in rows.values_list("uid", "pk", "body").iterator(chunk_size=1000):

@@ -15,7 +15,7 @@ from imagegen_app.models import (
     Job,
     KeptAnswer,
 )
-from imagegen_app.services.audit import _erased_texts
+from imagegen_app.services.audit import erased_texts
 from imagegen_app.services.audit._erased_uploads import erase_uploads
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -63,7 +63,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
     jobs_of_person = Job.objects.filter(actor_kind="person", actor_id=number)
     _require_ended(jobs_of_person)
     prompts = Q(event__job_id__in=jobs_of_person.values("pk"), field__in=PROMPT_FIELDS)
-    texts = _erased_texts.lock(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
+    texts = erased_texts.lock(AuditPersonalText.objects.filter(Q(subject=subject) | prompts))
     count, jobs = len(texts), _blank(jobs_of_person, actor=actor)
     if not count and not jobs:
         return 0
@@ -73,7 +73,7 @@ def erase_person(actor: Actor, *, subject: str, reason: str) -> int:
         data={"count": count, "jobs": jobs, "subject": subject, "ground": "all of one person"},
         personal={"reason": reason},
     )
-    _erased_texts.erase(texts, erasure=erasure)
+    erased_texts.erase(texts, erasure=erasure)
     return count
 
 
@@ -90,7 +90,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
     root = job.root_id or job.pk
     chain = Job.objects.filter(Q(pk=root) | Q(root=root))
     _require_ended(chain)
-    texts = _erased_texts.lock(
+    texts = erased_texts.lock(
         AuditPersonalText.objects.filter(event__job_id=root, field__in=PROMPT_FIELDS)
     )
     count, jobs = len(texts), _blank(chain, actor=actor)
@@ -104,7 +104,7 @@ def erase_prompt(actor: Actor, *, job: Job, reason: str) -> int:
         data={"count": count, "jobs": jobs, "ground": "the prompt of one job"},
         personal={"reason": reason},
     )
-    _erased_texts.erase(texts, erasure=erasure)
+    erased_texts.erase(texts, erasure=erasure)
     job.refresh_from_db()
     return count
 

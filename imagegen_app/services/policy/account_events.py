@@ -129,7 +129,7 @@ def _record_account_deleted(instance: Any, **_rest: Any) -> None:
 def _note_name(instance: Group, **_rest: Any) -> None:
     """Remember the name that is stored, before a group is saved."""
     stored = Group.objects.filter(pk=instance.pk).values_list("name", flat=True)
-    setattr(instance, _BEFORE, stored.first() if instance.pk is not None else None)
+    setattr(instance, _BEFORE, stored.first())
 
 
 def _record_name(instance: Group, **_rest: Any) -> None:

@@ -39,7 +39,7 @@ def officer() -> Person:
 def stored_uid(event: AuditEvent) -> str | uuid.UUID:
     """Return the identifier as the database's driver takes it."""
     field = AuditPersonalText._meta.get_field("erased_by")
-    value: str | uuid.UUID = field.get_db_prep_value(event.uid, connection)  # type: ignore[attr-defined]
+    value: str | uuid.UUID = field.get_db_prep_value(event.uid, connection)
     return value
 
 
