@@ -129,6 +129,8 @@ class AuditSettings:
     signing_key: str = ""
     #: Folder to which every checkpoint is also written, best on another server; empty for none.
     publish_to: str = ""
+    #: Whether sign-ins and failed ones are recorded; off, since many sites record them elsewhere.
+    record_sign_ins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

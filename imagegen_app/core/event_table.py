@@ -20,11 +20,6 @@ class EventRow(NamedTuple):
 
 ROWS: Final[tuple[EventRow, ...]] = (
     # Who may do what
-    EventRow(
-        "auth.permission_denied",
-        "warning",
-        gettext_noop("{actor} was denied {action} on {object}."),
-    ),
     EventRow("auth.logged_in", "info", gettext_noop("{actor} signed in.")),
     EventRow("auth.login_failed", "warning", gettext_noop("A sign-in failed.")),
     EventRow(

@@ -368,6 +368,7 @@ EXCEPTIONS = {
     "job_requests.templates.duplicate": "each press asks for one more copy, with its own number",
     "library.asset_table.export": "each export hands out one more copy, and is recorded for itself",
     "library.evidence.build_pack": "each export hands out one more copy, and is recorded for itself",
+    "audit.settings_record.record_settings": "records only what differs from the last record",
     "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
     "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
 }

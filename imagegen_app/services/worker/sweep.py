@@ -22,6 +22,7 @@ from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import takedown
+from imagegen_app.services.policy import grant_expiry
 from imagegen_app.services.worker import _recovery
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def sweep() -> int:
         clear_webhook_bodies()
         takedown.delete_copies()
         make_resendable_due()
+        grant_expiry.record_expired(WORKER_ACTOR)
     if not found.is_over:
         wakeups.record_run("sweep")
     return found.due_jobs
