@@ -99,15 +99,15 @@ def test_groups_left_cleared_and_set_from_either_side() -> None:
     one.user_set.set([other])
     one.user_set.clear()
 
-    assert [(kind[8:], key, data["group_name"]) for kind, key, data in recorded()] == [
-        ("group_added", str(account.pk), "One"),
-        ("group_added", str(account.pk), "Two"),
-        ("group_removed", str(account.pk), "One"),
-        ("group_removed", str(account.pk), "Two"),
-        ("group_added", str(account.pk), "One"),
-        ("group_added", str(other.pk), "One"),
-        ("group_removed", str(account.pk), "One"),
-        ("group_removed", str(other.pk), "One"),
+    assert [(kind, key, data["group_name"]) for kind, key, data in recorded()] == [
+        ("account.group_added", str(account.pk), "One"),
+        ("account.group_added", str(account.pk), "Two"),
+        ("account.group_removed", str(account.pk), "One"),
+        ("account.group_removed", str(account.pk), "Two"),
+        ("account.group_added", str(account.pk), "One"),
+        ("account.group_added", str(other.pk), "One"),
+        ("account.group_removed", str(account.pk), "One"),
+        ("account.group_removed", str(other.pk), "One"),
     ]
 
 

@@ -40,11 +40,16 @@ def test_each_expired_grant_is_recorded_once_by_the_sweep() -> None:
     assert grant_expiry.record_expired(SYSTEM) == 0
 
 
-def test_a_prolonged_grant_may_expire_once_more() -> None:
+def test_a_prolonged_grant_may_expire_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = grant_until(-1)
     grant_expiry.record_expired(SYSTEM)
+    now = clock.now()
+    later = now + timedelta(hours=1)
+    use_case(audited=False)(lambda: Grant.objects.filter(pk=ended.pk).update(ends_at=later))()
 
-    use_case(audited=False)(lambda: Grant.objects.filter(pk=ended.pk).update(ends_at=clock.now()))()
+    before = grant_expiry.record_expired(SYSTEM)
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(hours=2))
+    after = grant_expiry.record_expired(SYSTEM)
 
-    assert grant_expiry.record_expired(SYSTEM) == 1
+    assert (before, after) == (0, 1)
     assert recorded() == [str(ended.pk)] * 2
