@@ -43,6 +43,7 @@ CHECKS = {
     "imagegen.W061": "The signing certificate expires soon.",
     "imagegen.W062": "A private key file can be read by other accounts.",
     "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
+    "imagegen.W064": "Changes of accounts and groups are recorded without the person who made them.",
     "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

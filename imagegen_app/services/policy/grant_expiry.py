@@ -39,7 +39,11 @@ def record_expired(actor: Actor) -> int:
         .values_list("object_id", "at")
     )
     # A grant that was prolonged after it had ended may end once more.
-    new = [g for g in ended if str(g.pk) not in told or told[str(g.pk)] < g.ends_at]
+    new = [
+        grant
+        for grant in ended
+        if grant.ends_at and (str(grant.pk) not in told or told[str(grant.pk)] < grant.ends_at)
+    ]
     event_log.record_many(
         actor,
         [

@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from django.db import connections
 
-from imagegen_app import conf
+from imagegen_app import conf, tasks
 from imagegen_app.management.commands import imagegen_worker
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.audit import descriptions, settings_record
 from tests.services.audit.log_tampering import SYSTEM
-
-if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +22,7 @@ def recorded() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_settings_are_recorded_at_the_first_start_and_when_they_differ(
-    settings: SettingsWrapper,
+    settings: Any,
 ) -> None:
     assert settings_record.record_settings(SYSTEM)
     assert not settings_record.record_settings(SYSTEM)
@@ -45,7 +43,7 @@ def test_settings_are_recorded_at_the_first_start_and_when_they_differ(
     assert told[1].sentence.startswith("The settings changed from ")
 
 
-def test_no_secret_path_or_option_is_recorded(settings: SettingsWrapper) -> None:
+def test_no_secret_path_or_option_is_recorded(settings: Any) -> None:
     secret = "s3cr3t-value"
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
@@ -83,8 +81,8 @@ def test_no_secret_path_or_option_is_recorded(settings: SettingsWrapper) -> None
 def test_a_worker_records_the_settings_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     stopping = threading.Event()
     stopping.set()
-    monkeypatch.setattr(imagegen_worker.tasks, "run_sweep", lambda: None)
-    monkeypatch.setattr(imagegen_worker.connections, "close_all", lambda: None)
+    monkeypatch.setattr(tasks, "run_sweep", lambda: None)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
 
     for _start in range(2):
         imagegen_worker._sweep(stopping, 1.0, "worker-1")
