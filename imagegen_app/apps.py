@@ -18,5 +18,8 @@ class ImagegenConfig(AppConfig):
         # Imported to register the system checks, which is possible only when apps are loaded.
         from imagegen_app import checks  # noqa: F401, PLC0415
         from imagegen_app.providers.redaction import install_filter  # noqa: PLC0415 - as above
+        from imagegen_app.services.policy import account_events, sign_in_events  # noqa: PLC0415 - as above
 
         install_filter()
+        account_events.connect()
+        sign_in_events.connect()

@@ -43,6 +43,7 @@ CHECKS = {
     "imagegen.W061": "The signing certificate expires soon.",
     "imagegen.W062": "A private key file can be read by other accounts.",
     "imagegen.E063": "Production: no image can be signed, or no longer in a week.",
+    "imagegen.W064": "Changes of accounts and groups are recorded without the person who made them.",
     "imagegen.E064": "The time-stamp authority's URL or TSA_ON_ERROR is not valid.",
     "imagegen.E070": "The function that empties the site's caches cannot be imported or called.",
     "imagegen.W071": "A thumbnailer of the site removes the AI marking from images.",

@@ -85,6 +85,15 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
                 id="imagegen.W028",
             )
         )
+    if "imagegen_app.middleware.audit_actor" not in django_settings.MIDDLEWARE:
+        messages.append(
+            CheckWarning(
+                "The audit log does not name who changes accounts, groups and permissions.",
+                hint="Add imagegen_app.middleware.audit_actor to MIDDLEWARE,"
+                " after Django's AuthenticationMiddleware.",
+                id="imagegen.W064",
+            )
+        )
     if unfiltered := unfiltered_loggers():
         messages.append(
             CheckWarning(

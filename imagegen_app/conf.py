@@ -150,6 +150,8 @@ class AuditSettings:
     #: change anything. None by default, since no place fits every site: until there is one, nothing
     #: outside of the database binds the log.
     publish_to: dict[str, PlaceSettings] = field(default_factory=dict)
+    #: Whether sign-ins and failed ones are recorded; off, since many sites record them elsewhere.
+    record_sign_ins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

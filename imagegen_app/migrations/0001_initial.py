@@ -10,37 +10,79 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-# The triggers refuse to change or remove audit events and leaves: against accidents and stray SQL,
+# The triggers refuse to change or remove what the log consists of: against accidents and stray SQL,
 # not against an administrator, who can drop a trigger; for that there are the signed checkpoints.
-# A later migration that alters one of the two tables on SQLite rebuilds it and so loses its
-# triggers: it must run `install` again. MySQL fires no trigger on TRUNCATE; there the foreign keys
-# refuse it. With binary logging it wants `log_bin_trust_function_creators = 1`, or the SUPER
-# privilege, for this migration.
-TABLES = ("imagegen_auditevent", "imagegen_auditleaf")
+# Three tables change in one way only, which `ALLOWED` describes: a personal text is erased by an
+# erasure whose event is in the log and not sealed yet, so in the same transaction or moments later;
+# a tile grows; a checkpoint is published.
+# A later migration that alters one of the tables on SQLite rebuilds it and so loses its triggers:
+# it must run `install` again. MySQL fires no trigger on TRUNCATE; there the foreign keys refuse it
+# for events, and for nothing else. With binary logging it wants `log_bin_trust_function_creators =
+# 1`, or the SUPER privilege, for this migration.
+TABLES = (
+    "imagegen_auditevent",
+    "imagegen_auditleaf",
+    "imagegen_auditpersonaltext",
+    "imagegen_audittile",
+    "imagegen_checkpoint",
+    "imagegen_checkpointcopy",
+    "imagegen_logkeyhandover",
+)
 ACTIONS = ("UPDATE", "DELETE")
 REFUSAL = "The audit log is never changed: {table} refuses {action}."
 
+#: Which updates a table allows: `same` are the columns that keep their values, `and` is what else
+#: must hold. Texts are compared as bytes, since MySQL's letters are equal in either case.
+ALLOWED = {
+    "imagegen_auditpersonaltext": {
+        "same": ("id", "event_id"),
+        "same_text": ("field",),
+        "and": (
+            "OLD.erased_by IS NULL AND NEW.erased_by IS NOT NULL AND LENGTH(NEW.value) = 0 "
+            "AND LENGTH(NEW.salt) = 0 AND LENGTH(NEW.subject) = 0 AND EXISTS ("
+            "SELECT 1 FROM imagegen_auditevent e JOIN imagegen_auditpending p ON p.event_id = e.id "
+            "WHERE e.uid = NEW.erased_by AND e.type = 'privacy.erased')"
+        ),
+    },
+    "imagegen_audittile": {
+        "same": ("id", "level", "index"),
+        "same_text": (),
+        "and": (
+            "LENGTH(NEW.data) > LENGTH(OLD.data) "
+            "AND SUBSTR(NEW.data, 1, LENGTH(OLD.data)) = OLD.data"
+        ),
+    },
+}
+
 #: PostgreSQL's triggers call a function; the others carry their statement with them.
 FUNCTION = """
-CREATE OR REPLACE FUNCTION imagegen_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    {unless}
     RAISE EXCEPTION 'The audit log is never changed: % refuses %.', TG_TABLE_NAME, TG_OP;
 END
 $$
 """
+REFUSE = "imagegen_audit_refuse"
 CREATE = {
     "sqlite": (
-        "CREATE TRIGGER {name} BEFORE {action} ON {table} "
+        "CREATE TRIGGER {name} BEFORE {action} ON {table} {unless} "
         "BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
     ),
     "postgresql": (
         "CREATE TRIGGER {name} BEFORE {action} ON {table} "
-        "FOR EACH {each} EXECUTE FUNCTION imagegen_audit_refuse()"
+        "FOR EACH {each} EXECUTE FUNCTION {function}()"
     ),
     "mysql": (
         "CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW "
-        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{refusal}'"
+        "{unless} SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{refusal}'{end}"
     ),
+}
+#: How the condition of an allowed update stands in the statement; unknown counts as not allowed.
+UNLESS = {
+    "sqlite": "WHEN ({condition}) IS NOT TRUE",
+    "postgresql": "IF {condition} THEN RETURN NEW; END IF;",
+    "mysql": "IF ({condition}) IS NOT TRUE THEN",
 }
 DROP = {
     "sqlite": "DROP TRIGGER IF EXISTS {name}",
@@ -55,18 +97,46 @@ def names(vendor):
     return [(f"{table}_no_{action.lower()}", table, action) for table in TABLES for action in actions]
 
 
+def allowed_update(vendor, table):
+    """Return the SQL condition under which a row may be updated; empty if never."""
+    rule = ALLOWED.get(table)
+    if rule is None:
+        return ""
+    quote = "`" if vendor == "mysql" else '"'
+    text = "CAST({0} AS BINARY)" if vendor == "mysql" else "{0}"
+    parts = [f"NEW.{quote}{name}{quote} = OLD.{quote}{name}{quote}" for name in rule["same"]]
+    for name in rule["same_text"]:
+        new, old = (text.format(f"{row}.{quote}{name}{quote}") for row in ("NEW", "OLD"))
+        parts.append(f"{new} = {old}")
+    parts.append(rule["and"])
+    return " AND ".join(parts)
+
+
+def function_name(table, action):
+    """Return the name of the function that a trigger of PostgreSQL calls."""
+    return f"{table}_keep" if action == "UPDATE" and table in ALLOWED else REFUSE
+
+
 def install_statements(vendor):
     """Return the SQL that makes the triggers; none for a database we do not know."""
     if vendor not in CREATE:
         return []
-    made = [FUNCTION] if vendor == "postgresql" else []
+    made = [FUNCTION.format(function=REFUSE, unless="")] if vendor == "postgresql" else []
     for name, table, action in names(vendor):
+        condition = allowed_update(vendor, table) if action == "UPDATE" else ""
+        unless = UNLESS[vendor].format(condition=condition) if condition else ""
+        function = function_name(table, action)
+        if vendor == "postgresql" and condition:
+            made.append(FUNCTION.format(function=function, unless=unless))
         made.append(
             CREATE[vendor].format(
                 name=name,
                 table=table,
                 action=action,
                 each="STATEMENT" if action == "TRUNCATE" else "ROW",
+                function=function,
+                unless=unless,
+                end="; END IF" if unless else "",
                 refusal=REFUSAL.format(table=table, action=action),
             )
         )
@@ -79,7 +149,8 @@ def remove_statements(vendor):
         return []
     removed = [DROP[vendor].format(name=name, table=table) for name, table, _ in names(vendor)]
     if vendor == "postgresql":
-        removed.append("DROP FUNCTION IF EXISTS imagegen_audit_refuse()")
+        functions = [REFUSE, *(function_name(table, "UPDATE") for table in ALLOWED)]
+        removed += [f"DROP FUNCTION IF EXISTS {function}()" for function in functions]
     return removed
 
 
@@ -179,6 +250,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(max_length=80, verbose_name='person')),
                 ('salt', models.BinaryField(max_length=16)),
                 ('value', models.TextField()),
+                ('erased_by', models.UUIDField(blank=True, editable=False, null=True)),
             ],
             options={
                 'verbose_name': 'personal text',

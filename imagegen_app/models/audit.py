@@ -65,7 +65,11 @@ class AuditEvent(Record):
 
 
 class AuditPersonalText(Record):
-    """Personal text of an event, and the salt of its commitment; erasure deletes the row."""
+    """Personal text of an event, and the salt of its commitment.
+
+    Erasure blanks text, salt and person, and says by which event; the row stays, so that a text
+    that is missing without an erasure is found.
+    """
 
     is_audit_table: ClassVar[bool] = True
 
@@ -77,6 +81,8 @@ class AuditPersonalText(Record):
     subject = models.CharField(_("person"), max_length=80)
     salt = models.BinaryField(max_length=16)
     value = models.TextField()
+    #: The identifier (`uid`) of the erasure's event; None while the text exists.
+    erased_by = models.UUIDField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("personal text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from django.apps import apps
 from django.db import connection, models
 from django.urls import reverse
@@ -53,6 +54,7 @@ def poison() -> list[str]:
     return poisoned
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_no_page_of_the_admin_shows_markup_as_markup(
     client: Client, rows: dict[str, Any], people: dict[str, Any]
 ) -> None:

@@ -35,6 +35,8 @@ class Button:
     name: str
     event: str
     arrange: Callable[[Site], Post]
+    #: Whether every press does something of its own, and leaves its own event.
+    is_each_recorded: bool = False
 
 
 def batch_button(name: str, arrange: Callable[[Site], Batch]) -> Callable[[Site], Post]:
@@ -146,7 +148,7 @@ BUTTONS = [
     Button("studio: choose", "review.approved", choose_page),
     Button("grant: add", "grant.created", grant_form),
     Button("grant: delete", "grant.revoked", grant_deletion),
-    Button("log: verify", "", log_page),
+    Button("log: verify", "log.verified", log_page, is_each_recorded=True),
     Button("erasure", "privacy.erased", erasure_page),
     Button("job.cancel", "job.cancel_requested", action("cancel", lambda made: made.request())),
     Button("job.request_again", "job.requested", action("request_again", arranged.cancelled_job)),
@@ -194,7 +196,8 @@ def test_a_button_pressed_twice_leaves_one_event_and_a_calm_answer(
     assert (first.status_code, second.status_code) == (200, 200)
     assert "errornote" not in first.content.decode(), first.content.decode()
     assert recorded.count(button.event) == (1 if button.event else 0), recorded
-    assert AuditEvent.objects.count() == before + len(recorded)
+    presses = 2 if button.is_each_recorded else 1
+    assert AuditEvent.objects.count() == before + presses * len(recorded)
     shown = get_messages(second.wsgi_request)
     assert [str(one) for one in shown if one.level >= messages.ERROR] == []
 

@@ -11,7 +11,6 @@ from tests.architecture.tree import PACKAGE, ROOT, kept_files, modules, name_of,
 LONGEST = 400
 #: Modules that may be longer, each with the reason.
 LONGER: dict[str, str] = {
-    "imagegen_app/core/event_table.py": "one table, a row for each event",
     "tests/mutations/planted_faults.py": "one table, an entry for each fault",
     "tests/core/test_translog.py": "one subject; a third of it is the tables of known vectors",
     "tests/providers/test_http.py": "one client, and each refusal of it needs a server of its own",

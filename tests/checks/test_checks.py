@@ -140,6 +140,17 @@ def test_production_needs_a_certificate_and_no_failpoints(
     assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028", "imagegen.W071"}
 
 
+def test_a_site_whose_log_would_not_name_who_changes_rights_is_warned(settings: Any) -> None:
+    settings.DEBUG = True
+    before = {message.id for message in checks.check_deployment()}
+
+    settings.MIDDLEWARE = [
+        name for name in settings.MIDDLEWARE if name != "imagegen_app.middleware.audit_actor"
+    ]
+
+    assert {message.id for message in checks.check_deployment()} - before == {"imagegen.W064"}
+
+
 def test_a_library_that_logs_what_is_sent_is_reported_until_its_handler_redacts() -> None:
     logger = logging.getLogger("botocore.endpoint")
     handler = logging.StreamHandler(io.StringIO())

@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TEST_FILES = [
     "tests/engines/test_postgresql_notifications.py",
     "tests/services/foundation/test_unit.py",
+    "tests/services/audit/test_erased_texts.py",
+    "tests/services/audit/test_erasure.py",
     "tests/services/audit/test_log.py",
+    "tests/services/audit/test_log_triggers.py",
     "tests/services/job_requests/test_creation.py",
 ]
 

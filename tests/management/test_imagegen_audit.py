@@ -201,6 +201,7 @@ def test_a_wrong_argument_gives_a_clear_message(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
     append(3)
     sealing.seal_all()
@@ -212,6 +213,7 @@ def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_an_altered_log_is_not_signed_by_the_command_either() -> None:
     append(3)
     sealing.seal_all()

@@ -253,6 +253,26 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "Whoever changes bodies, leaves and tiles alike is not found.",
     ),
     PlantedFault(
+        "missing_texts_taken_for_erased",
+        "services/audit/_log_reading.py",
+        "missing = tuple(sorted(commitments.keys() - texts.keys()))",
+        "missing = ()",
+        (
+            "services/audit/test_erased_texts.py::test_a_deleted_text_without_an_erasure_fails_the_verification",
+        ),
+        "Whoever deletes texts and salts beside the log is not found.",
+    ),
+    PlantedFault(
+        "erasures_never_compared",
+        "services/audit/_lost_records.py",
+        "if number != count:",
+        "if False:",
+        (
+            "services/audit/test_erased_texts.py::test_texts_blanked_under_another_erasure_fail_the_verification",
+        ),
+        "Texts that somebody blanks without an erasure pass as erased.",
+    ),
+    PlantedFault(
         "prompt_survives_erasure",
         "services/erasure/scopes.py",
         'PROMPT_FIELDS: Final = ("prompt", ',
@@ -373,6 +393,27 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         'if entry.on_error != "pass"',
         ("services/job_requests/test_creation.py::test_a_screener_that_fails_blocks_the_request",),
         "While the screener is down, everything is let through.",
+    ),
+    # In services, policy
+    PlantedFault(
+        "changed_grant_without_event",
+        "services/policy/model_catalog.py",
+        "event_log.record(actor, kind, subject=record, data=data)",
+        "pass",
+        (
+            "services/policy/test_catalog_events.py::test_a_changed_grant_is_recorded_even_while_the_guard_is_silenced",
+        ),
+        "With the guard silenced too, a grant changes and nobody can see who changed it.",
+    ),
+    PlantedFault(
+        "rights_changed_without_event",
+        "services/policy/account_events.py",
+        "    if changes:\n        record(",
+        "    if not changes:\n        record(",
+        (
+            "services/policy/test_account_events.py::test_an_editor_made_administrator_and_superuser_leaves_a_trace",
+        ),
+        "Somebody becomes superuser, and the log does not know.",
     ),
     # In services, foundation
     PlantedFault(

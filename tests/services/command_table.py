@@ -371,12 +371,16 @@ EXCEPTIONS = {
     "job_requests.rereading.record_download": (
         "each download hands out one more copy, and is recorded for itself"
     ),
+    "audit.verification_runs.verify_and_record": (
+        "each verification reads the log once more, and is recorded for itself"
+    ),
     "audit.log_export.export": "each export hands out one more copy, and is recorded for itself",
     "foundation.wakeups.wake_if_stale": "wakes a worker once in a while; it changes no record",
     "foundation.worker_registry.record_heartbeat": "is repeated by design and records no event",
     "job_requests.templates.duplicate": "each press asks for one more copy, with its own number",
     "library.asset_table.export": "each export hands out one more copy, and is recorded for itself",
     "library.evidence.build_pack": "each export hands out one more copy, and is recorded for itself",
+    "audit.settings_record.record_settings": "records only what differs from the last record",
     "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
     "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
 }

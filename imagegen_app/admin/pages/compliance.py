@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.models import Asset, Checkpoint
-from imagegen_app.services.audit import log_export, log_key, sealing, verification
+from imagegen_app.services.audit import log_export, log_key, sealing, verification_runs
 from imagegen_app.services.audit.log_key import KeyUnreadable
 from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.library import evidence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Person
     from imagegen_app.core.log_keys import KeyRange
+    from imagegen_app.services.audit.verification import VerificationReport
 
 CHECKPOINTS = 10
 
@@ -47,14 +48,13 @@ class CompliancePages(Pages):
             ),
         ]
 
-    def log(self, request: HttpRequest, _actor: Person) -> HttpResponse:
+    def log(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Show the log's last checkpoints, and verify it on POST."""
-        report: verification.VerificationReport | None = None
+        report: VerificationReport | None = None
         problem = ""
         if request.method == "POST":
             try:
-                sealing.seal_all()
-                report = verification.verify()
+                report = verification_runs.verify_and_record(actor)
             except (KeyUnreadable, sealing.SealerBusy) as error:
                 problem = str(error)
         keys: tuple[KeyRange, ...] = ()

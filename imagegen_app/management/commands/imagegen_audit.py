@@ -18,6 +18,7 @@ from imagegen_app.services.audit import (
     publication,
     sealing,
     verification,
+    verification_runs,
 )
 from imagegen_app.services.audit.log_key import KeyUnreadable
 
@@ -85,9 +86,8 @@ class Command(BaseCommand):
 
         :raises CommandError: if the log was altered, or there is no checkpoint of this size.
         """
-        sealing.seal_all()
         try:
-            report = verification.verify(since=options["since"])
+            report = verification_runs.verify_and_record(SHELL, since=options["since"])
         except verification.NoSuchCheckpoint as error:
             raise CommandError(str(error)) from None
         if options["json"]:

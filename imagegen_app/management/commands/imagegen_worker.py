@@ -11,7 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, close_old_connections, connections
 
 from imagegen_app import tasks
+from imagegen_app.services.audit import settings_record
 from imagegen_app.services.foundation import wakeups, worker_registry
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.worker import driver
 
 #: Seconds that a worker which starts waits for a database that is away, and between its tries.
@@ -113,9 +115,13 @@ def _first_line(error: Exception) -> str:
 
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     # The first sweep runs immediately: it finds the jobs of a killed worker.
+    is_recorded = False
     while True:
         try:
             worker_registry.record_heartbeat(name=name)
+            if not is_recorded:
+                settings_record.record_settings(WORKER_ACTOR)
+                is_recorded = True
         except Exception as error:  # noqa: BLE001 - a database failure must not end the sweeps
             logger.warning("The worker could not be registered: %s", _first_line(error))
             close_old_connections()

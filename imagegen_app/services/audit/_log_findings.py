@@ -22,9 +22,11 @@ Kind = Literal[
     "gap",
     "missing_leaf",
     "no_receipt",
+    "missing_text",
     "published",
     "rollback",
     "tile_mismatch",
+    "unrecorded_erasure",
 ]
 
 #: Findings that a report lists; any beyond are only counted.

@@ -43,6 +43,7 @@ class PersonalText(NamedTuple):
 
     salt: bytes
     value: str
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,11 @@ class Differences:
     columns: tuple[str, ...] = ()
     #: Names of the personal fields whose text does not match its commitment.
     texts: tuple[str, ...] = ()
+    #: Names of the personal fields whose text is gone, although no erasure took it.
+    missing_texts: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.columns or self.texts)
+        return bool(self.columns or self.texts or self.missing_texts)
 
 
 NO_DIFFERENCES: Final = Differences()
@@ -128,17 +131,18 @@ class Chunk:
         body = json.loads(row[_BODY])
         columns = _changed_columns(body, row)
         commitments, texts = body["commitments"], self.texts.get(entry.seq, {})
+        changed: tuple[str, ...] = ()
+        missing: tuple[str, ...] = ()
         if commitments or texts:
-            entry.erased = len(commitments.keys() - texts.keys())
+            entry.erased = sum(text.is_erased for text in texts.values())
+            missing = tuple(sorted(commitments.keys() - texts.keys()))
             changed = tuple(
                 name
                 for name, text in texts.items()
                 if name not in commitments or not _is_original(text, commitments[name])
             )
-        else:
-            changed = ()
-        if columns or changed:
-            entry.differences = Differences(columns, changed)
+        if columns or changed or missing:
+            entry.differences = Differences(columns, changed, missing)
         if body["type"] == "privacy.erased":
             entry.recorded_erasures = int(body["data"].get("count", 0))
 
@@ -149,10 +153,11 @@ def read(first: int, last: int) -> Chunk:
     leaves = AuditLeaf.objects.filter(seq__gte=first, seq__lt=last)
     rows = AuditEvent.objects.filter(**in_range).values_list(*_ROW)
     texts: dict[int, dict[str, PersonalText]] = {}
-    for seq, name, salt, value in AuditPersonalText.objects.filter(
+    for seq, name, salt, value, erased_by in AuditPersonalText.objects.filter(
         event__leaf__seq__gte=first, event__leaf__seq__lt=last
-    ).values_list("event__leaf__seq", "field", "salt", "value"):
-        texts.setdefault(seq, {})[name] = PersonalText(bytes(salt), value)
+    ).values_list("event__leaf__seq", "field", "salt", "value", "erased_by"):
+        text = PersonalText(bytes(salt), value, is_erased=erased_by is not None)
+        texts.setdefault(seq, {})[name] = text
     low, high = first // translog.TILE_WIDTH, (last - 1) // translog.TILE_WIDTH
     tiles = dict(
         AuditTile.objects.filter(level=0, index__gte=low, index__lte=high).values_list(
@@ -213,6 +218,8 @@ def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, .
 
 
 def _is_original(text: PersonalText, commitment: dict[str, Any]) -> bool:
+    if text.is_erased:
+        return not (text.salt or text.value)
     try:
         return events.matches_commitment(text.value, salt=text.salt, commitment=commitment)
     except events.InvalidCommitment:

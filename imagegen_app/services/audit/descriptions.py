@@ -51,9 +51,9 @@ def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
     keys = [e.pk for e in found]
     positions = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
     texts: dict[int, dict[str, str]] = {}
-    for event_id, field, value in AuditPersonalText.objects.filter(event__in=keys).values_list(
-        "event_id", "field", "value"
-    ):
+    for event_id, field, value in AuditPersonalText.objects.filter(
+        event__in=keys, erased_by__isnull=True
+    ).values_list("event_id", "field", "value"):
         texts.setdefault(event_id, {})[field] = value
     return [_describe(e, positions.get(e.pk), texts.get(e.pk, {})) for e in found]
 
@@ -112,7 +112,7 @@ def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> Even
 def _with_part_labels(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return an event's data with labels instead of codes for the parts that were screened."""
     labelled = dict(data)
-    if kind == "moderation.decided":
+    if kind in {"moderation.decided", "moderation.screener_failed"}:
         labelled["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
     if "screened" in data:
         outcomes = dict(choices(VerdictOutcome))

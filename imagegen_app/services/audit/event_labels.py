@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -52,6 +53,19 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
     },
     "finding": {
         "tree_not_continued": _("it does not continue what was signed"),
+        "changed_body": _("an event was changed"),
+        "changed_column": _("a column of an event was changed"),
+        "changed_leaf": _("a leaf was changed"),
+        "changed_text": _("a personal text was changed"),
+        "checkpoint": _("a checkpoint does not fit the log"),
+        "deleted_event": _("an event was deleted"),
+        "gap": _("entries are missing"),
+        "missing_leaf": _("an event has no position"),
+        "missing_text": _("a personal text is gone without an erasure"),
+        "published": _("the published checkpoint cannot be trusted"),
+        "rollback": _("the log is shorter than what was signed"),
+        "tile_mismatch": _("a tile was changed"),
+        "unrecorded_erasure": _("more or fewer texts are erased than recorded"),
     },
     "ground": {
         "all of one person": _("all texts of one person"),
@@ -115,6 +129,9 @@ def object_label(kind: str, key: str) -> str:
     """Return the label of an event's object: its model's name and the end of its key."""
     if not key:
         return ""
+    if kind == get_user_model()._meta.model_name:  # noqa: SLF001 - Django's documented API
+        # As actors are named: an account is a person, whatever the site calls its model.
+        return actor_label("person", key)
     try:
         model = apps.get_app_config("imagegen").get_model(kind)
         name = str(model._meta.verbose_name)  # noqa: SLF001 - Django's documented API

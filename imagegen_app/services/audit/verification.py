@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from imagegen_app.core import translog
 from imagegen_app.core.i18n import gettext_noop
-from imagegen_app.models import AuditEvent, AuditPending, AuditTile
-from imagegen_app.services.audit import _log_reading, _signed_roots, _unreceipted_events, sealing
-from imagegen_app.services.audit._log_findings import MAX_FINDINGS, Findings
+from imagegen_app.models import AuditPending, AuditTile
+from imagegen_app.services.audit import (
+    _log_reading,
+    _lost_records,
+    _signed_roots,
+    _unreceipted_events,
+    sealing,
+)
+from imagegen_app.services.audit._log_findings import Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +101,8 @@ def verify(
             signed=max(roots),
             size=size,
         )
-    _find_lost_events(findings)
+    _lost_records.find_events_without_position(findings)
+    _lost_records.compare_erasures(findings)
     _unreceipted_events.find(findings)
     return VerificationReport(
         ok=not findings.count,
@@ -145,20 +152,6 @@ def _trusted(size: int, roots: dict[int, set[bytes]], findings: Findings) -> tra
         )
         return translog.Frontier()
     return frontier
-
-
-def _find_lost_events(findings: Findings) -> None:
-    """Find events that are neither in the log nor waiting to be sealed."""
-    lost = AuditEvent.objects.filter(leaf__isnull=True, pending__isnull=True).order_by("pk")
-    for key, kind, at in lost.values_list("pk", "type", "at")[: MAX_FINDINGS + 1]:
-        findings.add(
-            "missing_leaf",
-            gettext_noop("Event %(event)s (%(type)s, %(at)s UTC) has no position in the log."),
-            event_id=key,
-            event=key,
-            type=kind,
-            at=f"{at:%Y-%m-%d %H:%M:%S}",
-        )
 
 
 class _Walk:
@@ -278,6 +271,12 @@ class _Walk:
                 "not the original."
             )
             self._add("changed_text", entry, template, name=name)
+        for name in entry.differences.missing_texts:
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its personal text (%(name)s) is "
+                "gone, and no erasure took it."
+            )
+            self._add("missing_text", entry, template, name=name)
 
     def _add(self, kind: Kind, entry: LogEntry, template: str, **values: object) -> None:
         self.findings.add(

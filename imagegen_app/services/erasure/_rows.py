@@ -91,10 +91,11 @@ def _quoting_rows(
 
 
 def personal_texts(scope: ErasureScope, keys: Sequence[UUID]) -> QuerySet[AuditPersonalText]:
-    """Return the texts beside the log that are deleted."""
+    """Return the texts beside the log that are erased; not those that were erased before."""
     prompts = Q(event__job_id__in=keys, field__in=PROMPT_FIELDS)
     rows: QuerySet[AuditPersonalText] = AuditPersonalText.objects.filter(
-        prompts | Q(subject=scope.subject) if scope.is_person else prompts
+        prompts | Q(subject=scope.subject) if scope.is_person else prompts,
+        erased_by__isnull=True,
     )
     return rows
 
@@ -117,17 +118,6 @@ def uploads_of(keys: Sequence[UUID]) -> list[JobInput]:
         or entry.manifest_key
         or entry.ingredient_facts != manifests.without_names(entry.ingredient_facts)
     ]
-
-
-def delete_texts(texts: QuerySet[AuditPersonalText]) -> int:
-    """Delete texts beside the log; return how many were deleted."""
-    # By primary key: MySQL cannot delete from a table that the condition joins.
-    keys = list(texts.order_by("pk").values_list("pk", flat=True))
-    # What was deleted, not what was found: somebody else may erase the same at the same moment.
-    return sum(
-        AuditPersonalText.objects.filter(pk__in=keys[start : start + KEYS_AT_ONCE]).delete()[0]
-        for start in range(0, len(keys), KEYS_AT_ONCE)
-    )
 
 
 def forget_body_hashes(keys: Sequence[UUID]) -> None:

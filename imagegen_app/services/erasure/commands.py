@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import Job
+from imagegen_app.services.audit import erased_texts
 from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, proof
 from imagegen_app.services.erasure._uploads import erase_uploads
 from imagegen_app.services.erasure.scopes import (
@@ -153,13 +154,14 @@ def _erase_rows(
     keys = list(scope.jobs().select_for_update().order_by("pk").values_list("pk", flat=True))
     # Again, within the transaction: a job may have been requested meanwhile.
     _require_ended(scope)
-    count = _rows.delete_texts(_rows.personal_texts(scope, keys))
+    locked = erased_texts.lock(_rows.personal_texts(scope, keys))
+    count = len(locked)
     jobs = _blank(keys, texts, actor=actor)
     if not count and not jobs:
         return 0, False
     first = scope.first_job()
     ground = "all of one person" if scope.is_person else "the prompt of one job"
-    event_log.record(
+    erasure = event_log.record(
         actor,
         "privacy.erased",
         subject=first,
@@ -172,6 +174,7 @@ def _erase_rows(
         },
         personal={"reason": reason},
     )
+    erased_texts.erase(locked, erasure=erasure)
     return count, True
 
 

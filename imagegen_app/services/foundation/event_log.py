@@ -24,6 +24,7 @@ from imagegen_app.services.foundation import clock, event_receipts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+    from uuid import UUID
 
     from django.db.models import Model
 
@@ -58,8 +59,8 @@ def record(
     data: Mapping[str, Any] | None = None,
     personal: Mapping[str, str] | None = None,
     on_behalf_of: Actor | None = None,
-) -> None:
-    """Append one event; joins the transaction of the use case that calls it.
+) -> UUID:
+    """Append one event and return its `uid`; joins the transaction of the calling use case.
 
     All events of a use case are written together at its end. `personal` maps names to texts that
     must be erasable: the body holds a salted commitment, text and salt are stored beside it.
@@ -76,7 +77,7 @@ def record(
         personal=personal or {},
         on_behalf_of=on_behalf_of,
     )
-    record_many(actor, [entry])
+    return record_many(actor, [entry])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class NewEvent:
     on_behalf_of: Actor | None = None
 
 
-def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
-    """Append many events of one actor; see `record`.
+def record_many(actor: Actor, entries: Iterable[NewEvent]) -> list[UUID]:
+    """Append many events of one actor, and return their `uid`s; see `record`.
 
     :raises WriteOutsideUseCase: outside of a use case.
     :raises UnknownEvent: if no such kind is registered.
@@ -104,6 +105,7 @@ def record_many(actor: Actor, entries: Iterable[NewEvent]) -> None:
     unit.deferred_rows += built
     unit.write_deferred = _write
     unit.events += len(built)
+    return [event.uid for event, _texts in built]
 
 
 def write_now() -> list[AuditEvent]:
@@ -113,7 +115,8 @@ def write_now() -> list[AuditEvent]:
     """
     unit = guard.require_use_case(AuditEvent._meta.db_table)  # noqa: SLF001 - Django's documented API
     built, unit.deferred_rows = unit.deferred_rows, []
-    _write(built)
+    if built:
+        _write(built)
     return [event for event, _texts in built]
 
 

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.module_loading import import_string
 
@@ -31,6 +31,8 @@ logger = logging.getLogger("imagegen.moderation")
 
 #: Categories and scores of one decision; what is beyond is left out.
 _MAX_WORDS = 50
+#: The category of a decision that the setting `on_error` made, since the screener failed.
+FAILED: Final = "screener_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,12 @@ def build_verdicts(
 def entries(
     job: Job, decisions: Iterable[UnsavedVerdict], *, asset: Asset | None = None
 ) -> list[event_log.NewEvent]:
-    """Return the audit events for what screeners decided."""
+    """Return the audit events for what screeners decided, or failed to."""
     return [
         event_log.NewEvent(
-            "moderation.decided",
+            "moderation.screener_failed"
+            if FAILED in decision.decision.categories
+            else "moderation.decided",
             subject=job,
             job=job,
             asset=asset,
@@ -187,6 +191,6 @@ def _failure_decision(entry: conf.ScreenerSettings) -> ScreenerDecision:
     outcome = VerdictOutcome.PASSED if entry.on_error == "pass" else VerdictOutcome.BLOCKED
     return ScreenerDecision(
         outcome=outcome,
-        categories=("screener_failed",),
+        categories=(FAILED,),
         remedy="The content check could not decide; try again in a few minutes.",
     )

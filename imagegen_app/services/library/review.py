@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import REVIEW_TRANSITIONS, ReviewState
-from imagegen_app.models import Asset
+from imagegen_app.core.states import REVIEW_TRANSITIONS, ReviewState, VerdictOutcome
+from imagegen_app.models import Asset, Verdict
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_asset_reviewed
 from imagegen_app.services.foundation.unit import use_case
@@ -162,9 +162,25 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
         data={"sha256": locked.sha256},
         personal={"note": note},
     )
+    if target is ReviewState.APPROVED:
+        _record_overridden(actor, locked)
     for name in ("review_state", "reviewed_at", "reviewed_by", "review_note"):
         setattr(asset, name, getattr(locked, name))
     send_asset_reviewed(locked)
+
+
+def _record_overridden(actor: Actor, asset: Asset) -> None:
+    """Record that an image is approved which a screener held for a person, or blocked."""
+    verdicts = Verdict.objects.filter(asset=asset).exclude(outcome=VerdictOutcome.PASSED.value)
+    for screener, outcome in verdicts.order_by("pk").values_list("screener", "outcome"):
+        event_log.record(
+            actor,
+            "moderation.overridden",
+            subject=asset,
+            job=asset.job,
+            asset=asset,
+            data={"screener": screener, "decision": outcome},
+        )
 
 
 def _is_own(actor: Actor, asset: Asset) -> bool:

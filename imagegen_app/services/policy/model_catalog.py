@@ -23,6 +23,8 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Record
 
@@ -99,7 +101,8 @@ def save(*, actor: Actor, record: Record) -> Record:
                 "before": _loggable(changes["limit"][0]),
                 "after": _loggable(changes["limit"][1]),
             }
-        event_log.record(actor, types.changed, subject=record, data=data)
+        for kind in _change_kinds(record, changes) or [types.changed]:
+            event_log.record(actor, kind, subject=record, data=data)
     return record
 
 
@@ -229,6 +232,20 @@ def _update_period_limit(budget: Budget) -> None:
                 },
                 field="limit",
             )
+
+
+def _change_kinds(record: Record, changes: Collection[str]) -> list[str]:
+    """Return the special kinds of events for a change; none for an ordinary one."""
+    kinds = []
+    if isinstance(record, Provider) and "is_enabled" in changes:
+        kinds.append("provider.enabled" if record.is_enabled else "provider.disabled")
+        if len(changes) > 1:
+            kinds.append("provider.changed")
+    if isinstance(record, ImageModel) and "price_list" in changes:
+        kinds.append("model.price_changed")
+        if len(changes) > 1:
+            kinds.append("model.changed")
+    return kinds
 
 
 def _event_data(record: Record) -> dict[str, Any]:

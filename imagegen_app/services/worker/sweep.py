@@ -23,6 +23,7 @@ from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import takedown, withdrawal_tasks
+from imagegen_app.services.policy import grant_expiry
 from imagegen_app.services.worker import _recovery
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def sweep() -> int:
         clear_webhook_bodies()
         takedown.delete_copies()
         make_resendable_due()
+        grant_expiry.record_expired(WORKER_ACTOR)
     if found.must_follow_up:
         # Last, since it may take long: it searches files, and calls the site's code.
         withdrawal_tasks.run()

@@ -197,6 +197,7 @@ def test_an_empty_log_is_not_signed_without_force() -> None:
     assert sealing.make_checkpoint(SYSTEM) is None
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_a_log_that_grew_is_signed_again_after_a_minute_and_not_before() -> None:
     append(1)
     sealing.seal()
@@ -213,6 +214,7 @@ def test_a_log_that_grew_is_signed_again_after_a_minute_and_not_before() -> None
     assert in_time.size == 2
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_an_idle_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
     append(1)
     sealing.seal()
@@ -228,6 +230,7 @@ def test_an_idle_log_is_signed_hourly_and_does_not_grow_by_it() -> None:
     assert AuditEvent.objects.count() == 1
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_a_log_that_does_not_continue_the_signed_one_is_not_signed_and_alarms_once() -> None:
     append(3)
     sealing.seal()
@@ -243,6 +246,7 @@ def test_a_log_that_does_not_continue_the_signed_one_is_not_signed_and_alarms_on
     assert AuditEvent.objects.filter(type="log.verification_failed").count() == 1
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_a_missing_tile_is_an_alarm() -> None:
     append(3)
     sealing.seal()

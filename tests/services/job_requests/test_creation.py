@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,28 @@ def test_the_same_key_for_another_job_request_is_refused(site: Site) -> None:
     with pytest.raises(creation.IdempotencyConflict):
         site.request(idempotency_key="k", prompt="A blue mug")
 
+    assert Job.objects.count() == 1
+
+
+def test_one_persons_key_is_not_anothers(site: Site) -> None:
+    first = site.request(idempotency_key="k")
+    other = replace(site, actor=access.actor_for(make_user("otto", groups=["Image editors"])))
+    second = other.request(idempotency_key="k")
+
+    assert first.pk != second.pk
+    assert second.actor_id == other.actor.id
+
+
+def test_images_that_exist_are_given_to_nobody_without_a_grant(site: Site) -> None:
+    first = site.request(seed=7)
+    driver.drive(seconds=10)
+    stranger = replace(site, actor=access.actor_for(make_user("stranger")))
+
+    with pytest.raises(access.NotGranted):
+        stranger.request(seed=7)
+
+    first.refresh_from_db()
+    assert first.state == "succeeded"
     assert Job.objects.count() == 1
 
 
