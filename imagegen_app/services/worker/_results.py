@@ -61,6 +61,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
     assets = []
     for position, image in enumerate(result.images):
         asset = Asset.objects.create(
+            pk=image.asset_id,
             job=job,
             attempt=attempt,
             # In a follow-up pass: the position of the image that it works on.

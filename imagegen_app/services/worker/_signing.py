@@ -157,6 +157,7 @@ def _sign(
             digital_source_type=options.source_type,
             software_agent=options.agent,
             parents=parents,
+            instance_id=file.instance_id,
         )
     except SigningFailed as error:
         if error.reason == "time_stamp" and identity.tsa_url:
