@@ -28,7 +28,11 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
 
 from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.types import Operation
-from imagegen_app.imaging.certificates import check_certificate, make_development_chain
+from imagegen_app.imaging.certificates import (
+    check_certificate,
+    make_development_chain,
+    without_root,
+)
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.ingredients import IngredientFacts, may_have_manifest
 from imagegen_app.imaging.inspect import FORMATS, sniff
@@ -333,7 +337,7 @@ def _signing_context(_pid: int, signing: SigningIdentity) -> tuple[Context, Sign
     signer = Signer.from_info(
         C2paSignerInfo(
             alg=signing.alg,
-            sign_cert=signing.chain_pem.encode(),
+            sign_cert=without_root(signing.chain_pem).encode(),
             private_key=signing.key_pem.encode(),
             ta_url=signing.tsa_url or None,
         )

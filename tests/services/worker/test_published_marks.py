@@ -6,19 +6,27 @@ import io
 import json
 import shutil
 import subprocess
+import zipfile
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from c2pa import Reader  # type: ignore[import-untyped]  # it ships no types
+from django.core.files.storage import storages
 
-from imagegen_app.core.source_types import COMPOSITE, ENHANCED, GENERATED
-from imagegen_app.core.types import Operation
+from imagegen_app.imaging.content_credentials import sign
+from imagegen_app.imaging.ingredients import FACTS_LABEL, manifest_store
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.models import ImageModel
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.library import evidence
+from imagegen_app.services.policy import access
+from imagegen_app.services.worker import _signing
+from imagegen_app.testing.factories import make_user
 from tests.services.worker.test_foreign_manifests import (
     made,
     media_type,
@@ -28,8 +36,7 @@ from tests.services.worker.test_foreign_manifests import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from imagegen_app.imaging.content_credentials import Parent
     from imagegen_app.models import Asset
     from tests.services.conftest import Site
 
@@ -123,3 +130,134 @@ def test_another_reader_sees_the_four_facts(site: Site, tmp_path: Path) -> None:
     assert seen["XMP-iptcExt:AISystemVersionUsed"] == "sandbox-1"
     assert seen["XMP-xmp:CreateDate"]
     assert seen["XMP-xmpMM:DocumentID"] == f"xmp.did:{asset.pk}"
+
+
+def test_the_manifests_of_a_rendition_stay_small_however_long_the_chain(site: Site) -> None:
+    asset = made(site)
+    for _ in range(3):
+        parent = asset
+        asset = made(site, operation="edit", inputs=[InputSource(asset=parent)])
+
+    data = storage.get(asset.renditions.get().storage_key)
+
+    assert len(manifest_store(data)) <= 10_000
+    rendition, master = claims(asset, "webp-32", data)
+    assert rendition["ingredients"][0]["active_manifest"] == master["label"]
+    (before,) = master["ingredients"]
+    assert before["metadata"][FACTS_LABEL]["sha256"] == parent.sha256
+    assert "active_manifest" not in before
+    assert before["title"] == f"edit {parent.job_id}"
+
+
+class StampingIdentity:
+    """Signs without the authority that it names: what is tested is only what goes into the file."""
+
+    tried: ClassVar[list[tuple[Parent, ...]]] = []
+
+    @classmethod
+    def sign(cls, data: bytes, media_type: str, **changes: Any) -> bytes:
+        cls.tried.append(changes["parents"])
+        identity = replace(changes.pop("signing"), tsa_url="")
+        return sign(data, media_type, signing=identity, **changes)
+
+
+def test_a_rendition_with_a_time_stamp_has_only_its_own(
+    site: Site, small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A stamp takes 10 KB: with the master's, there would be two.
+    small.IMAGEGEN = {**small.IMAGEGEN, "C2PA": {"TSA_URL": "https://tsa.example.org"}}
+    monkeypatch.setattr(_signing, "sign", StampingIdentity.sign)
+    monkeypatch.setattr(StampingIdentity, "tried", [])
+
+    asset = made(site)
+
+    data = storage.get(asset.renditions.get().storage_key)
+    assert len(StampingIdentity.tried) == 2
+    assert len(claims(asset, "webp-32", data)) == 1
+    assert len(manifest_store(data)) <= 10_000
+
+
+def test_the_evidence_has_the_manifests_of_older_generations(site: Site) -> None:
+    first = made(site)
+    second = made(site, operation="edit", inputs=[InputSource(asset=first)])
+    third = made(site, operation="upscale", inputs=[InputSource(asset=second)])
+    auditor = access.actor_for(make_user("otto", permissions=["imagegen.export_audit"]))
+
+    pack = evidence.build_pack(actor=auditor, asset=third)
+
+    with zipfile.ZipFile(io.BytesIO(pack.data)) as archive:
+        stores = {n: archive.read(n) for n in archive.namelist() if n.startswith("ancestors/")}
+        facts = json.loads(archive.read("summary.json"))
+    assert stores == {
+        f"ancestors/{one.sha256}.c2pa": manifest_store(storage.get(one.storage_key))
+        for one in (first, second)
+    }
+    assert [one["asset"] for one in facts["ancestors"]] == [str(second.pk), str(first.pk)]
+
+
+def test_evidence_is_exported_without_the_file_of_an_ancestor_that_is_gone(site: Site) -> None:
+    first = made(site)
+    second = made(site, operation="edit", inputs=[InputSource(asset=first)])
+    Path(storages["imagegen"].path(first.storage_key)).unlink()
+    auditor = access.actor_for(make_user("otto", permissions=["imagegen.export_audit"]))
+
+    pack = evidence.build_pack(actor=auditor, asset=second)
+
+    with zipfile.ZipFile(io.BytesIO(pack.data)) as archive:
+        facts = json.loads(archive.read("summary.json"))
+    assert [one["has_manifest"] for one in facts["ancestors"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("operation", "is_input_ours"),
+    [("generate", None), ("edit", True), ("upscale", True), ("control", False), ("edit", False)],
+)
+def test_what_we_publish_keeps_the_rules_of_the_specification(
+    site: Site, operation: str, is_input_ours: bool | None
+) -> None:
+    inputs = []
+    if is_input_ours is not None:
+        inputs = [InputSource(asset=made(site)) if is_input_ours else InputSource(data=png())]
+    asset = made(site, operation=operation, inputs=inputs)
+
+    found = {
+        name: _violations(claims(asset, name, data)[0])
+        for name, data in public_files(asset).items()
+    }
+
+    assert found == {"master": [], "webp-32": []}
+
+
+#: Actions that need no source type, since they change nothing that can be seen.
+_UNSEEN = {"c2pa.transcoded", "c2pa.resized.proportional", "c2pa.enhanced", "c2pa.opened"}
+_OF_A_PARENT = {"c2pa.opened", "c2pa.transcoded", "c2pa.repackaged"}
+_STANDARD_PARAMETERS = {"ingredients", "ingredientIds"}
+
+
+def _violations(manifest: dict[str, Any]) -> list[str]:
+    """Return what a manifest violates of the rules of versions 2.2 and 2.4 that concern us."""
+    found = []
+    taken = actions(manifest)
+    labels = [one["label"] for one in manifest["assertions"]]
+    if taken[0]["action"] not in {"c2pa.created", "c2pa.opened"}:
+        found.append("first action")
+    if not manifest["label"].startswith("urn:c2pa:"):
+        found.append("label of the manifest")
+    if manifest["claim_generator_info"][0].get("specVersion") != "2.4.0":
+        found.append("version of the specification")
+    if any(not label.startswith("c2pa.") and "." not in label for label in labels):
+        found.append("label of an assertion")
+    for action in taken:
+        kind, parameters = action["action"], action.get("parameters", {})
+        if kind == "c2pa.opened" and action.get("digitalSourceType"):
+            found.append(f"{kind}: source type")
+        if kind not in _UNSEEN and not action.get("digitalSourceType"):
+            found.append(f"{kind}: no source type")
+        if kind in _OF_A_PARENT and len(parameters.get("ingredients", [])) != 1:
+            found.append(f"{kind}: no ingredient")
+        found += [
+            f"{kind}: parameter {name}"
+            for name in parameters
+            if name not in _STANDARD_PARAMETERS and "." not in name
+        ]
+    return found
