@@ -225,7 +225,7 @@ def read_ingredient_facts(data: bytes, media_type: str) -> IngredientFacts:
         issuer=found.issuer,
         claim_generator=found.generator,
         manifest_id=found.manifest_id,
-        digital_source_type=found.digital_source_type,
+        digital_source_type=found.ai_source_type or found.digital_source_type,
     )
 
 

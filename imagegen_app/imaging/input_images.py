@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageChops
 
-from imagegen_app.core.source_types import AI_SOURCE_TYPES
+from imagegen_app.core.source_types import marked_source_type
 from imagegen_app.core.types import Size
 from imagegen_app.imaging import ancillary, colour, containers, metadata, sparing
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
@@ -58,7 +58,7 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
     :raises InvalidImage: if it is not an image that we accept.
     """
     raw, inspected = open_checked(data, limits=replace(limits, reads_heic=True))
-    claimed = metadata.parse_xmp(raw.info.get("xmp", b"")).digital_source_type
+    claimed = _claimed(data, raw)
     is_plain = colour.is_plain(raw)
     image = sparing.normalise(raw, orientation=inspected.orientation)
     size = Size(image.width, image.height)
@@ -78,6 +78,18 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
     )
     encoded, name, fitted = _encoded(image, rule=rule, is_lossless=is_lossless)
     return _result(encoded, name, fitted, inspected, claimed)
+
+
+def _claimed(data: bytes, raw: Image.Image) -> str:
+    """Return the source type that a file's metadata claims, wherever in the file it stands."""
+    claimed = metadata.parse_xmp(raw.info.get("xmp", b"")).digital_source_type
+    if claimed:
+        return claimed
+    try:
+        # Pillow sees what comes after the pixels of a PNG too late.
+        return metadata.read_xmp(data).digital_source_type
+    except InvalidImage:
+        return ""
 
 
 def normalise_mask(
@@ -226,5 +238,5 @@ def _result(data: bytes, name: str, size: Size, source: Inspected, claimed: str)
         width=size.width,
         height=size.height,
         source=source,
-        digital_source_type=claimed if claimed in AI_SOURCE_TYPES else "",
+        digital_source_type=marked_source_type(claimed),
     )

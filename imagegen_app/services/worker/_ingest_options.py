@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid5
 
 from imagegen_app import conf
-from imagegen_app.core.source_types import digital_source_type
+from imagegen_app.core.source_types import digital_source_type, relationship
 from imagegen_app.core.states import WaitingReason
 from imagegen_app.core.types import InputRole, InputRule
 from imagegen_app.imaging.content_credentials import SoftwareAgent
@@ -98,7 +98,9 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
         tries_storage_first=job.waiting_for == WaitingReason.STORAGE,
         parents=tuple(
-            _input_file(entry) for entry in ordered_inputs(job) if entry.role != InputRole.MASK
+            _input_file(entry, operation)
+            for entry in ordered_inputs(job)
+            if entry.role != InputRole.MASK
         ),
         delivered=frozenset()
         if attempt.rereads is None
@@ -129,24 +131,22 @@ def with_identity(options: IngestOptions, *, asset_id: UUID, model_version: str)
     )
 
 
-def _input_file(entry: JobInput) -> InputFile:
-    relationship: Literal["parentOf", "inputTo"] = (
-        "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
-    )
+def _input_file(entry: JobInput, operation: Operation) -> InputFile:
+    kind = relationship(operation, InputRole(entry.role))
     if entry.asset is not None:
         # The published file and not what was sent of it, which may have been normalised.
         asset = entry.asset
         return InputFile(
             asset.storage_key,
             asset.media_type,
-            relationship,
+            kind,
             sha256=asset.sha256,
             is_asset=True,
         )
     return InputFile(
         entry.storage_key,
         entry.media_type,
-        relationship,
+        kind,
         sha256=entry.sha256,
         is_asset=False,
         facts=dict(entry.ingredient_facts),

@@ -9,6 +9,7 @@ from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import InputRole
 from imagegen_app.imaging.metadata import clean
@@ -107,9 +108,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             Lineage.objects.get_or_create(
                 child=asset,
                 parent=entry.asset,
-                defaults={
-                    "relationship": "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
-                },
+                defaults={"relationship": relationship(operation_of(job), InputRole(entry.role))},
             )
         event_log.record(
             WORKER_ACTOR,

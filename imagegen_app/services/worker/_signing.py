@@ -190,9 +190,7 @@ def _parents(
     for one in options.parents:
         # C2PA allows one `parentOf`, the image that was changed; the others are `inputTo`.
         first = not any(p.relationship == "parentOf" for p in parents)
-        is_changed = (
-            one.relationship == "parentOf" and first and options.operation is not Operation.GENERATE
-        )
+        is_changed = one.relationship == "parentOf" and first
         parent, is_whole = _input(one, relationship="parentOf" if is_changed else "inputTo")
         parents.append(parent)
         is_reduced = is_reduced or not is_whole

@@ -16,6 +16,8 @@ import pytest
 from c2pa import Reader  # type: ignore[import-untyped]  # it ships no types
 from django.core.files.storage import storages
 
+from imagegen_app.core.source_types import COMPOSITE
+from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.imaging.content_credentials import sign
 from imagegen_app.imaging.ingredients import FACTS_LABEL, manifest_store
 from imagegen_app.imaging.metadata import read_xmp
@@ -117,8 +119,8 @@ def test_another_reader_sees_the_four_facts(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "master.png"
     path.write_bytes(storage.get(asset.storage_key))
 
-    run = subprocess.run(  # noqa: S603 - a fixed command
-        ["exiftool", "-j", "-a", "-G1", str(path)],  # noqa: S607
+    run = subprocess.run(
+        ["exiftool", "-j", "-a", "-G1", str(path)],
         capture_output=True,
         check=True,
         timeout=60,
@@ -261,3 +263,58 @@ def _violations(manifest: dict[str, Any]) -> list[str]:
             if name not in _STANDARD_PARAMETERS and "." not in name
         ]
     return found
+
+
+@pytest.mark.parametrize("operation", [o for o in Operation if o is not Operation.GENERATE])
+def test_metadata_and_actions_of_every_operation_on_a_photo_agree(
+    site: Site, operation: Operation
+) -> None:
+    inputs = [InputSource(data=png())]
+    if operation is Operation.INPAINT:
+        inputs.append(InputSource(data=png(seed=90), role=InputRole.MASK))
+    asset = made(site, operation=operation, inputs=inputs)
+
+    assert _told_types(asset) == {asset.digital_source_type}
+    first = actions(claims(asset, "master", storage.get(asset.storage_key))[0])[0]["action"]
+    assert first == ("c2pa.created" if operation is Operation.CONTROL else "c2pa.opened")
+
+
+def test_an_edited_photo_stays_composite_through_later_steps(site: Site) -> None:
+    asset = made(site, operation="edit", inputs=[InputSource(data=png())])
+    for operation in ("upscale", "remove_background", "vary"):
+        asset = made(site, operation=operation, inputs=[InputSource(asset=asset)])
+
+        assert _told_types(asset) == {COMPOSITE} == {asset.digital_source_type}
+
+
+def test_a_downloaded_file_of_ours_keeps_its_type_when_it_is_uploaded(site: Site) -> None:
+    asset = made(site, operation="edit", inputs=[InputSource(data=png())])
+    for data in public_files(asset).values():
+        again = made(site, operation="upscale", inputs=[InputSource(data=data)])
+
+        assert again.digital_source_type == COMPOSITE
+
+
+def test_an_image_that_guides_another_is_recorded_as_its_input(site: Site) -> None:
+    guide = made(site)
+
+    asset = made(site, operation="control", inputs=[InputSource(asset=guide)])
+
+    assert [link.relationship for link in asset.parent_links.all()] == ["inputTo"]
+
+
+def _told_types(asset: Asset) -> set[str]:
+    """Return all source types that the files of an asset tell, wherever they tell them."""
+    return {
+        told
+        for name, data in public_files(asset).items()
+        for told in (
+            read_xmp(data).digital_source_type,
+            *(
+                action["digitalSourceType"]
+                for manifest in claims(asset, name, data)
+                for action in actions(manifest)
+                if "digitalSourceType" in action
+            ),
+        )
+    }
