@@ -58,7 +58,7 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
     :raises InvalidImage: if it is not an image that we accept.
     """
     raw, inspected = open_checked(data, limits=replace(limits, reads_heic=True))
-    claimed = _claimed(data, raw)
+    claimed = metadata.parse_xmp(raw.info.get("xmp", b"")).digital_source_type
     is_plain = colour.is_plain(raw)
     image = sparing.normalise(raw, orientation=inspected.orientation)
     size = Size(image.width, image.height)
@@ -78,18 +78,6 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
     )
     encoded, name, fitted = _encoded(image, rule=rule, is_lossless=is_lossless)
     return _result(encoded, name, fitted, inspected, claimed)
-
-
-def _claimed(data: bytes, raw: Image.Image) -> str:
-    """Return the source type that a file's metadata claims, wherever in the file it stands."""
-    claimed = metadata.parse_xmp(raw.info.get("xmp", b"")).digital_source_type
-    if claimed:
-        return claimed
-    try:
-        # Pillow sees what comes after the pixels of a PNG too late.
-        return metadata.read_xmp(data).digital_source_type
-    except InvalidImage:
-        return ""
 
 
 def normalise_mask(

@@ -25,6 +25,8 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset
 
@@ -165,7 +167,7 @@ def _record(*, actor: Actor, asset: Asset, digest: str) -> None:
     )
 
 
-def _facts(asset: Asset, ancestors: list[_Ancestor]) -> dict[str, object]:
+def _facts(asset: Asset, ancestors: Sequence[_Ancestor] = ()) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
     passes = pass_chain.jobs_leading_to(job)
     version = job.template_version
