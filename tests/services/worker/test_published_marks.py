@@ -132,6 +132,15 @@ def test_another_reader_sees_the_four_facts(site: Site, tmp_path: Path) -> None:
     assert seen["XMP-iptcExt:AISystemVersionUsed"] == "sandbox-1"
     assert seen["XMP-xmp:CreateDate"]
     assert seen["XMP-xmpMM:DocumentID"] == f"xmp.did:{asset.pk}"
+    in_claim = {str(value) for key, value in seen.items() if key.startswith("CBOR:")}
+    assert in_claim >= {
+        provider,
+        f"{provider} sandbox-1",
+        "sandbox-1",
+        seen["XMP-xmp:CreateDate"],
+        seen["XMP-xmpMM:DocumentID"],
+        seen["XMP-xmpMM:InstanceID"],
+    }
 
 
 def test_the_manifests_of_a_rendition_stay_small_however_long_the_chain(site: Site) -> None:
