@@ -15,7 +15,7 @@ from django.core.files.storage import InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
-from imagegen_app import certificate_checks, conf, publication_checks
+from imagegen_app import certificate_checks, conf, environment_checks, publication_checks
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import site_code
@@ -46,7 +46,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         publication_checks.place_errors,
         _targets,
         _other_settings,
-        _state_folder,
+        environment_checks.state_folder,
     ):
         messages.extend(check(settings))
     return messages
@@ -363,41 +363,4 @@ def _other_settings(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Set USE_TZ = True; leases and the audit log need it.",
             id="imagegen.E029",
         )
-    yield from _pillow()
-
-
-def _state_folder(settings: conf.Settings) -> Iterator[CheckMessage]:
-    try:
-        folder = conf.state_dir()
-    except conf.InvalidSettings:
-        return
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    try:
-        disk = os.statvfs(existing)
-    except OSError:
-        return
-    free, mark = disk.f_bavail * disk.f_frsize, settings.spool.min_free_bytes
-    problem = ""
-    if not os.access(existing, os.W_OK | os.X_OK) or disk.f_flag & os.ST_RDONLY:
-        problem = "cannot be written to"
-    elif free < mark:
-        problem = f"has {free // 1024**2} MB free, less than the {mark // 1024**2} MB to be kept"
-    if problem:
-        yield CheckWarning(
-            f"The state folder {folder} {problem}: no call is sent.",
-            hint="Make room or correct IMAGEGEN['STATE_DIR'], or lower SPOOL's MIN_FREE_BYTES.",
-            id="imagegen.W051",
-        )
-
-
-def _pillow() -> Iterator[CheckMessage]:
-    from PIL import Image, ImageFile  # noqa: PLC0415 - faster start
-
-    if Image.MAX_IMAGE_PIXELS is None or ImageFile.LOAD_TRUNCATED_IMAGES:
-        yield CheckWarning(
-            "Pillow's limits were loosened for the whole process.",
-            hint="Find the package that sets MAX_IMAGE_PIXELS or LOAD_TRUNCATED_IMAGES.",
-            id="imagegen.W021",
-        )
+    yield from environment_checks.pillow_limits()

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.management import BaseCommand, get_commands, load_command_class
 
-from imagegen_app import certificate_checks, check_ids, checks, conf, publication_checks, signals
+from imagegen_app import (
+    certificate_checks,
+    check_ids,
+    checks,
+    conf,
+    environment_checks,
+    publication_checks,
+    signals,
+)
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import pricing, states
@@ -332,6 +340,7 @@ def _words(node: ast.expr | None) -> str:
 _CHECKED = (
     checks,
     certificate_checks,
+    environment_checks,
     publication_checks,
     celery_checks,
     django_tasks,

@@ -104,6 +104,20 @@ def validity(chain_pem: str) -> tuple[dt.datetime, dt.datetime] | None:
     )
 
 
+def without_root(chain_pem: str) -> str:
+    """Return a chain without the root at its end, which readers must know from elsewhere.
+
+    It would be in every file, and twice in a rendition. An unreadable chain is returned as it is.
+    """
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+    except ValueError:
+        return chain_pem
+    while len(chain) > 1 and chain[-1].issuer == chain[-1].subject:
+        chain.pop()
+    return "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in chain)
+
+
 def check_certificate(
     chain_pem: str, key_pem: str, *, alg: str = "", now: dt.datetime | None = None
 ) -> list[str]:

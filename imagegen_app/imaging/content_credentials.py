@@ -29,7 +29,11 @@ from c2pa import (  # type: ignore[import-untyped]  # it ships no types
 
 from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.types import Operation
-from imagegen_app.imaging.certificates import check_certificate, make_development_chain
+from imagegen_app.imaging.certificates import (
+    check_certificate,
+    make_development_chain,
+    without_root,
+)
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.ingredients import IngredientFacts, may_have_manifest
 from imagegen_app.imaging.inspect import FORMATS, sniff
@@ -96,10 +100,17 @@ class SigningIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareAgent:
-    """The model that made or changed an image."""
+    """The model that made or changed an image, and when."""
 
+    #: The model with its provider's name in front.
     name: str
+    #: As the provider resolved it.
     version: str = ""
+    provider: str = ""
+    #: When the image was made, as ISO 8601 in UTC.
+    created: str = ""
+    #: What identifies the image in its metadata, the same in all of its files.
+    document_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +137,11 @@ def sign(
     digital_source_type: str,
     software_agent: SoftwareAgent,
     parents: tuple[Parent, ...] = (),
+    instance_id: str = "",
 ) -> bytes:
     """Return the file with Content Credentials; changing its bytes afterwards makes them invalid.
+
+    `instance_id` is what identifies this one file in its metadata.
 
     A parent without facts is read, and its own manifests go into the file: only for files whose
     manifests may be published as they are.
@@ -139,6 +153,7 @@ def sign(
     labels = [f"parent-{number}" for number in range(len(parents))]
     claim = {
         "title": clean(title, cap=_MAX_TEXT),
+        **({"instance_id": instance_id} if instance_id else {}),
         "claim_generator_info": [
             {
                 "name": signing.generator_name,
@@ -241,7 +256,7 @@ def read_ingredient_facts(data: bytes, media_type: str, trust_anchors: str = "")
         issuer=found.issuer,
         claim_generator=found.generator,
         manifest_id=found.manifest_id,
-        digital_source_type=found.digital_source_type,
+        digital_source_type=found.ai_source_type or found.digital_source_type,
     )
 
 
@@ -283,25 +298,54 @@ def _actions(
     if operation == RENDITION:
         if not opened:
             raise ValueError("a rendition needs the master that it was derived from")
-        if source_type:
-            # Told here too, since the master may be named without its manifests.
-            first["digitalSourceType"] = source_type
-        # These two need no source type, since the image itself is unchanged.
-        return [first, {"action": "c2pa.resized.proportional"}, {"action": "c2pa.transcoded"}]
+        return [
+            first,
+            {"action": "c2pa.resized.proportional"},
+            _transcoded(source_type, agent, parents[0], opened),
+        ]
     details: dict[str, Any] = {
         "digitalSourceType": source_type or GENERATED,
         "softwareAgent": {
             "name": agent.name,
             **({"version": agent.version} if agent.version else {}),
         },
+        **({"when": agent.created} if agent.created else {}),
     }
+    parameters = _named({"provider": agent.provider, "document": agent.document_id})
     if references:
-        details["parameters"] = {"ingredientIds": references}
+        parameters["ingredientIds"] = references
+    if parameters:
+        details["parameters"] = parameters
     kind = Operation(operation)
     if not opened:
         return [{"action": "c2pa.created", **details}]
     action = "c2pa.enhanced" if kind in _ENHANCED else "c2pa.edited"
     return [first, {"action": action, **details}]
+
+
+def _transcoded(
+    source_type: str, agent: SoftwareAgent, master: Parent, ids: list[str]
+) -> dict[str, Any]:
+    """Return the action of a rendition, which says how the image was made if nothing else does."""
+    parameters: dict[str, Any] = {"ingredientIds": ids}
+    if master.facts is not None:
+        # The master's own claim is not in the file.
+        told = {
+            "provider": agent.provider,
+            "system": agent.name,
+            "version": agent.version,
+            "created": agent.created,
+            "document": agent.document_id,
+        }
+        parameters |= _named(told)
+    # Not with `c2pa.opened`, which must not have a source type since version 2.4.
+    described = {"digitalSourceType": source_type} if source_type else {}
+    return {"action": "c2pa.transcoded", **described, "parameters": parameters}
+
+
+def _named(parameters: dict[str, str]) -> dict[str, Any]:
+    """Return our own parameters of an action, which need a name with a dot; empty ones left out."""
+    return {f"imagegen_app.{name}": value for name, value in parameters.items() if value}
 
 
 def _network_settings(hosts: list[str]) -> dict[str, Any]:
@@ -324,7 +368,7 @@ def _signing_context(_pid: int, signing: SigningIdentity) -> tuple[Context, Sign
     signer = Signer.from_info(
         C2paSignerInfo(
             alg=signing.alg,
-            sign_cert=signing.chain_pem.encode(),
+            sign_cert=without_root(signing.chain_pem).encode(),
             private_key=signing.key_pem.encode(),
             ta_url=signing.tsa_url or None,
         )

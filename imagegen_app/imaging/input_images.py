@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageChops
 
-from imagegen_app.core.source_types import AI_SOURCE_TYPES
+from imagegen_app.core.source_types import marked_source_type
 from imagegen_app.core.types import Size
 from imagegen_app.imaging import ancillary, colour, containers, metadata, sparing
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
@@ -226,5 +226,5 @@ def _result(data: bytes, name: str, size: Size, source: Inspected, claimed: str)
         width=size.width,
         height=size.height,
         source=source,
-        digital_source_type=claimed if claimed in AI_SOURCE_TYPES else "",
+        digital_source_type=marked_source_type(claimed),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from imagegen_app.core.source_types import COMPOSITE, GENERATED, marked_source_type
 from imagegen_app.imaging.metadata import clean
 
 State = Literal["none", "unreadable", "invalid", "expired", "valid", "trusted"]
@@ -50,6 +51,8 @@ class ContentCredentials:
     is_unaltered: bool = False
     #: That of the image itself, else of its nearest ancestor that has one.
     digital_source_type: str = ""
+    #: What the image counts as by its whole history; empty if no part of that is marked as AI.
+    ai_source_type: str = ""
     actions: tuple[str, ...] = ()
     #: Number of files that the image was made from.
     ingredients: int = 0
@@ -76,6 +79,7 @@ def read_store(store: dict[str, Any]) -> ContentCredentials:
     signed = _dict(active.get("signature_info"))
     generator = next(iter(_dicts(active.get("claim_generator_info"))), {})
     actions = _read_actions(active)
+    history = _source_types(active, manifests)
     return ContentCredentials(
         state=results.state(str(store.get("validation_state"))),
         signer=_text(signed.get("common_name")),
@@ -84,7 +88,8 @@ def read_store(store: dict[str, Any]) -> ContentCredentials:
         is_time_trusted="timeStamp.trusted" in results.successes,
         failures=results.failures,
         is_unaltered=results.is_unaltered,
-        digital_source_type=_source_type(active, manifests),
+        digital_source_type=next(iter(history), ""),
+        ai_source_type=_ai_source_type(history, active, manifests),
         actions=tuple(_text(action.get("action")) for action in actions),
         ingredients=len(_dicts(active.get("ingredients"))),
         generator=" ".join(
@@ -141,22 +146,42 @@ def _read_actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _source_type(manifest: dict[str, Any], manifests: dict[str, Any]) -> str:
-    """Return the manifest's source type, or that of the nearest parent that has one."""
+def _source_types(manifest: dict[str, Any], manifests: dict[str, Any]) -> list[str]:
+    """Return the source types of the actions of a manifest and of its parents, the latest first."""
+    found: list[str] = []
     for _ in range(_MAX_GENERATIONS):
-        for action in reversed(_read_actions(manifest)):
-            if action.get("digitalSourceType"):
-                return _text(action["digitalSourceType"])
-        parent = next(
-            (
-                ingredient
-                for ingredient in _dicts(manifest.get("ingredients"))
-                if ingredient.get("relationship") == "parentOf"
-            ),
-            {},
-        )
-        manifest = _dict(manifests.get(str(parent.get("active_manifest"))))
-    return ""
+        found += [
+            _text(action["digitalSourceType"])
+            for action in reversed(_read_actions(manifest))
+            if action.get("digitalSourceType")
+        ]
+        parents = _ingredients(manifest, manifests, relationship="parentOf")
+        manifest = next(iter(parents), {})
+    return found
+
+
+def _ai_source_type(history: list[str], active: dict[str, Any], manifests: dict[str, Any]) -> str:
+    """Return what an image counts as: what was generative once stays so, whatever was done since."""
+    marks = [marked_source_type(one) for one in history]
+    if marks and marks[-1] == GENERATED and COMPOSITE not in marks:
+        # Generated at first, and only processed or edited by a model since.
+        return GENERATED
+    placed = _ingredients(active, manifests, relationship="componentOf")
+    is_part_ai = any(
+        marked_source_type(*_source_types(one, manifests)) for one in placed[:_MAX_GENERATIONS]
+    )
+    return COMPOSITE if is_part_ai or any(marks) else ""
+
+
+def _ingredients(
+    manifest: dict[str, Any], manifests: dict[str, Any], *, relationship: str
+) -> list[dict[str, Any]]:
+    """Return the manifests of a manifest's ingredients that have this relationship to it."""
+    return [
+        _dict(manifests.get(str(ingredient.get("active_manifest"))))
+        for ingredient in _dicts(manifest.get("ingredients"))
+        if ingredient.get("relationship") == relationship
+    ]
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -270,6 +270,7 @@ def test_compliance_verifies_the_log_and_exports_one_images_evidence(
     assert AuditEvent.objects.filter(type="export.created", asset_id=asset.pk).count() == 1
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_evidence_of_an_altered_log_is_refused_and_the_page_says_where(
     client: Client, shop: Any, edda: Client, django_user_model: Any
 ) -> None:

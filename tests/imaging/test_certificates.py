@@ -14,6 +14,7 @@ from imagegen_app.imaging.certificates import (
     check_certificate,
     is_development,
     make_development_chain,
+    without_root,
 )
 
 PEM = serialization.Encoding.PEM
@@ -185,3 +186,12 @@ def test_an_unreadable_key_is_named_and_not_shown(key: ec.EllipticCurvePrivateKe
 
     assert "private key is not readable" in problem
     assert "secret" not in problem
+
+
+def test_the_root_stays_out_of_what_is_signed_with() -> None:
+    chain, _key = make_development_chain("Beispiel GmbH")
+    leaf, root = (f"-----BEGIN{part}" for part in chain.split("-----BEGIN")[1:])
+
+    assert without_root(chain) == without_root(leaf) == leaf
+    assert without_root(root) == root
+    assert without_root("no certificate") == "no certificate"

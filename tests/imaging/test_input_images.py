@@ -19,7 +19,7 @@ from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.imaging.pipeline import prepare
 
 from . import sample_images
-from .sample_images import encoded, opened, picture, png_chunk, with_formats
+from .sample_images import FORMATS, OPTIONS, encoded, opened, picture, png_chunk, with_formats
 
 LIMITS = ImageLimits()
 ANY = InputRule()
@@ -167,6 +167,22 @@ def test_the_mark_of_a_generated_upload_is_reported_and_other_claims_are_not() -
 
     assert sent(marked).digital_source_type == GENERATED
     assert sent(other).digital_source_type == ""
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_mark_of_an_upload_is_found_in_every_format(name: str) -> None:
+    marked = prepare(encoded(picture(), name), OPTIONS).master.data
+
+    assert sent(marked).digital_source_type == GENERATED
+
+
+def test_a_mark_behind_the_pixels_of_a_png_is_found() -> None:
+    data = prepare(encoded(picture(), "png"), OPTIONS).master.data
+    at = data.index(b"iTXtXML:com.adobe.xmp") - 4
+    end = at + 12 + int.from_bytes(data[at : at + 4])
+    moved = data[:at] + data[end:-12] + data[at:end] + data[-12:]
+
+    assert sent(moved).digital_source_type == GENERATED
 
 
 def test_a_mask_is_scaled_to_the_picture_without_smoothing() -> None:

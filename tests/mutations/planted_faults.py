@@ -176,8 +176,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "stranger_in_a_rendition",
         "services/worker/_signing.py",
-        "if master.has_parents else None",
-        "if False else None",
+        "names_others=not all(one.is_asset for one in parents)",
+        "names_others=False",
         ("services/worker/test_foreign_manifests.py",),
         "What strangers wrote into their files is published with every rendition.",
     ),

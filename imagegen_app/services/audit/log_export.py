@@ -115,7 +115,7 @@ def _require_sound_log() -> None:
     if first is None:
         return
     message = ngettext(
-        "The log does not verify, so nothing is exported. %(finding)s",
+        "The log does not verify (%(number)s finding), so nothing is exported. %(finding)s",
         "The log does not verify (%(number)s findings), so nothing is exported. The first: %(finding)s",
         report.finding_count,
     )

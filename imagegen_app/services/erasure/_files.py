@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import FileField, Q
 from django.utils.translation import gettext as _
 
+from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import FINAL_STATES
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import InputRole
 from imagegen_app.models import Asset, AuditEvent, JobInput, Placement, Rendition
 from imagegen_app.services.erasure.scopes import MIN_TEXT_CHARS, CannotErase
 from imagegen_app.services.foundation import clock, event_log
@@ -316,20 +318,25 @@ def _origin(
     """Return what the manifest says of the image's making, as it did when the image was made."""
     job, model = asset.job, asset.attempt.image_model
     operation = operation_of(job)
-    is_change = operation is not Operation.GENERATE
-    first = next((e for e in entries if is_change and e.role != InputRole.REFERENCE), None)
+    first = next(
+        (e for e in entries if relationship(operation, InputRole(e.role)) == "parentOf"), None
+    )
     ordered = sorted(entries, key=lambda entry: entry is not first)
     inputs = [_facts(entry) for entry in ordered]
     made = resigning.facts_of_file(original, asset.original_media_type)
     if made["state"] != "none":
         told = json.dumps(made, ensure_ascii=False).encode()
         inputs.append(manifests.without_names(made) if resigning.has_text(told, texts) else made)
+    made_at = asset.attempt.answered_at
     return resigning.Origin(
         title=f"{job.operation} {job.pk}",
         operation=operation,
         digital_source_type=asset.digital_source_type,
         agent_name=f"{model.provider.name} {model.provider_model_name}",
-        agent_version=model.version,
+        agent_version=asset.attempt.model_version or model.version,
+        provider=model.provider.name,
+        created="" if made_at is None else made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        document_id=f"xmp.did:{asset.pk}",
         inputs=tuple(inputs),
         changed_inputs=0 if first is None else 1,
     )

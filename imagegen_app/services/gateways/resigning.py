@@ -59,6 +59,10 @@ class Origin:
     digital_source_type: str
     agent_name: str
     agent_version: str
+    provider: str
+    #: When the image was made, as ISO 8601 in UTC.
+    created: str
+    document_id: str
     #: The first is the image that was changed, if the operation changes one.
     inputs: tuple[Mapping[str, Any], ...] = ()
     #: How many of the inputs, from the first, were changed: 0 or 1.
@@ -160,7 +164,13 @@ def _resign(
             title=origin.title,
             operation=operation or origin.operation,
             digital_source_type=origin.digital_source_type,
-            software_agent=SoftwareAgent(origin.agent_name, origin.agent_version),
+            software_agent=SoftwareAgent(
+                name=origin.agent_name,
+                version=origin.agent_version,
+                provider=origin.provider,
+                created=origin.created,
+                document_id=origin.document_id,
+            ),
             parents=parents,
         )
     except (InvalidImage, SigningFailed, signing.CertificateUnusable) as error:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
-from imagegen_app.core.source_types import AI_SOURCE_TYPES
+from imagegen_app.core.source_types import marked_source_type
 from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
@@ -329,13 +329,14 @@ def _origin(
         return InputOrigin(asset=source.asset)
     # They hold for the bytes as they were received, which may not be kept.
     manifest = manifests.read_manifest(data, patience=patience)
-    claimed = manifest.facts.digital_source_type
     return InputOrigin(
         original=data if conf.get().images.keep_original_inputs else b"",
         extension=image.source.extension,
-        digital_source_type=image.digital_source_type
-        or (claimed if claimed in AI_SOURCE_TYPES else "")
-        or source.digital_source_type,
+        digital_source_type=marked_source_type(
+            image.digital_source_type,
+            manifest.facts.digital_source_type,
+            source.digital_source_type,
+        ),
         manifest=manifest,
     )
 

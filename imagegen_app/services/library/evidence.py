@@ -9,13 +9,14 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core import notes
-from imagegen_app.models import JobInput, Verdict
+from imagegen_app.imaging.ingredients import manifest_store
+from imagegen_app.models import JobInput, Lineage, Verdict
 from imagegen_app.services.audit import log_export, log_key
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset
 
+#: How many ancestors of an image are told of at most.
+_MAX_ANCESTORS = 200
 _README = """Evidence for one image
 ======================
 
@@ -50,6 +53,8 @@ inputs/           the input images as they were sent to the provider, and upload
                   where the site keeps them
 inputs/*.c2pa     the Content Credentials of uploaded input images as they came, whole: the
                   published file has only a few facts of them; any C2PA reader takes them
+ancestors/*.c2pa  the Content Credentials of the images of this site that it was made from: the
+                  published file names them by hash and title
 events.jsonl      every audit event about the image and the job behind it, one per line
 events.proofs.jsonl
                   the log's signed checkpoint, and for each event its position and inclusion proof
@@ -82,6 +87,14 @@ Personal texts such as the prompt are not in the events, only salted commitments
 
 
 @dataclass(frozen=True, slots=True)
+class _Ancestor:
+    """An image of this site that another was made from, and its manifest store if it is readable."""
+
+    asset: Asset
+    store: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EvidencePack:
     """A ZIP file with its file name."""
 
@@ -99,6 +112,7 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
     """
     access.require_permission(actor, "export_audit")
     with refuse_on_storage_failure(_("The evidence was not exported.")):
+        ancestors = _ancestors(asset)
         files: dict[str, bytes] = {
             f"master.{_extension(asset.storage_key)}": storage.get(asset.storage_key),
             f"original.{_extension(asset.original_storage_key)}": storage.get(
@@ -110,6 +124,7 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
                 )
                 for one in asset.renditions.order_by("format", "width")
             },
+            **{f"ancestors/{one.asset.sha256}.c2pa": one.store for one in ancestors if one.store},
             **_manifests(asset),
         }
         inputs = _add_inputs(asset, files)
@@ -123,7 +138,7 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         files["events.proofs.jsonl"] = exported.proofs.read_bytes()
     vkey = json.loads(files["events.proofs.jsonl"].partition(b"\n")[0])["vkey"]
     inspected = inspection.inspect_stored(asset)
-    facts = _facts(asset, inputs, reader=actor, inspected=inspected)
+    facts = _facts(asset, inputs, ancestors, reader=actor, inspected=inspected)
     files |= {
         "summary.json": json.dumps(facts, indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
@@ -158,7 +173,7 @@ def _signed_list(files: Mapping[str, bytes]) -> dict[str, bytes]:
     text = f"{_pack_verifier.MANIFEST_FORMAT}\n{hashlib.sha256(listed).hexdigest()}\n"
     name = conf.get().audit.origin
     try:
-        note = notes.sign_note(text, name=name, private_key=log_key.private_key())
+        note = notes.sign_note(text, name=name, private_key=log_key.signing_key())
     except log_key.KeyUnreadable as error:
         raise log_export.CannotExport(str(error)) from None
     return {"MANIFEST.json": listed, "MANIFEST.note": note.encode()}
@@ -193,6 +208,28 @@ def _add_inputs(asset: Asset, files: dict[str, bytes]) -> list[PackedInput]:
     return packed
 
 
+def _ancestors(asset: Asset) -> list[_Ancestor]:
+    """Return the images of this site that an image was made from, the nearest first.
+
+    :raises StorageFailed: if the storage fails; a file that is gone is no reason.
+    """
+    found: dict[Any, Asset] = {}
+    generation = [asset]
+    while generation and len(found) < _MAX_ANCESTORS:
+        links = Lineage.objects.filter(child__in=generation).select_related("parent")
+        parents = {link.parent_id: link.parent for link in links.order_by("pk")}
+        generation = [one for key, one in parents.items() if key not in found and one != asset]
+        found |= {one.pk: one for one in generation}
+    return [_Ancestor(one, _store_of(one)) for one in list(found.values())[:_MAX_ANCESTORS]]
+
+
+def _store_of(asset: Asset) -> bytes:
+    try:
+        return manifest_store(storage.get(asset.storage_key))
+    except storage.FileMissing:
+        return b""
+
+
 def _uploads(asset: Asset) -> list[JobInput]:
     jobs = pass_chain.jobs_leading_to(asset.job)
     uploads = JobInput.objects.filter(job__in=jobs, asset__isnull=True)
@@ -212,7 +249,12 @@ def _record(*, actor: Actor, asset: Asset, digest: str) -> None:
 
 
 def _facts(
-    asset: Asset, inputs: Sequence[PackedInput], *, reader: Actor, inspected: inspection.Inspection
+    asset: Asset,
+    inputs: Sequence[PackedInput],
+    ancestors: Sequence[_Ancestor],
+    *,
+    reader: Actor,
+    inspected: inspection.Inspection,
 ) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
     passes = pass_chain.jobs_leading_to(job)
@@ -261,6 +303,15 @@ def _facts(
         "renditions": [
             {"format": r.format, "width": r.width, "height": r.height, "sha256": r.sha256}
             for r in asset.renditions.order_by("format", "width")
+        ],
+        "ancestors": [
+            {
+                "asset": str(one.asset.pk),
+                "sha256": one.asset.sha256,
+                "digital_source_type": one.asset.digital_source_type,
+                "has_manifest": bool(one.store),
+            }
+            for one in ancestors
         ],
         "seed": asset.seed,
         "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from imagegen_app.core import provider_values
 from imagegen_app.core.errors import BadResponse, ProviderError
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.ids import uuid7
 from imagegen_app.core.states import WaitingReason
 from imagegen_app.imaging import metadata
 from imagegen_app.imaging.content_credentials import SigningFailed
@@ -22,9 +23,11 @@ from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
 from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
 from imagegen_app.services.worker import _signing, _storage_failures, _time_stamps
+from imagegen_app.services.worker._ingest_options import with_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
@@ -98,6 +101,8 @@ class StoredFile:
 class IngestedImage:
     """One image of the answer, stored and marked."""
 
+    #: The key of the asset to be, which the file's metadata names.
+    asset_id: UUID
     master: StoredFile
     original: StoredFile
     renditions: tuple[StoredFile, ...]
@@ -154,9 +159,18 @@ def ingest_answer(
     errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
     for position, image in enumerate(_new_images(result, options)):
+        asset_id = uuid7()
+        its_options = with_identity(options, asset_id=asset_id, model_version=result.model_version)
         try:
             ingested.append(
-                _make_one(options, image, identity, position=position, screened=screened)
+                _make_one(
+                    its_options,
+                    image,
+                    identity,
+                    asset_id=asset_id,
+                    position=position,
+                    screened=screened,
+                )
             )
         except (InvalidImage, _signing.NotPublishable) as error:
             errors.append(error)
@@ -224,6 +238,7 @@ def _make_one(
     image: ProviderImage,
     identity: SigningIdentity,
     *,
+    asset_id: UUID,
     position: int,
     screened: list[screening.UnsavedVerdict],
 ) -> IngestedImage:
@@ -260,6 +275,7 @@ def _make_one(
     failpoint("rendition.half")
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
     return IngestedImage(
+        asset_id=asset_id,
         master=_store("assets", master.data, prepared.master),
         original=StoredFile(
             key=key,

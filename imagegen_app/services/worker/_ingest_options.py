@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid5
 
 from imagegen_app import conf
-from imagegen_app.core.source_types import digital_source_type
+from imagegen_app.core.source_types import digital_source_type, relationship
 from imagegen_app.core.states import WaitingReason
 from imagegen_app.core.types import InputRole, InputRule
 from imagegen_app.imaging.content_credentials import SoftwareAgent
 from imagegen_app.imaging.metadata import XmpFields
+from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, captioning, decoding
 from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from imagegen_app.core.types import Operation
     from imagegen_app.imaging.inspect import ImageLimits
     from imagegen_app.models import Attempt, Job, JobInput
@@ -42,8 +47,10 @@ class IngestOptions:
 
     title: str
     operation: Operation
+    #: Who made the images; `with_identity` completes it for each of them.
     agent: SoftwareAgent
     source_type: str
+    #: The metadata of the images, without what only the answer tells.
     marks: XmpFields
     limits: ImageLimits
     widths: tuple[int, ...]
@@ -66,21 +73,23 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
     model = attempt.image_model
     operation = operation_of(job)
     source = source_type(job, operation)
+    system = f"{model.provider.name} {model.provider_model_name}"
+    # That of the first reading, if a kept answer is read again.
+    created = (attempt.answered_at or clock.now()).astimezone(UTC)
     return IngestOptions(
         title=f"{job.operation} {job.pk}",
         operation=operation,
-        agent=SoftwareAgent(
-            name=f"{model.provider.name} {model.provider_model_name}", version=model.version
-        ),
+        agent=SoftwareAgent(name=system, version=model.version, provider=model.provider.name),
         source_type=source,
         marks=XmpFields(
             digital_source_type=source,
-            ai_system=f"{model.provider.name} {model.provider_model_name}",
+            ai_system=system,
             ai_system_version=model.version,
             prompt=job.prompt if settings.marks.include_prompt else "",
             prompt_writer=_writer(job) if settings.marks.include_names else "",
             credit=settings.marks.credit,
             data_mining_prohibited=settings.marks.forbid_ai_training,
+            created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ),
         limits=decoding.image_limits(),
         widths=tuple(settings.renditions.widths),
@@ -89,7 +98,9 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         caption_purpose=_purpose(job) if captioning.is_enabled() and _is_last(job) else None,
         tries_storage_first=job.waiting_for == WaitingReason.STORAGE,
         parents=tuple(
-            _input_file(entry) for entry in ordered_inputs(job) if entry.role != InputRole.MASK
+            _input_file(entry, operation)
+            for entry in ordered_inputs(job)
+            if entry.role != InputRole.MASK
         ),
         delivered=frozenset()
         if attempt.rereads is None
@@ -97,24 +108,45 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
     )
 
 
-def _input_file(entry: JobInput) -> InputFile:
-    relationship: Literal["parentOf", "inputTo"] = (
-        "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
+def with_identity(options: IngestOptions, *, asset_id: UUID, model_version: str) -> IngestOptions:
+    """Return the options for one image: who made it with which version, when, and its identifiers.
+
+    `model_version` is what the provider resolved; empty if it told nothing.
+    """
+    document_id, version = f"xmp.did:{asset_id}", model_version or options.agent.version
+    return replace(
+        options,
+        agent=replace(
+            options.agent,
+            version=version,
+            created=options.marks.created,
+            document_id=document_id,
+        ),
+        marks=replace(
+            options.marks,
+            ai_system_version=version,
+            document_id=document_id,
+            instance_id=f"xmp.iid:{uuid5(asset_id, 'master')}",
+        ),
     )
+
+
+def _input_file(entry: JobInput, operation: Operation) -> InputFile:
+    kind = relationship(operation, InputRole(entry.role))
     if entry.asset is not None:
         # The published file and not what was sent of it, which may have been normalised.
         asset = entry.asset
         return InputFile(
             asset.storage_key,
             asset.media_type,
-            relationship,
+            kind,
             sha256=asset.sha256,
             is_asset=True,
         )
     return InputFile(
         entry.storage_key,
         entry.media_type,
-        relationship,
+        kind,
         sha256=entry.sha256,
         is_asset=False,
         facts=dict(entry.ingredient_facts),

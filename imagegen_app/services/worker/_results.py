@@ -9,6 +9,7 @@ from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import InputRole
 from imagegen_app.imaging.metadata import clean
@@ -62,6 +63,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
     assets = []
     for position, image in enumerate(result.images):
         asset = Asset.objects.create(
+            pk=image.asset_id,
             job=job,
             attempt=attempt,
             # In a follow-up pass: the position of the image that it works on.
@@ -110,9 +112,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             Lineage.objects.get_or_create(
                 child=asset,
                 parent=entry.asset,
-                defaults={
-                    "relationship": "inputTo" if entry.role == InputRole.REFERENCE else "parentOf"
-                },
+                defaults={"relationship": relationship(operation_of(job), InputRole(entry.role))},
             )
         event_log.record(
             WORKER_ACTOR,

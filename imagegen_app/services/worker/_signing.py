@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The largest manifest store of another file that goes whole into a master.
 MAX_EMBEDDED_BYTES = 64 * 1024
+#: The largest manifest store of a rendition that has its master's in it.
+MAX_RENDITION_BYTES = 10_000
 #: The states of a file of others whose facts are all that there is to tell.
 _READABLE = frozenset({"none"}) | INTACT_STATES
 
@@ -51,6 +53,8 @@ class ParentFile:
     data: bytes | None = field(default=None, repr=False)
     #: Whether it is the image as the provider sent it, and not an input.
     is_answer: bool = False
+    #: Whether it is an asset of this site.
+    is_asset: bool = False
 
     @property
     def is_embedded(self) -> bool:
@@ -65,7 +69,8 @@ class SignedMaster:
     data: bytes = field(repr=False)
     media_type: str
     credentials: ContentCredentials
-    has_parents: bool
+    #: Whether it says something of a file that is not an asset of this site.
+    names_others: bool
     #: Whether the manifests of a parent, which were to go in, could not be read or added.
     is_reduced: bool = False
     #: The image as the provider sent it, if that has Content Credentials of its own.
@@ -100,7 +105,7 @@ def sign_master(
         data=data,
         media_type=file.media_type,
         credentials=credentials,
-        has_parents=bool(parents),
+        names_others=not all(one.is_asset for one in parents),
         is_reduced=is_reduced,
         answer=next((one for one in parents if one.is_answer), None),
     )
@@ -109,15 +114,24 @@ def sign_master(
 def sign_rendition(
     file: EncodedFile, *, master: SignedMaster, options: IngestOptions, identity: SigningIdentity
 ) -> bytes:
-    """Sign a rendition; it carries the master's manifest only if that names nobody else's file.
+    """Sign a rendition, whose manifests stay small however long the history of the image is.
+
+    It carries the master's manifest only if that names nobody else's file, if both are within the
+    limit, and if they have no time stamps, since each is as large as the limit. Otherwise it names
+    the master by its facts, and says itself how the image was made.
 
     :raises NotPublishable: if the file cannot be signed, with or without its parents' manifests.
     :raises CertificateUnusable: if the certificate is the reason.
     :raises SigningFailed: if the time-stamp authority does not answer.
     """
-    facts = read_ingredient_facts(master.data, master.media_type) if master.has_parents else None
-    parent = Parent(data=master.data, media_type=master.media_type, title="master", facts=facts)
-    return _sign(file, options, identity, operation="rendition", parents=(parent,))
+    parent = Parent(data=master.data, media_type=master.media_type, title="master")
+    if not master.names_others and not identity.tsa_url:
+        signed = _sign(file, options, identity, operation="rendition", parents=(parent,))
+        if len(manifest_store(signed)) <= MAX_RENDITION_BYTES:
+            return signed
+    facts = read_ingredient_facts(master.data, master.media_type)
+    named = replace(parent, facts=facts)
+    return _sign(file, options, identity, operation="rendition", parents=(named,))
 
 
 def _signed_master(
@@ -163,6 +177,7 @@ def _sign(
             digital_source_type=options.source_type,
             software_agent=options.agent,
             parents=parents,
+            instance_id=file.instance_id,
         )
     except SigningFailed as error:
         if error.reason == "time_stamp" and identity.tsa_url:
@@ -181,9 +196,7 @@ def _parents(
     for one in options.parents:
         # C2PA allows one `parentOf`, the image that was changed; the others are `inputTo`.
         first = not any(p.relationship == "parentOf" for p in parents)
-        is_changed = (
-            one.relationship == "parentOf" and first and options.operation is not Operation.GENERATE
-        )
+        is_changed = one.relationship == "parentOf" and first
         parent, is_whole = _input(one, relationship="parentOf" if is_changed else "inputTo")
         parents.append(parent)
         is_reduced = is_reduced or not is_whole
@@ -209,9 +222,7 @@ def _input(
         facts = IngredientFacts(one.sha256, one.media_type, state="unreadable")
         return ParentFile(facts, relationship), False
     facts = manifests.read_facts(data, one.media_type)
-    if not one.is_asset:
-        return ParentFile(facts, relationship), facts.state in _READABLE
-    # Our own chain goes on when a certificate of ours has expired.
-    if facts.is_intact and len(manifest_store(data)) <= MAX_EMBEDDED_BYTES:
-        return ParentFile(facts, relationship, data), True
-    return ParentFile(facts, relationship), False
+    # Those of an asset are in its file and in the evidence: manifests would grow with each edit. They
+    # tell as much when a certificate of ours has expired.
+    is_told = facts.is_intact if one.is_asset else facts.state in _READABLE
+    return ParentFile(facts, relationship, is_asset=one.is_asset), is_told

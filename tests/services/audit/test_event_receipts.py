@@ -77,7 +77,7 @@ def test_the_alarm_is_sealed_in_the_same_transaction() -> None:
     sealing.seal()
 
     assert not AuditPending.objects.exists()
-    assert AuditEvent.objects.get(leaf__seq=2).type == sealing.NO_RECEIPT
+    assert AuditEvent.objects.get(leaf__seq=2).type == "log.events_without_receipt"
 
 
 def test_an_event_that_was_changed_while_pending_is_found() -> None:

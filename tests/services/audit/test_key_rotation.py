@@ -129,7 +129,7 @@ def test_a_key_of_the_state_folder_is_not_replaced_by_a_file(tmp_path: Path) -> 
         rotate(SYSTEM, new_key=tmp_path / "new.pem")
 
 
-def test_a_damaged_log_keeps_its_key() -> None:
+def test_a_damaged_log_keeps_its_key(unguarded_log: None) -> None:
     sealed_log(2)
     key = sealing.vkey()
     execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)

@@ -123,7 +123,7 @@ def test_a_wrongly_claimed_media_type_is_recorded_in_the_asset_event(rewording: 
         (Operation.EDIT, [], source_types.COMPOSITE),
         (Operation.UPSCALE, [source_types.GENERATED], source_types.GENERATED),
         (Operation.UPSCALE, [""], source_types.ENHANCED),
-        (Operation.REMOVE_BACKGROUND, [source_types.COMPOSITE], source_types.ENHANCED),
+        (Operation.REMOVE_BACKGROUND, [source_types.COMPOSITE], source_types.COMPOSITE),
     ],
 )
 def test_the_source_type_follows_from_the_operation_and_its_inputs(

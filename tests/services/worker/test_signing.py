@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from imagegen_app.imaging.ingredients import FACTS_LABEL, IngredientFacts
+from imagegen_app.imaging.ingredients import FACTS_LABEL, IngredientFacts, manifest_store
 from imagegen_app.imaging.pipeline import EncodedFile
 from imagegen_app.models import LedgerEntry
 from imagegen_app.services.gateways import signing, spool, storage
@@ -96,7 +96,9 @@ def test_it_fails_at_once_is_charged_and_its_answer_is_kept(
     assert LedgerEntry.objects.filter(kind="charge").count() == 1
 
 
-def test_a_chain_that_is_too_long_is_left_out_with_a_note(answered: tuple[Job, Attempt]) -> None:
+def test_an_asset_is_named_by_its_facts_however_large_its_manifests(
+    answered: tuple[Job, Attempt],
+) -> None:
     key, _sha256 = storage.put("assets", signed_by_a_stranger(filler=70_000), extension="png")
     options = replace(
         _ingest_options.ingest_options(*answered),
@@ -105,9 +107,10 @@ def test_a_chain_that_is_too_long_is_left_out_with_a_note(answered: tuple[Job, A
 
     found = sign(options, png())
 
-    assert found.is_reduced
+    assert (found.is_reduced, found.names_others) == (False, False)
     assert found.credentials.state == "valid"
     assert FACTS_LABEL.encode() in found.data
+    assert len(manifest_store(found.data)) < 8_000
 
 
 def test_a_certificate_that_breaks_while_it_signs_is_named_as_the_reason(
@@ -137,5 +140,5 @@ def test_facts_that_were_stored_with_the_input_are_used(answered: tuple[Job, Att
 
     found = sign(options, png())
 
-    assert (found.is_reduced, found.has_parents) == (False, True)
+    assert (found.is_reduced, found.names_others) == (False, True)
     assert b"a" * 64 in found.data

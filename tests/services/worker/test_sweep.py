@@ -93,6 +93,7 @@ def test_a_sweep_publishes_the_log_once_in_its_time(
     assert len(list((tmp_path / "published").iterdir())) == 1
 
 
+@pytest.mark.usefixtures("unguarded_log")
 def test_a_key_that_was_replaced_stops_the_signing_and_nothing_else(
     site: Site, settings: Any, tmp_path: Path
 ) -> None:
