@@ -6,27 +6,18 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core.management import BaseCommand, get_commands, load_command_class
 
-from imagegen_app import (
-    certificate_checks,
-    check_ids,
-    checks,
-    conf,
-    environment_checks,
-    publication_checks,
-    signals,
-)
+from imagegen_app import check_ids, conf, signals
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
 from imagegen_app.core import pricing, states
 from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
-from imagegen_app.engines import celery_checks, django_tasks, rq
 from imagegen_app.providers import registry
-from imagegen_app.services.gateways import site_code
 
 if TYPE_CHECKING:
     import argparse
@@ -337,16 +328,19 @@ def _words(node: ast.expr | None) -> str:
 
 
 #: Where checks are made, and where engines and gateways name what is wrong with the settings.
-_CHECKED = (
-    checks,
-    certificate_checks,
-    environment_checks,
-    publication_checks,
-    celery_checks,
-    django_tasks,
-    rq,
-    site_code,
-)
+_CHECKED = [
+    import_module(f"imagegen_app.{name}")
+    for name in (
+        "checks",
+        "certificate_checks",
+        "environment_checks",
+        "publication_checks",
+        "engines.celery_checks",
+        "engines.django_tasks",
+        "engines.rq",
+        "services.gateways.site_code",
+    )
+]
 
 
 def found_checks() -> list[tuple[str, str, str, str]]:

@@ -207,7 +207,7 @@ def test_a_refused_export_leaves_no_files(tmp_path: Path) -> None:
     sealing.seal_all()
     execute("DELETE FROM imagegen_audittile")
 
-    with pytest.raises(CommandError, match=r"does not verify, so nothing is exported\. Tile 0"):
+    with pytest.raises(CommandError, match=r"\(1 finding\), so nothing is exported\. Tile 0"):
         run("export", "--out", str(tmp_path / "log.jsonl"))
 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []

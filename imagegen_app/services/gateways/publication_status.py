@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Count, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
@@ -69,9 +69,12 @@ def newest_copy(place: str) -> CheckpointCopy | None:
     return copies.order_by("-published_at", "-pk").first()
 
 
-def publication_problems() -> list[PublicationProblem]:
-    """Return what keeps the log from being bound outside of this database, and the remedies."""
-    return [*_unpublished(), *_unsigned()]
+def publication_problems(newest: Checkpoint | None = None) -> list[PublicationProblem]:
+    """Return what keeps the log from being bound outside of this database, and the remedies.
+
+    Give the `newest_checkpoint` where it is known already.
+    """
+    return [*_unpublished(), *_unsigned(newest or newest_checkpoint())]
 
 
 def _unpublished() -> list[PublicationProblem]:
@@ -107,12 +110,17 @@ def _unpublished() -> list[PublicationProblem]:
     ]
 
 
-def _unsigned() -> list[PublicationProblem]:
-    """Return a problem if the log is not signed any more: a worker signs it every hour at least."""
-    ages = Checkpoint.objects.aggregate(
-        all=Count("pk"), recent=Count("pk", filter=Q(created_at__gte=clock.ago(LATE_SECONDS)))
+def newest_checkpoint() -> Checkpoint | None:
+    """Return the newest checkpoint; its `is_recent` says whether it is young enough; None if there is none."""
+    is_recent = ExpressionWrapper(
+        Q(created_at__gte=clock.ago(LATE_SECONDS)), output_field=BooleanField()
     )
-    if not ages["all"] or ages["recent"]:
+    return Checkpoint.objects.annotate(is_recent=is_recent).order_by("-size").first()
+
+
+def _unsigned(newest: Any) -> list[PublicationProblem]:
+    """Return a problem if the log is not signed any more: a worker signs it every hour at least."""
+    if newest is None or newest.is_recent:
         return []
     return [
         PublicationProblem(

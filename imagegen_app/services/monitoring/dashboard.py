@@ -9,7 +9,7 @@ from django.db.models import Count, Min, Q
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState, ReviewState
-from imagegen_app.models import Asset, Checkpoint, Job
+from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.monitoring import doctor, waiting_counts, withdrawal_status
@@ -58,7 +58,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         return None
     requester: Any = actor.user if isinstance(actor, Person) else None
     models = access.granted_models(actor) if can_request else []
-    checkpoint = Checkpoint.objects.order_by("-size").first() if can_verify else None
+    checkpoint = publication_status.newest_checkpoint() if can_verify else None
     uncertain, waiting = _stopped_jobs() if can_resolve else (0, ())
     live, recent = worker_registry.live_workers(within=doctor.SILENT_SECONDS)
     return Dashboard(
@@ -85,7 +85,9 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         can_review=can_review,
         can_verify=can_verify,
         log_size=0 if checkpoint is None else checkpoint.size,
-        log_problems=tuple(publication_status.publication_problems()) if can_verify else (),
+        log_problems=tuple(publication_status.publication_problems(checkpoint))
+        if can_verify
+        else (),
         problems=tuple(
             doctor.critical_problems(recent_workers=recent, with_waiting=not can_resolve)
         )

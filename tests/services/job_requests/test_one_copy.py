@@ -232,6 +232,7 @@ def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
     facts = evidence._facts(
         job.assets.get(),
         [],
+        [],
         reader=site.actor,
         inspected=inspection.inspect_stored(job.assets.get()),
     )
