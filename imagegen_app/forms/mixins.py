@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from django.http import HttpRequest
-    from django.http.response import HttpResponseBase
 
     from imagegen_app.core.actors import Person
 
@@ -34,7 +34,7 @@ logger = logging.getLogger("imagegen.forms")
 class FileNotStored(Exception):
     """The field's storage, which is the site's own, did not take the file of a form."""
 
-    def __init__(self, fields: list[models.Field[Any, Any]]) -> None:
+    def __init__(self, fields: list[models.FileField]) -> None:
         super().__init__(", ".join(map(str, fields)))
         self.fields = fields
 
@@ -76,15 +76,28 @@ class GenerateImageMixin:
         field.clean = lambda data, initial=None: _clean(clean, data, initial)  # type: ignore[method-assign]  # one field of one form
         return field
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
         """Show the form again, with all that was filled in, if a file could not be stored."""
+        show = partial(
+            super().changeform_view,  # type: ignore[misc]  # a mixin
+            request,
+            object_id,
+            form_url,
+            extra_context,
+        )
         try:
-            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc,no-any-return]  # a mixin
+            return show()
         except FileNotStored as error:
             # What the form would have saved was rolled back.
             logger.exception("The file of a form could not be stored.")
             setattr(request, _NOT_STORED, error.fields)
-            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc,no-any-return]  # a mixin
+            return show()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save as the model admin does, then record the placements."""
@@ -140,7 +153,7 @@ def _noticing_files(saved_forms: Iterable[Any]) -> Iterator[None]:
             if isinstance(field.widget, GeneratedImageWidget)
             and isinstance(file := getattr(form.instance, name), FieldFile)
             and file
-            and not file._committed  # noqa: SLF001 - nothing else says whether it was stored
+            and not getattr(file, "_committed")  # noqa: B009 - nothing public says whether it was stored
         ]
         if missing:
             raise FileNotStored(missing) from error

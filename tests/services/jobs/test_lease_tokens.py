@@ -39,7 +39,8 @@ def start_attempt(job: Job) -> None:
 
 
 def row(job: Job) -> dict[str, Any]:
-    return Job.objects.filter(pk=job.pk).values().get()
+    found: dict[str, Any] = {**Job.objects.filter(pk=job.pk).values().get()}
+    return found
 
 
 @pytest.fixture
