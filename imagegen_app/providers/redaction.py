@@ -24,16 +24,21 @@ LOGGERS = (
     "hpack.table",
     "asyncio",
     "django_tasks_db",
+    "imagegen.audit",
     "imagegen.batches",
     "imagegen.captions",
     "imagegen.answers",
     "imagegen.driver",
     "imagegen.engines",
+    "imagegen.erasure",
+    "imagegen.forms",
     "imagegen.moderation",
+    "imagegen.purge",
     "imagegen.storage",
+    "imagegen.takedown",
     "imagegen.tasks",
+    "imagegen.thumbnails",
     "imagegen.worker",
-    "imagegen_app.services.audit._published_checkpoints",
 )
 #: Loggers that write what is sent and received at DEBUG, and are not ours to filter: a site that
 #: turns them on filters its handlers.

@@ -15,7 +15,7 @@ TEST_FILES = [
     "tests/engines/test_postgresql_notifications.py",
     "tests/services/foundation/test_unit.py",
     "tests/services/audit/test_erased_texts.py",
-    "tests/services/audit/test_erasure.py",
+    "tests/services/erasure/test_commands.py",
     "tests/services/audit/test_log.py",
     "tests/services/audit/test_log_triggers.py",
     "tests/services/job_requests/test_creation.py",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: The same failure is not recorded again within this time.
 FAILURE_SECONDS: Final = 24 * 3600
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("imagegen.audit")
 
 
 def has_places() -> bool:

@@ -29,7 +29,7 @@ from imagegen_app.services.worker import _recovery
 if TYPE_CHECKING:
     from pathlib import Path
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("imagegen.worker")
 #: A due step further away than this is left to a later sweep.
 LATER_SECONDS = 60
 SPOOL_RETENTION_SECONDS = 86_400
