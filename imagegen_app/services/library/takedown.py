@@ -39,7 +39,7 @@ def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> int:
     for placed in Placement.objects.active().filter(asset=asset).select_related("asset__job"):
         if _holds_copy(placed):
             Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=True)
-            placement.detach(actor=TAKEDOWN, placement=placed)
+            placement.detach(actor=TAKEDOWN, placement=placed, is_takedown=True)
             cleared += 1
     if cleared:
         transaction.on_commit(delete_copies, robust=True)
