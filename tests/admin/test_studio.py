@@ -219,6 +219,10 @@ def test_a_product_team_maps_previews_starts_approves_and_places(edda: Client) -
         "map_colour": "colour",
         "fix_setting": "on a light table",
     }
+    seen = edda.post(went["Location"], {**plan, "preview": ""}).content.decode()
+    shown = re.search(r'name="shown_plan" value="([^"]+)"', seen)
+    assert shown is not None
+    plan["shown_plan"] = shown[1]
     started = edda.post(went["Location"], {**plan, "start": ""})
     edda.post(went["Location"], {**plan, "start": ""})
     driver.drive(seconds=20)
@@ -344,3 +348,19 @@ def test_the_studio_offers_every_format_that_is_read(
     accepted = page.partition('accept="')[2].partition('"')[0].split(",")
     assert set(accepted) - {"image/heic"} == {"image/png", "image/jpeg", "image/webp", "image/avif"}
     assert ("image/heic" in accepted) is (find_spec("pillow_heif") is not None)
+
+
+def test_unfinished_jobs_are_listed_where_their_images_will_be(edda: Client, shop: Any) -> None:
+    shop.IMAGEGEN = {**shop.IMAGEGEN, "ENGINE": "tests.services.silent_engine.SilentEngine"}
+    strangers = make_job(requester=make_user("stranger"))
+    edda.post(reverse(STUDIO), recipe())
+    job = Job.objects.get(requester__username="editor")
+    address = reverse("admin:imagegen_studio_job", args=[job.pk])
+
+    queued = edda.get(reverse(STUDIO)).content.decode()
+    driver.drive(seconds=10)
+    done = edda.get(reverse(STUDIO)).content.decode()
+
+    assert address in queued
+    assert reverse("admin:imagegen_studio_job", args=[strangers.pk]) not in queued
+    assert address not in done

@@ -20,7 +20,7 @@ from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import creation, job_actions
 from imagegen_app.services.library import chooser, delivery, review
-from imagegen_app.services.monitoring import progress
+from imagegen_app.services.monitoring import progress, uncertain_jobs
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
@@ -82,6 +82,7 @@ class StudioPages(Pages):
             "is_kept": request.method == "POST",
             "start": _start(form),
             **self._offer(actor, form),
+            "unfinished": progress.unfinished_jobs(actor),
             "recent": self._recent(actor),
         }
         status = 200 if refusal_shown is None else 422
@@ -217,6 +218,7 @@ class StudioPages(Pages):
         return {
             "job": job,
             "progress": job_progress,
+            "uncertain": uncertain_jobs.describe_uncertain_job(actor, job_progress.current),
             "numbers": range(job.count),
             "carried": _carried(request),
             "again": _again(request, job),
