@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from imagegen_app import certificate_checks, conf, environment_checks, publication_checks
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
-from imagegen_app.services.gateways import site_code
+from imagegen_app.services.gateways import content_fields, site_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -322,7 +322,13 @@ def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="Write app_label.Model.field, such as catalog.Product.image.",
                 id="imagegen.E010",
             )
-        if set(entry) - {"template", "variables"} or "template" not in entry:
+        elif "alt" in entry and not content_fields.has_alt_field(field.model, entry):
+            yield Error(
+                f"IMAGEGEN['TARGETS'][{path!r}] names no text field as its 'alt'.",
+                hint="Name the model's field for the alternative text, or leave 'alt' out.",
+                id="imagegen.E010",
+            )
+        if set(entry) - {"template", "variables", "alt"} or "template" not in entry:
             yield Error(
                 f"IMAGEGEN['TARGETS'][{path!r}] lacks its template.",
                 hint="Write {'template': 'short-name', 'variables': {'name': 'field'}}.",

@@ -101,12 +101,16 @@ class GenerateImageMixin:
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save as the model admin does, then record the placements."""
+        take_alt_texts(form)
         with _noticing_files([form]):
             super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
         record_placements(access.actor_for(request.user), form)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the inlines as the model admin does, then record their placements."""
+        for inner in formset.forms:
+            if hasattr(inner, "cleaned_data"):
+                take_alt_texts(inner)
         with _noticing_files(formset.forms):
             super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
         for inner in formset.forms:
@@ -158,6 +162,19 @@ def _noticing_files(saved_forms: Iterable[Any]) -> Iterator[None]:
         if missing:
             raise FileNotStored(missing) from error
         raise
+
+
+def take_alt_texts(form: Any) -> None:
+    """Give the form's object the alternative texts of its new images; what was typed wins."""
+    for name, value in form.cleaned_data.items():
+        alt = content_fields.alt_field_of(form.instance, name)
+        if alt and alt not in form.changed_data and isinstance(value, GeneratedUpload):
+            content_fields.set_alt_text(
+                form.instance,
+                alt,
+                text=value.asset.alt_text,
+                is_replacing=bool(form.initial.get(name)) or value.asset.is_decorative,
+            )
 
 
 def record_placements(actor: Person, form: Any) -> None:

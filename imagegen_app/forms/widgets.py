@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
 from imagegen_app.services.gateways import content_fields, storage
-from imagegen_app.services.library import chooser, delivery
+from imagegen_app.services.library import chooser, delivery, file_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
@@ -29,9 +29,8 @@ class GeneratedUpload(SimpleUploadedFile):
     """An approved asset as the value of a file field, as if it had been uploaded."""
 
     def __init__(self, asset: Asset) -> None:
-        extension = asset.storage_key.rpartition(".")[2]
         super().__init__(
-            f"{asset.sha256[:16]}.{extension}",
+            file_names.file_name(asset),
             storage.get(asset.storage_key),
             content_type=asset.media_type,
         )

@@ -153,6 +153,7 @@ IMAGEGEN: dict[str, Any] = {
         "catalog.Product.image": {
             "template": "product-still-life",
             "variables": {"product": "name", "material": "material", "colour": "colour"},
+            "alt": "image_alt",
         },
     },
 }

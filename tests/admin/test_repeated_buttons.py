@@ -229,6 +229,8 @@ def test_starting_a_batch_twice_leads_to_the_same_batch(
         "max_blocked": "0",
     }
 
+    seen = client.post(url, {k: v for k, v in data.items() if k != "start"})
+    data["shown_plan"] = seen.context["plan"].fingerprint
     first = client.post(url, data)
     second = client.post(url, data)
 

@@ -126,6 +126,8 @@ def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) ->
     )
     asset.refresh_from_db()
     assert (asset.review_state, asset.alt_text) == ("approved", "A red mug")
+    assert product.image_alt == "A red mug"
+    assert product.image.name.startswith("products/a-red-mug-")
 
 
 def test_an_image_selected_by_another_person_is_rejected(edda: Client, client: Client) -> None:
@@ -219,6 +221,10 @@ def test_a_product_team_maps_previews_starts_approves_and_places(edda: Client) -
         "map_colour": "colour",
         "fix_setting": "on a light table",
     }
+    seen = edda.post(went["Location"], {**plan, "preview": ""}).content.decode()
+    shown = re.search(r'name="shown_plan" value="([^"]+)"', seen)
+    assert shown is not None
+    plan["shown_plan"] = shown[1]
     started = edda.post(went["Location"], {**plan, "start": ""})
     edda.post(went["Location"], {**plan, "start": ""})
     driver.drive(seconds=20)
@@ -374,3 +380,19 @@ def test_the_studio_offers_every_format_that_is_read(
     accepted = page.partition('accept="')[2].partition('"')[0].split(",")
     assert set(accepted) - {"image/heic"} == {"image/png", "image/jpeg", "image/webp", "image/avif"}
     assert ("image/heic" in accepted) is (find_spec("pillow_heif") is not None)
+
+
+def test_unfinished_jobs_are_listed_where_their_images_will_be(edda: Client, shop: Any) -> None:
+    shop.IMAGEGEN = {**shop.IMAGEGEN, "ENGINE": "tests.services.silent_engine.SilentEngine"}
+    strangers = make_job(requester=make_user("stranger"))
+    edda.post(reverse(STUDIO), recipe())
+    job = Job.objects.get(requester__username="editor")
+    address = reverse("admin:imagegen_studio_job", args=[job.pk])
+
+    queued = edda.get(reverse(STUDIO)).content.decode()
+    driver.drive(seconds=10)
+    done = edda.get(reverse(STUDIO)).content.decode()
+
+    assert address in queued
+    assert reverse("admin:imagegen_studio_job", args=[strangers.pk]) not in queued
+    assert address not in done

@@ -89,6 +89,7 @@ def test_without_permission_the_page_shows_the_facts_but_no_buttons(
 
     lost.refresh_from_db()
     assert "An image administrator decides" in shown
+    assert "Ask the image administrators" in shown
     assert "settle/" not in shown
     assert lost.state == "uncertain"
     assert answer.redirect_chain
@@ -140,3 +141,21 @@ def test_a_job_is_resolved_only_once(client: Client, lost: Job, decider: Any) ->
 
     assert "Its outcome is already known" in shown
     assert client.get(reverse("admin:imagegen_job_settle", args=[lost.pk])).status_code == 405
+
+
+@pytest.mark.parametrize("may_decide", [True, False])
+def test_the_studio_says_who_decides_and_never_that_the_job_continues(
+    client: Client, lost: Job, may_decide: bool
+) -> None:
+    owner = lost.requester
+    assert owner is not None
+    owner.is_staff, owner.is_superuser = True, may_decide
+    owner.save()
+    client.force_login(owner)
+
+    shown = client.get(reverse("admin:imagegen_studio_job", args=[lost.pk])).content.decode()
+
+    settle = reverse("admin:imagegen_job_settle", args=[lost.pk])
+    assert shown.count(f'formaction="{settle}"') == (3 if may_decide else 0)
+    assert ("Ask the image administrators" in shown) is not may_decide
+    assert "The job continues" not in shown

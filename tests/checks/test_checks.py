@@ -54,6 +54,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"C2PA": {"CERTIFICATE": "/nowhere.pem"}}, "imagegen.E009"),
     ({"TARGETS": {"catalog.Product.nothing": {"template": "x"}}}, "imagegen.E010"),
     ({"TARGETS": {"catalog.Product.image": {}}}, "imagegen.E010"),
+    (
+        {"TARGETS": {"catalog.Product.image": {"template": "x", "alt": "price"}}},
+        "imagegen.E010",
+    ),
     ({"TRUSTED_ORIGINS": ["http://a/b"]}, "imagegen.E011"),
     ({"RENDITIONS": {"FORMATS": ["gif"]}}, "imagegen.E014"),
     ({"QUEUE": "elsewhere"}, "imagegen.E015"),

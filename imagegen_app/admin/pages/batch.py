@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.batch_form import BatchForm
 from imagegen_app.models import Batch
-from imagegen_app.services.batches import batch_actions, lifecycle, selections
+from imagegen_app.services.batches import batch_actions, earlier_results, lifecycle, selections
 from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import batch_counts
@@ -77,6 +77,7 @@ class BatchPages(Pages):
             plan = _plan(actor, form, selection, version)
             if sent is not None and "start" in sent and same_template:
                 try:
+                    plan.require_shown(str(sent.get("shown_plan", "")))
                     batch = self._start(
                         request,
                         actor=actor,
@@ -112,6 +113,7 @@ class BatchPages(Pages):
             "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal_shown,
             "selection": selection,
+            "earlier": earlier_results.earlier_results(actor=actor, selection=selection),
         }
         return self.page(request, "imagegen_app/admin/batch/new.html", context)
 
@@ -157,7 +159,9 @@ class BatchPages(Pages):
         context = {"batch": batch, **_status(actor, batch)}
         facts = [
             str(context["counts"]),
-            str(context["is_paused"]),
+            str(context["is_settled"]),
+            str(context["pause_sentence"]),
+            str(context["undecided"]),
             str([t["state"] for t in context["tiles"]]),
         ]
         etag = hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]
@@ -213,8 +217,15 @@ def _subtitle(selection: Selection) -> str:
     return f"{number} {name}"
 
 
-def _pause_reason(batch: Batch) -> str:
+def _pause_reason(batch: Batch, *, is_moving: bool, undecided: int) -> str:
     """Return why a batch is paused and what to do, or an empty text."""
+    if batch.paused_at is not None and batch.pause_reason == "pilot" and (is_moving or undecided):
+        # The rows of the pilot are requested, and their images are not there yet.
+        return (
+            _("The images of the pilot are being made. The rest waits until you start it.")
+            if is_moving
+            else _("The pilot is not complete: the outcome of a call is unknown.")
+        )
     sentences = {
         "person": _(
             "Paused. Jobs that have started are finished; the rest wait until you continue."
@@ -270,6 +281,9 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
         for job in jobs
     ]
     counts = batch_counts.counts_of(batch)
+    is_paused = batch.paused_at is not None
+    is_moving = is_paused and batch_counts.has_moving_jobs(batch)
+    undecided = 0 if counts.is_finished else batch_counts.count_undecided_jobs(batch)
     return {
         "tiles": tiles,
         "counts": counts,
@@ -279,8 +293,13 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
         "may_steer": batch.requester_id == actor.user.pk
         or access.has_permission(actor, "cancel_any_job"),
         "may_cancel": not counts.is_finished and batch.cancelled_at is None,
-        "is_paused": batch.paused_at is not None,
-        "pause_sentence": _pause_reason(batch),
+        "is_paused": is_paused,
+        #: Nothing changes any more until a person does something.
+        "is_settled": counts.is_finished or (is_paused and not is_moving),
+        "pause_sentence": _pause_reason(batch, is_moving=is_moving, undecided=undecided),
+        "undecided": undecided,
+        "may_resolve": access.has_permission(actor, "resolve_job"),
+        "contact": access.contact_sentence(),
         "waiting_rows": counts.rows - counts.prepared_rows,
         "shows_money": access.has_permission(actor, "view_costs")
         or batch.requester_id == actor.user.pk,

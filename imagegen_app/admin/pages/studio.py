@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -19,8 +20,8 @@ from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import creation, job_actions
-from imagegen_app.services.library import chooser, delivery, review
-from imagegen_app.services.monitoring import progress
+from imagegen_app.services.library import chooser, delivery, recipes, review
+from imagegen_app.services.monitoring import progress, uncertain_jobs
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
@@ -82,6 +83,7 @@ class StudioPages(Pages):
             "is_kept": request.method == "POST",
             "start": _start(form),
             **self._offer(actor, form),
+            "unfinished": progress.unfinished_jobs(actor),
             "recent": self._recent(actor),
         }
         status = 200 if refusal_shown is None else 422
@@ -167,13 +169,18 @@ class StudioPages(Pages):
     def _form(self, request: HttpRequest, actor: Person) -> StudioForm:
         source = request.POST if request.method == "POST" else request.GET
         target = content_fields.target_by_path(str(request.GET.get("target", "")))
+        recipe = _earlier_recipe(request, actor)
         slug = source.get("template")
+        if slug is None and recipe is not None:
+            slug = recipe.version.template.slug if recipe.version else ""
         if slug is None:
             slug = target.template if target else ""
         version = content_fields.published_version(str(slug)) if slug else None
         initial: dict[str, str] = {}
         if target is not None and request.GET.get("object"):
             initial = _object_values(request, target)
+        if recipe is not None:
+            initial |= {**recipe.variables, "prompt": recipe.prompt}
         initial |= {
             k.removeprefix("v_"): str(v) for k, v in request.GET.items() if k.startswith("v_")
         }
@@ -188,6 +195,7 @@ class StudioPages(Pages):
             values=initial,
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
+            recipe=recipe,
         )
 
     def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
@@ -217,6 +225,7 @@ class StudioPages(Pages):
         return {
             "job": job,
             "progress": job_progress,
+            "uncertain": uncertain_jobs.describe_uncertain_job(actor, job_progress.current),
             "numbers": range(job.count),
             "carried": _carried(request),
             "again": _again(request, job),
@@ -258,10 +267,17 @@ def _template_changed(request: HttpRequest, form: StudioForm) -> ActionRefused |
 
 def _start(form: StudioForm) -> dict[str, Any] | None:
     """Return the image that the request starts from, for the page."""
-    asset = form.source_asset
-    if asset is None:
+    job = form.source_job
+    entries = [] if job is None else list(job.inputs.select_related("asset").order_by("position"))
+    asset = form.source_asset or next((one.asset for one in entries if one.asset), None)
+    if asset is None and not entries:
         return None
-    return {"asset": asset, "url": delivery.preview_url(asset, width=320)}
+    return {
+        "again": job,
+        "number": len(entries),
+        "asset": asset,
+        "url": delivery.preview_url(asset, width=320) if asset else "",
+    }
 
 
 def _own_job(actor: Person, pk: uuid.UUID) -> Job:
@@ -280,14 +296,31 @@ def _carried(request: HttpRequest) -> str:
 
 
 def _again(request: HttpRequest, job: Job) -> str:
-    """Return the URL of the studio's form, filled in with this job's template and values."""
-    values: dict[str, str] = {}
-    if job.template_version is not None:
-        values["template"] = job.template_version.template.slug
-        values |= {f"v_{name}": str(value) for name, value in job.variables.items()}
-    carried = _carried(request)
-    query = urlencode(values)
-    return f"{reverse('admin:imagegen_studio')}?{'&'.join(p for p in (carried, query) if p)}"
+    """Return the URL of the studio's form, filled in with this job's recipe.
+
+    The job is named and not its values: prompts must not reach the logs of web servers.
+    """
+    query = "&".join(part for part in (_carried(request), urlencode({"again": job.pk})) if part)
+    return f"{reverse('admin:imagegen_studio')}?{query}"
+
+
+def _earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
+    """Return the recipe of the job, or of the image, that is changed; None for a new one."""
+    job: Job | None = None
+    if request.GET.get("again"):
+        visible = Job.objects.select_related("template_version__template", "root")
+        if not access.has_permission(actor, "view_job"):
+            visible = visible.filter(requester=actor.user)
+        key = content_fields.parse_key(Job, request.GET["again"])
+        job = visible.filter(pk=key).first() if key else None
+    elif request.GET.get("from"):
+        key = content_fields.parse_key(Asset, request.GET["from"])
+        asset = chooser.usable_assets(actor).filter(pk=key).first() if key else None
+        job = asset.job if asset else None
+    if job is None:
+        return None
+    recipe = recipes.recipe_of(actor, job)
+    return replace(recipe, inputs_of=None) if request.GET.get("without") else recipe
 
 
 def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:

@@ -14,8 +14,8 @@ from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_PROMPT_CHARS
 from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation
-from imagegen_app.models import Asset, ImageModel, PromptTemplate
-from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.models import Asset, ImageModel, Job, PromptTemplate
+from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.job_requests.input_formats import input_formats
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import chooser
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
     from imagegen_app.services.job_requests.values import JobRequest
+    from imagegen_app.services.library.recipes import Recipe
 
 SIZES = [
     ("1024x1024", gettext_lazy("Square")),
@@ -87,6 +88,11 @@ class StudioForm(forms.Form):
         queryset=Asset.objects.none(), required=False, widget=forms.HiddenInput
     )
 
+    #: An earlier job whose source images are used again.
+    inputs_of = forms.ModelChoiceField(
+        queryset=Job.objects.none(), required=False, widget=forms.HiddenInput
+    )
+
     def __init__(
         self,
         data: Any,
@@ -96,6 +102,7 @@ class StudioForm(forms.Form):
         values: Mapping[str, str],
         files: Any = None,
         asset: str = "",
+        recipe: Recipe | None = None,
     ) -> None:
         slug = version.template.slug if version else ""
         #: Whether the submitted data belongs to the template that is shown.
@@ -105,6 +112,7 @@ class StudioForm(forms.Form):
             files if self.is_for_this_template else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
+        self._choice("inputs_of").queryset = Job.objects.filter(requester=actor.user)
         self._choice("asset").queryset = chooser.usable_assets(actor)
         self.version = version
         self._choice("template").queryset = PromptTemplate.objects.filter(
@@ -124,6 +132,32 @@ class StudioForm(forms.Form):
             for variable in self.variables:
                 self.fields[f"v_{variable.name}"] = _field(variable, values.get(variable.name, ""))
         self._add_choices(actor, version)
+        if recipe is not None:
+            self._fill_in(recipe)
+        if asset:
+            self._start_from_picture()
+
+    def _fill_in(self, recipe: Recipe) -> None:
+        """Offer the values of an earlier job."""
+        model = self._choice("image_model")
+        if model.queryset.filter(pk=recipe.image_model_id).exists():
+            model.initial = recipe.image_model_id
+        self._offer("size", recipe.size, _("As before"))
+        self._offer("count", str(recipe.count), str(recipe.count))
+        self.fields["seed"].initial = recipe.seed
+        self.fields["negative"].initial = recipe.negative_prompt
+        self.fields["inputs_of"].initial = recipe.inputs_of.pk if recipe.inputs_of else ""
+
+    def _start_from_picture(self) -> None:
+        """Keep the proportions of the picture that is changed."""
+        self._choice("size").initial = composition.SIZE_OF_SOURCE
+        self.fields["inputs_of"].initial = ""
+
+    def _offer(self, name: str, value: str, label: str) -> None:
+        field = self._choice(name)
+        if value not in dict(field.choices):
+            field.choices = [(value, label), *field.choices]
+        field.initial = value
 
     def _choice(self, name: str) -> Any:
         return self.fields[name]
@@ -142,6 +176,7 @@ class StudioForm(forms.Form):
         size = f"{version.width}x{version.height}" if version else SIZES[0][0]
         known = [value for value, _label in SIZES]
         sizes = SIZES if size in known else [(size, _("As set in the template")), *SIZES]
+        sizes = [*sizes, (composition.SIZE_OF_SOURCE, _("As the source image"))]
         self.fields["size"] = forms.ChoiceField(
             label=_("Size"), choices=sizes, initial=size, widget=forms.RadioSelect
         )
@@ -202,6 +237,15 @@ class StudioForm(forms.Form):
             return None
         return found
 
+    @property
+    def source_job(self) -> Job | None:
+        """The earlier job whose source images are used again, if there is one."""
+        try:
+            found: Job | None = self._choice("inputs_of").clean(self["inputs_of"].value())
+        except ValidationError:
+            return None
+        return found
+
     def job_request(self, actor: Person) -> JobRequest:
         """Return the job request of a valid form; a page submitted twice creates one request.
 
@@ -221,11 +265,15 @@ class StudioForm(forms.Form):
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         initial["image_model"] = ImageModel.objects.filter(pk=initial["image_model"]).first()
         initial["asset"] = self.source_asset
+        initial["inputs_of"] = self.source_job
         return self._compose(actor, initial)
 
     def _compose(self, actor: Person, data: Mapping[str, Any]) -> JobRequest:
         starts = _starts(data.get("asset"), data.get("starts") or ())
-        return composition.compose(
+        earlier: Job | None = data.get("inputs_of")
+        if earlier is not None:
+            starts = [*from_job.input_sources(earlier), *starts]
+        job_request = composition.compose(
             actor=actor,
             template=self.version,
             variables={v.name: data.get(f"v_{v.name}", "") for v in self.variables},
@@ -235,9 +283,10 @@ class StudioForm(forms.Form):
             size=str(data.get("size") or ""),
             count=int(data.get("count") or DEFAULT_COUNT),
             seed=data.get("seed"),
-            operation=Operation.EDIT if starts else "",
+            operation=(earlier.operation if earlier else Operation.EDIT) if starts else "",
             inputs=starts,
         )
+        return job_request if earlier is None else from_job.as_received(job_request, earlier)
 
 
 def _starts(asset: Asset | None, files: Sequence[Any]) -> list[InputSource]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -41,6 +43,12 @@ if TYPE_CHECKING:
 
 #: Maximum number of rows in a batch.
 MAX_ROWS = 10_000
+
+
+class PlanChanged(ActionRefused):
+    """The batch is not the one whose prompts the person has seen."""
+
+    code = "plan_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,38 @@ class BatchPlan:
     def currency(self) -> str:
         """The currency of the first valid row; empty without any."""
         return self.valid_rows[0].currency if self.valid_rows else ""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what a person agrees to: each row's prompts, model, size and count."""
+        requests = [row.job_request for row in self.rows]
+        facts = [
+            (row.key, row.error)
+            if asked is None
+            else (
+                row.key,
+                asked.image_model.pk,
+                asked.provider_request.prompt,
+                asked.provider_request.negative_prompt,
+                str(asked.provider_request.size),
+                asked.provider_request.count,
+                [str(one) for one in asked.passes],
+            )
+            for row, asked in zip(self.rows, requests, strict=True)
+        ]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+    def require_shown(self, fingerprint: str) -> None:
+        """Require that this is the plan that the person has seen.
+
+        :raises PlanChanged: if it is another one, or none was shown.
+        """
+        if fingerprint != self.fingerprint:
+            raise PlanChanged(
+                _("Nothing was requested yet."),
+                reason=_("The prompts or the price are not those that were shown."),
+                remedy=_("Check the preview, then press Generate again."),
+            )
 
     def cost_of_all(self, number: int) -> Decimal:
         """Return the estimated cost of `number` rows; others cost as the first valid one."""

@@ -31,6 +31,8 @@ class Target:
     template: str
     #: Template variable → path from the object to a value, such as `category.name`.
     variables: Mapping[str, str]
+    #: The field for the image's alternative text; empty if the objects have none.
+    alt: str = ""
 
     @property
     def path(self) -> str:
@@ -54,9 +56,47 @@ def all_targets() -> list[Target]:
         except (LookupError, ValueError, FieldDoesNotExist):
             continue
         targets.append(
-            Target(model, name, str(entry.get("template", "")), dict(entry.get("variables", {})))
+            Target(
+                model,
+                name,
+                str(entry.get("template", "")),
+                dict(entry.get("variables", {})),
+                alt=str(entry.get("alt", "")) if has_alt_field(model, entry) else "",
+            )
         )
     return targets
+
+
+def has_alt_field(model: type[models.Model], entry: Mapping[str, Any]) -> bool:
+    """Return whether the entry of a target names a text field of the model for the alternative text."""
+    try:
+        field = model._meta.get_field(str(entry.get("alt", "")))  # noqa: SLF001 - Django's documented API
+    except FieldDoesNotExist:
+        return False
+    return isinstance(field, models.CharField | models.TextField)
+
+
+def alt_field_of(instance: models.Model, name: str) -> str:
+    """Return the field for the alternative text of the image in the field `name`; empty for none."""
+    target = target_for_field(type(instance), name)
+    return "" if target is None else target.alt
+
+
+def set_alt_text(instance: models.Model, name: str, *, text: str, is_replacing: bool) -> None:
+    """Set an alternative text, cut to the field's length; an empty one only if it replaces another."""
+    if text or is_replacing:
+        setattr(instance, name, _fitting(instance, name, text))
+
+
+def drop_alt_text(instance: models.Model, name: str, *, text: str) -> None:
+    """Empty the field if it still holds this alternative text; what a person wrote stays."""
+    if text and getattr(instance, name) == _fitting(instance, name, text):
+        setattr(instance, name, "")
+
+
+def _fitting(instance: models.Model, name: str, text: str) -> str:
+    column: Any = instance._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+    return text[: column.max_length] if column.max_length else text
 
 
 def target_for_field(model: type[models.Model], name: str = "") -> Target | None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core import prompts
+from imagegen_app.core.fitted_sizes import size_like
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.source_types import marked_source_type
 from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
+#: The size that keeps the proportions of the first input image.
+SIZE_OF_SOURCE = "source"
+_KEEPS_PROPORTIONS = frozenset({Operation.EDIT, Operation.INPAINT, Operation.VARY})
 _LARGEST_SEED = 2**31 - 1
 _NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
 
@@ -68,7 +72,8 @@ def compose(
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
 
-    What is not given comes from the template or a default. `passes` are follow-up passes such as
+    What is not given comes from the template or a default. An edit without a size keeps the
+    proportions of the first input image, as every request does with the size `source`. `passes` are follow-up passes such as
     `upscale:2:model` or `remove_background:model`.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
@@ -80,12 +85,23 @@ def compose(
     rendered, negative = _text(version, values, prompt, negative_prompt)
     image_model = _model(actor, model, version)
     resolved_operation = _operation(operation, version)
-    resolved_size = _size(size, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
         raise InvalidJobRequest(_("The idempotency key is too long."), field="idempotency_key")
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
     input_images, input_origins = _input_images(inputs, image_model)
+    resolved_size = _size(
+        size,
+        version,
+        like=_like_source(
+            size,
+            version=version,
+            operation=resolved_operation,
+            inputs=inputs,
+            sent=input_images,
+            image_model=image_model,
+        ),
+    )
     request = GenerationRequest(
         operation=resolved_operation,
         model=image_model.provider_model_name,
@@ -225,10 +241,36 @@ def _operation(operation: str | Operation, version: TemplateVersion | None) -> O
         ) from None
 
 
-def _size(size: str | Size | None, version: TemplateVersion | None) -> Size:
+def _like_source(
+    size: str | Size | None,
+    *,
+    version: TemplateVersion | None,
+    operation: Operation,
+    inputs: Sequence[InputSource],
+    sent: Sequence[ImageInput],
+    image_model: ImageModel,
+) -> Size | None:
+    """Return the size that keeps the proportions of the first picture, if that is asked for."""
+    is_default = not size and version is None and operation in _KEEPS_PROPORTIONS
+    picture = next(
+        (pair for pair in zip(inputs, sent, strict=True) if pair[0].role is not InputRole.MASK),
+        None,
+    )
+    if picture is None or not (is_default or size == SIZE_OF_SOURCE):
+        return None
+    # What is sent may have been made smaller.
+    shown = picture[0].asset or picture[1]
+    return size_like(Size(shown.width, shown.height), _capabilities(image_model).sizes)
+
+
+def _size(
+    size: str | Size | None, version: TemplateVersion | None, *, like: Size | None = None
+) -> Size:
+    if like is not None:
+        return like
     if isinstance(size, Size):
         return size
-    if size:
+    if size and size != SIZE_OF_SOURCE:
         try:
             return Size.parse(size)
         except ValueError:

@@ -17,7 +17,7 @@ from imagegen_app.services.policy.storage_refusals import refuse_on_storage_fail
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import Job
+    from imagegen_app.models import Job, JobInput
     from imagegen_app.services.job_requests.values import JobRequest
 
 
@@ -28,19 +28,7 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
     :raises StorageUnavailable: if an input image cannot be read at present.
     :raises ImageFileMissing: if the file of an input image is missing.
     """
-    entries = job.inputs.select_related("asset").order_by("position")
-    with refuse_on_storage_failure(_("The images were not requested.")):
-        uploads = [
-            InputSource(
-                role=InputRole(entry.role),
-                asset=entry.asset,
-                data=b""
-                if entry.asset
-                else storage.get(entry.original_storage_key or entry.storage_key),
-                digital_source_type=entry.digital_source_type,
-            )
-            for entry in entries
-        ]
+    uploads = input_sources(job)
     # A follow-up pass has no prompt.
     version = job.template_version if job.root_id is None else None
     job_request = composition.compose(
@@ -65,19 +53,48 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         passes=_follow_ups.requested_passes(job),
     )
     return replace(
-        job_request,
-        replaces=job,
-        template_version=job.template_version,
-        # As they were first received; the stored file may be another one.
-        input_origins=tuple(
-            replace(
-                origin,
-                manifest=UploadManifest(
-                    IngredientFacts.from_dict(entry.ingredient_facts), key=entry.manifest_key
-                ),
-            )
-            if entry.ingredient_facts
-            else origin
-            for entry, origin in zip(entries, job_request.input_origins, strict=True)
-        ),
+        as_received(job_request, job), replaces=job, template_version=job.template_version
     )
+
+
+def input_sources(job: Job) -> list[InputSource]:
+    """Return the input images of a job, to be used again in the same order.
+
+    :raises StorageUnavailable: if one cannot be read at present.
+    :raises ImageFileMissing: if the file of one is missing.
+    """
+    with refuse_on_storage_failure(_("The images were not requested.")):
+        return [
+            InputSource(
+                role=InputRole(entry.role),
+                asset=entry.asset,
+                data=b""
+                if entry.asset
+                else storage.get(entry.original_storage_key or entry.storage_key),
+                digital_source_type=entry.digital_source_type,
+            )
+            for entry in _entries(job)
+        ]
+
+
+def as_received(job_request: JobRequest, job: Job) -> JobRequest:
+    """Return the request with the facts that were read when the job's inputs were first received.
+
+    Its first inputs are those of the job; a file that was stored may not be the one that came.
+    """
+    known = [
+        replace(
+            origin,
+            manifest=UploadManifest(
+                IngredientFacts.from_dict(entry.ingredient_facts), key=entry.manifest_key
+            ),
+        )
+        if entry.ingredient_facts
+        else origin
+        for entry, origin in zip(_entries(job), job_request.input_origins, strict=False)
+    ]
+    return replace(job_request, input_origins=(*known, *job_request.input_origins[len(known) :]))
+
+
+def _entries(job: Job) -> list[JobInput]:
+    return list(job.inputs.select_related("asset").order_by("position"))

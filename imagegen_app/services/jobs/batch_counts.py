@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.db.models import F
 
 from imagegen_app.core.actors import System
-from imagegen_app.core.states import JobState
+from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.models import Asset, Batch, Job
 from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.services.foundation import clock, event_log
@@ -95,6 +95,26 @@ def counts_of(batch: Batch) -> BatchCounts:
         to_review=waiting.count(),
         is_cancelled=batch.cancelled_at is not None,
     )
+
+
+def has_moving_jobs(batch: Batch) -> bool:
+    """Return whether jobs are being made, also while the batch is paused.
+
+    A pause holds only what was queued: what was sent is finished, and a pilot's jobs are made.
+    """
+    moving: bool = (
+        batch.jobs.exclude(state__in=[*sorted(FINAL_STATES), JobState.UNCERTAIN.value])
+        # Held while a worker had it, it is made all the same.
+        .exclude(state=JobState.QUEUED.value, is_held=True, lease_until__isnull=True)
+        .exists()
+    )
+    return moving
+
+
+def count_undecided_jobs(batch: Batch) -> int:
+    """Return how many jobs wait for a person to decide, since their outcome is unknown."""
+    number: int = batch.jobs.filter(state=JobState.UNCERTAIN.value).count()
+    return number
 
 
 def count_new_jobs(jobs: Iterable[Job]) -> None:

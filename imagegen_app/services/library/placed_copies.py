@@ -56,7 +56,7 @@ def take_back(placed: Placement) -> bool:
     """
     Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=True)
     try:
-        placement.detach(actor=TAKEDOWN, placement=placed)
+        placement.detach(actor=TAKEDOWN, placement=placed, is_takedown=True)
     except ActionRefused:
         return False
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
@@ -65,7 +65,7 @@ def take_back(placed: Placement) -> bool:
             placed.content_type,
             type(error).__name__,
         )
-        placement.detach(actor=TAKEDOWN, placement=placed, by_update=True)
+        placement.detach(actor=TAKEDOWN, placement=placed, is_takedown=True, by_update=True)
     return True
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist
-from django.core.files.base import ContentFile
 from django.db import connections, models
 from django.utils.translation import gettext as _
 
@@ -16,13 +15,10 @@ from imagegen_app.models import Asset, Placement
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_placement_created
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import _placed_fields
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
-from imagegen_app.services.policy.storage_refusals import (
-    ImageFileMissing,
-    refuse_on_storage_failure,
-)
+from imagegen_app.services.policy.storage_refusals import ImageFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,8 +38,10 @@ class CannotPlace(ActionRefused):
 def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> Placement:
     """Put an approved asset into an image field or a foreign key to assets, and record it.
 
-    An image field gets a copy of the signed master under its own `upload_to` and storage. If the
-    field holds the asset already, its placement is returned and nothing changes.
+    An image field gets a copy of the signed master under its own `upload_to` and storage. The
+    fields for its width, height and alternative text, and for when the object was last changed,
+    are written with it. If the field holds the asset already, its placement is returned and nothing
+    changes.
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
@@ -54,24 +52,13 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     _require_change_permission(actor, target)
     _require_approved(asset)
     column = _column(target, field)
-    _refresh_locked(target, field)
+    _refresh_locked(target, column)
     previous = _value(target, field)
     placed = _active(target, field).filter(asset=asset, placed_value=previous).first()
     if placed is not None:
         # Placed before: a second copy of the file would be the same picture under another name.
         return placed
-    if isinstance(column, models.FileField):
-        extension = asset.storage_key.rpartition(".")[2]
-        name = f"{asset.sha256[:16]}.{extension}"
-        file = getattr(target, field)
-        with refuse_on_storage_failure(_("The image was not placed.")):
-            data = storage.get(asset.storage_key)
-            with storage.storage_errors(file.storage):
-                file.save(name, ContentFile(data), save=False)
-        target.save(update_fields=[field])
-    else:
-        setattr(target, field, asset)
-        target.save(update_fields=[field])
+    _placed_fields.put(target, column, asset)
     return record_placement(actor=actor, asset=asset, target=target, field=field, previous=previous)
 
 
@@ -195,14 +182,18 @@ def record_found(
 
 
 @use_case()
-def detach(*, actor: Actor, placement: Placement, by_update: bool = False) -> None:
+def detach(
+    *, actor: Actor, placement: Placement, is_takedown: bool = False, by_update: bool = False
+) -> None:
     """Remove a placement and restore the value that the field had before.
 
-    With `by_update`, the object is not saved, only its row: for a takedown where the site's own
-    code fails.
+    In a takedown the field is left empty if the image that it held before is gone. With `by_update`,
+    the object is not saved, only its row: for a takedown where the site's own code fails.
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
-    :raises CannotPlace: if it is removed already, or the field holds another value now.
+    :raises CannotPlace: if it is removed already, the field holds another value now, or the image
+        that it held before no longer exists.
+    :raises StorageUnavailable: if the storage of the image before fails, and it is no takedown.
     """
     access.require_permission(actor, "place_asset")
     stored = Placement.objects.select_for_update().get(pk=placement.pk)
@@ -226,21 +217,21 @@ def detach(*, actor: Actor, placement: Placement, by_update: bool = False) -> No
                 remedy=_("Change it in the content itself."),
             )
         column = _column(target, placement.field)
-        if by_update:
-            rows = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
-            value = placement.previous_value
-            is_file = isinstance(column, models.FileField)
-            rows.filter(pk=target.pk).update(
-                **{column.attname: value if is_file else value or None}
+        try:
+            _placed_fields.restore(
+                target,
+                column,
+                placement.previous_value,
+                removed=stored.asset,
+                is_takedown=is_takedown,
+                by_update=by_update,
             )
-        elif isinstance(column, models.FileField):
-            # Not by `setattr`: an image field would open the file to measure it, and a storage that
-            # fails must not keep an image from being taken down.
-            target.__dict__[column.attname] = placement.previous_value
-            target.save(update_fields=[placement.field])
-        else:
-            setattr(target, column.attname, placement.previous_value or None)
-            target.save(update_fields=[placement.field])
+        except _placed_fields.EarlierImageGone:
+            raise CannotPlace(
+                _("Nothing was changed."),
+                reason=_("The earlier image no longer exists and cannot be restored."),
+                remedy=_("Choose another image in the content itself, or clear the field there."),
+            ) from None
     _remove(actor, placement)
 
 
@@ -295,8 +286,8 @@ def _lock(target: models.Model) -> bool:
     return bool(rows.values_list("pk"))
 
 
-def _refresh_locked(target: models.Model, field: str) -> None:
-    """Lock the object until the use case ends, and read the field anew; others may have changed it.
+def _refresh_locked(target: models.Model, column: Any) -> None:
+    """Lock the object until the use case ends, and read anew what is written; others may have, too.
 
     :raises CannotPlace: if the object was deleted.
     """
@@ -306,7 +297,7 @@ def _refresh_locked(target: models.Model, field: str) -> None:
             reason=_("It no longer exists."),
             remedy="",
         )
-    target.refresh_from_db(fields=[field])
+    target.refresh_from_db(fields=_placed_fields.read_names(target, column))
 
 
 def _value_now(target: models.Model, field: str) -> str:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from django.db.models import Avg, F
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, JobState, WaitingReason
 from imagegen_app.models import Job
 from imagegen_app.models.labels import choices
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from imagegen_app.core.actors import Actor
+
 #: How many recent jobs of a model the typical duration is averaged over.
 _SAMPLE = 50
+#: Unfinished jobs of one person that are described.
+_MAX_UNFINISHED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Progress:
     seconds: int
     is_final: bool
     needs_person: bool
+    #: The job itself, or the follow-up pass that runs for it.
+    current: Job
     #: What a person can do if something went wrong.
     remedy: str = ""
     #: No worker is running, so waiting does not help.
@@ -70,6 +78,7 @@ def job_progress(job: Job) -> Progress:
         seconds=int(((job.finished_at or now) - job.created_at).total_seconds()),
         is_final=state in FINAL_STATES,
         needs_person=state is JobState.UNCERTAIN,
+        current=job,
         remedy=stored_messages.translate_stored(job.error_remedy)
         if state in FINAL_STATES or state is JobState.UNCERTAIN
         else "",
@@ -111,6 +120,20 @@ def progress_for_ids(ids: list[UUID]) -> list[Progress]:
         for job in Job.objects.filter(pk__in=ids).select_related("image_model__provider")
     }
     return [job_progress(found[key]) for key in ids if key in found]
+
+
+def unfinished_jobs(actor: Actor) -> list[Progress]:
+    """Describe the actor's own jobs that have not ended, or whose follow-up passes have not.
+
+    Newest first; jobs of batches are left out, which have their own page.
+    """
+    if not isinstance(actor, Person):
+        return []
+    unfinished = Job.objects.unfinished().filter(requester=actor.user, batch__isnull=True)
+    # Of a chain, the job that the person requested.
+    roots = unfinished.annotate(shown=Coalesce("root_id", "pk")).values_list("shown", flat=True)
+    keys = list(dict.fromkeys(roots.order_by("-created_at", "-pk")[:_MAX_UNFINISHED]))
+    return progress_for_ids(keys)
 
 
 def typical_seconds(model_id: int) -> int | None:

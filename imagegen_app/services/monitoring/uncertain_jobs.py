@@ -35,6 +35,8 @@ class UncertainJob:
     #: How the outcome may still be found automatically; empty if only a person can find it.
     recovery_methods: tuple[str, ...]
     can_resolve: bool
+    #: Whom to ask, for a person who may not resolve it; empty for one who may.
+    contact: str = ""
 
 
 def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
@@ -44,13 +46,15 @@ def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
     attempt = leases.live_attempt(job)
     if attempt is None:
         return None
+    can_resolve = access.has_permission(actor, "resolve_job")
     return UncertainJob(
         attempt=attempt,
         amount_at_risk=attempt.reserved_cost,
         currency=job.currency,
         closes_at=job.deadline_at,
         recovery_methods=tuple(_recovery_methods(attempt)),
-        can_resolve=access.has_permission(actor, "resolve_job"),
+        can_resolve=can_resolve,
+        contact="" if can_resolve else access.contact_sentence(),
     )
 
 

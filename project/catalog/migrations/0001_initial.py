@@ -19,6 +19,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=80, verbose_name='name')),
                 ('slug', models.SlugField(max_length=80, unique=True, verbose_name='slug')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
+                ('cover', models.ImageField(blank=True, height_field='cover_height', upload_to='categories/', verbose_name='cover', width_field='cover_width')),
+                ('cover_width', models.PositiveIntegerField(blank=True, editable=False, null=True)),
+                ('cover_height', models.PositiveIntegerField(blank=True, editable=False, null=True)),
             ],
             options={
                 'verbose_name': 'category',
@@ -40,6 +43,7 @@ class Migration(migrations.Migration):
                 ('image', models.ImageField(blank=True, upload_to='products/', verbose_name='image')),
                 ('image_alt', models.CharField(blank=True, help_text='What the image shows, for people who cannot see it.', max_length=250, verbose_name='image description')),
                 ('is_published', models.BooleanField(default=True, verbose_name='published')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='last changed')),
                 ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='products', to='catalog.category', verbose_name='category')),
             ],
             options={

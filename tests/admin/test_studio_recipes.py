@@ -1,0 +1,124 @@
+"""What is changed begins with the whole recipe that it was made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from imagegen_app.models import Asset, AuditEvent, Job
+from imagegen_app.services.worker import driver
+from imagegen_app.testing.factories import make_asset, make_image, make_job, make_user
+from tests.admin.test_studio import STUDIO, edda, model_pk, recipe, shop  # noqa: F401 - fixtures
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+pytestmark = pytest.mark.usefixtures("shop")
+FREE = {
+    "template": "",
+    "shown_template": "",
+    "prompt": "A bud vase",
+    "size": "1536x864",
+    "count": "2",
+    "seed": "4711",
+    "negative": "flowers",
+    "generate": "1",
+}
+
+
+def made(browser: Client, *, query: str = "", **sent: Any) -> Job:
+    answer = browser.post(reverse(STUDIO) + query, {**sent, "image_model": str(model_pk())})
+    assert answer.status_code == 302, answer.context["form"].errors
+    driver.drive(seconds=20)
+    return Job.objects.latest("created_at")
+
+
+def form_of(browser: Client, **query: object) -> Any:
+    return browser.get(reverse(STUDIO), query).context["form"]
+
+
+def values(form: Any) -> dict[str, Any]:
+    return {field.name: field.value() for field in form}
+
+
+def test_change_and_generate_more_carries_the_whole_recipe(edda: Client) -> None:  # noqa: F811 - the fixture
+    job = made(edda, **FREE)
+    page = edda.get(reverse("admin:imagegen_studio_job", args=[job.pk]))
+
+    offered = values(edda.get(page.context["again"]).context["form"])
+
+    expected = {k: FREE[k] for k in ("prompt", "size", "count", "negative")}
+    assert {**offered, **expected} == offered
+    assert (offered["seed"], offered["image_model"]) == (4711, job.image_model_id)
+    assert "bud" not in page.context["again"]
+
+
+def test_a_template_is_carried_with_its_values(edda: Client) -> None:  # noqa: F811 - the fixture
+    job = made(edda, **recipe(size="1536x1024", v_product="jug"))
+
+    offered = values(form_of(edda, again=job.pk))
+
+    assert (offered["template"], offered["v_product"]) == ("product-still-life", "jug")
+    assert (offered["size"], offered["count"]) == ("1536x1024", "2")
+
+
+def test_the_source_images_are_used_again_and_can_be_left_out(edda: Client) -> None:  # noqa: F811 - the fixture
+    upload = SimpleUploadedFile("cup.png", make_image(size=(160, 90)), "image/png")
+    job = made(edda, **{**FREE, "size": "source", "starts": upload})
+    offered = values(form_of(edda, again=job.pk))
+    sent = {k: v for k, v in offered.items() if v not in (None, "")}
+    del sent["image_model"]
+
+    again = made(
+        edda,
+        query=f"?again={job.pk}",
+        **{**sent, "shown_template": "", "seed": "4712", "generate": "1"},
+    )
+
+    assert (job.operation, again.operation) == ("edit", "edit")
+    assert again.inputs.get().sha256 == job.inputs.get().sha256
+    assert (again.width, again.height) == (job.width, job.height)
+    assert not values(form_of(edda, again=job.pk, without=1))["inputs_of"]
+
+
+def test_changing_an_image_keeps_its_recipe_and_its_proportions(edda: Client) -> None:  # noqa: F811 - the fixture
+    made(edda, **FREE)
+    asset = Asset.objects.earliest("position", "pk")
+    offered = values(form_of(edda, **{"from": asset.pk}))
+    sent = {k: v for k, v in offered.items() if v not in (None, "")}
+    del sent["image_model"]
+
+    edited = made(edda, **{**sent, "asset": str(asset.pk), "shown_template": "", "generate": "1"})
+
+    assert (offered["prompt"], offered["negative"], offered["seed"]) == (
+        "A bud vase",
+        "flowers",
+        4711,
+    )
+    assert (edited.operation, edited.inputs.get().asset) == ("edit", asset)
+    assert (edited.width, edited.height) == (1536, 864)
+
+
+def test_the_recipe_of_a_stranger_is_not_read(edda: Client) -> None:  # noqa: F811 - the fixture
+    strangers = make_job(requester=make_user("stranger"), prompt="Their secret")
+    shared = make_asset(job=strangers)
+
+    for query in ({"again": strangers.pk}, {"from": shared.pk}, {"again": "x"}, {"from": "x"}):
+        page = edda.get(reverse(STUDIO), query)
+        assert "Their secret" not in page.content.decode()
+    assert not AuditEvent.objects.filter(type="asset.prompt_viewed").exists()
+
+
+def test_the_source_images_of_a_stranger_cannot_be_named(edda: Client) -> None:  # noqa: F811 - the fixture
+    strangers = make_job(requester=make_user("stranger"))
+
+    answer = edda.post(
+        reverse(STUDIO),
+        {**FREE, "image_model": str(model_pk()), "inputs_of": str(strangers.pk)},
+    )
+
+    assert answer.status_code == 200
+    assert not Job.objects.filter(requester__username="editor").exists()
