@@ -382,6 +382,7 @@ EXCEPTIONS = {
     "library.evidence.build_pack": "each export hands out one more copy, and is recorded for itself",
     "audit.publication.publish": "a second one finds nothing that is due; see test_publication",
     "audit.key_rotation.rotate": "each rotation makes one more key; see test_key_rotation",
+    "library.recipes.recipe_of": "reads a job of one's own; reading another's prompt is recorded each time",
     "audit.settings_record.record_settings": "records only what differs from the last record",
     "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
     "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
