@@ -300,7 +300,9 @@ def _again(request: HttpRequest, job: Job) -> str:
 
     The job is named and not its values: prompts must not reach the logs of web servers.
     """
-    query = "&".join(part for part in (_carried(request), urlencode({"again": job.pk})) if part)
+    query = "&".join(
+        part for part in (_carried(request), urlencode({"again": str(job.pk)})) if part
+    )
     return f"{reverse('admin:imagegen_studio')}?{query}"
 
 

@@ -17,7 +17,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, ImageModel, Job, PromptTemplate
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.job_requests.input_formats import input_formats
-from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InputSource
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 
@@ -150,7 +150,7 @@ class StudioForm(forms.Form):
 
     def _start_from_picture(self) -> None:
         """Keep the proportions of the picture that is changed."""
-        self._choice("size").initial = composition.SIZE_OF_SOURCE
+        self._choice("size").initial = SIZE_OF_SOURCE
         self.fields["inputs_of"].initial = ""
 
     def _offer(self, name: str, value: str, label: str) -> None:
@@ -176,7 +176,7 @@ class StudioForm(forms.Form):
         size = f"{version.width}x{version.height}" if version else SIZES[0][0]
         known = [value for value, _label in SIZES]
         sizes = SIZES if size in known else [(size, _("As set in the template")), *SIZES]
-        sizes = [*sizes, (composition.SIZE_OF_SOURCE, _("As the source image"))]
+        sizes = [*sizes, (SIZE_OF_SOURCE, _("As the source image"))]
         self.fields["size"] = forms.ChoiceField(
             label=_("Size"), choices=sizes, initial=size, widget=forms.RadioSelect
         )

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core import prompts
-from imagegen_app.core.fitted_sizes import size_like
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.source_types import AI_SOURCE_TYPES
 from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
@@ -20,6 +19,7 @@ from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import adapters, decoding, manifests, storage
 from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests._sizes import resolve_size
 from imagegen_app.services.job_requests.values import (
     InputOrigin,
     InvalidJobRequest,
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
-#: The size that keeps the proportions of the first input image.
-SIZE_OF_SOURCE = "source"
-_KEEPS_PROPORTIONS = frozenset({Operation.EDIT, Operation.INPAINT, Operation.VARY})
 _LARGEST_SEED = 2**31 - 1
 _NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
 
@@ -90,17 +87,12 @@ def compose(
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
     input_images, input_origins = _input_images(inputs, image_model)
-    resolved_size = _size(
+    resolved_size = resolve_size(
         size,
-        version,
-        like=_like_source(
-            size,
-            version=version,
-            operation=resolved_operation,
-            inputs=inputs,
-            sent=input_images,
-            image_model=image_model,
-        ),
+        version=version,
+        operation=resolved_operation,
+        pictures=list(zip(inputs, input_images, strict=True)),
+        rule=_capabilities(image_model).sizes if inputs else None,
     )
     request = GenerationRequest(
         operation=resolved_operation,
@@ -239,47 +231,6 @@ def _operation(operation: str | Operation, version: TemplateVersion | None) -> O
             field="operation",
             remedy=_("Available: %(known)s.") % {"known": ", ".join(Operation)},
         ) from None
-
-
-def _like_source(
-    size: str | Size | None,
-    *,
-    version: TemplateVersion | None,
-    operation: Operation,
-    inputs: Sequence[InputSource],
-    sent: Sequence[ImageInput],
-    image_model: ImageModel,
-) -> Size | None:
-    """Return the size that keeps the proportions of the first picture, if that is asked for."""
-    is_default = not size and version is None and operation in _KEEPS_PROPORTIONS
-    picture = next(
-        (pair for pair in zip(inputs, sent, strict=True) if pair[0].role is not InputRole.MASK),
-        None,
-    )
-    if picture is None or not (is_default or size == SIZE_OF_SOURCE):
-        return None
-    # What is sent may have been made smaller.
-    shown = picture[0].asset or picture[1]
-    return size_like(Size(shown.width, shown.height), _capabilities(image_model).sizes)
-
-
-def _size(
-    size: str | Size | None, version: TemplateVersion | None, *, like: Size | None = None
-) -> Size:
-    if like is not None:
-        return like
-    if isinstance(size, Size):
-        return size
-    if size and size != SIZE_OF_SOURCE:
-        try:
-            return Size.parse(size)
-        except ValueError:
-            raise InvalidJobRequest(
-                _("“%(size)s” is not a valid size.") % {"size": size[:20]},
-                field="size",
-                remedy=_("Write it as 1024x768."),
-            ) from None
-    return Size(version.width, version.height) if version else Size(1024, 1024)
 
 
 def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> int | None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from imagegen_app.services.gateways.manifests import UploadManifest
 
 
+#: The size that keeps the proportions of the first input image.
+SIZE_OF_SOURCE = "source"
+
+
 class InvalidJobRequest(ActionRefused):
     """A part of the job request is not valid; `field` names it."""
 

@@ -67,7 +67,6 @@ def _may_use_inputs(actor: Person, job: Job) -> bool:
     """Return whether the job is the person's own, and each input asset is still usable."""
     if job.requester_id != actor.user.pk:
         return False
-    inputs = list(job.inputs.values_list("asset", flat=True))
-    assets = {key for key in inputs if key is not None}
-    usable = chooser.usable_assets(actor).filter(pk__in=assets).count()
-    return bool(inputs) and usable == len(assets)
+    inputs = job.inputs.all()
+    unusable = inputs.filter(asset__isnull=False).exclude(asset__in=chooser.usable_assets(actor))
+    return inputs.exists() and not unusable.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -29,7 +30,7 @@ def product() -> Product:
     return found
 
 
-def attach(product: Product, **facts: object) -> Placement:
+def attach(product: Product, **facts: Any) -> Placement:
     asset = make_asset(**facts)
     return placement.attach(actor=SOMEBODY, asset=asset, target=product, field="image")
 
