@@ -37,7 +37,7 @@ def made(browser: Client, *, query: str = "", **sent: Any) -> Job:
 
 
 def form_of(browser: Client, **query: object) -> Any:
-    return browser.get(reverse(STUDIO), query).context["form"]
+    return browser.get(reverse(STUDIO), {k: str(v) for k, v in query.items()}).context["form"]
 
 
 def values(form: Any) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def test_a_template_is_carried_with_its_values(edda: Client) -> None:  # noqa: F
 
 def test_the_source_images_are_used_again_and_can_be_left_out(edda: Client) -> None:  # noqa: F811 - the fixture
     upload = SimpleUploadedFile("cup.png", make_image(size=(160, 90)), "image/png")
-    job = made(edda, **{**FREE, "size": "source", "starts": upload})
+    free: dict[str, Any] = {**FREE, "size": "source", "starts": upload}
+    job = made(edda, **free)
     offered = values(form_of(edda, again=job.pk))
     sent = {k: v for k, v in offered.items() if v not in (None, "")}
     del sent["image_model"]
@@ -107,7 +108,7 @@ def test_the_recipe_of_a_stranger_is_not_read(edda: Client) -> None:  # noqa: F8
     shared = make_asset(job=strangers)
 
     for query in ({"again": strangers.pk}, {"from": shared.pk}, {"again": "x"}, {"from": "x"}):
-        page = edda.get(reverse(STUDIO), query)
+        page = edda.get(reverse(STUDIO), {k: str(v) for k, v in query.items()})
         assert "Their secret" not in page.content.decode()
     assert not AuditEvent.objects.filter(type="asset.prompt_viewed").exists()
 
