@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from imagegen_app.core import notes
-from imagegen_app.services.audit import log_key, sealing
+from imagegen_app.core.actors import System
+from imagegen_app.services.audit import key_rotation, log_key, sealing, verification
 from imagegen_app.services.erasure import commands, scopes
 from imagegen_app.services.gateways import resigning
 from imagegen_app.services.job_requests.values import InputSource
@@ -53,8 +54,8 @@ def asset(site: Site, settings: Any, tmp_path: Path) -> Asset:
     return made
 
 
-def packed(asset: Asset) -> bytes:
-    auditor = make_user("otto", permissions=["imagegen.export_audit"])
+def packed(asset: Asset, *, by: str = "otto") -> bytes:
+    auditor = make_user(by, permissions=["imagegen.export_audit"])
     return evidence.build_pack(actor=access.actor_for(auditor), asset=asset).data
 
 
@@ -295,3 +296,36 @@ def test_the_scripts_signatures_are_those_of_a_known_library() -> None:
         malleable = signature[:32] + larger.to_bytes(32, "little")
         assert not _pack_verifier.is_signed(public, message, malleable)
     assert not _pack_verifier.is_signed(b"\xff" * 32, b"", bytes(64))
+
+
+def test_a_pack_made_after_the_key_was_replaced_verifies_with_the_new_key(
+    asset: Asset, tmp_path: Path
+) -> None:
+    before = opened(packed(asset))
+    old = sealing.vkey()
+    rotation = key_rotation.rotate(System("test"))
+    after = opened(packed(asset, by="ada"))
+
+    assert after["log-key.txt"].decode().strip() == rotation.new != old
+    code, said = verified(unpacked(after, tmp_path / "after"), "--key", rotation.new)
+    assert code == 0, said
+    code, said = verified(unpacked(before, tmp_path / "before"), "--key", old)
+    assert code == 0, said
+
+
+def test_after_an_erasure_the_log_the_export_and_a_new_pack_verify(
+    asset: Asset, tmp_path: Path
+) -> None:
+    officer = access.actor_for(make_user("olga", permissions=["imagegen.erase_personal_data"]))
+
+    commands.erase_prompt(officer, job=asset.job, reason="asked for")
+    asset.refresh_from_db()
+    sealing.seal_all()
+    report = verification.verify()
+    files = opened(packed(asset))
+
+    assert (report.ok, report.findings) == (True, ())
+    code, said = verified(
+        unpacked(files, tmp_path / "pack"), "--key", files["log-key.txt"].decode().strip()
+    )
+    assert code == 0, said
