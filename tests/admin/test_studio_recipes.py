@@ -65,6 +65,15 @@ def test_a_template_is_carried_with_its_values(edda: Client) -> None:  # noqa: F
     assert (offered["size"], offered["count"]) == ("1536x1024", "2")
 
 
+def test_an_edit_of_an_image_that_a_template_made_begins_with_its_words(edda: Client) -> None:  # noqa: F811 - the fixture
+    job = made(edda, **recipe(v_product="jug"))
+
+    offered = values(form_of(edda, **{"from": str(job.assets.earliest("position").pk)}))
+
+    assert "v_product" not in offered
+    assert (offered["template"], "jug" in offered["prompt"]) == ("", True)
+
+
 def test_the_source_images_are_used_again_and_can_be_left_out(edda: Client) -> None:  # noqa: F811 - the fixture
     upload = SimpleUploadedFile("cup.png", make_image(size=(160, 90)), "image/png")
     free: dict[str, Any] = {**FREE, "size": "source", "starts": upload}

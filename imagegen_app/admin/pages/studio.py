@@ -321,7 +321,7 @@ def _earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | Non
         job = asset.job if asset else None
     if job is None:
         return None
-    recipe = recipes.recipe_of(actor, job)
+    recipe = recipes.recipe_of(actor, job, as_free_prompt=not request.GET.get("again"))
     return replace(recipe, inputs_of=None) if request.GET.get("without") else recipe
 
 

@@ -37,17 +37,22 @@ class Recipe:
     inputs_of: Job | None
 
 
-def recipe_of(actor: Person, job: Job) -> Recipe:
+def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recipe:
     """Return the recipe of a job; of a follow-up pass, that of the job that was requested.
 
-    The template's own words are offered, and the prompt itself where it is no longer published.
+    The template's own words are offered, and the prompt itself where it is no longer published or
+    `as_free_prompt` asks for it: whoever edits an image says in words what is to change.
     Reading the prompt of another person's job is recorded; without permission it stays empty.
     """
     job = job.root or job
     prompt = prompt_access.read_prompt(actor, job)
     used = job.template_version
-    version = content_fields.published_version(used.template.slug) if used else None
-    own_negative = "" if used and job.negative_prompt == used.negative else job.negative_prompt
+    version = None
+    if used is not None and not as_free_prompt:
+        version = content_fields.published_version(used.template.slug)
+    own_negative = (
+        "" if version and used and job.negative_prompt == used.negative else job.negative_prompt
+    )
     return Recipe(
         version=version,
         variables={}
