@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_UP, Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.types import Cost, ProviderResult, Size, Usage
@@ -39,6 +39,18 @@ TOKEN_KINDS: dict[str, str] = {
     "output_text": "Texts of the answer, such as a plan that the model writes before it draws.",
 }
 _CACHED = "cached_"
+#: The entries of a price list, and of its rows.
+_ENTRIES: Final = frozenset(
+    {
+        "currency",
+        "per_image",
+        "per_million_tokens",
+        "checked_on",
+        "amount",
+        "quality",
+        "max_pixels",
+    }
+)
 _MAX_KIND_CHARS = 40
 
 
@@ -88,8 +100,8 @@ class PriceList:
     def from_dict(cls, data: Mapping[str, Any]) -> PriceList:
         """Read a price list from its stored form.
 
-        :raises PriceUnknown: if it is malformed, has no price per image, or has a price for an
-            unknown kind of tokens.
+        :raises PriceUnknown: if it is malformed, has no price per image, a price for an unknown kind
+            of tokens, or any other entry, which would be ignored.
         """
         try:
             rows = tuple(
@@ -109,6 +121,12 @@ class PriceList:
             raise PriceUnknown(gettext_noop("the price list is malformed")) from None
         if not rows:
             raise PriceUnknown(gettext_noop("the price list names no price per image"))
+        for name in (*data, *(key for row in data["per_image"] for key in row)):
+            if name not in _ENTRIES:
+                raise PriceUnknown(
+                    gettext_noop("the price list has an unknown entry: “%(name)s”"),
+                    name=str(name)[:_MAX_KIND_CHARS],
+                )
         for name, _price in rates:
             if name not in TOKEN_KINDS:
                 # Left out, it would never be charged.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,18 @@ def test_a_day_of_checking_that_is_none_is_refused(day: object) -> None:
 def test_final_states_have_no_transitions() -> None:
     assert {"succeeded", "failed", "blocked", "cancelled", "expired"} == FINAL_STATES
     assert not any(can_transition(end, state) for end in FINAL_STATES for state in JOB_TRANSITIONS)
+
+
+@pytest.mark.parametrize(
+    "price_list",
+    [
+        {"currency": "USD", "per_image": [{"amount": "1"}], "note": "negotiated"},
+        {"currency": "USD", "per_image": [{"amount": "1", "reason": "by contract"}]},
+        {"currency": "USD", "per_image": [{"amount": "1"}], "per_second": "0.2"},
+    ],
+)
+def test_an_entry_that_would_be_ignored_is_refused(price_list: dict[str, Any]) -> None:
+    with pytest.raises(PriceUnknown) as refusal:
+        PriceList.from_dict(price_list)
+
+    assert "unknown entry" in refusal.value.problem.text

@@ -95,7 +95,7 @@ def test_models_are_registered_changed_repriced_and_promoted(boss: Person) -> No
     model.name = "Renamed"
     model_catalog.save(actor=boss, record=model)
     before = dict(model.price_list)
-    model.price_list = before | {"minimum": "0.01"}
+    model.price_list = before | {"checked_on": "2026-11-26"}
     model_catalog.save(actor=boss, record=model)
     for lifecycle in (Lifecycle.DEPRECATED, Lifecycle.ACTIVE, Lifecycle.RETIRED):
         model_catalog.set_lifecycle(actor=boss, image_model=model, lifecycle=lifecycle)
