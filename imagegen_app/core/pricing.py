@@ -169,8 +169,8 @@ class PriceList:
         """Return what an answer cost.
 
         In this order: the cost that the provider reports in our currency, its token counts at the
-        prices per token, or the price per image. Where it counts tokens of a kind that has no
-        price, the answer costs no less than its price per image.
+        prices per token, or the price per image. Where it counts no tokens of images, or tokens of a
+        kind that has no price, the answer costs the greater of both.
 
         :raises PriceUnknown: if the price per image is needed and no row matches.
         """
@@ -178,12 +178,13 @@ class PriceList:
             return Cost(_round(result.reported_cost.amount), self.currency)
         usage = result.usage
         by_tokens = Decimal(0)
-        if self.per_million_tokens and usage.output_image_tokens:
+        if self.per_million_tokens:
             rates = self._rates()
             counted = _counted(usage)
             total = sum((counted[name] * rates.get(name, 0) for name in counted), start=Decimal(0))
             by_tokens = _round(total / _MILLION)
-            if not self.unpriced_kinds(usage):
+            # Without tokens of images the counts do not tell what the images cost.
+            if usage.output_image_tokens and not self.unpriced_kinds(usage):
                 return Cost(by_tokens, self.currency)
         images = max(len(result.images), usage.images)
         unit = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)

@@ -131,3 +131,19 @@ def test_an_entry_that_would_be_ignored_is_refused(price_list: dict[str, Any]) -
         PriceList.from_dict(price_list)
 
     assert "unknown entry" in refusal.value.problem.text
+
+
+def test_tokens_of_texts_are_charged_where_no_image_token_is_counted() -> None:
+    prices = PriceList.from_dict(
+        {
+            "currency": "USD",
+            "per_image": [{"amount": "0.011"}],
+            "per_million_tokens": {"output_text": "40", "output_image": "40"},
+        }
+    )
+    usage = Usage(output_text_tokens=100_000, images=1)
+    result = ProviderResult(images=(), usage=usage)
+
+    charged = prices.charge(result, size=Size(64, 64), quality="")
+
+    assert charged.amount == Decimal("4.0000")

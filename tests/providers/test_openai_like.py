@@ -286,3 +286,11 @@ def test_a_refusal_inside_a_success_was_billed(spooled: Spooled, code: str, bill
 
 def test_a_refusal_instead_of_an_answer_was_not_billed() -> None:
     assert classify(Reply(400, {}, error(code="moderation_blocked"))).billed == "no"
+
+
+def test_the_part_of_an_output_that_its_details_leave_out_is_images() -> None:
+    usage = openai_like.usage_of(
+        {"output_tokens": 5000, "output_tokens_details": {"text_tokens": 200}}, images=1
+    )
+
+    assert (usage.output_text_tokens, usage.output_image_tokens) == (200, 4800)

@@ -223,9 +223,9 @@ def usage_of(document: object, *, images: int) -> Usage:
     outputs = document.get("output_tokens_details")
     text, image = _count(inputs, "text_tokens"), _count(inputs, "image_tokens")
     drawn, written = _count(outputs, "image_tokens"), _count(outputs, "text_tokens")
-    # Without details, all of the input is text, and all of the output is images.
+    # Without details, all of the input is text, and the rest of the output is images.
     text = text if text or image else _count(document, "input_tokens")
-    drawn = drawn if drawn or written else _count(document, "output_tokens")
+    drawn = drawn or max(0, _count(document, "output_tokens") - written)
     cached_text, cached_image = _cached(inputs, text=text, image=image)
     return Usage(
         input_text_tokens=text - cached_text,
