@@ -24,6 +24,7 @@ from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import manifests, resigning, storage
 from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
+from imagegen_app.services.library import placed_copies as site_copies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -126,7 +127,9 @@ def delete_former_files(keys: Sequence[UUID]) -> None:
             placed = Placement.objects.filter(pk=copy["placement"]).first()
             found = None if placed is None else placed_copy(placed)
             if found is not None and found.placement.placed_value != copy["before"]:
-                found.store.delete(copy["before"])
+                # With the thumbnails that were made of it.
+                content = found.placement.target or found.field.model()
+                site_copies.delete(found.field.attr_class(content, found.field, copy["before"]))
 
 
 def is_used(key: str) -> bool:
@@ -140,10 +143,19 @@ def is_used(key: str) -> bool:
 
 
 def placed_copies(asset: Asset) -> Iterator[PlacedCopy]:
-    """Yield the copies of an image that the site's content holds."""
-    for placed in Placement.objects.active().filter(asset=asset).select_related("content_type"):
+    """Yield the copies of an image in the site's storages, one for each file.
+
+    Also those that an object held before: they stay, since removing the next image restores them.
+    """
+    seen: set[tuple[int, str, str]] = set()
+    rows = Placement.objects.filter(asset=asset).exclude(placed_value="").order_by("pk")
+    for placed in rows.select_related("content_type"):
+        identity = (placed.content_type_id, placed.field, placed.placed_value)
+        if identity in seen:
+            continue
+        seen.add(identity)
         found = placed_copy(placed)
-        if found is not None and placed.placed_value:
+        if found is not None:
             yield found
 
 
@@ -266,7 +278,9 @@ def _store(
         of_content.filter(pk=target.pk, **{placed.field: placed.placed_value}).update(
             **{placed.field: saved}
         )
-        Placement.objects.filter(pk=placed.pk).update(placed_value=saved)
+        same = Placement.objects.filter(content_type=placed.content_type_id, field=placed.field)
+        same.filter(placed_value=placed.placed_value).update(placed_value=saved)
+        same.filter(previous_value=placed.placed_value).update(previous_value=saved)
     Asset.objects.filter(pk=asset.pk).update(**changes)
     for rendition, values in renditions:
         Rendition.objects.filter(pk=rendition.pk).update(**values)

@@ -124,20 +124,7 @@ def record_placement(
         previous_value=previous[:300],
         placed_value=placed_value[:300],
     )
-    event_log.record(
-        actor,
-        "placement.created",
-        subject=asset,
-        job=asset.job,
-        asset=asset,
-        data={
-            "target": f"{kind.app_label}.{kind.model}:{target.pk}",
-            "field": field,
-            "placement": placement.pk,
-            "sha256": asset.sha256,
-        },
-        personal={"target_label": str(target)[:200]},
-    )
+    _record_event(actor, "placement.created", placement, sha256=asset.sha256)
     send_placement_created(placement)
     return placement
 
@@ -164,20 +151,7 @@ def record_found(
         object_label=str(target)[:200],
         placed_value=value[:300],
     )
-    event_log.record(
-        actor,
-        "placement.found",
-        subject=asset,
-        job=asset.job,
-        asset=asset,
-        data={
-            "target": f"{kind.app_label}.{kind.model}:{target.pk}",
-            "field": field,
-            "placement": found.pk,
-            "sha256": sha256,
-        },
-        personal={"target_label": str(target)[:200]},
-    )
+    _record_event(actor, "placement.found", found, sha256=sha256)
     return found
 
 
@@ -221,7 +195,7 @@ def detach(
             _placed_fields.restore(
                 target,
                 column,
-                placement.previous_value,
+                stored.previous_value,
                 removed=stored.asset,
                 is_takedown=is_takedown,
                 by_update=by_update,
@@ -252,10 +226,14 @@ def _remove(actor: Actor, placement: Placement) -> None:
     )
     if not removed:
         return
+    _record_event(actor, "placement.removed", placement)
+
+
+def _record_event(actor: Actor, event: str, placement: Placement, **more: str) -> None:
     kind = placement.content_type
     event_log.record(
         actor,
-        "placement.removed",
+        event,
         subject=placement.asset,
         job=placement.asset.job,
         asset=placement.asset,
@@ -263,6 +241,7 @@ def _remove(actor: Actor, placement: Placement) -> None:
             "target": f"{kind.app_label}.{kind.model}:{placement.object_id}",
             "field": placement.field,
             "placement": placement.pk,
+            **more,
         },
         personal={"target_label": placement.object_label},
     )

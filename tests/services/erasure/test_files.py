@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
+from easy_thumbnails.files import get_thumbnailer
 from PIL import Image, PngImagePlugin
 
 from imagegen_app.imaging.content_credentials import read_content_credentials
@@ -15,7 +16,7 @@ from imagegen_app.models import Asset, AuditEvent, Job
 from imagegen_app.providers.sandbox import Sandbox
 from imagegen_app.services.erasure import _database_files, _files, commands, preview, scopes
 from imagegen_app.services.gateways import resigning, storage
-from imagegen_app.services.library import placement
+from imagegen_app.services.library import placement, review
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_user
@@ -120,8 +121,6 @@ def test_a_copy_in_the_sites_content_is_replaced(telling: Site, officer: Person)
     asset = made(telling)
     product, _other = arranged.product_and_asset(telling)
     reviewer = access.actor_for(make_user("boss", is_superuser=True))
-    from imagegen_app.services.library import review  # noqa: PLC0415
-
     review.approve(actor=reviewer, asset=asset)
     placed = placement.attach(actor=reviewer, asset=asset, target=product, field="image")
     former = placed.placed_value
@@ -136,6 +135,29 @@ def test_a_copy_in_the_sites_content_is_replaced(telling: Site, officer: Person)
         assert storage.file_hash(file.read()) == asset.sha256
     assert not product.image.storage.exists(former)
     assert report.proof.is_clean, report.proof.findings
+
+
+def test_an_earlier_copy_and_the_thumbnails_of_copies_carry_no_erased_text(
+    telling: Site, officer: Person
+) -> None:
+    asset = made(telling)
+    product, other = arranged.product_and_asset(telling)
+    reviewer = access.actor_for(make_user("boss", is_superuser=True))
+    review.approve(actor=reviewer, asset=asset)
+    placed = placement.attach(actor=reviewer, asset=asset, target=product, field="image")
+    former, store = placed.placed_value, product.image.storage
+    thumbnail = get_thumbnailer(product.image).get_thumbnail({"size": (20, 20)})
+    later = placement.attach(actor=reviewer, asset=other, target=product, field="image")
+
+    report = commands.erase(officer, scopes.job_scope(asset.job), reason="asked")
+    kept = [store.exists(former), thumbnail.storage.exists(thumbnail.name)]
+    placement.detach(actor=reviewer, placement=later)
+    product.refresh_from_db()
+
+    assert kept == [False, False]
+    assert report.proof.is_clean, report.proof.findings
+    with product.image.open() as file:
+        assert not resigning.has_text(file.read(), [PROMPT])
 
 
 def told_png(data: bytes) -> bytes:
