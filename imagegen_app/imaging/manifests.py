@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from imagegen_app.core.source_types import COMPOSITE, GENERATED, marked_source_type
 from imagegen_app.imaging.metadata import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 State = Literal["none", "unreadable", "invalid", "expired", "valid", "trusted"]
 #: The states of a file that is as its signer left it.
@@ -28,7 +31,8 @@ _FILE_MATCHES = frozenset(
 )
 _MAX_TEXT = 300
 _MAX_ITEMS = 100
-_MAX_GENERATIONS = 10
+#: Of one file; a store that is read is at most a few megabytes.
+_MAX_MANIFESTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +153,21 @@ def _read_actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 def _source_types(manifest: dict[str, Any], manifests: dict[str, Any]) -> list[str]:
     """Return the source types of the actions of a manifest and of its parents, the latest first."""
     found: list[str] = []
-    for _ in range(_MAX_GENERATIONS):
-        found += [
-            _text(action["digitalSourceType"])
-            for action in reversed(_read_actions(manifest))
-            if action.get("digitalSourceType")
-        ]
-        parents = _ingredients(manifest, manifests, relationship="parentOf")
-        manifest = next(iter(parents), {})
+    seen: set[int] = set()
+    while id(manifest) not in seen and len(seen) < _MAX_MANIFESTS:
+        seen.add(id(manifest))
+        found += _own_source_types(manifest)
+        # Without a parent it is its own, and the walk ends.
+        manifest = next(iter(_ingredients(manifest, manifests, relationship="parentOf")), manifest)
     return found
+
+
+def _own_source_types(manifest: dict[str, Any]) -> list[str]:
+    return [
+        _text(action["digitalSourceType"])
+        for action in reversed(_read_actions(manifest))
+        if action.get("digitalSourceType")
+    ]
 
 
 def _ai_source_type(history: list[str], active: dict[str, Any], manifests: dict[str, Any]) -> str:
@@ -166,11 +176,24 @@ def _ai_source_type(history: list[str], active: dict[str, Any], manifests: dict[
     if marks and marks[-1] == GENERATED and COMPOSITE not in marks:
         # Generated at first, and only processed or edited by a model since.
         return GENERATED
-    placed = _ingredients(active, manifests, relationship="componentOf")
     is_part_ai = any(
-        marked_source_type(*_source_types(one, manifests)) for one in placed[:_MAX_GENERATIONS]
+        marked_source_type(*_own_source_types(one)) for one in _all_before(active, manifests)
     )
     return COMPOSITE if is_part_ai or any(marks) else ""
+
+
+def _all_before(active: dict[str, Any], manifests: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what an image was made from, at any depth: what was changed and what was placed in it."""
+    waiting, seen = [active], {id(active)}
+    while waiting and len(seen) <= _MAX_MANIFESTS:
+        one = waiting.pop(0)
+        for relationship in ("parentOf", "componentOf"):
+            for before in _ingredients(one, manifests, relationship=relationship):
+                # A manifest is one object of the store, however many name it.
+                if id(before) not in seen:
+                    seen.add(id(before))
+                    waiting.append(before)
+                    yield before
 
 
 def _ingredients(

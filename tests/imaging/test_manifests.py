@@ -58,6 +58,26 @@ def test_the_whole_history_of_a_file_counts(
     assert (read.digital_source_type, read.ai_source_type) == (latest, counts_as)
 
 
+def further(found: dict[str, Any], relationship: str) -> dict[str, Any]:
+    """Return a store whose file was made from that of another, by hand."""
+    latest = store([BY_HAND])["manifests"]["0"]
+    latest["ingredients"] = [
+        {"relationship": relationship, "active_manifest": found["active_manifest"]}
+    ]
+    return {**found, "active_manifest": "new", "manifests": {**found["manifests"], "new": latest}}
+
+
+@pytest.mark.parametrize("relationship", ["parentOf", "componentOf"])
+def test_a_generated_part_counts_however_deep_it_lies(relationship: str) -> None:
+    composite = store([CAPTURED], placed=GENERATED)
+
+    assert read_store(further(composite, relationship)).ai_source_type == COMPOSITE
+
+
+def test_a_generated_image_stays_one_after_many_edits_by_hand() -> None:
+    assert read_store(store([GENERATED], *[[BY_HAND]] * 40)).ai_source_type == GENERATED
+
+
 def test_a_manifest_that_is_its_own_parent_ends() -> None:
     found = store([GENERATED])
     found["manifests"]["0"]["ingredients"] = [{"relationship": "parentOf", "active_manifest": "0"}]
