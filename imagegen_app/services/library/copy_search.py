@@ -8,6 +8,7 @@ read. A copy that was changed, even in its size, is another file and is not foun
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 #: Objects read at once, and hashes looked up at once.
 _CHUNK = 200
 _AT_ONCE = 500
+#: After so many files of a storage that cannot be read, the others of it are left for the next try.
+_MAX_FAILURES = 5
 #: Stands for the end of a field in the progress; a primary key stands for how far it was read.
 _DONE = "*"
 
@@ -36,7 +39,7 @@ Field = tuple[type[models.Model], "models.FileField"]
 
 
 class StorageAway(Exception):
-    """A storage failed; the rest was searched, and `progress` says how far each field was."""
+    """A file could not be read; the rest was searched, and `progress` says where to begin again."""
 
     def __init__(self, progress: dict[str, Any]) -> None:
         super().__init__("a storage failed")
@@ -82,28 +85,35 @@ def search_all() -> int:
 def _search(assets: Sequence[Asset], progress: dict[str, Any], *, until: float) -> dict[str, Any]:
     known = _known(assets)
     fields: dict[str, str] = dict(progress.get("fields", {}))
+    #: By field, the key before the first object whose file could not be read: the next try begins there.
+    failed: dict[str, str] = dict(progress.get("failed", {}))
+    failures: Counter[int] = Counter()
     is_away = False
     count = int(progress.get("found", 0))
     for model, column in _file_fields():
         path = content_fields.field_path(model, column.name)
-        try:
-            for target in _objects(model, column, after=fields.get(path, "")):
-                if time.monotonic() > until:
-                    return {"fields": fields, "found": count}
-                match = _match(getattr(target, column.name), known)
+        for target in _objects(model, column, after=fields.get(path, "")):
+            if time.monotonic() > until:
+                return {"fields": fields, "failed": failed, "found": count}
+            file = getattr(target, column.name)
+            # Some fields choose their storage by the object.
+            if failures[id(file.storage)] < _MAX_FAILURES:
+                try:
+                    match = _match(file, known)
+                except storage.StorageFailed:
+                    failures[id(file.storage)] += 1
+                    failed.setdefault(path, fields.get(path, ""))
+                    match = None
                 if match is not None and _take_back(match, target, column.name):
                     count += 1
-                fields[path] = str(target.pk)
-        except storage.StorageFailed:
-            is_away = True
-        else:
-            fields[path] = _DONE
+            fields[path] = str(target.pk)
+        fields[path] = _DONE
     try:
         _flag_left_copies(assets, known)
     except storage.StorageFailed:
         is_away = True
-    if is_away:
-        raise StorageAway({"fields": fields, "found": count})
+    if failed or is_away:
+        raise StorageAway({"fields": {**fields, **failed}, "found": count})
     return {"fields": fields, "found": count, "is_over": True}
 
 

@@ -222,6 +222,36 @@ def test_a_storage_that_fails_is_searched_later(
     assert withdrawal_status.outstanding(asset) == []
 
 
+def test_one_unreadable_file_hides_no_copy_behind_it(
+    products: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = make_asset()
+    data = storage.get(asset.storage_key)
+    broken = upload(products[0], data)
+    upload(products[1], data)
+    takedown.withdraw(actor=REVIEWER, asset=asset)
+    match = copy_search._match
+
+    def match_all_but_one(file: Any, known: Any) -> Any:
+        if file.name == broken:
+            raise storage.StorageFailed("no access to this one")
+        return match(file, known)
+
+    monkeypatch.setattr(copy_search, "_match", match_all_but_one)
+    sweep.sweep()
+    products[0].refresh_from_db()
+    products[1].refresh_from_db()
+    held = [bool(products[0].image), bool(products[1].image)]
+    monkeypatch.setattr(copy_search, "_match", match)
+    wait()
+    sweep.sweep()
+    products[0].refresh_from_db()
+
+    assert held == [True, False]
+    assert not products[0].image
+    assert withdrawal_status.outstanding(asset) == []
+
+
 def test_copies_uploaded_after_the_withdrawal_are_found_by_the_command(
     products: list[Product],
 ) -> None:
