@@ -363,7 +363,7 @@ COMMANDS = [
 
 #: Functions that write and are called by buttons or views, but are not commands of that kind.
 EXCEPTIONS = {
-    "library.copy_search.search_all": "finds nothing the second time; see test_withdrawal_tasks",
+    "library.copy_search.search_all": "finds nothing the second time; see test_copy_search",
     "library.takedown.delete_copies": "the sweep repeats it; see test_takedown",
     "job_requests.rereading.read_again": (
         "a second reading is refused: one is under way, or nothing new is left; see test_rereading"
