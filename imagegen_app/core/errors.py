@@ -26,7 +26,7 @@ holds a prompt, a response body or a key.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from imagegen_app.core.provider_text import (
     MAX_ID_CHARS,
@@ -34,6 +34,9 @@ from imagegen_app.core.provider_text import (
     provider_names,
     provider_text,
 )
+
+if TYPE_CHECKING:
+    from imagegen_app.core.types import ProviderResult
 
 Billed = Literal["no", "yes", "unknown"]
 
@@ -75,6 +78,9 @@ class ProviderError(Exception):
         #: Whether this is how the call itself ended, as the provider reports it. False in answer to
         #: a poll or look-up means that only the query failed: the call's outcome is still unknown.
         self.is_call_outcome = False
+        #: What a billed answer counts, such as its tokens, though it holds no image to be used; None
+        #: where it does not say.
+        self.counted: ProviderResult | None = None
 
 
 class InvalidRequest(ProviderError):
@@ -179,7 +185,7 @@ class OutcomeUnknown(ProviderError):
 
     code = "outcome_unknown"
     billed = "unknown"
-    remedy = "Check the provider's bill, then close the job or have it sent again."
+    remedy = "Ask an image administrator: they decide whether the image is requested again."
 
 
 class AnswerTimedOut(OutcomeUnknown):

@@ -63,6 +63,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
     ),
     EventRow("grant.expired", "info", gettext_noop("The grant of {group} for {model} expired.")),
     # Providers, models and credentials
+    EventRow(
+        "credential.revoked",
+        "warning",
+        gettext_noop("{actor} revoked the credential {credential}."),
+    ),
+    EventRow(
+        "credential.restored",
+        "warning",
+        gettext_noop("{actor} restored the credential {credential}."),
+    ),
     EventRow("provider.created", "notice", gettext_noop("{actor} added the provider {provider}.")),
     EventRow(
         "provider.changed", "notice", gettext_noop("{actor} changed the provider {provider}.")
@@ -96,6 +106,18 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "model.price_changed",
         "notice",
         gettext_noop("{actor} changed the prices of the model {model}."),
+    ),
+    EventRow(
+        "workflow.version_uploaded",
+        "notice",
+        gettext_noop("{actor} uploaded version {version} of the workflow {workflow}."),
+    ),
+    EventRow(
+        "workflow.version_checked",
+        "info",
+        gettext_noop(
+            "{actor} had version {version} of the workflow {workflow} checked; problems: {count}."
+        ),
     ),
     # Prompt templates
     EventRow(
@@ -251,9 +273,29 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("{actor} overrode the verdict of {screener} on {object}."),
     ),
     EventRow(
+        "moderation.hard_category_found",
+        "alarm",
+        gettext_noop("{screener} closed {object} ({subject}) for good: {hard_category}."),
+    ),
+    EventRow(
+        "moderation.tried",
+        "notice",
+        gettext_noop("{actor} tried the content check {screener}: {decision}."),
+    ),
+    EventRow(
         "moderation.screener_failed",
         "warning",
         gettext_noop("{screener} failed for {object} ({subject}), which counts as: {decision}."),
+    ),
+    EventRow(
+        "asset.closed",
+        "alarm",
+        gettext_noop("{object} was closed for good: {hard_category}."),
+    ),
+    EventRow(
+        "asset.files_removed",
+        "warning",
+        gettext_noop("The files of {object} were deleted; its record stays."),
     ),
     EventRow("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
     EventRow("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
@@ -269,6 +311,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "info",
         gettext_noop("{actor} changed the description of {object}."),
         ("title", "alt_text", "caption", "credit"),
+    ),
+    EventRow(
+        "asset.marks_checked",
+        "notice",
+        gettext_noop("{actor} asked {provider} which of its marks it finds in {object}."),
     ),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
@@ -299,6 +346,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "warning",
         gettext_noop("{actor} found a copy of {object} in {target} that nobody had placed here."),
         ("target_label",),
+    ),
+    EventRow(
+        "placement.rewritten",
+        "notice",
+        gettext_noop("A copy of {object} in {target} told an erased text and was replaced."),
     ),
     EventRow(
         "placement.removed",
@@ -344,10 +396,33 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("The log is shorter than its published checkpoint of {size} entries."),
     ),
     EventRow(
+        "log.restore_accepted",
+        "alarm",
+        gettext_noop(
+            "{actor} accepted that the log was restored from a backup at {kept} entries; its "
+            "checkpoint of {size} entries, published in {places}, is given up."
+        ),
+    ),
+    EventRow(
         "privacy.erased",
         "warning",
         gettext_noop("{actor} erased {count} personal texts ({ground})."),
         ("subject_name",),
+    ),
+    EventRow(
+        "privacy.copies_searched",
+        "notice",
+        gettext_noop(
+            "The site's files were searched for copies of {object} that told an erased text; "
+            "replaced: {count}."
+        ),
+    ),
+    EventRow(
+        "privacy.purged",
+        "info",
+        gettext_noop(
+            "The site's caches were told to drop {count} addresses of {object} after an erasure."
+        ),
     ),
     EventRow(
         "privacy.erasure_proved",

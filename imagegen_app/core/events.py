@@ -29,7 +29,7 @@ Severity = Literal["info", "notice", "warning", "alarm"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "notice", "warning", "alarm")
 
 #: Version of the body's format, stored in each body as `v`.
-BODY_VERSION: Final = 1
+BODY_VERSION: Final = 2
 MAX_BODY_BYTES: Final = 64 * 1024
 #: With a shorter salt, a short prompt could be guessed from its commitment.
 MIN_SALT_BYTES: Final = 16
@@ -201,11 +201,16 @@ def build_body(
     actor: Party,
     on_behalf_of: Party | None = None,
     object: Party | None = None,  # noqa: A002 - the field's name in the log's format
+    job: UUID | None = None,
+    asset: UUID | None = None,
     request_id: str = "",
     data: Mapping[str, object] | None = None,
     commitments: Mapping[str, Mapping[str, object]] | None = None,
 ) -> str:
     """Return an event's canonical text: what is stored, hashed and exported, byte for byte.
+
+    `job` and `asset` are the keys by which the events of an image are found and exported; they are
+    part of the text so that nobody can hide an event from its image. Bodies of version 1 lack them.
 
     :raises UnknownEvent: if no event has this name.
     :raises PersonalDataInClear: if the data hold a personal field of the event, at any depth.
@@ -228,6 +233,8 @@ def build_body(
             "actor": _party(actor, _ACTOR_ID),
             "on_behalf_of": None if on_behalf_of is None else _party(on_behalf_of, _ACTOR_ID),
             "object": None if object is None else _party(object),
+            "job": job,
+            "asset": asset,
             "request_id": request_id,
             "data": fields,
             "commitments": {

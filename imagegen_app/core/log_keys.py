@@ -1,6 +1,6 @@
 """Replace the key that signs the log: old and new key sign one checkpoint, which joins them.
 
-Such a handover is a checkpoint with two lines more, which name the two keys. Who trusts one key of
+Such a handover is a checkpoint with lines that name the two keys. Who trusts one key of
 a log can follow its handovers to all others, so that old checkpoints verify for ever. A retired key
 counts only for the sizes that it signed for.
 """
@@ -14,6 +14,7 @@ from imagegen_app.core import notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -31,6 +32,8 @@ class Handover:
     #: The log's size at the handover: the last that the old key signs, and the first of the new.
     size: int
     note: str
+    #: When it was signed, as `notes.Checkpoint.signed_at`.
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,15 @@ class KeyRange:
 
 
 def sign_handover(
-    *, origin: str, size: int, root: bytes, old: Ed25519PrivateKey, new: Ed25519PrivateKey
+    *,
+    origin: str,
+    size: int,
+    root: bytes,
+    old: Ed25519PrivateKey,
+    new: Ed25519PrivateKey,
+    at: datetime | None = None,
 ) -> Handover:
-    """Return a checkpoint that hands the log over to another key.
+    """Return a checkpoint that hands the log over to another key; with `at`, it says when.
 
     :raises MalformedNote: if both keys are the same, or a part does not match the format.
     """
@@ -59,7 +68,9 @@ def sign_handover(
     )
     if old_line == new_line:
         raise notes.MalformedNote("the new key is the old one")
-    extensions = (f"{_FROM}{old_line}", f"{_TO}{new_line}")
+    extensions: tuple[str, ...] = (f"{_FROM}{old_line}", f"{_TO}{new_line}")
+    if at is not None:
+        extensions = (*extensions, notes.time_line(at))
     text = notes.Checkpoint(origin, size, root, extensions).text()
     note = notes.sign_note(text, name=origin, private_key=old)
     note += notes.signature_line(text, name=origin, private_key=new)
@@ -73,7 +84,7 @@ def read_handover(note: str) -> Handover:
     :raises MalformedNote: if it is not a handover.
     """
     checkpoint = notes.parse_checkpoint(notes.parse_note(note).text)
-    lines = checkpoint.extensions
+    lines = checkpoint.extensions[: 2 if checkpoint.signed_at else None]
     if len(lines) != 2 or not lines[0].startswith(_FROM) or not lines[1].startswith(_TO):  # noqa: PLR2004 - from and to
         raise notes.MalformedNote("the checkpoint hands the log over to no other key")
     old, new = lines[0].removeprefix(_FROM), lines[1].removeprefix(_TO)
@@ -81,7 +92,7 @@ def read_handover(note: str) -> Handover:
         notes.verify_checkpoint(note, line)
     if old == new:
         raise notes.MalformedNote("the new key is the old one")
-    return Handover(old=old, new=new, size=checkpoint.size, note=note)
+    return Handover(old=old, new=new, size=checkpoint.size, note=note, at=checkpoint.signed_at)
 
 
 class KeyRing:

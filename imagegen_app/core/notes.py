@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from imagegen_app.core.canonical import format_timestamp
 from imagegen_app.core.translog import HASH_BYTES, MAX_SIZE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: A longer note is not read.
@@ -32,6 +35,7 @@ _ED25519: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
 _ED25519_KEY_BYTES: Final = 32
 _CHECKPOINT_LINES: Final = 3
+_SIGNED_AT: Final = "signed-at "
 _MARK: Final = "\u2014 "
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]+\Z")
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
@@ -99,6 +103,12 @@ class Checkpoint:
     #: Further lines that the format allows; passed through, not interpreted.
     extensions: tuple[str, ...] = ()
 
+    @property
+    def signed_at(self) -> str:
+        """When it was signed, by the clock of the log's database; empty if it does not say so."""
+        lines = [one for one in self.extensions if one.startswith(_SIGNED_AT)]
+        return lines[0].removeprefix(_SIGNED_AT) if lines else ""
+
     def text(self) -> str:
         """Return the text that is signed.
 
@@ -160,12 +170,27 @@ def signature_line(text: str, *, name: str, private_key: Ed25519PrivateKey) -> s
     return f"{_MARK}{name} {signature}\n"
 
 
-def sign_checkpoint(*, origin: str, size: int, root: bytes, private_key: Ed25519PrivateKey) -> str:
+def time_line(at: datetime) -> str:
+    """Return the line of a checkpoint that says when it was signed."""
+    return f"{_SIGNED_AT}{format_timestamp(at)}"
+
+
+def sign_checkpoint(
+    *,
+    origin: str,
+    size: int,
+    root: bytes,
+    private_key: Ed25519PrivateKey,
+    at: datetime | None = None,
+) -> str:
     """Return a signed checkpoint; its origin is also the name of the key.
+
+    With `at`, it also says when it was signed.
 
     :raises MalformedNote: if a part does not match the format.
     """
-    text = Checkpoint(origin, size, root).text()
+    extensions = () if at is None else (time_line(at),)
+    text = Checkpoint(origin, size, root, extensions).text()
     return sign_note(text, name=origin, private_key=private_key)
 
 

@@ -9,8 +9,15 @@ from typing import Any
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.types import Operation, Size
 
-#: Operations that need one image and no prompt.
-FOLLOW_UP_OPERATIONS = (Operation.UPSCALE, Operation.REMOVE_BACKGROUND)
+#: Operations on one image that nobody has to describe for each image anew.
+FOLLOW_UP_OPERATIONS = (
+    Operation.UPSCALE,
+    Operation.REMOVE_BACKGROUND,
+    Operation.RESTORE_FACES,
+    Operation.EDIT,
+)
+#: The instruction of an edit, in characters; a model may accept fewer.
+MAX_INSTRUCTION_CHARS = 1000
 #: How many times larger an upscale may make each side.
 FACTORS = (2, 3, 4)
 #: Follow-up passes of one job.
@@ -24,6 +31,8 @@ class PassError(ValueError):
         super().__init__(message % values)
         self.message = message
         self.values = values
+        #: Which of several passes it is, counted from 0.
+        self.position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,8 @@ class Pass:
     model: str
     #: How many times larger each side becomes.
     factor: int = 1
+    #: What an edit is to change, the same for each image; empty for other operations.
+    instruction: str = ""
 
     def size_after(self, size: Size) -> Size:
         """Return the size of the resulting image for an input of the given size."""
@@ -42,20 +53,26 @@ class Pass:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form in which the pass is stored."""
-        return {"operation": self.operation.value, "model": self.model, "factor": self.factor}
+        stored = {"operation": self.operation.value, "model": self.model, "factor": self.factor}
+        return {**stored, "instruction": self.instruction} if self.instruction else stored
 
     def __str__(self) -> str:
+        if self.instruction:
+            return f"{self.operation}:{self.model}:{self.instruction}"
         if self.operation is Operation.UPSCALE:
             return f"{self.operation}:{self.factor}:{self.model}"
         return f"{self.operation}:{self.model}"
 
 
 def parse(text: str) -> Pass:
-    """Parse a pass from text such as `upscale:2:model` or `remove_background:model`.
+    """Parse a pass from text such as `upscale:2:model` or `edit:model:Correct the spelling`.
 
     :raises PassError: if the text has another form, or a part of it is not valid.
     """
     operation, _colon, rest = text.strip().partition(":")
+    if operation == Operation.EDIT:
+        model, _colon, instruction = rest.partition(":")
+        return _validated(operation, model, "1", instruction)
     factor, _colon, model = rest.rpartition(":")
     return _validated(operation, model, factor or ("2" if operation == Operation.UPSCALE else "1"))
 
@@ -69,7 +86,14 @@ def passes_from(rows: Sequence[Mapping[str, Any] | Pass | str]) -> tuple[Pass, .
         raise PassError(
             gettext_noop("At most %(most)s follow-up passes are possible."), most=MAX_PASSES
         )
-    return tuple(_pass_from(row) for row in rows)
+    found = []
+    for position, row in enumerate(rows):
+        try:
+            found.append(_pass_from(row))
+        except PassError as error:
+            error.position = position
+            raise
+    return tuple(found)
 
 
 def _pass_from(row: Mapping[str, Any] | Pass | str) -> Pass:
@@ -78,11 +102,14 @@ def _pass_from(row: Mapping[str, Any] | Pass | str) -> Pass:
     if isinstance(row, str):
         return parse(row)
     return _validated(
-        str(row.get("operation", "")), str(row.get("model", "")), str(row.get("factor", 1))
+        str(row.get("operation", "")),
+        str(row.get("model", "")),
+        str(row.get("factor", 1)),
+        str(row.get("instruction", "")),
     )
 
 
-def _validated(operation: str, model: str, factor: str) -> Pass:
+def _validated(operation: str, model: str, factor: str, instruction: str = "") -> Pass:
     if operation not in {o.value for o in FOLLOW_UP_OPERATIONS}:
         raise PassError(
             gettext_noop("“%(operation)s” is not a valid follow-up pass; available: %(known)s."),
@@ -100,4 +127,18 @@ def _validated(operation: str, model: str, factor: str) -> Pass:
             operation=operation,
             known=", ".join(str(f) for f in allowed),
         )
-    return Pass(operation=Operation(operation), model=model, factor=int(factor))
+    # Control characters would say something else to a model than to who reads the template.
+    words = "".join(c for c in instruction if c in "\n\t" or c >= " ").strip()
+    if operation == Operation.EDIT and not words:
+        raise PassError(gettext_noop("A follow-up edit needs an instruction: what to change."))
+    if operation != Operation.EDIT and words:
+        raise PassError(
+            gettext_noop("The follow-up pass “%(operation)s” takes no instruction."),
+            operation=operation,
+        )
+    if len(words) > MAX_INSTRUCTION_CHARS:
+        raise PassError(
+            gettext_noop("The instruction of a follow-up edit has more than %(most)s characters."),
+            most=MAX_INSTRUCTION_CHARS,
+        )
+    return Pass(Operation(operation), model=model, factor=int(factor), instruction=words)

@@ -3,66 +3,114 @@
 A price list is stored as JSON on the image model::
 
     {"currency": "USD",
-     "per_image": [{"quality": "low", "max_pixels": 1048576, "amount": "0.011"}, ...],
+     "per_image": [{"quality": "low", "max_pixels": 1048576, "amount": "0.011"},
+                   {"quality": "low", "size": "1536x1024", "amount": "0.016"}, ...],
      "per_million_tokens": {"input_text": "5", "input_image": "8", "output_image": "30"},
-     "checked_on": "2026-11-26"}
+     "per_unit": {"megapixel": "0.04", "credit": "0.01"},
+     "units_per_image": {"credit": "4"},
+     "free_per_month": {"image": "500"},
+     "checked_on": "2026-11-26", "source": "https://..."}
 
 The first row of `per_image` that matches counts; without `quality` a row matches every quality,
-without `max_pixels` every size. This price is the estimate; it is also the charge where the
-provider reports no token counts. `TOKEN_KINDS` has the kinds of tokens that can have a price;
-`checked_on` is the day on which somebody last compared the list with the provider's.
+without `max_pixels` or `size` every size. Where none matches, an image is estimated by its megapixels
+and by what it is expected to take of other units and tokens (`units_per_image`), at their prices. This
+is also the charge where the provider counts nothing that has a price. `checked_on` is the day on which
+somebody last compared the list with the provider's, at `source`. `price_entries` has what can be named.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from decimal import ROUND_UP, Decimal, InvalidOperation
+from decimal import ROUND_UP, Decimal
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from imagegen_app.core.i18n import Message, gettext_noop
+from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.price_entries import (
+    TOKEN_KINDS,
+    UNIT_KINDS,
+    FreeAllowance,
+    PriceEntries,
+    PriceRow,
+    PriceUnknown,
+    read_entries,
+)
 from imagegen_app.core.types import Cost, ProviderResult, Size, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = [
+    "ESTIMATE",
+    "QUANTUM",
+    "TOKEN_KINDS",
+    "UNBILLED",
+    "UNIT_KINDS",
+    "Charge",
+    "CostOrigin",
+    "CostSource",
+    "FreeAllowance",
+    "PriceList",
+    "PriceRow",
+    "PriceUnknown",
+    "parse_cost",
+]
+
 #: Amounts are rounded up to a hundredth of a cent.
 QUANTUM = Decimal("0.0001")
 _MILLION = Decimal(1_000_000)
-#: The kinds of tokens that can have a price, with what counts as each of them.
-TOKEN_KINDS: dict[str, str] = {
-    "input_text": "Prompts.",
-    "cached_input_text": "Prompts that the provider has cached; without a price, as other prompts.",
-    "input_image": "Images handed in.",
-    "cached_input_image": "Such images that the provider has cached; without a price, as others.",
-    "output_image": "Images of the answer.",
-    "output_text": "Texts of the answer, such as a plan that the model writes before it draws.",
-}
 _CACHED = "cached_"
-#: The entries of a price list, and of its rows.
-_ENTRIES: Final = frozenset(
-    {
-        "currency",
-        "per_image",
-        "per_million_tokens",
-        "checked_on",
-        "amount",
-        "quality",
-        "max_pixels",
-    }
-)
-_MAX_KIND_CHARS = 40
 
 
-class PriceUnknown(ValueError):
-    """There is no valid price for this request; without a price nothing is sent.
+class CostSource(StrEnum):
+    """Where the figure that a call is charged with comes from."""
 
-    Front ends translate the text and fill in the values.
-    """
+    #: The provider named the amount.
+    REPORTED = "reported"
+    #: What the provider counts, or the images made, at the prices of the model's list.
+    COMPUTED = "computed"
+    #: The estimate from before the call: nothing better is known.
+    ESTIMATED = "estimated"
+    #: Nothing: it was within what the provider gives for nothing in a month.
+    FREE = "free"
 
-    def __init__(self, text: str, **values: object) -> None:
-        self.problem = Message(text, values)
-        super().__init__(str(self.problem))
+
+@dataclass(frozen=True, slots=True)
+class CostOrigin:
+    """Where the cost of a call comes from; without a source there is no cost."""
+
+    source: CostSource | None = None
+    #: When the price list was last compared with the provider's; only for computed costs.
+    priced_on: date | None = None
+    #: Of the unit of the price list's free allowance: before the charge is made, what an allowance can
+    #: cover, and after it, what it has covered.
+    free_unit_count: Decimal = Decimal(0)
+
+    def charge_beyond(self, amount: Decimal, *, free: Decimal) -> tuple[Decimal, CostOrigin]:
+        """Return an amount and its origin where so many units cost nothing; the rest is rounded up."""
+        covered = min(self.free_unit_count, max(free, Decimal(0)))
+        origin = replace(self, free_unit_count=covered)
+        if not covered:
+            return amount, origin
+        if covered == self.free_unit_count:
+            return Decimal(0), replace(origin, source=CostSource.FREE)
+        return _round(amount * (self.free_unit_count - covered) / self.free_unit_count), origin
+
+
+#: The origin of a cost that nobody has counted.
+ESTIMATE: Final = CostOrigin(CostSource.ESTIMATED)
+#: The origin where nothing was billed.
+UNBILLED: Final = CostOrigin()
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an answer cost, and where the figure comes from."""
+
+    amount: Decimal
+    currency: str
+    origin: CostOrigin
 
 
 def parse_cost(value: object) -> Decimal:
@@ -76,79 +124,36 @@ def parse_cost(value: object) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class PriceRow:
-    """The price of one image of a quality, up to a size."""
-
-    amount: Decimal
-    #: Empty matches every quality.
-    quality: str = ""
-    #: Width times height, at most; 0 matches every size.
-    max_pixels: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PriceList:
+class PriceList(PriceEntries):
     """The price list of one image model."""
-
-    currency: str
-    per_image: tuple[PriceRow, ...] = ()
-    per_million_tokens: tuple[tuple[str, Decimal], ...] = ()
-    #: When somebody last compared the list with the provider's; None if that is not known.
-    checked_on: date | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PriceList:
         """Read a price list from its stored form.
 
-        :raises PriceUnknown: if it is malformed, has no price per image, a price for an unknown kind
-            of tokens, or any other entry, which would be ignored.
+        :raises PriceUnknown: if it has no price that an image can be estimated by, or is not valid in
+            another way; see `read_entries`.
         """
-        try:
-            rows = tuple(
-                PriceRow(
-                    amount=_money(row["amount"]),
-                    quality=str(row.get("quality", "")),
-                    max_pixels=int(row.get("max_pixels", 0)),
-                )
-                for row in data.get("per_image", ())
-            )
-            tokens = data.get("per_million_tokens", {})
-            rates = tuple((str(name), _money(price)) for name, price in tokens.items())
-            currency = str(data["currency"])
-            checked = data.get("checked_on", "")
-            checked_on = None if checked == "" else date.fromisoformat(checked)
-        except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError):
-            raise PriceUnknown(gettext_noop("the price list is malformed")) from None
-        if not rows:
-            raise PriceUnknown(gettext_noop("the price list names no price per image"))
-        for name in (*data, *(key for row in data["per_image"] for key in row)):
-            if name not in _ENTRIES:
-                raise PriceUnknown(
-                    gettext_noop("the price list has an unknown entry: “%(name)s”"),
-                    name=str(name)[:_MAX_KIND_CHARS],
-                )
-        for name, _price in rates:
-            if name not in TOKEN_KINDS:
-                # Left out, it would never be charged.
-                raise PriceUnknown(
-                    gettext_noop("the price list names an unknown kind of tokens: “%(kind)s”"),
-                    kind=name[:_MAX_KIND_CHARS],
-                )
-        return cls(
-            currency=currency, per_image=rows, per_million_tokens=rates, checked_on=checked_on
-        )
+        return cls(**read_entries(data))
 
-    def image_price(self, *, size: Size, quality: str) -> Cost:
-        """Return what one image costs.
+    def image_price(self, *, size: Size, quality: str, steps: int | None = None) -> Cost:
+        """Return what one image is estimated to cost; `steps` is how many the request asks for.
 
-        :raises PriceUnknown: if no row matches.
+        :raises PriceUnknown: if no row matches, and there is no other price that it can be estimated by.
         """
         for row in self.per_image:
-            if row.quality not in ("", quality):
-                continue
-            if row.max_pixels and size.pixels > row.max_pixels:
-                continue
-            return Cost(row.amount, self.currency)
+            if row.matches(size=size, quality=quality):
+                return Cost(row.amount, self.currency)
+        units, expected = dict(self.per_unit), dict(self.units_per_image)
+        if steps is not None and "step" in units:
+            expected["step"] = Decimal(steps)
+        if "megapixel" in units:
+            expected["megapixel"] = Decimal(size.pixels) / _MILLION
+        rates = {name: price / _MILLION for name, price in self._rates().items()} | units
+        if expected:
+            # A step and a second may both have a price; then an image costs both.
+            total = sum((count * rates[name] for name, count in expected.items()), start=Decimal(0))
+            return Cost(total, self.currency)
         if not quality:
             raise PriceUnknown(gettext_noop("no price for %(size)s"), size=str(size))
         raise PriceUnknown(
@@ -157,26 +162,58 @@ class PriceList:
             quality=quality,
         )
 
-    def estimate(self, *, size: Size, quality: str, count: int) -> Cost:
+    def estimate(
+        self,
+        *,
+        size: Size,
+        quality: str,
+        count: int,
+        steps: int | None = None,
+        preview_tokens: int = 0,
+    ) -> Cost:
         """Return what `count` images will cost at the price per image.
 
-        :raises PriceUnknown: if no row matches.
-        """
-        unit = self.image_price(size=size, quality=quality)
-        return Cost(_round(unit.amount * count), self.currency)
+        `preview_tokens` are those of images on their way, which count as images of the answer where
+        these tokens have a price. What the provider gives for nothing is not left out: the whole price
+        is what is reserved.
 
-    def charge(self, result: ProviderResult, *, size: Size, quality: str) -> Cost:
+        :raises PriceUnknown: if they have no price.
+        """
+        unit = self.image_price(size=size, quality=quality, steps=steps)
+        previews = preview_tokens * self._rates().get("output_image", Decimal(0)) / _MILLION
+        return Cost(_round(unit.amount * count + previews), self.currency)
+
+    def charge(self, result: ProviderResult, *, size: Size, quality: str) -> Charge:
         """Return what an answer cost.
 
-        In this order: the cost that the provider reports in our currency, its token counts at the
-        prices per token, or the price per image. Where it counts no tokens of images, or tokens of a
-        kind that has no price, the answer costs the greater of both.
+        In this order: the provider's credits at our price for one; the cost that the provider reports
+        in our currency; the tokens and units that it counts, at their prices; the price per image.
+        Where it counts no tokens of images, or tokens of a kind that has no price, the answer costs the
+        greater of tokens and images.
+
+        A cost that the provider reports is what it bills, with all that it gives for nothing; any other
+        has the units that a free allowance can cover.
 
         :raises PriceUnknown: if the price per image is needed and no row matches.
         """
+        charge = self._charge(result, size=size, quality=quality)
+        if self.free_per_month is None or charge.origin.source is CostSource.REPORTED:
+            return charge
+        used = dict(_units(result.usage)) | {
+            "image": max(len(result.images), result.usage.images),
+            "credit": result.usage.credits,
+        }
+        count = Decimal(used[self.free_per_month.unit])
+        return replace(charge, origin=replace(charge.origin, free_unit_count=count))
+
+    def _charge(self, result: ProviderResult, *, size: Size, quality: str) -> Charge:
+        usage, units = result.usage, dict(self.per_unit)
+        if usage.credits and "credit" in units:
+            return self._computed(usage.credits * units["credit"])
         if result.reported_cost is not None and result.reported_cost.currency == self.currency:
-            return Cost(_round(result.reported_cost.amount), self.currency)
-        usage = result.usage
+            amount = _round(result.reported_cost.amount)
+            return Charge(amount, self.currency, CostOrigin(CostSource.REPORTED))
+        by_unit = sum((n * units[name] for name, n in _units(usage) if name in units), Decimal(0))
         by_tokens = Decimal(0)
         if self.per_million_tokens:
             rates = self._rates()
@@ -185,10 +222,16 @@ class PriceList:
             by_tokens = _round(total / _MILLION)
             # Without tokens of images the counts do not tell what the images cost.
             if usage.output_image_tokens and not self.unpriced_kinds(usage):
-                return Cost(by_tokens, self.currency)
+                return self._computed(by_tokens + by_unit)
+        if by_unit:
+            return self._computed(by_unit + by_tokens)
         images = max(len(result.images), usage.images)
         unit = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)
-        return Cost(max(_round(unit.amount * images), by_tokens), self.currency)
+        return self._computed(max(_round(unit.amount * images), by_tokens))
+
+    def _computed(self, amount: Decimal) -> Charge:
+        origin = CostOrigin(CostSource.COMPUTED, self.checked_on)
+        return Charge(_round(amount), self.currency, origin)
 
     def unpriced_kinds(self, usage: Usage) -> tuple[str, ...]:
         """Return the kinds of tokens that an answer counts and that have no price.
@@ -212,13 +255,13 @@ def _counted(usage: Usage) -> dict[str, int]:
     return {name: int(getattr(usage, f"{name}_tokens")) for name in TOKEN_KINDS}
 
 
-def _money(value: Any) -> Decimal:
-    if isinstance(value, float):
-        raise TypeError("money is written as text, not as a float")
-    amount = Decimal(str(value))
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(value)
-    return amount
+def _units(usage: Usage) -> tuple[tuple[str, Decimal | int], ...]:
+    """Return what an answer counts beside tokens and credits, by its unit."""
+    return (
+        ("megapixel", usage.megapixels),
+        ("second", usage.seconds),
+        ("step", usage.steps),
+    )
 
 
 def _round(amount: Decimal) -> Decimal:

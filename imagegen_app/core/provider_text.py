@@ -92,7 +92,8 @@ def _number_as_text(value: object) -> object:
 
 
 def _visible(text: str, *, with_lines: bool) -> str:
-    kept = "".join(_shown(c, with_lines=with_lines) for c in text)
+    # Most are visible as a whole: headers, names and words of every call.
+    kept = text if text.isprintable() else "".join(_shown(c, with_lines=with_lines) for c in text)
     return kept.strip() if with_lines else " ".join(kept.split())
 
 

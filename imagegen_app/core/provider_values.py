@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
+from imagegen_app.core import live_secrets
 from imagegen_app.core.errors import ContentBlocked, OutcomeUnknown, ProviderError, RateLimited
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.provider_text import Characters, provider_text
@@ -32,12 +33,32 @@ MAX_SEED: Final = (1 << 63) - 1
 MAX_TOKENS: Final = 10**9
 #: More than any call makes; each is charged.
 MAX_IMAGES: Final = 1000
+#: Megapixels, credits, seconds or steps of one call.
+MAX_UNITS: Final = 10**6
 #: What one call may cost by what the provider says, in any currency.
 MAX_COST: Final = Decimal(100_000)
 MAX_REF_CHARS: Final = 200
 MAX_WORD_CHARS: Final = 120
 #: Waits that a provider names reach a day.
 MAX_SECONDS: Final = 86_400.0
+#: What an adapter keeps about a call, as JSON.
+MAX_STATE_CHARS: Final = 4000
+#: In the year 2100.
+MAX_UNIX_TIME: Final = 4_102_444_800.0
+#: Longer queues are not believed.
+MAX_POSITION: Final = 10**6
+#: What an answer counts in whole numbers, with the most that is believed.
+_COUNTS: Final = {
+    "input_text_tokens": MAX_TOKENS,
+    "input_image_tokens": MAX_TOKENS,
+    "output_image_tokens": MAX_TOKENS,
+    "cached_input_text_tokens": MAX_TOKENS,
+    "cached_input_image_tokens": MAX_TOKENS,
+    "output_text_tokens": MAX_TOKENS,
+    "images": MAX_IMAGES,
+    "steps": MAX_UNITS,
+}
+_AMOUNTS: Final = ("megapixels", "credits", "seconds")
 _MAX_CATEGORIES = 20
 _MAX_RESOLVED = 20
 _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
@@ -96,26 +117,24 @@ def clean_submission(submission: Submission) -> Submission:
         progress=clean_number(submission.progress, low=0.0, high=1.0),
         poll_after=clean_number(submission.poll_after, low=0.0, high=MAX_SECONDS),
         rate_limited_for=clean_number(submission.rate_limited_for, low=0.0, high=MAX_SECONDS),
+        state=_clean_state(submission.state),
+        reported_cost=_clean_cost(submission.reported_cost),
+        expires_at=clean_number(submission.expires_at, low=0.0, high=MAX_UNIX_TIME),
+        position=clean_count(submission.position, most=MAX_POSITION),
     )
 
 
 def clean_result(result: ProviderResult) -> tuple[ProviderResult, tuple[str, ...]]:
     """Return an answer with each value in its range, and the names of those that were left out."""
     ignored: dict[str, None] = {}
-    usage = Usage(
-        **{
-            name: _kept(name, getattr(result.usage, name), most=most, ignored=ignored) or 0
-            for name, most in (
-                ("input_text_tokens", MAX_TOKENS),
-                ("input_image_tokens", MAX_TOKENS),
-                ("output_image_tokens", MAX_TOKENS),
-                ("cached_input_text_tokens", MAX_TOKENS),
-                ("cached_input_image_tokens", MAX_TOKENS),
-                ("output_text_tokens", MAX_TOKENS),
-                ("images", MAX_IMAGES),
-            )
-        }
-    )
+    counts: dict[str, Any] = {
+        name: _kept(name, getattr(result.usage, name), most=most, ignored=ignored) or 0
+        for name, most in _COUNTS.items()
+    }
+    amounts: dict[str, Any] = {
+        name: _kept_amount(name, getattr(result.usage, name), ignored=ignored) for name in _AMOUNTS
+    }
+    usage = Usage(**counts, **amounts)
     images = tuple(_clean_image(image, ignored) for image in result.images)
     cost = _clean_cost(result.reported_cost)
     if cost is None and result.reported_cost is not None:
@@ -139,12 +158,29 @@ def clean_error(error: ProviderError) -> ProviderError:
         error.status is not None and error.status < _LOWEST_STATUS
     ):
         error.status = None
+    if error.counted is not None:
+        error.counted, _ignored = clean_result(error.counted)
     if isinstance(error, RateLimited):
         error.retry_after = clean_number(error.retry_after, low=0.0, high=MAX_SECONDS)
     if isinstance(error, ContentBlocked):
         words = (provider_text(one, max_chars=60) for one in error.categories[:_MAX_CATEGORIES])
         error.categories = tuple(word for word in words if word)
     return error
+
+
+def _clean_state(state: object) -> Mapping[str, Any] | None:
+    """Return an adapter's own notes on a call; None if they cannot be stored, or hold a secret."""
+    if not isinstance(state, dict):
+        return None
+    try:
+        text = json.dumps(state, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    is_storable = len(text) <= MAX_STATE_CHARS and "\\u0000" not in text
+    if not is_storable or live_secrets.holds_secret(text):
+        return None
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
 
 
 def _clean_image(image: ProviderImage, ignored: dict[str, None]) -> ProviderImage:
@@ -166,6 +202,15 @@ def _kept(name: str, value: object, *, most: int, ignored: dict[str, None]) -> i
     if number is None:
         ignored[name] = None
     return number
+
+
+def _kept_amount(name: str, value: object, *, ignored: dict[str, None]) -> Decimal:
+    """Return a counted amount in its range; of another one, keep the name only."""
+    number = clean_number(value, low=0.0, high=float(MAX_UNITS))
+    if number is None:
+        ignored[name] = None
+        return Decimal(0)
+    return Decimal(str(number))
 
 
 def _clean_cost(cost: Cost | None) -> Cost | None:

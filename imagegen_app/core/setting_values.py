@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import MISSING, fields
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -106,6 +107,31 @@ def require_amount(text: str, place: str) -> None:
             f"{place} is not a valid amount",
             hint='Write it as text with up to four decimals: "0.0015".',
         )
+
+
+def require_between(value: int, low: int, high: int, place: str) -> None:
+    """Require a number within two limits, which are allowed themselves.
+
+    :raises InvalidSettings: if it is not.
+    """
+    if not low <= value <= high:
+        raise InvalidSettings(
+            f"{place} is out of range", hint=f"Give a number from {low} to {high}."
+        )
+
+
+def require_day(value: str, place: str) -> None:
+    """Require an empty text or a day such as `2027-01-31`.
+
+    :raises InvalidSettings: if it is neither.
+    """
+    try:
+        if value:
+            date.fromisoformat(value)
+    except ValueError:
+        raise InvalidSettings(
+            f"{place} is no day", hint="Write it as in '2027-01-31', or leave it out."
+        ) from None
 
 
 def mapping(value: Any, place: str) -> Mapping[Any, Any]:

@@ -25,7 +25,8 @@ _MARKS = {
 }
 #: Operations whose result is wholly new; their input images only guide the model.
 _NEW_IMAGE = frozenset({Operation.GENERATE, Operation.CONTROL})
-#: Operations that add nothing of a generative model to an image.
+#: Operations that add nothing of a generative model to an image. Faces that are restored, and what
+#: fills the place of something erased, are drawn by a model.
 _PROCESSING = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND})
 
 

@@ -75,10 +75,17 @@ class WaitingReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     #: The key of the provider cannot be read.
     CREDENTIAL = "credential"
+    #: The provider cannot be called with the site's settings, such as for an unknown adapter.
+    PROVIDER = "provider"
 
 
 #: States that never change again.
 FINAL_STATES = frozenset(state for state, targets in JOB_TRANSITIONS.items() if not targets)
+
+#: States that change by themselves; from `UNCERTAIN` a person may have to take the job.
+RUNNING_STATES = tuple(
+    state for state in JobState if state not in FINAL_STATES and state is not JobState.UNCERTAIN
+)
 
 
 class AttemptState(StrEnum):
@@ -186,6 +193,8 @@ class Lifecycle(StrEnum):
 
 #: Lifecycle stages in which new requests are accepted.
 USABLE_LIFECYCLES = frozenset({Lifecycle.CANARY, Lifecycle.ACTIVE, Lifecycle.DEPRECATED})
+#: Lifecycle stages in which a model needs no price, because nothing is sent to it.
+UNPRICED_LIFECYCLES = frozenset(Lifecycle) - USABLE_LIFECYCLES
 
 
 class VerdictOutcome(StrEnum):

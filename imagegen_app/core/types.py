@@ -1,13 +1,13 @@
-"""Define the values that the packages exchange: requests, answers, capabilities, money."""
+"""Define the values that the packages exchange: requests, answers, money."""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.provider_text import (
     MAX_ID_CHARS,
@@ -20,7 +20,9 @@ from imagegen_app.core.provider_text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from imagegen_app.core.i18n import Message
 
 
 class Operation(StrEnum):
@@ -33,11 +35,21 @@ class Operation(StrEnum):
     VARY = "vary"
     UPSCALE = "upscale"
     REMOVE_BACKGROUND = "remove_background"
+    #: Follow the shapes of a guide image.
     CONTROL = "control"
+    #: Take something away; a mask says what.
+    ERASE = "erase"
+    #: Put something else in the place of what a text or a mask names.
+    REPLACE = "replace"
+    RECOLOUR = "recolour"
+    RELIGHT = "relight"
+    RESTORE_FACES = "restore_faces"
 
 
 #: Operations that need an input image.
 IMAGE_INPUT_OPERATIONS = frozenset(Operation) - {Operation.GENERATE}
+#: Operations that need a mask.
+MASK_OPERATIONS = frozenset({Operation.INPAINT, Operation.ERASE})
 
 
 class InputRole(StrEnum):
@@ -46,6 +58,10 @@ class InputRole(StrEnum):
     IMAGE = "image"
     MASK = "mask"
     REFERENCE = "reference"
+    #: Guides the shapes of the result, such as a depth map or a pose.
+    CONTROL = "control"
+    #: Guides the look of the result.
+    STYLE = "style"
 
 
 class RecoveryMethod(StrEnum):
@@ -62,6 +78,30 @@ class RecoveryMethod(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ControlGuide:
+    """How a control image guides the result."""
+
+    #: Such as `depth` or `pose`; empty where the model has one kind only.
+    kind: str = ""
+    #: How much it counts; 1.0 is the model's usual weight.
+    weight: float = 1.0
+    #: The part of the steps from which on it counts, from 0.0 to 1.0.
+    start: float = 0.0
+    #: The part of the steps up to which it counts, from 0.0 to 1.0.
+    end: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """A small set of weights that is added to the model's own."""
+
+    #: Its name, address or ID, as the provider knows it.
+    name: str
+    #: How much it counts; 1.0 is its usual weight.
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class ImageInput:
     """An input image of a provider call."""
 
@@ -72,6 +112,22 @@ class ImageInput:
     height: int
     #: The encoded bytes; never printed.
     data: bytes = field(repr=False)
+    #: For a control image: how it guides.
+    guide: ControlGuide | None = None
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+    @property
+    def base64_text(self) -> str:
+        """The bytes as base64 text."""
+        return base64.b64encode(self.data).decode("ascii")
+
+    @property
+    def data_url(self) -> str:
+        """The bytes as a URL that holds them."""
+        return f"data:{self.media_type};base64,{self.base64_text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +175,32 @@ class GenerationRequest:
     output_format: str = "png"
     background: str = ""
     inputs: tuple[ImageInput, ...] = field(default=(), repr=False)
-    #: Further parameters of the model, already checked against its capabilities.
+    #: Further parameters of the model, of JSON types, already checked against its capabilities.
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    loras: tuple[Lora, ...] = ()
     #: A keyed hash that stands for the requester: never a name or e-mail address.
     end_user: str = ""
     #: Unique for each billable call, and the same whenever that call is sent again.
     idempotency_key: str = ""
     #: Where the provider reports the result; empty if it is to send no webhook.
     webhook_url: str = field(default="", repr=False)
+
+    @property
+    def instructions(self) -> str:
+        """All that is said in words of what to make: the prompt, and the texts among the parameters.
+
+        Such as the object that is searched for; one text a line.
+        """
+        return "\n".join(filter(None, (self.prompt, *texts_in(dict(self.parameters)))))
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts in a JSON value, at any depth; names in objects do not count."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,133 +216,6 @@ class Complaint:
         return f"{self.part}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class SizeRule:
-    """Which sizes a model supports: a list, or limits."""
-
-    #: The only supported sizes; where there are any, the other fields do not count.
-    allowed: tuple[Size, ...] = ()
-    #: Both sides must be divisible by this number of pixels.
-    step: int = 1
-    #: Width times height, at least.
-    min_pixels: int = 1
-    #: Width times height, at most; 0 for no limit.
-    max_pixels: int = 0
-    #: The longer side in pixels, at most; 0 for no limit.
-    max_side: int = 0
-    #: The longer side divided by the shorter one, at most; 0 for no limit.
-    max_ratio: float = 0.0
-
-    def error_for(self, size: Size) -> Complaint | None:
-        """Return why the model does not support the size; None if it does."""
-        if self.allowed:
-            known = ", ".join(str(s) for s in self.allowed)
-            choose = Message(gettext_noop("choose one of %(known)s"), {"known": known})
-            return None if size in self.allowed else Complaint("size", choose)
-        longer, shorter = max(size.width, size.height), min(size.width, size.height)
-        rules: tuple[tuple[object, str, object], ...] = (
-            (
-                size.width % self.step or size.height % self.step,
-                gettext_noop("both sides must be divisible by %(limit)s"),
-                self.step,
-            ),
-            (
-                size.pixels < self.min_pixels,
-                gettext_noop("at least %(limit)s pixels are needed"),
-                self.min_pixels,
-            ),
-            (
-                self.max_pixels and size.pixels > self.max_pixels,
-                gettext_noop("at most %(limit)s pixels are possible"),
-                self.max_pixels,
-            ),
-            (
-                self.max_side and longer > self.max_side,
-                gettext_noop("no side may be longer than %(limit)s pixels"),
-                self.max_side,
-            ),
-            (
-                self.max_ratio and longer / shorter > self.max_ratio,
-                gettext_noop("the sides may differ %(limit)s times at most"),
-                f"{self.max_ratio:g}",
-            ),
-        )
-        for is_violated, text, limit in rules:
-            if is_violated:
-                return Complaint("size", Message(text, {"limit": limit}))
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class InputRule:
-    """Which files a model takes as input images of one role.
-
-    Images of other formats, and larger ones, are converted and made smaller before they are sent.
-    """
-
-    #: Any of `png`, `jpeg`, `webp`.
-    formats: tuple[str, ...] = ("png", "jpeg", "webp")
-    #: The size of a file in bytes, at most; 0 for no limit.
-    max_bytes: int = 0
-    #: Width times height, at most; 0 for no limit.
-    max_pixels: int = 0
-    #: The longer side in pixels, at most; 0 for no limit.
-    max_side: int = 0
-    #: Images of this role in one call; 0 for no limit but `Capabilities.max_inputs`.
-    max_count: int = 0
-
-    def fitted(self, size: Size) -> Size:
-        """Return the largest size of the same shape that the model takes."""
-        scale = min(
-            1.0,
-            (self.max_pixels / size.pixels) ** 0.5 if self.max_pixels else 1.0,
-            self.max_side / max(size.width, size.height) if self.max_side else 1.0,
-        )
-        return Size(max(1, int(size.width * scale)), max(1, int(size.height * scale)))
-
-    def error_for(self, image: ImageInput) -> Message | None:
-        """Return why the model does not take the image; None if it does."""
-        if image.media_type.removeprefix("image/") not in self.formats:
-            known = ", ".join(name.upper() for name in self.formats)
-            return Message(gettext_noop("the format must be one of %(known)s"), {"known": known})
-        if self.max_bytes and len(image.data) > self.max_bytes:
-            limit = f"{self.max_bytes / 2**20:.3g}"
-            return Message(gettext_noop("a file may have at most %(limit)s MB"), {"limit": limit})
-        size = Size(image.width, image.height)
-        if self.fitted(size) != size:
-            fitted = str(self.fitted(size))
-            return Message(gettext_noop("at most %(limit)s pixels are possible"), {"limit": fitted})
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What one image model can do; forms and the validation of requests follow it."""
-
-    operations: frozenset[Operation]
-    sizes: SizeRule
-    #: Images of one call.
-    max_count: int = 1
-    max_prompt_chars: int = 4000
-    qualities: tuple[str, ...] = ()
-    output_formats: tuple[str, ...] = ("png",)
-    backgrounds: tuple[str, ...] = ()
-    #: Input images of one call, masks not counted.
-    max_inputs: int = 0
-    #: Which files it takes as input images, by role; roles that are missing have no rule but
-    #: `InputRule()`.
-    inputs: Mapping[InputRole, InputRule] = field(default_factory=dict)
-    supports_mask: bool = False
-    supports_seed: bool = False
-    supports_negative_prompt: bool = False
-    #: Further parameters by name, each with its allowed values (empty: any short scalar).
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def input_rule(self, role: InputRole) -> InputRule:
-        """Return which files the model takes as input images of a role."""
-        return self.inputs.get(role, InputRule())
-
-
 class SubmissionStatus(StrEnum):
     """The state of a call at the provider."""
 
@@ -278,6 +225,21 @@ class SubmissionStatus(StrEnum):
     #: The answer's bytes are in the spool.
     ANSWERED = "answered"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call under way: what an adapter needs to know of it, beside the account."""
+
+    #: The provider's reference for the call, or ours where the provider takes that.
+    ref: str
+    #: The model's name at the provider.
+    model: str = ""
+    operation: Operation = Operation.GENERATE
+    count: int = 1
+    output_format: str = "png"
+    #: What the adapter said of the call last: small JSON of its own.
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,11 +259,23 @@ class Submission:
     is_unbilled: bool = False
     #: Seconds until the provider accepts another call, where it says that none is left now.
     rate_limited_for: float | None = None
+    #: What the adapter wants to find in `Call.state` next time, as small JSON; None leaves it.
+    state: Mapping[str, Any] | None = None
+    #: What the call costs, as the provider says before there is a result.
+    reported_cost: Cost | None = None
+    #: When the provider forgets the result, as a Unix time; None where it names no time.
+    expires_at: float | None = None
+    #: What the provider does now, in a word of its own, such as `loading`.
+    stage: str = ""
+    #: How many calls are before this one in the provider's queue.
+    position: int | None = None
 
     def __post_init__(self) -> None:
         request_id = provider_text(self.request_id, max_chars=MAX_ID_CHARS)
         object.__setattr__(self, "request_id", request_id)
         object.__setattr__(self, "ref", provider_reference(self.ref))
+        stage = provider_text(self.stage, max_chars=MAX_WORD_CHARS)
+        object.__setattr__(self, "stage", stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +293,14 @@ class Usage:
     cached_input_image_tokens: int = 0
     #: Such as a plan that the model writes before it draws.
     output_text_tokens: int = 0
+    #: Of all images made.
+    megapixels: Decimal = Decimal(0)
+    #: The provider's own unit of money.
+    credits: Decimal = Decimal(0)
+    #: Of computing, without the time in the queue.
+    seconds: Decimal = Decimal(0)
+    #: Of all images made.
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

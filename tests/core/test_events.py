@@ -263,12 +263,13 @@ def test_a_commitment_to_a_field_that_is_not_personal_is_refused() -> None:
 def test_a_body_is_canonical_and_complete() -> None:
     text = body(
         on_behalf_of=ObjectRef("person", "u_7f3a"),
+        asset=UID,
         commitments={"prompt": make_commitment("cat", SALT)},
     )
 
     assert text == canonical.dumps(json.loads(text))
     assert json.loads(text) == {
-        "v": 1,
+        "v": 2,
         "uid": str(UID),
         "at": "2026-11-20T22:00:00.000000Z",
         "type": "job.requested",
@@ -276,6 +277,8 @@ def test_a_body_is_canonical_and_complete() -> None:
         "actor": {"kind": "person", "id": "7"},
         "on_behalf_of": {"kind": "person", "id": "u_7f3a"},
         "object": {"kind": "job", "id": "42"},
+        "job": None,
+        "asset": str(UID),
         "request_id": "req-1",
         "data": {"model": "painter-1", "count": 2, "price": "0.04"},
         "commitments": {"prompt": make_commitment("cat", SALT)},
@@ -285,11 +288,11 @@ def test_a_body_is_canonical_and_complete() -> None:
 def test_the_format_of_a_body_does_not_change() -> None:
     # Logs contain such texts: if the format changes, increase BODY_VERSION and still read this one.
     assert body() == (
-        '{"actor":{"id":"7","kind":"person"},"at":"2026-11-20T22:00:00.000000Z",'
-        '"commitments":{},"data":{"count":2,"model":"painter-1","price":"0.04"},'
+        '{"actor":{"id":"7","kind":"person"},"asset":null,"at":"2026-11-20T22:00:00.000000Z",'
+        '"commitments":{},"data":{"count":2,"model":"painter-1","price":"0.04"},"job":null,'
         '"object":{"id":"42","kind":"job"},"on_behalf_of":null,"request_id":"req-1",'
         '"severity":"info","type":"job.requested",'
-        '"uid":"0192f000-0000-7000-8000-000000000001","v":1}'
+        '"uid":"0192f000-0000-7000-8000-000000000001","v":2}'
     )
 
 

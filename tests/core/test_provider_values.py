@@ -41,7 +41,7 @@ WILD: list[Any] = [
 def test_wild_values_of_an_answer_are_left_out_and_named(wild: Any) -> None:
     result = ProviderResult(
         images=(ProviderImage(b"x", seed=wild, revised_prompt=wild, claimed_media_type=wild),),
-        usage=Usage(input_text_tokens=wild, images=wild),
+        usage=Usage(input_text_tokens=wild, images=wild, steps=wild, seconds=wild),
         model_version=wild,
         reported_cost=Cost(wild, "USD"),
         resolved={"size": wild},
@@ -51,7 +51,9 @@ def test_wild_values_of_an_answer_are_left_out_and_named(wild: Any) -> None:
 
     assert cleaned.images[0].seed is None
     assert (cleaned.usage.input_text_tokens, cleaned.usage.images) == (0, 0)
-    assert {"seed", "input_text_tokens", "images"} <= set(ignored)
+    assert {"seed", "input_text_tokens", "images", "steps"} <= set(ignored)
+    assert isinstance(cleaned.usage.seconds, Decimal)
+    assert 0 <= cleaned.usage.seconds <= provider_values.MAX_UNITS
     for text in (cleaned.model_version, cleaned.images[0].revised_prompt):
         assert "\x00" not in text
         assert text.encode("utf-8") is not None
@@ -74,7 +76,7 @@ def test_a_cost_that_cannot_be_true_is_left_out(amount: Any) -> None:
 def test_good_values_stay_as_they_are() -> None:
     result = ProviderResult(
         images=(ProviderImage(b"x", "image/png", 2**63 - 1, "A red\nmug, très 😀"),),
-        usage=Usage(1, 2, 3, 1),
+        usage=Usage(1, 2, 3, 1, seconds=Decimal("1.25"), credits=Decimal(4), steps=20),
         model_version="m-1.5",
         reported_cost=Cost(Decimal("0.04"), "EUR"),
         resolved={"quality": "high"},

@@ -16,7 +16,18 @@ from imagegen_app.core.types import InputRole, Operation
 PHOTO = ""
 #: What the result is, by the input images, for the operations of one kind.
 ANEW = (Operation.GENERATE, Operation.CONTROL)
-EDITS = (Operation.EDIT, Operation.INPAINT, Operation.OUTPAINT, Operation.VARY)
+EDITS = (
+    Operation.EDIT,
+    Operation.INPAINT,
+    Operation.OUTPAINT,
+    Operation.VARY,
+    # What is erased is filled in, colours and light are drawn anew, and so are faces.
+    Operation.ERASE,
+    Operation.REPLACE,
+    Operation.RECOLOUR,
+    Operation.RELIGHT,
+    Operation.RESTORE_FACES,
+)
 PROCESSING = (Operation.UPSCALE, Operation.REMOVE_BACKGROUND)
 PARENTS: dict[tuple[str, ...], dict[tuple[Operation, ...], str]] = {
     (): {ANEW: GENERATED, EDITS: COMPOSITE, PROCESSING: ENHANCED},
@@ -67,4 +78,5 @@ def test_only_what_is_changed_is_a_parent() -> None:
     found = {one: relationship(one, InputRole.IMAGE) for one in Operation}
 
     assert {one for one, value in found.items() if value == "inputTo"} == set(ANEW)
-    assert {relationship(one, InputRole.REFERENCE) for one in Operation} == {"inputTo"}
+    guides = (InputRole.REFERENCE, InputRole.CONTROL, InputRole.STYLE)
+    assert {relationship(one, role) for one in Operation for role in guides} == {"inputTo"}

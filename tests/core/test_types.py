@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from imagegen_app.core.capabilities import SizeRule
 from imagegen_app.core.types import (
     IMAGE_INPUT_OPERATIONS,
     Cost,
@@ -13,7 +14,6 @@ from imagegen_app.core.types import (
     Operation,
     ProviderImage,
     Size,
-    SizeRule,
 )
 
 
