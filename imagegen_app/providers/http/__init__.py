@@ -11,7 +11,20 @@
 
 from __future__ import annotations
 
+from imagegen_app.providers.http.blocking import BlockingClient
 from imagegen_app.providers.http.client import HttpClient
+from imagegen_app.providers.http.connection import Connection
+from imagegen_app.providers.http.events import EventReader
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply
+from imagegen_app.providers.http.websocket import WebSocket
 
-__all__ = ["Auth", "HttpClient", "HttpLimits", "Reply"]
+__all__ = [
+    "Auth",
+    "BlockingClient",
+    "Connection",
+    "EventReader",
+    "HttpClient",
+    "HttpLimits",
+    "Reply",
+    "WebSocket",
+]

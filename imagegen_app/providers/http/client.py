@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import httpcore
@@ -22,30 +23,38 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.providers import addresses
-from imagegen_app.providers.content_coding import decoded
-from imagegen_app.providers.http.failures import FAILURES, translated
-from imagegen_app.providers.http.headers import auth_headers, safe_headers
+from imagegen_app.providers.http import websocket
+from imagegen_app.providers.http.failures import FAILURES, downloaded, translated
+from imagegen_app.providers.http.headers import (
+    PLAIN_HEADERS,
+    KeptHeaders,
+    key_headers,
+    keyed_headers,
+    record_refusals,
+    with_plain_headers,
+)
 from imagegen_app.providers.http.pace import paced
+from imagegen_app.providers.http.sinks import Sink, collector, is_event_stream, spooler
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply, SecretHeaders
 from imagegen_app.providers.redaction import install_filter
-from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
 
     from imagegen_app.providers.answers import SpooledAnswer
+    from imagegen_app.providers.http.events import EventReader
+    from imagegen_app.providers.http.websocket import WebSocket
 
 install_filter()
 
+logger = logging.getLogger("imagegen.http")
 _OK = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
 _UNAUTHORIZED = 401
 _MAX_REDIRECTS = 3
 _PIECE = 256 * 1024
-#: Takes the decoded chunks of a body; returns what to keep of them, and their digest.
-_Sink = Callable[[AsyncIterator[bytes]], Any]
+_USUAL_HEADERS = KeptHeaders()
 
 
 class HttpClient:
@@ -63,7 +72,7 @@ class HttpClient:
         self._trusted = frozenset(origin(httpx.URL(text)) for text in trusted_origins)
         self._resolver = resolver
         self._given_ssl = ssl_context
-        self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
+        self._transports: dict[tuple[bool, bool], CheckedTransport] = {}
         self._bodies = asyncio.Semaphore(self.limits.max_open_bodies)
 
     @functools.cached_property
@@ -80,9 +89,9 @@ class HttpClient:
     async def aclose(self) -> None:
         """Close all connections."""
         async with AsyncExitStack() as stack:
-            for client in self._clients.values():
-                stack.push_async_callback(client.aclose)
-            self._clients.clear()
+            for transport in self._transports.values():
+                stack.push_async_callback(transport.aclose)
+            self._transports.clear()
 
     def can_call(self, url: str) -> bool:
         """Tell whether an API at this URL may be called: https, or a trusted origin."""
@@ -136,41 +145,46 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         auth: Auth | None = None,
         answer: SpooledAnswer | None = None,
+        part: str = "body",
         limit: int | None = None,
         billable: bool = False,
+        keep: frozenset[str] = frozenset(),
+        request_id_header: str = "x-request-id",
+        reader: EventReader | None = None,
     ) -> Reply:
-        """Make one call. A 2xx body goes to `answer` if there is one, else into the reply.
+        """Make one call. A 2xx body goes to a part of `answer` if there is one, else into the reply.
 
-        With two live values of a credential, the second is tried when the first gets a 401.
+        `keep` names headers of the answer to keep beside the usual ones, and `request_id_header`
+        the one with the provider's id of the request; both in lower case. Of an answer that comes as
+        a stream of events, `reader` tells which of them is the body. A credential's second value is
+        tried when its first is refused, and first from then on.
 
         :raises AuthenticationFailed: if the credential has no value or is not for this host.
         :raises OutcomeUnknown: if it is billable, may have been begun, and no answer came.
         :raises ProviderError: if the server cannot be reached or its answer is too large.
         """
-        try:
-            target = parse(url)
-        except ValueError:
-            raise InvalidRequest(detail="the URL is malformed") from None
-        trusted = origin(target) in self._trusted
-        if target.scheme != "https" and not trusted:
-            raise ProviderUnavailable(detail="address refused")
-        sent = {"Accept-Encoding": "identity", "User-Agent": "imagegen_app", **(headers or {})}
+        target, trusted = self._api_target(url)
+        sent = with_plain_headers(headers or {})
         if content_type:
             sent["Content-Type"] = content_type
-        client = self._client(trusted=trusted, kept=not billable)
-        reply = Reply(_UNAUTHORIZED, {})
-        for extra in auth_headers(auth, url=url):
-            request = _request(
-                client, method, target, headers=SecretHeaders({**sent, **extra}), body=body
+        transport = self._transport(trusted=trusted, kept=not billable)
+        place, reply = 0, Reply(_UNAUTHORIZED, {})
+        kept = KeptHeaders(keep | {request_id_header}, request_id_header)
+        keys = keyed_headers(auth, url=str(target), method=method, body=body)
+        for place, (_, extra) in enumerate(keys):  # noqa: B007 - read below
+            request = self._request(
+                method, target, headers=SecretHeaders({**sent, **extra}), body=body
             )
             if answer is None:
                 cap = limit or self.limits.max_json
-                reply = await self._call(client, request, billable, _collector(cap))
+                sink = collector(cap)
             else:
                 cap = limit or self.limits.max_answer
-                reply = await self._call(client, request, billable, _spooler(answer, cap, "body"))
-            if reply.status != _UNAUTHORIZED:
+                sink = spooler(answer, limit=cap, part=part, reader=reader)
+            reply = await self._call(transport, request, billable, sink, kept)
+            if auth is None or reply.status not in auth.refused_by:
                 break
+        record_refusals(auth, [value for value, _ in keys[:place]], status=reply.status)
         return reply
 
     async def download(
@@ -182,8 +196,12 @@ class HttpClient:
         part: str,
         limit: int | None = None,
         hosts: frozenset[str] = frozenset(),
+        auth: Auth | None = None,
     ) -> Reply:
-        """Fetch a result into a part of the answer, without any credential.
+        """Fetch a result into a part of the answer.
+
+        The key of `auth` goes along only to hosts that it is meant for, and never after a redirect
+        to another host.
 
         The URL may be relative to the provider's. It must be https on port 443 at a public
         address, unless it is the provider's own, trusted origin. With `hosts`, only these and
@@ -198,22 +216,53 @@ class HttpClient:
             async with asyncio.timeout(self.limits.download_total):
                 for _ in range(_MAX_REDIRECTS + 1):
                     target, trusted = self._result_target(current, base=base, hosts=hosts)
-                    client = self._client(trusted=trusted, kept=False)
-                    request = _request(
-                        client,
+                    transport = self._transport(trusted=trusted, kept=False)
+                    request = self._request(
                         "GET",
                         target,
-                        headers={"Accept-Encoding": "identity", "User-Agent": "imagegen_app"},
+                        headers=SecretHeaders({**PLAIN_HEADERS, **key_headers(auth, target)}),
                         read=self.limits.download_first_byte,
                     )
-                    spool = _spooler(answer, limit or self.limits.max_download, part)
-                    reply = await self._call(client, request, False, spool)
+                    most = limit or self.limits.max_download
+                    spool = spooler(answer, limit=most, part=part)
+                    reply = await self._call(transport, request, False, spool)
                     if reply.status not in _REDIRECTS:
-                        return _downloaded(reply)
+                        return downloaded(reply)
                     base, current = target, reply.headers.get("location", "")
         except TimeoutError:
             raise ProviderTimeout(detail="the result came too slowly") from None
         raise BadResponse(detail="result redirected too often")
+
+    @asynccontextmanager
+    async def websocket(self, url: str, *, auth: Auth | None = None) -> AsyncIterator[WebSocket]:
+        """Listen at a websocket of an API, whose URL begins with https or http; see `websocket`.
+
+        :raises AuthenticationFailed: if the credential has no value or is not for this host.
+        :raises ProviderError: if there is no websocket, or it cannot be reached.
+        """
+        target, trusted = self._api_target(url)
+        async with websocket.connected(
+            target,
+            headers=SecretHeaders(keyed_headers(auth, url=str(target))[0][1]),
+            backend=self._backend(trusted=trusted),
+            ssl_context=self._ssl if target.scheme == "https" else None,
+            limits=self.limits,
+        ) as opened:
+            yield opened
+
+    def _api_target(self, url: str) -> tuple[httpx.URL, bool]:
+        """Return the address of an API, and whether it is a trusted one."""
+        try:
+            target = parse(url)
+        except ValueError:
+            raise InvalidRequest(detail="the URL is malformed") from None
+        trusted = origin(target) in self._trusted
+        if target.scheme != "https" and not trusted:
+            raise ProviderUnavailable(detail="address refused")
+        return target, trusted
+
+    def _backend(self, *, trusted: bool) -> CheckedBackend:
+        return CheckedBackend(resolver=self._resolver, guarded=not trusted)
 
     def _result_target(
         self, url: str, *, base: httpx.URL, hosts: frozenset[str]
@@ -231,37 +280,65 @@ class HttpClient:
             raise BadResponse(detail="result address refused")
         return target, False
 
-    def _client(self, *, trusted: bool, kept: bool) -> httpx.AsyncClient:
-        client = self._clients.get((trusted, kept))
-        if client is None:
+    def _transport(self, *, trusted: bool, kept: bool) -> CheckedTransport:
+        transport = self._transports.get((trusted, kept))
+        if transport is None:
             limits = self.limits
             pool = httpcore.AsyncConnectionPool(
                 ssl_context=self._ssl,
                 max_connections=limits.max_connections,
                 max_keepalive_connections=16 if kept else 0,
                 keepalive_expiry=5.0,
-                network_backend=CheckedBackend(resolver=self._resolver, guarded=not trusted),
+                network_backend=self._backend(trusted=trusted),
             )
-            client = self._clients[trusted, kept] = httpx.AsyncClient(
-                transport=CheckedTransport(pool),
-                trust_env=False,
-                follow_redirects=False,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                timeout=httpx.Timeout(
-                    connect=limits.connect, read=limits.read, write=limits.write, pool=limits.pool
-                ),
-            )
-        return client
+            transport = self._transports[trusted, kept] = CheckedTransport(pool)
+        return transport
+
+    def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        read: float | None = None,
+    ) -> httpx.Request:
+        limits = self.limits
+        timeouts = {
+            "connect": limits.connect,
+            "read": limits.read if read is None else read,
+            "write": limits.write,
+            "pool": limits.pool,
+        }
+        extensions = {"timeout": timeouts}
+        if method == "GET":
+            return httpx.Request(method, url, headers=headers, extensions=extensions)
+        sized = SecretHeaders({**headers, "Content-Length": str(len(body))})
+        return httpx.Request(
+            method, url, headers=sized, content=_pieces(body), extensions=extensions
+        )
 
     async def _call(
-        self, client: httpx.AsyncClient, request: httpx.Request, billable: bool, sink: _Sink
+        self,
+        transport: CheckedTransport,
+        request: httpx.Request,
+        billable: bool,
+        sink: Sink,
+        kept: KeptHeaders = _USUAL_HEADERS,
     ) -> Reply:
         response: httpx.Response | None = None
         try:
             async with asyncio.timeout(self.limits.total):
-                response = await client.send(request, stream=True)
+                # Without `httpx.AsyncClient`: its redirects, cookies and authentication are not used,
+                # and cost as much as sending does.
+                response = await transport.handle_async_request(request)
+                if logger.isEnabledFor(logging.INFO):
+                    url = request.url.copy_with(query=None)
+                    logger.info(
+                        'HTTP Request: %s %s "%d"', request.method, url, response.status_code
+                    )
                 try:
-                    return await self._read(response, sink)
+                    return await self._read(response, sink, kept)
                 finally:
                     await response.aclose()
         except ProviderError:
@@ -269,14 +346,16 @@ class HttpClient:
         except FAILURES as error:
             begun = None
             if response is not None and response.status_code in _OK:
-                begun = Reply(response.status_code, safe_headers(response.headers))
+                begun = kept.reply(response)
             raise translated(error, billable=billable, begun=begun) from None
 
     @asynccontextmanager
     async def _body_slot(self) -> AsyncIterator[None]:
         """Limit how many bodies are read at once; after `body_wait` seconds read nevertheless."""
         try:
-            await asyncio.wait_for(self._bodies.acquire(), self.limits.body_wait)
+            # Not `wait_for`: in Python 3.11 it may swallow a cancellation.
+            async with asyncio.timeout(self.limits.body_wait):
+                await self._bodies.acquire()
         except TimeoutError:
             yield
             return
@@ -285,65 +364,30 @@ class HttpClient:
         finally:
             self._bodies.release()
 
-    async def _read(self, response: httpx.Response, sink: _Sink) -> Reply:
-        headers = safe_headers(response.headers)
+    async def _read(self, response: httpx.Response, sink: Sink, kept: KeptHeaders) -> Reply:
+        begun = kept.reply(response)
         failpoint("answer.headers_read")
         if response.status_code in _OK:
-            encoding = response.headers.get("content-encoding", "")
-            chunks = paced(response.aiter_raw(), limits=self.limits)
-            async with self._body_slot():
-                body, sha256 = await sink(decoded(chunks, encoding=encoding))
-            return Reply(response.status_code, headers, body, sha256)
+            is_stream = is_event_stream(response.headers)
+            limits = self.limits
+            if is_stream:
+                # It is silent while the image is generated.
+                limits = replace(limits, slow_grace=max(limits.slow_grace, limits.read))
+            # For so long it must not keep others from their turn.
+            async with nullcontext() if is_stream else self._body_slot():
+                body, sha256 = await sink(
+                    paced(response.aiter_raw(), limits=limits), response.headers
+                )
+            return replace(begun, body=body, sha256=sha256)
         body = b""
-        try:
+        # The status decides; only the text of the error may be lost.
+        with suppress(*FAILURES):
             async with asyncio.timeout(self.limits.error_body):
                 async for chunk in response.aiter_raw():
                     body += chunk
                     if len(body) >= self.limits.max_error:
                         break
-        except FAILURES:
-            # The status decides; only the text of the error is lost.
-            pass
-        return Reply(response.status_code, headers, body[: self.limits.max_error])
-
-
-def _collector(limit: int) -> _Sink:
-    async def collect(chunks: AsyncIterator[bytes]) -> tuple[bytes, str]:
-        body = bytearray()
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > limit:
-                raise BadResponse(detail=f"answer larger than {limit} bytes")
-        return bytes(body), ""
-
-    return collect
-
-
-def _spooler(answer: SpooledAnswer, limit: int, part: str) -> _Sink:
-    async def spool(chunks: AsyncIterator[bytes]) -> tuple[bytes, str]:
-        return b"", await answer.write(chunks, limit=limit, part=part)
-
-    return spool
-
-
-def _request(
-    client: httpx.AsyncClient,
-    method: str,
-    url: httpx.URL,
-    *,
-    headers: Mapping[str, str],
-    body: bytes = b"",
-    read: float | None = None,
-) -> httpx.Request:
-    timeout = client.timeout
-    if read is not None:
-        timeout = httpx.Timeout(
-            connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool
-        )
-    if method == "GET":
-        return client.build_request(method, url, headers=headers, timeout=timeout)
-    sized = SecretHeaders({**headers, "Content-Length": str(len(body))})
-    return client.build_request(method, url, headers=sized, content=_pieces(body), timeout=timeout)
+        return replace(begun, body=body[: self.limits.max_error])
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -354,15 +398,3 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
     for start in range(half, len(body), _PIECE):
         yield body[start : start + _PIECE]
     failpoint("submit.after_send_before_answer")
-
-
-def _downloaded(reply: Reply) -> Reply:
-    if reply.ok:
-        return reply
-    if reply.status in _TRANSIENT:
-        raise ProviderUnavailable(
-            detail="result not served just now",
-            status=reply.status,
-            retry_after=retry_after(reply.headers),
-        )
-    raise BadResponse(detail="result gone", status=reply.status)

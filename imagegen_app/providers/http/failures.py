@@ -10,6 +10,7 @@ import httpx
 from imagegen_app.core.errors import (
     AnswerCutOff,
     AnswerTimedOut,
+    BadResponse,
     InvalidRequest,
     OutcomeUnknown,
     ProviderError,
@@ -17,6 +18,7 @@ from imagegen_app.core.errors import (
     ProviderUnavailable,
 )
 from imagegen_app.providers.http.transport import AddressNotAllowed, HostNotFound
+from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
     from imagegen_app.providers.http.values import Reply
@@ -33,6 +35,7 @@ FAILURES = (
     httpx.StreamError,
     TimeoutError,
 )
+_TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
 _NOT_WRITTEN = (
     httpcore.LocalProtocolError,
     httpcore.UnsupportedProtocol,
@@ -56,6 +59,23 @@ def translated(error: Exception, *, billable: bool, begun: Reply | None = None) 
     if billable:
         return OutcomeUnknown(detail=f"sent, then {reason}")
     return ProviderTimeout(detail=reason) if slow else ProviderUnavailable(detail=reason)
+
+
+def downloaded(reply: Reply) -> Reply:
+    """Return the answer to the query for a result.
+
+    :raises ProviderUnavailable: if it is not there just now.
+    :raises BadResponse: if it is gone.
+    """
+    if reply.ok:
+        return reply
+    if reply.status in _TRANSIENT:
+        raise ProviderUnavailable(
+            detail="result not served just now",
+            status=reply.status,
+            retry_after=retry_after(reply.headers),
+        )
+    raise BadResponse(detail="result gone", status=reply.status)
 
 
 def _while_receiving(begun: Reply, *, slow: bool, billable: bool) -> ProviderError:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpcore
 import httpx
 
 from imagegen_app.providers import addresses
-
-if TYPE_CHECKING:
-    import ssl
+from imagegen_app.providers.http import streams
 
 _PORTS = {"https": 443, "http": 80}
 _MAX_URL = 4096
-#: What asyncio reads from a socket at once.
-_GULP = 256 * 1024
 
 
 class AddressNotAllowed(httpcore.ConnectError):
@@ -28,47 +24,11 @@ class HostNotFound(httpcore.ConnectError):
     """The name could not be looked up."""
 
 
-class _Gulps(httpcore.AsyncNetworkStream):
-    """A connection that is read in large pieces: an answer has megabytes, and each read has a cost."""
-
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
-
-    async def read(
-        self,
-        max_bytes: int,
-        timeout: float | None = None,  # noqa: ASYNC109  (the base class's signature)
-    ) -> bytes:
-        return await self._inner.read(max(max_bytes, _GULP), timeout)
-
-    async def write(
-        self,
-        buffer: bytes,
-        timeout: float | None = None,  # noqa: ASYNC109  (the base class's signature)
-    ) -> None:
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  (the base class's signature)
-    ) -> httpcore.AsyncNetworkStream:
-        return _Gulps(await self._inner.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
 class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Connects to addresses that were checked after the one look-up."""
 
     def __init__(self, *, resolver: addresses.Resolver, guarded: bool) -> None:
         self._resolver, self._guarded = resolver, guarded
-        self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -100,11 +60,9 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         failure: httpcore.ConnectError = HostNotFound()
         for address in found:
             try:
-                stream = await self._inner.connect_tcp(address, port, None, local, options)
+                return await streams.connect(address, port, local=local, options=options)
             except httpcore.ConnectError as error:
                 failure = error
-            else:
-                return _Gulps(stream)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
@@ -165,7 +123,8 @@ def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
         raise ValueError("not a URL") from None
     if parsed.scheme not in _PORTS or not parsed.host or parsed.userinfo or port == 0:
         raise ValueError("not a URL of a server")
-    return parsed.copy_with(fragment=None)
+    # A copy costs as much as the parsing.
+    return parsed.copy_with(fragment=None) if "#" in url else parsed
 
 
 def origin(url: httpx.URL) -> str:

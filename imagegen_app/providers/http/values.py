@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from imagegen_app.providers.credentials import Credential, Secret
 
 _OK = range(200, 300)
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,21 @@ class SecretHeaders(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """A credential and the header that it travels in."""
+    """A credential, and how it travels: in a header, or as a signature."""
 
     credential: Credential
     header: str = "Authorization"
     scheme: str = "Bearer"
+    #: Statuses by which the provider refuses a key: another live value of it is tried then.
+    refused_by: frozenset[int] = frozenset({_UNAUTHORIZED})
 
-    def value(self, secret: Secret) -> str:
-        return f"{self.scheme} {secret.reveal()}".strip()
+    def headers(self, secret: Secret, *, method: str, url: str, body: bytes) -> dict[str, str]:
+        """Return the headers that carry one value of the key; a subclass may sign the call instead.
+
+        The URL is whole and the body is what is sent, to the last byte.
+        """
+        del method, url, body
+        return {self.header: f"{self.scheme} {secret.reveal()}".strip()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
     #: The digest of the spooled body, in hex.
     sha256: str = ""
+    #: The header that names the request at the provider, in lower case.
+    request_id_header: str = "x-request-id"
 
     @property
     def ok(self) -> bool:
@@ -79,4 +89,4 @@ class Reply:
 
     @property
     def request_id(self) -> str:
-        return self.headers.get("x-request-id", "")
+        return self.headers.get(self.request_id_header, "")
