@@ -39,6 +39,32 @@ async def decoded(chunks: AsyncIterator[bytes], *, encoding: str) -> AsyncIterat
         raise BadResponse(detail="broken content coding")
 
 
+async def decoded_if_possible(
+    chunks: AsyncIterator[bytes], *, encoding: str
+) -> AsyncIterator[bytes]:
+    """Yield the decoded chunks, and what cannot be decoded as it came: it was paid for.
+
+    Where a coding breaks off in the middle, what came before is yielded.
+    """
+    encoding = encoding.strip().lower()
+    window = _WINDOWS.get(encoding)
+    machine = zlib.decompressobj(window) if window else None
+    has_begun = False
+    async for chunk in chunks:
+        if machine is None:
+            yield chunk
+            continue
+        try:
+            for piece in _pieces(machine, chunk):
+                has_begun = True
+                yield piece
+        except zlib.error:
+            if has_begun:
+                return
+            machine = None
+            yield chunk
+
+
 def _pieces(machine: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
     while not machine.eof:
         piece = machine.decompress(chunk, _PIECE)

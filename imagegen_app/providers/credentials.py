@@ -1,7 +1,8 @@
 """Hold secrets by name: where they come from, and which hosts may see them.
 
-A credential is a name in the settings. Its value comes from a source (`env:NAME`,
-`file:/path` or the dotted path of a callable), is read when it is needed and is shown to nobody.
+A credential is a name in the settings. Its value comes from a source (`env:NAME`, `file:/path`, a
+place in a store of keys, or the dotted path of a callable), is read when it is needed and is shown to
+nobody.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hmac
 import importlib
 import inspect
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -20,6 +22,14 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from imagegen_app.core import live_secrets
+from imagegen_app.providers import refused_keys
+from imagegen_app.secret_stores import stores
+from imagegen_app.secret_stores.base import PackageMissing, SecretAbsent, valid_text
+from imagegen_app.secret_stores.cache import ValueCache
+
+logger = logging.getLogger("imagegen.credentials")
+#: What stores of keys said, by source, for this process.
+kept_values = ValueCache()
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -119,8 +129,13 @@ def parse_source(source: str) -> Callable[[], str]:
         return lambda: os.environ.get(rest, "")
     if kind == "file" and rest:
         return _FileSource(Path(rest))
+    if stores.is_stored(source):
+        return _StoreSource(source)
     if looks_like_secret(source) or not _DOTTED.fullmatch(source):
-        raise ValueError("a source is env:NAME, file:/path or the dotted path of a callable")
+        raise ValueError(
+            "a source is env:NAME, file:/path, a place in a store such as vault:MOUNT/PATH#FIELD, or "
+            "the dotted path of a callable"
+        )
 
     return _CallableSource(source)
 
@@ -176,6 +191,45 @@ class _CallableSource:
         return function
 
 
+class _StoreSource(_CallableSource):
+    """Asks a store for a value, which is kept for some minutes and through an outage of the store."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self._read = stores.reader(source)
+
+    def __call__(self) -> str:
+        fresh = kept_values.fresh(self._path)
+        if fresh is not None:
+            return fresh
+        try:
+            value = super().__call__()
+        except SecretUnreadable:
+            kept = kept_values.through_outage(self._path)
+            if kept is None:
+                raise
+            if kept_values.must_warn(self._path):
+                # Not what the store said, which may hold anything.
+                logger.warning("A store of keys cannot be reached; what it said before is used.")
+            return kept
+        except SecretMissing:
+            kept_values.forget(self._path)
+            raise
+        kept_values.keep(self._path, value)
+        return value
+
+    def _function(self) -> Callable[[], object]:
+        return self._text
+
+    def _text(self) -> str:
+        try:
+            return valid_text(self._read())
+        except SecretAbsent as error:
+            raise SecretMissing(f"the source {self._path} gives no key: {error}") from None
+        except PackageMissing as error:
+            raise SecretUnreadable(f"the source {self._path} cannot be asked: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A named secret with its sources (two while it is being rotated) and its own hosts."""
@@ -196,16 +250,23 @@ class Credential:
         object.__setattr__(self, "_readers", tuple(parse_source(s) for s in self.sources))
 
     def values(self) -> tuple[Secret, ...]:
-        """Return the values that are live, the preferred one first.
+        """Return the values that are live, the preferred one first; one that was refused is last.
 
         :raises SecretMissing: if no source holds a value.
         :raises SecretUnreadable: if that is because one failed.
         """
-        return self.held or tuple(_live(self._readers, name=self.name))
+        return refused_keys.in_order(
+            self.name, self.held or tuple(_live(self._readers, name=self.name))
+        )
+
+    def forget(self) -> None:
+        """Have what stores said before not used any more: the provider has refused it."""
+        for source in self.sources:
+            kept_values.forget(source)
 
     @property
     def calls_code(self) -> bool:
-        """Whether reading it calls a function of the site's own, which may take its time."""
+        """Whether reading it calls a store or a function of the site's own, which may take its time."""
         return not self.held and any(isinstance(r, _CallableSource) for r in self._readers)
 
     def allows(self, url: str) -> bool:

@@ -13,54 +13,24 @@ with the same body is the same job for a day at least, and a lost answer can be 
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import json
-import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from imagegen_app.core.errors import (
-    AuthenticationFailed,
-    BadResponse,
-    NotFound,
-    OutcomeUnknown,
-    ProviderError,
-    ProviderUnavailable,
-)
-from imagegen_app.core.provider_values import InvalidJson, load_json
-from imagegen_app.core.types import (
-    Capabilities,
-    InputRole,
-    InputRule,
-    Operation,
-    ProviderResult,
-    RecoveryMethod,
-    SizeRule,
-    Submission,
-    SubmissionStatus,
-)
-from imagegen_app.providers.base import WebhookNotice
-from imagegen_app.providers.families import (
-    base64_json,
-    openai_like,
-    results,
-    standard_webhooks,
-    submit_poll,
-)
-from imagegen_app.providers.http import Auth
-from imagegen_app.providers.parameters import check_request
-from imagegen_app.providers.rate_headers import rate_limited_for
-from imagegen_app.providers.retry_after import retry_after
+from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.errors import BadResponse, NotFound
+from imagegen_app.core.model_parameters import Parameter
+from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
+from imagegen_app.providers.families import openai_like
+from imagegen_app.providers.remote import RESULT_HOSTS
+from imagegen_app.providers.remote_jobs import RemoteJobs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from imagegen_app.core.types import GenerationRequest
+    from imagegen_app.core.types import Call, GenerationRequest, ImageInput, Submission
     from imagegen_app.providers.answers import SpooledAnswer
-    from imagegen_app.providers.base import CancelOutcome
-    from imagegen_app.providers.credentials import Credential, Secret
-    from imagegen_app.providers.http import HttpClient, Reply
 
 _DEFAULT = Capabilities(
     operations=frozenset(Operation),
@@ -72,7 +42,7 @@ _DEFAULT = Capabilities(
     max_inputs=8,
     inputs={
         **dict.fromkeys(
-            (InputRole.IMAGE, InputRole.REFERENCE),
+            (InputRole.IMAGE, InputRole.REFERENCE, InputRole.CONTROL, InputRole.STYLE),
             InputRule(formats=openai_like.RASTER_FORMATS, max_bytes=32 * 1024 * 1024),
         ),
         InputRole.MASK: InputRule(formats=("png",), max_bytes=32 * 1024 * 1024, max_count=1),
@@ -80,13 +50,19 @@ _DEFAULT = Capabilities(
     supports_mask=True,
     supports_seed=True,
     supports_negative_prompt=True,
-    parameters={"strength": (), "steps": (), "guidance": (), "style": ()},
+    parameters={
+        "strength": Parameter("float", low=0.0, high=1.0),
+        "steps": Parameter("int", low=1, high=1000),
+        "guidance": Parameter("float", low=0.0, high=100.0),
+        "style": Parameter("text"),
+    },
+    control_kinds=("canny", "depth", "pose", "scribble", "segmentation"),
+    max_loras=8,
+    lora_weights=(0.0, 2.0),
 )
-_MAX_POLL_BYTES = 96 * 1024 * 1024
-_CONFLICT = 409
 
 
-class GenericJobs:
+class GenericJobs(RemoteJobs):
     """An account at a server that speaks the generic job protocol."""
 
     name: ClassVar[str] = "generic_jobs"
@@ -98,158 +74,41 @@ class GenericJobs:
     #: The protocol asks servers to remember keys for a day at least.
     idempotency_seconds: ClassVar[float] = 86_400.0
     webhook_kind: ClassVar[str] = "Standard Webhooks"
+    webhook_job: str = "data"
+    job_path: str = "/v1/jobs/{ref}"
+    cancel_path: str = "/v1/jobs/{ref}/cancel"
     example_models: ClassVar[tuple[str, ...]] = ("generic-1",)
-    options: ClassVar[tuple[str, ...]] = ("capabilities", "result_hosts")
-
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        credential: Credential | None,
-        http: HttpClient,
-        options: Mapping[str, Any],
-    ) -> None:
-        self._base = base_url.rstrip("/")
-        self._auth = Auth(credential) if credential else None
-        self._http = http
-        self._matrix: Mapping[str, Capabilities] = options.get("capabilities", {})
-        self._webhook_secrets: Sequence[Secret] = options.get("webhook_secrets", ())
-        self._result_hosts = frozenset(options.get("result_hosts", ()))
-        self._clock: Callable[[], float] = options.get("clock", time.time)
+    options: ClassVar[Mapping[str, Parameter]] = {"result_hosts": RESULT_HOSTS}
 
     def capabilities(self, model: str) -> Capabilities:
-        return self._matrix.get(model, _DEFAULT)
+        del model
+        return _DEFAULT
 
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
-        check_request(request, capabilities=self.capabilities(request.model))
+        self.check(request)
         del answer  # The result comes later, by `poll`.
-        reply = await self._http.post_json(
-            f"{self._base}/v1/jobs",
+        reply = await self.send(
+            "POST",
+            "/v1/jobs",
             body=encoded(request),
+            content_type="application/json",
             headers={"Idempotency-Key": request.idempotency_key},
-            auth=self._auth,
+            billable=True,
         )
-        if not reply.ok:
-            raise openai_like.classify(reply)
-        try:
-            job = submit_poll.read_job(_json(reply), request_id=reply.request_id)
-        except BadResponse as error:
-            # Accepted, but the job is unreadable: a look-up by our key will find it.
-            raise OutcomeUnknown(detail=error.detail, request_id=reply.request_id) from None
-        return Submission(
-            SubmissionStatus.ACCEPTED,
-            ref=job.ref,
-            request_id=reply.request_id,
-            poll_after=submit_poll.longer(job.poll_after, retry_after(reply.headers)),
-            rate_limited_for=rate_limited_for(reply.headers),
-        )
-
-    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
-        reply, document = await self._ask(f"/v1/jobs/{quote(ref, safe='')}")
-        return await self._follow(document, reply=reply, answer=answer)
-
-    async def cancel(self, ref: str) -> CancelOutcome:
-        reply = await self._http.post_json(
-            f"{self._base}/v1/jobs/{quote(ref, safe='')}/cancel",
-            body=b"{}",
-            auth=self._auth,
-            billable=False,
-        )
-        if reply.status in {_CONFLICT, 404}:
-            return "too_late"
-        if not reply.ok:
-            raise openai_like.classify(reply)
-        job = submit_poll.read_job(_json(reply))
-        if job.status != "cancelled":
-            return "too_late"
-        return "cancelled_free" if job.is_free else "cancelled"
+        return self.accepted(reply)
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: SpooledAnswer
+        self, call: Call, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
+        del call
         key = quote(request.idempotency_key, safe="")
-        reply, document = await self._ask(f"/v1/jobs?idempotency_key={key}")
+        reply, document = await self.look_up(f"/v1/jobs?idempotency_key={key}")
         jobs = document.get("data") if isinstance(document, dict) else None
         if not isinstance(jobs, list):
             raise BadResponse(detail="no list of jobs", request_id=reply.request_id)
         if not jobs:
             raise NotFound(detail="the provider never had this call", request_id=reply.request_id)
-        return await self._follow(jobs[0], reply=reply, answer=answer)
-
-    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
-        read = base64_json.load(answer)
-        job = submit_poll.read_job(read.content)
-        note = answer.metadata()
-        images, unusable = results.read_each(
-            job.output,
-            lambda item, n: results.image_of(item, n, read=read, answer=answer, note=note),
-        )
-        return ProviderResult(
-            images=images,
-            usage=openai_like.usage_of(job.usage, images=len(images) + len(unusable)),
-            model_version=job.model_version,
-            unusable=unusable,
-        )
-
-    async def fetch_again(self, ref: str, *, answer: SpooledAnswer) -> None:
-        """Fetch the images of a kept answer that could not be fetched when it came."""
-        if ref and answer.metadata().get("left_out"):
-            await self.poll(ref, answer=answer)
-
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
-        delivery_id = standard_webhooks.verify(
-            headers, body=body, secrets=self._webhook_secrets, now=self._clock()
-        )
-        try:
-            document = load_json(body)
-            data = document["data"] if isinstance(document, dict) else None
-            job = submit_poll.read_job(data)
-        except (InvalidJson, KeyError, BadResponse):
-            raise AuthenticationFailed(detail="webhook body malformed") from None
-        return WebhookNotice(delivery_id=delivery_id, ref=job.ref, status=job.status)
-
-    async def _ask(self, path: str) -> tuple[Reply, Any]:
-        """Query a job; queries are free, so an unusable answer counts as temporary."""
-        reply = await self._http.send(
-            "GET", self._base + path, auth=self._auth, limit=_MAX_POLL_BYTES
-        )
-        try:
-            if reply.ok:
-                return reply, _json(reply)
-            raise openai_like.classify(reply)
-        except (BadResponse, OutcomeUnknown) as error:
-            raise _asked_in_vain(error) from None
-
-    async def _follow(self, document: object, *, reply: Reply, answer: SpooledAnswer) -> Submission:
-        try:
-            job = submit_poll.read_job(document, request_id=reply.request_id)
-        except BadResponse as error:
-            raise _asked_in_vain(error) from None
-        if job.status != "succeeded":
-            return submit_poll.under_way(
-                job, request_id=reply.request_id, retry_after=retry_after(reply.headers)
-            )
-        fetch = results.Fetch(
-            self._http, base_url=self._base, answer=answer, hosts=self._result_hosts
-        )
-        left_out = await fetch.by_poll(job.output)
-        body = json.dumps(document).encode()
-        await answer.write(_once(body), limit=_MAX_POLL_BYTES * 2)
-        note = {"request_id": reply.request_id, "ref": job.ref, "left_out": left_out}
-        await asyncio.to_thread(answer.finish, note)
-        return Submission(
-            SubmissionStatus.ANSWERED, ref=job.ref, request_id=reply.request_id, progress=1.0
-        )
-
-
-def _asked_in_vain(error: ProviderError) -> ProviderUnavailable:
-    """Return the error of a query that is repeated later, since queries are free."""
-    return ProviderUnavailable(
-        detail=error.detail,
-        status=error.status,
-        request_id=error.request_id,
-        retry_after=error.retry_after,
-    )
+        return await self.follow(jobs[0], reply, answer=answer)
 
 
 def encoded(request: GenerationRequest) -> bytes:
@@ -269,14 +128,8 @@ def encoded(request: GenerationRequest) -> bytes:
         "end_user": request.end_user,
         "webhook_url": request.webhook_url,
         "parameters": dict(request.parameters),
-        "inputs": [
-            {
-                "role": i.role.value,
-                "media_type": i.media_type,
-                "b64_json": base64.b64encode(i.data).decode("ascii"),
-            }
-            for i in request.inputs
-        ],
+        "loras": [asdict(one) for one in request.loras],
+        "inputs": [_input(one) for one in request.inputs],
     }
     document |= {name: value for name, value in optional.items() if value}
     if request.seed is not None:
@@ -284,14 +137,10 @@ def encoded(request: GenerationRequest) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _json(reply: Reply) -> Any:
-    try:
-        return load_json(reply.body)
-    except InvalidJson:
-        raise BadResponse(
-            detail="not JSON", status=reply.status, request_id=reply.request_id
-        ) from None
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+def _input(image: ImageInput) -> dict[str, Any]:
+    document = {
+        "role": image.role.value,
+        "media_type": image.media_type,
+        "b64_json": image.base64_text,
+    }
+    return document if image.guide is None else {**document, "guide": asdict(image.guide)}

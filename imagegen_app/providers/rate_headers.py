@@ -45,7 +45,7 @@ def _of_requests(headers: Mapping[str, str]) -> float | None:
     """Read a bucket that refills steadily: its reset is that of the whole, one call comes sooner."""
     if _number(headers.get("x-ratelimit-remaining-requests", "")) != 0:
         return None
-    whole = _duration(headers.get("x-ratelimit-reset-requests", ""))
+    whole = duration(headers.get("x-ratelimit-reset-requests", ""))
     limit = _number(headers.get("x-ratelimit-limit-requests", ""))
     return whole / limit if whole and limit else whole
 
@@ -67,7 +67,8 @@ def _of_structure(text: str) -> float | None:
     return float(reset[1])
 
 
-def _duration(text: str) -> float | None:
+def duration(text: str) -> float | None:
+    """Return the seconds of `1.2s`, `6m0s`, `10h17m5.7s` or a plain number; None for anything else."""
     number = _number(text)
     if number is not None:
         return number

@@ -23,15 +23,18 @@ LOGGERS = (
     "hpack.hpack",
     "hpack.table",
     "asyncio",
+    "botocore.auth",
     "django_tasks_db",
     "imagegen.audit",
     "imagegen.batches",
     "imagegen.captions",
     "imagegen.answers",
+    "imagegen.credentials",
     "imagegen.driver",
     "imagegen.engines",
     "imagegen.erasure",
     "imagegen.forms",
+    "imagegen.http",
     "imagegen.moderation",
     "imagegen.purge",
     "imagegen.storage",
@@ -44,7 +47,6 @@ LOGGERS = (
 #: turns them on filters its handlers.
 OTHER_LOGGERS = (
     "amqp",
-    "botocore.auth",
     "botocore.endpoint",
     "botocore.parsers",
     "celery.app.trace",
@@ -61,7 +63,7 @@ _BEARER = re.compile(
     r"(?<![^\W_])(bearer|basic|token|(?:api)?key)(\s+|\s*[:=]\s*)[\w.~+/=-]{8,}", re.IGNORECASE
 )
 _KEY = re.compile(
-    r"\b(?:sk|pk|rk|key|xai|hf|r8|fal|bfl|ghp|gho|whsec|AKIA|ASIA|AIza)[-_]?[\w-]{12,}=*",
+    r"\b(?:sk|pk|rk|key|xai|hf|r8|fal|bfl|ghp|gho|whsec|bedrock-api-key|ABSK|AKIA|ASIA|AIza)[-_]?[\w-]{12,}=*",
 )
 #: PostgreSQL quotes the whole row that it refuses, a prompt in it too; it goes on over line ends.
 _DATABASE_DETAIL = re.compile(

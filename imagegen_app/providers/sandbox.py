@@ -10,34 +10,33 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.data_handling import DataFact, facts
 from imagegen_app.core.errors import BadResponse
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.provider_values import load_json
 from imagegen_app.core.types import (
-    Capabilities,
     InputRole,
-    InputRule,
     Operation,
     ProviderImage,
     ProviderResult,
     RecoveryMethod,
-    SizeRule,
     Submission,
     SubmissionStatus,
     Usage,
 )
+from imagegen_app.providers.base import Account
 from imagegen_app.providers.drawing import rendering
 from imagegen_app.providers.families import results
-from imagegen_app.providers.families.synchronous import Synchronous
-from imagegen_app.providers.parameters import check_request
+from imagegen_app.providers.remote import Remote
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from imagegen_app.core.types import GenerationRequest
     from imagegen_app.providers.answers import SpooledAnswer
-    from imagegen_app.providers.credentials import Credential
-    from imagegen_app.providers.http import HttpClient
 
 CAPABILITIES = Capabilities(
     operations=frozenset(Operation),
@@ -51,49 +50,62 @@ CAPABILITIES = Capabilities(
     inputs={role: InputRule(max_bytes=32 * 1024 * 1024) for role in InputRole},
     supports_mask=True,
     supports_seed=True,
+    is_reproducible=True,
     supports_negative_prompt=True,
     parameters={
-        "anchor": ("center", "left", "right", "top", "bottom"),
-        "style": (),
-        "strength": (),
+        "anchor": Parameter(
+            "choice",
+            choices=("center", "left", "right", "top", "bottom"),
+            default="center",
+            help=gettext_noop("Where the image stays when it is extended."),
+            operations=frozenset({Operation.OUTPAINT}),
+        ),
+        "style": Parameter("text"),
+        "strength": Parameter("float", low=0.0, high=1.0),
     },
+    control_kinds=("canny", "depth", "pose", "scribble"),
+    max_loras=4,
 )
 _MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
 
-class Sandbox(Synchronous):
-    """An adapter without a provider; options `latency` (seconds) and `capabilities` (by model)."""
+class Sandbox(Remote):
+    """An adapter without a provider."""
 
     name: ClassVar[str] = "sandbox"
     label: ClassVar[str] = "Sandbox (draws locally, no key, no cost)"
     is_remote: ClassVar[bool] = False
+    data_handling: ClassVar[Mapping[str, DataFact]] = facts(
+        source="imagegen_app.providers.sandbox",
+        checked_on="2026-11-27",
+        input_retention=0,
+        output_retention=0,
+        zero_retention="always",
+        training="no",
+        marks=[],
+    )
     #: Repeating a call costs nothing and gives the same images, however late.
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.IDEMPOTENCY_KEY})
     idempotency_seconds: ClassVar[float] = math.inf
     example_models: ClassVar[tuple[str, ...]] = ("sandbox-1",)
-    options: ClassVar[tuple[str, ...]] = ("capabilities", "latency")
+    options: ClassVar[Mapping[str, Parameter]] = {
+        "latency": Parameter(
+            "float", low=0, high=600, default=0.0, help=gettext_noop("Seconds that a call takes.")
+        )
+    }
 
-    def __init__(
-        self,
-        *,
-        base_url: str = "",
-        credential: Credential | None = None,
-        http: HttpClient | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
-        del base_url, credential, http
-        given = options or {}
-        self._latency = float(given.get("latency", 0.0))
-        self._matrix: Mapping[str, Capabilities] = given.get("capabilities", {})
+    def __init__(self, account: Account | None = None) -> None:
+        super().__init__(account or Account())
 
     def capabilities(self, model: str) -> Capabilities:
-        return self._matrix.get(model, CAPABILITIES)
+        del model
+        return CAPABILITIES
 
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
-        check_request(request, capabilities=self.capabilities(request.model))
+        self.check(request)
         failpoint("submit.half_body")
-        if self._latency:
-            await asyncio.sleep(self._latency)
+        if latency := self.option("latency"):
+            await asyncio.sleep(latency)
         seed = rendering.first_seed(request)
         items = []
         for n in range(request.count):

@@ -57,7 +57,9 @@ def _drawn(request: GenerationRequest, *, seed: int) -> Image.Image:
             negative_prompt=request.negative_prompt,
         )
     images = [i for i in request.inputs if i.role is not InputRole.MASK]
-    source = masks.open_image(images[0].data)
+    # Guides and references may come before the image that is changed.
+    changed = next((i for i in images if i.role is InputRole.IMAGE), images[0])
+    source = masks.open_image(changed.data)
     prompt, size = request.prompt, request.size
     if request.operation is Operation.REMOVE_BACKGROUND:
         return alterations.remove_background(source)

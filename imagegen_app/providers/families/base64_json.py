@@ -1,11 +1,15 @@
 """Read JSON whose images are base64 text, piece by piece: no image is ever held as text.
 
-Each long text of the document is decoded into a part of the answer while it is read; a short
-marker stands in its place. What is left is small, and parsed as any other JSON.
+Each long text of the document is decoded while it is read, into memory up to a limit and then into
+a part of the answer; a short marker stands in its place. What is left is small, and parsed as any other
+JSON.
 """
 
 from __future__ import annotations
 
+import io
+import itertools
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,7 +21,7 @@ from imagegen_app.providers.families import base64_text
 from imagegen_app.providers.families.base64_text import Base64Decoder, NotBase64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from imagegen_app.providers.answers import SpooledAnswer
@@ -28,6 +32,8 @@ MAX_IMAGE_BYTES = 64 * 1024 * 1024
 MAX_TEXT_CHARS = 32 * 1024
 #: All that is left of a document without its long texts, in bytes.
 MAX_REST = 4 * 1024 * 1024
+#: Decoded bytes of one document that stay in memory; of more, files are made.
+MAX_KEPT_BYTES = 4 * 1024 * 1024
 #: Bytes read at once.
 _CHUNK = 48 * 1024
 
@@ -37,8 +43,8 @@ class Document:
     """A parsed document, and where its long texts went."""
 
     content: Any
-    #: By marker: the part that holds the decoded bytes, or why there is none.
-    _taken: dict[str, str] = field(default_factory=dict)
+    #: By marker: the decoded bytes, the part that holds them, or why there are none.
+    _taken: Mapping[str, bytes | str | BadResponse] = field(default_factory=dict, repr=False)
     _answer: SpooledAnswer | None = None
 
     def image(self, text: object) -> bytes:
@@ -48,11 +54,13 @@ class Document:
         """
         if not isinstance(text, str) or not text:
             raise BadResponse(detail="an item without an image")
-        part = self._taken.get(text)
-        if part is not None and self._answer is not None:
-            if not part.startswith("decoded-"):
-                raise BadResponse(detail=part)
-            return self._answer.read(part=part)
+        taken = self._taken.get(text)
+        if isinstance(taken, bytes):
+            return taken
+        if isinstance(taken, BadResponse):
+            raise BadResponse(detail=taken.detail)
+        if taken is not None and self._answer is not None:
+            return self._answer.read(part=taken)
         try:
             data = base64_text.decode(text)
         except NotBase64:
@@ -63,11 +71,12 @@ class Document:
 
 
 def load(answer: SpooledAnswer) -> Document:
-    """Parse the body of an answer; its long texts become parts named `decoded-<n>`.
+    """Parse the body of an answer; large ones of its long texts become parts named `decoded-<n>`.
 
     :raises BadResponse: if it is not JSON, or too much of it is no image.
     """
-    taken: dict[str, str] = {}
+    taken: dict[str, bytes | str | BadResponse] = {}
+    room = MAX_KEPT_BYTES
     rest = bytearray()
     name = secrets.token_hex(12)
     with answer.body_path.open("rb") as source:
@@ -75,7 +84,14 @@ def load(answer: SpooledAnswer) -> Document:
             if isinstance(piece, _LongText):
                 marker = f"<{name}:{len(taken)}>"
                 part = f"decoded-{len(taken)}"
-                taken[marker] = piece.decode_to(answer.folder / part) or part
+                # Of four characters three bytes are left.
+                most = (answer.body_path.stat().st_size * 3) // 4
+                try:
+                    found = taken[marker] = piece.decode(answer.folder / part, room=min(room, most))
+                except BadResponse as error:
+                    taken[marker] = error
+                else:
+                    room -= len(found) if isinstance(found, bytes) else 0
                 rest += marker.encode()
             else:
                 rest += piece
@@ -91,10 +107,12 @@ def load(answer: SpooledAnswer) -> Document:
 def mentions(answer: SpooledAnswer, *words: bytes) -> bool:
     """Return whether the body of an answer holds one of these words, in any case."""
     overlap, before = max(len(word) for word in words) - 1, b""
+    # The words begin with a quote, which base64 has none of: most of the text is skipped.
+    wanted = re.compile(b"|".join(re.escape(word) for word in words), re.IGNORECASE)
     with answer.body_path.open("rb") as source:
         while read := source.read(_CHUNK):
-            text = (before + read).lower()
-            if any(word in text for word in words):
+            text = before + read
+            if wanted.search(text):
                 return True
             before = text[-overlap:]
     return False
@@ -106,34 +124,60 @@ class _LongText:
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._error = ""
+        self._size = 0
 
-    def decode_to(self, path: Path) -> str:
-        """Write the decoded bytes; return what is wrong with the text, or nothing.
+    def decode(self, path: Path, *, room: int) -> bytes | str:
+        """Return the decoded bytes, or the name of the file for more than `room` bytes of them.
 
-        The text is read to its end in any case. The part may be made anew from the body at any
+        :raises BadResponse: if it is no base64, or too large.
+        :raises AnswerNotKept: if the disk is full or fails.
+
+        The text is read to its end in any case. The file may be made anew from the body at any
         time, so it is not flushed to the disk.
         """
         # A worker that was thought lost may read the same answer at the same time.
         partial = path.with_name(f"{path.name}.{secrets.token_hex(6)}.partial")
+        decoded = self._decoded(Base64Decoder(is_json=True))
+        small, rest = self._first(decoded, room=room)
         try:
             with disk_errors():
-                error = self._write_decoded(partial)
-                if not error:
-                    partial.rename(path)
+                if rest is not None:
+                    with partial.open("wb") as file:
+                        file.write(small)
+                        self._size = len(small)
+                        file.writelines(self._within_cap(itertools.chain([rest], decoded)))
+                if self._error:
+                    raise BadResponse(detail=self._error)
+                if rest is None:
+                    return small
+                partial.rename(path)
         finally:
-            partial.unlink(missing_ok=True)
-        return error
+            if rest is not None:
+                partial.unlink(missing_ok=True)
+        return path.name
 
-    def _write_decoded(self, path: Path) -> str:
-        decoder, size, error = Base64Decoder(is_json=True), 0, ""
-        with path.open("wb") as file:
-            for data in self._decoded(decoder):
-                size += len(data)
-                if size > MAX_IMAGE_BYTES:
-                    error = "an image is too large"
-                elif not error:
-                    file.write(data)
-        return error or self._error
+    def _first(self, decoded: Iterator[bytes], *, room: int) -> tuple[bytes, bytes | None]:
+        """Return the bytes that fit into `room`, and the piece that does not."""
+        kept, rest = io.BytesIO(), None
+        # In one go: growing step by step would take more than is needed.
+        kept.seek(room)
+        kept.write(b"\0")
+        kept.seek(0)
+        for data in decoded:
+            if kept.tell() + len(data) > min(room, MAX_IMAGE_BYTES):
+                rest = data
+                break
+            kept.write(data)
+        kept.truncate()
+        return kept.getvalue(), rest
+
+    def _within_cap(self, decoded: Iterable[bytes]) -> Iterator[bytes]:
+        for data in decoded:
+            self._size += len(data)
+            if self._size > MAX_IMAGE_BYTES:
+                self._error = "an image is too large"
+            else:
+                yield data
 
     def _decoded(self, decoder: Base64Decoder) -> Iterator[bytes]:
         for piece in self._pieces:

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from imagegen_app.core.errors import InvalidRequest
-from imagegen_app.core.types import Size
+from imagegen_app.core.errors import InvalidRequest, UnsupportedParameter
+from imagegen_app.core.types import InputRole, Size
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagegen_app.core.types import ImageInput
+
+#: How a provider marks what is to be changed.
+MaskStyle = Literal["alpha", "white", "black"]
 _MAX_PIXELS = 40_000_000
+_MIDDLE = 128
 _FORMATS = ("PNG", "JPEG", "WEBP")
 #: What Pillow raises for bytes that are not a valid image.
 _DECODING = (OSError, ValueError, SyntaxError, RuntimeError, IndexError, struct.error, MemoryError)
@@ -49,19 +59,79 @@ def edit_area(data: bytes) -> Image.Image:
     :raises InvalidRequest: if it is no image.
     """
     image = open_image(data)
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+    if image.mode in {"RGBA", "LA"} or "transparency" in image.info:
         changed = ImageChops.invert(image.convert("RGBA").getchannel("A"))
         if changed.getbbox() is not None:
             return changed
     return image.convert("L")
 
 
-def alpha_mask(data: bytes) -> bytes:
-    """Turn our mask into a PNG that is transparent where the image is to be changed.
+def encode(data: bytes, *, style: MaskStyle, is_binary: bool = False) -> bytes:
+    """Turn our mask into a PNG as a provider reads it.
+
+    `alpha` is transparent where the image is to be changed, `white` white and `black` black there.
+    `is_binary` is for providers that take no values in between.
 
     :raises InvalidRequest: if it is no image.
     """
-    return png(_with_hole(edit_area(data)))
+    area = edit_area(data)
+    if is_binary:
+        area = area.point(_nearer_end)
+    if style == "alpha":
+        return png(_with_hole(area))
+    return png(area if style == "white" else ImageChops.invert(area))
+
+
+def is_partial(data: bytes) -> bool:
+    """Return whether our mask leaves a part of the image and changes another.
+
+    :raises InvalidRequest: if it is no image.
+    """
+    lowest, highest = edit_area(data).point(_nearer_end).getextrema()
+    return lowest != highest
+
+
+def _nearer_end(value: int) -> int:
+    return 255 if value >= _MIDDLE else 0
+
+
+def restyled(
+    inputs: Sequence[ImageInput], *, style: MaskStyle, is_binary: bool = False
+) -> tuple[ImageInput, ...]:
+    """Return input images with their masks as a provider reads them; see `encode`.
+
+    :raises InvalidRequest: if a mask is no image.
+    """
+    return tuple(
+        replace(
+            one, media_type="image/png", data=encode(one.data, style=style, is_binary=is_binary)
+        )
+        if one.role is InputRole.MASK
+        else one
+        for one in inputs
+    )
+
+
+def split(
+    inputs: Sequence[ImageInput],
+    *,
+    style: MaskStyle,
+    is_binary: bool = False,
+    must_be_partial: bool = False,
+) -> tuple[list[ImageInput], ImageInput | None]:
+    """Return a call's images, and its mask as a provider reads it; see `encode`.
+
+    `must_be_partial` is for providers that take no mask of the whole image, or of nothing.
+
+    :raises InvalidRequest: if the mask is no image.
+    :raises UnsupportedParameter: if it does not mark a part, and must.
+    """
+    given = [one for one in inputs if one.role is InputRole.MASK]
+    if must_be_partial and not all(is_partial(mask.data) for mask in given):
+        raise UnsupportedParameter(detail="mask: must mark a part of the image, and not all of it")
+    read = restyled(given, style=style, is_binary=is_binary)
+    images = [one for one in inputs if one.role is not InputRole.MASK]
+    return images, next(iter(read), None)
 
 
 def padded(data: bytes, *, size: Size, anchor: str = "center") -> tuple[bytes, bytes]:
@@ -89,6 +159,16 @@ def place(inner: Size, *, size: Size, anchor: str) -> tuple[int, int]:
     left = {"left": 0, "right": across}.get(anchor, across // 2)
     top = {"top": 0, "bottom": down}.get(anchor, down // 2)
     return left, top
+
+
+def edges(inner: Size, *, size: Size, anchor: str) -> dict[str, int]:
+    """Return by how many pixels an image grows at each edge to fill the canvas.
+
+    :raises InvalidRequest: if the canvas is smaller.
+    """
+    left, top = place(inner, size=size, anchor=anchor)
+    right, bottom = size.width - inner.width - left, size.height - inner.height - top
+    return {"left": left, "right": right, "top": top, "bottom": bottom}
 
 
 def png(image: Image.Image) -> bytes:

@@ -1,145 +1,132 @@
-"""Understand what servers that speak like OpenAI answer: errors and images."""
+"""Write calls to servers that speak like OpenAI, and read the images and the usage in their answers."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Literal
+import json
+from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core import multipart
 from imagegen_app.core.errors import (
-    AuthenticationFailed,
     BadResponse,
     ContentBlocked,
-    InvalidRequest,
-    NotFound,
-    OutcomeUnknown,
-    PermissionDenied,
     ProviderError,
-    ProviderUnavailable,
-    QuotaExhausted,
-    RateLimited,
+    UnsupportedParameter,
 )
-from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
-from imagegen_app.core.provider_values import InvalidJson, load_json
-from imagegen_app.core.types import ProviderResult, Usage
-from imagegen_app.providers.families import base64_json, results
-from imagegen_app.providers.rate_headers import rate_limited_for
-from imagegen_app.providers.retry_after import retry_after
+from imagegen_app.core.types import InputRole, Operation, ProviderResult, Usage
+from imagegen_app.providers.families import base64_json, masks, results
+from imagegen_app.providers.families.statuses import (
+    detail_of,
+    error_in,
+    explicit_error,
+    short_word,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from imagegen_app.core.types import GenerationRequest
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.http import Reply
 
 #: Formats that we accept; svg is active content and gif is animated, whatever the server offers.
 RASTER_FORMATS = ("png", "jpeg", "webp")
-
-CONTENT_CODES = frozenset(
-    {
-        "bio_policy",
-        "content_blocked",
-        "content_filter",
-        "content_policy_violation",
-        "contentfilter",
-        "image_content_policy_violation",
-        "misalignment_policy_violation",
-        "moderation_blocked",
-    }
-)
-QUOTA_CODES = frozenset(
-    {
-        "billing_hard_limit_reached",
-        "budget_exceeded",
-        "credit_balance_exhausted",
-        "insufficient_quota",
-        "organization_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "project_spend_limit_exceeded",
-        "quota_exhausted",
-    }
-)
-_VIOLATIONS = re.compile(r"safety_violations=\[([^\]]{0,500})\]")
-_WORD = re.compile(r"[\w./-]{1,60}")
-_STATUS: Mapping[int, type[ProviderError]] = {
-    401: AuthenticationFailed,
-    402: QuotaExhausted,
-    403: PermissionDenied,
-    404: NotFound,
-    408: OutcomeUnknown,
-    410: NotFound,
-    425: ProviderUnavailable,
-    429: RateLimited,
-    503: ProviderUnavailable,
-}
-_SERVER_ERRORS = range(500, 600)
-_REDIRECTS = range(300, 400)
-_TOO_MANY = 429
-_CONFLICT = 409
+#: How the names of events end that hold an image on its way.
+PARTIAL_EVENT = ".partial_image"
+#: Never go onto the wire: they steer what we do ourselves.
+_OURS = frozenset({"anchor"})
+#: 2026-11: the multipart form of edits has no `moderation`.
+_JSON_ONLY = frozenset({"moderation"})
+_VARY = "Make a variation of this image: same subject and style, another composition."
+_CUT_OUT = "Remove the background. Keep the subject exactly as it is."
 
 
-def error_of(body: bytes) -> dict[str, Any]:
-    """Return the error object of a body; empty where there is none."""
-    try:
-        document = load_json(body)
-    except InvalidJson:
-        return {}
-    return error_in(document)
+def is_generation(request: GenerationRequest) -> bool:
+    """Tell whether a request has no images, so that it is JSON for `/images/generations`."""
+    return request.operation is Operation.GENERATE and not request.inputs
 
 
-def error_in(document: object) -> dict[str, Any]:
-    """Return the error object of a decoded document; empty where there is none."""
-    if not isinstance(document, dict):
-        return {}
-    error = document.get("error")
-    if isinstance(error, dict):
-        return error
-    # Some local servers answer {"error": "text"} or {"detail": ...}.
-    return {"message": error} if isinstance(error, str) and error else {}
+def fields_of(request: GenerationRequest) -> dict[str, Any]:
+    """Return the fields of a call.
 
-
-def classify(reply: Reply) -> ProviderError:
-    """Turn a reply whose status is not 2xx into one of our errors.
-
-    The order counts: content codes, then quota codes, then the status; never the free text.
+    :raises UnsupportedParameter: if they do not go together.
     """
-    error = error_of(reply.body)
-    explicit = explicit_error(error, status=reply.status, request_id=reply.request_id)
-    if explicit is not None:
-        return explicit
-    detail, wait = _detail(error, status=reply.status), retry_after(reply.headers)
-    kind = _STATUS.get(reply.status)
-    if reply.status == _TOO_MANY:
-        wait = wait or rate_limited_for(reply.headers)
-    elif reply.status == _CONFLICT and wait is not None:
-        # The same call is being worked on, or its object is locked: it is asked for again later.
-        kind = ProviderUnavailable
-    if kind is None:
-        kind = InvalidRequest
-        if reply.status in _SERVER_ERRORS:
-            kind = OutcomeUnknown
-        elif reply.status in _REDIRECTS:
-            kind = NotFound
-    return kind(detail=detail, status=reply.status, request_id=reply.request_id, retry_after=wait)
+    background = request.background
+    prompt = request.prompt
+    if request.operation is Operation.REMOVE_BACKGROUND:
+        background, prompt = "transparent", prompt or _CUT_OUT
+    elif request.operation is Operation.VARY:
+        prompt = prompt or _VARY
+    fields: dict[str, Any] = {"model": request.model, "prompt": prompt, "n": request.count}
+    if request.operation is not Operation.REMOVE_BACKGROUND:
+        fields["size"] = str(request.size)
+    fields["output_format"] = request.output_format
+    optional = {
+        "quality": request.quality,
+        "background": background,
+        "safety_identifier": request.end_user,
+    }
+    fields |= {name: value for name, value in optional.items() if value}
+    if "output_compression" in request.parameters and request.output_format == "png":
+        raise UnsupportedParameter(detail="output_compression: for jpeg and webp only")
+    return fields | {n: given for n, given in request.parameters.items() if n not in _OURS}
 
 
-def explicit_error(
-    error: Mapping[str, Any], *, status: int | None = None, request_id: str = ""
-) -> ProviderError | None:
-    """Return the error that the codes alone make certain, or None."""
-    code, kind = _text(error, "code").lower(), _text(error, "type").lower()
-    detail = _detail(error, status=status)
-    if code in CONTENT_CODES or kind in CONTENT_CODES:
-        stage, categories = _moderation(error)
-        return ContentBlocked(
-            stage=stage, categories=categories, detail=detail, status=status, request_id=request_id
-        )
-    if code in QUOTA_CODES or kind in QUOTA_CODES:
-        return QuotaExhausted(detail=detail, status=status, request_id=request_id)
-    return None
+def body_of(
+    request: GenerationRequest,
+    fields: Mapping[str, Any],
+    *,
+    mask_name: str = "mask",
+    mask_style: masks.MaskStyle = "alpha",
+) -> multipart.Form:
+    """Return what a call sends: JSON for a generation, a form with the images for an edit.
+
+    Servers that copy the API have other names for a mask, and other colours in it.
+
+    :raises InvalidRequest: if an image cannot be read or is larger than it is to become.
+    """
+    if is_generation(request):
+        body = json.dumps(fields, ensure_ascii=False).encode()
+        return multipart.Form(body, "application/json")
+    inputs = masks.restyled(request.inputs, style=mask_style)
+    images = [i for i in inputs if i.role is not InputRole.MASK]
+    marks = [i.data for i in inputs if i.role is InputRole.MASK]
+    sources = [(image.media_type, image.data) for image in images]
+    if request.operation is Operation.OUTPAINT:
+        anchor = str(request.parameters.get("anchor", "center"))
+        wide, mask = masks.padded(images[0].data, size=request.size, anchor=anchor)
+        sources[0], marks = ("image/png", wide), [mask]
+    # One file goes as `image`, several as a repeated `image[]`: what the official client sends.
+    name = "image" if len(sources) == 1 else "image[]"
+    files = [
+        multipart.FormFile(name, f"image-{n}.{kind.removeprefix('image/')}", kind, data)
+        for n, (kind, data) in enumerate(sources)
+    ]
+    files += [multipart.FormFile(mask_name, "mask.png", "image/png", mask) for mask in marks]
+    return multipart.encode(
+        fields=[(key, _text(value)) for key, value in fields.items() if key not in _JSON_ONLY],
+        files=files,
+    )
 
 
-def read_images(answer: SpooledAnswer) -> ProviderResult:
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def note_of(request: GenerationRequest, reply: Reply) -> dict[str, Any]:
+    """Return what `read_images` has to know of a call."""
+    return {
+        "asked": request.count,
+        "output_format": request.output_format,
+        "headers": dict(reply.headers),
+    }
+
+
+def read_images(
+    answer: SpooledAnswer, *, error_of: Callable[[object], Mapping[str, Any]] = error_in
+) -> ProviderResult:
     """Decode an images answer; its note tells `asked`, `output_format` and `request_id`.
+
+    `error_of` finds the error in a document, as for `statuses.classify`.
 
     :raises ContentBlocked: if the answer is a refusal with status 200.
     :raises BadResponse: if it is not the JSON of images, or none of them can be used.
@@ -147,38 +134,36 @@ def read_images(answer: SpooledAnswer) -> ProviderResult:
     note = answer.metadata()
     request_id = str(note.get("request_id", ""))
     try:
-        return _images_in(base64_json.load(answer), answer=answer, note=note)
+        return _images_in(base64_json.load(answer), answer=answer, note=note, error_of=error_of)
     except ProviderError as error:
         error.request_id = error.request_id or request_id
         raise
 
 
-def items_with_urls(answer: SpooledAnswer) -> list[object]:
-    """Return the items of an answer of which some have to be fetched; empty where none has."""
-    # Decoding a large answer twice would cost more than this look.
-    if not base64_json.mentions(answer, b'"url"', b'"http'):
-        return []
-    try:
-        content = base64_json.load(answer).content
-    except BadResponse:
-        return []
-    items = content.get("data") if isinstance(content, dict) else None
+def items_in(document: object) -> list[object]:
+    """Return the items of an answer's document if some have to be fetched; else none."""
+    items = _listed(document).get("data") if isinstance(document, dict) else None
     if not isinstance(items, list) or all(results.address_of(item) is None for item in items):
         return []
     return items
 
 
 def _images_in(
-    read: base64_json.Document, *, answer: SpooledAnswer, note: Mapping[str, Any]
+    read: base64_json.Document,
+    *,
+    answer: SpooledAnswer,
+    note: Mapping[str, Any],
+    error_of: Callable[[object], Mapping[str, Any]],
 ) -> ProviderResult:
-    document = read.content
+    document = _listed(read.content)
     items = document.get("data") if isinstance(document, dict) else None
     if not isinstance(items, list) or not items:
-        raise _error_inside(document) or BadResponse(detail="no images in the answer")
+        nothing = BadResponse(detail="no images in the answer")
+        raise _error_inside(error_of(document), document) or nothing
     resolved = {
-        name: _text(document, name)
+        name: short_word(document, name)
         for name in ("size", "quality", "background", "output_format")
-        if _text(document, name)
+        if short_word(document, name)
     }
     claimed = resolved.get("output_format") or str(note.get("output_format", ""))
     try:
@@ -190,29 +175,48 @@ def _images_in(
         )
     except BadResponse as nothing:
         # An error beside images counts only if none of them can be used.
-        raise _error_inside(document) or nothing from None
+        raise _error_inside(error_of(document), document) or nothing from None
     asked = note.get("asked")
     if isinstance(asked, int) and asked > len(images):
         resolved["count"] = f"{len(images)} of {asked}"
     return ProviderResult(
         images=images,
         usage=usage_of(document.get("usage"), images=len(images) + len(unusable)),
-        model_version=_text(document, "model"),
+        model_version=short_word(document, "model"),
         resolved=resolved,
         unusable=unusable,
     )
 
 
-def _error_inside(document: object) -> ProviderError | None:
-    """Return the error of an answer that claims success, if it holds one."""
-    error = error_in(document)
+def _listed(document: Any) -> Any:
+    """Return a document that lists its images; an event of a stream is its only image itself.
+
+    :raises BadResponse: if that is an image on its way.
+    """
+    is_image = isinstance(document, dict) and bool({"b64_json", "url"} & document.keys())
+    if not is_image or "data" in document:
+        return document
+    if str(document.get("type", "")).endswith(PARTIAL_EVENT):
+        raise BadResponse(detail="only an unfinished image came")
+    return {**document, "data": [document]}
+
+
+def _error_inside(error: Mapping[str, Any], document: object) -> ProviderError | None:
+    """Return the error of an answer that claims success, if it holds one, with what it counts."""
     if not error:
         return None
     found = explicit_error(error)
     if isinstance(found, ContentBlocked):
         # Unlike a refusal with an error's status: the images were made, and then filtered.
         found.billed = "yes"
-    return found or BadResponse(detail="error inside a success: " + _detail(error, status=None))
+        found.counted = counted_in(document)
+    return found or BadResponse(detail="error inside a success: " + detail_of(error, status=None))
+
+
+def counted_in(document: object) -> ProviderResult:
+    """Return what a document without usable images counts."""
+    counts = document.get("usage") if isinstance(document, dict) else None
+    return ProviderResult(images=(), usage=usage_of(counts, images=0))
 
 
 def usage_of(document: object, *, images: int) -> Usage:
@@ -252,34 +256,3 @@ def _cached(inputs: object, *, text: int, image: int) -> tuple[int, int]:
 def _count(document: object, name: str) -> int:
     value = document.get(name) if isinstance(document, dict) else None
     return value if type(value) is int and 0 <= value < 1 << 40 else 0
-
-
-def _text(document: Mapping[str, Any], name: str) -> str:
-    """Return a short word of a document: never a sentence, which could quote the prompt."""
-    value = document.get(name)
-    if not isinstance(value, str) or not _WORD.fullmatch(value):
-        return ""
-    return provider_text(value, max_chars=MAX_LINE_CHARS)
-
-
-def _detail(error: Mapping[str, Any], *, status: int | None) -> str:
-    words = [f"HTTP {status}" if status else "", _text(error, "type"), _text(error, "code")]
-    parameter = _text(error, "param")
-    return " ".join([w for w in words if w] + ([f"({parameter})"] if parameter else []))
-
-
-def _moderation(
-    error: Mapping[str, Any],
-) -> tuple[Literal["input", "output", "unknown"], tuple[str, ...]]:
-    details = error.get("moderation_details")
-    details = details if isinstance(details, dict) else {}
-    categories = details.get("categories")
-    if not isinstance(categories, list):
-        message = error.get("message")
-        match = _VIOLATIONS.search(message) if isinstance(message, str) else None
-        categories = [part.strip() for part in match[1].split(",")] if match else []
-    known = tuple(c for c in categories if isinstance(c, str) and _WORD.fullmatch(c))[:20]
-    stage = details.get("moderation_stage")
-    if stage == "input":
-        return "input", known
-    return ("output" if stage == "output" else "unknown"), known

@@ -7,6 +7,7 @@ items of an answer have the parts `image-<n>` of the spooled answer, where they 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core.errors import (
     AnswerNotKept,
     BadResponse,
+    ContentBlocked,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
@@ -21,14 +23,16 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.types import ProviderImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.families.base64_json import Document
-    from imagegen_app.providers.http import HttpClient
+    from imagegen_app.providers.http import Auth, HttpClient
 
 #: Items of one answer that are looked at.
 MAX_IMAGES = 10
+#: A job's document, in bytes: with images in it, in the worst case.
+MAX_DOCUMENT_BYTES = 192 * 1024 * 1024
 #: Polls that fetch the results which failed for the moment, before those are left out.
 MAX_FETCH_ROUNDS = 6
 #: Delays in seconds before a result of a call that cannot be polled is fetched again.
@@ -38,15 +42,26 @@ _REMOTE = ("http://", "https://", "//")
 
 
 def read_each(
-    items: Sequence[object], read_one: Callable[[object, int], ProviderImage]
+    items: Sequence[object],
+    read_one: Callable[[object, int], ProviderImage],
+    *,
+    filtered: Sequence[bool] = (),
 ) -> tuple[tuple[ProviderImage, ...], tuple[str, ...]]:
     """Read all items; return the images, and why the other items cannot be used.
 
+    `filtered` tells by item which of them the provider has made and then withheld.
+
+    :raises ContentBlocked: if it has withheld all of them.
     :raises BadResponse: if none can be used.
     """
+    if items and len(filtered) >= len(items) and all(filtered):
+        raise ContentBlocked(stage="output", detail="all images were filtered", billed="yes")
     images: list[ProviderImage] = []
     unusable: list[str] = []
     for n, item in enumerate(items[:MAX_IMAGES]):
+        if n < len(filtered) and filtered[n]:
+            unusable.append("the provider filtered this image")
+            continue
         try:
             images.append(read_one(item, n))
         except BadResponse as error:
@@ -54,6 +69,11 @@ def read_each(
     if not images:
         raise BadResponse(detail=unusable[0] if unusable else "no images in the answer")
     return tuple(images), tuple(unusable)
+
+
+def alone(items: Sequence[object], *, seed: object) -> dict[str, Any]:
+    """Return a call's seed as that of its only image: of several, each has another one."""
+    return {"seed": seed} if len(items) == 1 else {}
 
 
 def image_of(
@@ -64,13 +84,15 @@ def image_of(
     answer: SpooledAnswer,
     note: Mapping[str, Any],
     claimed: str = "",
+    own: Mapping[str, Any] | None = None,
 ) -> ProviderImage:
-    """Return item `n` of an answer as an image.
+    """Return item `n` of an answer as an image; `own` has what the item itself lacks.
 
     :raises BadResponse: if it holds no whole image, or one that was never fetched.
     """
     if not isinstance(item, dict):
         raise BadResponse(detail="an item without an image")
+    item = {**(own or {}), **item}
     data = b""
     if address_of(item) is None:
         data = read.image(value_of(item, "b64_json") or value_of(item, "url"))
@@ -81,7 +103,9 @@ def image_of(
             left_out = note.get("left_out")
             reason = left_out.get(str(n)) if isinstance(left_out, dict) else None
             raise BadResponse(detail=str(reason or "a result was not fetched")[:200]) from None
-    seed, revised, kind = (value_of(item, k) for k in ("seed", "revised_prompt", "mime_type"))
+    names = ("seed", "revised_prompt", "mime_type", "content_type")
+    seed, revised, kind, other_kind = (value_of(item, name) for name in names)
+    kind = kind or other_kind
     media_type = kind if isinstance(kind, str) and _MEDIA_TYPE.fullmatch(kind) else ""
     return ProviderImage(
         data=data,
@@ -115,12 +139,51 @@ def part_of(n: int) -> str:
     return f"image-{n}"
 
 
+async def fetch_all(
+    items: Sequence[object],
+    *,
+    http: HttpClient,
+    base_url: str,
+    answer: SpooledAnswer,
+    hosts: frozenset[str] = frozenset(),
+    auth: Auth | None = None,
+    can_poll: bool = True,
+) -> dict[str, str]:
+    """Fetch the results that are URLs into the answer's parts; return why some are left out.
+
+    `hosts` limits where they may be; the key of `auth` goes along to its own hosts only. A call
+    that cannot be polled again has its results fetched at once.
+
+    :raises ProviderError: if it can be polled, and results cannot be fetched just now.
+    :raises AnswerNotKept: if the disk is full or fails.
+    """
+    fetch = Fetch(http, base_url=base_url, answer=answer, hosts=hosts, auth=auth)
+    return await (fetch.by_poll(items) if can_poll else fetch.at_once(items))
+
+
+async def keep_document(answer: SpooledAnswer, document: object, note: dict[str, Any]) -> None:
+    """Write a job's document as the answer's body, and complete the answer.
+
+    :raises AnswerNotKept: if the disk is full or fails.
+    """
+    body = json.dumps(document).encode()
+    await answer.write(_once(body), limit=MAX_DOCUMENT_BYTES)
+    await asyncio.to_thread(answer.finish, note)
+
+
 class Fetch:
     """Fetches the results of one answer, each by itself."""
 
     def __init__(
-        self, http: HttpClient, *, base_url: str, answer: SpooledAnswer, hosts: frozenset[str]
+        self,
+        http: HttpClient,
+        *,
+        base_url: str,
+        answer: SpooledAnswer,
+        hosts: frozenset[str],
+        auth: Auth | None = None,
     ) -> None:
+        self._auth = auth
         self._http = http
         self._base_url = base_url
         self._answer = answer
@@ -172,6 +235,7 @@ class Fetch:
                 answer=self._answer,
                 part=part_of(n),
                 hosts=self._hosts,
+                auth=self._auth,
             )
             for n, address in addresses.items()
         ]
@@ -198,6 +262,10 @@ class Fetch:
         with suppress(OSError):
             path.write_text(str(count), "ascii")
         return count
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _reasons(failed: Mapping[int, ProviderError]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from imagegen_app.core.errors import AuthenticationFailed, NotFound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.types import GenerationRequest, Submission
+    from imagegen_app.core.types import Call, GenerationRequest, Submission
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import CancelOutcome, WebhookNotice
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 class Synchronous:
     """The adapter methods that a synchronous API does not support."""
 
-    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
+    async def poll(self, call: Call, *, answer: SpooledAnswer) -> Submission:
         """Refuse: there is nothing to poll.
 
         :raises NotFound: always.
         """
-        del ref, answer
+        del call, answer
         raise NotFound(detail="this API has no jobs to ask about")
 
-    async def cancel(self, ref: str) -> CancelOutcome:
+    async def cancel(self, call: Call) -> CancelOutcome:
         """Return `not_offered`: a call cannot be stopped."""
-        del ref
+        del call
         return "not_offered"
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: SpooledAnswer
+        self, call: Call, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         """Return None: the outcome of a call cannot be queried."""
-        del request, answer
+        del call, request, answer
         return None
 
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
+    async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
         """Refuse: this API sends no webhooks.
 
         :raises AuthenticationFailed: always.

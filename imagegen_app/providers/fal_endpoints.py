@@ -1,0 +1,210 @@
+"""Know fal's endpoints: what each can do, and by which names its inputs go."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.errors import UnsupportedParameter
+from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.model_parameters import Parameter
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.providers.families import masks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.core.types import GenerationRequest
+    from imagegen_app.providers.families.masks import MaskStyle
+
+_IMAGES = InputRule(max_bytes=20 * 2**20)
+_STEPS = Parameter("int", low=1, high=50, help=gettext_noop("More steps take longer."))
+_GUIDANCE = Parameter(
+    "float", low=0.0, high=20.0, help=gettext_noop("How closely the image follows the prompt.")
+)
+_STRENGTH = Parameter(
+    "float", low=0.01, high=1.0, help=gettext_noop("How much of the image is changed.")
+)
+_TOLERANCE = Parameter(
+    "int", low=1, high=5, help=gettext_noop("How much the filter lets pass; 1 is the least.")
+)
+_WIRE = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint: what it can do, and what its fields are called."""
+
+    can: Capabilities
+    #: The field for images; a name in the plural takes a list.
+    image: str = "image_url"
+    mask: MaskStyle = "white"
+    #: The field for the quality.
+    quality: str = ""
+    #: The field for how many times larger an image becomes.
+    factor: str = ""
+    #: Whether it takes a size; otherwise the image's own stays.
+    is_sized: bool = False
+    #: What is always sent.
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _endpoint(
+    operation: Operation,
+    *,
+    most: int = 1,
+    is_sized: bool = False,
+    can: Mapping[str, Any],
+    **more: Any,
+) -> Endpoint:
+    values: dict[str, Any] = {"operations": frozenset({operation}), "sizes": SizeRule()}
+    if operation is not Operation.GENERATE:
+        values |= {"max_inputs": most, "inputs": {InputRole.IMAGE: _IMAGES}}
+    if operation is Operation.INPAINT:
+        rules = {**values["inputs"], InputRole.MASK: InputRule(formats=("png",), max_count=1)}
+        values |= {"supports_mask": True, "inputs": rules}
+    sized = is_sized or operation is Operation.GENERATE
+    if sized:
+        values["sizes"] = _PIXELS
+    return Endpoint(Capabilities(**values | dict(can)), is_sized=sized, **more)
+
+
+_PIXELS = SizeRule(step=8, min_pixels=256 * 256, max_pixels=2048 * 2048, max_side=2048)
+_RATIOS = SizeRule(ratios=("21:9", "16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16", "9:21"))
+_BASIC: Mapping[str, Any] = {
+    "max_count": 4,
+    "supports_seed": True,
+    "is_reproducible": True,
+    "output_formats": ("png", "jpeg"),
+}
+_FLUX = {**_BASIC, "parameters": {"steps": _STEPS, "guidance": _GUIDANCE}}
+_ALTER = {**_BASIC, "parameters": {"strength": _STRENGTH, "steps": _STEPS, "guidance": _GUIDANCE}}
+_LORAS = {"max_loras": 8, "lora_weights": (0.0, 4.0)}
+_PRO = {**_BASIC, "parameters": {"safety_tolerance": _TOLERANCE}}
+_FLUX_2 = _PRO | {"max_count": 1}
+_IDEOGRAM = {
+    "max_count": 8,
+    "supports_seed": True,
+    "qualities": ("TURBO", "BALANCED", "QUALITY"),
+}
+_BANANA = {"max_count": 4, "output_formats": ("png", "jpeg", "webp"), "sizes": _RATIOS}
+#: A rewritten prompt is not the one that was judged and recorded.
+_PLAIN_PROMPT = {"expand_prompt": False}
+#: The first pattern that matches an endpoint's whole name decides.
+_ENDPOINTS: tuple[tuple[str, Endpoint], ...] = (
+    (r"fal-ai/flux/(dev|schnell|krea)", _endpoint(Operation.GENERATE, can=_FLUX)),
+    (r"fal-ai/flux/dev/image-to-image", _endpoint(Operation.EDIT, can=_ALTER)),
+    (r"fal-ai/flux-(lora|general)", _endpoint(Operation.GENERATE, can=_FLUX | _LORAS)),
+    (
+        r"fal-ai/flux-(lora|general)/inpainting",
+        _endpoint(Operation.INPAINT, is_sized=True, can=_ALTER | _LORAS),
+    ),
+    (
+        r"fal-ai/flux-(lora|general)/image-to-image",
+        _endpoint(Operation.EDIT, is_sized=True, can=_ALTER | _LORAS),
+    ),
+    (r"fal-ai/flux-pro/v1/fill", _endpoint(Operation.INPAINT, can=_PRO)),
+    (
+        r"fal-ai/flux-pro/kontext(/max)?",
+        _endpoint(Operation.EDIT, is_sized=True, can=_PRO | {"sizes": _RATIOS}),
+    ),
+    (r"fal-ai/flux-pro/v1\.1", _endpoint(Operation.GENERATE, can=_PRO)),
+    (
+        r"fal-ai/flux-2-(pro|max)/edit",
+        _endpoint(Operation.EDIT, most=8, is_sized=True, can=_FLUX_2, image="image_urls"),
+    ),
+    (r"fal-ai/flux-2-(pro|max)", _endpoint(Operation.GENERATE, can=_FLUX_2)),
+    (
+        r"(fal-ai/)?ideogram/v3",
+        _endpoint(
+            Operation.GENERATE,
+            can=_IDEOGRAM | {"supports_negative_prompt": True},
+            quality="rendering_speed",
+            fixed=_PLAIN_PROMPT,
+        ),
+    ),
+    (
+        r"(fal-ai/)?ideogram/v3/edit",
+        _endpoint(
+            Operation.INPAINT,
+            can=_IDEOGRAM,
+            mask="black",
+            quality="rendering_speed",
+            fixed=_PLAIN_PROMPT,
+        ),
+    ),
+    (r"fal-ai/nano-banana(-\w+)?", _endpoint(Operation.GENERATE, can=_BANANA)),
+    (
+        r"fal-ai/nano-banana(-\w+)?/edit",
+        _endpoint(Operation.EDIT, most=14, is_sized=True, can=_BANANA, image="image_urls"),
+    ),
+    (r"fal-ai/esrgan", _endpoint(Operation.UPSCALE, can={}, factor="scale")),
+    # What is not known is taken for the plainest of its kind, as its name has it.
+    (r".*(upscal|esrgan).*", _endpoint(Operation.UPSCALE, can={}, factor="upscale_factor")),
+    (r".*(rembg|birefnet|background/remove).*", _endpoint(Operation.REMOVE_BACKGROUND, can={})),
+    (r".*(inpaint|/fill).*", _endpoint(Operation.INPAINT, can={})),
+    (r".*(/edit|image-to-image|/remix).*", _endpoint(Operation.EDIT, can={})),
+    (r".*", _endpoint(Operation.GENERATE, can={})),
+)
+
+
+def endpoint_of(model: str) -> Endpoint:
+    """Return what is known of an endpoint, by its name."""
+    name = model.strip("/")
+    return next(endpoint for pattern, endpoint in _ENDPOINTS if re.fullmatch(pattern, name))
+
+
+def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str, Any]:
+    """Write a request as the input of its endpoint; `offer` is what that can do.
+
+    :raises UnsupportedParameter: if it cannot be expressed.
+    """
+    endpoint = endpoint_of(request.model)
+    fields = {**endpoint.fixed, **_sized(request, endpoint, offer), **_images(request, endpoint)}
+    if request.operation not in {Operation.REMOVE_BACKGROUND, Operation.UPSCALE}:
+        fields["prompt"] = request.prompt
+    if offer.max_count > 1:
+        fields["num_images"] = request.count
+    if len(offer.output_formats) > 1:
+        fields["output_format"] = request.output_format
+    optional = {
+        "negative_prompt": request.negative_prompt,
+        endpoint.quality or "quality": request.quality,
+        "loras": [{"path": one.name, "scale": one.weight} for one in request.loras],
+    }
+    fields |= {name: value for name, value in optional.items() if value}
+    if request.seed is not None:
+        fields["seed"] = request.seed
+    return fields | {_WIRE.get(name, name): value for name, value in request.parameters.items()}
+
+
+def _sized(request: GenerationRequest, endpoint: Endpoint, offer: Capabilities) -> dict[str, Any]:
+    rule = offer.sizes_for(request.operation)
+    if endpoint.factor:
+        return {endpoint.factor: _factor(request)}
+    if rule.ratios:
+        return {"aspect_ratio": rule.ratio_of(request.size)}
+    size = {"width": request.size.width, "height": request.size.height}
+    return {"image_size": size} if endpoint.is_sized else {}
+
+
+def _images(request: GenerationRequest, endpoint: Endpoint) -> dict[str, Any]:
+    images, mask = masks.split(
+        request.inputs, style=endpoint.mask, must_be_partial=endpoint.mask == "black"
+    )
+    urls = [one.data_url for one in images]
+    fields: dict[str, Any] = {}
+    if urls:
+        fields[endpoint.image] = urls if endpoint.image.endswith("s") else urls[0]
+    return fields if mask is None else fields | {"mask_url": mask.data_url}
+
+
+def _factor(request: GenerationRequest) -> float:
+    image = next(i for i in request.inputs if i.role is not InputRole.MASK)
+    across, down = request.size.width / image.width, request.size.height / image.height
+    if not math.isclose(across, down, rel_tol=0.02) or across < 1:
+        raise UnsupportedParameter(detail="size: must be the image's, some times larger")
+    return round(across, 2)

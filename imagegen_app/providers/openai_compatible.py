@@ -1,0 +1,248 @@
+"""Speak to servers that copy OpenAI's Images API, each with what it adds, renames and leaves aside.
+
+A profile says which server it is: LiteLLM, LocalAI, SGLang, stable-diffusion.cpp or vLLM-Omni. What a
+server would ignore without a word is refused before a call. None of them can be asked about a lost call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.errors import NotFound, PermissionDenied
+from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.model_parameters import Parameter
+from imagegen_app.core.types import Cost, InputRole, Operation
+from imagegen_app.providers.families import (
+    openai_like,
+    openai_models,
+    prompt_syntax,
+    server_models,
+    statuses,
+)
+from imagegen_app.providers.remote import RESULT_HOSTS
+from imagegen_app.providers.remote_openai import RemoteOpenAI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.core.errors import ProviderError
+    from imagegen_app.core.model_descriptions import ModelDescription
+    from imagegen_app.core.multipart import Form
+    from imagegen_app.core.types import GenerationRequest, ProviderResult, RecoveryMethod
+    from imagegen_app.providers.answers import SpooledAnswer
+    from imagegen_app.providers.http import Reply
+
+_IDS = ("x-litellm-call-id", "x-request-id")
+_COST, _FALLBACKS = "x-litellm-response-cost", "x-litellm-attempted-fallbacks"
+_STEPS = Parameter("int", 1, 200)
+_SCALE = Parameter("float", 0, 20)
+#: The class of an exception, with which LiteLLM begins what it says.
+_CLASS = re.compile(r"(?:litellm\.)?(?:\w+: )?(?:litellm\.)?(\w+Error)\b")
+#: What LiteLLM's exceptions mean, where its status says less.
+_MEANINGS = {
+    "ContentPolicyViolationError": "content_policy_violation",
+    "BudgetExceededError": "budget_exceeded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What one server takes of a call, beside model, prompt, number and size."""
+
+    #: Our parameters, with the server's names.
+    parameters: Mapping[str, tuple[str, Parameter]] = field(default_factory=dict)
+    max_inputs: int = 16
+    max_side: int = 4096
+    formats: tuple[str, ...] = ("png",)
+    #: The name of a mask's part; empty where the server has none, or ignores it.
+    mask: str = ""
+    #: The models that read a mask; empty for all.
+    mask_models: str = ""
+    has_seed: bool = False
+    has_negative_prompt: bool = False
+    #: Whether it answers in base64 only where it is asked to.
+    names_response: bool = True
+
+
+_SERVERS: Mapping[str, _Server] = {
+    # One image as base64 beside the prompt; a second one, and a mask, would be ignored.
+    "localai": _Server({"steps": ("step", _STEPS)}, 1, 2048, has_negative_prompt=True),
+    "sglang": _Server(
+        {"steps": ("num_inference_steps", _STEPS), "guidance": ("guidance_scale", _SCALE)},
+        has_seed=True,
+        has_negative_prompt=True,
+    ),
+    "stable_diffusion_cpp": _Server(formats=("png", "jpeg"), mask="mask", names_response=False),
+    "vllm_omni": _Server(
+        {
+            "steps": ("num_inference_steps", _STEPS),
+            "guidance": ("guidance_scale", _SCALE),
+            "true_guidance": ("true_cfg_scale", _SCALE),
+        },
+        formats=openai_like.RASTER_FORMATS,
+        mask="mask_image",
+        mask_models="klein",
+        has_seed=True,
+        has_negative_prompt=True,
+    ),
+}
+_LITELLM = "litellm"
+
+
+class OpenAICompatible(RemoteOpenAI):
+    """An account at a server, most often of the site's own."""
+
+    name: ClassVar[str] = "openai_compatible"
+    label: ClassVar[str] = "LiteLLM, LocalAI, SGLang, stable-diffusion.cpp or vLLM-Omni"
+    recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset()
+    example_models: ClassVar[tuple[str, ...]] = ("gpt-image-2",)
+    request_id_header: ClassVar[str] = _IDS[0]
+    further_id_headers: ClassVar[tuple[str, ...]] = _IDS[1:]
+    kept_headers: ClassVar[frozenset[str]] = frozenset({*_IDS, _COST, _FALLBACKS})
+    options: ClassVar[Mapping[str, Parameter]] = {
+        "profile": Parameter(
+            "choice",
+            choices=(_LITELLM, *_SERVERS),
+            default=_LITELLM,
+            help=gettext_noop("Which server it is."),
+        ),
+        "result_hosts": RESULT_HOSTS,
+    }
+
+    @property
+    def _server(self) -> _Server | None:
+        """What the server takes; None for LiteLLM, which takes what OpenAI takes."""
+        return _SERVERS.get(self.option("profile"))
+
+    def capabilities(self, model: str) -> Capabilities:
+        server = self._server
+        named = openai_models.named_in(model)
+        if server is None and named:
+            return openai_models.capabilities(named)
+        # Behind LiteLLM may be anything: what a mask means there is not known.
+        server = server or _Server(formats=openai_like.RASTER_FORMATS)
+        has_mask = bool(server.mask) and server.mask_models in model.lower()
+        more = {Operation.INPAINT} if has_mask else set()
+        picture = InputRule(formats=("png", "jpeg"))
+        return Capabilities(
+            operations=frozenset({Operation.GENERATE, Operation.EDIT} | more),
+            sizes=SizeRule(step=8, max_side=server.max_side),
+            max_count=10,
+            max_prompt_chars=10_000,
+            output_formats=server.formats,
+            max_inputs=server.max_inputs,
+            inputs=dict.fromkeys((InputRole.IMAGE, InputRole.REFERENCE, InputRole.MASK), picture),
+            supports_mask=has_mask,
+            supports_seed=server.has_seed,
+            supports_negative_prompt=server.has_negative_prompt,
+            parameters={name: one for name, (_, one) in server.parameters.items()},
+        )
+
+    def prepared(self, request: GenerationRequest) -> GenerationRequest:
+        if request.seed is not None or self._server is None or not self._server.has_seed:
+            return request
+        # The server would choose one, and not tell it.
+        seed = int.from_bytes(hashlib.sha256(request.idempotency_key.encode()).digest()[:4])
+        return replace(request, seed=seed)
+
+    def note_of(self, request: GenerationRequest, reply: Reply, *, aim: str) -> dict[str, Any]:
+        note = super().note_of(request, reply, aim=aim)
+        return note | {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
+
+    def form_of(self, request: GenerationRequest) -> Form:
+        server = self._server
+        if server is None:
+            fields = self.fields_of(request)
+            if "safety_identifier" in fields:
+                # The name that every server behind it is told by.
+                fields["user"] = fields.pop("safety_identifier")
+            return openai_like.body_of(request, fields)
+        prompt = prompt_syntax.without_commands(request.prompt)
+        negative = prompt_syntax.without_commands(request.negative_prompt)
+        fields = {"model": request.model, "n": request.count, "size": str(request.size)}
+        if self.option("profile") == "localai":
+            # There, what stands behind a bar is the negative prompt.
+            prompt, negative = prompt.replace("|", " "), negative.replace("|", " ")
+            prompt, negative = f"{prompt}|{negative}" if negative else prompt, ""
+        optional = {
+            "negative_prompt": negative or None,
+            "seed": request.seed,
+            "output_format": request.output_format if len(server.formats) > 1 else None,
+            "response_format": "b64_json" if server.names_response else None,
+        }
+        fields |= {"prompt": prompt} | {k: v for k, v in optional.items() if v is not None}
+        for name, value in request.parameters.items():
+            fields[server.parameters[name][0]] = value
+        if self.option("profile") == "localai" and request.inputs:
+            # As JSON, and base64 alone: what it cannot read, such as a data URL, it ignores.
+            lone = replace(request, operation=Operation.GENERATE, inputs=())
+            return openai_like.body_of(lone, {**fields, "file": request.inputs[0].base64_text})
+        return openai_like.body_of(request, fields, mask_name=server.mask, mask_style="white")
+
+    async def describe_model(self, model: str) -> ModelDescription:
+        """Return what the server says of a model: whether it has it, and what it can do there."""
+        profile = self.option("profile")
+        if profile == "stable_diffusion_cpp":
+            # Its own list of models has one name, whatever is loaded.
+            root = self.base.removesuffix("/v1")
+            _, document = await self.query(f"{root}/sdapi/v1/sd-models")
+            entries = server_models.listed(document, at="")
+            return server_models.among(model, server_models.names_in(entries, "model_name"))
+        with suppress(NotFound, PermissionDenied):
+            if profile == _LITELLM:
+                _, document = await self.query("/model/info")
+                return server_models.of_litellm(document, model)
+            if profile == "localai":
+                _, document = await self.query("/models/capabilities")
+                return server_models.of_localai(document, model)
+        # What each of them has, and older ones and lesser keys, too.
+        _, document = await self.query("/models")
+        if profile == "sglang":
+            known = self.capabilities(model)
+            return server_models.of_sglang(document, model, known=known)
+        names = server_models.names_in(server_models.listed(document), "id")
+        return server_models.among(model, names)
+
+    def error_of(self, reply: Reply) -> ProviderError:
+        return statuses.classify(reply, error_of=_error_in)
+
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
+        result = openai_like.read_images(answer, error_of=_error_in)
+        note = answer.metadata()
+        headers, seed = note.get("headers"), note.get("seed")
+        headers = headers if isinstance(headers, dict) else {}
+        images = result.images
+        if isinstance(seed, int) and len(images) == 1:
+            images = (replace(images[0], seed=seed),)
+        resolved = dict(result.resolved)
+        if headers.get(_FALLBACKS, "0") != "0":
+            # Another model than the one that was asked.
+            resolved["fallbacks"] = str(headers[_FALLBACKS])
+        # Its prices of Stability's edits are a tenth of the truth.
+        is_wrong = note.get("is_edit") and "stability" in str(note.get("model", ""))
+        cost = None if is_wrong else _cost(headers.get(_COST))
+        return replace(result, images=images, resolved=resolved, reported_cost=cost)
+
+
+def _error_in(document: object) -> dict[str, Any]:
+    """Return the error of a document, with what the class of LiteLLM's exception means as its code."""
+    error = statuses.error_in(document)
+    said = error.get("message")
+    named = _CLASS.match(said[:200]) if isinstance(said, str) else None
+    meaning = _MEANINGS.get(named[1]) if named else None
+    return {**error, "code": meaning} if meaning else error
+
+
+def _cost(text: object) -> Cost | None:
+    """Return what LiteLLM says that a call cost; a model without a price has none, which is not zero."""
+    try:
+        amount = Decimal(str(text))
+    except InvalidOperation:
+        return None
+    return Cost(amount) if amount.is_finite() and amount >= 0 else None
