@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from imagegen_app.providers import registry
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential, Secret
 from imagegen_app.providers.http import HttpClient, HttpLimits
+from imagegen_app.testing.contract.bench import KEY_VARIABLE, Bench
+from imagegen_app.testing.contract.our_samples import SAMPLES
 from imagegen_app.testing.simulator.process import SimulatorProcess
 
 KEY = "sk-canary-4f9a7c21d8e35b60"
@@ -26,6 +29,25 @@ def running_simulator() -> Iterator[SimulatorProcess]:
 def simulator(running_simulator: SimulatorProcess) -> SimulatorProcess:
     running_simulator.reset()
     return running_simulator
+
+
+@pytest.fixture(scope="module")
+def start_simulator() -> Iterator[Callable[[str], SimulatorProcess]]:
+    """Start a simulator that speaks one protocol only, once a module, and have it forget all calls."""
+    with ExitStack() as processes:
+
+        @functools.cache
+        def process(protocol: str) -> SimulatorProcess:
+            return processes.enter_context(
+                SimulatorProcess(keys=(KEY,), quick=True, protocols=(protocol,))
+            )
+
+        def start(protocol: str) -> SimulatorProcess:
+            started = process(protocol)
+            started.reset()
+            return started
+
+        yield start
 
 
 @pytest.fixture
@@ -72,11 +94,18 @@ def client(simulator: SimulatorProcess) -> Callable[..., HttpClient]:
 def build(simulator: SimulatorProcess, credential: Credential) -> Callable[..., Any]:
     """Build an adapter that talks to the simulator."""
 
-    def make(name: str, http: HttpClient, **options: Any) -> Any:
+    def make(name: str, http: HttpClient, **account: Any) -> Any:
         base = simulator.openai_url if name == "openai" else simulator.base_url
-        options.setdefault("webhook_secrets", (Secret(simulator.webhook_secret),))
-        return registry.build(
-            name, base_url=base, credential=credential, http=http, options=options
-        )
+        account.setdefault("webhook_secrets", (Secret(simulator.webhook_secret),))
+        return registry.build(name, base_url=base, credential=credential, http=http, **account)
 
     return make
+
+
+@pytest.fixture
+def bench_of(
+    simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str], Bench]:
+    """Return the contract's bench of an adapter, at the simulator that speaks all protocols."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    return lambda name: Bench(SAMPLES[name], simulator=simulator, folder=tmp_path / "bench")

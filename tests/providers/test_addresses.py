@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from imagegen_app.providers.addresses import is_public
+from imagegen_app.providers.http.transport import parse
 
 PRIVATE = [
     "0.0.0.0",  # noqa: S104  (data, nothing is bound)
@@ -80,3 +81,13 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 @pytest.mark.parametrize("text", ["", "localhost", "127.1", "0x7f000001", "1.2.3", "::g"])
 def test_what_is_no_address_is_not_public(text: str) -> None:
     assert not is_public(text)
+
+
+@pytest.mark.parametrize("end", ["#", "#part", "?q=1#part", ""])
+def test_a_parsed_url_has_no_fragment(end: str) -> None:
+    url = "https://api.example.com/v1"
+
+    parsed = [parse(url + end), parse("/v1" + end, base=parse("https://api.example.com/"))]
+
+    assert [str(one).partition("?")[0] for one in parsed] == [url] * 2
+    assert not any("#" in str(one) for one in parsed)

@@ -24,9 +24,10 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from imagegen_app.core.types import Operation, Size, SubmissionStatus
+from imagegen_app.core.types import Call, Operation, Size, SubmissionStatus
+from imagegen_app.providers import registry
 from imagegen_app.providers.answers import SpooledAnswer
-from imagegen_app.providers.credentials import Secret
+from imagegen_app.providers.credentials import Credential, Secret
 from imagegen_app.providers.families import standard_webhooks
 from imagegen_app.providers.families.submit_poll import read_job
 from imagegen_app.providers.generic_jobs import encoded
@@ -55,7 +56,7 @@ def talk(client: Callable[..., HttpClient], build: Callable[..., Any]) -> Talk:
 
 async def finished(provider: Any, ref: str, answer: SpooledAnswer) -> Any:
     for _ in range(200):
-        submission = await provider.poll(ref, answer=answer)
+        submission = await provider.poll(Call(ref), answer=answer)
         if submission.status not in {SubmissionStatus.ACCEPTED, SubmissionStatus.RUNNING}:
             return submission
         await asyncio.sleep(0.02)
@@ -90,9 +91,9 @@ def test_a_running_job_says_so(
 
     async def use(provider: Any) -> Any:
         ref = (await provider.submit(REQUEST, answer=answer)).ref
-        submission = await provider.poll(ref, answer=answer)
-        cancelled = await provider.cancel(ref)
-        return submission, cancelled, await provider.poll(ref, answer=answer)
+        submission = await provider.poll(Call(ref), answer=answer)
+        cancelled = await provider.cancel(Call(ref))
+        return submission, cancelled, await provider.poll(Call(ref), answer=answer)
 
     submission, cancelled, after = talk(use)
 
@@ -137,7 +138,7 @@ def test_a_lost_answer_is_found_again_at_no_cost(
     async def use(provider: Any) -> Any:
         with pytest.raises(OutcomeUnknown):
             await provider.submit(REQUEST, answer=answer)
-        submission = await provider.reconcile(REQUEST, answer=answer)
+        submission = await provider.reconcile(Call(""), REQUEST, answer=answer)
         return await finished(provider, submission.ref, answer)
 
     assert talk(use).status is SubmissionStatus.ANSWERED
@@ -153,7 +154,7 @@ def test_a_call_that_never_arrived_is_known_not_to_have(
         with pytest.raises(OutcomeUnknown):
             await provider.submit(REQUEST, answer=answer)
         with pytest.raises(NotFound):
-            await provider.reconcile(REQUEST, answer=answer)
+            await provider.reconcile(Call(""), REQUEST, answer=answer)
 
     talk(use)
 
@@ -223,7 +224,7 @@ def test_a_poll_that_goes_wrong_is_only_asked_again(
         ref = (await provider.submit(REQUEST, answer=answer)).ref
         simulator.fail(kind, on="poll")
         with pytest.raises(ProviderUnavailable):
-            await provider.poll(ref, answer=answer)
+            await provider.poll(Call(ref), answer=answer)
         return await finished(provider, ref, answer)
 
     assert talk(use).status is SubmissionStatus.ANSWERED
@@ -258,7 +259,7 @@ def test_a_job_that_is_done_cannot_be_cancelled(
     async def use(provider: Any) -> Any:
         ref = (await provider.submit(REQUEST, answer=answer)).ref
         await finished(provider, ref, answer)
-        return await provider.cancel(ref), await provider.cancel("job_unknown")
+        return await provider.cancel(Call(ref)), await provider.cancel(Call("job_unknown"))
 
     assert talk(use) == ("too_late", "too_late")
 
@@ -267,7 +268,7 @@ def test_an_odd_reference_stays_inside_its_path(
     talk: Talk, simulator: SimulatorProcess, answer: SpooledAnswer
 ) -> None:
     with pytest.raises(NotFound):
-        talk(lambda provider: provider.poll("../models?x=1", answer=answer))
+        talk(lambda provider: provider.poll(Call("../models?x=1"), answer=answer))
 
 
 def test_the_body_is_the_same_bytes_each_time() -> None:
@@ -322,10 +323,10 @@ def test_a_genuine_webhook_names_the_job_and_nothing_else(
             head, _, body = inbox.requests[0].partition(b"\r\n\r\n")
         lines = [line.split(": ", 1) for line in head.decode().split("\r\n")[1:]]
         headers = dict(lines)
-        notice = provider.verify_webhook(headers, body)
-        assert provider.verify_webhook(headers, body) == notice
+        notice = await provider.verify_webhook(headers, body)
+        assert await provider.verify_webhook(headers, body) == notice
         with pytest.raises(AuthenticationFailed):
-            provider.verify_webhook(headers, body + b" ")
+            await provider.verify_webhook(headers, body + b" ")
         return ref, notice, head
 
     ref, notice, head = talk(use)
@@ -347,6 +348,24 @@ def test_a_signed_webhook_with_rubbish_inside_is_refused(
 
     async def use(provider: Any) -> None:
         with pytest.raises(AuthenticationFailed):
-            provider.verify_webhook(headers, body)
+            await provider.verify_webhook(headers, body)
 
     talk(use, clock=lambda: 1000.0)
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "410 Gone", "302 Found"])
+def test_a_look_up_that_fails_does_not_say_that_the_call_never_came(
+    answer: SpooledAnswer, credential: Credential, status: str
+) -> None:
+    async def run() -> Any:
+        async with (
+            raw_server(answering(http_answer(b"{}", status=status))) as server,
+            HttpClient(trusted_origins=frozenset({server.url})) as http,
+        ):
+            adapter = registry.build(
+                "generic_jobs", base_url=server.url, http=http, credential=credential
+            )
+            await adapter.reconcile(Call(""), REQUEST, answer=answer)
+
+    with pytest.raises(ProviderUnavailable):
+        asyncio.run(run())

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import gzip
-import ipaddress
 import logging
 import ssl
 import zlib
@@ -11,10 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from imagegen_app.core import live_secrets
 from imagegen_app.core.errors import (
@@ -23,6 +17,7 @@ from imagegen_app.core.errors import (
     AuthenticationFailed,
     BadResponse,
     InvalidRequest,
+    NotFound,
     OutcomeUnknown,
     ProviderError,
     ProviderTimeout,
@@ -30,7 +25,9 @@ from imagegen_app.core.errors import (
 )
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
+from imagegen_app.providers.families import statuses
 from imagegen_app.providers.http import Auth, HttpClient, HttpLimits, Reply
+from tests.providers.certificates import certificate
 from tests.providers.samples import Handler, RawServer, answering, http_answer, raw_server
 
 Use = Callable[[HttpClient, RawServer], object]
@@ -314,29 +311,100 @@ def test_a_compressed_answer_that_nobody_asked_for_is_still_read(
         ("gzip, gzip", b"x"),
     ],
 )
-def test_a_bomb_or_a_broken_coding_is_refused(
-    encoding: str, body: bytes, answer: SpooledAnswer
-) -> None:
+def test_a_bomb_or_a_broken_coding_is_refused(encoding: str, body: bytes) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(BadResponse):
-            await http.post_json(server.url, body=b"{}", answer=answer, limit=1_000_000)
+            await http.post_json(server.url, body=b"{}", limit=1_000_000)
 
     talk(answering(http_answer(body, headers=(f"Content-Encoding: {encoding}",))), use)
 
 
-def test_the_second_live_key_is_tried_after_a_401(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "body", "kept"),
+    [
+        ("gzip", gzip.compress(b"y" * 999, mtime=0)[:-9], b"y" * 999),
+        ("gzip", b"no gzip", b"no gzip"),
+        ("br", b"x", b"x"),
+        ("gzip, gzip", b"x", b"x"),
+    ],
+)
+def test_an_answer_in_a_coding_that_cannot_be_undone_is_kept_as_it_came(
+    encoding: str, body: bytes, kept: bytes, answer: SpooledAnswer
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        await http.post_json(server.url, body=b"{}", answer=answer)
+
+    talk(answering(http_answer(body, headers=(f"Content-Encoding: {encoding}",))), use)
+
+    assert answer.read() == kept
+
+
+def test_a_compressed_bomb_is_not_written_to_the_disk(answer: SpooledAnswer) -> None:
+    body = gzip.compress(bytes(50_000_000), mtime=0)
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        with pytest.raises(BadResponse):
+            await http.post_json(server.url, body=b"{}", answer=answer, limit=1_000_000)
+
+    talk(answering(http_answer(body, headers=("Content-Encoding: gzip",))), use)
+
+    assert list(answer.parts()) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "refused_by", "tried"),
+    [
+        ("401 No", frozenset({401}), 2),
+        ("403 No", frozenset({401}), 1),
+        ("403 No", frozenset({401, 403}), 2),
+        ("400 No", frozenset({401, 403}), 1),
+    ],
+)
+def test_the_second_live_key_is_tried_when_the_first_is_refused(
+    monkeypatch: pytest.MonkeyPatch, status: str, refused_by: frozenset[int], tried: int
+) -> None:
     monkeypatch.setenv("KEY_ONE", "one")
     monkeypatch.setenv("KEY_TWO", "two")
     credential = Credential("c", ("env:KEY_ONE", "env:KEY_TWO"), frozenset({"127.0.0.1"}))
 
     async def use(http: HttpClient, server: RawServer) -> None:
-        reply = await http.post_json(server.url, body=b"{}", auth=Auth(credential))
-        assert reply.status == 200
+        auth = Auth(credential, refused_by=refused_by)
+        reply = await http.post_json(server.url, body=b"{}", auth=auth)
+        assert reply.status == (200 if tried == 2 else int(status[:3]))
 
-    server = talk(answering(http_answer(b"{}", status="401 No"), http_answer(b"{}")), use)
+    server = talk(answering(http_answer(b"{}", status=status), http_answer(b"{}")), use)
 
-    assert b"Authorization: Bearer one" in server.requests[0]
-    assert b"Authorization: Bearer two" in server.requests[1]
+    keys = [b"Authorization: Bearer one", b"Authorization: Bearer two"]
+    assert all(key in sent for key, sent in zip(keys, server.requests, strict=False))
+    assert len(server.requests) == tried
+
+
+def test_calls_at_the_same_time_do_not_take_the_good_value_for_a_refused_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KEY_ONE", "one")
+    monkeypatch.setenv("KEY_TWO", "two")
+    credential = Credential("c", ("env:KEY_ONE", "env:KEY_TWO"), frozenset({"127.0.0.1"}))
+    # Both calls have sent the first value before either of them knows that it is refused.
+    both_sent, sent = asyncio.Event(), []
+
+    async def handle(request: bytes, writer: asyncio.StreamWriter) -> None:
+        is_good = b"Bearer two" in request
+        if not is_good:
+            sent.append(request)
+            if len(sent) == 2:
+                both_sent.set()
+            await both_sent.wait()
+        writer.write(http_answer(b"{}", status="200 OK" if is_good else "401 No"))
+
+    async def use(http: HttpClient, server: RawServer) -> None:
+        calls = (http.post_json(server.url, body=b"{}", auth=Auth(credential)) for _ in range(2))
+        assert [reply.status for reply in await asyncio.gather(*calls)] == [200, 200]
+
+    talk(handle, use)
+
+    assert [value.reveal() for value in credential.values()] == ["two", "one"]
+    assert len([line for line in caplog.messages if "was refused" in line]) == 1
 
 
 def test_a_credential_is_sent_to_its_own_hosts_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,12 +435,23 @@ def test_a_key_that_fits_into_no_header_is_not_sent(
     assert talk(answering(http_answer(b"{}")), use).requests == []
 
 
-def test_a_post_does_not_follow_redirects() -> None:
+@pytest.mark.parametrize(
+    ("location", "detail"),
+    [
+        ("/elsewhere", "HTTP 307, redirected"),
+        ("https://other.example/v1?prompt=secret", "HTTP 307, redirected to other.example"),
+        ("https://user:secret@other.example/", "HTTP 307, redirected to other.example"),
+        ("https://[secret", "HTTP 307, redirected"),
+    ],
+)
+def test_a_redirected_post_is_not_followed_and_is_named_as_such(location: str, detail: str) -> None:
     async def use(http: HttpClient, server: RawServer) -> None:
-        reply = await http.post_json(server.url, body=b"{}")
-        assert reply.status == 307
+        error = statuses.classify(await http.post_json(server.url, body=b"{}"))
+        assert isinstance(error, NotFound)
+        assert str(error) == statuses.REDIRECTED
+        assert (error.detail, error.status, error.retryable) == (detail, 307, False)
 
-    headers = ("Location: /elsewhere",)
+    headers = (f"Location: {location}",)
     server = talk(answering(http_answer(b"", status="307 Go", headers=headers)), use)
 
     assert len(server.requests) == 1
@@ -482,44 +561,8 @@ def test_a_reply_prints_no_body() -> None:
     assert "canary" not in repr(Reply(200, {}, b"canary"))
 
 
-def _certificate(folder: Path, *names: str) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = dt.datetime.now(dt.UTC)
-    alternatives: list[x509.GeneralName] = [x509.DNSName(n) for n in names]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [*alternatives, x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
-            ),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
-
-
 def test_the_certificate_must_carry_the_name_even_at_the_same_address(tmp_path: Path) -> None:
-    server_side = _certificate(tmp_path, "a.test")
+    server_side = certificate(tmp_path, "a.test")
     client_side = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
 
     async def resolver(host: str, port: int) -> list[str]:

@@ -23,7 +23,8 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.types import Usage
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.families import openai_like
-from imagegen_app.providers.families.openai_like import classify, read_images
+from imagegen_app.providers.families.openai_like import read_images
+from imagegen_app.providers.families.statuses import classify
 from imagegen_app.providers.http import Reply
 
 Spooled = Callable[..., SpooledAnswer]
@@ -129,6 +130,21 @@ def test_a_block_keeps_its_stage_and_categories(
 
     assert isinstance(caught, ContentBlocked)
     assert (caught.stage, caught.categories) == (stage, categories)
+
+
+def test_a_filtered_answer_tells_the_tokens_that_it_is_billed_for(spooled: Spooled) -> None:
+    body = {
+        "data": [],
+        "error": {"code": "moderation_blocked"},
+        "usage": {"input_tokens": 20, "output_tokens": 1056},
+    }
+
+    with pytest.raises(ContentBlocked) as caught:
+        openai_like.read_images(spooled(json.dumps(body).encode()))
+
+    assert caught.value.billed == "yes"
+    assert caught.value.counted is not None
+    assert caught.value.counted.usage == Usage(input_text_tokens=20, output_image_tokens=1056)
 
 
 def test_an_answer_is_read_with_its_usage_and_what_auto_became(spooled: Spooled) -> None:

@@ -6,16 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from imagegen_app.core.types import (
-    Capabilities,
-    GenerationRequest,
-    ImageInput,
-    InputRole,
-    InputRule,
-    Operation,
-    Size,
-    SizeRule,
-)
+from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.providers.registry import capabilities
 
@@ -52,7 +44,7 @@ def test_inputs_within_the_rules_are_accepted() -> None:
         ([replace(IMAGE, media_type="image/webp")], "inputs: the format must be one of PNG, JPEG"),
         ([replace(IMAGE, data=bytes(2**21))], "inputs: a file may have at most 0.000977 MB"),
         ([IMAGE] * 3, "inputs: at most 2 images are possible"),
-        ([IMAGE, REFERENCE, REFERENCE], "inputs: at most 1 images are possible"),
+        ([IMAGE, REFERENCE, REFERENCE], "inputs: only one image is possible"),
         ([IMAGE, replace(REFERENCE, width=80)], "inputs: at most 40x10 pixels are possible"),
         ([IMAGE, replace(MASK, media_type="image/jpeg")], "mask: the format must be one of PNG"),
     ],
@@ -78,5 +70,5 @@ def test_openais_documented_limits_are_declared() -> None:
 def test_every_adapter_declares_what_it_takes(name: str) -> None:
     offer = capabilities(name, "a model")
 
-    assert set(offer.inputs) == set(InputRole)
+    assert set(offer.inputs) >= {InputRole.IMAGE, InputRole.MASK, InputRole.REFERENCE}
     assert all(rule.max_bytes for rule in offer.inputs.values())

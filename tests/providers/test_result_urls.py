@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.errors import ProviderUnavailable
+from imagegen_app.core.types import Call
 from imagegen_app.providers import registry
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
@@ -28,6 +29,8 @@ class FileServer:
     def __init__(self, **replies: list[str]) -> None:
         self.replies = replies
         self.url = ""
+        #: The names of files that were asked for with the key.
+        self.with_key: set[str] = set()
 
     async def __call__(self, request: bytes, writer: asyncio.StreamWriter) -> None:
         path = request.split(b" ", 2)[1].decode()
@@ -37,6 +40,8 @@ class FileServer:
             job = {"id": "j1", "status": "succeeded", "output": items}
             writer.write(http_answer(json.dumps({"data": items, **job}).encode()))
             return
+        if b"\r\nauthorization: bearer sk-canary" in request.lower():
+            self.with_key.add(name)
         left = self.replies.get(name, ["200 OK"])
         status = left.pop(0) if len(left) > 1 else left[0]
         writer.write(http_answer(PICTURES[int(name[1:])], status=status))
@@ -59,7 +64,7 @@ def fetched(
                     return provider.read_answer(answer)
                 for n in range(polls):
                     try:
-                        await provider.poll("j1", answer=answer)
+                        await provider.poll(Call("j1"), answer=answer)
                     except ProviderUnavailable:
                         assert n < polls - 1
                 return provider.read_answer(answer)
@@ -81,6 +86,16 @@ def test_urls_are_fetched_whatever_the_family(
     result = fetched(answer, credential, FileServer(), adapter=adapter, polls=1)
 
     assert [image.data for image in result.images] == PICTURES
+
+
+def test_the_key_goes_along_to_results_at_the_providers_own_host(
+    answer: SpooledAnswer, credential: Credential
+) -> None:
+    server = FileServer()
+
+    fetched(answer, credential, server, adapter="generic_jobs", polls=1)
+
+    assert server.with_key == {"p0", "p1", "p2", "p3"}
 
 
 @pytest.mark.parametrize("adapter", ["openai", "generic_jobs"])

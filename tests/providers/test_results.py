@@ -12,6 +12,7 @@ import pytest
 from imagegen_app.core.errors import BadResponse, ContentBlocked
 from imagegen_app.core.types import ProviderResult
 from imagegen_app.providers.answers import SpooledAnswer
+from imagegen_app.providers.base import Account
 from imagegen_app.providers.families.openai_like import read_images
 from imagegen_app.providers.generic_jobs import GenericJobs
 from imagegen_app.providers.sandbox import Sandbox
@@ -43,8 +44,7 @@ READERS: dict[str, Callable[[SpooledAnswer], ProviderResult]] = {
 
 
 def _generic() -> GenericJobs:
-    http: Any = None
-    return GenericJobs(base_url="https://api.example.com", credential=None, http=http, options={})
+    return GenericJobs(Account(base_url="https://api.example.com"))
 
 
 def body_of(family: str, items: list[Any]) -> bytes:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from imagegen_app.core.errors import BadResponse, ProviderError
+from imagegen_app.core.types import Call, Operation
+from imagegen_app.providers import registry
 from imagegen_app.providers.answers import SpooledAnswer
+from imagegen_app.providers.credentials import Credential
+from imagegen_app.providers.families import jwks, results
 from imagegen_app.providers.http import HttpClient, HttpLimits
-from tests.providers.samples import answering, http_answer, raw_server
+from tests.providers.samples import a_request, answering, http_answer, raw_server
 
 NAMES = {
     "inner.test": ["127.0.0.1"],
@@ -149,6 +154,12 @@ FORMS = [
     "https://\x00/",
 ]
 OUTSIDE = "https://api.example.com/v1"
+BFL = Credential(name="bfl", sources=("env:SSRF_KEY",), hosts=frozenset({"api.bfl.ai"}))
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSRF_KEY", "key-0123456789abcdef")
 
 
 def test_there_are_at_least_sixty_forms() -> None:
@@ -174,6 +185,11 @@ def test_no_form_of_url_reaches_the_listener(tmp_path: Path) -> None:
                     except ProviderError as error:
                         assert "127" not in str(error) + error.detail  # noqa: PT017
                 try:
+                    async with http.websocket(url):
+                        escaped.append(f"websocket {form}")
+                except ProviderError:
+                    pass
+                try:
                     await http.download(
                         url,
                         base_url=OUTSIDE,
@@ -189,6 +205,87 @@ def test_no_form_of_url_reaches_the_listener(tmp_path: Path) -> None:
 
     assert escaped == []
     assert connections == 0
+
+
+def test_no_form_of_url_is_reached_as_a_set_of_webhook_keys() -> None:
+    """Whatever the options of an account let through."""
+    headers = {
+        "x-fal-webhook-request-id": "r1",
+        "x-fal-webhook-user-id": "u1",
+        "x-fal-webhook-timestamp": str(int(time.time())),
+        "x-fal-webhook-signature": "00" * 64,
+    }
+
+    async def deliver(http: HttpClient, url: str, folder: Path) -> None:
+        jwks.forget()
+        names, now = jwks.Signed(*headers), time.time()
+        await jwks.verify_delivery(headers, body=b"{}", names=names, url=url, http=http, now=now)
+
+    assert attacked(deliver) == ([], 0)
+
+
+def test_no_form_of_url_is_reached_as_a_place_to_poll(tmp_path: Path) -> None:
+    """The provider names where to ask: a forged answer must not lead inside, nor take the key along."""
+
+    async def poll(http: HttpClient, url: str, folder: Path) -> None:
+        call = Call("r1", "flux-2-pro", Operation.GENERATE, state={"polling_url": url})
+        provider = registry.build("bfl", http=http, credential=BFL)
+        await provider.poll(call, answer=SpooledAnswer(folder))
+
+    assert attacked(poll, folder=tmp_path) == ([], 0)
+
+
+def test_no_form_of_url_is_reached_as_a_server_of_workflows(tmp_path: Path) -> None:
+    """Without being named as trusted; the services refuse such a base URL before."""
+
+    async def submit(http: HttpClient, url: str, folder: Path) -> None:
+        provider = registry.build("comfyui", base_url=url, http=http)
+        model = registry.describe("comfyui").example_model
+        request = a_request(model=model, prompt="a mug")
+        await provider.submit(request, answer=SpooledAnswer(folder))
+
+    assert attacked(submit, folder=tmp_path) == ([], 0)
+
+
+def test_no_form_of_url_is_reached_as_a_result_of_a_job(tmp_path: Path) -> None:
+    """All images of a job's document are fetched in one way, whatever adapter it is."""
+
+    async def fetch(http: HttpClient, url: str, folder: Path) -> None:
+        items, answer = [{"url": url}], SpooledAnswer(folder)
+        left_out = await results.fetch_all(items, http=http, base_url=OUTSIDE, answer=answer)
+        # What holds its content itself has nothing to fetch.
+        if left_out or results.address_of(items[0]) is None:
+            raise ProviderError
+
+    assert attacked(fetch, folder=tmp_path) == ([], 0)
+
+
+def attacked(
+    use: Callable[[HttpClient, str, Path], Awaitable[None]], *, folder: Path = Path()
+) -> tuple[list[str], int]:
+    """Try each form of URL; return those that were not refused, and the connections that were made.
+
+    An adapter may refuse by an error, or to be built at all.
+    """
+    escaped: list[str] = []
+
+    async def attack() -> int:
+        limits = HttpLimits(connect=0.5, read=1, total=3, download_total=3)
+        async with (
+            raw_server(answering(http_answer(b"{}"))) as listener,
+            HttpClient(resolver=fake_resolver, limits=limits) as http,
+        ):
+            for n, form in enumerate(FORMS):
+                url = form.replace("{port}", str(listener.port))
+                try:
+                    await use(http, url, folder / str(n))
+                    escaped.append(form)
+                except (ProviderError, ValueError):
+                    continue
+            return listener.connections
+
+    connections = asyncio.run(attack())
+    return escaped, connections
 
 
 def test_the_listener_would_have_noticed() -> None:

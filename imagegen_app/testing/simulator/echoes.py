@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ from urllib.parse import quote
 
 from PIL import Image, PngImagePlugin
 
+from imagegen_app.testing.simulator.state import key_of
+
 if TYPE_CHECKING:
-    from imagegen_app.testing.simulator.asgi import Answer
+    from imagegen_app.testing.simulator.asgi import Answer, Call
 
 #: How the key is spelt in an answer.
 SPELLINGS: Mapping[str, Callable[[str], str]] = {
@@ -29,6 +32,9 @@ SPELLINGS: Mapping[str, Callable[[str], str]] = {
 }
 #: Texts of an error that hold the key; its message holds it among other words.
 _ERROR_TEXTS = ("type", "param", "code")
+#: Where providers put sentences.
+_SENTENCES = frozenset({"detail", "errors", "message"})
+_PROMPT_PART = re.compile(rb'name="prompt"[^\r]*\r\n(?:[^\r]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
 _HEADERS = ("x-request-id", "openai-version", "x-ratelimit-remaining-requests", "retry-after")
 
 
@@ -45,6 +51,41 @@ def echoed(answer: Answer, *, key: str, spelling: str) -> Answer:
     elif answer.content_type == "image/png":
         body = in_image(body, text)
     return replace(answer, body=body, headers=headers)
+
+
+def with_what_was_sent(answer: Answer, *, call: Call) -> Answer:
+    """Return an error whose texts repeat the caller's key and prompt, as some providers' do."""
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        return answer
+    addition = f" (key: {key_of(call)}; prompt: {prompt_of(call)})"
+    return replace(answer, body=json.dumps(_with(document, addition)).encode())
+
+
+def prompt_of(call: Call) -> str:
+    """Return the prompt of a call; empty where it has none."""
+    if "multipart/" in call.headers.get("content-type", ""):
+        match = _PROMPT_PART.search(call.body)
+        return match[1].decode("utf-8", "replace") if match else ""
+    try:
+        document = call.json()
+    except ValueError:
+        return ""
+    inner = document.get("input")
+    prompt = (inner if isinstance(inner, dict) else document).get("prompt", "")
+    if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+        prompt = inner[0].get("text", "")
+    prompt = prompt or document.get("text", "")
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _with(document: Any, addition: str, name: str = "") -> Any:
+    if isinstance(document, list):
+        return [_with(one, addition, name) for one in document]
+    if isinstance(document, dict):
+        return {key: _with(value, addition, key) for key, value in document.items()}
+    return document + addition if isinstance(document, str) and name in _SENTENCES else document
 
 
 def in_image(data: bytes, text: str) -> bytes:

@@ -8,19 +8,33 @@ import hashlib
 import io
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
+from imagegen_app.core.types import ImageInput
 from imagegen_app.providers.drawing import rendering
 from imagegen_app.testing.simulator import broken_answers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imagegen_app.core.types import GenerationRequest, InputRole, Size
     from imagegen_app.testing.simulator.faults import Fault
 
-MAX_COUNT = 10
-_MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+#: How an image may be written as text; all of them stand for the same bytes.
+SPELLINGS: Mapping[str, Callable[[str], str]] = {
+    "plain": lambda text: text,
+    "unpadded": lambda text: text.rstrip("="),
+    "url_safe": lambda text: text.replace("+", "-").replace("/", "_"),
+    "lines": lambda text: "\r\n".join(text[n : n + 76] for n in range(0, len(text), 76)),
+    "data_url": lambda text: f"data:image/png;base64,{text}",
+    # The JSON escapes are put in once the document is written: `with_escapes`.
+    "escaped": lambda text: text,
+}
+#: Of images on their way, in pixels.
+PREVIEW_SIDE = 64
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,47 +44,6 @@ class DrawnImage:
     data: bytes = field(repr=False)
     media_type: str
     seed: int
-
-
-def parse_request(
-    document: dict[str, Any], *, inputs: tuple[ImageInput, ...], key: str = "", operation: Operation
-) -> GenerationRequest:
-    """Read what is asked.
-
-    :raises ValueError: if something in it cannot be.
-    """
-    prompt, model = document.get("prompt", ""), document.get("model", "")
-    if not isinstance(prompt, str) or not isinstance(model, str) or not model:
-        raise ValueError("prompt and model must be texts")
-    count = int(document.get("n", 1))
-    if not 1 <= count <= MAX_COUNT:
-        raise ValueError("n")
-    output_format = str(document.get("output_format", "png"))
-    if output_format not in _MEDIA_TYPES:
-        raise ValueError("output_format")
-    size = str(document.get("size", "auto"))
-    if size == "auto":
-        first = next((i for i in inputs if i.role is not InputRole.MASK), None)
-        wanted = Size(first.width, first.height) if first else Size(1024, 1024)
-    else:
-        wanted = Size.parse(size)
-    seed = document.get("seed")
-    parameters = document.get("parameters", {})
-    return GenerationRequest(
-        operation=operation,
-        model=model,
-        prompt=prompt,
-        size=wanted,
-        count=count,
-        negative_prompt=str(document.get("negative_prompt", "")),
-        seed=seed if isinstance(seed, int) else None,
-        quality=str(document.get("quality", "")),
-        output_format=output_format,
-        background=str(document.get("background", "")),
-        inputs=inputs,
-        parameters=parameters if isinstance(parameters, dict) else {},
-        idempotency_key=key,
-    )
 
 
 def image_input(data: bytes, *, media_type: str, role: InputRole) -> ImageInput:
@@ -116,17 +89,38 @@ async def draw_images(
             data = _plain(request.size, request.output_format, (seed + n) % 16)
         else:
             data = await asyncio.to_thread(rendering.render_image, request, seed=seed + n)
-        made.append(DrawnImage(data, _MEDIA_TYPES[request.output_format], seed + n))
+        if kind == "one_bad_image" and n == 0:
+            data = b""
+        made.append(DrawnImage(data, MEDIA_TYPES[request.output_format], seed + n))
     return made
 
 
-def base64_of(picture: DrawnImage, *, fault: Fault | None) -> str:
+def base64_of(picture: DrawnImage, *, fault: Fault | None, spelling: str = "plain") -> str:
     """Encode an image; cut off in the middle of a group where the fault says so."""
     text = base64.b64encode(picture.data).decode("ascii")
     if fault is not None and fault.kind == "truncated_base64":
         half = len(text) // 2
         return text[: half - half % 4 + 1]
-    return text
+    return SPELLINGS[spelling](text)
+
+
+def blurred(picture: DrawnImage, *, radius: int = 20) -> DrawnImage:
+    """Return an image that shows little of another one, as a PNG; a spoilt one as it is."""
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(picture.data)) as clear:
+            rough = clear.convert("RGB").filter(ImageFilter.BoxBlur(radius))
+    except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return picture
+    rough.save(buffer, "PNG", compress_level=1)
+    return DrawnImage(buffer.getvalue(), "image/png", picture.seed)
+
+
+def with_escapes(body: bytes, *, spelling: str) -> bytes:
+    """Return a JSON document, with escapes in its texts where the spelling asks for them."""
+    if spelling != "escaped":
+        return body
+    return body.replace(b"/", b"\\/").replace(b"+", b"\\u002b")
 
 
 def _spoilt(kind: str, seed: int) -> DrawnImage | None:
@@ -143,3 +137,11 @@ def _spoilt(kind: str, seed: int) -> DrawnImage | None:
 def _plain(size: Size, output_format: str, tone: int) -> bytes:
     image = Image.new("RGB", (size.width, size.height), (90 + tone * 8, 140, 200 - tone * 8))
     return rendering.encoded(image, output_format=output_format)
+
+
+def preview_image(share: float) -> bytes:
+    """Return an image on its way as a JPEG: the lighter, the further it is."""
+    out = io.BytesIO()
+    shade = round(share * 255)
+    Image.new("RGB", (PREVIEW_SIDE, PREVIEW_SIDE), (shade, shade, shade)).save(out, "JPEG")
+    return out.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -9,6 +10,8 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +19,7 @@ from imagegen_app.testing.simulator import received
 from imagegen_app.testing.simulator.server import DEFAULT_KEY, DEFAULT_WEBHOOK_SECRET
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from imagegen_app.testing.simulator.received import ReceivedImage
@@ -26,6 +30,16 @@ _OK = range(200, 300)
 
 class SimulatorFailed(Exception):
     """The simulator did not start or refused a control call."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignCall:
+    """A call to the simulator's other host."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
 
 
 class SimulatorProcess:
@@ -46,13 +60,18 @@ class SimulatorProcess:
         webhook_secret: str = DEFAULT_WEBHOOK_SECRET,
         bill: Path | None = None,
         quick: bool = False,
+        protocols: tuple[str, ...] = (),
         arguments: tuple[str, ...] = (),
     ) -> None:
         self.key, self.webhook_secret = keys[0], webhook_secret
         self.base_url = ""
+        #: Its other host, where results may be and webhooks can be sent.
+        self.other_url = ""
         self._arguments = ["--port", "0", "--json", "--webhook-secret", webhook_secret, *arguments]
         for key in keys:
             self._arguments += ["--key", key]
+        for protocol in protocols:
+            self._arguments += ["--protocol", protocol]
         if bill is not None:
             self._arguments += ["--bill", str(bill)]
         if quick:
@@ -87,7 +106,8 @@ class SimulatorProcess:
         if not line.startswith("{"):
             self.stop()
             raise SimulatorFailed("the simulator did not start: " + (line or "no word from it"))
-        self.base_url = json.loads(line)["base_url"]
+        ready = json.loads(line)
+        self.base_url, self.other_url = ready["base_url"], ready["other"]
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:
@@ -128,6 +148,18 @@ class SimulatorProcess:
     def calls(self) -> dict[str, int]:
         """Return how often each route was called."""
         return self._control("GET", "calls")
+
+    def elsewhere(self) -> list[ForeignCall]:
+        """Return what came to the other host, oldest first."""
+        return [
+            ForeignCall(
+                method=call["method"],
+                path=call["path"],
+                headers=call["headers"],
+                body=base64.b64decode(call["body"]),
+            )
+            for call in self._control("GET", "elsewhere")["calls"]
+        ]
 
     def received(self) -> list[ReceivedImage]:
         """Return the input images of the last calls, oldest first: the bytes that arrived."""
@@ -171,6 +203,10 @@ class SimulatorProcess:
             return ""
         ready, _, _ = select.select([process.stdout], [], [], _READY_SECONDS)
         line = process.stdout.readline() if ready else ""
+        if ready and not line:
+            # It has closed its output, but may not have ended yet.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
         if not line and process.poll() is not None and process.stderr is not None:
             return process.stderr.read()[-500:]
         return line

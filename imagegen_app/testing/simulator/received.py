@@ -7,10 +7,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.types import InputRole
+from imagegen_app.testing.simulator.mask_areas import changed_area
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.core.types import GenerationRequest
+    from imagegen_app.testing.simulator.mask_areas import Polarity
 
 #: The last ones: a demo runs for days.
 _MAX_IMAGES = 16
@@ -27,6 +31,8 @@ class ReceivedImage:
     #: As the caller named it.
     media_type: str
     data: bytes = field(repr=False)
+    #: For a mask, a grey PNG, 255 where its provider changes the image; empty otherwise.
+    area: bytes = field(default=b"", repr=False)
 
 
 class Received:
@@ -35,9 +41,13 @@ class Received:
     def __init__(self) -> None:
         self._images: deque[ReceivedImage] = deque(maxlen=_MAX_IMAGES)
 
-    def add(self, request: GenerationRequest) -> None:
-        """Remember the input images of a call."""
+    def add(self, request: GenerationRequest, *, polarity: Polarity = "white") -> None:
+        """Remember the input images of a call; `polarity` is what its provider's masks mean.
+
+        :raises ValueError: if a mask cannot be read.
+        """
         for image in request.inputs:
+            is_mask = image.role is InputRole.MASK
             self._images.append(
                 ReceivedImage(
                     operation=request.operation.value,
@@ -45,6 +55,7 @@ class Received:
                     role=image.role.value,
                     media_type=image.media_type,
                     data=image.data,
+                    area=changed_area(image.data, polarity) if is_mask else b"",
                 )
             )
 
@@ -62,6 +73,7 @@ class Received:
                     "role": image.role,
                     "media_type": image.media_type,
                     "b64": base64.b64encode(image.data).decode("ascii"),
+                    "area": base64.b64encode(image.area).decode("ascii"),
                 }
                 for image in self._images
             ]
@@ -77,6 +89,7 @@ def read(document: Mapping[str, Any]) -> list[ReceivedImage]:
             role=entry["role"],
             media_type=entry["media_type"],
             data=base64.b64decode(entry["b64"]),
+            area=base64.b64decode(entry["area"]),
         )
         for entry in document["images"]
     ]

@@ -15,6 +15,8 @@ from imagegen_app.providers.credentials import Secret
 from imagegen_app.testing.simulator.app import Simulator
 from imagegen_app.testing.simulator.bill import Bill
 from imagegen_app.testing.simulator.faults import Script
+from imagegen_app.testing.simulator.protocols import load_each, protocol_names
+from imagegen_app.testing.simulator.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8123, help="0 takes a free port")
     parser.add_argument("--key", action="append", help="an API key that is accepted; repeatable")
+    parser.add_argument(
+        "--protocol",
+        action="append",
+        help=f"which APIs it speaks; repeatable; all of {', '.join(protocol_names())} by default, "
+        "or module:Class of your own",
+    )
     parser.add_argument("--webhook-secret", default=DEFAULT_WEBHOOK_SECRET)
     parser.add_argument("--bill", type=Path, help="the file that stores the bill")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
@@ -83,30 +91,43 @@ def run(options: dict[str, Any]) -> None:
         if transport is not None:
             transport.abort()
 
-    app = Simulator(
+    listener = socket.create_server((options["host"], options["port"]), backlog=512)
+    host, port = listener.getsockname()[:2]
+    # Another origin, as the storage of results and the receiver of webhooks are.
+    other = socket.create_server((options["host"], 0), backlog=64)
+    other_port = other.getsockname()[1]
+    state = State(
         keys=tuple(options["key"] or [DEFAULT_KEY]),
         bill=Bill(options["bill"] or Path(tempfile.mkdtemp(prefix="imagegen-bill-")) / "bill"),
         script=_script(options),
         webhook_secret=Secret(options["webhook_secret"]),
-        hang_up=hang_up,
         quick=options["quick"],
+        other_origin=f"http://{host}:{other_port}",
     )
-    listener = socket.create_server((options["host"], options["port"]), backlog=512)
-    host, port = listener.getsockname()[:2]
+    app = Simulator(
+        protocols=load_each(options["protocol"] or ()),
+        state=state,
+        hang_up=hang_up,
+        other_port=other_port,
+    )
     config = uvicorn.Config(
         app,
         http=Protocol,
-        ws="none",
+        ws="websockets-sansio",
         lifespan="off",
         log_level="error",
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    ready = {"base_url": f"http://{host}:{port}", "openai": f"http://{host}:{port}/v1"}
+    ready = {
+        "base_url": f"http://{host}:{port}",
+        "openai": f"http://{host}:{port}/v1",
+        "other": state.other_origin,
+    }
     line = json.dumps(ready) if options["json"] else f"Simulator at {ready['base_url']}"
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener, other])
 
 
 def _script(options: dict[str, Any]) -> Script:

@@ -1,0 +1,50 @@
+"""Run the contract by pytest: one test a check, in a class that names its samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from imagegen_app.testing.contract.bench import KEY
+from imagegen_app.testing.contract.checks import Check, checks_for, run_check
+from imagegen_app.testing.simulator.process import SimulatorProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagegen_app.testing.contract.samples import Samples
+
+_RUNNING = pytest.StashKey[dict[str, SimulatorProcess]]()
+
+
+class AdapterContract:
+    """The contract as a test class; a subclass sets `samples`."""
+
+    samples: ClassVar[Samples]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Make a test of each check that concerns the adapter."""
+        if "contract_check" in metafunc.fixturenames:
+            checks = checks_for(self.samples)
+            metafunc.parametrize("contract_check", checks, ids=[check.name for check in checks])
+
+    def test_contract(
+        self, contract_check: Check, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> None:
+        """Run one check."""
+        simulator = None
+        if self.samples.protocol:
+            simulator = simulator_for(request.config, self.samples.protocol)
+        run_check(contract_check, self.samples, simulator=simulator, folder=tmp_path)
+
+
+def simulator_for(config: pytest.Config, protocol: str) -> SimulatorProcess:
+    """Return the running simulator of a protocol; it is stopped when the session ends."""
+    running = config.stash.setdefault(_RUNNING, {})
+    if protocol not in running:
+        process = SimulatorProcess(keys=(KEY,), quick=True, protocols=(protocol,))
+        process.start()
+        config.add_cleanup(process.stop)
+        running[protocol] = process
+    return running[protocol]
