@@ -1,0 +1,240 @@
+"""Play the stores of keys: Vault and AWS over HTTP, the two others by modules like their clients."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+TOKEN = "s.token-of-the-tests"
+ROLE_ID, SECRET_ID = "role-of-the-tests", "secret-id-of-the-tests"
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """Take connections, and never answer."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(8)
+        yield int(listening.getsockname()[1])
+
+
+class _VaultHandler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        bench: VaultBench = self.server.bench  # type: ignore[attr-defined]  # set by the bench
+        if bench.is_down:
+            self._answer(503, {"errors": ["Vault is sealed"]})
+        elif self.headers.get("X-Vault-Token") != TOKEN:
+            self._answer(403, {"errors": ["permission denied"]})
+        elif bench.value is None or self.path != "/v1/secret/data/images":
+            self._answer(404, {"errors": []})
+        else:
+            fields = {"openai": bench.value}
+            versioned = {"data": fields, "metadata": {"version": 3}}
+            self._answer(200, {"data": versioned if bench.version == 2 else fields})
+
+    def do_POST(self) -> None:
+        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if given != {"role_id": ROLE_ID, "secret_id": SECRET_ID}:
+            self._answer(400, {"errors": ["invalid role or secret ID"]})
+        else:
+            self._answer(200, {"auth": {"client_token": TOKEN}})
+
+    def _answer(self, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+class VaultBench:
+    """A server that speaks Vault's HTTP for one path, to Vault's own client."""
+
+    source = "vault:secret/data/images#openai"
+
+    def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int, *, version: int) -> None:
+        self.value: str | None = None
+        self.is_down = False
+        self.version = version
+        self._patch = patch
+        self._silent = silent
+        patch.setenv("VAULT_ADDR", url)
+        patch.setenv("VAULT_TOKEN", TOKEN)
+
+    def put(self, value: str | None) -> None:
+        self.value = value
+
+    def go_down(self) -> None:
+        self.is_down = True
+
+    def hang(self) -> None:
+        self._patch.setenv("VAULT_ADDR", f"http://127.0.0.1:{self._silent}")
+
+
+@contextmanager
+def vault(patch: pytest.MonkeyPatch, *, version: int = 2) -> Iterator[VaultBench]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _VaultHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with silent_port() as silent:
+        url = f"http://127.0.0.1:{server.server_port}"
+        server.bench = bench = VaultBench(patch, url, silent, version=version)  # type: ignore[attr-defined]  # see above
+        try:
+            yield bench
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+class AwsBench:
+    """Moto's server, spoken to by Amazon's own client."""
+
+    source = "aws:images#openai"
+
+    def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int) -> None:
+        self._patch = patch
+        self._silent = silent
+        for name, value in (
+            ("AWS_ENDPOINT_URL", url),
+            ("AWS_ACCESS_KEY_ID", "testing"),
+            ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ):
+            patch.setenv(name, value)
+        self.client = __import__("boto3").client("secretsmanager", endpoint_url=url)
+
+    def put(self, value: str | None) -> None:
+        if value is None:
+            self.client.delete_secret(SecretId="images", ForceDeleteWithoutRecovery=True)
+            return
+        document = json.dumps({"openai": value})
+        try:
+            self.client.put_secret_value(SecretId="images", SecretString=document)
+        except self.client.exceptions.ResourceNotFoundException:
+            self.client.create_secret(Name="images", SecretString=document)
+
+    def go_down(self) -> None:
+        self._patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    def hang(self) -> None:
+        self._patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self._silent}")
+
+
+class StandInBench:
+    """A module in place of a client's, with the classes that ours uses; no protocol is spoken."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.value: str | None = None
+        self.is_down = False
+        #: What the client raises instead of answering, if anything.
+        self.refusal: Exception | None = None
+        self.released = threading.Event()
+        self._hangs = False
+
+    def put(self, value: str | None) -> None:
+        self.value = value
+
+    def go_down(self) -> None:
+        self.is_down = True
+
+    def hang(self) -> None:
+        self._hangs = True
+
+    def read(self, absent: type[Exception]) -> str:
+        """Return the value as the client would."""
+        if self._hangs:
+            self.released.wait(5)
+        if self.is_down or self._hangs:
+            raise ConnectionError(f"no connection; {self.value}")
+        if self.refusal is not None:
+            raise self.refusal
+        if self.value is None:
+            raise absent("not there")
+        return self.value
+
+
+def _module(patch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
+    module = ModuleType(name)
+    module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec(name, None)
+    module.__path__ = []
+    for key, value in members.items():
+        setattr(module, key, value)
+    patch.setitem(sys.modules, name, module)
+
+
+def google(patch: pytest.MonkeyPatch) -> StandInBench:
+    bench = StandInBench("google:projects/p/secrets/images/versions/latest")
+    # As the client has them: over REST it raises the first three, by the status of the answer.
+    bad_request, forbidden, absent = (
+        type(name, (Exception,), {}) for name in ("BadRequest", "Forbidden", "NotFound")
+    )
+    kinds = {
+        "BadRequest": bad_request,
+        "FailedPrecondition": type("FailedPrecondition", (bad_request,), {}),
+        "Forbidden": forbidden,
+        "NotFound": absent,
+        "PermissionDenied": type("PermissionDenied", (forbidden,), {}),
+    }
+
+    class Client:
+        def __init__(self, *, transport: str) -> None:
+            assert transport == "rest"
+
+        def access_secret_version(self, *, request: Any, timeout: float, retry: None) -> Any:
+            assert request == {"name": bench.source.partition(":")[2]}
+            assert timeout > 0
+            del retry
+            payload = type("Payload", (), {"data": bench.read(absent).encode()})
+            return type("Answer", (), {"payload": payload})
+
+    _module(patch, "google")
+    _module(patch, "google.api_core")
+    _module(patch, "google.api_core.exceptions", **kinds)
+    sys.modules["google.api_core"].exceptions = sys.modules["google.api_core.exceptions"]  # type: ignore[attr-defined]  # made above
+    _module(patch, "google.cloud")
+    _module(patch, "google.cloud.secretmanager", SecretManagerServiceClient=Client)
+    sys.modules["google.cloud"].secretmanager = sys.modules["google.cloud.secretmanager"]  # type: ignore[attr-defined]  # made above
+    return bench
+
+
+def azure(patch: pytest.MonkeyPatch) -> StandInBench:
+    bench = StandInBench("azure:images-vault/openai")
+
+    class Refused(Exception):
+        status_code = 403
+
+    class Absent(Refused):
+        status_code = 404
+
+    class Client:
+        def __init__(self, *, vault_url: str, credential: object, **limits: float) -> None:
+            assert vault_url == "https://images-vault.vault.azure.net"
+            assert credential is not None
+            assert limits["read_timeout"] > 0
+
+        def get_secret(self, name: str, version: str | None) -> Any:
+            assert (name, version) == ("openai", None)
+            return type("Secret", (), {"value": bench.read(Absent)})
+
+    _module(patch, "azure")
+    _module(patch, "azure.core")
+    _module(patch, "azure.core.exceptions", HttpResponseError=Refused, ResourceNotFoundError=Absent)
+    _module(patch, "azure.identity", DefaultAzureCredential=object)
+    _module(patch, "azure.keyvault")
+    _module(patch, "azure.keyvault.secrets", SecretClient=Client)
+    return bench
