@@ -10,7 +10,19 @@ if TYPE_CHECKING:
 
 
 class CaptionerFailed(Exception):
-    """A captioner has no suggestion; the image is stored without one."""
+    """A captioner has no suggestion; the image is stored without one.
+
+    The message goes to the log: it must hold nothing of the image, its prompt or the answer.
+    """
+
+    def __init__(self, message: str = "", *, cost: Decimal | None = None) -> None:
+        super().__init__(message)
+        #: What the call cost all the same, such as where the model refused; None if nothing.
+        self.cost = cost
+
+
+class InvalidOption(ValueError):
+    """An option of a captioner cannot be used; the message names it and says what would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,8 @@ class Caption:
     text: str
     #: What the call cost, in the currency of the image models; None: the setting `PRICE` counts.
     cost: Decimal | None = None
+    #: The version of the model that described it, for the log; empty if it is unknown.
+    model: str = ""
 
 
 class Captioner(Protocol):
@@ -29,8 +43,8 @@ class Captioner(Protocol):
     def describe(self, data: bytes, *, media_type: str, language: str, purpose: str) -> Caption:
         """Describe what an image shows.
 
-        `data` holds the bytes of the image file, `language` is a code such as `de`, and `purpose`
-        the image's prompt, which may be empty.
+        `data` holds the bytes of a small JPEG without metadata, `language` is a code such as `de`,
+        and `purpose` the image's prompt, which may be empty.
 
         :raises CaptionerFailed: if no suggestion is possible.
         """

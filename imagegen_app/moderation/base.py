@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.provider_text import (
+    MAX_ID_CHARS,
     MAX_LINE_CHARS,
     provider_facts,
     provider_names,
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class ScreenerFailed(Exception):
-    """A screener could not decide; its setting `ON_ERROR` says whether the content is blocked."""
+    """A screener could not decide; its setting `ON_ERROR` says whether the content is blocked.
+
+    The message is a technical reason in our own words: it never holds what was screened, nor what
+    a service answered.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,16 @@ class ScreenerDecision:
     remedy: str = ""
     #: What the call cost, in the currency of the image models; None: the setting `PRICE` counts.
     cost: Decimal | None = None
+    #: The version of the service's model that decided, if there is one.
+    model: str = ""
+    #: Makes the decision final: it blocks, whatever `outcome` says, and nobody can release it.
+    hard_category: HardCategory | None = None
 
     def __post_init__(self) -> None:
+        if self.hard_category is not None:
+            object.__setattr__(self, "hard_category", HardCategory(self.hard_category))
+            object.__setattr__(self, "outcome", VerdictOutcome.BLOCKED)
+        object.__setattr__(self, "model", provider_text(self.model, max_chars=MAX_ID_CHARS))
         object.__setattr__(self, "categories", provider_names(self.categories))
         object.__setattr__(self, "scores", provider_facts(self.scores))
         object.__setattr__(self, "remedy", provider_text(self.remedy, max_chars=MAX_LINE_CHARS))

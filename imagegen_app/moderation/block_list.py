@@ -7,29 +7,34 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagegen_app.core.hard_categories import HardCategory, read_hard_category
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.moderation.base import PASSED, ScreenerDecision, ScreenerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-#: Blocked unless a site sets `defaults=False`: sexual images of children, and intimate images
-#: without consent.
-DEFAULT_TERMS = (
-    "child porn",
-    "child pornography",
-    "csam",
-    "kinderporno",
-    "kinderpornografie",
-    "pornographie enfantine",
-    "pédopornographie",
-    "nudify",
-    "undress her",
-    "undress him",
-    "deepfake nude",
-    "revenge porn",
-    "rachepornografie",
-)
+#: Blocked unless a site sets `defaults=False`, by hard category: nobody can release them.
+HARD_TERMS: Mapping[HardCategory, tuple[str, ...]] = {
+    HardCategory.SEXUAL_MINORS: (
+        "child porn",
+        "child pornography",
+        "csam",
+        "kinderporno",
+        "kinderpornografie",
+        "pornographie enfantine",
+        "pédopornographie",
+    ),
+    HardCategory.INTIMATE_IMAGES: (
+        "nudify",
+        "undress her",
+        "undress him",
+        "deepfake nude",
+        "revenge porn",
+        "rachepornografie",
+    ),
+}
+DEFAULT_TERMS = tuple(term for terms in HARD_TERMS.values() for term in terms)
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458"
@@ -47,41 +52,64 @@ class BlockList:
 
     Terms match whole words, regardless of case, accents and look-alike characters. Listed are
     `DEFAULT_TERMS` unless `defaults` is false, `terms`, and the lines of the text file `file`;
-    lines that start with # are comments.
+    lines that start with # are comments. With `hard_category`, such as `sexual_minors`, what
+    `terms` and `file` list blocks for good, as the terms of `HARD_TERMS` always do; give terms of
+    another kind to a second block list.
 
     :raises ScreenerFailed: if the file cannot be read.
+    :raises InvalidHardCategory: if there is no such category.
     """
 
-    def __init__(self, *, terms: Iterable[str] = (), file: str = "", defaults: bool = True) -> None:
-        listed = [*(DEFAULT_TERMS if defaults else ()), *terms]
+    def __init__(
+        self,
+        *,
+        terms: Iterable[str] = (),
+        file: str = "",
+        defaults: bool = True,
+        hard_category: str = "",
+    ) -> None:
+        own = read_hard_category(hard_category) if hard_category else None
+        listed = [*terms]
         if file:
             try:
                 lines = Path(file).read_text("utf-8").splitlines()
             except OSError:
                 raise ScreenerFailed("the block list's file cannot be read") from None
             listed += [line for line in lines if line.strip() and not line.startswith("#")]
-        folded = {fold(term) for term in listed if fold(term)}
-        joined = "|".join(
-            re.escape(term).replace(r"\ ", r"\s+") for term in sorted(folded, key=len, reverse=True)
-        )
-        self._pattern = re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
+        patterns: dict[HardCategory | None, re.Pattern[str] | None] = {}
+        # The gravest first: of two terms in one text, that decides.
+        for category in (*HardCategory, None):
+            built_in = HARD_TERMS[category] if defaults and category is not None else ()
+            patterns[category] = _pattern([*built_in, *(listed if category is own else ())])
+        self._patterns = {c: pattern for c, pattern in patterns.items() if pattern is not None}
 
     def screen_text(self, text: str) -> ScreenerDecision:
         """Block the text if it contains a listed term."""
-        if self._pattern is None:
+        if not self._patterns:
             return PASSED
         folded = fold(text)
-        if not any(map(self._pattern.search, (folded, folded.translate(_LEET)))):
-            return PASSED
-        return ScreenerDecision(
-            outcome=VerdictOutcome.BLOCKED,
-            categories=("block_list",),
-            remedy="Reword the prompt: it contains a blocked term.",
-        )
+        spellings = (folded, folded.translate(_LEET))
+        for category, pattern in self._patterns.items():
+            if any(map(pattern.search, spellings)):
+                return ScreenerDecision(
+                    outcome=VerdictOutcome.BLOCKED,
+                    categories=("block_list",),
+                    remedy="Reword the prompt: it contains a blocked term.",
+                    hard_category=category,
+                )
+        return PASSED
 
     def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:  # noqa: ARG002 - the interface's
         """Return `PASSED` for every image, since a list of terms applies to text only."""
         return PASSED
+
+
+def _pattern(terms: Iterable[str]) -> re.Pattern[str] | None:
+    folded = {fold(term) for term in terms if fold(term)}
+    joined = "|".join(
+        re.escape(term).replace(r"\ ", r"\s+") for term in sorted(folded, key=len, reverse=True)
+    )
+    return re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
 
 
 def fold(text: str) -> str:
