@@ -94,10 +94,12 @@ MESSAGES: dict[str, str] = {
 
 
 class InvalidImage(BadResponse):
-    """The file is not an image that we accept."""
+    """The file is not an image that we accept.
+
+    On a job it is always the provider's file: one that is handed in is refused before there is a job.
+    """
 
     code = "bad_image"
-    remedy = "Use a single PNG, JPEG, WebP or AVIF image within the limits."
 
     def __init__(self, reason: str, *, detail: str = "") -> None:
         super().__init__(MESSAGES.get(reason, MESSAGES["damaged"]), detail=detail or reason)

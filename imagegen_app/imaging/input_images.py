@@ -22,7 +22,7 @@ from imagegen_app.imaging.inspect import FORMATS, ImageLimits, Inspected, open_c
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagegen_app.core.types import InputRule
+    from imagegen_app.core.capabilities import InputRule
 
 #: The quality of a JPEG made of a lossy image, and of those that must become smaller.
 _QUALITY, _SMALLER_QUALITIES = 95, (90, 80)

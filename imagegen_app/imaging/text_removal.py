@@ -19,7 +19,7 @@ from imagegen_app.imaging.inspect import sniff
 from imagegen_app.imaging.metadata import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 #: Of a longer text, so many characters at its beginning are looked for: a file may have it cut.
 PREFIX_CHARS = 120
@@ -89,7 +89,27 @@ def blank_properties(data: bytes, texts: Iterable[str], *, writer: bool) -> byte
         is_told = is_told or any(needle in value for needle in needles)
         return b" " * len(match[0]) if is_told else match[0]
 
-    changed = _PACKET.sub(lambda packet: _PROPERTY.sub(blanked, packet[0]), data)
+    return _with_packet(data, lambda packet: _PROPERTY.sub(blanked, packet))
+
+
+def with_instance_id(data: bytes, *, former: str, new: str) -> bytes:
+    """Return one of our files with another instance ID, which must be as long as the former one.
+
+    :raises InvalidImage: if the file is damaged.
+    :raises ValueError: if the new ID has another length.
+    """
+    if len(former) != len(new):
+        raise ValueError("an instance ID can only be replaced by one of the same length")
+    if not former:
+        return data
+    return _with_packet(
+        data, lambda packet: packet.replace(former.encode("ascii"), new.encode("ascii"))
+    )
+
+
+def _with_packet(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Return a file whose XMP packet was changed without changing its length."""
+    changed = _PACKET.sub(lambda packet: change(packet[0]), data)
     return _with_new_checksums(changed) if sniff(data) == "png" and changed != data else changed
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from imagegen_app.core.capabilities import InputRule
 from imagegen_app.core.source_types import GENERATED
-from imagegen_app.core.types import InputRule
 from imagegen_app.imaging.input_images import NormalisedImage, normalise_mask, normalise_picture
 from imagegen_app.imaging.inspect import ImageLimits, InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
