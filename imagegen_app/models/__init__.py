@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from imagegen_app.models.answers import KeptAnswer
-from imagegen_app.models.assets import Asset, Lineage, Placement, Rendition, Verdict
+from imagegen_app.models.assets import (
+    Asset,
+    FormerFile,
+    Lineage,
+    Placement,
+    Rendition,
+    Verdict,
+)
 from imagegen_app.models.audit import (
     AuditEvent,
     AuditLeaf,
@@ -17,12 +24,16 @@ from imagegen_app.models.audit import (
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
-from imagegen_app.models.jobs import Attempt, Job, JobInput
+from imagegen_app.models.credentials import RevokedCredential
+from imagegen_app.models.job_inputs import JobInput
+from imagegen_app.models.jobs import Attempt, Job
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
+from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
+from imagegen_app.models.workflows import WorkflowVersion
 
 __all__ = [
     "Asset",
@@ -38,10 +49,12 @@ __all__ = [
     "Checkpoint",
     "CheckpointCopy",
     "CircuitBreaker",
+    "FormerFile",
     "Grant",
     "ImageModel",
     "Job",
     "JobInput",
+    "JobPreview",
     "KeptAnswer",
     "LedgerEntry",
     "Lineage",
@@ -55,8 +68,10 @@ __all__ = [
     "Record",
     "RecordQuerySet",
     "Rendition",
+    "RevokedCredential",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",
     "Worker",
+    "WorkflowVersion",
 ]

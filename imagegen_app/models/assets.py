@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import ReviewState, VerdictOutcome
@@ -25,7 +26,7 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
 
     def showable(self) -> AssetQuerySet:
         """Return the assets that the public may see."""
-        return self.filter(review_state=ReviewState.APPROVED.value)
+        return self.filter(review_state=ReviewState.APPROVED.value, hard_category="")
 
     def results_of(self, job: Job) -> AssetQuerySet:
         """Return the images that are the result of a job, by position.
@@ -89,12 +90,23 @@ class Asset(Record):
     )
     #: Whether these are whole in the published file, as an ingredient.
     is_provider_embedded = models.BooleanField(default=False)
+    #: Which marks the provider declared to embed when the image came, and where that was read, as
+    #: `mark_checks.declared_marks` returns it; empty where nobody has declared anything.
+    declared_marks: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: What the provider's own check last found in the files; empty if it was not asked.
+    mark_check: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
     #: When a time-stamp authority says that its files were signed; None without a stamp.
     stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
 
     #: Whether a follow-up pass works on it: then only the result of the pass is reviewed and used.
     is_intermediate = models.BooleanField(_("intermediate result"), default=False)
+    #: What a screener found in it later; nobody can show or approve it then, and its files go.
+    hard_category = models.CharField(
+        _("hard category"), max_length=20, blank=True, choices=choices(HardCategory)
+    )
+    #: When its files were deleted, of a hard category; hashes and record stay.
+    files_removed_at = models.DateTimeField(_("files removed"), null=True, blank=True)
     review_state = models.CharField(
         _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
     )
@@ -192,6 +204,40 @@ class Rendition(Record):
         return f"{self.format} {self.width}x{self.height}"
 
 
+class FormerFile(Record):
+    """A file of an asset as it was before an erasure rewrote it.
+
+    The file itself is deleted. Its hash still finds the asset, and copies that others made of it.
+    """
+
+    asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, related_name="former_files", verbose_name=_("asset")
+    )
+    #: The rendition that it was; None if it was the master or the original.
+    rendition = models.ForeignKey(
+        Rendition, on_delete=models.PROTECT, null=True, blank=True, related_name="former_files"
+    )
+    is_original = models.BooleanField(default=False)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
+    byte_size = models.PositiveBigIntegerField(_("bytes"))
+    replaced_at = models.DateTimeField(_("replaced"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("former file")
+        verbose_name_plural = _("former files")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.sha256[:16]}"
+
+    @property
+    def name(self) -> str:
+        """Which file it was: `master`, `original` or a rendition's format and size."""
+        if self.rendition is not None:
+            return str(self.rendition)
+        return "original" if self.is_original else "master"
+
+
 class PlacementQuerySet(RecordQuerySet["Placement"]):
     """Filters for placements."""
 
@@ -222,9 +268,11 @@ class Placement(Record):
     placed_at = models.DateTimeField(_("placed"), auto_now_add=True)
     #: The field's value before, which is restored when the placement is removed.
     previous_value = models.CharField(max_length=300, blank=True)
+    #: The alternative text that was replaced, unless it belongs to the asset of an earlier placement.
+    previous_alt_text = models.TextField(blank=True)
     placed_value = models.CharField(max_length=300, blank=True)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
-    #: The image was withdrawn, and its copy in the site's storage is not deleted yet.
+    #: The image was withdrawn, or an erasure rewrote it, and this copy is not deleted yet.
     has_copy_to_delete = models.BooleanField(default=False, db_index=True)
 
     objects: ClassVar[Any] = PlacementQuerySet.as_manager()
@@ -261,6 +309,7 @@ class Verdict(Record):
             ("prompt", _("Prompt")),
             ("input", _("Input image")),
             ("output", _("Output image")),
+            ("caption", _("Suggested alternative text")),
         ],
     )
     screener = models.CharField(_("content check"), max_length=80)
@@ -275,6 +324,14 @@ class Verdict(Record):
     remedy = models.CharField(_("what to do"), max_length=300, blank=True)
     #: What the screener's call cost, in the job's currency.
     cost = money(verbose_name=_("cost"), default=0)
+    #: The version of the service's model that decided.
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    #: What nobody can release: such a verdict blocks, and no later decision changes that.
+    hard_category = models.CharField(
+        _("hard category"), max_length=20, blank=True, choices=choices(HardCategory)
+    )
+    #: Of an image in a hard category: the hash of the file, which itself is never stored.
+    content_sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, db_index=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -292,6 +349,10 @@ class Verdict(Record):
             models.CheckConstraint(
                 condition=Q(outcome__in=[o.value for o in VerdictOutcome]),
                 name="imagegen_verdict_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(hard_category="") | Q(outcome=VerdictOutcome.BLOCKED.value),
+                name="imagegen_verdict_hard_is_blocked",
             ),
         ]
 

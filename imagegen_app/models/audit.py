@@ -125,6 +125,9 @@ class AuditLeaf(Record):
     seq = models.PositiveBigIntegerField(primary_key=True)
     event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="leaf")
     hash = models.BinaryField(max_length=32)
+    #: Hex of a keyed hash of position and hash: shows that the sealer wrote it, see
+    #: `event_receipts`. It counts until a signed checkpoint covers the position.
+    receipt = models.CharField(max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("leaf")
@@ -164,7 +167,8 @@ class Checkpoint(Record):
     size = models.PositiveBigIntegerField(_("events"))
     root = models.CharField(_("root hash"), max_length=64)
     note = models.TextField(_("signed note"))
-    created_at = models.DateTimeField(_("signed at"), auto_now_add=True)
+    #: Part of the note, too.
+    created_at = models.DateTimeField(_("signed at"))
 
     class Meta:
         verbose_name = _("checkpoint")

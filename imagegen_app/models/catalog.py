@@ -16,6 +16,20 @@ from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.labels import choices
 
 
+def _data_handling() -> models.JSONField[Any, Any]:
+    """Return the field for what is agreed with a provider, for all its models or for one."""
+    return models.JSONField(
+        _("data handling as agreed"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "What is agreed with the provider about retention, training, regions or marks, as a JSON "
+            "object; the documentation's page about providers lists the names. Leave {} for what the "
+            "adapter knows."
+        ),
+    )
+
+
 class Provider(Record):
     """An account at an image API; the credential's name is stored here, never its value."""
 
@@ -31,6 +45,16 @@ class Provider(Record):
             "A name from IMAGEGEN['CREDENTIALS'] in the site's settings; never the key itself."
         ),
     )
+    options: models.JSONField[Any, Any] = models.JSONField(
+        _("options"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "Options of the adapter, as a JSON object of names and values; the documentation's page "
+            "about providers lists them. Leave {} for none."
+        ),
+    )
+    data_handling = _data_handling()
     max_in_flight = models.PositiveIntegerField(
         _("concurrent calls"), default=8, validators=[MinValueValidator(1)]
     )
@@ -113,13 +137,41 @@ class ImageModel(Record):
         verbose_name=_("fallback model"),
         help_text=_("Used while this model fails, for people who hold a grant for it."),
     )
+    workflow = models.ForeignKey(
+        "WorkflowVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="image_models",
+        verbose_name=_("workflow"),
+        help_text=_(
+            "For providers whose models are workflows: the uploaded version that runs. It gives the "
+            "model its name at the provider and its version."
+        ),
+    )
     price_list = models.JSONField(
         _("price list"),
         default=dict,
+        blank=True,
         help_text=_(
             "Currency, price per image, and token prices where the provider counts tokens."
         ),
     )
+    capabilities: models.JSONField[Any, Any] = models.JSONField(
+        _("corrected capabilities"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "Where the model can do more or less than its adapter knows, as a JSON object; the "
+            "documentation's page about providers lists the names. Leave {} for none."
+        ),
+    )
+    #: By field, a digest of what the catalogue of models wrote there last: what does not match it was
+    #: changed by somebody since.
+    catalog_values: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, blank=True, editable=False
+    )
+    data_handling = _data_handling()
     notes = models.TextField(_("notes"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

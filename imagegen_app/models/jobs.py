@@ -1,4 +1,4 @@
-"""Store jobs, their inputs and their attempts."""
+"""Store jobs and their attempts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
+from imagegen_app.core.pricing import CostSource
 from imagegen_app.core.states import (
     FINAL_STATES,
     LIVE_ATTEMPT_STATES,
@@ -20,7 +21,7 @@ from imagegen_app.core.states import (
     JobState,
     WaitingReason,
 )
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import Operation
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel
@@ -152,6 +153,20 @@ class Job(Record):
         _("parameters"), default=dict, blank=True
     )
 
+    #: By name and weight, in the order that they are added in.
+    loras: models.JSONField[Any, Any] = models.JSONField("LoRA", default=list, blank=True)
+    #: What somebody chose of `size`, `quality`, `output_format` and `background`, in the words that
+    #: they chose it by, such as `16:9` or `high`. A fallback model must have that; what is missing
+    #: was the model's own default, which each model has for itself.
+    chosen: models.JSONField[Any, Any] = models.JSONField(
+        _("chosen values"), default=dict, blank=True, editable=False
+    )
+    #: The follow-up passes that were requested for each image; see `core.passes`. They are jobs of
+    #: their own, which are missing where this one was blocked or reuses images.
+    passes: models.JSONField[Any, Any] = models.JSONField(
+        _("requested follow-up passes"), default=list, blank=True, editable=False
+    )
+
     #: See `core.fingerprint`.
     fingerprint = models.CharField(_("cache key"), max_length=64)
     request_digest = models.CharField(_("request digest"), max_length=64)
@@ -198,6 +213,8 @@ class Job(Record):
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     provider_cancel_requested_at = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(_("progress"), null=True, blank=True)
+    #: Counts the previews of the call under way; 0 if none is stored. See `JobPreview`.
+    preview_number = models.PositiveSmallIntegerField(default=0, editable=False)
 
     #: For the images, their screening and their captions.
     estimated_cost = money(verbose_name=_("estimated cost"), default=0)
@@ -274,43 +291,6 @@ class Job(Record):
         return JobState(self.state) in FINAL_STATES
 
 
-class JobInput(Record):
-    """An input image of a job as it is sent; its bytes are in private storage, named by hash."""
-
-    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="inputs")
-    position = models.PositiveSmallIntegerField(default=0)
-    role = models.CharField(_("role"), max_length=10, choices=choices(InputRole))
-    asset = models.ForeignKey(
-        "Asset", on_delete=models.PROTECT, null=True, blank=True, related_name="used_as_input"
-    )
-    sha256 = models.CharField(max_length=64)
-    storage_key = models.CharField(max_length=200)
-    #: The uploaded file, where a setting keeps it.
-    original_storage_key = models.CharField(max_length=200, blank=True)
-    #: The source type that an upload's own metadata or manifest claims, if it is one of AI.
-    digital_source_type = models.CharField(max_length=120, blank=True)
-    media_type = models.CharField(max_length=40)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    #: What may be published of an uploaded file's own Content Credentials; empty if unread. See
-    #: `imaging.ingredients.IngredientFacts`.
-    ingredient_facts: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
-    #: Where the uploaded file's manifest store is kept, private and as it was; empty without one.
-    manifest_key = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        verbose_name = _("input image")
-        verbose_name_plural = _("input images")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["job", "position"], name="imagegen_input_position_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.get_role_display()} {self.position}"
-
-
 class Attempt(Record):
     """One billable call to a provider made for a job; its id is the idempotency key."""
 
@@ -330,6 +310,15 @@ class Attempt(Record):
     image_model = models.ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
     )
+    #: The version of the workflow that runs, for models that are workflows.
+    workflow = models.ForeignKey(
+        "WorkflowVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="attempts",
+        verbose_name=_("workflow"),
+    )
     #: The answer that this attempt reads again, without a call and at no cost.
     rereads = models.ForeignKey(
         "KeptAnswer",
@@ -346,12 +335,35 @@ class Attempt(Record):
     )
     request_digest = models.CharField(_("request digest"), max_length=64)
     provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
+    #: What the adapter keeps about the call; see `core.types.Call`.
+    provider_state: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: What the provider does at present, in its own word.
+    provider_stage = models.CharField(_("stage at the provider"), max_length=60, blank=True)
+    #: How many calls are before this one.
+    queue_position = models.PositiveIntegerField(
+        _("position in the provider's queue"), null=True, blank=True
+    )
+    #: When the provider forgets the result, as far as it says.
+    result_expires_at = models.DateTimeField(_("result expires"), null=True, blank=True)
+    #: What the provider said before there was a result; see `reported_currency`.
+    reported_cost = money(verbose_name=_("cost as reported"), null=True, blank=True)
+    reported_currency = models.CharField(max_length=3, blank=True)
     provider_request_id = models.CharField(_("provider's request ID"), max_length=200, blank=True)
     model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
     #: Erased together with the prompt.
     revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)
     actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
+    #: Empty while nothing is charged, and where nothing was billed.
+    cost_source = models.CharField(
+        _("source of the charge"), max_length=10, choices=choices(CostSource), blank=True
+    )
+    #: When the price list of a computed charge was last compared with the provider's.
+    priced_on = models.DateField(_("prices last checked"), null=True, blank=True)
+    #: Of the unit that the price list's allowance is counted in.
+    free_unit_count = models.DecimalField(
+        _("units from the free allowance"), max_digits=18, decimal_places=6, default=0
+    )
     is_resent_at_risk = models.BooleanField(
         _("resent although it may be billed twice"), default=False
     )

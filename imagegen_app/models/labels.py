@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from imagegen_app.core.hard_categories import HardCategory
+from imagegen_app.core.pricing import CostSource
 from imagegen_app.core.states import (
     AttemptState,
     JobState,
@@ -44,6 +46,13 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         WaitingReason.DISK: _("the worker has no room for answers"),
         WaitingReason.INTERNAL_ERROR: _("the site's own software failed"),
         WaitingReason.CREDENTIAL: _("the key of the provider cannot be read"),
+        WaitingReason.PROVIDER: _("the provider cannot be called with the site's settings"),
+    },
+    CostSource: {
+        CostSource.REPORTED: _("reported by the provider"),
+        CostSource.COMPUTED: _("computed from the price list"),
+        CostSource.ESTIMATED: _("estimated before the call"),
+        CostSource.FREE: _("within the free allowance"),
     },
     AttemptState: {
         AttemptState.CREATED: _("Not sent yet"),
@@ -68,6 +77,10 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         Lifecycle.DEPRECATED: _("Deprecated"),
         Lifecycle.RETIRED: _("Retired"),
     },
+    HardCategory: {
+        HardCategory.SEXUAL_MINORS: _("Sexual content with minors"),
+        HardCategory.INTIMATE_IMAGES: _("Intimate images of real persons"),
+    },
     VerdictOutcome: {
         VerdictOutcome.PASSED: _("Passed"),
         VerdictOutcome.HELD: _("Held for review"),
@@ -82,11 +95,18 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         Operation.UPSCALE: _("Upscale"),
         Operation.REMOVE_BACKGROUND: _("Remove background"),
         Operation.CONTROL: _("Follow a guide image"),
+        Operation.ERASE: _("Erase an object"),
+        Operation.REPLACE: _("Replace an object"),
+        Operation.RECOLOUR: _("Change colours"),
+        Operation.RELIGHT: _("Change the lighting"),
+        Operation.RESTORE_FACES: _("Restore faces"),
     },
     InputRole: {
         InputRole.IMAGE: _("Image"),
         InputRole.MASK: _("Mask"),
         InputRole.REFERENCE: _("Reference"),
+        InputRole.CONTROL: _("Guide for shapes"),
+        InputRole.STYLE: _("Guide for the style"),
     },
     VariableKind: {
         VariableKind.TEXT: _("Text"),

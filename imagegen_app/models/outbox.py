@@ -17,7 +17,13 @@ class OutboxEntry(Record):
     kind = models.CharField(
         _("task"),
         max_length=20,
-        choices=[("purge", _("Empty caches")), ("copies", _("Find copies"))],
+        choices=[
+            ("purge", _("Empty caches")),
+            ("copies", _("Find copies")),
+            ("former", _("Replace former copies")),
+            ("delete", _("Delete a copy")),
+            ("close", _("Delete closed files")),
+        ],
     )
     #: What is to be done, once; a second entry with the same key is not written.
     key = models.CharField(max_length=160, unique=True)

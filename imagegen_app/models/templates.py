@@ -89,6 +89,12 @@ class TemplateVersion(Record):
     passes: models.JSONField[Any, Any] = models.JSONField(
         _("follow-up passes"), default=list, blank=True
     )
+    #: The model's own parameters that each job has, with the types that they have.
+    parameters: models.JSONField[Any, Any] = models.JSONField(
+        _("fixed parameters"), default=dict, blank=True
+    )
+    #: The LoRA that each job has, by name and weight, in the order that they are added in.
+    loras: models.JSONField[Any, Any] = models.JSONField(_("fixed LoRA"), default=list, blank=True)
     note = models.CharField(_("what changed"), max_length=200, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
