@@ -49,6 +49,14 @@ def object_ref(subject: Model) -> events.ObjectRef:
     return events.ObjectRef(kind=subject._meta.model_name or "object", id=str(subject.pk))  # noqa: SLF001 - Django's documented API
 
 
+def person_of(actor_kind: str, actor_id: str) -> str:
+    """Return the person whose texts an actor's event holds, such as `person:42`.
+
+    Empty for the system. The erasure of a person finds the texts by that.
+    """
+    return "" if actor_kind == "system" else f"person:{actor_id}"
+
+
 def record(
     actor: Actor,
     kind: str,
@@ -161,6 +169,8 @@ def _build(
         actor=actor,
         on_behalf_of=entry.on_behalf_of,
         object=reference,
+        job=None if entry.job is None else entry.job.pk,
+        asset=None if entry.asset is None else entry.asset.pk,
         request_id=_request_id.get(),
         data=data,
         commitments={
@@ -181,7 +191,7 @@ def _build(
         request_id=_request_id.get(),
         body=body,
     )
-    person = "" if isinstance(actor, System) else f"person:{actor.id}"
+    person = person_of(actor.kind, actor.id)
     personal_texts = [
         AuditPersonalText(field=name, subject=person, salt=salts[name], value=text)
         for name, text in private.items()

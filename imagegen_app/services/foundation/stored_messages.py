@@ -10,6 +10,7 @@ import re
 
 from django.utils.translation import gettext
 
+from imagegen_app.core import data_handling
 from imagegen_app.core.errors import INCIDENT_MESSAGE
 from imagegen_app.core.i18n import gettext_noop
 
@@ -24,6 +25,8 @@ STORED = (
     gettext_noop("The provider does not accept our credential."),
     gettext_noop("The provider's credential has no value here; nothing was sent."),
     gettext_noop("The key of the provider cannot be read; nothing was sent."),
+    gettext_noop("The provider cannot be called with the site's settings; nothing was sent."),
+    gettext_noop("The provider redirected the call to another address; it was not followed."),
     gettext_noop("An image administrator must renew the provider's credential."),
     gettext_noop("The provider does not allow our account to use this model."),
     gettext_noop("An image administrator must check the account at the provider."),
@@ -33,8 +36,10 @@ STORED = (
     gettext_noop("Choose another model; an image administrator should check this one's lifecycle."),
     gettext_noop("The provider's rate limit is reached."),
     gettext_noop("Wait; the job continues automatically."),
+    gettext_noop("Request it again later, or choose another model."),
     gettext_noop("The provider's safety system refused the request."),
     gettext_noop("Change the prompt or the input image, then try again."),
+    gettext_noop("The content check closed this for good; nobody can release it."),
     gettext_noop("Our account at the provider has no credit left."),
     gettext_noop("An image administrator must raise the limit at the provider."),
     gettext_noop("The provider's service is unavailable."),
@@ -46,7 +51,7 @@ STORED = (
     gettext_noop(
         "The provider's answer began, but the connection broke: it has probably been billed."
     ),
-    gettext_noop("Check the provider's bill, then close the job or have it sent again."),
+    gettext_noop("Ask an image administrator: they decide whether the image is requested again."),
     gettext_noop("The provider answered, but the answer cannot be used; it was probably billed."),
     gettext_noop(
         "Try again, or choose another model; tell an image administrator if it happens again."
@@ -64,7 +69,6 @@ STORED = (
         "Tell an image administrator: the attempt's record has the reason, the answer is kept."
     ),
     gettext_noop("The file is not an image that we accept."),
-    gettext_noop("Use a single PNG, JPEG, WebP or AVIF image within the limits."),
     gettext_noop("The worker crashed three times on this job."),
     gettext_noop("Tell an image administrator: this job or its images crash the worker."),
     gettext_noop("The site's own software failed unexpectedly."),
@@ -110,6 +114,8 @@ FACT_LABELS = {
     "budget": gettext_noop("budget"),
     "spending_limit": gettext_noop("spending limit"),
     "captioner": gettext_noop("captioner"),
+    "marks": gettext_noop("marks"),
+    "captioner_model": gettext_noop("captioner's model"),
     "categories": gettext_noop("categories"),
     "changes": gettext_noop("changes"),
     "columns": gettext_noop("columns searched"),
@@ -124,6 +130,7 @@ FACT_LABELS = {
     "count": gettext_noop("count"),
     "credentials": gettext_noop("content credentials"),
     "currency": gettext_noop("currency"),
+    "data_handling": gettext_noop("data handling"),
     "decision": gettext_noop("decision"),
     "delay_seconds": gettext_noop("seconds to wait"),
     "delivery": gettext_noop("delivery"),
@@ -134,7 +141,11 @@ FACT_LABELS = {
     "estimated_cost": gettext_noop("estimated cost"),
     "failed": gettext_noop("failed"),
     "field": gettext_noop("field"),
+    "failure": gettext_noop("failed because"),
     "finding": gettext_noop("finding"),
+    "found_by": gettext_noop("found by the job"),
+    "hard_category": gettext_noop("hard category"),
+    "screener_model": gettext_noop("model of the content check"),
     "follows": gettext_noop("continues from"),
     "from": gettext_noop("from"),
     "ground": gettext_noop("reason"),
@@ -201,6 +212,7 @@ FACT_LABELS = {
     "version": gettext_noop("version"),
     "wanted": gettext_noop("requested images"),
     "was_billed": gettext_noop("was billed"),
+    **data_handling.LABELS,
 }
 
 
@@ -225,6 +237,7 @@ def screened_part(code: str) -> str:
         "negative_prompt": gettext("negative prompt"),
         "input_image": gettext("input image %(number)s"),
         "output_image": gettext("image %(number)s"),
+        "alt_text": gettext("suggested alternative text"),
     }
     return labels[name] % {"number": number} if name in labels else code
 

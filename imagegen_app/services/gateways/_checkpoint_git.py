@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +24,61 @@ _OF_A_CALLER: Final = frozenset(
 )
 _AUTHOR: Final = ("-c", "user.name=imagegen_app", "-c", "user.email=imagegen_app@localhost")
 
+#: What Git and ssh complain of, and what that means for the site; the first that fits counts.
+_REASONS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), reason)
+    for pattern, reason in (
+        (
+            "host key verification failed",
+            gettext_lazy(
+                "the server's host key is not known; add it to the known_hosts of the worker's user"
+            ),
+        ),
+        (
+            r"authentication failed|could not read (username|password)|denied|error: 40[13]\b",
+            gettext_lazy(
+                "the server refuses the credentials; give the worker's user ones that may read and "
+                "push"
+            ),
+        ),
+        (
+            "could not resolve|name or service not known",
+            gettext_lazy("the server's name cannot be resolved; check TARGET and the name service"),
+        ),
+        (
+            "certificate",
+            gettext_lazy(
+                "the server's certificate is not trusted; check it and the worker's clock"
+            ),
+        ),
+        (
+            "connection refused|connection reset|timed out|unreachable|connect to",
+            gettext_lazy("the server cannot be reached; check TARGET, the network and firewalls"),
+        ),
+        (
+            "dubious ownership",
+            gettext_lazy("the repository belongs to another user; set Git's safe.directory"),
+        ),
+        (
+            "non-fast-forward|fetch first|stale info|cannot lock ref",
+            gettext_lazy("another process pushed at the same time; it is tried again"),
+        ),
+        (
+            "rejected|declined|protected",
+            gettext_lazy("the server refuses the push; allow pushes to the branch checkpoints"),
+        ),
+        (
+            "does not appear to be a git repository|not found|does not exist|not a git repository",
+            gettext_lazy(
+                "there is no repository at TARGET, or the credentials do not show it; check TARGET"
+            ),
+        ),
+    )
+)
+
 
 class GitFailed(Exception):
-    """A command of Git failed; the message names the command, and nothing that Git printed."""
+    """A command of Git failed; the message says why and what to do, in words of our own."""
 
 
 class Clone:
@@ -90,23 +144,40 @@ class Clone:
                     **{name: text for name, text in os.environ.items() if name not in _OF_A_CALLER},
                     "GIT_DIR": str(self._folder),
                     "GIT_TERMINAL_PROMPT": "0",
+                    # So that its complaints are those that we know.
+                    "LC_ALL": "C",
                 },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 # Without a terminal, so that nothing asks for a password; and as one group, since
                 # git's own children would keep our pipes open after its end.
                 start_new_session=True,
             ) as process:
                 try:
-                    printed, _nothing = process.communicate(given, timeout=_SECONDS)
+                    printed, complaint = process.communicate(given, timeout=_SECONDS)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     raise
         except FileNotFoundError:
             raise GitFailed(_("Git is not installed")) from None
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise GitFailed(f"git {command}: {type(error).__name__}") from None
+        except subprocess.TimeoutExpired:
+            raise GitFailed(
+                _("git %(command)s took more than %(seconds)s seconds: check the network")
+                % {"command": command, "seconds": _SECONDS}
+            ) from None
+        except OSError as error:
+            raise GitFailed(f"git {command}: {error.strerror or type(error).__name__}") from None
         if process.returncode:
-            raise GitFailed(_("git %(command)s failed") % {"command": command})
+            raise GitFailed(_failure(command, complaint.decode("utf-8", errors="replace")))
         return printed
+
+
+def _failure(command: str, complaint: str) -> str:
+    """Return why a command failed and what to do; what Git printed may hold an address."""
+    for pattern, reason in _REASONS:
+        if pattern.search(complaint):
+            return _("git %(command)s failed: %(reason)s") % {"command": command, "reason": reason}
+    return _("git %(command)s failed: run it by hand as the worker's user, which says why") % {
+        "command": command
+    }

@@ -4,74 +4,63 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from imagegen_app import conf
-from imagegen_app.core.errors import ProviderError, ProviderUnavailable
-from imagegen_app.core.types import RecoveryMethod
+from imagegen_app.core.capability_overrides import InvalidOverride
+from imagegen_app.core.errors import ProviderError, ProviderTimeout, ProviderUnavailable
+from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.types import Call, Operation, RecoveryMethod
 from imagegen_app.providers import registry
-from imagegen_app.providers.credentials import (
-    Credential,
-    Secret,
-    SecretMissing,
-    SecretUnreadable,
-)
-from imagegen_app.providers.http import HttpClient, HttpLimits
+from imagegen_app.providers.credentials import Credential, Secret, SecretMissing, SecretUnreadable
+from imagegen_app.providers.http import Auth, HttpClient, HttpLimits
+from imagegen_app.providers.http.headers import auth_headers
+from imagegen_app.services.gateways import base_urls, usable_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagegen_app.core.types import Capabilities
-    from imagegen_app.models import Attempt, ImageModel
+    from imagegen_app.core.capabilities import Capabilities
+    from imagegen_app.core.i18n import Message
+    from imagegen_app.models import Attempt, ImageModel, Job
     from imagegen_app.models import Provider as ProviderRow
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter, WebhookNotice
 
 #: A person waits for it.
 FETCH_AGAIN_SECONDS = 10.0
+#: The sender of a webhook waits for it.
+VERIFY_SECONDS = 10.0
+#: What a job says while its provider is not configured; the error's detail has the reason.
+NOT_CONFIGURED = gettext_noop(
+    "The provider cannot be called with the site's settings; nothing was sent."
+)
 
 
 class ProviderNotConfigured(Exception):
     """A provider cannot be called with the site's settings; the message says what to do."""
 
 
+class BaseUrlNotAllowed(ProviderNotConfigured):
+    """A provider's base URL is not one that the site allows."""
+
+    def __init__(self, problem: Message) -> None:
+        super().__init__(str(problem))
+        #: What is wrong and what to do, for front ends to translate.
+        self.problem = problem
+
+
 def credential(name: str) -> Credential | None:
     """Return the credential of this name, or None for the empty name.
 
-    :raises ProviderNotConfigured: if the settings have no credential of this name.
+    :raises ProviderNotConfigured: if the settings have no credential of this name, it was revoked, or
+        it belongs to another environment.
     """
-    if not name:
-        return None
-    known = conf.get().credentials
-    if name not in known:
-        raise ProviderNotConfigured(
-            f"The credential {name!r} is not in IMAGEGEN['CREDENTIALS']; add it, or choose another."
-        )
-    entry = known[name]
-    sources = (entry.source,) if isinstance(entry.source, str) else tuple(entry.source)
-    return Credential(name=name, sources=sources, hosts=frozenset(entry.hosts))
-
-
-def webhook_secrets(name: str) -> tuple[Secret, ...]:
-    """Return the secrets that the provider of this credential may sign its webhooks with.
-
-    Empty if none is configured or none has a value.
-
-    :raises SecretUnreadable: if their source fails.
-    """
-    entry = conf.get().credentials.get(name)
-    if entry is None or not entry.webhook_source:
-        return ()
-    source = entry.webhook_source
-    sources = (source,) if isinstance(source, str) else tuple(source)
     try:
-        return Credential(
-            name=f"{name} webhook", sources=sources, hosts=frozenset(entry.hosts)
-        ).values()
-    except SecretUnreadable:
-        raise
-    except SecretMissing:
-        return ()
+        return usable_credentials.credential(name)
+    except usable_credentials.CredentialUnusable as error:
+        raise ProviderNotConfigured(str(error)) from None
 
 
 def remember_secrets(provider: ProviderRow) -> None:
@@ -83,7 +72,7 @@ def remember_secrets(provider: ProviderRow) -> None:
         known = credential(provider.credential)
         if known is not None:
             known.values()
-    webhook_secrets(provider.credential)
+    usable_credentials.webhook_secrets(provider.credential)
 
 
 def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
@@ -92,7 +81,8 @@ def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
     Empty while the adapter cannot be loaded.
     """
     try:
-        return registry.describe(_adapter_path(attempt.image_model.provider)).recovery
+        provider = attempt.image_model.provider
+        return registry.recovery_of(adapter_path(provider), provider.options)
     except registry.UnknownAdapter:
         return frozenset()
 
@@ -100,7 +90,7 @@ def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
 def idempotency_seconds(provider: ProviderRow) -> float:
     """Return for how long a call may be sent again under its key and is billed once; 0 for never."""
     try:
-        described = registry.describe(_adapter_path(provider))
+        described = registry.describe(adapter_path(provider))
     except registry.UnknownAdapter:
         return 0.0
     heeds_keys = RecoveryMethod.IDEMPOTENCY_KEY in described.recovery
@@ -108,48 +98,45 @@ def idempotency_seconds(provider: ProviderRow) -> float:
 
 
 def check_provider(provider: ProviderRow) -> None:
-    """Require that a provider's adapter and credential are usable; nothing is sent.
+    """Require that a provider's adapter, base URL and credential are usable; nothing is sent.
 
-    :raises ProviderNotConfigured: if its adapter or credential is unknown or has no value.
+    :raises ProviderNotConfigured: if its adapter or credential is unknown, an option is wrong, its base
+        URL is not allowed, or the credential has no value, or none that its calls can carry.
     """
-    path = _adapter_path(provider)
+    path = adapter_path(provider)
     if path not in registry.adapter_names() and "." not in path:
         raise ProviderNotConfigured(_unknown_adapter_message(provider))
-    provider_credential = credential(provider.credential)
-    problem = "" if provider_credential is None else problem_of(provider_credential)
-    if problem:
-        raise ProviderNotConfigured(problem)
+    require_base_url(provider)
+    known = credential(provider.credential)
+    key = None if known is None else _with_values(known)
+    adapter = build_adapter(provider, http=http_client(), key=key)
+    # Those of others may send their keys in ways of their own.
+    auth, url = getattr(adapter, "auth", None), getattr(adapter, "base", "")
+    if isinstance(auth, Auth) and isinstance(url, str):
+        try:
+            auth_headers(auth, url=url, method="POST", body=b"{}")
+        except ProviderError as error:
+            raise ProviderNotConfigured(f"No call can be made: {error.detail}.") from None
 
 
-def problem_of(provider_credential: Credential) -> str:
-    """Read a credential once and return what is wrong with it; empty if it has a value.
+def require_base_url(provider: ProviderRow) -> None:
+    """Require that a provider's base URL is its adapter's own or one that the site allows.
 
-    The text holds nothing that its source gave or raised.
+    :raises BaseUrlNotAllowed: if it is neither.
     """
+    problem = base_urls.base_url_problem(provider)
+    if problem is not None:
+        raise BaseUrlNotAllowed(problem)
+
+
+def _with_values(known: Credential) -> Credential:
     try:
-        provider_credential.values()
+        return replace(known, held=known.values())
     except SecretUnreadable as error:
-        return f"The key cannot be read: {error}."
+        raise ProviderNotConfigured(f"The key cannot be read: {error}.") from None
     except SecretMissing as error:
         # The error names the credential.
-        return f"The {error}."
-    return ""
-
-
-def credential_problems() -> dict[str, str]:
-    """Read every credential of the settings once and return the problems by name."""
-    found: dict[str, str] = {}
-    for name in conf.get().credentials:
-        try:
-            one = credential(name)
-        except ValueError as error:
-            # Its source is no source at all; the message does not repeat it.
-            found[name] = f"{error}."
-            continue
-        problem = "" if one is None else problem_of(one)
-        if problem:
-            found[name] = problem
-    return found
+        raise ProviderNotConfigured(f"The {error}.") from None
 
 
 def build_adapter(
@@ -158,21 +145,32 @@ def build_adapter(
     http: HttpClient,
     key: Credential | None = None,
     secrets: tuple[Secret, ...] = (),
+    image_model: ImageModel | None = None,
 ) -> ProviderAdapter:
-    """Return an adapter that is ready to be called.
+    """Return an adapter that is ready to be called, for the model whose capabilities it checks.
 
     `key` is its credential with the values in hand; without, they are read with each call. `secrets`
     sign its webhooks.
 
-    :raises ProviderNotConfigured: if the adapter or its credential is unknown.
+    :raises ProviderNotConfigured: if the adapter or its credential is unknown, an option is wrong,
+        or the base URL is not allowed.
     """
+    require_base_url(provider)
+    corrected, workflows = {}, dict[str, Any]()
+    if image_model is not None:
+        if image_model.capabilities:
+            corrected[image_model.provider_model_name] = image_model.capabilities
+        workflows = _workflows_of(image_model)
     try:
         return registry.build(
-            _adapter_path(provider),
+            adapter_path(provider),
             base_url=provider.base_url,
             credential=key or credential(provider.credential),
             http=http,
-            options={"webhook_secrets": secrets},
+            options=provider.options,
+            webhook_secrets=secrets,
+            overrides=corrected,
+            workflows=workflows,
         )
     except registry.UnknownAdapter:
         raise ProviderNotConfigured(_unknown_adapter_message(provider)) from None
@@ -190,20 +188,21 @@ def require_credential(provider: ProviderRow) -> Credential | None:
     try:
         return credential(provider.credential)
     except ProviderNotConfigured as error:
-        raise ProviderUnavailable(str(error), detail="not configured") from None
+        raise ProviderUnavailable(NOT_CONFIGURED, detail=str(error)) from None
 
 
 def require_adapter(
-    provider: ProviderRow, *, http: HttpClient, key: Credential | None = None
+    image_model: ImageModel, *, http: HttpClient, key: Credential | None = None
 ) -> ProviderAdapter:
-    """Return an adapter for a call; a missing configuration counts as an outage, to be retried.
+    """Return an adapter for a model's calls; a missing configuration counts as an outage, to be retried.
 
-    :raises ProviderUnavailable: if the adapter or its credential is unknown.
+    :raises ProviderUnavailable: if the adapter or its credential is unknown, or its base URL is not
+        allowed.
     """
     try:
-        return build_adapter(provider, http=http, key=key)
+        return build_adapter(image_model.provider, http=http, key=key, image_model=image_model)
     except ProviderNotConfigured as error:
-        raise ProviderUnavailable(str(error), detail="not configured") from None
+        raise ProviderUnavailable(NOT_CONFIGURED, detail=str(error)) from None
 
 
 def fetch_again(attempt: Attempt, answer: SpooledAnswer) -> None:
@@ -218,13 +217,27 @@ def fetch_again(attempt: Attempt, answer: SpooledAnswer) -> None:
     if again is None:
         return
 
+    call = call_of(attempt.job, attempt)
+
     async def fetch() -> None:
         async with http:
-            await again(attempt.provider_ref, answer=answer)
+            await again(call, answer=answer)
 
     # What cannot be fetched any more leaves the rest of the answer.
     with suppress(ProviderError):
         asyncio.run(fetch())
+
+
+def call_of(job: Job, attempt: Attempt, *, ref: str = "") -> Call:
+    """Return the call of an attempt; `ref` stands in where the provider's reference is unknown."""
+    return Call(
+        ref=attempt.provider_ref or ref,
+        model=attempt.image_model.provider_model_name,
+        operation=Operation(job.operation),
+        count=job.count,
+        output_format=job.output_format,
+        state=dict(attempt.provider_state),
+    )
 
 
 def http_client(*, read_seconds: float = 600.0) -> HttpClient:
@@ -238,19 +251,60 @@ def http_client(*, read_seconds: float = 600.0) -> HttpClient:
 
 
 def capabilities(image_model: ImageModel) -> Capabilities:
-    """Return what a model can do.
+    """Return what a model can do: by its adapter, with what an administrator has corrected.
 
-    :raises ProviderNotConfigured: if its provider's adapter is unknown.
+    :raises ProviderNotConfigured: if its provider's adapter is unknown, or a correction is wrong.
     """
     try:
         return registry.capabilities(
-            _adapter_path(image_model.provider), image_model.provider_model_name
+            adapter_path(image_model.provider),
+            image_model.provider_model_name,
+            options=image_model.provider.options,
+            overrides=image_model.capabilities,
+            workflows=_workflows_of(image_model),
         )
     except registry.UnknownAdapter:
         raise ProviderNotConfigured(_unknown_adapter_message(image_model.provider)) from None
+    except InvalidOverride as error:
+        raise ProviderNotConfigured(
+            f"The corrected capabilities of “{image_model.name}” cannot be used: {error}"
+        ) from None
 
 
-def _adapter_path(provider: ProviderRow) -> str:
+def capability_problem(image_model: ImageModel) -> Message | None:
+    """Return what is wrong with a model's corrected capabilities; None if nothing is."""
+    try:
+        registry.capabilities(
+            adapter_path(image_model.provider),
+            image_model.provider_model_name,
+            options=image_model.provider.options,
+            overrides=image_model.capabilities,
+            workflows=_workflows_of(image_model),
+        )
+    except registry.UnknownAdapter:
+        # The provider's own problem, which is named there.
+        return None
+    except InvalidOverride as error:
+        return error.problem
+    return None
+
+
+def option_problems(provider: ProviderRow) -> dict[str, Message]:
+    """Return by name what is wrong with a provider's options."""
+    try:
+        return registry.option_errors(adapter_path(provider), provider.options)
+    except registry.UnknownAdapter:
+        return {}
+
+
+def _workflows_of(image_model: ImageModel) -> dict[str, Any]:
+    if image_model.workflow is None:
+        return {}
+    return {image_model.provider_model_name: image_model.workflow.document}
+
+
+def adapter_path(provider: ProviderRow) -> str:
+    """Return the name or the path by which the registry knows a provider's adapter."""
     return conf.get().adapters.get(provider.adapter, provider.adapter)
 
 
@@ -267,11 +321,21 @@ def verify_webhook(
     :raises AuthenticationFailed: if the signature is not the provider's.
     :raises ProviderNotConfigured: if the provider cannot be called.
     :raises SecretUnreadable: if the secret's source fails, so that nobody can tell now.
+    :raises ProviderUnavailable: or `ProviderTimeout`, if the provider must be asked to tell, and
+        cannot be just now.
     """
-    secrets = webhook_secrets(provider.credential)
-    return build_adapter(provider, http=http_client(), secrets=secrets).verify_webhook(
-        headers, body
-    )
+    secrets = usable_credentials.webhook_secrets(provider.credential)
+    http = http_client(read_seconds=VERIFY_SECONDS)
+    adapter = build_adapter(provider, http=http, secrets=secrets)
+
+    async def verify() -> WebhookNotice:
+        async with http, asyncio.timeout(VERIFY_SECONDS):
+            return await adapter.verify_webhook(headers, body)
+
+    try:
+        return asyncio.run(verify())
+    except TimeoutError:
+        raise ProviderTimeout(detail="the webhook could not be verified in time") from None
 
 
 def adapter_choices() -> list[tuple[str, str]]:

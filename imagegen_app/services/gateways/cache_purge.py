@@ -1,20 +1,26 @@
-"""Call the site's own function that empties its caches, which may fail in any way, or never return."""
+"""Call the site's own function that empties its caches, which may fail in any way, or never return.
+
+Whoever changes what is public plans a purge in the same transaction; a worker makes the call.
+"""
 
 from __future__ import annotations
 
 import inspect
 import logging
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from django.db import connections
 
 from imagegen_app import conf
 from imagegen_app.providers import configured_code
 from imagegen_app.providers.configured_code import CodeUnusable
+from imagegen_app.services.foundation import outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from imagegen_app.models import Asset, Placement
 
 logger = logging.getLogger("imagegen.purge")
 
@@ -42,6 +48,31 @@ class PurgeFailed(Exception):
 def is_configured() -> bool:
     """Return whether the site has named a function that empties its caches."""
     return bool(conf.get().purge)
+
+
+def plan(
+    asset: Asset,
+    key: str,
+    *,
+    urls: Iterable[str],
+    placements: Iterable[Placement] = (),
+    cause: Literal["withdrawal", "erasure"] = "withdrawal",
+) -> None:
+    """Have a worker empty the caches of these URLs and of the pages of the placements, once a key.
+
+    Nothing is planned if the site has named no function. `key` says of which asset what is purged.
+    """
+    if is_configured():
+        outbox.add(
+            "purge",
+            f"purge:{asset.pk}:{key}",
+            asset=asset,
+            payload={
+                "cause": cause,
+                "urls": [url for url in urls if url],
+                "placements": [placed.pk for placed in placements],
+            },
+        )
 
 
 def purge(urls: Sequence[str], *, seconds: float = PURGE_SECONDS) -> None:

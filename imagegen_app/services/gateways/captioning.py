@@ -1,31 +1,43 @@
 """Ask the site's captioner to suggest alternative texts; a person accepts, edits or rejects each.
 
-If the captioner fails, the image is stored without a suggestion.
+If the captioner fails or does not answer in time, the image is stored without a suggestion.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass
+import threading
+import traceback
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
-from typing import TYPE_CHECKING
-
-from django.utils.module_loading import import_string
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen_app import conf
 from imagegen_app.captioning.base import CaptionerFailed
-from imagegen_app.core import canonical, live_secrets
+from imagegen_app.core.capabilities import InputRule
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.pricing import parse_cost
-from imagegen_app.core.provider_text import provider_text
-from imagegen_app.services.gateways import decoding
+from imagegen_app.core.pricing import PriceUnknown, parse_cost
+from imagegen_app.core.provider_text import MAX_LINE_CHARS, MAX_WORD_CHARS, provider_text
+from imagegen_app.imaging.errors import InvalidImage
+from imagegen_app.services.gateways import configured_objects, decoding, screening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagegen_app.captioning.base import Caption, Captioner
+    from imagegen_app.services.gateways.screening import UnsavedVerdict
 
 logger = logging.getLogger("imagegen.captions")
+
+#: What a captioner gets: a JPEG that is large enough to be described, and of pixels alone.
+SENT_IMAGE: Final = InputRule(formats=("jpeg",), max_side=768)
+#: The stage of verdicts about suggestions.
+STAGE: Final = "caption"
+#: Calls at once in a process. One that never returns keeps its place, and only that.
+MAX_CALLS: Final = 8
+_places = threading.BoundedSemaphore(MAX_CALLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +46,12 @@ class Suggestion:
 
     text: str = ""
     captioner: str = ""
-    #: In the currency of the job.
+    #: In the currency of the job; also of a call whose text could not be used.
     cost: Decimal = Decimal(0)
+    #: The version of the captioner's model; empty if it is unknown.
+    model: str = ""
+    #: What the content checks of texts decided about it.
+    screened: tuple[UnsavedVerdict, ...] = ()
 
 
 #: No suggestion.
@@ -53,37 +69,137 @@ def price() -> Decimal:
     return Decimal(entry.price) if entry.backend else Decimal(0)
 
 
-def build_captioner(entry: conf.CaptionerSettings) -> Captioner:
-    """Return the captioner that the settings name; errors of its class are not caught."""
-    return _build(entry.backend, canonical.dumps(entry.options))
+def screening_price() -> Decimal:
+    """Return what the content checks of one suggestion cost; 0 without a captioner."""
+    return screening.price_of("prompt") if is_enabled() else Decimal(0)
 
 
-def suggest(data: bytes, *, media_type: str, purpose: str) -> Suggestion:
-    """Have one image described; return `NO_SUGGESTION` if the captioner fails or has none.
+def build_captioner(entry: conf.CaptionerSettings, *, is_check: bool = False) -> Captioner:
+    """Return the captioner that the settings name; one that asks a service gets its credential.
 
-    The captioner gets the image's pixels, without our marks and manifest.
+    For a system check (`is_check`) the database is not asked whether the credential was revoked.
+
+    :raises CredentialUnusable: if the settings have no credential of its name, or it must not be used.
+    :raises Exception: whatever its class raises, such as for an option that it does not know.
+    """
+    captioner: Captioner = configured_objects.build(entry.backend, entry.options, is_check=is_check)
+    return captioner
+
+
+def lacks_price(entry: conf.CaptionerSettings, captioner: Captioner) -> bool:
+    """Return whether calls of a captioner are billed and budgets reserve nothing for them."""
+    return bool(getattr(captioner, "is_billed", False)) and not Decimal(entry.price)
+
+
+def availability_problem() -> str:
+    """Ask the captioner's service, free of charge, whether it can be used; empty if it can.
+
+    Also empty without a captioner, and where its class cannot ask.
+
+    :raises Exception: whatever its class raises.
+    """
+    entry = conf.get().captioner
+    ask = getattr(build_captioner(entry), "availability_problem", None) if entry.backend else None
+    if ask is None:
+        return ""
+    return provider_text(_within(entry.seconds, ask), max_chars=MAX_LINE_CHARS)
+
+
+def suggest(data: bytes, *, purpose: str) -> Suggestion:
+    """Have one image described; its text has to be screened before it is stored.
+
+    The captioner gets a small JPEG of the image's pixels, without any metadata. If it fails, the text
+    is empty; if that cost something, the cost is there.
     """
     entry = conf.get().captioner
     try:
-        data, media_type = decoding.without_metadata(data, media_type)
-        caption: Caption = build_captioner(entry).describe(
-            data, media_type=media_type, language=conf.caption_language(), purpose=purpose
+        sent = decoding.normalise_picture(data, rule=SENT_IMAGE)
+    except InvalidImage as error:
+        # Not the file as it is: its metadata is nobody else's business.
+        logger.warning("An image cannot be made ready for the captioner: %s", error)
+        return NO_SUGGESTION
+
+    def describe(captioner: Captioner) -> Caption:
+        return captioner.describe(
+            sent.data,
+            media_type=sent.media_type,
+            language=conf.caption_language(),
+            purpose=purpose,
         )
+
+    try:
+        # Here, where the credential is looked up: a thread of its own has no database.
+        captioner = _priced_captioner(entry)
+        caption = _within(entry.seconds, partial(describe, captioner))
         cost = Decimal(entry.price) if caption.cost is None else parse_cost(caption.cost)
         text = provider_text(caption.text, max_chars=MAX_ALT_CHARS)
+        model = provider_text(caption.model, max_chars=MAX_WORD_CHARS)
     except CaptionerFailed as error:
-        logger.warning("The captioner %s has no suggestion: %s", entry.name, error)
+        reason = provider_text(str(error), max_chars=MAX_LINE_CHARS)
+        logger.warning("The captioner %s has no suggestion: %s", entry.name, reason)
+        return _failed(error, entry)
+    except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
+        # Where and not what: the error's text may repeat the answer or the prompt.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error(  # noqa: TRY400 - see above
+            "The captioner %s failed: %s in %s, line %s.",
+            *(entry.name, type(error).__name__, place.filename, place.lineno),
+        )
         return NO_SUGGESTION
-    except Exception:
-        logger.exception("The captioner %s failed.", entry.name)
-        return NO_SUGGESTION
-    return Suggestion(text, entry.name, cost)
+    return Suggestion(text, entry.name, cost, model)
 
 
-@lru_cache(maxsize=8)
-def _build(backend: str, options: str) -> Captioner:
-    # Options are JSON text, since `lru_cache` needs hashable arguments.
-    values = json.loads(options)
-    live_secrets.remember_options(values)
-    captioner: Captioner = import_string(backend)(**values)
+def screened(suggestion: Suggestion) -> Suggestion:
+    """Have the content checks of texts decide about a suggestion; a blocked one loses its text."""
+    if not suggestion.text:
+        return suggestion
+    verdicts = tuple(
+        replace(one, stage=STAGE) for one in screening.screen_text(suggestion.text, part="alt_text")
+    )
+    text = suggestion.text
+    if screening.is_blocked(verdicts):
+        logger.warning("A content check blocked a suggestion of %s.", suggestion.captioner)
+        text = ""
+    return replace(suggestion, text=text, screened=verdicts)
+
+
+def _priced_captioner(entry: conf.CaptionerSettings) -> Captioner:
+    captioner = build_captioner(entry)
+    if lacks_price(entry, captioner):
+        raise CaptionerFailed("its calls are billed, and it has no PRICE")
     return captioner
+
+
+def _failed(error: CaptionerFailed, entry: conf.CaptionerSettings) -> Suggestion:
+    try:
+        cost = Decimal(0) if error.cost is None else parse_cost(error.cost)
+    except PriceUnknown:
+        return NO_SUGGESTION
+    return Suggestion(captioner=entry.name, cost=cost) if cost else NO_SUGGESTION
+
+
+def _within(seconds: float, function: Callable[[], Any]) -> Any:
+    """Return what a function of the captioner returns, if it does so in time.
+
+    :raises CaptionerFailed: if it does not, or too many calls before it never returned.
+    """
+    if not _places.acquire(timeout=seconds):
+        raise CaptionerFailed("too many earlier calls are still without an answer")
+    result: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - whatever it raises goes to who waits
+            result.set_exception(error)
+        finally:
+            _places.release()
+
+    # A daemon that nobody waits for: a call that hangs must not keep the worker from ending.
+    threading.Thread(target=run, name="imagegen-captioner", daemon=True).start()
+    try:
+        return result.result(timeout=seconds)
+    except TimeoutError:
+        if result.done():
+            raise
+        raise CaptionerFailed(f"no answer within {seconds:g} seconds") from None

@@ -13,6 +13,7 @@ import json
 import logging
 import re
 import smtplib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -107,6 +108,11 @@ def invalid_places(settings: dict[str, conf.PlaceSettings]) -> Iterator[tuple[st
                 f"{key} names no URL.",
                 "Write https://…, or env:NAME or file:/path of where it is.",
             )
+        elif entry.kind == "storage" and not storage.has_alias(entry.target):
+            yield (
+                f"{key} names {entry.target!r}, which STORAGES does not have.",
+                "Add this alias to STORAGES, or name one of it.",
+            )
         elif not name or len(name) > MAX_NAME_CHARS:
             yield f"{key} has an unusable name.", f"Use up to {MAX_NAME_CHARS} characters."
 
@@ -166,22 +172,35 @@ class StoragePlace:
     def publish(self, statement: Statement) -> None:
         """Store the file, unless it is there."""
         name = f"{_FOLDER}/{statement.file_name}"
-        try:
+        with self._failures():
             store = storage.named_storage(self._alias)
             if not store.exists(name) and store.save(name, statement.note.encode()) != name:
-                raise PlaceFailed(_("the storage gave the file another name"))
-        except storage.StorageFailed as error:
-            raise PlaceFailed(str(error)) from None
+                raise PlaceFailed(
+                    _("the storage gave the file another name; let it keep the names it is given")
+                )
 
     def copies(self) -> Iterator[tuple[str, str]]:
         """Read the files."""
-        try:
+        with self._failures():
             store = storage.named_storage(self._alias)
             for name in newest_names(store.list_files(_FOLDER)):
                 with store.open(f"{_FOLDER}/{name}") as file:
                     yield name, _text(file.read(_MAX_BYTES))
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        if not storage.has_alias(self._alias):
+            raise PlaceFailed(
+                _("STORAGES has no alias “%(alias)s”; add it, or correct the place's TARGET")
+                % {"alias": self._alias}
+            )
+        try:
+            yield
         except storage.StorageFailed as error:
-            raise PlaceFailed(str(error)) from None
+            raise PlaceFailed(
+                _("the storage “%(alias)s” failed (%(error)s); check its entry in STORAGES")
+                % {"alias": self._alias, "error": error}
+            ) from None
 
 
 class GitPlace:
@@ -225,7 +244,7 @@ class EmailPlace:
         try:
             send_mail(subject, statement.note, None, [self._address])
         except (OSError, smtplib.SMTPException, ValueError) as error:
-            raise PlaceFailed(_reason(error)) from None
+            raise PlaceFailed(_mail_reason(error)) from None
 
 
 class WebhookPlace:
@@ -288,6 +307,19 @@ KINDS: Final[dict[str, Callable[[str, str], Place]]] = {
     "webhook": WebhookPlace,
     "logger": LoggerPlace,
 }
+
+
+def _mail_reason(error: Exception) -> str:
+    """Return why a message was not sent, and what to do; a server's own words may name addresses."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return _("the mail server refuses the login; check EMAIL_HOST_USER and EMAIL_HOST_PASSWORD")
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return _("the mail server refuses the recipient; check the place's TARGET")
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return _("the mail server refuses the sender; check DEFAULT_FROM_EMAIL")
+    return _("the mail was not sent (%(error)s); check Django's settings for e-mail") % {
+        "error": _reason(error)
+    }
 
 
 def _reason(error: Exception) -> str:

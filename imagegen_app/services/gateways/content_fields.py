@@ -82,16 +82,24 @@ def alt_field_of(instance: models.Model, name: str) -> str:
     return "" if target is None else target.alt
 
 
-def set_alt_text(instance: models.Model, name: str, *, text: str, is_replacing: bool) -> None:
-    """Set an alternative text, cut to the field's length; an empty one only if it replaces another."""
+def set_alt_text(instance: models.Model, name: str, *, text: str, is_replacing: bool) -> str:
+    """Set an alternative text, cut to the field's length; an empty one only if it replaces another.
+
+    Returns the text that the field held before.
+    """
+    before = str(getattr(instance, name) or "")
     if text or is_replacing:
         setattr(instance, name, _fitting(instance, name, text))
+    return before
 
 
-def drop_alt_text(instance: models.Model, name: str, *, text: str) -> None:
-    """Empty the field if it still holds this alternative text; what a person wrote stays."""
-    if text and getattr(instance, name) == _fitting(instance, name, text):
-        setattr(instance, name, "")
+def restore_alt_text(instance: models.Model, name: str, *, text: str, before: str) -> None:
+    """Give the field the text that it held before, if it still holds the alternative text `text`.
+
+    What a person wrote since then stays.
+    """
+    if str(getattr(instance, name) or "") == _fitting(instance, name, text):
+        setattr(instance, name, _fitting(instance, name, before))
 
 
 def _fitting(instance: models.Model, name: str, text: str) -> str:

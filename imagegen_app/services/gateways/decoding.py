@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from imagegen_app import conf
-from imagegen_app.core.types import InputRule
-from imagegen_app.imaging import input_images
+from imagegen_app.core.capabilities import InputRule
+from imagegen_app.imaging import input_images, previews
 from imagegen_app.imaging.content_credentials import ContentCredentials
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.inspect import ImageLimits
@@ -104,6 +104,14 @@ def normalise_mask(
     return patience.run(
         input_images.normalise_mask, data, limits=image_limits(), rule=rule, picture=shape
     )
+
+
+def make_preview(data: bytes) -> bytes:
+    """Return a small WebP image of an unfinished one that a provider sent.
+
+    :raises InvalidImage: if it is not an image that we accept, or cannot be made small enough.
+    """
+    return decoder_pool().run(previews.make_preview, data, limits=image_limits())
 
 
 def without_metadata(data: bytes, media_type: str) -> tuple[bytes, str]:

@@ -5,20 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, Subquery
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.models import Checkpoint, CheckpointCopy
+from imagegen_app.core import log_restores
+from imagegen_app.models import AuditEvent, Checkpoint, CheckpointCopy
 from imagegen_app.services.foundation import clock
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from django.db.models import QuerySet
+
+    from imagegen_app.core.log_restores import AcceptedRestore
+
 #: A place gets the newest checkpoint after this time.
 PUBLISH_SECONDS: Final = 3600
 #: A place that lacks a checkpoint of this age is reported: two tries failed meanwhile.
 LATE_SECONDS: Final = 2 * PUBLISH_SECONDS
+#: Events that say that the log is not what was signed or published.
+_ALARMS: Final = (
+    "log.events_without_receipt",
+    "log.rollback_detected",
+    "log.verification_failed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,51 @@ def publication_problems(newest: Checkpoint | None = None) -> list[PublicationPr
 
     Give the `newest_checkpoint` where it is known already.
     """
-    return [*_unpublished(), *_unsigned(newest or newest_checkpoint())]
+    newest = newest or newest_checkpoint()
+    return [*_alarms(newest), *_restored(newest), *_unpublished(), *_unsigned(newest)]
+
+
+def restore_remedy() -> str:
+    """Return what to do about a log that does not continue what was published of it."""
+    return _(
+        "If the database was restored from a backup, look for a newer backup first. If there is "
+        "none, run manage.py imagegen_audit accept-restore: it says what is lost, and records it."
+    )
+
+
+def restore_warning(restore: AcceptedRestore) -> str:
+    """Return the sentence that says for ever what a restored backup lost, in the reader's language."""
+    return gettext(log_restores.WARNING) % restore.facts
+
+
+def _restored(newest: Any) -> list[PublicationProblem]:
+    """Return a problem for the last restore that was accepted; the verification tells of all."""
+    body = _restore_bodies().first() if newest is None else newest.restore_body
+    return [
+        PublicationProblem(
+            restore_warning(restore),
+            _("Keep the published copies: they show what was lost. This warning stays."),
+        )
+        for restore in log_restores.read_all([body] if body else [])
+    ]
+
+
+def _alarms(newest: Any) -> list[PublicationProblem]:
+    """Return a problem if the last alarm about the log is younger than its last whole verification."""
+    found = _alarm_times().first() if newest is None else newest.alarm_at
+    if found is None:
+        return []
+    # A verification from a checkpoint on says nothing about what is before.
+    verified = AuditEvent.objects.filter(type="log.verified", at__gt=found)
+    if verified.exclude(body__contains='"from":').exists():
+        return []
+    return [
+        PublicationProblem(
+            _("The log failed verification on %s.")
+            % date_format(localtime(found), "DATETIME_FORMAT"),
+            f"{_('Run manage.py imagegen_audit verify: it says where.')} {restore_remedy()}",
+        )
+    ]
 
 
 def _unpublished() -> list[PublicationProblem]:
@@ -111,11 +169,32 @@ def _unpublished() -> list[PublicationProblem]:
 
 
 def newest_checkpoint() -> Checkpoint | None:
-    """Return the newest checkpoint; its `is_recent` says whether it is young enough; None if there is none."""
+    """Return the newest checkpoint; None if there is none.
+
+    Its `is_recent` says whether it is young enough, its `alarm_at` when the last alarm about the
+    log was recorded, and its `restore_body` is the event of the last restore that was accepted.
+    """
     is_recent = ExpressionWrapper(
-        Q(created_at__gte=clock.ago(LATE_SECONDS)), output_field=BooleanField()
+        Q(created_at__gte=clock.ago(LATE_SECONDS), created_at__lte=clock.ago(-LATE_SECONDS)),
+        output_field=BooleanField(),
     )
-    return Checkpoint.objects.annotate(is_recent=is_recent).order_by("-size").first()
+    # With the alarm and the restore, since the pages that show it may ask the database few times.
+    found = Checkpoint.objects.annotate(
+        is_recent=is_recent,
+        alarm_at=Subquery(_alarm_times()[:1]),
+        restore_body=Subquery(_restore_bodies()[:1]),
+    )
+    return found.order_by("-size").first()
+
+
+def _restore_bodies() -> QuerySet[AuditEvent, str]:
+    restores = AuditEvent.objects.filter(type=log_restores.EVENT).order_by("-at", "-pk")
+    return restores.values_list("body", flat=True)
+
+
+def _alarm_times() -> QuerySet[AuditEvent, datetime]:
+    alarms = AuditEvent.objects.filter(type__in=_ALARMS).order_by("-at")
+    return alarms.values_list("at", flat=True)
 
 
 def _unsigned(newest: Any) -> list[PublicationProblem]:

@@ -1,39 +1,57 @@
 """Take erased texts out of stored image files, and sign our own files anew.
 
-The pixels stay as they are. The new manifest says what the old one said, but names the files that
-the image was made from by their facts only.
+The pixels stay as they are. The new files are signed by the rules of the first signing, and each
+gets a new instance ID, since it is another file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, uuid5
 
 from imagegen_app.imaging import text_removal
-from imagegen_app.imaging.content_credentials import (
-    RENDITION,
-    Parent,
-    SigningFailed,
-    SoftwareAgent,
-    read_content_credentials,
-    read_ingredient_facts,
-    sign,
-)
+from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
-from imagegen_app.imaging.ingredients import IngredientFacts
+from imagegen_app.imaging.inspect import FORMATS, sniff
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.imaging.text_removal import TextNotRemovable
-from imagegen_app.services.gateways import manifests, signing
+from imagegen_app.services.gateways import file_signing, signing, time_stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from typing import Any
+    from collections.abc import Collection, Sequence
 
-    from imagegen_app.core.types import Operation
+    from imagegen_app.imaging.content_credentials import SigningIdentity
+    from imagegen_app.services.gateways.file_signing import ImageOrigin, ParentFile, SignedMaster
+
+#: The instance IDs that this app writes.
+_INSTANCE_ID = re.compile(r"xmp\.iid:[0-9a-f-]{36}")
 
 
 class CannotResign(Exception):
     """A file cannot be rewritten without the text; the message says why."""
+
+
+class CannotSignNow(CannotResign):
+    """Nothing is wrong with the file: the certificate or the time-stamp authority is out of order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _BlankedFile:
+    """One of our published files without the texts, not signed yet."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResignedFiles:
+    """The files of an image after they were signed again, the renditions in the order given."""
+
+    master: SignedMaster
+    renditions: tuple[bytes, ...] = field(repr=False)
 
 
 def has_text(data: bytes, texts: Collection[str]) -> bool:
@@ -50,85 +68,49 @@ def has_prompt(data: bytes, *, writer: bool) -> bool:
     return bool(marks.prompt or (writer and marks.prompt_writer))
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What the manifest of an image says of its making."""
-
-    title: str
-    operation: Operation
-    digital_source_type: str
-    agent_name: str
-    agent_version: str
-    provider: str
-    #: When the image was made, as ISO 8601 in UTC.
-    created: str
-    document_id: str
-    #: The first is the image that was changed, if the operation changes one.
-    inputs: tuple[Mapping[str, Any], ...] = ()
-    #: How many of the inputs, from the first, were changed: 0 or 1.
-    changed_inputs: int = 0
-
-
-def facts_of_file(data: bytes, media_type: str) -> dict[str, str]:
-    """Return the facts by which a manifest names a file, as `Origin.inputs` takes them."""
-    return manifests.read_facts(data, media_type).as_dict()
-
-
-def resign_master(
-    data: bytes, media_type: str, *, texts: Collection[str], writer: bool, origin: Origin
-) -> tuple[bytes, str]:
-    """Return a master without the texts, signed anew, and the state of its Content Credentials.
-
-    With `writer`, the name of the prompt's writer is taken out, too.
-
-    :raises CannotResign: if it cannot be signed now, or still holds one of the texts.
-    """
-    parents = tuple(
-        Parent(
-            data=b"",
-            media_type=facts["media_type"],
-            title="input",
-            relationship="parentOf" if number < origin.changed_inputs else "inputTo",
-            facts=IngredientFacts.from_dict(facts),
-        )
-        for number, facts in enumerate(origin.inputs)
-    )
-    signed = _resign(
-        data, media_type, texts, writer=writer, origin=origin, parents=parents, operation=None
-    )
-    identity = signing.require_usable_identity()
-    state = read_content_credentials(signed, media_type, trust_anchors=identity.trust_anchors).state
-    if state not in {"valid", "trusted"}:
-        raise CannotResign(f"The new signature reads back as {state}.")
-    return signed, state
-
-
-def resign_rendition(
-    data: bytes,
-    media_type: str,
+def resign_files(
+    master: bytes,
+    renditions: Sequence[bytes],
     *,
     texts: Collection[str],
     writer: bool,
-    origin: Origin,
-    master: tuple[bytes, str],
-) -> bytes:
-    """Return a rendition without the texts, signed anew as made from the new master.
+    origin: ImageOrigin,
+    parents: tuple[ParentFile, ...],
+) -> ResignedFiles:
+    """Return a master and its renditions without the texts, signed anew.
 
-    `master` is the master's bytes and media type.
+    With `writer`, the name of the prompt's writer is taken out, too. `parents` are the files that
+    the master was made from, as at its first signing. Either all files have a time stamp or none.
 
-    :raises CannotResign: if it cannot be signed now, or still holds one of the texts.
+    :raises CannotSignNow: if the certificate or the time-stamp authority is out of order.
+    :raises CannotResign: if a file cannot be signed, or still holds one of the texts.
     """
-    facts = read_ingredient_facts(*master) if origin.inputs else None
-    parent = Parent(data=master[0], media_type=master[1], title="master", facts=facts)
-    return _resign(
-        data,
-        media_type,
-        texts,
-        writer=writer,
-        origin=origin,
-        parents=(parent,),
-        operation=RENDITION,
-    )
+    blank = [_without(one, texts, writer=writer) for one in (master, *renditions)]
+
+    def sign_all(identity: SigningIdentity) -> ResignedFiles:
+        signed = file_signing.sign_master(
+            blank[0], origin=origin, identity=identity, parents=parents
+        )
+        return ResignedFiles(
+            signed,
+            tuple(
+                file_signing.sign_rendition(one, master=signed, origin=origin, identity=identity)
+                for one in blank[1:]
+            ),
+        )
+
+    try:
+        identity = signing.require_usable_identity()
+        files = time_stamps.sign_with_stamp(identity, sign_all)
+    except signing.CertificateUnusable as error:
+        raise CannotSignNow(str(error)) from None
+    except SigningFailed as error:
+        if error.reason == "time_stamp":
+            raise CannotSignNow(str(error)) from None
+        raise CannotResign(str(error)) from None
+    if any(has_text(data, texts) for data in (files.master.data, *files.renditions)):
+        raise CannotResign("A file holds the text in a place that cannot be rewritten.")
+    return files
 
 
 def original_without_texts(data: bytes, texts: Collection[str]) -> bytes:
@@ -145,36 +127,16 @@ def original_without_texts(data: bytes, texts: Collection[str]) -> bytes:
     return changed
 
 
-def _resign(
-    data: bytes,
-    media_type: str,
-    texts: Collection[str],
-    *,
-    writer: bool,
-    origin: Origin,
-    parents: tuple[Parent, ...],
-    operation: str | None,
-) -> bytes:
+def _without(file: bytes, texts: Collection[str], *, writer: bool) -> _BlankedFile:
+    """Return a file without the texts and with a new instance ID, not signed yet."""
     try:
-        blank = text_removal.blank_properties(data, texts, writer=writer)
-        signed = sign(
-            blank,
-            media_type,
-            signing=signing.require_usable_identity(),
-            title=origin.title,
-            operation=operation or origin.operation,
-            digital_source_type=origin.digital_source_type,
-            software_agent=SoftwareAgent(
-                name=origin.agent_name,
-                version=origin.agent_version,
-                provider=origin.provider,
-                created=origin.created,
-                document_id=origin.document_id,
-            ),
-            parents=parents,
-        )
-    except (InvalidImage, SigningFailed, signing.CertificateUnusable) as error:
+        data = text_removal.blank_properties(file, texts, writer=writer)
+        former = read_xmp(data).instance_id
+        if not _INSTANCE_ID.fullmatch(former):
+            return _BlankedFile(data, FORMATS[sniff(data)].media_type, "")
+        # From the former one: it is another one each time.
+        new = f"xmp.iid:{uuid5(NAMESPACE_URL, former)}"
+        renamed = text_removal.with_instance_id(data, former=former, new=new)
+        return _BlankedFile(renamed, FORMATS[sniff(renamed)].media_type, new)
+    except InvalidImage as error:
         raise CannotResign(str(error)) from None
-    if has_text(signed, texts):
-        raise CannotResign("A file holds the text in a place that cannot be rewritten.")
-    return signed

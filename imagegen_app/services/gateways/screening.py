@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import time
+import traceback
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.module_loading import import_string
 
 from imagegen_app import conf
-from imagegen_app.core import canonical, live_secrets
+from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.pricing import parse_cost
 from imagegen_app.core.provider_text import provider_text
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import Verdict
 from imagegen_app.moderation.base import Screener, ScreenerDecision, ScreenerFailed
+from imagegen_app.moderation.hosted import InvalidOption
 from imagegen_app.services.foundation import event_log
-from imagegen_app.services.gateways import decoding
+from imagegen_app.services.gateways import (
+    configured_objects,
+    decoding,
+    storage,
+    usable_credentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,10 +35,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("imagegen.moderation")
 
+#: Errors of screeners whose messages are in our own words, without what was screened.
+PLAIN_ERRORS: Final = (ScreenerFailed, InvalidOption)
 #: Categories and scores of one decision; what is beyond is left out.
 _MAX_WORDS = 50
 #: The category of a decision that the setting `on_error` made, since the screener failed.
 FAILED: Final = "screener_failed"
+#: Why a billed screener without a price is not asked.
+UNPRICED: Final = "its calls are billed, and it has no PRICE in IMAGEGEN['SCREENERS']"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +56,30 @@ class UnsavedVerdict:
     decision: ScreenerDecision
     #: What the call cost, in the currency of the job.
     cost: Decimal = Decimal(0)
+    #: Why the screener could not decide, in words without its content; empty if it could.
+    failure: str = ""
+    #: How long it took.
+    seconds: float = 0.0
+    #: The SHA-256 of the file of an image; empty for a text.
+    content_sha256: str = ""
 
 
-@lru_cache(maxsize=32)
-def _build(backend: str, options: str) -> Screener:
-    # Options are JSON text, since `lru_cache` needs hashable arguments.
-    values = json.loads(options)
-    live_secrets.remember_options(values)
-    screener: Screener = import_string(backend)(**values)
+def build_screener(entry: conf.ScreenerSettings, *, is_check: bool = False) -> Screener:
+    """Return the screener of an entry of the settings; one that asks a service gets its credential.
+
+    For a system check (`is_check`) the database is not asked whether the credential was revoked.
+
+    :raises CredentialUnusable: if the settings have no credential of its name, or it must not be used.
+    :raises Exception: whatever its class raises, such as for an option that it does not know.
+    """
+    screener: Screener = configured_objects.build(entry.backend, entry.options, is_check=is_check)
     return screener
+
+
+def lacks_price(entry: conf.ScreenerSettings, screener: Screener) -> bool:
+    """Return whether calls of a screener are billed, and neither settings nor answers say how much."""
+    is_billed = bool(getattr(screener, "is_billed", False))
+    return is_billed and not Decimal(entry.price) and not getattr(screener, "reports_cost", False)
 
 
 def screen_text(text: str, *, part: str) -> list[UnsavedVerdict]:
@@ -66,23 +91,61 @@ def screen_text(text: str, *, part: str) -> list[UnsavedVerdict]:
     ]
 
 
-def screen_image(data: bytes, *, media_type: str, stage: str, part: str) -> list[UnsavedVerdict]:
+def screen_image(
+    data: bytes, *, media_type: str, stage: str, part: str, sha256: str = ""
+) -> list[UnsavedVerdict]:
     """Have every screener of that stage (`input` or `output`) check one image.
 
-    Outputs bear our marks by now; a screener gets their pixels only, as of input images.
+    Outputs bear our marks by now; a screener gets their pixels only, as of input images. `sha256`
+    is the hash of the file as it came, where that is another one.
     """
-    if stage == "output" and any(stage in entry.stages for entry in conf.get().screeners):
+    sha256 = sha256 or storage.file_hash(data)
+    if stage == "output" and is_screened(stage):
         data, media_type = decoding.without_metadata(data, media_type)
     return [
-        _ask(
-            entry,
-            lambda s: s.screen_image(data, media_type=media_type),
-            stage=stage,
-            part=part,
-        )
+        ask_about_image(entry, data, media_type=media_type, stage=stage, part=part, sha256=sha256)
         for entry in conf.get().screeners
         if stage in entry.stages
     ]
+
+
+def ask_about_image(
+    entry: conf.ScreenerSettings,
+    data: bytes,
+    *,
+    media_type: str,
+    stage: str,
+    part: str,
+    sha256: str,
+) -> UnsavedVerdict:
+    """Have one screener check one image, given the pixels that it gets and the file's hash."""
+    verdict = _ask(
+        entry, lambda s: s.screen_image(data, media_type=media_type), stage=stage, part=part
+    )
+    return replace(verdict, content_sha256=sha256)
+
+
+def is_screened(stage: str) -> bool:
+    """Return whether any screener checks texts or images of that stage."""
+    return any(stage in entry.stages for entry in conf.get().screeners)
+
+
+def asks_a_service(*stages: str) -> bool:
+    """Return whether a screener of one of these stages calls a service for each text or image."""
+    return any(
+        is_hosted(entry.backend)
+        for entry in conf.get().screeners
+        if set(stages) & set(entry.stages)
+    )
+
+
+def is_hosted(backend: str) -> bool:
+    """Return whether a class asks a service; False for one that cannot be imported."""
+    try:
+        return bool(getattr(import_string(backend), "needs_connection", False))
+    except ImportError:
+        # Each question to it fails, and says so.
+        return False
 
 
 def price_of(stage: str) -> Decimal:
@@ -101,6 +164,12 @@ def is_blocked(decisions: Iterable[UnsavedVerdict]) -> bool:
     return any(d.decision.outcome is VerdictOutcome.BLOCKED for d in decisions)
 
 
+def hard_category_of(decisions: Iterable[UnsavedVerdict]) -> HardCategory | None:
+    """Return the hard category among decisions, which nobody can release; None if there is none."""
+    found = {d.decision.hard_category for d in decisions}
+    return next((one for one in HardCategory if one in found), None)
+
+
 def build_verdicts(
     job: Job, decisions: Iterable[UnsavedVerdict], *, asset: Asset | None = None
 ) -> list[Verdict]:
@@ -117,6 +186,10 @@ def build_verdicts(
             part=decision.part,
             remedy=decision.decision.remedy,
             cost=decision.cost,
+            model=decision.decision.model,
+            hard_category=decision.decision.hard_category or "",
+            # Only what will never be stored has to be recognised by its hash.
+            content_sha256=decision.content_sha256 if decision.decision.hard_category else "",
         )
         for decision in decisions
     ]
@@ -128,9 +201,7 @@ def entries(
     """Return the audit events for what screeners decided, or failed to."""
     return [
         event_log.NewEvent(
-            "moderation.screener_failed"
-            if FAILED in decision.decision.categories
-            else "moderation.decided",
+            _event_kind(decision.decision),
             subject=job,
             job=job,
             asset=asset,
@@ -142,10 +213,28 @@ def entries(
                 "categories": list(decision.decision.categories),
                 "scores": dict(decision.decision.scores),
                 "cost": decision.cost,
+                **_model_and_hard_category(decision),
             },
         )
         for decision in decisions
     ]
+
+
+def _event_kind(decision: ScreenerDecision) -> str:
+    if decision.hard_category is not None:
+        return "moderation.hard_category_found"
+    if FAILED in decision.categories:
+        return "moderation.screener_failed"
+    return "moderation.decided"
+
+
+def _model_and_hard_category(decision: UnsavedVerdict) -> dict[str, str]:
+    facts = {
+        "screener_model": decision.decision.model,
+        "hard_category": str(decision.decision.hard_category or ""),
+        "sha256": decision.content_sha256 if decision.decision.hard_category else "",
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def store_verdicts(
@@ -158,16 +247,44 @@ def store_verdicts(
 
 
 def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) -> UnsavedVerdict:
-    cost = Decimal(0)
+    cost, began = Decimal(0), time.monotonic()
+    failure = ""
     try:
-        decision = _cleaned(question(_build(entry.backend, canonical.dumps(entry.options))))
+        screener = build_screener(entry)
+        _require_price(entry, screener)
+        decision = _cleaned(question(screener))
         cost = Decimal(entry.price) if decision.cost is None else parse_cost(decision.cost)
-    except ScreenerFailed:
+    except (ScreenerFailed, usable_credentials.CredentialUnusable) as error:
+        failure = provider_text(str(error), max_chars=200) or FAILED
+        logger.warning("The content check %s could not decide: %s.", entry.name, failure)
         decision = _failure_decision(entry)
-    except Exception:
-        logger.exception("The content check %s failed.", entry.name)
+    except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
+        failure = type(error).__name__
+        # Neither its message nor its values: they may repeat the prompt.
+        logger.error(  # noqa: TRY400
+            "The content check %s failed: %s in %s.", entry.name, failure, _place_of(error)
+        )
         decision = _failure_decision(entry)
-    return UnsavedVerdict(entry.name, stage, part, decision, cost)
+    return UnsavedVerdict(
+        entry.name,
+        stage,
+        part,
+        decision,
+        cost,
+        failure=failure,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _require_price(entry: conf.ScreenerSettings, screener: Screener) -> None:
+    if lacks_price(entry, screener):
+        raise ScreenerFailed(UNPRICED)
+
+
+def _place_of(error: Exception) -> str:
+    """Return where an error was raised, as file, line and function."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno} ({frame.name})"
 
 
 def _cleaned(decision: ScreenerDecision) -> ScreenerDecision:
@@ -183,6 +300,8 @@ def _cleaned(decision: ScreenerDecision) -> ScreenerDecision:
         categories=tuple(word for word in words if word),
         scores=scores,
         remedy=provider_text(decision.remedy, max_chars=300),
+        # A class of a site's own may hand on whatever has these names.
+        hard_category=getattr(decision, "hard_category", None) or None,
     )
 
 

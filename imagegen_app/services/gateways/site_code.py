@@ -11,6 +11,7 @@ from imagegen_app.providers import configured_code
 from imagegen_app.providers.base import ProviderAdapter
 from imagegen_app.providers.configured_code import CodeUnusable
 from imagegen_app.providers.credentials import looks_like_secret
+from imagegen_app.secret_stores import stores
 from imagegen_app.services.gateways import cache_purge
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from imagegen_app import conf
 
-#: The named arguments with which `providers.registry` builds every adapter.
-ADAPTER_ARGUMENTS = ("base_url", "credential", "http", "options")
+#: The named argument with which `providers.registry` builds every adapter.
+ADAPTER_ARGUMENTS = ("account",)
 
 
 def issues(settings: conf.Settings) -> Iterator[SettingsIssue]:
@@ -47,17 +48,27 @@ def _sources(settings: conf.Settings) -> Iterator[SettingsIssue]:
     for name, entry in settings.credentials.items():
         for key, value in (("SOURCE", entry.source), ("WEBHOOK_SOURCE", entry.webhook_source)):
             for source in (value,) if isinstance(value, str) else value:
-                is_path = "." in source and not source.startswith(("env:", "file:"))
-                if not is_path or looks_like_secret(source):
-                    continue
-                try:
-                    configured_code.require_source(source)
-                except CodeUnusable as problem:
+                if problem := _source_problem(source):
                     yield SettingsIssue(
                         "E005",
                         f"IMAGEGEN['CREDENTIALS'][{name!r}][{key!r}] cannot be used: {problem}.",
-                        "Name a function that takes no arguments and returns the key as text.",
+                        "Name env:NAME, file:/path, a place in a store of keys, or a function that "
+                        "takes no arguments and returns the key as text.",
                     )
+
+
+def _source_problem(source: str) -> str:
+    """Return why a source cannot be used, as far as can be told without asking it."""
+    try:
+        if stores.is_stored(source):
+            stores.reader(source)
+            return stores.package_problem(source)
+        is_path = "." in source and not source.startswith(("env:", "file:"))
+        if is_path and not looks_like_secret(source):
+            configured_code.require_source(source)
+    except (CodeUnusable, ValueError) as problem:
+        return str(problem)
+    return ""
 
 
 def _adapters(settings: conf.Settings) -> Iterator[SettingsIssue]:
@@ -72,7 +83,7 @@ def _adapters(settings: conf.Settings) -> Iterator[SettingsIssue]:
                 "E043",
                 f"IMAGEGEN['ADAPTERS'][{name!r}] cannot be used: {problem}.",
                 "Name a class with the methods of imagegen_app.providers.base.ProviderAdapter, "
-                f"which is built with {', '.join(ADAPTER_ARGUMENTS)}.",
+                f"which is built with one argument, {ADAPTER_ARGUMENTS[0]}.",
             )
 
 

@@ -210,6 +210,11 @@ def named_storage(alias: str) -> GuardedStorage:
         return GuardedStorage(storages[alias])
 
 
+def has_alias(alias: str) -> bool:
+    """Return whether `STORAGES` has an alias."""
+    return alias in storages.backends
+
+
 def file_hash(data: bytes) -> str:
     """Return the SHA-256 of bytes in hex."""
     return hashlib.sha256(data).hexdigest()

@@ -53,6 +53,8 @@ class NotGranted(ActionRefused):
     """No grant allows the actor to use the model in this way."""
 
     code = "not_granted"
+    #: Which follow-up pass is not granted, counted from 0; None for the request itself.
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,9 @@ def granted_models(actor: Actor) -> list[ImageModel]:
     """Return the models for which the actor has a valid grant, sorted by name."""
     if isinstance(actor, System) or not has_permission(actor, "request_job"):
         return []
-    usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
+    usable = (
+        ImageModel.objects.usable().select_related("provider", "workflow").order_by("name", "pk")
+    )
     if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
         return list(usable)
     now = clock.ago(0)
@@ -165,6 +169,20 @@ def granted_models(actor: Actor) -> list[ImageModel]:
         image_model=OuterRef("pk"),
     )
     return list(usable.filter(Exists(valid_grants)))
+
+
+def granted_operations(actor: Actor) -> dict[int, frozenset[Operation]]:
+    """Return the operations that the actor's valid grants cover, by the model's key."""
+    if isinstance(actor, System) or not has_permission(actor, "request_job"):
+        return {}
+    if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
+        return {model.pk: frozenset(Operation) for model in granted_models(actor)}
+    found: dict[int, frozenset[Operation]] = {}
+    for grant in _grants(actor):
+        if not _is_outside_dates(grant):
+            known = found.get(grant.image_model_id, frozenset())
+            found[grant.image_model_id] = known | grant.allowed_operations
+    return found
 
 
 def job_owner_filter(actor: Actor) -> Any | None:

@@ -12,13 +12,14 @@ from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.pricing import PriceList, PriceUnknown
-from imagegen_app.core.states import Lifecycle
+from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
-from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider
+from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider, WorkflowVersion
 from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import adapters, base_urls, provider_facts
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.i18n import Message
     from imagegen_app.models import Record
 
 
@@ -50,6 +52,8 @@ class _EventTypes:
     deleted: str = ""
 
 
+#: Fields that tell nothing of what may be used; they change with others only.
+_BOOKKEEPING = frozenset({"catalog_values"})
 _EVENT_TYPES: dict[type[Record], _EventTypes] = {
     Provider: _EventTypes("provider.created", "provider.changed"),
     ImageModel: _EventTypes("model.registered", "model.changed"),
@@ -83,7 +87,7 @@ def save(*, actor: Actor, record: Record) -> Record:
         manager = type(record)._default_manager  # noqa: SLF001 - Django's documented API
         stored = manager.select_for_update().get(pk=record.pk)
         fields = record._meta.concrete_fields  # noqa: SLF001 - as above
-        names = [f.attname for f in fields if not f.primary_key]
+        names = [f.attname for f in fields if not f.primary_key and f.name not in _BOOKKEEPING]
         changes = record.changes_since(stored, names)
         if not changes:
             return record
@@ -142,8 +146,10 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     """Promote, deprecate or retire a model.
 
     :raises NotPermitted: if the actor may not change models.
+    :raises InvalidRecord: if it would accept requests, and has no valid price list.
     """
     access.require_permission(actor, "change_imagemodel")
+    _require_price(image_model, lifecycle)
     before = ImageModel.objects.select_for_update().get(pk=image_model.pk).lifecycle
     image_model.lifecycle = lifecycle.value
     if before == lifecycle.value:
@@ -160,20 +166,76 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
 
 
 def _require_valid(record: Record) -> None:
+    if isinstance(record, Provider | ImageModel):
+        _raise_problem(provider_facts.fact_problem(record.data_handling), field="data_handling")
+    if isinstance(record, Provider):
+        _require_valid_provider(record)
     if isinstance(record, ImageModel):
-        try:
-            PriceList.from_dict(record.price_list)
-        except PriceUnknown as error:
-            raise InvalidRecord(
-                _(error.problem.text) % error.problem.values, field="price_list"
-            ) from None
-        if record.fallback is not None and record.fallback.pk == record.pk:
-            raise InvalidRecord(_("A model cannot be its own fallback."), field="fallback")
+        _require_valid_model(record)
     if isinstance(record, Grant):
         known = {o.value for o in Operation}
         unknown = [str(o) for o in record.operations if o not in known]
         if unknown or not record.operations:
             raise InvalidRecord(_("Choose at least one valid operation."), field="operations")
+
+
+def _pin_workflow(image_model: ImageModel, workflow: WorkflowVersion) -> None:
+    """Give a model the name and the version of the workflow that it is.
+
+    So its jobs, cached results and marks tell the versions of the workflow apart.
+
+    :raises InvalidRecord: if it is another provider's workflow, or does not fit the server.
+    """
+    if workflow.provider_id != image_model.provider_id:
+        raise InvalidRecord(_("The workflow belongs to another provider."), field="workflow")
+    if workflow.problems:
+        raise InvalidRecord(
+            _("The workflow does not fit the server; its page says why."), field="workflow"
+        )
+    image_model.provider_model_name = workflow.name
+    image_model.version = f"v{workflow.number}"
+
+
+def _require_valid_provider(record: Provider) -> None:
+    _require_mapping(record.options, "options")
+    # One that was allowed before can always be disabled; no call of it is sent either.
+    if record.is_enabled or record._state.adding:  # noqa: SLF001 - Django's documented API
+        _raise_problem(base_urls.base_url_problem(record), field="base_url")
+    for name, problem in adapters.option_problems(record).items():
+        raise InvalidRecord(f"{name}: {_(problem.text) % problem.values}", field="options")
+
+
+def _require_valid_model(record: ImageModel) -> None:
+    _require_price(record, record.lifecycle)
+    if record.workflow is not None:
+        _pin_workflow(record, record.workflow)
+    _require_mapping(record.capabilities, "capabilities")
+    _raise_problem(adapters.capability_problem(record), field="capabilities")
+    if record.fallback is not None and record.fallback.pk == record.pk:
+        raise InvalidRecord(_("A model cannot be its own fallback."), field="fallback")
+
+
+def _require_price(image_model: ImageModel, lifecycle: str) -> None:
+    """Require a valid price list; only a model to which nothing is sent may have none.
+
+    :raises InvalidRecord: if it is not valid, or missing.
+    """
+    if not image_model.price_list and lifecycle in UNPRICED_LIFECYCLES:
+        return
+    try:
+        PriceList.from_dict(image_model.price_list)
+    except PriceUnknown as error:
+        _raise_problem(error.problem, field="price_list")
+
+
+def _raise_problem(problem: Message | None, *, field: str) -> None:
+    if problem is not None:
+        raise InvalidRecord(_(problem.text) % problem.values, field=field) from None
+
+
+def _require_mapping(value: object, field: str) -> None:
+    if not isinstance(value, dict):
+        raise InvalidRecord(_("A JSON object is needed, such as {}."), field=field)
 
 
 def _insert(record: Record) -> None:

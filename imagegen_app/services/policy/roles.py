@@ -12,6 +12,7 @@ _READ_CATALOG = frozenset(
         "view_grant",
         "view_prompttemplate",
         "view_templateversion",
+        "view_workflowversion",
     }
 )
 _READ_WORK = frozenset(
@@ -55,8 +56,10 @@ ROLES: dict[str, frozenset[str]] = {
         {
             "add_provider",
             "change_provider",
+            "revoke_credential",
             "add_imagemodel",
             "change_imagemodel",
+            "add_workflowversion",
             "add_grant",
             "change_grant",
             "delete_grant",

@@ -23,7 +23,7 @@ from imagegen_app.services.jobs import waiting
 from imagegen_app.services.library import review
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
-from imagegen_app.services.worker import _ingest, driver
+from imagegen_app.services.worker import _captions, driver
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def test_costs_below_a_hundredth_of_a_cent_are_rounded_up_everywhere(
 def test_images_after_the_time_limit_for_captions_get_no_suggestion(
     site: Site, captioner: type[FakeCaptioner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_ingest, "_CAPTION_SECONDS", 0.0)
+    monkeypatch.setattr(_captions, "MAX_SECONDS", 0.0)
 
     job = run_job(site, count=2)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imagegen_app.core.types import InputRule
+from imagegen_app.core.capabilities import InputRule
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.services.gateways import decoding, manifests

@@ -76,6 +76,7 @@ def test_a_budget_in_total_stays_one_when_the_time_zone_changes(
     budget = budget_of(site, "total")
     use_case(audited=False)(lambda: Budget.objects.update(created_at=MOMENT))()
     site.request()
+    assert period_of(budget).starts_on == date(2026, 11, 30)
 
     settings.TIME_ZONE = "Asia/Tokyo"
     site.request()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -134,3 +135,26 @@ def test_a_row_cannot_be_changed_past_the_services(boss: Person) -> None:
 
     use_case(audited=False)(lambda: Provider.objects.filter(pk=provider.pk).update(name="x"))()
     assert recorded() == []
+
+
+def test_a_renamed_provider_is_changed(boss: Person) -> None:
+    provider = make_provider(name="Old")
+
+    provider.name = "New"
+    model_catalog.save(actor=boss, record=provider)
+
+    ((kind, data),) = recorded()
+    assert kind == "provider.changed"
+    assert data["changes"] == {"name": {"before": "Old", "after": "New"}}
+
+
+def test_a_new_price_together_with_another_change_is_told_as_both(boss: Person) -> None:
+    model = make_image_model()
+
+    model.price_list = model.price_list | {"checked_on": "2026-11-26"}
+    model.retires_on = date(2027, 1, 31)
+    model_catalog.save(actor=boss, record=model)
+
+    assert [kind for kind, _data in recorded()] == ["model.price_changed", "model.changed"]
+    changes = recorded()[1][1]["changes"]
+    assert changes["retires_on"] == {"before": None, "after": "2027-01-31"}
