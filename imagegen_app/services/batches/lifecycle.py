@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
-from imagegen_app.core.types import Cost, Operation, Size
+from imagegen_app.core.types import Cost, Operation
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, TemplateVersion
 from imagegen_app.models.amounts import format_amount
@@ -25,6 +25,7 @@ from imagegen_app.services.job_requests import (
     creation,
     pass_planning,
     prices,
+    qualities,
 )
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
@@ -242,7 +243,7 @@ def start(
         actor,
         image_model=model,
         operation=Operation(version.operation),
-        size=Size(version.width, version.height),
+        size=qualities.quality_of_template(version, model)[1],
         count=version.count,
     )
     estimate = estimate_cost(version, model, rows=len(keys))
@@ -322,17 +323,18 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
 
     :raises NoPrice: if the model's price list has no price for them.
     """
-    size = Size(version.width, version.height)
+    quality, size = qualities.quality_of_template(version, image_model)
     cost = prices.estimate_images(
         image_model,
         size=size,
-        quality=version.quality,
+        quality=quality,
         count=version.count,
         is_last=not version.passes,
+        is_row=True,
     ).total.amount
     cost += screening.price_of("prompt") * (1 + bool(version.negative))
     more = pass_planning.passes_cost(
-        pass_planning.plan_passes(version.passes, start=size), count=version.count
+        pass_planning.plan_passes(version.passes, start=size), count=version.count, is_row=True
     )
     return (cost + (more.amount if more else 0)) * rows
 

@@ -1,8 +1,8 @@
 """Create a batch's jobs in chunks: render, screen, price, reserve and log many rows at once.
 
-A worker does this between provider calls. The batch's cursor (`prepared_rows`) moves in the same
-transaction as the jobs of a chunk, so that a killed worker neither skips a row nor creates one
-twice.
+A worker does this between provider calls. The rows are screened first; then the batch's cursor
+(`prepared_rows`) moves in the same transaction as the jobs of a chunk, so that a killed worker
+neither skips a row nor creates one twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
 from imagegen_app.services.policy import budgets
@@ -42,6 +42,8 @@ logger = logging.getLogger("imagegen.batches")
 
 #: Rows per transaction.
 CHUNK_SIZE = 500
+#: Rows at a time where a service is asked about each: a worker does nothing else meanwhile.
+ASKED_CHUNK_SIZE = 20
 #: Invalid rows that a batch lists with their reasons; any beyond are only counted.
 MAX_INVALID_ROWS = 100
 
@@ -134,20 +136,34 @@ def _create_chunk(batch: Batch) -> None:
         _create_rows(batch, actor)
 
 
-@use_case()
 def _create_rows(batch: Batch, actor: Actor) -> None:
     end = batch.row_count
     if batch.pilot_rows and batch.released_at is None:
         end = min(end, batch.pilot_rows)
-    keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + CHUNK_SIZE)]
+    size = ASKED_CHUNK_SIZE if screening.asks_a_service("prompt", "input") else CHUNK_SIZE
+    keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + size)]
+    job_requests, errors = _compose(batch, actor, keys)
+    # Before the transaction: it would hold its locks while services are asked. Two workers that
+    # begin at the same moment may both ask about these rows; only one of them creates the jobs.
+    checked = creation.check_requests(actor=actor, job_requests=job_requests)
+    _store_rows(batch, actor, keys=keys, checked=checked, errors=errors)
+
+
+@use_case()
+def _store_rows(
+    batch: Batch,
+    actor: Actor,
+    *,
+    keys: Sequence[str],
+    checked: creation.CheckedRequests,
+    errors: Sequence[dict[str, str]],
+) -> None:
     # Done first, so that another worker waits here and then finds the cursor moved.
     moved = Batch.objects.filter(
         pk=batch.pk, prepared_rows=batch.prepared_rows, paused_at=None
     ).update(prepared_rows=F("prepared_rows") + len(keys))
     if not moved:
         raise _AnotherWorker
-    job_requests, errors = _compose(batch, actor, keys)
-    checked = creation.check_requests(actor=actor, job_requests=job_requests)
     creation.create_jobs(actor=actor, checked=checked, batch=batch)
     failpoint("batch.create_mid_chunk")
     room = max(0, MAX_INVALID_ROWS - len(batch.invalid_rows))

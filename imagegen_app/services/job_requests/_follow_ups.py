@@ -9,9 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imagegen_app import conf
-from imagegen_app.core.passes import FACTORS, Pass
+from imagegen_app.core.passes import Pass, passes_from
 from imagegen_app.core.states import JobState
-from imagegen_app.core.types import Operation
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.job_requests import pass_planning
@@ -31,7 +30,9 @@ def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
     for number in range(root.count if planned else 0):
         before, deadline = root, root.deadline_at
         for one in planned:
-            estimate = pass_planning.pass_estimate(one, is_last=one is planned[-1])
+            estimate = pass_planning.pass_estimate(
+                one, is_last=one is planned[-1], is_row=root.batch_id is not None
+            )
             deadline += time_per_pass
             job = Job(
                 state=JobState.QUEUED.value,
@@ -49,7 +50,8 @@ def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
                 width=one.size.width,
                 height=one.size.height,
                 count=1,
-                output_format="png",
+                prompt=one.instruction,
+                output_format=one.output_format,
                 unknown_outcome_policy=root.unknown_outcome_policy,
                 # Not claimed before the pass before it has ended, or its deadline has passed.
                 due_at=deadline,
@@ -72,27 +74,14 @@ def requested_event(job: Job) -> event_log.NewEvent:
         subject=job,
         job=job,
         data=requested_facts(job) | {"follows": job.follows_id},
+        personal={"prompt": job.prompt} if job.prompt else {},
     )
 
 
 def requested_passes(job: Job) -> tuple[Pass, ...]:
-    """Return the follow-up passes that were requested with a job."""
-    passes: list[Pass] = []
-    before, number = job, job.image_number or 0
-    while True:
-        following = (
-            Job.objects.filter(follows=before, image_number=number)
-            .select_related("image_model")
-            .first()
-        )
-        if following is None:
-            return tuple(passes)
-        factor = following.width // before.width
-        passes.append(
-            Pass(
-                operation=Operation(following.operation),
-                model=following.image_model.slug,
-                factor=factor if factor in FACTORS else 1,
-            )
-        )
-        before = following
+    """Return the follow-up passes that were requested with a job; of a pass, those behind it."""
+    requested = passes_from((job.root or job).passes)
+    number, before = 0, job
+    while before.follows is not None:
+        number, before = number + 1, before.follows
+    return requested[number:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.gateways import manifests, screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share
 from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.closed_content import CLOSED_MESSAGE
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class CheckedRequest:
     def is_blocked(self) -> bool:
         """Whether a screener blocked it."""
         return screening.is_blocked(self.screened)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a screener blocked it for good, so that its images may not even be stored."""
+        return screening.hard_category_of(self.screened) is not None
 
 
 def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
@@ -122,6 +128,7 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 job=job,
                 position=position,
                 role=image.role.value,
+                guide={} if image.guide is None else asdict(image.guide),
                 asset=origin.asset,
                 sha256=sha256,
                 storage_key=key,
@@ -140,7 +147,8 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
 def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.NewEvent]:
     """Return the events that record how a request became a job.
 
-    For a row of a batch (`is_row`), verdicts are part of the event instead of events of their own.
+    For a row of a batch (`is_row`), verdicts are part of the event instead of events of their own,
+    except in a hard category.
     """
     request = one.job_request.provider_request
     data = _requested_event_data(one.job_request, job=job, rule=one.rule)
@@ -148,6 +156,8 @@ def entries(one: CheckedRequest, job: Job, *, is_row: bool) -> list[event_log.Ne
     if is_row:
         # Ten thousand rows need no separate events for content checks.
         data["screened"] = _outcomes(one.screened)
+        closed = [s for s in one.screened if s.decision.hard_category is not None]
+        new_events += screening.entries(job, closed)
     else:
         new_events += screening.entries(job, one.screened)
     new_events.append(
@@ -225,7 +235,9 @@ def _row(
             "finished_at": now,
             "actual_cost": screening_cost,
             "error_code": "content_blocked",
-            "error_message": "The content check blocked the request.",
+            "error_message": CLOSED_MESSAGE
+            if one.is_closed
+            else "The content check blocked the request.",
             "error_remedy": "Change the prompt or the input image, then try again.",
         }
     elif cached is not None:
@@ -252,7 +264,10 @@ def _row(
         quality=request.quality,
         output_format=request.output_format,
         background=request.background,
-        parameters={k: str(v) for k, v in request.parameters.items()},
+        parameters=dict(request.parameters),
+        loras=[asdict(one) for one in request.loras],
+        chosen=dict(job_request.chosen),
+        passes=[one.requested.as_dict() for one in job_request.passes],
         fingerprint=fingerprint,
         request_digest=cache_hits.digest_of(job_request, fingerprint=fingerprint),
         idempotency_key=job_request.idempotency_key or None,

@@ -8,40 +8,53 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
 from imagegen_app.core import prompts
-from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS, MAX_KEY_CHARS, MAX_PROMPT_CHARS
-from imagegen_app.core.source_types import marked_source_type
-from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
-from imagegen_app.imaging.errors import InvalidImage
+from imagegen_app.core.limits import MAX_KEY_CHARS, MAX_PROMPT_CHARS
+from imagegen_app.core.types import (
+    GenerationRequest,
+    Lora,
+    Operation,
+    Size,
+)
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
-from imagegen_app.providers.parameters import validation_errors
-from imagegen_app.services.foundation import stored_messages
-from imagegen_app.services.gateways import adapters, decoding, manifests, storage
+from imagegen_app.providers.parameters import parse_parameters, validation_errors
 from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests._input_images import read_input_images
 from imagegen_app.services.job_requests._sizes import resolve_size
+from imagegen_app.services.job_requests.fallback_requests import chosen_values
+from imagegen_app.services.job_requests.fixed_values import (
+    with_fixed_loras,
+    with_fixed_parameters,
+)
+from imagegen_app.services.job_requests.model_options import require_capabilities
+from imagegen_app.services.job_requests.qualities import resolve_quality
 from imagegen_app.services.job_requests.values import (
-    InputOrigin,
     InvalidJobRequest,
     InvalidPass,
     JobRequest,
     describe_complaint,
 )
 from imagegen_app.services.policy.access import contact_sentence, granted_models
-from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.capabilities import Capabilities
     from imagegen_app.core.passes import Pass
-    from imagegen_app.core.types import Capabilities
-    from imagegen_app.imaging.input_images import NormalisedImage
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
 _LARGEST_SEED = 2**31 - 1
-_NEEDS_NO_PROMPT = frozenset({Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.VARY})
+_NEEDS_NO_PROMPT = frozenset(
+    {
+        Operation.UPSCALE,
+        Operation.REMOVE_BACKGROUND,
+        Operation.VARY,
+        Operation.ERASE,
+        Operation.RESTORE_FACES,
+    }
+)
 
 
 def compose(
@@ -56,10 +69,11 @@ def compose(
     size: str | Size | None = None,
     count: int | None = None,
     seed: int | None = None,
-    quality: str = "",
+    quality: str | None = None,
     output_format: str = "",
     background: str = "",
     parameters: Mapping[str, Any] | None = None,
+    loras: Sequence[Lora] = (),
     inputs: Sequence[InputSource] = (),
     idempotency_key: str = "",
     batch: Batch | None = None,
@@ -69,9 +83,12 @@ def compose(
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
 
-    What is not given comes from the template or a default. An edit without a size keeps the
-    proportions of the first input image, as every request does with the size `source`. `passes` are follow-up passes such as
-    `upscale:2:model` or `remove_background:model`.
+    What is not given comes from the template or a default; what the template fixes cannot be changed. A size is given in pixels, or as
+    proportions such as `16:9`. An edit without a size keeps the proportions of the first input image,
+    as every request does with the size `source`. A quality is a word of the model's own, or a tier:
+    `draft`, `standard` or `high`; None is the template's, and an empty text the model's own usual one.
+    Parameters may be given as text, such as `28` for a whole number.
+    `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
     :raises StorageUnavailable: if an input asset cannot be read at present.
@@ -86,13 +103,23 @@ def compose(
         raise InvalidJobRequest(_("The idempotency key is too long."), field="idempotency_key")
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
-    input_images, input_origins = _input_images(inputs, image_model)
+    offer = require_capabilities(image_model)
+    input_images, input_origins = read_input_images(
+        inputs, image_model=image_model, capabilities=offer
+    )
     resolved_size = resolve_size(
         size,
         version=version,
         operation=resolved_operation,
         pictures=list(zip(inputs, input_images, strict=True)),
-        rule=_capabilities(image_model).sizes if inputs else None,
+        rule=offer.sizes_for(resolved_operation),
+    )
+    quality_word, resolved_size = resolve_quality(
+        quality if quality is not None else (version.quality if version else ""),
+        size=resolved_size,
+        is_size_in_pixels=isinstance(size, Size) or (bool(size) and "x" in str(size)),
+        operation=resolved_operation,
+        capabilities=offer,
     )
     request = GenerationRequest(
         operation=resolved_operation,
@@ -102,13 +129,22 @@ def compose(
         count=count if count is not None else (version.count if version else 1),
         negative_prompt=negative,
         seed=_seed(seed, version, row_key),
-        quality=quality or (version.quality if version else ""),
-        output_format=output_format or "png",
+        quality=quality_word,
+        output_format=output_format or offer.usual_format,
         background=background,
         inputs=input_images,
-        parameters=dict(parameters or {}),
+        parameters=with_fixed_parameters(
+            version, parse_parameters(parameters or {}, capabilities=offer)
+        ),
+        loras=with_fixed_loras(version, loras),
     )
-    _require_supported(image_model, request)
+    _require_supported(image_model, request, offer)
+    given = {
+        "size": str(size or ""),
+        **({} if quality is None else {"quality": quality}),
+        "output_format": output_format,
+        "background": background,
+    }
     requested = (version.passes if version else []) if passes is None else passes
     return JobRequest(
         image_model=image_model,
@@ -120,7 +156,8 @@ def compose(
         idempotency_key=idempotency_key,
         batch=batch,
         row_key=row_key,
-        passes=_passes(requested, resolved_size),
+        passes=_passes(requested, resolved_size, are_chosen=passes is not None),
+        chosen=chosen_values(given, version=version, size=resolved_size, quality=quality_word),
         unknown_outcome_policy=policy,
     )
 
@@ -202,7 +239,7 @@ def _model(
     if isinstance(model, ImageModel):
         return model
     if model:
-        found = ImageModel.objects.filter(slug=model).select_related("provider").first()
+        found = ImageModel.objects.filter(slug=model).select_related("provider", "workflow").first()
         if found is None:
             known = ", ".join(m.slug for m in granted_models(actor)) or _("none")
             raise InvalidJobRequest(
@@ -251,104 +288,28 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
 
 
 def _passes(
-    requested: Sequence[Mapping[str, Any] | Pass | str], start: Size
+    requested: Sequence[Mapping[str, Any] | Pass | str], start: Size, *, are_chosen: bool
 ) -> tuple[PlannedPass, ...]:
     try:
         return pass_planning.plan_passes(requested, start=start)
     except InvalidPass as error:
-        raise InvalidJobRequest(error.reason, field="passes", remedy=error.remedy) from None
-
-
-def _input_images(
-    inputs: Sequence[InputSource], image_model: ImageModel
-) -> tuple[tuple[ImageInput, ...], tuple[InputOrigin, ...]]:
-    """Return what is sent of the input images, and where they come from.
-
-    This is the one place where uploads and assets become input images: upright, sRGB, and without
-    metadata. A follow-up pass gets the same of the image before it, see `worker._ingest`.
-    """
-    if len(inputs) > MAX_INPUTS:
+        # What a template says is mended by others.
+        remedy = _("Change the follow-up pass, or leave it out.") if are_chosen else error.remedy
         raise InvalidJobRequest(
-            _("At most %(most)s input images are accepted.") % {"most": MAX_INPUTS}, field="inputs"
-        )
-    if not inputs:
-        return (), ()
-    capabilities = _capabilities(image_model)
-    patience = decoding.Patience()
-    sent: dict[int, NormalisedImage] = {}
-    origins: dict[int, InputOrigin] = {}
-    picture: NormalisedImage | None = None
-    # Masks last: they are made as large as the picture.
-    for number, source in sorted(enumerate(inputs), key=lambda one: one[1].role is InputRole.MASK):
-        is_mask = source.role is InputRole.MASK
-        data = source.data
-        if source.asset:
-            with refuse_on_storage_failure(_("The images were not requested.")):
-                data = storage.get(source.asset.storage_key)
-        field = "mask" if is_mask else "inputs"
-        if len(data) > MAX_INPUT_BYTES:
-            raise InvalidJobRequest(_("An input image is too large."), field=field)
-        rule = capabilities.input_rule(source.role)
-        try:
-            if is_mask:
-                image = decoding.normalise_mask(data, rule=rule, picture=picture, patience=patience)
-            else:
-                image = decoding.normalise_picture(data, rule=rule, patience=patience)
-                picture = picture or image
-            origins[number] = _origin(source, image, data=data, patience=patience)
-        except InvalidImage as error:
-            raise InvalidJobRequest(
-                stored_messages.translate_stored(str(error)), field=field
-            ) from None
-        sent[number] = image
-    images = tuple(
-        ImageInput(
-            role=source.role,
-            media_type=sent[number].media_type,
-            sha256=sent[number].sha256,
-            width=sent[number].width,
-            height=sent[number].height,
-            data=sent[number].data,
-        )
-        for number, source in enumerate(inputs)
-    )
-    return images, tuple(origins[number] for number in range(len(inputs)))
+            error.reason, field="passes", remedy=remedy, position=error.position
+        ) from None
 
 
-def _origin(
-    source: InputSource, image: NormalisedImage, *, data: bytes, patience: decoding.Patience
-) -> InputOrigin:
-    if source.asset is not None:
-        return InputOrigin(asset=source.asset)
-    # They hold for the bytes as they were received, which may not be kept.
-    manifest = manifests.read_manifest(data, patience=patience)
-    return InputOrigin(
-        original=data if conf.get().images.keep_original_inputs else b"",
-        extension=image.source.extension,
-        digital_source_type=marked_source_type(
-            image.digital_source_type,
-            manifest.facts.digital_source_type,
-            source.digital_source_type,
-        ),
-        manifest=manifest,
-    )
-
-
-def _capabilities(image_model: ImageModel) -> Capabilities:
-    try:
-        return adapters.capabilities(image_model)
-    except adapters.ProviderNotConfigured as error:
-        raise InvalidJobRequest(str(error), field="model", remedy=contact_sentence()) from None
-
-
-def _require_supported(image_model: ImageModel, request: GenerationRequest) -> None:
+def _require_supported(
+    image_model: ImageModel, request: GenerationRequest, offer: Capabilities
+) -> None:
     if not request.prompt and request.operation not in _NEEDS_NO_PROMPT:
         raise InvalidJobRequest(
             _("The prompt is empty."),
             field="prompt",
             remedy=_("Describe what the image should show."),
         )
-    complaint = next(validation_errors(request, capabilities=_capabilities(image_model)), None)
+    complaint = next(validation_errors(request, capabilities=offer), None)
     if complaint is not None:
         raise InvalidJobRequest(
             describe_complaint(image_model, complaint),

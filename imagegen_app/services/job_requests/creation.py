@@ -15,10 +15,17 @@ from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Batch, Job, JobInput, Verdict
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import event_log, stored_messages, wakeups
+from imagegen_app.services.foundation import event_log, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.job_requests import _follow_ups, _rows, cache_hits, pass_planning, prices
+from imagegen_app.services.job_requests import (
+    _follow_ups,
+    _rows,
+    _screened_parts,
+    cache_hits,
+    pass_planning,
+    prices,
+)
 from imagegen_app.services.job_requests._rows import CheckedRequest
 from imagegen_app.services.job_requests.values import InvalidPass
 from imagegen_app.services.jobs import batch_counts
@@ -32,6 +39,10 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Cost
     from imagegen_app.models import ImageModel
     from imagegen_app.services.job_requests.values import JobRequest
+
+
+#: Requests that may become jobs, as `check_requests` returns them.
+CheckedRequests = list[CheckedRequest]
 
 
 class IdempotencyConflict(ActionRefused):
@@ -157,12 +168,12 @@ def _priced(
     `known` caches them: rows of a batch that differ only in their texts are priced once.
     """
     request = job_request.provider_request
-    texts = (bool(request.prompt), bool(request.negative_prompt), len(request.inputs))
-    key = (_kind_of(job_request), request.quality, texts)
+    texts = (bool(job_request.instructions), bool(request.negative_prompt), len(request.inputs))
+    key = (_kind_of(job_request), request.quality, texts, prices.steps_of(request))
     if key not in known:
-        estimate = prices.estimate_request(job_request)
+        estimate, is_row = prices.estimate_request(job_request), job_request.batch is not None
         total = estimate.total
-        passes = pass_planning.passes_cost(job_request.passes, count=request.count)
+        passes = pass_planning.passes_cost(job_request.passes, count=request.count, is_row=is_row)
         if passes is not None and passes.currency != total.currency:
             raise InvalidPass(_("The passes are priced in several currencies."))
         if passes is not None:
@@ -240,7 +251,7 @@ def require_grants(actor: Actor, job_request: JobRequest) -> access.GrantDecisio
     return decision
 
 
-def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[CheckedRequest]:
+def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> CheckedRequests:
     """Check the grants of requests, price them and have them screened; nothing is written.
 
     A grant that ends meanwhile is noticed by the worker, which checks it again.
@@ -268,7 +279,10 @@ def check_requests(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[
             budgets.require_budget(actor, model, amount=amount)
     return [
         CheckedRequest(
-            job_request, rules[_kind_of(job_request)], estimate, tuple(screen(job_request))
+            job_request,
+            rules[_kind_of(job_request)],
+            estimate,
+            tuple(_screened_parts.screen_request(job_request)),
         )
         for job_request, estimate in zip(job_requests, estimates, strict=True)
     ]
@@ -321,8 +335,16 @@ def create_jobs(
         batch_size=1000,
     )
     JobInput.objects.bulk_create(
-        [row for one, job in pairs for row in _rows.build_inputs(one.job_request, job)]
+        [
+            row
+            for one, job in pairs
+            # Not stored: its files may be what nobody may have. The verdicts keep their hashes.
+            if not one.is_closed
+            for row in _rows.build_inputs(one.job_request, job)
+        ]
     )
+    for one, job in pairs:
+        _screened_parts.close_inputs(actor, one, job)
     event_log.record_many(actor, entries)
     unfinished = [job for job in rows if not job.is_final]
     budgets.reserve_many(actor=actor, jobs=unfinished, batch=batch)
@@ -330,24 +352,6 @@ def create_jobs(
         budgets.charge_extra(actor=actor, job=job, amount=job.screening_cost, purpose="screening")
     batch_counts.count_new_jobs(rows)
     return jobs
-
-
-def screen(job_request: JobRequest) -> list[screening.UnsavedVerdict]:
-    """Return the screeners' verdicts on a job request's texts and input images."""
-    found = [
-        *screening.screen_text(job_request.provider_request.prompt, part="prompt"),
-        *screening.screen_text(
-            job_request.provider_request.negative_prompt, part="negative_prompt"
-        ),
-    ]
-    for number, image in enumerate(job_request.provider_request.inputs, start=1):
-        found += screening.screen_image(
-            image.data,
-            media_type=image.media_type,
-            stage="input",
-            part=f"input_image:{number}",
-        )
-    return found
 
 
 @use_case()
@@ -388,13 +392,7 @@ def _existing_job(actor: Actor, job_request: JobRequest) -> Job | None:
 
 
 def _blocked(job: Job) -> PromptBlocked:
-    verdict = job.verdicts.filter(outcome="blocked").order_by("pk").first()
-    part = stored_messages.screened_part(verdict.part) if verdict else ""
-    remedy = verdict.remedy if verdict else ""
+    reason, remedy = _screened_parts.blocked_words(job)
     return PromptBlocked(
-        _("The content check blocked this request."),
-        reason=_("“%(screener)s” blocked this part: %(part)s.")
-        % {"screener": verdict.screener if verdict else "", "part": part},
-        remedy=f"{remedy} {contact_sentence()}".strip(),
-        job=job,
+        _("The content check blocked this request."), reason=reason, remedy=remedy, job=job
     )

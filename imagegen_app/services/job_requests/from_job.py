@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.types import InputRole, Size
+from imagegen_app.core.types import InputRole, Lora, Size
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.manifests import UploadManifest
 from imagegen_app.services.job_requests import _follow_ups, composition
 from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.jobs.rebuilding import guide_of
+from imagegen_app.services.policy import closed_content
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.passes import Pass
     from imagegen_app.models import Job, JobInput
     from imagegen_app.services.job_requests.values import JobRequest
 
@@ -27,7 +30,9 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
     :raises InvalidJobRequest: if a part is no longer valid.
     :raises StorageUnavailable: if an input image cannot be read at present.
     :raises ImageFileMissing: if the file of an input image is missing.
+    :raises ClosedForGood: if a verdict on it is in a hard category.
     """
+    closed_content.require_open_job(job)
     uploads = input_sources(job)
     # A follow-up pass has no prompt.
     version = job.template_version if job.root_id is None else None
@@ -42,19 +47,30 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         size=Size(job.width, job.height),
         count=job.count,
         seed=job.seed,
+        # Empty if none was wanted, or if its tier was a resolution: the size tells that.
         quality=job.quality,
         output_format=job.output_format,
         background=job.background,
         parameters=job.parameters,
+        loras=[Lora(**one) for one in job.loras],
         inputs=uploads,
         policy=job.unknown_outcome_policy,
         batch=job.batch,
         row_key=job.row_key,
-        passes=_follow_ups.requested_passes(job),
+        passes=requested_passes(job),
     )
     return replace(
-        as_received(job_request, job), replaces=job, template_version=job.template_version
+        as_received(job_request, job),
+        replaces=job,
+        template_version=job.template_version,
+        # All was given above, as it became; what of it somebody chose is told by the job.
+        chosen=job.chosen,
     )
+
+
+def requested_passes(job: Job) -> tuple[Pass, ...]:
+    """Return the follow-up passes that were requested with a job, in order."""
+    return _follow_ups.requested_passes(job)
 
 
 def input_sources(job: Job) -> list[InputSource]:
@@ -72,6 +88,7 @@ def input_sources(job: Job) -> list[InputSource]:
                 if entry.asset
                 else storage.get(entry.original_storage_key or entry.storage_key),
                 digital_source_type=entry.digital_source_type,
+                guide=guide_of(entry),
             )
             for entry in _entries(job)
         ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from imagegen_app.core import passes
+from imagegen_app.core.fitted_sizes import size_like
 from imagegen_app.core.types import Cost, GenerationRequest, ImageInput, InputRole, Operation
 from imagegen_app.models import ImageModel
 from imagegen_app.providers.parameters import validation_errors
@@ -22,9 +24,10 @@ from imagegen_app.services.job_requests.values import (
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.capabilities import Capabilities
     from imagegen_app.core.types import Size
 
 
@@ -38,39 +41,84 @@ def plan_passes(
     try:
         requested = passes.passes_from(rows)
     except passes.PassError as error:
-        raise InvalidPass(_(error.message) % error.values) from None
+        raise InvalidPass(_(error.message) % error.values, position=error.position) from None
     planned: list[PlannedPass] = []
     size = start
-    for one in requested:
-        model = ImageModel.objects.filter(slug=one.model).select_related("provider").first()
-        if model is None:
-            raise InvalidPass(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
-        planned_pass = PlannedPass(model, one.operation, one.size_after(size), factor=one.factor)
-        _require_supported(planned_pass, start=size)
-        planned.append(planned_pass)
-        size = planned_pass.size
+    for position, one in enumerate(requested):
+        try:
+            planned.append(_planned(one, start=size))
+        except InvalidPass as error:
+            error.position = position
+            raise
+        size = planned[-1].size
     return tuple(planned)
 
 
-def available_passes() -> list[tuple[str, str]]:
-    """Return the passes that usable models support, as pairs of value and label for a form."""
+def _planned(one: passes.Pass, *, start: Size) -> PlannedPass:
+    model = ImageModel.objects.filter(slug=one.model).select_related("provider", "workflow").first()
+    if model is None:
+        raise InvalidPass(_("“%(name)s” is not a valid model.") % {"name": one.model[:60]})
+    try:
+        capabilities = adapters.capabilities(model)
+    except adapters.ProviderNotConfigured as error:
+        raise InvalidPass(str(error)) from None
+    planned = PlannedPass(
+        model,
+        one.operation,
+        _size_after(one, start, capabilities),
+        factor=one.factor,
+        instruction=one.instruction,
+        output_format=capabilities.usual_format,
+    )
+    _require_supported(planned, start=start, capabilities=capabilities)
+    return planned
+
+
+def available_passes(
+    actor: Actor | None = None, *, among: Iterable[ImageModel] | None = None
+) -> list[tuple[str, str]]:
+    """Return the passes that usable models support, as pairs of value and label for a form.
+
+    With `actor`, only those that a grant of theirs covers. `among` are the usable models, or some of
+    them, where they are known already.
+    """
     found: list[tuple[str, str]] = []
-    usable = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
-    for model in usable:
+    granted = None if actor is None else access.granted_operations(actor)
+    if among is None:
+        usable = ImageModel.objects.usable().select_related("provider", "workflow")
+        among = usable.order_by("name", "pk")
+    for model in among:
+        if granted is not None and model.pk not in granted:
+            continue
         try:
             supported = adapters.capabilities(model).operations
         except adapters.ProviderNotConfigured:
             continue
+        if granted is not None:
+            supported &= granted[model.pk]
         for operation in passes.FOLLOW_UP_OPERATIONS:
             if operation not in supported:
                 continue
             for factor in passes.FACTORS if operation is Operation.UPSCALE else (1,):
                 one = passes.Pass(operation=operation, model=model.slug, factor=factor)
                 found.append((str(one), describe_pass(one, model=model.name)))
-    return sorted(found, key=lambda entry: entry[0].partition(":")[0] != Operation.UPSCALE)
+    order = [operation.value for operation in passes.FOLLOW_UP_OPERATIONS]
+    return sorted(found, key=lambda entry: order.index(entry[0].partition(":")[0]))
 
 
-def passes_cost(planned: Sequence[PlannedPass], *, count: int) -> Cost | None:
+def pass_labels(given: Sequence[passes.Pass]) -> list[str]:
+    """Return the names of passes for people, with those of their models, without instructions.
+
+    The instruction of an edit may be as personal as the prompt.
+    """
+    slugs = [one.model for one in given]
+    names = dict(ImageModel.objects.filter(slug__in=slugs).values_list("slug", "name"))
+    return [
+        describe_pass(replace(one, instruction=""), model=names.get(one.model, "")) for one in given
+    ]
+
+
+def passes_cost(planned: Sequence[PlannedPass], *, count: int, is_row: bool) -> Cost | None:
     """Return the estimated cost of the passes for `count` images; None without any pass.
 
     :raises NoPrice: if one has no price.
@@ -78,14 +126,14 @@ def passes_cost(planned: Sequence[PlannedPass], *, count: int) -> Cost | None:
     """
     total, currency = Decimal(0), ""
     for one in planned:
-        cost = pass_estimate(one, is_last=one is planned[-1]).total
+        cost = pass_estimate(one, is_last=one is planned[-1], is_row=is_row).total
         if currency and cost.currency != currency:
             raise InvalidPass(_("The passes are priced in several currencies."))
         total, currency = total + cost.amount * count, cost.currency
     return Cost(amount=total, currency=currency) if planned else None
 
 
-def pass_estimate(planned: PlannedPass, *, is_last: bool) -> prices.Estimate:
+def pass_estimate(planned: PlannedPass, *, is_last: bool, is_row: bool) -> prices.Estimate:
     """Return the estimated cost of a pass for one image, with content checks.
 
     Only the last pass (`is_last`) has its image described.
@@ -93,7 +141,12 @@ def pass_estimate(planned: PlannedPass, *, is_last: bool) -> prices.Estimate:
     :raises NoPrice: if it has no price.
     """
     return prices.estimate_images(
-        planned.image_model, size=planned.size, quality="", count=1, is_last=is_last
+        planned.image_model,
+        size=planned.size,
+        quality="",
+        count=1,
+        is_last=is_last,
+        is_row=is_row,
     )
 
 
@@ -102,17 +155,30 @@ def require_pass_grants(actor: Actor, planned: Sequence[PlannedPass]) -> None:
 
     :raises NotGranted: if one is not granted to the actor.
     """
-    for one in planned:
-        access.require_grant(
-            actor,
-            image_model=one.image_model,
-            operation=one.operation,
-            size=one.size,
-            count=1,
-        )
+    for position, one in enumerate(planned):
+        try:
+            access.require_grant(
+                actor,
+                image_model=one.image_model,
+                operation=one.operation,
+                size=one.size,
+                count=1,
+            )
+        except access.NotGranted as refusal:
+            refusal.position = position
+            raise
 
 
-def _require_supported(planned: PlannedPass, *, start: Size) -> None:
+def _size_after(one: passes.Pass, size: Size, capabilities: Capabilities) -> Size:
+    """Return the size of a pass's image; an edit keeps the proportions as far as its model can."""
+    rule = capabilities.sizes_for(one.operation)
+    keeps_proportions = one.operation in {Operation.EDIT, Operation.RESTORE_FACES}
+    return (
+        size_like(size, rule) if keeps_proportions and rule.is_choosable else one.size_after(size)
+    )
+
+
+def _require_supported(planned: PlannedPass, *, start: Size, capabilities: Capabilities) -> None:
     image = ImageInput(
         role=InputRole.IMAGE,
         media_type="image/png",
@@ -124,16 +190,12 @@ def _require_supported(planned: PlannedPass, *, start: Size) -> None:
     request = GenerationRequest(
         operation=planned.operation,
         model=planned.image_model.provider_model_name,
-        prompt="",
+        prompt=planned.instruction,
         size=planned.size,
         count=1,
-        output_format="png",
+        output_format=planned.output_format,
         inputs=(image,),
     )
-    try:
-        capabilities = adapters.capabilities(planned.image_model)
-    except adapters.ProviderNotConfigured as error:
-        raise InvalidPass(str(error)) from None
     complaint = next(validation_errors(request, capabilities=capabilities), None)
     if complaint is not None:
         raise InvalidPass(describe_complaint(planned.image_model, complaint))

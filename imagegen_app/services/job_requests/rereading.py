@@ -23,7 +23,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters, kept_files, spool
 from imagegen_app.services.job_requests._rows import requested_facts
 from imagegen_app.services.jobs import batch_counts, kept_answers
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ _TAKEN_OVER = (
     "output_format",
     "background",
     "parameters",
+    "loras",
+    "chosen",
     "unknown_outcome_policy",
     "priority",
     "queue_order",
@@ -118,9 +120,11 @@ def _new_images(kept: KeptAnswer, answer: SpooledAnswer) -> Sequence[str]:
 def read_again(*, actor: Actor, kept: KeptAnswer) -> Job:
     """Create the job that turns a kept answer into assets; no call is made and nothing charged.
 
+    :raises ClosedForGood: if it was found in a hard category.
     :raises NotPermitted: if the actor may not have answers read again.
     :raises CannotReadAgain: if it still cannot be read, holds nothing new or is being read.
     """
+    closed_content.require_open_job(kept.attempt.job)
     access.require_permission(actor, "reread_kept_answer")
     _require_idle(kept)
     with reading(kept) as (answer, images):
@@ -170,8 +174,10 @@ def _require_idle(kept: KeptAnswer) -> None:
 def record_download(*, actor: Actor, kept: KeptAnswer, part: str) -> None:
     """Record that somebody downloads a part of a kept answer.
 
+    :raises ClosedForGood: if it was found in a hard category.
     :raises NotPermitted: if the actor may not.
     """
+    closed_content.require_open_job(kept.attempt.job)
     access.require_permission(actor, "download_kept_answer")
     job = kept.attempt.job
     event_log.record(actor, "answer.downloaded", subject=job, job=job, data={"part": part[:40]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
@@ -11,23 +11,40 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
-from imagegen_app.core.types import Operation, Size
+from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.providers.parameters import parse_parameters, validation_errors
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
-from imagegen_app.services.job_requests.values import InvalidPass, complaint_reason
+from imagegen_app.services.job_requests.fixed_values import fixed_loras
+from imagegen_app.services.job_requests.qualities import resolve_quality
+from imagegen_app.services.job_requests.values import (
+    InvalidPass,
+    complaint_reason,
+    describe_complaint,
+)
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
 
 
 _SQUARE = Size(1024, 1024)
+#: The fields of a version whose values a model may not have, by the part that is complained of.
+_FIELDS = {
+    "operation": "operation",
+    "size": "width",
+    "count": "count",
+    "quality": "quality",
+    "negative_prompt": "negative",
+    "seed": "seed_strategy",
+    "loras": "loras",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,10 @@ class Draft:
     seed: int | None = None
     #: The follow-up passes of each image, in order.
     passes: Sequence[passes.Pass] = ()
+    #: The model's own parameters that each job has; they may be given as text.
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    #: The LoRA that each job has.
+    loras: Sequence[Lora] = ()
     note: str = ""
 
 
@@ -85,6 +106,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
     if template.versions.exists():
         access.require_permission(actor, "change_prompttemplate")
     variables = check(draft)
+    draft = replace(draft, parameters=_typed_parameters(draft))
     stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
     if stored.current is not None and is_same(draft_of(stored.current), draft):
         template.current = stored.current
@@ -105,6 +127,8 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         seed_strategy=draft.seed_strategy,
         seed=draft.seed,
         passes=[one.as_dict() for one in draft.passes],
+        parameters=dict(draft.parameters),
+        loras=[asdict(one) for one in draft.loras],
         note=draft.note[:200],
         created_by=actor.user if isinstance(actor, Person) else None,
     )
@@ -117,7 +141,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         data={
             "template": template.slug,
             "version": version.number,
-            "digest": canonical.digest({"body": draft.body, "negative": draft.negative}),
+            "digest": canonical.digest(_worded(draft)),
         },
         personal={"note": draft.note},
     )
@@ -204,14 +228,60 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     if draft.seed_strategy == "fixed" and draft.seed is None:
         raise InvalidRecord(_("A fixed seed needs a number."), field="seed")
     if draft.image_model is not None:
-        complaint = adapters.capabilities(draft.image_model).sizes.error_for(draft.size)
-        if complaint is not None:
-            raise InvalidRecord(complaint_reason(complaint), field="width")
+        _require_supported(draft, draft.image_model)
+    elif draft.parameters or draft.loras:
+        raise InvalidRecord(
+            _("Parameters and LoRA can be fixed for one model only: choose the image model."),
+            field="image_model",
+        )
     try:
         pass_planning.plan_passes(draft.passes, start=draft.size)
     except InvalidPass as error:
         raise InvalidRecord(error.reason, field="passes") from None
     return variables
+
+
+def _require_supported(draft: Draft, image_model: ImageModel) -> None:
+    """Require that the model of a draft has all that the draft fixes.
+
+    :raises InvalidRecord: with the first part that it does not have.
+    """
+    capabilities = adapters.capabilities(image_model)
+    quality, size = resolve_quality(
+        draft.quality,
+        size=draft.size,
+        is_size_in_pixels=False,
+        operation=draft.operation,
+        capabilities=capabilities,
+    )
+    request = GenerationRequest(
+        operation=draft.operation,
+        model=image_model.provider_model_name,
+        prompt="",
+        size=size,
+        count=draft.count,
+        negative_prompt=draft.negative,
+        seed=None if draft.seed_strategy == "random" else draft.seed or 0,
+        quality=quality,
+        output_format=capabilities.usual_format,
+        parameters=_typed_parameters(draft),
+        loras=tuple(draft.loras),
+    )
+    for complaint in validation_errors(request, capabilities=capabilities):
+        # Input images come with each request.
+        if complaint.part in _FIELDS:
+            raise InvalidRecord(complaint_reason(complaint), field=_FIELDS[complaint.part])
+        if complaint.part in draft.parameters:
+            reason = describe_complaint(image_model, complaint)
+            raise InvalidRecord(reason, field="parameters")
+
+
+def _typed_parameters(draft: Draft) -> dict[str, Any]:
+    """Return the fixed parameters with the types that the model declares."""
+    if draft.image_model is None or not draft.parameters:
+        return dict(draft.parameters)
+    capabilities = adapters.capabilities(draft.image_model)
+    return parse_parameters(draft.parameters, capabilities=capabilities)
 
 
 def draft_of(version: TemplateVersion) -> Draft:
@@ -228,8 +298,19 @@ def draft_of(version: TemplateVersion) -> Draft:
         seed_strategy=version.seed_strategy,
         seed=version.seed,
         passes=passes.passes_from(version.passes),
+        parameters=dict(version.parameters),
+        loras=fixed_loras(version),
         note=version.note,
     )
+
+
+def _worded(draft: Draft) -> dict[str, Any]:
+    """Return what a version says in words to a model."""
+    instructions = [one.instruction for one in draft.passes if one.instruction]
+    texts = {"body": draft.body, "negative": draft.negative}
+    worded = list(texts_in(dict(draft.parameters)))
+    further = {"instructions": instructions, "parameters": worded}
+    return texts | {name: found for name, found in further.items() if found}
 
 
 def is_same(one: Draft, other: Draft) -> bool:
@@ -243,4 +324,5 @@ def _content(draft: Draft) -> tuple[Any, ...]:
     rest = (draft.operation, model, draft.size, draft.count, draft.quality)
     # Browsers send form text with CRLF line ends.
     texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
-    return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes))
+    fixed = (dict(draft.parameters), list(draft.loras))
+    return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes), fixed)

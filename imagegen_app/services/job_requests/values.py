@@ -5,13 +5,14 @@ Nothing here queries the database.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from imagegen_app.core import passes
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import InputRole, Operation, texts_in
 from imagegen_app.models.labels import choices
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.core.prompts import RenderedPrompt
-    from imagegen_app.core.types import Complaint, GenerationRequest, Size
+    from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
     from imagegen_app.services.gateways.manifests import UploadManifest
 
@@ -33,13 +34,17 @@ class InvalidJobRequest(ActionRefused):
 
     code = "invalid_job_request"
 
-    def __init__(self, reason: str, *, field: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, reason: str, *, field: str = "", remedy: str = "", position: int | None = None
+    ) -> None:
         super().__init__(
             _("This request is not valid."),
             reason=reason,
             remedy=remedy or _("Change it and try again."),
         )
         self.field = field
+        #: Which of several parts of that name it is, such as follow-up passes, counted from 0.
+        self.position = position
 
 
 class InvalidPass(ActionRefused):
@@ -47,8 +52,10 @@ class InvalidPass(ActionRefused):
 
     code = "invalid_pass"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, position: int | None = None) -> None:
         super().__init__(_("This request is not valid."), reason=reason, remedy=contact_sentence())
+        #: Which of several passes it is, counted from 0.
+        self.position = position
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ class InputSource:
     asset: Asset | None = None
     #: The source type that an earlier job recorded for the upload; empty for a new one.
     digital_source_type: str = ""
+    #: For a control image: how it guides the result.
+    guide: ControlGuide | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +94,20 @@ class PlannedPass:
     size: Size
     #: How many times larger each side becomes.
     factor: int = 1
+    #: What an edit is to change; empty for other operations.
+    instruction: str = ""
+    #: The file format of its image at the provider.
+    output_format: str = "png"
 
     @property
     def label(self) -> str:
         """The name of the pass for people."""
-        one = passes.Pass(self.operation, self.image_model.slug, self.factor)
-        return describe_pass(one, model=self.image_model.name)
+        return describe_pass(self.requested, model=self.image_model.name)
+
+    @property
+    def requested(self) -> passes.Pass:
+        """The pass as it was requested."""
+        return passes.Pass(self.operation, self.image_model.slug, self.factor, self.instruction)
 
     @property
     def key(self) -> dict[str, Any]:
@@ -100,6 +117,8 @@ class PlannedPass:
             "version": self.image_model.version,
             "operation": self.operation,
             "size": str(self.size),
+            "instruction": self.instruction,
+            "output_format": self.output_format,
         }
 
 
@@ -123,8 +142,16 @@ class JobRequest:
     replaces: Job | None = None
     #: The follow-up passes of each image, in order.
     passes: tuple[PlannedPass, ...] = ()
+    #: What somebody chose of the size, quality, format and background; see `Job.chosen`.
+    chosen: Mapping[str, str] = field(default_factory=dict)
     #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.
     unknown_outcome_policy: str = "at_most_once"
+
+    @property
+    def instructions(self) -> str:
+        """All that is said in words of what to make, also in follow-up passes; one text a line."""
+        texts = (self.provider_request.instructions, *(one.instruction for one in self.passes))
+        return "\n".join(filter(None, texts))
 
     @property
     def has_random_seed(self) -> bool:
@@ -139,7 +166,23 @@ def describe_pass(one: passes.Pass, *, model: str = "") -> str:
             "factor": one.factor,
             "model": model or one.model,
         }
-    return _("Remove the background with %(model)s") % {"model": model or one.model}
+    named = {"model": model or one.model, "instruction": one.instruction}
+    if one.operation is Operation.RESTORE_FACES:
+        return _("Restore faces with %(model)s") % named
+    if one.operation is Operation.EDIT and one.instruction:
+        return _("Edit with %(model)s: “%(instruction)s”") % named
+    if one.operation is Operation.EDIT:
+        return _("Edit with %(model)s") % named
+    return _("Remove the background with %(model)s") % named
+
+
+def described_parameters(parameters: Mapping[str, Any], *, worded: bool) -> list[tuple[str, str]]:
+    """Return by label the parameters that hold words of the requester (`worded`), or the others."""
+    return [
+        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
+        for name, value in parameters.items()
+        if worded is any(" " in text for text in texts_in(value))
+    ]
 
 
 def describe_part(part: str) -> str:
@@ -156,6 +199,9 @@ def describe_part(part: str) -> str:
         "seed": _("seed"),
         "inputs": _("input images"),
         "mask": _("mask"),
+        "control_images": _("guide for shapes"),
+        "style_images": _("guide for the style"),
+        "loras": "LoRA",
     }
     return labels.get(part) or part.replace("_", " ")
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils.translation import gettext, override
 
+from imagegen_app.core.capabilities import Capabilities, SizeRule
 from imagegen_app.core.i18n import Message
+from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import (
-    Capabilities,
     Complaint,
     GenerationRequest,
     ImageInput,
     InputRole,
     Operation,
     Size,
-    SizeRule,
 )
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.job_requests import prices, templates, values
@@ -33,7 +33,7 @@ NARROW = Capabilities(
     sizes=SizeRule(step=16, min_pixels=65_536, max_pixels=1_048_576, max_side=1536, max_ratio=2.0),
     max_prompt_chars=3,
     qualities=("low", "high"),
-    parameters={"style": ("vivid",), "note": ()},
+    parameters={"style": Parameter("choice", choices=("vivid",)), "note": Parameter()},
 )
 
 

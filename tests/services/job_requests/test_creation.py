@@ -21,12 +21,14 @@ from imagegen_app.services.job_requests import (
     prices,
     values,
 )
-from imagegen_app.services.library import review
+from imagegen_app.services.library import review, takedown
 from imagegen_app.services.policy import access, model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.services.conftest import Site
 
 
@@ -182,10 +184,14 @@ def test_the_same_seed_reuses_the_first_images_at_no_cost(site: Site) -> None:
     assert BudgetPeriod.objects.get().spent == Decimal("0.02")
 
 
-def test_a_rejected_image_is_not_reused(site: Site) -> None:
+@pytest.mark.parametrize("decisions", [(review.reject,), (review.approve, takedown.withdraw)])
+def test_an_image_that_was_decided_against_is_not_reused(
+    site: Site, decisions: tuple[Callable[..., Any], ...]
+) -> None:
     first = site.request(seed=7)
     driver.drive(seconds=5)
-    review.reject(actor=System("reviewer"), asset=first.assets.get())
+    for decide in decisions:
+        decide(actor=System("reviewer"), asset=first.assets.get())
 
     second = site.request(seed=7)
 

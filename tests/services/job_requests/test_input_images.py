@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageDraw
 
+from imagegen_app.core.capabilities import Capabilities, InputRule
+from imagegen_app.core.limits import MAX_INPUTS
 from imagegen_app.core.source_types import COMPOSITE, ENHANCED, GENERATED
-from imagegen_app.core.types import Capabilities, InputRole, InputRule, Operation
+from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.imaging.content_credentials import SoftwareAgent, read_content_credentials, sign
 from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.imaging.pipeline import prepare
@@ -122,6 +124,7 @@ def test_nothing_private_of_an_upload_is_stored(site: Site, folder: Path) -> Non
     assert not [data for data in files if b"Sentinel" in data]
     assert entry.original_storage_key == ""
     assert (entry.width, entry.height, entry.media_type) == (120, 160, "image/jpeg")
+    assert entry.storage_key.endswith(".jpg")
     assert entry.sha256 == storage.file_hash(storage.get(entry.storage_key))
 
 
@@ -256,7 +259,9 @@ def test_an_image_is_converted_to_what_the_model_takes(strict_site: Site) -> Non
             "mask",
             "other proportions",
         ),
-        ([upload(encoded(picture(), "png"))] * 2, "inputs", "at most 1 images"),
+        ([upload(encoded(picture(), "png"))] * 2, "inputs", "only one image is possible"),
+        # By the model's own limit, which is the smaller one.
+        ([upload(b"unread")] * (MAX_INPUTS + 1), "inputs", "at most 2 images"),
     ],
 )
 def test_an_input_that_cannot_be_sent_is_refused_with_the_reason(
@@ -267,6 +272,15 @@ def test_an_input_that_cannot_be_sent_is_refused_with_the_reason(
 
     assert (caught.value.field, reason in caught.value.reason) == (field, True)
     assert caught.value.remedy
+
+
+def test_no_model_is_handed_more_images_than_the_site_accepts(site: Site) -> None:
+    wide = make_image_model(capabilities={"max_inputs": MAX_INPUTS + 5})
+
+    with pytest.raises(InvalidJobRequest, match=f"At most {MAX_INPUTS} input images") as caught:
+        site.job_request(model=wide, inputs=[upload(b"unread")] * (MAX_INPUTS + 1), **EDIT)
+
+    assert caught.value.field == "inputs"
 
 
 def test_an_image_that_crashes_the_decoder_does_not_crash_the_site(

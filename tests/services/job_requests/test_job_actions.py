@@ -55,6 +55,19 @@ def test_an_old_page_does_not_end_the_call_that_was_sent_after_a_resolution(site
     assert "kim did this on" in refusal.value.reason
 
 
+def test_a_decision_is_about_the_job_that_it_was_made_for(site: Site) -> None:
+    administrator = access.actor_for(make_user("kim", permissions=["imagegen.resolve_job"]))
+    # The other one has waited longer, so a worker would take it first.
+    other, job = arranged.uncertain_job(site), arranged.uncertain_job(site)
+    arranged.change_job(other, due_at=job.created_at)
+
+    job_actions.resolve(actor=administrator, job=job, resolution="close")
+
+    states = {one.pk: one.state for one in Job.objects.all()}
+    assert states[other.pk] == "uncertain"
+    assert states[job.pk] != "uncertain"
+
+
 def test_an_old_page_does_not_request_an_erased_prompt_again(site: Site) -> None:
     officer = access.actor_for(make_user("eve", permissions=["imagegen.erase_personal_data"]))
     old_page = arranged.cancelled_job(site)

@@ -81,6 +81,7 @@ def test_an_offer_is_refused_for_a_budget_in_another_currency(site: Site) -> Non
     offer = creation.offer(actor=site.actor, job_request=site.job_request())
 
     assert isinstance(offer.refusal, budgets.CurrencyMismatch)
+    assert "is in USD, but the model is priced in EUR" in offer.refusal.reason
 
 
 def test_a_cached_request_is_free_even_with_an_empty_budget(site: Site) -> None:

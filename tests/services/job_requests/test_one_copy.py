@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils.translation import override
 
 from imagegen_app.core.types import Operation
 from imagegen_app.models import AuditEvent, Batch, BudgetPeriod, Job, JobInput, LedgerEntry, Verdict
+from imagegen_app.moderation.base import PASSED, ScreenerDecision
 from imagegen_app.services.audit import descriptions
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.job_requests import creation
+from imagegen_app.services.job_requests import _screened_parts, creation
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import evidence, inspection
 from imagegen_app.testing.factories import make_image, make_template
@@ -148,6 +149,8 @@ def test_input_images_are_stored_with_their_rows_in_order(site: Site) -> None:
 
     rows = JobInput.objects.filter(job=job).order_by("position")
     assert [(row.position, row.height) for row in rows] == [(0, 64), (1, 48)]
+    assert all(row.storage_key.startswith("inputs/") for row in rows)
+    assert all(row.storage_key.endswith(".png") for row in rows)
 
 
 def test_the_counts_of_a_batch_include_its_passes(site: Site, version: TemplateVersion) -> None:
@@ -165,6 +168,33 @@ def test_verdicts_and_events_name_the_part_by_a_code_in_every_language(site: Sit
     assert set(Verdict.objects.values_list("part", flat=True)) == {"prompt", "negative_prompt"}
     bodies = [json.loads(e.body) for e in AuditEvent.objects.filter(type="moderation.decided")]
     assert {body["data"]["subject"] for body in bodies} == {"prompt", "negative_prompt"}
+
+
+class Looking:
+    """A screener that lets every image pass."""
+
+    def screen_text(self, text: str) -> ScreenerDecision:
+        del text
+        return PASSED
+
+    def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
+        del data, media_type
+        return PASSED
+
+
+def test_each_input_image_is_screened_as_such_and_numbered_from_one(site: Site, small: Any) -> None:
+    entry = {"BACKEND": f"{__name__}.Looking", "NAME": "eyes", "STAGES": ["input"]}
+    small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [entry]}
+    files = [make_image(size=(64, 64)), make_image(size=(64, 48))]
+
+    site.request(
+        operation=Operation.EDIT, inputs=[InputSource(data=file) for file in files], size="64x64"
+    )
+
+    assert list(Verdict.objects.order_by("pk").values_list("part", "stage", "screener")) == [
+        ("input_image:1", "input", "eyes"),
+        ("input_image:2", "input", "eyes"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +245,7 @@ def test_a_refusal_names_the_part_in_the_requesters_language(site: Site) -> None
 
 def test_events_of_verdicts_can_be_built_before_they_are_stored(site: Site) -> None:
     job = site.request()
-    screened = creation.screen(site.job_request(negative_prompt="chrome"))
+    screened = _screened_parts.screen_request(site.job_request(negative_prompt="chrome"))
 
     entries = screening.entries(job, screened)
 
