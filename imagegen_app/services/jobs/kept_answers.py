@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from imagegen_app import conf
 from imagegen_app.core.actors import System
@@ -117,6 +117,15 @@ def remove(kept: Iterable[KeptAnswer], *, ground: str, actor: Actor) -> int:
     for one in rows:
         transaction.on_commit(partial(kept_files.remove, one.attempt_id))
     return count
+
+
+def remove_closed(job: Job, attempt: Attempt) -> None:
+    """Remove what is kept of a job whose image is in a hard category; joins the transaction."""
+    kept = KeptAnswer.objects.filter(
+        Q(attempt__job=job) | Q(pk=attempt.rereads_id), removed_at__isnull=True
+    )
+    if kept:
+        remove(kept, ground="hard category", actor=WORKER_ACTOR)
 
 
 def clear_old_answers() -> int:

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -185,8 +186,8 @@ def update_leased_job(job: Job, **changes: Any) -> None:
 
 
 @use_case(audited=False)
-def mark_cancel_too_late(job: Job) -> None:
-    """Record that the provider could not cancel the call any more; wait for its answer."""
+def mark_cancel_sent(job: Job) -> None:
+    """Record that the provider was asked to cancel the call; wait for how it ends."""
     now = clock.now()
     Job.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
         provider_cancel_requested_at=now
@@ -249,7 +250,8 @@ def digest_of(job: Job) -> str:
             "adapter": model.provider.adapter,
             "base_url": model.provider.base_url,
             "credential": model.provider.credential,
-            "end_user": end_user_digest(job),
+            "options": json.dumps(model.provider.options, sort_keys=True),
+            "end_user": end_user_digest(job, provider_id=model.provider_id),
             "public_url": conf.get().public_url,
         }
     )

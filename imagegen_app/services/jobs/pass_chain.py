@@ -101,6 +101,16 @@ def jobs_leading_to(job: Job) -> list[Job]:
     return found
 
 
+def pass_numbers(job: Job) -> dict[Any, int]:
+    """Return for each job of a chain which pass of its image it is, by its key; the first one is 1.
+
+    A job that reuses the images of an earlier one has that one's chain.
+    """
+    root = job.cached_from_id or job.root_id or job.pk
+    before = dict(Job.objects.filter(Q(pk=root) | Q(root=root)).values_list("pk", "follows_id"))
+    return {key: 1 + _depth(key, before) for key in before}
+
+
 def total_spent(job: Job) -> Decimal:
     """Return the cost of the whole chain so far: all passes of all images."""
     if job.root_id is None and job.chain_length == 1:

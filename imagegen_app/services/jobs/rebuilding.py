@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from imagegen_app import conf
-from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation, Size
+from imagegen_app.core.types import (
+    ControlGuide,
+    GenerationRequest,
+    ImageInput,
+    InputRole,
+    Lora,
+    Operation,
+    Size,
+)
 from imagegen_app.services.gateways import storage
 
 if TYPE_CHECKING:
@@ -46,7 +54,7 @@ def rebuild_request(job: Job, attempt: Attempt, files: Mapping[str, bytes]) -> G
     """Return the request of one attempt; `files` holds the input images by key."""
     return replace(
         request_for_model(job, attempt.image_model, files=files),
-        end_user=end_user_digest(job),
+        end_user=end_user_digest(job, provider_id=attempt.image_model.provider_id),
         idempotency_key=str(attempt.pk),
         webhook_url=webhook_url(attempt),
     )
@@ -78,11 +86,18 @@ def request_for_model(
                 width=entry.width,
                 height=entry.height,
                 data=b"" if files is None else files[entry.storage_key],
+                guide=guide_of(entry),
             )
             for entry in ordered_inputs(job)
         ),
         parameters=dict(job.parameters),
+        loras=tuple(Lora(**one) for one in job.loras),
     )
+
+
+def guide_of(entry: JobInput) -> ControlGuide | None:
+    """Return how an input image guides the result, if it is a control image."""
+    return ControlGuide(**entry.guide) if entry.guide else None
 
 
 def ordered_inputs(job: Job) -> list[JobInput]:
@@ -90,10 +105,14 @@ def ordered_inputs(job: Job) -> list[JobInput]:
     return sorted(job.inputs.all(), key=lambda entry: entry.position)
 
 
-def end_user_digest(job: Job) -> str:
-    """Return a keyed digest of the requester, the same for all requests of one person."""
-    key = conf.secret_key().encode()
-    message = f"imagegen.end_user:{job.actor_kind}:{job.actor_id}".encode()
+def end_user_digest(job: Job, *, provider_id: object) -> str:
+    """Return a keyed digest of the requester: the same in all requests of one person to a provider.
+
+    Two providers are told different ones, so that they cannot find out that it is one person. The key
+    is derived from the site's `SECRET_KEY` and used for nothing else.
+    """
+    key = hmac.digest(conf.secret_key().encode(), b"imagegen.end_user.key", "sha256")
+    message = f"{provider_id}:{job.actor_kind}:{job.actor_id}".encode()
     return "h:" + hmac.new(key, message, hashlib.sha256).hexdigest()[:40]
 
 

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 
 from imagegen_app.core import live_secrets
 from imagegen_app.core.actors import System
+from imagegen_app.core.pricing import ESTIMATE, CostOrigin
 from imagegen_app.core.states import (
     ATTEMPT_TRANSITIONS,
     FINAL_STATES,
@@ -25,7 +26,7 @@ from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.announcements import send_job_finished
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.jobs import batch_counts, leases
+from imagegen_app.services.jobs import batch_counts, job_previews, leases
 from imagegen_app.services.policy import budgets
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def transition(job: Job, target: JobState, **changes: Any) -> None:
         changes |= {"finished_at": now, "lease_until": None, "lease_owner": "", "due_at": None}
         extras = job.screening_cost + job.captioning_cost
         changes["actual_cost"] = changes.get("actual_cost", 0) + extras
+    if target not in job_previews.SHOWN_STATES:
+        changes |= job_previews.end(job)
     moved = Job.objects.filter(pk=job.pk, state=source.value, lease_token=job.lease_token).update(
         state=target.value, **changes
     )
@@ -146,17 +149,24 @@ def settle_attempt(
     attempt: Attempt,
     *,
     amount: Decimal,
+    origin: CostOrigin = ESTIMATE,
     error: ProviderError | None = None,
     error_code: str = "",
     model_version: str = "",
     revised_prompt: str = "",
 ) -> Decimal:
-    """Charge an attempt and return what is still reserved; joins the caller's transaction."""
+    """Charge an attempt and return what is still reserved; joins the caller's transaction.
+
+    `origin` says where the amount comes from: what was reserved, if nobody has counted.
+    """
     remaining = budgets.charge(actor=WORKER_ACTOR, job=job, attempt=attempt, amount=amount)
     transition_attempt(
         attempt,
         AttemptState.SETTLED,
         actual_cost=amount,
+        cost_source=origin.source or "",
+        priced_on=origin.priced_on,
+        free_unit_count=origin.free_unit_count,
         error_code=error.code if error else error_code,
         error_detail=(error.detail if error else "")[:300],
         model_version=model_version[:120],

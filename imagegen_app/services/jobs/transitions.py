@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.pricing import ESTIMATE, CostOrigin
 from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.foundation import clock, db_session, event_log
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import provider_facts
 from imagegen_app.services.jobs import breaker, leases, pass_chain, provider_limits
 from imagegen_app.services.jobs.state_machine import (
     WORKER_ACTOR,
@@ -23,10 +26,10 @@ from imagegen_app.services.jobs.state_machine import (
     transition,
     transition_attempt,
 )
-from imagegen_app.services.policy import budgets
+from imagegen_app.services.policy import budgets, free_allowances
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from imagegen_app.core.actors import Actor
@@ -49,13 +52,14 @@ def start_attempt(job: Job, *, digest: str) -> Attempt:
     provider_limits.acquire(job.image_model.provider)
     # Only a job that was started before has attempts.
     earlier = list(job.attempts.values_list("error_code", flat=True)) if job.started_at else []
-    transition(
-        job, JobState.SUBMITTING, started_at=job.started_at or clock.now(), tries=job.tries + 1
-    )
+    started = job.started_at or clock.now()
+    # The progress of an earlier call is none of this one's.
+    transition(job, JobState.SUBMITTING, started_at=started, tries=job.tries + 1, progress=None)
     attempt = Attempt.objects.create(
         job=job,
         live_job=job,
         image_model=job.image_model,
+        workflow_id=job.image_model.workflow_id,
         number=len(earlier) + 1,
         request_digest=digest,
         reserved_cost=job.estimated_cost - job.estimated_extras,
@@ -82,6 +86,10 @@ def mark_sent(job: Job, attempt: Attempt) -> None:
     record_sending(job, attempt)
 
 
+#: What to do about a job that ended although its error would allow another try.
+TRIED_IN_VAIN = gettext_noop("Request it again later, or choose another model.")
+
+
 def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
     """Record that a call goes out to the provider; joins the caller's transaction."""
     event_log.record(
@@ -93,6 +101,9 @@ def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
             "attempt": attempt.pk,
             "provider": job.image_model.provider.slug,
             "model": job.image_model.slug,
+            "data_handling": provider_facts.recorded_facts(
+                job.image_model.provider, job.image_model
+            ),
             **more,
         },
     )
@@ -100,13 +111,19 @@ def record_sending(job: Job, attempt: Attempt, **more: Any) -> None:
 
 @use_case()
 def mark_accepted(
-    job: Job, attempt: Attempt, *, ref: str, request_id: str, poll_after: float
+    job: Job,
+    attempt: Attempt,
+    *,
+    ref: str,
+    request_id: str,
+    poll_after: float,
+    progress: float | None = None,
 ) -> None:
     """Record that the provider accepted the call; poll it in `poll_after` seconds.
 
-    Without a `ref` the one stays that a webhook brought.
+    Without a `ref` the one stays that a webhook brought. `progress` replaces an earlier call's.
     """
-    transition(job, JobState.AWAITING, **leases.release_fields(poll_after))
+    transition(job, JobState.AWAITING, progress=progress, **leases.release_fields(poll_after))
     named = {"provider_ref": ref[:200]} if ref else {}
     transition_attempt(
         attempt, AttemptState.ACCEPTED, provider_request_id=request_id[:200], **named
@@ -194,8 +211,11 @@ def fail_over(
     cost: Cost,
     fingerprint: str,
     error: ProviderError,
+    adapted: Mapping[str, str | int] | None = None,
 ) -> None:
     """Queue a job again for another model, and reserve its cost anew.
+
+    `adapted` are columns that nobody chose the values of, with those of the other model.
 
     :raises OverBudget: if the other model's price does not fit into a budget.
     :raises CurrencyMismatch: if a budget counts in another currency.
@@ -208,6 +228,7 @@ def fail_over(
         "currency": cost.currency,
         "fingerprint": fingerprint,
         "tries": 0,
+        **(adapted or {}),
         **leases.NOT_WAITING,
         **leases.release_fields(0),
     }
@@ -223,18 +244,9 @@ def fail_over(
         transition(job, JobState.QUEUED, **changes)
         if attempt is not None:
             close_unbilled(attempt, error)
-    event_log.record(
-        WORKER_ACTOR,
-        "job.failed_over",
-        subject=job,
-        job=job,
-        data={
-            "from": before.slug,
-            "model": to.slug,
-            "provider": to.provider.slug,
-            "error": error.code,
-        },
-    )
+    told: dict[str, Any] = {"from": before.slug, "model": to.slug, "provider": to.provider.slug}
+    told |= {"error": error.code, **({"adapted": dict(adapted)} if adapted else {})}
+    event_log.record(WORKER_ACTOR, "job.failed_over", subject=job, job=job, data=told)
 
 
 @use_case()
@@ -244,26 +256,29 @@ def fail(
     *,
     error: ProviderError,
     charge: Decimal | None = None,
+    origin: CostOrigin = ESTIMATE,
     actor: Actor = WORKER_ACTOR,
     screened: Sequence[UnsavedVerdict] = (),
 ) -> None:
     """End a job as failed or blocked; its reservation is released, or charged if it was billed.
 
-    With `charge`, the attempt is settled at that amount; without, it was not billed. `screened` holds
-    the verdicts about its images.
+    Without `charge`, it was not billed. `screened` holds the verdicts about its images.
     """
     store_verdicts(job, screened)
+    if charge is not None and attempt is not None:
+        charge, origin = free_allowances.use_allowance(attempt, charge, origin)
     blocked = error.code == "content_blocked"
     transition(
         job,
         JobState.BLOCKED if blocked else JobState.FAILED,
         error_code=error.code,
         error_message=str(error)[:300],
-        error_remedy=error.remedy[:300],
+        # Nothing continues by itself any more.
+        error_remedy=(TRIED_IN_VAIN if error.retryable else error.remedy)[:300],
         actual_cost=charge or 0,
     )
     if charge is not None and attempt is not None:
-        settle_attempt(job, attempt, amount=charge, error=error)
+        settle_attempt(job, attempt, amount=charge, origin=origin, error=error)
     else:
         close_unbilled(attempt, error)
     budgets.release(actor=actor, job=job)
@@ -299,9 +314,8 @@ def cancel(
     job: Job, attempt: Attempt | None, *, charge: Decimal | None, actor: Actor = WORKER_ACTOR
 ) -> None:
     """End a job by a person's request; with `charge` it was billed, and the message says so."""
-    message = (
-        "Cancelled; nothing was billed." if charge is None else "Cancelled, but it was billed."
-    )
+    is_free = charge is None
+    message = "Cancelled; nothing was billed." if is_free else "Cancelled, but it was billed."
     transition(
         job,
         JobState.CANCELLED,
@@ -345,12 +359,14 @@ def succeed(
     attempt: Attempt,
     *,
     charge: Decimal,
+    origin: CostOrigin = ESTIMATE,
     made: int,
     model_version: str,
     revised_prompt: str = "",
     note: ProviderError | None,
 ) -> None:
     """End a job with its assets; joins the transaction that writes them."""
+    charge, origin = free_allowances.use_allowance(attempt, charge, origin)
     transition(
         job,
         JobState.SUCCEEDED,
@@ -364,6 +380,7 @@ def succeed(
         job,
         attempt,
         amount=charge,
+        origin=origin,
         model_version=model_version,
         revised_prompt=revised_prompt,
     )

@@ -30,6 +30,8 @@ def is_immediate_answer(job: Job, done: CallResult) -> bool:
         and job.state == JobState.SUBMITTING
         and isinstance(result, Submission)
         and result.status is SubmissionStatus.ANSWERED
+        # What the provider says beside it is recorded with each call alone.
+        and result.reported_cost is None
     )
 
 

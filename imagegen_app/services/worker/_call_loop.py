@@ -26,6 +26,8 @@ class CallResult:
     tag: Any
     result: Any = None
     error: BaseException | None = None
+    #: It came beside the work that was submitted, which still runs.
+    is_extra: bool = False
 
 
 class CallLoop:
@@ -71,6 +73,10 @@ class CallLoop:
         self._waiting.put((rank, next(self._arrivals), tag, work))
         self._pool.submit(self._compute_next)
 
+    def report(self, tag: Any) -> None:
+        """Tell the taker of results of something that came while a call runs; from any thread."""
+        self._done.put(CallResult(tag, is_extra=True))
+
     def run_in_background(self, work: Callable[[], Any]) -> None:
         """Run a short function in a thread; its result is dropped, and only `__exit__` waits for it."""
         self._loop.call_soon_threadsafe(self._loop.run_in_executor, None, work)
@@ -85,7 +91,8 @@ class CallLoop:
             done = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
         except queue.Empty:
             return None
-        self._in_flight -= 1
+        if not done.is_extra:
+            self._in_flight -= 1
         return done
 
     def next_results(self, *, wait: float, most: int) -> list[CallResult]:

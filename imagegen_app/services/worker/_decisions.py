@@ -140,9 +140,14 @@ def leaves_outcome_open(error: ProviderError) -> bool:
 def poll_delay(attempt: Attempt, submission: Submission) -> float:
     """Return the seconds until the next poll: as the provider says, or growing with each poll."""
     if submission.poll_after is not None:
-        return max(0.2, min(submission.poll_after, MAX_WAIT_SECONDS))
-    grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)
-    return min(grown, MAX_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        delay = min(submission.poll_after, MAX_WAIT_SECONDS)
+    else:
+        grown = POLL_SECONDS * 1.3 ** min(attempt.poll_count, 12)
+        delay = min(grown, MAX_POLL_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    if attempt.result_expires_at is not None:
+        # Early enough that a failed fetch can be repeated before the result is gone.
+        delay = min(delay, (attempt.result_expires_at - clock.now()).total_seconds() / 3)
+    return max(0.2, delay)
 
 
 def retry_delay(tries: int, error: ProviderError) -> float:

@@ -9,13 +9,14 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.fingerprint import fingerprint
 from imagegen_app.providers.parameters import validation_errors
 from imagegen_app.services.gateways import adapters
-from imagegen_app.services.job_requests import prices
+from imagegen_app.services.job_requests import fallback_requests, prices
 from imagegen_app.services.jobs import breaker, transitions
-from imagegen_app.services.jobs.rebuilding import operation_of, request_for_model, size_of
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagegen_app.core.errors import ProviderError
     from imagegen_app.core.types import Cost
     from imagegen_app.models import Attempt, ImageModel, Job
@@ -31,6 +32,8 @@ class FallbackModel:
     image_model: ImageModel
     cost: Cost
     fingerprint: str
+    #: Columns of the job that become this model's own, since nobody chose their values.
+    adapted: Mapping[str, str | int]
 
 
 def try_fail_over(job: Job, attempt: Attempt | None, *, error: ProviderError) -> bool:
@@ -44,6 +47,7 @@ def try_fail_over(job: Job, attempt: Attempt | None, *, error: ProviderError) ->
                 cost=candidate.cost,
                 fingerprint=candidate.fingerprint,
                 error=error,
+                adapted=candidate.adapted,
             )
         except ActionRefused:
             # Its price does not fit into a budget; a cheaper one may.
@@ -70,23 +74,33 @@ def _fitting(job: Job, model: ImageModel) -> FallbackModel | None:
     """Return the model as a fallback if it works, is granted, fits the request and has a price."""
     if job.requester is None or breaker.is_open_for(model, job.operation):
         return None
-    decision = access.check_grant(
-        Person(job.requester),
-        image_model=model,
-        operation=operation_of(job),
-        size=size_of(job),
-        count=job.count,
-    )
-    if not decision.allowed:
-        return None
     try:
-        request = request_for_model(job, model)
+        request = fallback_requests.request_for_fallback(job, model)
+        decision = access.check_grant(
+            Person(job.requester),
+            image_model=model,
+            operation=request.operation,
+            size=request.size,
+            count=job.count,
+        )
+        if not decision.allowed:
+            return None
         if next(validation_errors(request, capabilities=adapters.capabilities(model)), None):
             return None
         cost = prices.images_cost(
-            model, size=request.size, quality=request.quality, count=job.count
+            model,
+            size=request.size,
+            quality=request.quality,
+            count=job.count,
+            is_row=job.batch_id is not None,
+            steps=prices.steps_of(request),
         )
     except (ActionRefused, adapters.ProviderNotConfigured):
         return None
     key = fingerprint(request, provider=model.provider.slug, model_version=model.version)
-    return FallbackModel(image_model=model, cost=cost, fingerprint=key)
+    return FallbackModel(
+        image_model=model,
+        cost=cost,
+        fingerprint=key,
+        adapted=fallback_requests.adapted_values(job, request),
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,8 +20,16 @@ from imagegen_app.imaging import metadata
 from imagegen_app.imaging.content_credentials import SigningFailed
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.imaging.pipeline import MarkMissing, ProcessingOptions, prepare
-from imagegen_app.services.gateways import captioning, decoding, screening, signing, storage
-from imagegen_app.services.worker import _signing, _storage_failures, _time_stamps
+from imagegen_app.services.gateways import (
+    captioning,
+    decoding,
+    screening,
+    signing,
+    storage,
+    time_stamps,
+    usable_credentials,
+)
+from imagegen_app.services.worker import _captions, _signing, _storage_failures
 from imagegen_app.services.worker._ingest_options import with_identity
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
+    from imagegen_app.services.gateways.file_signing import SignedMaster
     from imagegen_app.services.worker._ingest_options import IngestOptions
 
 
@@ -53,6 +61,8 @@ class IngestDeferred(Exception):
         super().__init__(detail)
         #: Verdicts so far: the screeners are asked, and paid, again with the next try.
         self.screened = tuple(screened)
+        #: What the answer counts, once it was read.
+        self.counted: ProviderResult | None = None
 
 
 class CertificateMissing(IngestDeferred):
@@ -82,6 +92,8 @@ class OutputBlocked(Exception):
         super().__init__("the image was refused by screening")
         #: Verdicts about all images so far.
         self.screened = screened
+        #: What the answer counts.
+        self.counted: ProviderResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,11 @@ class IngestedImage:
     #: What the next pass sends of it: the master without our marks; None if no pass follows.
     pass_input: StoredFile | None = None
 
+    @property
+    def all_verdicts(self) -> list[screening.UnsavedVerdict]:
+        """The verdicts about the image, and those about its suggested alternative text."""
+        return [*self.screened, *self.caption.screened]
+
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
@@ -155,6 +172,27 @@ def ingest_answer(
     if options.tries_storage_first:
         _require_storage()
     result, ignored = provider_values.clean_result(_read(adapter, answer))
+    # The bytes are stored or of no use; drop them, since many results may wait to be recorded.
+    counted = replace(result, images=tuple(replace(i, data=b"") for i in result.images))
+    try:
+        with usable_credentials.with_revoked_names(options.revoked):
+            ingested, errors = _ingest_images(options, result, identity, answer=answer)
+    except (ProviderError, OutputBlocked, IngestDeferred) as error:
+        error.counted = counted
+        raise
+    return IngestResult(
+        images=tuple(ingested), result=counted, errors=tuple(errors), ignored=ignored
+    )
+
+
+def _ingest_images(
+    options: IngestOptions,
+    result: ProviderResult,
+    identity: SigningIdentity,
+    *,
+    answer: SpooledAnswer,
+) -> tuple[list[IngestedImage], list[ProviderError]]:
+    """Make the files of all images that can be used, and return why the others cannot."""
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
@@ -184,19 +222,8 @@ def ingest_answer(
         raise errors[0] if errors else BadResponse(detail="the answer holds no image")
     if options.caption_purpose is not None:
         # Last, since the captioner would be paid again if a later step failed.
-        until = time.monotonic() + _CAPTION_SECONDS
-        ingested = [
-            _with_caption(image, options.caption_purpose) if time.monotonic() < until else image
-            for image in ingested
-        ]
-    # The bytes are stored; drop them, since many results may wait to be recorded.
-    without_bytes = tuple(replace(image, data=b"") for image in result.images)
-    return IngestResult(
-        images=tuple(ingested),
-        result=replace(result, images=without_bytes),
-        errors=tuple(errors),
-        ignored=ignored,
-    )
+        ingested = _captions.with_suggestions(ingested, options.caption_purpose, answer=answer)
+    return ingested, errors
 
 
 def _new_images(result: ProviderResult, options: IngestOptions) -> list[ProviderImage]:
@@ -256,12 +283,13 @@ def _make_one(
         media_type=prepared.master.media_type,
         stage="output",
         part=f"output_image:{position + 1}",
+        sha256=storage.file_hash(image.data),
     )
     screened += verdicts
     if screening.is_blocked(verdicts):
         raise OutputBlocked(tuple(screened))
     inspected = prepared.inspected
-    master, signed = _time_stamps.sign_with_stamp(
+    master, signed = time_stamps.sign_with_stamp(
         identity, lambda chosen: _signed_files(prepared, options, chosen, answer=image.data)
     )
     failpoint("sign.after")
@@ -303,7 +331,7 @@ def _make_one(
 
 def _signed_files(
     prepared: ProcessedImage, options: IngestOptions, identity: SigningIdentity, *, answer: bytes
-) -> tuple[_signing.SignedMaster, list[bytes]]:
+) -> tuple[SignedMaster, list[bytes]]:
     """Return the signed master and the signed renditions of one image."""
     master = _signing.sign_master(
         prepared.master,
@@ -323,28 +351,6 @@ def _media_type(claimed: str) -> str:
     """Return a claimed, untrusted media type, shortened and in its usual spelling."""
     name = metadata.clean(claimed, cap=40).strip().lower().partition(";")[0]
     return "image/jpeg" if name == "image/jpg" else name
-
-
-#: Media types that captioners can be expected to read, best first, and the preferred width.
-_READABLE = ("image/jpeg", "image/png", "image/webp")
-_READABLE_WIDTH = 640
-#: Seconds for describing the images of one answer; those beyond get no suggestion.
-_CAPTION_SECONDS = 60.0
-
-
-def _with_caption(image: IngestedImage, purpose: str) -> IngestedImage:
-    """Return the image with a suggested text, made from its smallest file that is large enough."""
-    files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
-    if not files:
-        return image
-    enough = [f for f in files if f.width >= min(_READABLE_WIDTH, image.master.width)]
-    file = min(enough or files, key=lambda f: (f.width, _READABLE.index(f.media_type)))
-    try:
-        data = storage.get(file.key)
-    except storage.StorageFailed:
-        return image
-    suggestion = captioning.suggest(data, media_type=file.media_type, purpose=purpose)
-    return replace(image, caption=suggestion)
 
 
 def image_worker_count() -> int:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid5
 
 from imagegen_app import conf
+from imagegen_app.core.capabilities import InputRule
 from imagegen_app.core.source_types import digital_source_type, relationship
 from imagegen_app.core.states import WaitingReason
-from imagegen_app.core.types import InputRole, InputRule
+from imagegen_app.core.types import InputRole
 from imagegen_app.imaging.content_credentials import SoftwareAgent
 from imagegen_app.imaging.metadata import XmpFields
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.gateways import adapters, captioning, decoding
+from imagegen_app.services.gateways import adapters, captioning, decoding, usable_credentials
 from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
 
@@ -65,6 +66,8 @@ class IngestOptions:
     tries_storage_first: bool = False
     #: SHA-256 of images of a kept answer that are assets already.
     delivered: frozenset[str] = frozenset()
+    #: Credentials that screeners and the captioner must not use.
+    revoked: frozenset[str] = frozenset()
 
 
 def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
@@ -105,6 +108,7 @@ def ingest_options(job: Job, attempt: Attempt) -> IngestOptions:
         delivered=frozenset()
         if attempt.rereads is None
         else kept_answers.delivered_hashes(attempt.rereads),
+        revoked=usable_credentials.revoked_names(),
     )
 
 

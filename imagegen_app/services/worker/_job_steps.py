@@ -26,6 +26,7 @@ from imagegen_app.services.gateways import adapters, signing, spool
 from imagegen_app.services.gateways.spool_room import NoRoom
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.jobs import (
+    call_facts,
     leases,
     pass_chain,
     provider_limits,
@@ -51,6 +52,7 @@ from imagegen_app.services.worker import (
 from imagegen_app.services.worker._input_steps import InputSteps
 from imagegen_app.services.worker._keys import KEPT_SECONDS, KeyNeeded, KeyReader, KeyUnreadable
 from imagegen_app.services.worker._lost_call_steps import LOOKUPS, LostCallSteps
+from imagegen_app.services.worker._progress_steps import ProgressSteps
 from imagegen_app.services.worker._spool_guard import SpoolGuard
 
 if TYPE_CHECKING:
@@ -83,10 +85,11 @@ class RunningStep:
     credential: Credential | None = None
 
 
-class JobSteps(InputSteps, LostCallSteps):
+class JobSteps(InputSteps, LostCallSteps, ProgressSteps):
     """The steps of one driver: those whose results are awaited, and what they share."""
 
     def __init__(self, loop: CallLoop, *, pauses: PausedProviders) -> None:
+        super().__init__()
         self.loop = loop
         self.pauses = pauses
         #: The steps whose results are awaited, by job id.
@@ -137,7 +140,7 @@ class JobSteps(InputSteps, LostCallSteps):
             )
         except StorageFailed as failure:
             storage_failure = failure
-            self._guarded(job, lambda: self._on_storage_failure(job, storage_failure))
+            self._guarded(job, lambda: _outcomes.handle_storage_failure(job, storage_failure))
         except Exception as error:  # noqa: BLE001 - one job never stops the others
             _internal_errors.handle(job, error)
 
@@ -160,13 +163,6 @@ class JobSteps(InputSteps, LostCallSteps):
         if job.waiting_for == WaitingReason.CREDENTIAL:
             self.pauses.pause(CallDeferred(KEPT_SECONDS, provider=job.image_model.provider_id))
 
-    def _on_storage_failure(self, job: Job, failure: StorageFailed) -> None:
-        """Let the job wait, whatever of it needed the storage, or end it with the true reason."""
-        attempt = leases.live_attempt(job)
-        error = _storage_failures.wait(job, attempt, failure)
-        if error is not None:
-            _outcomes.handle_error(job, attempt, error)
-
     # Starting steps
 
     def _start(self, job: Job) -> None:
@@ -178,10 +174,13 @@ class JobSteps(InputSteps, LostCallSteps):
             return
         try:
             self._take_step(job, attempt)
-        except ProviderUnavailable:
-            if attempt is None or attempt.state == AttemptState.CREATED:
+        except ProviderUnavailable as error:
+            if attempt is None:
+                _outcomes.wait_for_settings(job, error)
+            elif attempt.state == AttemptState.CREATED:
                 raise
-            _recovery.wait_for_adapter(job, attempt)
+            else:
+                _recovery.wait_for_adapter(job, attempt)
 
     def _start_with_key(self, step: RunningStep, done: CallResult) -> None:
         # Somebody may have cancelled it while a vault took its time.
@@ -244,21 +243,22 @@ class JobSteps(InputSteps, LostCallSteps):
                 leases.update_leased_job(job, **leases.NOT_WAITING, **told)
             transitions.mark_sent(job, attempt)
         failpoint("attempt.sent_before_bytes")
-        self._call("submit", job, attempt, adapter, adapter.submit(request, answer=answer))
+        work = self._submission(job, attempt, adapter, request, answer)
+        self._call("submit", job, attempt, adapter, work)
 
     def _await(self, job: Job, attempt: Attempt) -> None:
         adapter = self._adapter(job)
         leases.count_poll(attempt)
         if job.cancel_requested_at is not None and job.provider_cancel_requested_at is None:
-            self._call("cancel", job, attempt, adapter, adapter.cancel(attempt.provider_ref))
+            call = adapters.call_of(job, attempt)
+            self._call("cancel", job, attempt, adapter, adapter.cancel(call))
         else:
             answer = self.spool_guard.reserve(job, attempt)
-            work = adapter.poll(attempt.provider_ref, answer=answer)
-            self._call("poll", job, attempt, adapter, work)
+            self._call("poll", job, attempt, adapter, self._poll(job, attempt, adapter, answer))
 
     def _ingest(self, job: Job, attempt: Attempt) -> None:
         # Reading an answer makes no call, so it needs no key.
-        adapter = adapters.require_adapter(job.image_model.provider, http=self._client())
+        adapter = adapters.require_adapter(job.image_model, http=self._client())
         options = _ingest_options.ingest_options(job, attempt)
         answer = spool.answer_of(attempt)
         self.running[job.pk] = RunningStep("ingest", job, attempt, adapter)
@@ -288,10 +288,9 @@ class JobSteps(InputSteps, LostCallSteps):
 
         :raises KeyNeeded: if the key must be read first.
         """
-        provider = job.image_model.provider
-        credential = adapters.require_credential(provider)
+        credential = adapters.require_credential(job.image_model.provider)
         key = self.keys.in_hand(credential, is_sent=job.state != JobState.QUEUED)
-        return adapters.require_adapter(provider, http=self._client(), key=key)
+        return adapters.require_adapter(job.image_model, http=self._client(), key=key)
 
     def _client(self) -> HttpClient:
         if self._http is None:
@@ -303,7 +302,7 @@ class JobSteps(InputSteps, LostCallSteps):
     def finish(self, finished: list[CallResult]) -> None:
         """Record results, each with its own error handling."""
         immediate: list[tuple[Job, Attempt, Submission]] = []
-        for done in map(_provider_values.cleaned, finished):
+        for done in map(_provider_values.cleaned, self._without_progress(finished)):
             step = self._on_result(done)
             if step.credential is not None:
                 self._guarded(step.job, partial(self._start_with_key, step, done))
@@ -379,6 +378,7 @@ class JobSteps(InputSteps, LostCallSteps):
 
     def _handle_submission(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         """Record the provider's answer to a submission, a poll or a look-up."""
+        call_facts.record(attempt, submission)
         if submission.status is SubmissionStatus.ANSWERED:
             self._answered(job, attempt, submission)
         else:

@@ -106,6 +106,9 @@ class KeyReader:
 
     def forget(self, name: str) -> None:
         """Read the credential anew for the next call: the provider has refused it."""
+        for known in {*self._answers, *self._reads}:
+            if known.name == name:
+                known.forget()
         self._answers = {key: kept for key, kept in self._answers.items() if key.name != name}
         self._reads = {key: read for key, read in self._reads.items() if key.name != name}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import NotFound
 from imagegen_app.core.types import Submission, SubmissionStatus
-from imagegen_app.services.gateways import signing
+from imagegen_app.services.gateways import adapters, signing
 from imagegen_app.services.jobs import leases, unknown_outcomes
 from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.worker import _decisions, _outcomes, _recovery
@@ -52,7 +52,8 @@ class LostCallSteps:
         reference = _recovery.reference_of(attempt)
         if reference:
             answer = self.spool_guard.reserve(job, attempt)
-            self._call("look_up", job, attempt, adapter, adapter.poll(reference, answer=answer))
+            call = adapters.call_of(job, attempt, ref=reference)
+            self._call("look_up", job, attempt, adapter, adapter.poll(call, answer=answer))
         elif not _recovery.can_look_up(attempt) and _recovery.can_resend(job, attempt):
             self._resend(job, attempt, adapter)
         else:
@@ -63,7 +64,7 @@ class LostCallSteps:
     ) -> None:
         request = rebuild_request(job, attempt, files)
         answer = self.spool_guard.reserve(job, attempt)
-        work = adapter.reconcile(request, answer=answer)
+        work = adapter.reconcile(adapters.call_of(job, attempt), request, answer=answer)
         self._call("reconcile", job, attempt, adapter, work)
 
     def _resend_if_safe(self, job: Job, attempt: Attempt, adapter: ProviderAdapter) -> None:

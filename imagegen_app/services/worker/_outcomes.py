@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.errors import (
@@ -12,10 +13,12 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.pricing import UNBILLED
 from imagegen_app.core.states import AttemptState, JobState, WaitingReason
 from imagegen_app.core.types import SubmissionStatus
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import screening
 from imagegen_app.services.jobs import (
     kept_answers,
     leases,
@@ -23,20 +26,20 @@ from imagegen_app.services.jobs import (
     unknown_outcomes,
     waiting,
 )
+from imagegen_app.services.policy.closed_content import CLOSED_MESSAGE
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
     _ingest,
     _recovery,
     _results,
+    _storage_failures,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imagegen_app.core.types import Submission
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.gateways.screening import UnsavedVerdict
+    from imagegen_app.services.gateways.storage import StorageFailed
     from imagegen_app.services.worker._call_loop import CallResult
 
 
@@ -46,7 +49,8 @@ def handle_cancel_outcome(job: Job, attempt: Attempt, outcome: str) -> None:
     if outcome in {"cancelled", "cancelled_free"}:
         end_cancelled_job(job, attempt, is_free=outcome == "cancelled_free")
     else:
-        leases.mark_cancel_too_late(job)
+        # Too late, or only noted: the answer, or the next poll, tells how the call ends.
+        leases.mark_cancel_sent(job)
 
 
 def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
@@ -113,6 +117,14 @@ def handle_error(job: Job, attempt: Attempt | None, error: ProviderError) -> Non
         transitions.fail(job, attempt, error=error)
 
 
+def handle_storage_failure(job: Job, failure: StorageFailed) -> None:
+    """Let the job wait, whatever of it needed the storage, or end it with the true reason."""
+    attempt = leases.live_attempt(job)
+    error = _storage_failures.wait(job, attempt, failure)
+    if error is not None:
+        handle_error(job, attempt, error)
+
+
 def wait_for_key(job: Job, attempt: Attempt | None, *, detail: str) -> None:
     """Let a job wait, or continue with another model, while the provider's key cannot be read."""
     error = ProviderUnavailable(
@@ -128,6 +140,12 @@ def wait_for_key(job: Job, attempt: Attempt | None, *, detail: str) -> None:
         transitions.retry(job, attempt, error=error, delay=0, counts=False)
     elif not (job.image_model.fallback_id and _failover.try_fail_over(job, None, error=error)):
         waiting.wait_for(job, WaitingReason.CREDENTIAL, detail=detail)
+
+
+def wait_for_settings(job: Job, error: ProviderUnavailable) -> None:
+    """Let a queued job wait, or continue with another model, until its provider can be called."""
+    if not (job.image_model.fallback_id and _failover.try_fail_over(job, None, error=error)):
+        waiting.wait_for(job, WaitingReason.PROVIDER, detail=error.detail)
 
 
 def handle_poll_error(job: Job, attempt: Attempt, error: ProviderError) -> None:
@@ -156,6 +174,7 @@ def handle_pending_call(job: Job, attempt: Attempt, submission: Submission) -> N
             ref=submission.ref or _recovery.reference_of(attempt),
             request_id=submission.request_id,
             poll_after=_decisions.poll_delay(attempt, submission),
+            progress=submission.progress,
         )
     elif job.deadline_at <= clock.now():
         unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
@@ -174,7 +193,9 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         # Not even the deadline ends a wait for the certificate: the image is paid for and kept.
         may_end = not isinstance(done.error, _ingest.CertificateMissing)
         if may_end and job.deadline_at <= clock.now():
-            fail_and_keep(job, attempt, error=done.error.failure(detail=str(done.error)))
+            failure = done.error.failure(detail=str(done.error))
+            failure.counted = done.error.counted
+            fail_and_keep(job, attempt, error=failure)
         else:
             waiting.wait_for(job, done.error.waits_for, detail=str(done.error))
         return False
@@ -184,7 +205,7 @@ def handle_ingest_result(job: Job, attempt: Attempt, done: CallResult) -> bool:
         if not done.result.errors:
             return True
     elif isinstance(done.error, _ingest.OutputBlocked):
-        _blocked(job, attempt, done.error.screened)
+        _blocked(job, attempt, done.error)
     elif isinstance(done.error, ProviderError):
         fail_and_keep(job, attempt, error=done.error)
     else:
@@ -197,15 +218,23 @@ def fail_and_keep(job: Job, attempt: Attempt, *, error: ProviderError) -> None:
     """End a job whose answer came and cannot be used; keep the answer if it was billed."""
     # The attempt is settled, at zero if it was not billed.
     is_billed = error.billed != "no"
-    transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost * is_billed)
+    charge, origin = Decimal(0), UNBILLED
+    if is_billed:
+        charge, origin = _results.cost_of_failure(job, attempt, error)
+    transitions.fail(job, attempt, error=error, charge=charge, origin=origin)
     if is_billed:
         kept_answers.keep_answer(job, attempt, reason=error.code, detail=error.detail)
 
 
-def _blocked(job: Job, attempt: Attempt, screened: Sequence[UnsavedVerdict]) -> None:
+@use_case()
+def _blocked(job: Job, attempt: Attempt, blocked: _ingest.OutputBlocked) -> None:
     """End a job whose images were generated, but blocked by the site's content checks."""
+    screened = blocked.screened
     categories = tuple(c for one in screened for c in one.decision.categories)
-    error = ContentBlocked(
-        "The content check blocked the image.", stage="output", categories=categories
-    )
-    transitions.fail(job, attempt, error=error, charge=attempt.reserved_cost, screened=screened)
+    is_closed = screening.hard_category_of(screened) is not None
+    message = CLOSED_MESSAGE if is_closed else "The content check blocked the image."
+    error = ContentBlocked(message, stage="output", categories=categories)
+    charge, origin = _results.cost_of_failure(job, attempt, blocked)
+    transitions.fail(job, attempt, error=error, charge=charge, origin=origin, screened=screened)
+    if is_closed:
+        kept_answers.remove_closed(job, attempt)

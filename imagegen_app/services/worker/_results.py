@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core.pricing import ESTIMATE, UNBILLED, CostOrigin, PriceList, PriceUnknown
 from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import ReviewState
-from imagegen_app.core.types import InputRole
+from imagegen_app.core.types import Cost, InputRole
 from imagegen_app.imaging.metadata import clean
 from imagegen_app.models import Asset, Lineage, Rendition
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.announcements import send_asset_created
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import screening
+from imagegen_app.services.gateways import mark_checks, screening
 from imagegen_app.services.jobs import kept_answers, pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
@@ -26,13 +27,14 @@ from imagegen_app.services.worker._ingest_options import source_type
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderResult
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.worker._ingest import IngestResult
+    from imagegen_app.services.worker._ingest import IngestDeferred, IngestResult, OutputBlocked
 
 
 class FewerImages(ProviderError):
     """The provider generated fewer usable images than requested."""
 
     code = "fewer_images"
+    billed = "yes"
     remedy = "Request the missing images again."
 
 
@@ -44,16 +46,19 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
     """
     failpoint("asset.before_commit")
     # A kept answer that is read again has been paid for.
-    charge = _cost(job, attempt, result.result) if attempt.rereads_id is None else Decimal(0)
+    charge, origin = Decimal(0), UNBILLED
+    if attempt.rereads_id is None:
+        charge, origin = _cost(job, attempt, result.result)
     unpriced = _unpriced_kinds(attempt, result.result)
     missing = job.count - len(result.images)
-    charge_screening(job, [one for image in result.images for one in image.screened])
+    charge_screening(job, [one for image in result.images for one in image.all_verdicts])
     charge_captions(job, sum((i.caption.cost for i in result.images), start=Decimal(0)))
     note = FewerImages(detail=f"{missing} missing") if missing > 0 else None
     transitions.succeed(
         job,
         attempt,
         charge=charge,
+        origin=origin,
         made=len(result.images),
         model_version=result.result.model_version,
         revised_prompt=_revised_prompt(job, result.result),
@@ -90,6 +95,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             is_parent_reduced=image.is_parent_reduced,
             provider_credentials=image.provider_facts.as_dict() if image.provider_facts else {},
             is_provider_embedded=image.is_provider_embedded,
+            declared_marks=mark_checks.declared_marks(attempt.image_model),
             marked_at=now,
             stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
@@ -139,10 +145,13 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
                 **({"ignored": list(result.ignored)} if result.ignored else {}),
                 **({"unpriced": list(unpriced)} if unpriced else {}),
                 **({"captioner": image.caption.captioner} if image.caption.captioner else {}),
+                **({"captioner_model": image.caption.model} if image.caption.model else {}),
                 "seed": asset.seed,
             },
         )
-        screening.store_verdicts(actor=WORKER_ACTOR, job=job, asset=asset, decisions=image.screened)
+        screening.store_verdicts(
+            actor=WORKER_ACTOR, job=job, asset=asset, decisions=image.all_verdicts
+        )
         send_asset_created(asset)
         assets.append(asset)
     pass_chain.start_waiting(job, assets, inputs=_pass_inputs(assets, result))
@@ -169,13 +178,30 @@ def _pass_inputs(assets: list[Asset], result: IngestResult) -> dict[Any, pass_ch
     }
 
 
-def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> Decimal:
+def cost_of_failure(
+    job: Job, attempt: Attempt, error: ProviderError | OutputBlocked | IngestDeferred
+) -> tuple[Decimal, CostOrigin]:
+    """Return what a billed answer without a usable image cost: as it counts, else as reserved."""
+    counted = error.counted
+    if counted is not None and attempt.rereads_id is None:
+        usage = counted.usage
+        # Without any of these the answer does not tell what it cost.
+        told = (usage.output_image_tokens, usage.images, usage.credits, usage.seconds, usage.steps)
+        if counted.reported_cost is not None or any(told):
+            return _cost(job, attempt, counted)
+    return attempt.reserved_cost, ESTIMATE
+
+
+def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> tuple[Decimal, CostOrigin]:
     try:
         price = PriceList.from_dict(attempt.image_model.price_list)
-        return price.charge(result, size=size_of(job), quality=job.quality).amount
+        if result.reported_cost is None and attempt.reported_cost is not None:
+            told = Cost(attempt.reported_cost, attempt.reported_currency)
+            result = replace(result, reported_cost=told)
+        charge = price.charge(result, size=size_of(job), quality=job.quality)
     except PriceUnknown:
-        reserved: Decimal = attempt.reserved_cost
-        return reserved
+        return attempt.reserved_cost, ESTIMATE
+    return charge.amount, charge.origin
 
 
 def _unpriced_kinds(attempt: Attempt, result: ProviderResult) -> tuple[str, ...]:

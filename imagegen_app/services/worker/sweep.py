@@ -20,7 +20,7 @@ from imagegen_app.services.foundation import clock, db_session, outbox, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
-from imagegen_app.services.jobs import kept_answers, leases
+from imagegen_app.services.jobs import job_previews, kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import takedown, withdrawal_tasks
 from imagegen_app.services.policy import grant_expiry
@@ -56,13 +56,14 @@ def sweep() -> int:
         wake_now("drive")
     failpoint("sweep.mid_batch")
     if found.must_seal:
-        sealing.seal()
+        _seal_log()
         _sign_log()
     if found.must_publish and wakeups.claim_slot(PUBLISHING, seconds=PUBLISHING_SECONDS):
         publication.publish(WORKER_ACTOR)
     if found.must_clear and wakeups.claim_slot(CLEARING, seconds=CLEARING_SECONDS):
         clear_spool()
         kept_answers.clear_old_answers()
+        job_previews.clear_leftovers()
         clear_webhook_bodies()
         takedown.delete_copies()
         make_resendable_due()
@@ -73,6 +74,14 @@ def sweep() -> int:
     if not found.is_over:
         wakeups.record_run("sweep")
     return found.due_jobs
+
+
+def _seal_log() -> None:
+    try:
+        sealing.seal()
+    except sealing.LogDamaged as error:
+        # All else goes on; what refuses to sign the log records the alarm.
+        _log.error("The log is not sealed: %s", error)
 
 
 def _sign_log() -> None:

@@ -16,7 +16,11 @@ from django.db import IntegrityError
 
 from imagegen_app.core import live_secrets
 from imagegen_app.core.actors import System
-from imagegen_app.core.errors import AuthenticationFailed
+from imagegen_app.core.errors import (
+    AuthenticationFailed,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_WEBHOOK_BYTES
 from imagegen_app.core.provider_text import MAX_ID_CHARS, provider_text
@@ -50,7 +54,7 @@ class InvalidWebhookSignature(Exception):
 
 
 class WebhookNotVerifiable(Exception):
-    """The secret that it is signed with cannot be read just now; the provider may send it again."""
+    """Its signature cannot be checked just now; the provider may send it again."""
 
 
 class WebhookTooLarge(Exception):
@@ -74,7 +78,7 @@ def receive(*, token: str, headers: Mapping[str, str], body: bytes) -> str:
     except (AuthenticationFailed, adapters.ProviderNotConfigured):
         _record_refusal(attempt=attempt)
         raise InvalidWebhookSignature from None
-    except SecretUnreadable:
+    except (SecretUnreadable, ProviderUnavailable, ProviderTimeout):
         raise WebhookNotVerifiable from None
     notice = _cleaned(notice, body)
     try:
@@ -149,7 +153,12 @@ def _process(
 
 
 def _make_due(attempt: Attempt, notice: WebhookNotice) -> bool:
-    """Set the provider's reference if it is unknown, and make the job due if it waits."""
+    """Set the provider's reference if it is unknown, and make the job due if it waits.
+
+    A notice about a call that is not this attempt's changes nothing.
+    """
+    if _is_about_another_call(attempt, notice.ref):
+        return False
     if notice.ref and not attempt.provider_ref:
         unnamed = Attempt.objects.filter(pk=attempt.pk, provider_ref="")
         unnamed.exclude(state=AttemptState.CREATED.value).update(provider_ref=notice.ref)
@@ -157,6 +166,15 @@ def _make_due(attempt: Attempt, notice: WebhookNotice) -> bool:
         pk=attempt.job_id, state__in=sorted(_WAITING), live_attempt=attempt
     )
     return bool(waiting.update(due_at=clock.now()))
+
+
+def _is_about_another_call(attempt: Attempt, ref: str) -> bool:
+    if not ref:
+        return False
+    if attempt.provider_ref:
+        return ref != attempt.provider_ref
+    same_provider = Attempt.objects.filter(image_model__provider=attempt.image_model.provider)
+    return same_provider.filter(provider_ref=ref).exclude(pk=attempt.pk).exists()
 
 
 @use_case()

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
+from imagegen_app.core import pacing
 from imagegen_app.core.errors import (
     AuthenticationFailed,
     ContentBlocked,
@@ -191,3 +192,42 @@ def test_one_operation_that_fails_does_not_pause_the_others_of_the_model(site: S
     assert excluded is not None
     rename_operation(second)
     assert list(Job.objects.filter(excluded)) == [first]
+
+
+def test_failures_before_a_success_in_a_later_window_are_forgotten(site: Site) -> None:
+    (job,) = claimed(site)
+    for _ in range(4):
+        heard(job, ProviderUnavailable())
+    time_passes(pacing.WINDOW_SECONDS + 1)
+
+    heard(job, None)
+
+    row = CircuitBreaker.objects.get()
+    assert (row.calls, row.failures, row.consecutive_failures) == (0, 0, 0)
+    for _ in range(4):
+        heard(job, ProviderUnavailable())
+    assert breaker.open_until(job) is None
+
+
+def test_failures_in_succession_open_a_breaker_however_far_apart(site: Site) -> None:
+    (job,) = claimed(site)
+
+    for _ in range(4):
+        heard(job, ProviderUnavailable())
+        time_passes(pacing.WINDOW_SECONDS + 1)
+    assert breaker.open_until(job) is None
+    heard(job, ProviderUnavailable())
+
+    assert breaker.open_until(job) is not None
+
+
+def test_a_success_counts_only_after_failures(site: Site) -> None:
+    (job,) = claimed(site)
+    assert not breaker.record_success(job)
+    heard(job, ProviderUnavailable())
+    assert breaker.record_success(job)
+    time_passes(pacing.WINDOW_SECONDS + 1)
+
+    assert breaker.record_success(job)
+
+    assert not breaker.record_success(job)

@@ -61,7 +61,7 @@ def late(site: Site) -> Job:
         lambda job: leases.postpone(job, seconds=5),
         lambda job: leases.update_leased_job(job, progress=0.5),
         lambda job: waiting.wait_for(job, WaitingReason.STORAGE),
-        leases.mark_cancel_too_late,
+        leases.mark_cancel_sent,
     ],
     ids=[
         "fail",

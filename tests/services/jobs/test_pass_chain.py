@@ -19,7 +19,7 @@ from imagegen_app.models import Asset, AuditEvent, Batch, BudgetPeriod, Job, Lin
 from imagegen_app.services.audit import descriptions
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.erasure import commands as erasure
-from imagegen_app.services.foundation import worker_registry
+from imagegen_app.services.foundation import clock, worker_registry
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation, job_actions, values
 from imagegen_app.services.job_requests.values import InvalidJobRequest
@@ -284,20 +284,32 @@ def test_a_pass_does_not_start_before_its_image_exists(site: Site, two_passes: l
     assert all(job.attempts.count() == 1 for job in pass_chain.all_jobs(root))
 
 
-def test_progress_says_which_pass_is_running(site: Site, two_passes: list[str]) -> None:
-    root = site.request(passes=two_passes)
-    upscale = pass_chain.all_jobs(root)[1]
+@use_case(audited=False)
+def let_succeed(jobs: list[Job]) -> None:
+    """Have jobs end without images."""
+    keys = [job.pk for job in jobs]
+    Job.objects.filter(pk__in=keys).update(state="succeeded", finished_at=clock.now())
 
+
+def test_progress_says_which_pass_of_each_image_is_running(
+    site: Site, two_passes: list[str], client: Any
+) -> None:
+    root = site.request(count=2, passes=two_passes)
+    _, *following = pass_chain.all_jobs(root)
     worker_registry.record_heartbeat(name="w")
-    waiting = progress.job_progress(upscale)
-    driver.drive(seconds=0.05)
-    while root.state != "succeeded":
-        driver.drive(seconds=0.05)
-        root.refresh_from_db()
+    waiting = progress.job_progress(following[0])
+    # The first pass is done, and so is the second one of the first image.
+    let_succeed([root, following[0]])
+    root.refresh_from_db()
+    client.force_login(root.requester)
+
     shown = progress.job_progress(root)
+    page = client.get(reverse("admin:imagegen_studio_job", args=[root.pk])).content.decode()
 
     assert "previous pass" in waiting.message
-    assert shown.is_final or ("of 3" in shown.message and not shown.is_final)
+    assert "(pass 2 of 3)" in shown.message
+    assert not shown.is_final
+    assert "could not be used" not in page
 
 
 def test_intermediate_assets_do_not_wait_for_review(

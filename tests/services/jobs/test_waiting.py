@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +32,12 @@ def seconds_until_due(job: Job) -> float:
     return (job.due_at - clock.now()).total_seconds()
 
 
+def data_of(kind: str) -> dict[str, Any]:
+    """Return what the only event of a kind holds."""
+    data: dict[str, Any] = json.loads(AuditEvent.objects.get(type=kind).body)["data"]
+    return data
+
+
 def test_waiting_keeps_the_state_and_costs_no_try(site: Site) -> None:
     worker_registry.record_heartbeat(name="a")
     job = claim(site.request())
@@ -43,6 +50,8 @@ def test_waiting_keeps_the_state_and_costs_no_try(site: Site) -> None:
     assert job.lease_until is None
     assert seconds_until_due(job) > 0
     assert "the storage of the images does not work" in progress.job_progress(job).message
+    told = {"waiting_for": "storage", "detail": "EndpointConnectionError"}
+    assert data_of("job.postponed") == told
 
 
 def test_waiting_again_for_the_same_reason_is_one_event_with_a_growing_delay(
@@ -84,7 +93,7 @@ def test_waiting_jobs_can_be_tried_at_once_by_hand(site: Site) -> None:
     job.refresh_from_db()
     assert (tried, again) == (1, 0)
     assert seconds_until_due(job) <= 0
-    assert AuditEvent.objects.filter(type="job.tried_now").count() == 1
+    assert data_of("job.tried_now") == {"waiting_for": "certificate", "count": 1}
 
 
 def test_a_worker_that_lost_the_lease_lets_nothing_wait(site: Site) -> None:

@@ -10,7 +10,7 @@ from imagegen_app.core.types import RecoveryMethod
 from imagegen_app.providers.generic_jobs import GenericJobs
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import GenerationRequest, Submission
+    from imagegen_app.core.types import Call, GenerationRequest, Submission
     from imagegen_app.providers.answers import SpooledAnswer
 
 
@@ -26,9 +26,9 @@ class Unrecoverable(GenericJobs):
         return await super().submit(replace(request, idempotency_key=""), answer=answer)
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: SpooledAnswer
+        self, call: Call, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
-        del request, answer
+        del call, request, answer
         return None
 
 
@@ -58,13 +58,13 @@ class ClientReference(Keyed):
 
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset({RecoveryMethod.CLIENT_REFERENCE})
 
-    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
-        if ref.startswith("job_"):
-            return await super().poll(ref, answer=answer)
-        _reply, document = await self._ask(f"/v1/jobs?idempotency_key={ref}")
+    async def poll(self, call: Call, *, answer: SpooledAnswer) -> Submission:
+        if call.ref.startswith("job_"):
+            return await super().poll(call, answer=answer)
+        _reply, document = await self.query(f"/v1/jobs?idempotency_key={call.ref}")
         if not document["data"]:
-            _reply, document = await self._ask(f"/v1/jobs/{ref}")
-        return await super().poll(document["data"][0]["id"], answer=answer)
+            _reply, document = await self.query(f"/v1/jobs/{call.ref}")
+        return await super().poll(replace(call, ref=document["data"][0]["id"]), answer=answer)
 
 
 class WebhookOnly(Keyed):
@@ -77,7 +77,7 @@ class SlowToLookUp(GenericJobs):
     """Takes longer for a look-up than an answer of a vault is kept."""
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: SpooledAnswer
+        self, call: Call, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         await asyncio.sleep(0.3)
-        return await super().reconcile(request, answer=answer)
+        return await super().reconcile(call, request, answer=answer)

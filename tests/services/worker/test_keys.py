@@ -210,7 +210,7 @@ def test_a_look_up_that_outlasts_the_key_is_followed_by_the_resend(
     small.IMAGEGEN = {**small.IMAGEGEN, "ADAPTERS": {"generic_jobs": path}}
     job, _attempt = lost(site)
 
-    driven(job, seconds=3)
+    driven(job)
 
     assert (job.state, job.attempts.count()) == ("succeeded", 1)
     assert simulator.calls()["GET /v1/jobs"] == 1

@@ -306,7 +306,7 @@ def test_a_service_that_asks_for_a_pause_gets_no_calls_of_other_jobs_either(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
     simulator.fail("status", status=503, retry_after=120, on="jobs", times=None)
-    driven(jobs_site.request(), seconds=1)
+    driven(jobs_site.request())
 
     driven(jobs_site.request(prompt="A blue mug"), seconds=1)
 
@@ -326,9 +326,9 @@ def test_polls_and_look_ups_wait_as_long_as_they_are_told_to(
         ],
     )
     looked_up, _attempt = lost(jobs_site)
-    driven(looked_up, seconds=1)
+    driven(looked_up)
     polled = jobs_site.request(prompt="A blue mug")
-    driven(polled, seconds=2)
+    driven(polled)
 
     assert (polled.state, looked_up.state) == ("awaiting", "submitting")
     assert seconds_until_due(polled) > 115

@@ -13,10 +13,9 @@ from django.urls import reverse
 
 from imagegen_app.imaging.ingredients import FACTS_LABEL, manifest_store
 from imagegen_app.providers.sandbox import Sandbox
-from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways import file_signing, storage
 from imagegen_app.services.library import evidence
 from imagegen_app.services.policy import access
-from imagegen_app.services.worker import _signing
 from imagegen_app.testing.factories import make_image_model, make_provider, make_user
 from tests.services.conftest import Site, governed
 from tests.services.worker.test_foreign_manifests import (
@@ -92,7 +91,7 @@ def test_a_providers_manifest_goes_in_whole_up_to_the_last_byte(
 ) -> None:
     monkeypatch.setattr(Signing, "answer", signed_by_a_stranger(filler=1_000))
     size = len(manifest_store(Signing.answer))
-    monkeypatch.setattr(_signing, "MAX_EMBEDDED_BYTES", size - beyond)
+    monkeypatch.setattr(file_signing, "MAX_EMBEDDED_BYTES", size - beyond)
 
     asset = made(signing_provider)
 

@@ -17,17 +17,16 @@ from c2pa import Reader  # type: ignore[import-untyped]  # it ships no types
 from django.core.files.storage import storages
 
 from imagegen_app.core.source_types import COMPOSITE
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import MASK_OPERATIONS, InputRole, Operation
 from imagegen_app.imaging.content_credentials import sign
 from imagegen_app.imaging.ingredients import FACTS_LABEL, manifest_store
 from imagegen_app.imaging.metadata import read_xmp
 from imagegen_app.models import ImageModel
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways import file_signing, storage
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import evidence
 from imagegen_app.services.policy import access
-from imagegen_app.services.worker import _signing
 from imagegen_app.testing.factories import make_user
 from tests.services.worker.test_foreign_manifests import (
     made,
@@ -177,7 +176,7 @@ def test_a_rendition_with_a_time_stamp_has_only_its_own(
 ) -> None:
     # A stamp takes 10 KB: with the master's, there would be two.
     small.IMAGEGEN = {**small.IMAGEGEN, "C2PA": {"TSA_URL": "https://tsa.example.org"}}
-    monkeypatch.setattr(_signing, "sign", StampingIdentity.sign)
+    monkeypatch.setattr(file_signing, "sign", StampingIdentity.sign)
     monkeypatch.setattr(StampingIdentity, "tried", [])
 
     asset = made(site)
@@ -279,7 +278,7 @@ def test_metadata_and_actions_of_every_operation_on_a_photo_agree(
     site: Site, operation: Operation
 ) -> None:
     inputs = [InputSource(data=png())]
-    if operation is Operation.INPAINT:
+    if operation in MASK_OPERATIONS:
         inputs.append(InputSource(data=png(seed=90), role=InputRole.MASK))
     asset = made(site, operation=operation, inputs=inputs)
 

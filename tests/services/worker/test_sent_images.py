@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from imagegen_app.captioning.base import Caption
+from imagegen_app.core.capabilities import Capabilities, InputRule
 from imagegen_app.core.states import VerdictOutcome
-from imagegen_app.core.types import Capabilities, InputRole, InputRule, Operation
+from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.moderation.base import ScreenerDecision
 from imagegen_app.providers.sandbox import CAPABILITIES, Sandbox
 from imagegen_app.services.job_requests.values import InputSource

@@ -22,6 +22,7 @@ from tests.services.worker.test_foreign_manifests import signed_by_a_stranger
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt, Job
+    from imagegen_app.services.gateways.file_signing import SignedMaster
     from imagegen_app.services.worker._ingest_options import IngestOptions
     from tests.services.conftest import Site
 
@@ -58,7 +59,7 @@ def answered(site: Site) -> tuple[Job, Attempt]:
     return job, attempt
 
 
-def sign(options: IngestOptions, data: bytes) -> _signing.SignedMaster:
+def sign(options: IngestOptions, data: bytes) -> SignedMaster:
     return _signing.sign_master(
         file(data),
         options=options,

@@ -16,6 +16,7 @@ from PIL import Image
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import Attempt, AuditEvent, Job, KeptAnswer
+from imagegen_app.providers.families import base64_json
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import signing, spool, spool_room
@@ -270,6 +271,8 @@ def test_an_answer_that_lacks_room_to_be_read_waits_and_is_kept_at_the_deadline(
 ) -> None:
     site = governed(at_simulator(simulator, settings, monkeypatch, "openai"))
     job, attempt = answered(site)
+    # Small images need no room on the disk.
+    monkeypatch.setattr(base64_json, "MAX_KEPT_BYTES", 0)
     small_disk(0)
 
     driver.drive(seconds=0.5)
@@ -295,6 +298,8 @@ def test_an_answer_that_lacked_room_to_be_read_is_read_when_there_is_room(
 ) -> None:
     site = governed(at_simulator(simulator, settings, monkeypatch, "openai"))
     job, _attempt = answered(site)
+    # Small images need no room on the disk.
+    monkeypatch.setattr(base64_json, "MAX_KEPT_BYTES", 0)
     small_disk(0)
     driver.drive(seconds=0.5)
 

@@ -11,9 +11,9 @@ from django.urls import reverse
 from imagegen_app.imaging.content_credentials import read_content_credentials
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import storage
+from imagegen_app.services.gateways import storage, time_stamps
 from imagegen_app.services.monitoring import time_stamp_status
-from imagegen_app.services.worker import _time_stamps, driver
+from imagegen_app.services.worker import driver
 from tests.imaging.time_stamp_authority import needs_openssl, time_stamp_authority
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 @pytest.fixture
 def authority(running: Authority) -> Authority:
     running.fault, running.asked = "", 0
-    _time_stamps._paused_until.clear()
+    time_stamps._paused_until.clear()
     return running
 
 
@@ -150,7 +150,7 @@ def test_an_authority_that_fails_in_between_leaves_no_file_with_a_stamp(
     site: Site, settings: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(settings, TSA_URL=authority.url, TSA_ON_ERROR="sign")
-    original = _time_stamps.sign_with_stamp
+    original = time_stamps.sign_with_stamp
 
     def failing(identity: Any, sign: Any) -> Any:
         def after_the_master(chosen: Any) -> Any:
@@ -162,7 +162,7 @@ def test_an_authority_that_fails_in_between_leaves_no_file_with_a_stamp(
 
         return original(identity, after_the_master)
 
-    monkeypatch.setattr(_time_stamps, "sign_with_stamp", failing)
+    monkeypatch.setattr(time_stamps, "sign_with_stamp", failing)
 
     asset = drive(site.request()).assets.get()
 

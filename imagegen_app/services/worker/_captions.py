@@ -1,0 +1,94 @@
+"""Ask the site's captioner for an alternative text of a new image, and pay for it once."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Final
+
+from imagegen_app.services.gateways import captioning, storage
+from imagegen_app.services.gateways.captioning import NO_SUGGESTION, Suggestion
+
+if TYPE_CHECKING:
+    from imagegen_app.providers.answers import SpooledAnswer
+    from imagegen_app.services.worker._ingest import IngestedImage
+
+#: Seconds for describing the images of one answer; those beyond get no suggestion.
+MAX_SECONDS = 60.0
+#: Media types that are decoded soonest, best first, and the preferred width.
+_READABLE = ("image/jpeg", "image/png", "image/webp")
+_READABLE_WIDTH = 640
+#: Beside the answer, until its rows are written: a worker that is killed in between has paid for the
+#: texts already. Named like all that is made from an answer, so that a kept one does not hold it.
+_REMEMBERED: Final = "decoded-captions.json"
+
+
+def with_suggestions(
+    images: list[IngestedImage], purpose: str, *, answer: SpooledAnswer
+) -> list[IngestedImage]:
+    """Return the images of an answer with suggested texts, as far as the time suffices."""
+    until = time.monotonic() + MAX_SECONDS
+    return [
+        _with_suggestion(image, purpose, answer) if time.monotonic() < until else image
+        for image in images
+    ]
+
+
+def _with_suggestion(image: IngestedImage, purpose: str, answer: SpooledAnswer) -> IngestedImage:
+    """Return an image with a suggested text, made from its smallest file that is large enough."""
+    remembered = _remembered(answer)
+    suggestion = remembered.get(image.original.sha256) or _described(image, purpose)
+    if suggestion is not NO_SUGGESTION and image.original.sha256 not in remembered:
+        _remember(answer, remembered | {image.original.sha256: suggestion})
+    return replace(image, caption=captioning.screened(suggestion))
+
+
+def _described(image: IngestedImage, purpose: str) -> Suggestion:
+    files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
+    if not files:
+        return NO_SUGGESTION
+    enough = [f for f in files if f.width >= min(_READABLE_WIDTH, image.master.width)]
+    file = min(enough or files, key=lambda f: (f.width, _READABLE.index(f.media_type)))
+    try:
+        data = storage.get(file.key)
+    except storage.StorageFailed:
+        return NO_SUGGESTION
+    return captioning.suggest(data, purpose=purpose)
+
+
+def _remembered(answer: SpooledAnswer) -> dict[str, Suggestion]:
+    """Return what an earlier reading of the answer has paid for, by the hash of the original."""
+    try:
+        document = json.loads(answer.read(part=_REMEMBERED))
+        return {
+            sha256: Suggestion(
+                text=one["text"],
+                captioner=one["captioner"],
+                cost=Decimal(one["cost"]),
+                model=one["model"],
+            )
+            for sha256, one in document.items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, InvalidOperation):
+        # None yet, or half of a file: then they are asked for again.
+        return {}
+
+
+def _remember(answer: SpooledAnswer, suggestions: dict[str, Suggestion]) -> None:
+    document = {
+        sha256: {
+            "text": one.text,
+            "captioner": one.captioner,
+            "cost": str(one.cost),
+            "model": one.model,
+        }
+        for sha256, one in suggestions.items()
+    }
+    # Without it an image is described twice after a crash, which is no reason to lose it.
+    with suppress(OSError):
+        partial = answer.folder / f"{_REMEMBERED}.partial"
+        partial.write_text(json.dumps(document), "utf-8")
+        partial.rename(answer.folder / _REMEMBERED)
