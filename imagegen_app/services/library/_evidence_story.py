@@ -15,13 +15,17 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.audit import descriptions
-from imagegen_app.services.library import pictures, summary
+from imagegen_app.services.gateways import publication_status
+from imagegen_app.services.library import pictures, provider_marks, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from django.db.models import QuerySet
+
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import Asset, JobInput
+    from imagegen_app.core.log_restores import AcceptedRestore
+    from imagegen_app.models import Asset, FormerFile, JobInput
 
 #: Media types that every browser and printer shows.
 _SHOWN = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
@@ -46,31 +50,41 @@ def write_story(
     files: Mapping[str, bytes],
     hashes: Mapping[str, str],
     inputs: Sequence[PackedInput],
+    former: QuerySet[FormerFile],
     credentials: str,
     vkey: str,
+    restores: Sequence[AcceptedRestore],
 ) -> bytes:
-    """Return the page; `files` are those of the pack so far, with the exported events."""
+    """Return the page; `files` are those of the pack so far, with the exported events.
+
+    `former` are the files of the image and of its ancestors as they were before an erasure;
+    `restores` are those of the log.
+    """
     reviewer = asset.reviewed_by
-    context: dict[str, Any] = {
-        "asset": asset,
-        "language": translation.get_language() or "en",
-        "is_rtl": translation.get_language_bidi(),
-        "style": _data_uri("text/css", render_to_string(_STYLE).encode()),
-        "picture": _picture(files),
-        "now": timezone.now(),
-        "sentences": summary.summarize(reader, asset),
-        "label": pictures.label_text(asset),
-        "credentials": credentials,
-        "approver": summary.display_name(reviewer) if asset.reviewed_at else "",
-        "maker": _actor_name(reader),
-        "published": _published(asset, files),
-        "placements": asset.placements.select_related("placed_by").order_by("pk"),
-        "inputs": inputs,
-        "events": _events(files["events.jsonl"]),
-        "hashes": sorted(hashes.items()),
-        "vkey": vkey,
-    }
+    # All of it, the sentences too: the page says that its times are UTC.
     with timezone.override(UTC):
+        context: dict[str, Any] = {
+            "asset": asset,
+            "language": translation.get_language() or "en",
+            "is_rtl": translation.get_language_bidi(),
+            "style": _data_uri("text/css", render_to_string(_STYLE).encode()),
+            "picture": _picture(files),
+            "now": timezone.now(),
+            "sentences": summary.summarize(reader, asset),
+            "label": pictures.label_text(asset),
+            "credentials": credentials,
+            "provider_marks": provider_marks.lines(asset),
+            "approver": summary.display_name(reviewer) if asset.reviewed_at else "",
+            "maker": _actor_name(reader),
+            "published": _published(asset, files),
+            "placements": asset.placements.select_related("placed_by").order_by("pk"),
+            "inputs": inputs,
+            "events": _events(files["events.jsonl"]),
+            "former": former.select_related("asset", "rendition").order_by("pk"),
+            "hashes": sorted(hashes.items()),
+            "vkey": vkey,
+            "restores": [publication_status.restore_warning(one) for one in restores],
+        }
         return render_to_string("imagegen_app/evidence/story.html", context).encode()
 
 

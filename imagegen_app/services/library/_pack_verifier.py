@@ -5,11 +5,14 @@ of the site that made the pack:
 
     python3 -I -S verify.py [--key KEY] [--checkpoint FILE] [PACK]
 
-PACK is the folder or the ZIP file; without it, the folder that holds this file. KEY is the log's
-public key, obtained from elsewhere than this pack. FILE is a checkpoint that the site published.
+PACK is the folder or the ZIP file; without it, the folder that holds this file. KEY is a public key
+of the log, obtained from elsewhere than this pack, if need be years ago: where the site replaced it,
+the pack's handovers, signed by old and new key, lead from it to the others. FILE is a checkpoint that
+the site published before; the log must continue it.
 
-Exit status: 0 all holds and the key was compared; 1 something does not hold; 3 all holds, but only
-by the key that the pack itself contains.
+Exit status: 0 all holds, and what you gave was compared; 1 something does not hold; 3 all holds, but
+only by the key that the pack itself contains, or the pack has no proof about your checkpoint, or
+that is of a branch of the log that was given up when a backup was restored.
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-HOLDS, BROKEN, KEY_NOT_COMPARED = 0, 1, 3
+HOLDS, BROKEN, NOT_COMPARED = 0, 1, 3
 FORMAT = "imagegen-audit-proofs-1"
 MANIFEST_FORMAT = "imagegen-evidence-1"
+#: The kind of event that says that the log was restored from a backup.
+RESTORE = "log.restore_accepted"
 #: Larger files are not read, and more files are not looked at.
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_FILES = 10_000
@@ -153,6 +158,78 @@ def parse_checkpoint(text: str, origin: str) -> tuple[int, bytes]:
     return size, root
 
 
+def roots_from(size: int, last: int, path: list[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots of the smaller and the larger log that a consistency proof leads to."""
+    node = size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    before = after = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            raise Broken("A consistency proof is too long.")
+        if node & 1 or node == last:
+            before = hashlib.sha256(b"\x01" + sibling + before).digest()
+            after = hashlib.sha256(b"\x01" + sibling + after).digest()
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            after = hashlib.sha256(b"\x01" + after + sibling).digest()
+        node, last = node >> 1, last >> 1
+    if last:
+        raise Broken("A consistency proof is too short.")
+    return before, after
+
+
+def check_continues(old: tuple[int, bytes], new: tuple[int, bytes], path: list[bytes]) -> None:
+    """Check that a log only grew between two sizes with their roots (RFC 9162, section 2.1.4)."""
+    if old[0] == 0 or old[0] == new[0]:
+        found = (hashlib.sha256(b"").digest() if old[0] == 0 else new[1], new[1])
+    else:
+        # The proof leaves out the root of a complete tree.
+        path = path if old[0] & (old[0] - 1) else [old[1], *path]
+        found = roots_from(old[0], new[0] - 1, path) if path and old[0] < new[0] else (b"", b"")
+    if found != (old[1], new[1]):
+        raise Broken(
+            f"The log does not continue the checkpoint of {old[0]} events: it was rewritten."
+        )
+
+
+class Keys:
+    """The keys of a log that follow from one key and the handovers, and the sizes that each signs."""
+
+    def __init__(self, trusted: str, handovers: list[str]) -> None:
+        into: dict[str, tuple[str, int]] = {}
+        out_of: dict[str, tuple[str, int]] = {}
+        for note in handovers:
+            old, new = (line.partition(" ")[2] for line in note.splitlines()[3:5])
+            size = 0
+            for key in (parse_key(old), parse_key(new)):
+                size = parse_checkpoint(signed_text(note, key, "A handover"), key[0])[0]
+            into.setdefault(new, (old, size))
+            out_of.setdefault(old, (new, size))
+        lines, sizes = [trusted.strip()], [0]
+        while lines[0] in into and into[lines[0]][0] not in lines:
+            line, size = into[lines[0]]
+            lines, sizes = [line, *lines], [0, size, *sizes[1:]]
+        while lines[-1] in out_of and out_of[lines[-1]][0] not in lines:
+            line, size = out_of[lines[-1]]
+            lines, sizes = [*lines, line], [*sizes, size]
+        #: Each key with the first and the last size that it signs; the one in use is the last.
+        ends = [*sizes[1:], sys.maxsize]
+        self.ranges = [(parse_key(lines[n]), sizes[n], ends[n]) for n in range(len(lines))]
+
+    def checkpoint(self, note: str, what: str) -> tuple[int, bytes]:
+        """Return size and root hash of a checkpoint that a key of the log signed for its range."""
+        for key, first, last in reversed(self.ranges):
+            try:
+                size, root = parse_checkpoint(signed_text(note, key, what), key[0])
+            except Broken:
+                continue
+            if first <= size <= last:
+                return size, root
+        raise Broken(f"{what} is not signed by a key of the log.")
+
+
 def root_from(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
     """Return the root that a leaf and its inclusion proof lead to (RFC 9162, section 2.1.3)."""
     if not 0 <= index < size:
@@ -266,21 +343,90 @@ def tell(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
+def check_published(
+    proved: dict[int, list[str]], old: tuple[int, bytes], new: tuple[int, bytes]
+) -> bool:
+    """Check that the log continues a published checkpoint; return whether a proof is about it."""
+    if old[0] not in proved:
+        return False
+    check_continues(old, new, [bytes.fromhex(one) for one in proved[old[0]]])
+    return True
+
+
+def check_restores(
+    entries: list[dict[str, object]], size: int, root: bytes
+) -> dict[tuple[int, str], int]:
+    """Check and tell that the log was restored from backups.
+
+    Return the published checkpoints that were given up by that (size and root), each with the
+    number of entries that the log kept.
+    """
+    given_up = {}
+    told = set()
+    for entry in entries:
+        body, seq, proof = str(entry["body"]), entry["seq"], entry["proof"]
+        event = json.loads(body)
+        if not isinstance(seq, int) or not isinstance(proof, list):
+            raise Broken("The record of a restored backup has no proof.")
+        if not isinstance(event, dict) or event["type"] != RESTORE:
+            raise Broken("The record of a restored backup cannot be read.")
+        leaf = hashlib.sha256(b"\x00" + body.encode()).digest()
+        if root_from(seq, size, leaf, [bytes.fromhex(one) for one in proof]) != root:
+            raise Broken("The record of a restored backup is not the one in the signed log.")
+        data = event["data"]
+        given_up.update({(one[0], one[1]): data["kept"] for one in data["given_up"]})
+        line = (
+            f"WARN The log was restored from a backup at {data['kept']} entries (event {seq}): from "
+            f"entry {data['kept']} to entry {data['size'] - 1}, what was published is lost"
+        )
+        if (data["size"], data["root"]) not in told:
+            tell(line)
+        told.add((data["size"], data["root"]))
+    return given_up
+
+
+def is_given_up(note: str, origin: str, given_up: dict[tuple[int, str], int]) -> bool:
+    """Tell if a published checkpoint is one that was given up when the log was restored.
+
+    Whose signature it has is not compared: the signed log names it by size and root.
+    """
+    size, root = parse_checkpoint(note.rpartition("\n\n")[0] + "\n", origin)
+    kept = given_up.get((size, root.hex()))
+    if kept is None:
+        return False
+    tell(
+        f"STOP The checkpoint of {size} events that you gave is of a branch that was given up when"
+    )
+    tell(
+        f"     the log was restored: it shows that something was lost from entry {kept} on. This pack"
+    )
+    tell("     is of the log as it went on.")
+    return True
+
+
 def verify(pack: Pack, *, key_line: str, checkpoint: str) -> int:
     """Verify a pack, write what holds, and return the exit status."""
     header = json.loads(pack.text("events.proofs.jsonl").partition("\n")[0])
-    if header.get("format") != FORMAT:
+    if header["format"] != FORMAT:
         raise Broken("The proofs have an unknown format.")
+    keys = Keys(key_line or header["vkey"], header["handovers"])
     key = parse_key(header["vkey"])
-    if key_line and parse_key(key_line) != key:
+    if keys.ranges[-1][0] != key:
         raise Broken("The pack is signed by another key than the one that you gave.")
-    size, root = parse_checkpoint(signed_text(header["checkpoint"], key, "The checkpoint"), key[0])
+    size, root = keys.checkpoint(header["checkpoint"], "The checkpoint")
     tell(f"ok   The log of {size} events is signed by the key {header['vkey']}")
-    if checkpoint:
-        published = parse_checkpoint(signed_text(checkpoint, key, "The published one"), key[0])
-        if published[0] == size and published[1] != root:
-            raise Broken("The published checkpoint has another root: the log was rewritten.")
-        tell(f"ok   The published checkpoint of {published[0]} events is signed by the same key")
+    proved: dict[int, list[str]] = {size: []}
+    for entry in header["earlier"]:
+        earlier = keys.checkpoint(entry["checkpoint"], "An earlier checkpoint")
+        proved[earlier[0]] = entry["proof"]
+        check_published(proved, earlier, (size, root))
+    given_up = check_restores(header.get("restores", []), size, root)
+    is_lost = bool(checkpoint) and is_given_up(checkpoint, key[0], given_up)
+    has_published = bool(checkpoint) and not is_lost
+    published = keys.checkpoint(checkpoint, "The published checkpoint") if has_published else None
+    is_compared = published is None or check_published(proved, published, (size, root))
+    if published is not None and is_compared:
+        tell(f"ok   The log continues the published checkpoint of {published[0]} events")
     hashes = check_files(pack, key)
     tell(f"ok   {len(hashes)} files are those that were packed and signed")
     events = check_events(pack, size, root)
@@ -292,9 +438,20 @@ def verify(pack: Pack, *, key_line: str, checkpoint: str) -> int:
     if not key_line:
         tell("STOP Nothing proves yet whose key it is: compare it with a copy that you got from")
         tell("     the site by another way, and give that copy with --key.")
-        return KEY_NOT_COMPARED
-    tell("ok   The key is the one that you gave")
-    return HOLDS
+    elif parse_key(key_line) == key:
+        tell("ok   The key is the one that you gave")
+    else:
+        tell(
+            "ok   The key that you gave was replaced, and handovers that it signed lead to this one"
+        )
+    if published is not None and not is_compared:
+        tell(
+            f"STOP The pack has no proof about the checkpoint of {published[0]} events: ask the site"
+        )
+        tell(f"     for `imagegen_audit export --earlier {published[0]}`, or for a newer pack.")
+        if any(kept < published[0] <= lost[0] for lost, kept in given_up.items()):
+            tell("     It may also be of what was given up when the log was restored.")
+    return HOLDS if key_line and is_compared and not is_lost else NOT_COMPARED
 
 
 def main(arguments: list[str]) -> int:
@@ -309,7 +466,7 @@ def main(arguments: list[str]) -> int:
         return verify(Pack(Path(options.pack)), key_line=options.key, checkpoint=published)
     except Broken as error:
         tell(f"FAIL {error}")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a forged pack makes Python raise
         tell(f"FAIL The pack cannot be read ({type(error).__name__}).")
     return BROKEN
 

@@ -27,8 +27,10 @@ def read_names(target: models.Model, column: Any) -> list[str]:
     return [column.name, *_dimension_names(column), *_alt_names(target, column)]
 
 
-def put(target: models.Model, column: Any, asset: Asset) -> None:
+def put(target: models.Model, column: Any, asset: Asset) -> str:
     """Put an asset into the field, and its alternative text into the field for that; save both.
+
+    Returns the alternative text that was there before.
 
     :raises StorageUnavailable: if the file cannot be copied at present.
     :raises ImageFileMissing: if the asset's file is missing.
@@ -44,8 +46,9 @@ def put(target: models.Model, column: Any, asset: Asset) -> None:
         _set_dimensions(target, column, (asset.width, asset.height))
     else:
         setattr(target, column.name, asset)
+    alt_text = ""
     for name in _alt_names(target, column):
-        content_fields.set_alt_text(
+        alt_text = content_fields.set_alt_text(
             target,
             name,
             text=asset.alt_text,
@@ -53,6 +56,7 @@ def put(target: models.Model, column: Any, asset: Asset) -> None:
             is_replacing=had_image or asset.is_decorative,
         )
     _save(target, read_names(target, column))
+    return alt_text
 
 
 def restore(
@@ -61,6 +65,7 @@ def restore(
     value: str,
     *,
     removed: Asset,
+    alt_text: str,
     is_takedown: bool = False,
     by_update: bool = False,
 ) -> None:
@@ -68,12 +73,14 @@ def restore(
 
     With `by_update`, without the site's own code: the row is updated, and no signal is sent.
 
-    An alternative text that came with the removed image goes with it. `is_takedown` leaves the field
-    empty where the earlier image is gone: nothing keeps an image from being taken down.
+    An alternative text that came with the removed image goes with it, and `alt_text` takes its place.
+    `is_takedown` leaves the field empty where the earlier image is gone: nothing keeps an image from
+    being taken down.
 
     :raises EarlierImageGone: if the earlier image no longer exists, and it is no takedown.
     :raises StorageUnavailable: if the earlier file cannot be measured, and it is no takedown.
     """
+    wanted = value
     if isinstance(column, models.FileField):
         try:
             size = _measure(column, value) if value else (None, None)
@@ -97,7 +104,9 @@ def restore(
             value = ""
         setattr(target, column.attname, value or None)
     for name in _alt_names(target, column):
-        content_fields.drop_alt_text(target, name, text=removed.alt_text)
+        # A text for an image that is gone would describe nothing.
+        before = alt_text if value == wanted else ""
+        content_fields.restore_alt_text(target, name, text=removed.alt_text, before=before)
     _save(target, read_names(target, column), by_update=by_update)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from imagegen_app.models import Rendition
+from imagegen_app.models import FormerFile, Rendition
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -24,6 +24,8 @@ _UUID_CHARS = 32
 def by_file_hash(assets: QuerySet[Asset], text: str) -> QuerySet[Asset] | None:
     """Return the assets with a file of this hash: the master, the original or a rendition.
 
+    Also those whose file had it before an erasure rewrote it.
+
     `text` may be the hash, its first 16 characters or more, or the name or URL of a file that is
     named by it, as public files and copies in content are. None if it is none of these.
     """
@@ -33,10 +35,12 @@ def by_file_hash(assets: QuerySet[Asset], text: str) -> QuerySet[Asset] | None:
     digest = match[1].lower()
     exact = "" if len(digest) == _HASH_CHARS else "__startswith"
     renditions = Rendition.objects.filter(**{f"sha256{exact}": digest}).values("asset")
+    former = FormerFile.objects.filter(**{f"sha256{exact}": digest}).values("asset")
     found = (
         Q(**{f"sha256{exact}": digest})
         | Q(**{f"original_sha256{exact}": digest})
         | Q(pk__in=renditions)
+        | Q(pk__in=former)
     )
     if len(digest) == _UUID_CHARS:
         found |= Q(pk=UUID(digest))

@@ -14,7 +14,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import review
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
 
     :raises NotPermitted: if the actor may not place assets or see this one.
     :raises AssetNotUsable: if the asset was rejected or withdrawn.
+    :raises ClosedForGood: if it was found in a hard category.
     """
     access.require_permission(actor, "place_asset")
     require_visible(actor, asset)
+    closed_content.require_open_asset(asset)
     # The page may be old: somebody may have decided about the image since.
     asset.review_state = Asset.objects.select_for_update().get(pk=asset.pk).review_state
     if asset.review_state in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
@@ -101,7 +103,7 @@ def usable_assets(actor: Person) -> QuerySet[Asset]:
     )
     if access.has_permission(actor, "view_asset"):
         usable |= Q(review_state=ReviewState.APPROVED.value)
-    assets: QuerySet[Asset] = Asset.objects.filter(usable)
+    assets: QuerySet[Asset] = Asset.objects.filter(usable, hard_category="")
     return assets
 
 

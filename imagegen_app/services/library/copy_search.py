@@ -1,14 +1,16 @@
-"""Search the site's own files for copies of withdrawn images, and take them back.
+"""Search the site's own files for copies: of withdrawn images, and of files that were rewritten.
 
-A copy is known by its bytes: those of the published file, of the original or of a rendition. So
-one is found that somebody saved from a page and uploaded by hand. Only files of the same size are
-read. A copy that was changed, even in its size, is another file and is not found.
+A copy is known by its bytes: those of the published file, of the original or of a rendition, and
+of what these were before an erasure. So one is found that somebody saved from a page and uploaded
+by hand. Only files of the same size are read. A copy that was changed, even in its size, is another
+file and is not found.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from imagegen_app.models import Asset, Placement, Rendition
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, storage
-from imagegen_app.services.library import placed_copies, placement
+from imagegen_app.services.library import former_copies, placed_copies, placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +38,8 @@ _MAX_FAILURES = 5
 _DONE = "*"
 
 Field = tuple[type[models.Model], "models.FileField"]
+#: What is done about a copy: with its image, its hash, the object and the field that hold it.
+Action = Callable[[Asset, str, Any, str], bool]
 
 
 class StorageAway(Exception):
@@ -48,7 +52,7 @@ class StorageAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """By what copies of withdrawn images are known."""
+    """By what copies of images are known."""
 
     #: The images by size and hash of their files.
     hashes: dict[int, dict[str, Asset]]
@@ -57,13 +61,13 @@ class _Known:
 
 
 def search(asset: Asset, progress: dict[str, Any], *, until: float) -> dict[str, Any] | None:
-    """Search on from `progress` until a moment of `time.monotonic`; return how far it came.
+    """Search on for copies of a withdrawn image from `progress`; return how far it came.
 
-    None if the search is over. Repeating any part is safe.
+    Until a moment of `time.monotonic`. None if the search is over. Repeating any part is safe.
 
     :raises StorageAway: if all is searched but files of a storage that fails.
     """
-    further = _search([asset], progress, until=until)
+    further = _take_all_back([asset], progress, until=until)
     if "is_over" not in further:
         return further
     _record(asset, further["found"])
@@ -78,12 +82,45 @@ def search_all() -> int:
     :raises StorageAway: if all is searched but files of a storage that fails.
     """
     withdrawn = Asset.objects.filter(review_state=ReviewState.WITHDRAWN.value)
-    rows = list(withdrawn.select_related("job").prefetch_related("renditions"))
-    return int(_search(rows, {}, until=float("inf"))["found"]) if rows else 0
+    rows = withdrawn.select_related("job").prefetch_related("renditions", "former_files")
+    assets = list(rows)
+    return int(_take_all_back(assets, {}, until=float("inf"))["found"]) if assets else 0
 
 
-def _search(assets: Sequence[Asset], progress: dict[str, Any], *, until: float) -> dict[str, Any]:
+def replace_former(
+    asset: Asset, progress: dict[str, Any], *, until: float
+) -> dict[str, Any] | None:
+    """Search on for copies of an asset's files as they were before an erasure, and replace them.
+
+    Otherwise as `search`.
+
+    :raises StorageAway: if all is searched but files of a storage that fails.
+    """
+    known = _Known(_hashes([(f.byte_size, f.sha256, asset) for f in asset.former_files.all()]), {})
+    further = _search(known, former_copies.replace, progress, until=until)
+    if "is_over" not in further:
+        return further
+    former_copies.record_search(asset, further["found"])
+    return None
+
+
+def _take_all_back(
+    assets: Sequence[Asset], progress: dict[str, Any], *, until: float
+) -> dict[str, Any]:
     known = _known(assets)
+    return _search(
+        known, _take_back, progress, until=until, finish=lambda: _flag_left_copies(assets, known)
+    )
+
+
+def _search(
+    known: _Known,
+    action: Action,
+    progress: dict[str, Any],
+    *,
+    until: float,
+    finish: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
     fields: dict[str, str] = dict(progress.get("fields", {}))
     #: By field, the key before the first object whose file could not be read: the next try begins there.
     failed: dict[str, str] = dict(progress.get("failed", {}))
@@ -100,16 +137,15 @@ def _search(assets: Sequence[Asset], progress: dict[str, Any], *, until: float) 
             if failures[id(file.storage)] < _MAX_FAILURES:
                 try:
                     match = _match(file, known)
+                    if match is not None and action(*match, _whole(target), column.name):
+                        count += 1
                 except storage.StorageFailed:
                     failures[id(file.storage)] += 1
                     failed.setdefault(path, fields.get(path, ""))
-                    match = None
-                if match is not None and _take_back(match, target, column.name):
-                    count += 1
             fields[path] = str(target.pk)
         fields[path] = _DONE
     try:
-        _flag_left_copies(assets, known)
+        finish()
     except storage.StorageFailed:
         is_away = True
     if failed or is_away:
@@ -126,8 +162,20 @@ def _known(assets: Sequence[Asset]) -> _Known:
             (asset.byte_size, asset.sha256),
             (asset.original_byte_size, asset.original_sha256),
             *((r.byte_size, r.sha256) for r in asset.renditions.all()),
+            *((f.byte_size, f.sha256) for f in asset.former_files.all()),
         )
     ]
+    known = _Known(_hashes(files), {})
+    by_key = {asset.pk: asset for asset in assets}
+    for key, name in _placements(assets).values_list("asset", "placed_value"):
+        # Another may have been withdrawn just now; it is searched for by itself.
+        if key in by_key:
+            known.names[name] = by_key[key]
+    return known
+
+
+def _hashes(files: Sequence[tuple[int, str, Asset]]) -> dict[int, dict[str, Asset]]:
+    """Return the images by size and hash of these files, without those that another one shows."""
     shown: set[str] = set()
     others = Asset.objects.showable()
     for start in range(0, len(files), _AT_ONCE):
@@ -135,16 +183,11 @@ def _known(assets: Sequence[Asset]) -> _Known:
         shown.update(others.filter(sha256__in=hashes).values_list("sha256", flat=True))
         renditions = Rendition.objects.filter(sha256__in=hashes, asset__in=others)
         shown.update(renditions.values_list("sha256", flat=True))
-    known = _Known({}, {})
+    found: dict[int, dict[str, Asset]] = {}
     for size, sha256, asset in files:
         if sha256 not in shown:
-            known.hashes.setdefault(size, {})[sha256] = asset
-    by_key = {asset.pk: asset for asset in assets}
-    for key, name in _placements(assets).values_list("asset", "placed_value"):
-        # Another may have been withdrawn just now; it is searched for by itself.
-        if key in by_key:
-            known.names[name] = by_key[key]
-    return known
+            found.setdefault(size, {})[sha256] = asset
+    return found
 
 
 def _placements(assets: Sequence[Asset]) -> Any:
@@ -179,6 +222,11 @@ def _objects(
         last = chunk[-1].pk
 
 
+def _whole(target: Any) -> Any:
+    """Return an object of a polymorphic model as what it is, others as they are."""
+    return target.get_real_instance() if hasattr(target, "get_real_instance") else target
+
+
 def _match(file: FieldFile, known: _Known) -> tuple[Asset, str] | None:
     """Return of which image a file is a copy, with its hash, which is empty if it is deleted already.
 
@@ -198,11 +246,8 @@ def _match(file: FieldFile, known: _Known) -> tuple[Asset, str] | None:
 
 
 @use_case()
-def _take_back(match: tuple[Asset, str], target: Any, field: str) -> bool:
+def _take_back(asset: Asset, sha256: str, target: Any, field: str) -> bool:
     """Record the copy that an object holds and clear its field; return whether it held one."""
-    asset, sha256 = match
-    if hasattr(target, "get_real_instance"):
-        target = target.get_real_instance()
     found = placement.record_found(
         actor=placed_copies.TAKEDOWN, asset=asset, target=target, field=field, sha256=sha256
     )

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.core import signing
+from django.templatetags.static import static
 from django.urls import reverse
 
 from imagegen_app import conf
@@ -25,7 +26,7 @@ from imagegen_app.models import Asset, Rendition
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,8 @@ PURGED_CACHE = "public, max-age=0, must-revalidate, s-maxage=300"
 PRIVATE_CACHE = "private, max-age=0, must-revalidate"
 #: Upper limit for the lifetime of signed URLs, whatever `SIGNED_URL_SECONDS` says.
 MAX_SIGNED_URL_SECONDS = 900
+#: The static file that stands in place of what nobody may see.
+CLOSED_IMAGE = "imagegen_app/img/closed.svg"
 _HASH_CHARS = 64
 
 
@@ -106,7 +109,12 @@ def public_url(file: Asset | Rendition) -> str:
 
 
 def preview_url(asset: Asset, *, width: int = 320) -> str:
-    """Return a signed URL of the rendition for a width in pixels; check the person first."""
+    """Return a signed URL of the rendition for a width in pixels; check the person first.
+
+    In place of an image that was closed for good, that of a grey square.
+    """
+    if asset.hard_category:
+        return static(CLOSED_IMAGE)
     return signed_url(best_rendition(asset, width=width) or asset)
 
 
@@ -123,7 +131,9 @@ def original_url(*, actor: Actor, asset: Asset) -> str:
     """Return a signed URL that downloads the provider's original bytes, and record the download.
 
     :raises NotPermitted: without the permission to download originals.
+    :raises ClosedForGood: if it was found in a hard category.
     """
+    closed_content.require_open_asset(asset)
     access.require_permission(actor, "download_original")
     event_log.record(
         actor,
@@ -160,7 +170,7 @@ def open_public(name: str) -> Delivery:
     """
     sha256, extension = _split(name)
     rendition = (
-        Rendition.objects.filter(sha256=sha256, asset__review_state=ReviewState.APPROVED.value)
+        Rendition.objects.filter(sha256=sha256, asset__in=Asset.objects.showable())
         .values_list("storage_key", flat=True)
         .first()
     )
@@ -177,7 +187,7 @@ def open_signed(token: str, name: str) -> Delivery:
     """Find the file that a signed URL names, with one query.
 
     :raises NoSuchFile: if the token is forged, expired or for another file, or its asset was
-        withdrawn since it was signed.
+        withdrawn since it was signed, or found in a hard category.
     """
     _split(name)
     try:
@@ -190,8 +200,9 @@ def open_signed(token: str, name: str) -> Delivery:
         raise NoSuchFile from None
     if not hmac.compare_digest(signed_name.encode(), name.encode()):
         raise NoSuchFile
-    asset = Asset.objects.only("review_state", "reviewed_at").filter(pk=asset_id).first()
-    if asset is None or _withdrawal(asset) not in ("", withdrawal):
+    columns = ("review_state", "reviewed_at", "hard_category")
+    asset = Asset.objects.only(*columns).filter(pk=asset_id).first()
+    if asset is None or asset.hard_category or _withdrawal(asset) not in ("", withdrawal):
         raise NoSuchFile
     return _delivery(key, name, is_attachment=kind != "inline", cache=PRIVATE_CACHE)
 

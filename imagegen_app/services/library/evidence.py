@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.core import notes
+from imagegen_app.core import log_restores, notes
 from imagegen_app.imaging.ingredients import manifest_store
-from imagegen_app.models import JobInput, Lineage, Verdict
-from imagegen_app.services.audit import log_export, log_key
+from imagegen_app.models import FormerFile, JobInput, Lineage, Verdict
+from imagegen_app.services.audit import descriptions, log_export, log_key
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
@@ -27,10 +27,11 @@ from imagegen_app.services.library import (
     _pack_verifier,
     inspection,
     pictures,
+    provider_marks,
     summary,
 )
 from imagegen_app.services.library._evidence_story import PackedInput
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ inputs/           the input images as they were sent to the provider, and upload
 inputs/*.c2pa     the Content Credentials of uploaded input images as they came, whole: the
                   published file has only a few facts of them; any C2PA reader takes them
 ancestors/*.c2pa  the Content Credentials of the images of this site that it was made from: the
-                  published file names them by hash and title
+                  published file names them by hash and title. The hash may be one of an ancestor's
+                  "former_files" in summary.json: an erasure has rewritten its metadata since
 events.jsonl      every audit event about the image and the job behind it, one per line
 events.proofs.jsonl
-                  the log's signed checkpoint, and for each event its position and inclusion proof
+                  the log's signed checkpoint, and for each event its position and inclusion proof;
+                  also what was lost of the log where it was restored from a backup ("restores")
 summary.json      the main facts: who, when, which model and version, cost, review, placements
 log-key.txt       the log's public key, to be compared with a copy from elsewhere
 MANIFEST.json     the SHA-256 of every file here
@@ -67,9 +70,10 @@ How to verify without the site
 ------------------------------
     python3 -I -S verify.py --key KEY
 
-KEY is the log's public key as you got it by another way than this pack: from the site's page "Audit
-log", from `manage.py imagegen_audit checkpoint`, or in writing. Without --key the script says what
-holds, but not whose key it is. --checkpoint FILE also compares a checkpoint that the site published.
+KEY is a public key of the log as you got it by another way than this pack: from the site's page
+"Audit log", from `manage.py imagegen_audit keys`, or in writing; one that was replaced since serves
+as well. Without --key the script says what holds, but not whose key it is. --checkpoint FILE also
+shows that the log only grew since a checkpoint that the site published.
 
 By hand:
 1. Compare each file's SHA-256 with MANIFEST.json.
@@ -105,11 +109,14 @@ class EvidencePack:
 def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
     """Return the evidence for one asset as a ZIP file, and record the export in the audit log.
 
+    :raises ClosedForGood: if it was found in a hard category.
     :raises NotPermitted: without the permission to export the log.
     :raises CannotExport: if the log is damaged.
     :raises StorageUnavailable: if a file of the image cannot be read at present.
     :raises ImageFileMissing: if one is missing.
     """
+    # What is recorded of it is in the log, which can be exported; its bytes go nowhere.
+    closed_content.require_open_asset(asset)
     access.require_permission(actor, "export_audit")
     with refuse_on_storage_failure(_("The evidence was not exported.")):
         ancestors = _ancestors(asset)
@@ -136,9 +143,12 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         )
         files["events.jsonl"] = exported.bodies.read_bytes()
         files["events.proofs.jsonl"] = exported.proofs.read_bytes()
-    vkey = json.loads(files["events.proofs.jsonl"].partition(b"\n")[0])["vkey"]
-    inspected = inspection.inspect_stored(asset)
+    header = json.loads(files["events.proofs.jsonl"].partition(b"\n")[0])
+    vkey, inspected = header["vkey"], inspection.inspect_stored(asset)
+    restores = log_restores.read_all(one["body"] for one in header["restores"])
     facts = _facts(asset, inputs, ancestors, reader=actor, inspected=inspected)
+    # What was lost may be about this image.
+    facts["log_restores"] = [log_restores.WARNING % one.facts for one in restores]
     files |= {
         "summary.json": json.dumps(facts, indent=2, ensure_ascii=False).encode(),
         "README.txt": _README.encode(),
@@ -151,8 +161,10 @@ def build_pack(*, actor: Actor, asset: Asset) -> EvidencePack:
         files=files,
         hashes=_hashes(files),
         inputs=inputs,
+        former=FormerFile.objects.filter(asset__in=[asset, *(one.asset for one in ancestors)]),
         credentials=inspected.summary,
         vkey=vkey,
+        restores=restores,
     )
     files |= _signed_list(files)
     out = io.BytesIO()
@@ -270,7 +282,10 @@ def _facts(
         "model": model.provider_model_name,
         "model_version": asset.attempt.model_version or model.version,
         "provider_request_id": asset.attempt.provider_request_id,
+        "data_handling": descriptions.recorded_data_handling(asset.attempt),
         "template": None if version is None else f"{version.template.slug} v{version.number}",
+        # Of models that are workflows: which version of it ran.
+        "workflow": None if asset.attempt.workflow is None else str(asset.attempt.workflow),
         "operation": job.operation,
         "passes": [
             {
@@ -310,6 +325,7 @@ def _facts(
                 "sha256": one.asset.sha256,
                 "digital_source_type": one.asset.digital_source_type,
                 "has_manifest": bool(one.store),
+                "former_files": _former_files(one.asset),
             }
             for one in ancestors
         ],
@@ -317,12 +333,15 @@ def _facts(
         "cost": None if job.actual_cost is None else f"{job.actual_cost} {job.currency}",
         "sha256": asset.sha256,
         "original_sha256": asset.original_sha256,
+        "former_files": _former_files(asset),
         "digital_source_type": asset.digital_source_type,
         "credentials": inspected.credentials.state,
         "c2pa_signer": inspected.credentials.signer,
         "c2pa_stamped_at": inspected.credentials.time or None,
-        # Those of original.*, which has them whole.
+        # As the provider's file said when it came.
         "provider_credentials": asset.provider_credentials,
+        "provider_credentials_whole_in": _whole_in(asset),
+        "provider_marks": provider_marks.document_of(asset),
         "file_unchanged": inspected.is_unchanged,
         "verdicts": [
             {
@@ -352,6 +371,28 @@ def _facts(
             for p in asset.placements.select_related("content_type", "placed_by").order_by("pk")
         ],
     }
+
+
+def _whole_in(asset: Asset) -> list[str]:
+    """Return the files of the pack that have the provider's own Content Credentials whole."""
+    if not asset.provider_credentials:
+        return []
+    is_rewritten = asset.former_files.filter(is_original=True).exists()
+    found = []
+    if not is_rewritten:
+        found.append(f"original.{_extension(asset.original_storage_key)}")
+    if asset.is_provider_embedded:
+        found.append(f"master.{_extension(asset.storage_key)}")
+    return found
+
+
+def _former_files(asset: Asset) -> list[dict[str, str]]:
+    """Return what the files of an asset were before an erasure took texts out of their metadata."""
+    rows = asset.former_files.select_related("rendition").order_by("pk")
+    return [
+        {"file": one.name, "sha256": one.sha256, "until": one.replaced_at.isoformat()}
+        for one in rows
+    ]
 
 
 def _extension(key: str) -> str:

@@ -50,7 +50,7 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
     With `preview`, URLs are signed and unapproved assets are shown too; the caller must have
     checked that the person may see the asset. `alt` replaces the asset's own alternative text.
     """
-    if not preview and asset.review_state != ReviewState.APPROVED.value:
+    if asset.hard_category or (not preview and asset.review_state != ReviewState.APPROVED.value):
         return None
     renditions = sorted(asset.renditions.all(), key=lambda r: r.width)
     fallback = [r for r in renditions if r.format in {"jpeg", "png"}]
@@ -71,7 +71,7 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
 
 def image_url(asset: Asset, *, width: int, format: str) -> str:  # noqa: A002 - as in the tag
     """Return the public URL of the best rendition; empty if the asset is not approved."""
-    if asset.review_state != ReviewState.APPROVED.value:
+    if asset.hard_category or asset.review_state != ReviewState.APPROVED.value:
         return ""
     rendition = delivery.best_rendition(asset, width=width, formats=(format,))
     return delivery.public_url(rendition or asset)

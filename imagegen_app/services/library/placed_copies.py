@@ -15,7 +15,11 @@ from imagegen_app.services.library import placement
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.db.models.fields.files import FieldFile
+
+    from imagegen_app.models import Asset
 
 logger = logging.getLogger("imagegen.takedown")
 
@@ -23,10 +27,11 @@ logger = logging.getLogger("imagegen.takedown")
 TAKEDOWN = System("takedown")
 
 
-def file_of(placed: Placement) -> FieldFile | None:
+def file_of(placed: Placement, *, name: str = "") -> FieldFile | None:
     """Return the copy of a placement as a file of its field, whatever the field holds now.
 
-    None if the placement has no copy, or the site no longer has the field.
+    With `name`, another file of the same field. None if the placement has no copy, or the site no
+    longer has the field.
     """
     model = placed.content_type.model_class()
     try:
@@ -37,7 +42,24 @@ def file_of(placed: Placement) -> FieldFile | None:
         return None
     # Some fields choose their storage by the object, as those of django-filer do.
     target = placed.target or model()
-    return column.attr_class(target, column, placed.placed_value)
+    return column.attr_class(target, column, name or placed.placed_value)
+
+
+def copies_of(asset: Asset) -> Iterator[tuple[Placement, FieldFile]]:
+    """Yield the copies of an image in the site's storages, each file once, with a placement of it.
+
+    Also those that an object held before: they stay, since removing the next image restores them.
+    """
+    seen: set[tuple[int, str, str]] = set()
+    rows = Placement.objects.filter(asset=asset).exclude(placed_value="").order_by("pk")
+    for placed in rows.select_related("content_type"):
+        identity = (placed.content_type_id, placed.field, placed.placed_value)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        file = file_of(placed)
+        if file is not None:
+            yield placed, file
 
 
 def is_in_field(placed: Placement) -> bool:

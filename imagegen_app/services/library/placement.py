@@ -16,7 +16,7 @@ from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_placement_created
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import _placed_fields
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing
 
@@ -45,6 +45,7 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
     :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
+    :raises ClosedForGood: if it was found in a hard category.
     :raises StorageUnavailable: if the file cannot be copied at present.
     :raises ImageFileMissing: if the asset's file is missing.
     """
@@ -58,8 +59,15 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     if placed is not None:
         # Placed before: a second copy of the file would be the same picture under another name.
         return placed
-    _placed_fields.put(target, column, asset)
-    return record_placement(actor=actor, asset=asset, target=target, field=field, previous=previous)
+    replaced = _placed_fields.put(target, column, asset)
+    return record_placement(
+        actor=actor,
+        asset=asset,
+        target=target,
+        field=field,
+        previous=previous,
+        previous_alt_text=replaced,
+    )
 
 
 def is_placed(*, asset: Asset, target: models.Model, field: str) -> bool:
@@ -96,12 +104,14 @@ def record_placement(
     target: models.Model,
     field: str,
     previous: str = "",
+    previous_alt_text: str = "",
     value: str | None = None,
 ) -> Placement:
     """Record a placement that a form or a plugin has already saved.
 
     An active placement of the same asset and value is returned as it is; others in the same field
-    are removed. `previous` is the field's value before. `value` is the value now; it is needed
+    are removed. `previous` is the field's value before, and `previous_alt_text` the alternative text
+    that was replaced with it. `value` is the value now; it is needed
     only where `field` names a slot of a plugin instead of a model field.
 
     :raises NotPermitted: if the actor may not place assets.
@@ -110,9 +120,12 @@ def record_placement(
     _lock(target)
     kind = ContentType.objects.get_for_model(target)
     placed_value = _value(target, field) if value is None else value
-    for old in _active(target, field):
+    for old in _active(target, field).select_related("asset"):
         if old.asset_id == asset.pk and old.placed_value == placed_value:
             return old
+        if old.placed_value == previous and old.asset.alt_text.startswith(previous_alt_text):
+            # It is the asset's, cut to the field's length; a copy would outlive the text's erasure.
+            previous_alt_text = ""
         _remove(actor, old)
     placement = Placement.objects.create(
         asset=asset,
@@ -122,6 +135,7 @@ def record_placement(
         object_label=str(target)[:200],
         placed_by=actor.user if isinstance(actor, Person) else None,
         previous_value=previous[:300],
+        previous_alt_text=previous_alt_text,
         placed_value=placed_value[:300],
     )
     _record_event(actor, "placement.created", placement, sha256=asset.sha256)
@@ -197,6 +211,7 @@ def detach(
                 column,
                 stored.previous_value,
                 removed=stored.asset,
+                alt_text=_previous_alt_text(stored),
                 is_takedown=is_takedown,
                 by_update=by_update,
             )
@@ -245,6 +260,20 @@ def _record_event(actor: Actor, event: str, placement: Placement, **more: str) -
         },
         personal={"target_label": placement.object_label},
     )
+
+
+def _previous_alt_text(placement: Placement) -> str:
+    """Return the alternative text that a placement replaced; of an earlier placement, its asset's."""
+    if placement.previous_alt_text or not placement.previous_value:
+        return placement.previous_alt_text
+    earlier = Placement.objects.filter(
+        content_type=placement.content_type_id,
+        object_id=placement.object_id,
+        field=placement.field,
+        placed_value=placement.previous_value,
+    ).select_related("asset")
+    found = earlier.order_by("-pk").first()
+    return "" if found is None else str(found.asset.alt_text)
 
 
 def _active(target: models.Model, field: str) -> QuerySet[Placement]:
@@ -300,6 +329,7 @@ def _require_change_permission(actor: Actor, target: models.Model) -> None:
 
 
 def _require_approved(asset: Asset) -> None:
+    closed_content.require_open_asset(asset)
     current = Asset.objects.filter(pk=asset.pk).values_list("review_state", flat=True).first()
     if current != ReviewState.APPROVED.value:
         raise CannotPlace(

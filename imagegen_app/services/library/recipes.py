@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.types import texts_in
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import from_job
+from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
 from imagegen_app.services.library import chooser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.core.passes import Pass
     from imagegen_app.models import Job, TemplateVersion
 
 
@@ -28,13 +32,28 @@ class Recipe:
     #: Empty if it is the template's own.
     negative_prompt: str = field(repr=False)
     image_model_id: int
-    #: Such as `1536x864`.
+    model_name: str
+    #: Such as `1536x864`, or `16:9` where proportions were chosen; empty where nobody chose one.
     size: str
     count: int
     #: None for a random one.
     seed: int | None
+    #: A tier, or the model's own word; empty where nobody chose one.
+    quality: str
+    #: The model's own word; empty where nobody chose one.
+    background: str
+    #: Such as `webp`; empty where nobody chose one.
+    output_format: str
+    #: The follow-up passes of each image, in order; without instructions that may not be read.
+    passes: Sequence[Pass] = field(repr=False)
+    #: Each with `name` and `weight`.
+    loras: Sequence[Mapping[str, Any]]
+    #: The model's own parameters, by name.
+    parameters: Mapping[str, Any] = field(repr=False)
     #: The job whose input images can be used again; None if it has none that the reader may use.
     inputs_of: Job | None
+    #: Whether it has input images, but the reader may not use them.
+    lacks_inputs: bool = False
 
 
 def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recipe:
@@ -53,6 +72,7 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
     own_negative = (
         "" if version and used and job.negative_prompt == used.negative else job.negative_prompt
     )
+    usable = _may_use_inputs(actor, job)
     return Recipe(
         version=version,
         variables={}
@@ -61,17 +81,41 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
         prompt="" if prompt is None or version is not None else prompt,
         negative_prompt="" if prompt is None else own_negative,
         image_model_id=job.image_model_id,
-        size=f"{job.width}x{job.height}",
+        model_name=job.image_model.name,
+        size=_size(job),
         count=job.count,
         seed=job.seed,
-        inputs_of=job if _may_use_inputs(actor, job) else None,
+        quality=str(job.chosen.get("quality", "")),
+        background=job.background,
+        output_format=str(job.chosen.get("output_format", "")),
+        passes=[
+            # Words may be as personal as the prompt.
+            one if prompt is not None else replace(one, instruction="")
+            for one in from_job.requested_passes(job)
+        ],
+        loras=job.loras,
+        parameters={
+            name: value
+            for name, value in job.parameters.items()
+            # Words may be as personal as the prompt.
+            if prompt is not None or not any(" " in text for text in texts_in(value))
+        },
+        inputs_of=job if usable else None,
+        lacks_inputs=usable is False,
     )
 
 
-def _may_use_inputs(actor: Person, job: Job) -> bool:
-    """Return whether the job is the person's own, and each input asset is still usable."""
+def _size(job: Job) -> str:
+    chosen = str(job.chosen.get("size", ""))
+    return f"{job.width}x{job.height}" if "x" in chosen or chosen == SIZE_OF_SOURCE else chosen
+
+
+def _may_use_inputs(actor: Person, job: Job) -> bool | None:
+    """Return whether the job is the person's own, and each input asset still usable; None without."""
+    inputs = job.inputs.all()
+    if not inputs.exists():
+        return None
     if job.requester_id != actor.user.pk:
         return False
-    inputs = job.inputs.all()
     unusable = inputs.filter(asset__isnull=False).exclude(asset__in=chooser.usable_assets(actor))
-    return inputs.exists() and not unusable.exists()
+    return not unusable.exists()

@@ -14,7 +14,7 @@ from imagegen_app.models import Asset, Verdict
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_asset_reviewed
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class SelfApprovalForbidden(ActionRefused):
 def approve(*, actor: Actor, asset: Asset, note: str = "") -> None:
     """Approve an asset, so that it may be placed and shown to the public.
 
+    :raises ClosedForGood: if it was found in a hard category, whoever approves it.
     :raises NotPermitted: if the actor may not approve.
     :raises SelfApprovalForbidden: if the actor requested it, and a second reviewer is required.
     :raises WrongReviewState: if it is approved already.
@@ -102,6 +103,8 @@ def set_alt_text(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bo
 
 def refusal_reason(actor: Actor, asset: Asset, target: ReviewState) -> str:
     """Return why the actor may not set this review state; empty if allowed."""
+    if target is ReviewState.APPROVED and (closed := closed_content.closed_reason(asset)):
+        return closed
     own = _is_own(actor, asset)
     may_review_own = (
         own
@@ -130,10 +133,15 @@ def may_decide(actor: Actor, target: ReviewState) -> bool:
 
 
 def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
+    if target is ReviewState.APPROVED:
+        # Before all permissions: no role opens it.
+        closed_content.require_open_asset(asset)
     is_others = not _is_own(actor, asset) or conf.get().require_second_reviewer
     if is_others and not may_decide(actor, target):
         access.require_permission(actor, "approve_asset")
     locked = Asset.objects.select_for_update().select_related("job").get(pk=asset.pk)
+    if target is ReviewState.APPROVED and locked.hard_category:
+        raise closed_content.ClosedForGood
     reason = refusal_reason(actor, locked, target)
     if reason:
         is_transition = target in REVIEW_TRANSITIONS[ReviewState(locked.review_state)]
@@ -172,6 +180,8 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
 def _record_overridden(actor: Actor, asset: Asset) -> None:
     """Record that an image is approved which a screener held for a person, or blocked."""
     verdicts = Verdict.objects.filter(asset=asset).exclude(outcome=VerdictOutcome.PASSED.value)
+    # A suggested text that was blocked is gone; approving the image brings it not back.
+    verdicts = verdicts.exclude(stage="caption")
     for screener, outcome in verdicts.order_by("pk").values_list("screener", "outcome"):
         event_log.record(
             actor,

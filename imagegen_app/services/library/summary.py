@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
+from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Verdict
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import pictures
 from imagegen_app.services.policy import access
@@ -17,6 +20,16 @@ from imagegen_app.services.policy import access
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
+
+
+#: What visitors see, by the state of the review; a rejected image is not theirs to see.
+_LABEL_LINES = {
+    ReviewState.PENDING.value: gettext_noop(
+        "Once it is approved, visitors see it with the AI label “%(label)s”."
+    ),
+    ReviewState.APPROVED.value: gettext_noop("Visitors see the AI label “%(label)s”."),
+    ReviewState.WITHDRAWN.value: gettext_noop("It was withdrawn: visitors are not to see it."),
+}
 
 
 def summarize(reader: Actor, asset: Asset) -> list[str]:
@@ -29,7 +42,7 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
         _("Requested by %(requester)s on %(day)s from %(source)s.")
         % {
             "requester": display_name(root.requester, root.actor_id),
-            "day": root.created_at.strftime("%Y-%m-%d %H:%M"),
+            "day": format_minute(root.created_at),
             "source": _("the template “%(template)s”") % {"template": job.template_version}
             if job.template_version
             else _("a free prompt"),
@@ -72,14 +85,14 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
             _("Decision by %(reviewer)s on %(day)s: %(state)s. %(note)s")
             % {
                 "reviewer": display_name(asset.reviewed_by, _("The system")),
-                "day": asset.reviewed_at.strftime("%Y-%m-%d %H:%M"),
+                "day": format_minute(asset.reviewed_at),
                 "state": asset.get_review_state_display(),
                 "note": asset.review_note,
             }
         )
-    lines.append(
-        _("Visitors see the AI label “%(label)s”.") % {"label": pictures.label_text(asset)}
-    )
+    if asset.review_state in _LABEL_LINES:
+        line = gettext(_LABEL_LINES[asset.review_state])
+        lines.append(line % {"label": pictures.label_text(asset)})
     return lines
 
 

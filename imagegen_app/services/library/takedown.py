@@ -38,6 +38,15 @@ def withdraw(*, actor: Actor, asset: Asset, note: str = "") -> int:
     :raises WrongReviewState: if it is not approved.
     """
     review.withdraw(actor=actor, asset=asset, note=note)
+    return clear_fields(asset)
+
+
+@use_case(audited=False)
+def clear_fields(asset: Asset) -> int:
+    """Clear the fields that hold a copy of a withdrawn asset, with their events; return how many.
+
+    Joins the caller's transaction, and is safe to repeat.
+    """
     placements = list(
         Placement.objects.active()
         .filter(asset=asset)
@@ -57,17 +66,9 @@ def _plan_the_rest(asset: Asset, placements: Sequence[Placement]) -> None:
     """Have a worker do what takes long or may fail."""
     moment = "" if asset.reviewed_at is None else f"{asset.reviewed_at.timestamp():.6f}"
     outbox.add("copies", f"copies:{asset.pk}:{moment}", asset=asset, payload={})
-    if cache_purge.is_configured():
-        files: list[Asset | Rendition] = [asset, *asset.renditions.order_by("pk")]
-        outbox.add(
-            "purge",
-            f"purge:{asset.pk}:{moment}",
-            asset=asset,
-            payload={
-                "urls": [delivery.public_url(file) for file in files],
-                "placements": [placed.pk for placed in placements],
-            },
-        )
+    files: list[Asset | Rendition] = [asset, *asset.renditions.order_by("pk")]
+    urls = [delivery.public_url(file) for file in files]
+    cache_purge.plan(asset, moment, urls=urls, placements=placements)
 
 
 def delete_copies() -> int:
@@ -99,11 +100,5 @@ def delete_copies() -> int:
 def _mark_deleted(placed: Placement, urls: Sequence[str]) -> None:
     Placement.objects.filter(pk=placed.pk).update(has_copy_to_delete=False)
     send_copy_deleted(placed)
-    if cache_purge.is_configured():
-        outbox.add(
-            "purge",
-            f"purge:{placed.asset_id}:copy:{placed.pk}",
-            asset=placed.asset,
-            payload={"urls": list(urls), "placements": [placed.pk]},
-        )
-        wake("sweep")
+    cache_purge.plan(placed.asset, f"copy:{placed.pk}", urls=urls, placements=[placed])
+    wake("sweep")

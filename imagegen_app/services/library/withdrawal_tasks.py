@@ -1,4 +1,4 @@
-"""Do what a withdrawal leaves to a worker: search for copies, and empty the site's caches."""
+"""Do what withdrawals and erasures leave to a worker: search for copies, and empty caches."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Placement
 from imagegen_app.services.foundation import event_log, outbox
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import cache_purge
-from imagegen_app.services.library import copy_search, placed_copies, takedown
+from imagegen_app.services.gateways import cache_purge, storage
+from imagegen_app.services.library import (
+    closed_assets,
+    copy_search,
+    former_copies,
+    placed_copies,
+    takedown,
+)
 from imagegen_app.services.monitoring import withdrawal_status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagegen_app.models import OutboxEntry
 
 logger = logging.getLogger("imagegen.takedown")
 
-KINDS = ("copies", "purge")
+KINDS = ("close", "copies", "former", "delete", "purge")
 #: For how long one sweep searches; the next one goes on.
 SECONDS = 15.0
 
@@ -47,25 +55,48 @@ def run(*, seconds: float = SECONDS) -> int:
 def _work(entry: OutboxEntry, until: float) -> bool:
     if entry.kind == "purge":
         return _purge(entry)
-    return _search(entry, until)
-
-
-def _search(entry: OutboxEntry, until: float) -> bool:
+    if entry.kind == "close":
+        return _close(entry)
+    if entry.kind == "delete":
+        return _delete(entry)
+    if entry.kind == "former":
+        return _search(entry, copy_search.replace_former, until)
     if entry.asset.review_state != ReviewState.WITHDRAWN.value:
         # Approved again meanwhile.
         return outbox.finish(entry)
+    is_over = _search(entry, copy_search.search, until)
+    takedown.delete_copies()
+    return is_over
+
+
+def _search(entry: OutboxEntry, search: Callable[..., dict[str, Any] | None], until: float) -> bool:
     try:
-        progress = copy_search.search(entry.asset, entry.payload, until=until)
+        progress = search(entry.asset, entry.payload, until=until)
     except copy_search.StorageAway as away:
         outbox.postpone(entry, withdrawal_status.STORAGE_FAILED, payload=away.progress)
-        progress = away.progress
-    else:
-        if progress is None:
-            outbox.finish(entry)
-        else:
-            outbox.proceed(entry, progress)
-    takedown.delete_copies()
-    return progress is None
+        return False
+    if progress is None:
+        return outbox.finish(entry)
+    outbox.proceed(entry, progress)
+    return False
+
+
+def _delete(entry: OutboxEntry) -> bool:
+    try:
+        former_copies.delete(entry)
+    except storage.StorageFailed:
+        outbox.postpone(entry, withdrawal_status.STORAGE_FAILED)
+        return False
+    return outbox.finish(entry)
+
+
+def _close(entry: OutboxEntry) -> bool:
+    try:
+        closed_assets.remove(entry.asset)
+    except storage.StorageFailed:
+        outbox.postpone(entry, withdrawal_status.STORAGE_FAILED)
+        return False
+    return outbox.finish(entry)
 
 
 def _purge(entry: OutboxEntry) -> bool:
@@ -86,9 +117,10 @@ def _purge(entry: OutboxEntry) -> bool:
 def _record_purge(entry: OutboxEntry, count: int) -> bool:
     if not outbox.finish(entry):
         return False
+    is_erasure = entry.payload.get("cause") == "erasure"
     event_log.record(
-        placed_copies.TAKEDOWN,
-        "withdrawal.purged",
+        former_copies.ERASURE if is_erasure else placed_copies.TAKEDOWN,
+        "privacy.purged" if is_erasure else "withdrawal.purged",
         subject=entry.asset,
         job=entry.asset.job,
         asset=entry.asset,

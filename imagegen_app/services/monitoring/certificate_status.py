@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app import conf
+from imagegen_app.services.foundation.local_times import format_day
 from imagegen_app.services.gateways import signing
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _expiry() -> Iterator[CertificateFinding]:
             "The signing certificate expires in %(days)s days, on %(day)s.",
             left,
         )
-        % {"days": left, "day": f"{end:%Y-%m-%d}"},
+        % {"days": left, "day": format_day(end)},
         _("Have it renewed, and replace the files; the workers need no restart."),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Count, Min, Q
 
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import JobState, ReviewState
+from imagegen_app.core.states import RUNNING_STATES, JobState, ReviewState
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.gateways import publication_status
@@ -70,7 +70,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         )
         if can_request
         else (),
-        my_running_jobs=_count(Job.objects.unfinished().filter(requester=requester))
+        my_running_jobs=_count(Job.objects.filter(requester=requester, state__in=RUNNING_STATES))
         if can_request
         else 0,
         to_review=_count(

@@ -13,7 +13,6 @@ from django.core.checks import ERROR, WARNING, run_checks
 from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -24,11 +23,9 @@ from imagegen_app.models import (
     Job,
     PeriodicRun,
     Placement,
-    Provider,
 )
-from imagegen_app.services.foundation import clock, wakeups, worker_registry
+from imagegen_app.services.foundation import clock, log_triggers, wakeups, worker_registry
 from imagegen_app.services.gateways import (
-    adapters,
     captioning,
     publication_status,
     spool_room,
@@ -37,6 +34,9 @@ from imagegen_app.services.gateways import (
 from imagegen_app.services.jobs import kept_answers, spool_alarms
 from imagegen_app.services.monitoring import (
     certificate_status,
+    credential_status,
+    provider_problems,
+    screener_status,
     time_stamp_status,
     waiting_counts,
     withdrawal_status,
@@ -303,62 +303,50 @@ def _withdrawals() -> Iterator[CheckResult]:
 
 
 def _credentials() -> Iterator[CheckResult]:
-    for provider in Provider.objects.filter(is_enabled=True).order_by("slug"):
-        try:
-            adapters.check_provider(provider)
-        except Exception as error:  # noqa: BLE001 - see `run_all_checks`
-            yield CheckResult(
-                "credentials",
-                "error",
-                _("The provider %(provider)s cannot be called: %(error)s")
-                # Only our own words: another exception's text may hold a key.
-                % {
-                    "provider": provider.slug,
-                    "error": error
-                    if isinstance(error, adapters.ProviderNotConfigured)
-                    else type(error).__name__,
-                },
-                _("Set its credential in the environment of the workers."),
-            )
+    for problem in provider_problems.provider_problems():
+        yield CheckResult("credentials", "error", problem.message, problem.remedy)
+    for one in credential_status.credential_findings():
+        yield CheckResult("credentials", one.level, one.message, one.remedy)
 
 
 def _models() -> Iterator[CheckResult]:
     today = clock.today()
     soon = today + timedelta(days=30)
     usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
-    for model in usable.order_by("retires_on"):
+    for model in usable.select_related("replaced_by").order_by("retires_on"):
+        successor = model.replaced_by
         yield CheckResult(
             "models",
             "warning",
             _("The model %(model)s retires on %(day)s.")
             % {"model": model.slug, "day": model.retires_on},
-            _("Register its successor, and grant groups the use of it."),
+            _("Register its successor, and grant groups the use of it.")
+            if successor is None
+            else _("Grant groups the use of its successor, %(model)s.") % {"model": successor.slug},
         )
 
 
 def _screeners() -> Iterator[CheckResult]:
-    for entry in conf.get().screeners:
-        try:
-            import_string(entry.backend)(**entry.options)
-        except Exception as error:  # noqa: BLE001 - see `run_all_checks`
-            yield CheckResult(
-                "screeners",
-                "error",
-                _("The content check %(name)s cannot be loaded: %(error)s.")
-                % {"name": entry.name, "error": type(error).__name__},
-                _("Jobs are refused until it works; check its settings."),
-            )
+    for one in screener_status.screener_findings():
+        yield CheckResult("screeners", one.level, one.message, one.remedy)
 
 
 def _captioner() -> Iterator[CheckResult]:
     try:
-        if captioning.is_enabled():
-            captioning.build_captioner(conf.get().captioner)
+        problem = captioning.availability_problem()
     except Exception as error:  # noqa: BLE001 - see `run_all_checks`
         yield CheckResult(
             "captioner",
             "warning",
             _("The captioner cannot be loaded: %(error)s.") % {"error": type(error).__name__},
+            _("Images are generated without suggested alternative texts; check its settings."),
+        )
+        return
+    if problem:
+        yield CheckResult(
+            "captioner",
+            "warning",
+            _("The captioner's service cannot be used: %(problem)s.") % {"problem": problem},
             _("Images are generated without suggested alternative texts; check its settings."),
         )
 
@@ -377,6 +365,13 @@ def _time_stamps() -> Iterator[CheckResult]:
 def _log() -> Iterator[CheckResult]:
     for problem in publication_status.publication_problems():
         yield CheckResult("log", "warning", problem.message, problem.remedy)
+    if missing := log_triggers.missing_triggers():
+        yield CheckResult(
+            "log",
+            "error",
+            _("The database does not guard the log: %s.") % ", ".join(missing[:3]),
+            _("Find out who removed these triggers, verify the log, and install them again."),
+        )
 
 
 def _clock() -> Iterator[CheckResult]:

@@ -15,11 +15,12 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, JobState, WaitingReason
 from imagegen_app.models import Job
 from imagegen_app.models.labels import choices
-from imagegen_app.services.foundation import clock, stored_messages, worker_registry
-from imagegen_app.services.jobs import pass_chain, spool_alarms
-from imagegen_app.services.monitoring import provider_status
+from imagegen_app.services.foundation import clock, error_help, stored_messages, worker_registry
+from imagegen_app.services.jobs import job_previews, pass_chain, spool_alarms
+from imagegen_app.services.monitoring import call_progress, provider_status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
 
@@ -47,16 +48,23 @@ class Progress:
     current: Job
     #: What a person can do if something went wrong.
     remedy: str = ""
+    #: The documentation's section about what went wrong; empty if nothing did, or without `DOCS_URL`.
+    help_url: str = ""
     #: No worker is running, so waiting does not help.
     has_no_worker: bool = False
     can_cancel: bool = False
     #: Nothing was spent yet, so cancelling costs nothing.
     is_free: bool = False
+    #: How much of the call is done, in percent; None where the provider does not say.
+    percent: int | None = None
+    #: Which preview of `current` may be shown, counted from 1; 0 for none.
+    preview_number: int = 0
 
     @property
     def etag(self) -> str:
         """A hash of what is shown, without the seconds, which the page counts itself."""
-        text = f"{self.job.pk}|{self.state}|{self.message}|{self.has_no_worker}|{self.can_cancel}"
+        shown = (self.job.pk, self.state, self.message, self.has_no_worker, self.can_cancel)
+        text = "|".join(map(str, (*shown, self.percent, self.preview_number)))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -67,6 +75,7 @@ def job_progress(job: Job) -> Progress:
     if current is not job:
         return replace(_pass_progress(current, now=now), job=job)
     state = JobState(job.state)
+    is_over = state in FINAL_STATES or state is JobState.UNCERTAIN
     has_no_worker = (
         state in {JobState.QUEUED, JobState.SUBMITTING}
         and worker_registry.count_live_workers() == 0
@@ -79,34 +88,38 @@ def job_progress(job: Job) -> Progress:
         is_final=state in FINAL_STATES,
         needs_person=state is JobState.UNCERTAIN,
         current=job,
-        remedy=stored_messages.translate_stored(job.error_remedy)
-        if state in FINAL_STATES or state is JobState.UNCERTAIN
-        else "",
+        remedy=stored_messages.translate_stored(job.error_remedy) if is_over else "",
+        help_url=error_help.docs_url(job.error_code) if is_over and job.error_code else "",
         has_no_worker=has_no_worker,
         can_cancel=state not in FINAL_STATES
         and state is not JobState.UNCERTAIN
         and job.cancel_requested_at is None,
         is_free=state is JobState.QUEUED and job.root_id is None,
+        percent=call_progress.call_percent(job),
+        preview_number=job.preview_number if job_previews.is_shown(job) else 0,
     )
 
 
 def _current_pass(job: Job) -> Job:
-    """Return the first unfinished follow-up pass of a succeeded job, or else the job itself."""
+    """Return the unfinished follow-up pass of a succeeded job that is furthest from the end.
+
+    Or else the job itself. Passes of several images run side by side.
+    """
     if job.chain_length == 1 or job.state != JobState.SUCCEEDED or job.cached_from_id is not None:
         return job
-    return next((one for one in pass_chain.all_jobs(job)[1:] if not one.is_final), job)
+    unfinished = [one for one in pass_chain.all_jobs(job)[1:] if not one.is_final]
+    numbers = pass_chain.pass_numbers(job) if unfinished else {}
+    return min(unfinished, key=lambda one: numbers[one.pk], default=job)
 
 
 def _pass_progress(job: Job, *, now: datetime) -> Progress:
-    """Describe a pass as part of its chain: the operation, and its number among all passes."""
+    """Describe a pass as part of its chain: the operation, and its number among those of its image."""
     progress = job_progress(job)
-    passes = Job.objects.filter(root=job.root_id)
-    ended = passes.filter(state__in=sorted(FINAL_STATES)).count()
+    numbers = pass_chain.pass_numbers(job)
     text = _("%(operation)s (pass %(pass)s of %(all)s): %(phase)s") % {
         "operation": job.get_operation_display(),
-        # The job itself counts as the first pass.
-        "pass": ended + 2,
-        "all": passes.count() + 1,
+        "pass": numbers[job.pk],
+        "all": max(numbers.values()),
         "phase": progress.message,
     }
     started = job.root.created_at if job.root else job.created_at
@@ -117,7 +130,9 @@ def progress_for_ids(ids: list[UUID]) -> list[Progress]:
     """Describe several jobs in the order of their ids; ids without a job are left out."""
     found = {
         job.pk: job
-        for job in Job.objects.filter(pk__in=ids).select_related("image_model__provider")
+        for job in Job.objects.filter(pk__in=ids).select_related(
+            "image_model__provider", "live_attempt"
+        )
     }
     return [job_progress(found[key]) for key in ids if key in found]
 
@@ -154,18 +169,18 @@ def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> 
         return _("Waiting: no worker is running. Your job is kept.")
     if state is JobState.QUEUED or job.waiting_for:
         return _waiting_message(job, now)
-    sentences = {
-        JobState.SUBMITTING: _("Generating with %(model)s"),
-        JobState.AWAITING: _("Generating with %(model)s"),
-        JobState.INGESTING: _("Checking, marking and signing the images"),
-        JobState.UNCERTAIN: _("The outcome is unknown: it may have been billed"),
-        JobState.SUCCEEDED: _("Ready"),
-        JobState.EXPIRED: _("Not finished in time"),
-    }
     if state is JobState.SUCCEEDED and not pass_chain.is_complete(job):
         return _("Ready, but not every follow-up pass succeeded")
+    sentences: dict[JobState, Callable[[Job], str]] = {
+        JobState.SUBMITTING: call_progress.call_phase,
+        JobState.AWAITING: call_progress.call_phase,
+        JobState.INGESTING: lambda _job: _("Checking, marking and signing the images"),
+        JobState.UNCERTAIN: lambda _job: _("The outcome is unknown: it may have been billed"),
+        JobState.SUCCEEDED: lambda _job: _("Ready"),
+        JobState.EXPIRED: lambda _job: _("Not finished in time"),
+    }
     if state in sentences:
-        return sentences[state] % {"model": job.image_model.name}
+        return sentences[state](job)
     return stored_messages.translate_stored(job.error_message) or job.get_state_display()
 
 

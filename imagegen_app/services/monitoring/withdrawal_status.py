@@ -1,4 +1,4 @@
-"""Say what withdrawals still have to do outside of the database, and why it has not happened yet."""
+"""Say what withdrawals and erasures still have to do outside of the database, and why it waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LATE_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """One thing that a withdrawal still has to do."""
+    """One thing that a withdrawal or an erasure still has to do."""
 
     kind: str
     message: str
@@ -39,14 +39,14 @@ class Outstanding:
 
 @dataclass(frozen=True, slots=True)
 class LateWithdrawals:
-    """How many withdrawn images are not gone everywhere, and what to do."""
+    """How many images, or files of them, are not gone everywhere, and what to do."""
 
     message: str
     remedy: str
 
 
 def outstanding(asset: Asset) -> list[Outstanding]:
-    """Return what the withdrawal of an asset still has to do."""
+    """Return what the withdrawal of an asset, or an erasure, still has to do."""
     found = [
         Outstanding(
             entry.kind,
@@ -93,22 +93,33 @@ def problem_text(code: str) -> str:
 
 def _message(kind: str) -> str:
     if kind == "purge":
-        return _("The site's caches may still hold the image.")
+        return _("The site's caches may still hold files of the image.")
+    if kind == "former":
+        return _("The site's files are being searched for copies that tell an erased text.")
+    if kind == "delete":
+        return _("A copy that told an erased text was replaced, and is not deleted yet.")
     return _("The site's files are being searched for copies of the image.")
 
 
 def _late(kind: str, count: int, problem: str) -> LateWithdrawals:
     if kind == "purge":
         message = ngettext(
-            "%(count)s withdrawn image may still be in the site's caches.",
-            "%(count)s withdrawn images may still be in the site's caches.",
+            "Files of %(count)s image that was withdrawn or rewritten may still be in the site's caches.",
+            "Files of %(count)s images that were withdrawn or rewritten may still be in the site's caches.",
             count,
         )
         remedy = _("Repair the function in IMAGEGEN['PURGE']; a worker calls it again.")
-    else:
+    elif kind == "copies":
         message = ngettext(
             "Copies of %(count)s withdrawn image are still being looked for.",
             "Copies of %(count)s withdrawn images are still being looked for.",
+            count,
+        )
+        remedy = _("Start a worker, or repair the storage of the site's files.")
+    else:
+        message = ngettext(
+            "Copies of %(count)s image may still tell an erased text.",
+            "Copies of %(count)s images may still tell an erased text.",
             count,
         )
         remedy = _("Start a worker, or repair the storage of the site's files.")

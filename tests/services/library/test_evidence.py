@@ -277,7 +277,7 @@ def test_a_published_checkpoint_of_a_rewritten_log_fails(asset: Asset, tmp_path:
     status, told = verified(folder, "--key", sealing.vkey(), "--checkpoint", str(other))
 
     assert status == 1
-    assert "the log was rewritten" in told
+    assert "it was rewritten" in told
 
 
 def test_the_scripts_signatures_are_those_of_a_known_library() -> None:
@@ -330,3 +330,39 @@ def test_after_an_erasure_the_log_the_export_and_a_new_pack_verify(
         unpacked(files, tmp_path / "pack"), "--key", files["log-key.txt"].decode().strip()
     )
     assert code == 0, said
+
+
+def test_a_pack_is_verified_with_a_key_and_a_checkpoint_of_before_the_key_was_replaced(
+    asset: Asset, tmp_path: Path
+) -> None:
+    old, published = sealing.vkey(), tmp_path / "published.txt"
+    sealing.seal_all()
+    checkpoint = sealing.make_checkpoint(System("test"), force=True)
+    assert checkpoint is not None
+    published.write_text(checkpoint.note)
+    key_rotation.rotate(System("test"))
+    folder = unpacked(opened(packed(asset)), tmp_path / "pack")
+
+    code, said = verified(folder, "--key", old, "--checkpoint", str(published))
+
+    assert code == 0, said
+    assert "The key that you gave was replaced" in said
+    assert f"The log continues the published checkpoint of {checkpoint.size} events" in said
+
+
+def test_a_published_checkpoint_without_a_proof_in_the_pack_is_not_called_compared(
+    asset: Asset, tmp_path: Path
+) -> None:
+    published = tmp_path / "published.txt"
+    sealing.seal_all()
+    checkpoint = sealing.make_checkpoint(System("test"), force=True)
+    assert checkpoint is not None
+    published.write_text(checkpoint.note)
+    packed(asset)  # which is an event, so that the log grows
+    folder = unpacked(opened(packed(asset, by="ada")), tmp_path / "pack")
+
+    code, said = verified(folder, "--key", sealing.vkey(), "--checkpoint", str(published))
+
+    assert code == 3, said
+    assert "continues the published" not in said
+    assert f"no proof about the checkpoint of {checkpoint.size} events" in said

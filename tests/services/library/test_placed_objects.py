@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.utils import timezone
+from PIL import Image
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Placement
@@ -33,6 +36,12 @@ def product() -> Product:
 def attach(product: Product, **facts: Any) -> Placement:
     asset = make_asset(**facts)
     return placement.attach(actor=SOMEBODY, asset=asset, target=product, field="image")
+
+
+def _png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(file, "PNG")
+    return file.getvalue()
 
 
 def row(product: Product) -> Product:
@@ -137,6 +146,44 @@ def test_an_object_without_an_image_keeps_the_text_that_waits_for_one(product: P
     attach(row(product), alt_text="")
 
     assert row(product).image_alt == "Our best vase"
+
+
+@pytest.mark.parametrize("alt_text", ["A bud vase", ""])
+def test_the_text_that_an_image_replaced_returns_when_it_goes(
+    product: Product, alt_text: str
+) -> None:
+    product.image.save("by-hand.png", ContentFile(_png()))
+    Product.objects.filter(pk=product.pk).update(image_alt="Our best vase")
+    placed = attach(row(product), alt_text=alt_text)
+    with_image = row(product).image_alt
+
+    placement.detach(actor=SOMEBODY, placement=placed)
+
+    assert with_image == alt_text
+    assert row(product).image_alt == "Our best vase"
+
+
+def test_the_text_of_an_earlier_image_returns_with_it_and_is_kept_nowhere_else(
+    product: Product,
+) -> None:
+    attach(product, alt_text="A bud vase")
+    second = attach(row(product), alt_text="A jug")
+
+    placement.detach(actor=SOMEBODY, placement=second)
+
+    assert row(product).image_alt == "A bud vase"
+    # An erasure blanks the text of the asset, and would not find a copy.
+    assert Placement.objects.get(pk=second.pk).previous_alt_text == ""
+
+
+def test_a_takedown_restores_no_text_of_an_image_that_is_gone(product: Product) -> None:
+    first = attach(product, alt_text="A bud vase")
+    second = attach(row(product), alt_text="A jug")
+    product.image.storage.delete(first.placed_value)
+
+    takedown.withdraw(actor=SOMEBODY, asset=second.asset)
+
+    assert row(product).image_alt == ""
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import uuid
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from imagegen_app.services.foundation import clock, wakeups, worker_registry
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.worker import driver
+from imagegen_app.testing.factories import make_provider
 from tests.services.conftest import Site
 from tests.services.worker import vaults
 
@@ -127,6 +129,58 @@ def test_a_credential_without_a_value_is_reported(
     model_catalog.save(actor=System("test"), record=provider)
 
     assert "no value" in parts("error")["credentials"]
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "said"),
+    [
+        ("AKIADOCTOR0000000001:", {"region": "us-west-2"}, "ACCESS_KEY_ID:SECRET"),
+        ("AKIADOCTOR0000000001:secret", {}, "“region” is missing"),
+        ("AKIADOCTOR0000000001:secret", {"place": "us-west-2"}, "the option 'place'"),
+        ("AKIADOCTOR0000000001:secret", {"region": "us-west-2"}, ""),
+        ("an-api-key", {}, ""),
+    ],
+)
+def test_a_key_that_no_call_can_carry_is_reported(  # noqa: PLR0917 - a table
+    working: Site,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    options: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("AWS_KEYS", key)
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {"aws": {"SOURCE": "env:AWS_KEYS", "HOSTS": ["proxy.example.com"]}},
+        "PROVIDER_ORIGINS": ["https://proxy.example.com"],
+    }
+    make_provider(
+        adapter="bedrock",
+        base_url="https://proxy.example.com",
+        credential="aws",
+        options=options,
+    )
+
+    found = parts("error").get("credentials", "")
+
+    assert (said in found) if said else found == ""
+    assert key not in found
+
+
+def test_a_package_that_a_provider_needs_is_named_with_its_installation(
+    working: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_KEYS", "AKIADOCTOR0000000001:secret")
+    monkeypatch.setitem(sys.modules, "botocore.auth", None)
+    host = "bedrock-runtime.us-west-2.amazonaws.com"
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {"aws": {"SOURCE": "env:AWS_KEYS", "HOSTS": [host]}},
+    }
+    make_provider(adapter="bedrock", base_url=f"https://{host}", credential="aws")
+
+    assert "pip install 'imagegen-app[bedrock]'" in parts("error")["credentials"]
 
 
 @pytest.mark.parametrize("source", ["raises", "exits", "needs_an_argument", "returns_nothing"])
