@@ -17,6 +17,7 @@ from imagegen_app.models import (
     AuditPersonalText,
     AuditTile,
 )
+from imagegen_app.services.foundation import event_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,8 @@ class PersonalText(NamedTuple):
 
     salt: bytes
     value: str
+    #: The person whose text it is, such as `person:42`; empty for the system, and once erased.
+    subject: str
     is_erased: bool = False
 
 
@@ -55,9 +58,11 @@ class Differences:
     texts: tuple[str, ...] = ()
     #: Names of the personal fields whose text is gone, although no erasure took it.
     missing_texts: tuple[str, ...] = ()
+    #: Names of the personal fields that are stored as the text of another than the event's actor.
+    misattributed_texts: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.columns or self.texts or self.missing_texts)
+        return bool(self.columns or self.texts or self.missing_texts or self.misattributed_texts)
 
 
 NO_DIFFERENCES: Final = Differences()
@@ -78,6 +83,8 @@ class LogEntry:
     #: The hash in the tile; empty where the tile is missing or too short.
     tile: bytes
     differences: Differences = NO_DIFFERENCES
+    #: Whether the body, though its hash agrees, is none that the application writes.
+    is_unreadable: bool = False
     #: How many personal texts of the event are erased.
     erased: int = 0
     #: How many personal texts this event records as erased.
@@ -121,8 +128,12 @@ class Chunk:
             entry = LogEntry(seq, row[1], "", body_hash, leaf, tile)
             # Columns and texts can only be compared with the body that was sealed.
             if body_hash in (leaf, tile):
-                self._compare(entry, row)
-            if entry.differences or not entry.is_sound:
+                try:
+                    self._compare(entry, row)
+                except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                    # Whoever can change the body can change the leaf with it.
+                    entry.is_unreadable = True
+            if entry.differences or entry.is_unreadable or not entry.is_sound:
                 entry.title = f"{row[5]}, {row[4]:%Y-%m-%d %H:%M:%S} UTC"
             yield entry
 
@@ -133,7 +144,9 @@ class Chunk:
         commitments, texts = body["commitments"], self.texts.get(entry.seq, {})
         changed: tuple[str, ...] = ()
         missing: tuple[str, ...] = ()
+        misattributed: tuple[str, ...] = ()
         if commitments or texts:
+            person = event_log.person_of(body["actor"]["kind"], body["actor"]["id"])
             entry.erased = sum(text.is_erased for text in texts.values())
             missing = tuple(sorted(commitments.keys() - texts.keys()))
             changed = tuple(
@@ -141,8 +154,14 @@ class Chunk:
                 for name, text in texts.items()
                 if name not in commitments or not _is_original(text, commitments[name])
             )
-        if columns or changed or missing:
-            entry.differences = Differences(columns, changed, missing)
+            # The commitment does not bind it, but it follows from the actor, whom the body names.
+            misattributed = tuple(
+                name
+                for name, text in texts.items()
+                if text.subject != ("" if text.is_erased else person)
+            )
+        if columns or changed or missing or misattributed:
+            entry.differences = Differences(columns, changed, missing, misattributed)
         if body["type"] == "privacy.erased":
             entry.recorded_erasures = int(body["data"].get("count", 0))
 
@@ -153,10 +172,10 @@ def read(first: int, last: int) -> Chunk:
     leaves = AuditLeaf.objects.filter(seq__gte=first, seq__lt=last)
     rows = AuditEvent.objects.filter(**in_range).values_list(*_ROW)
     texts: dict[int, dict[str, PersonalText]] = {}
-    for seq, name, salt, value, erased_by in AuditPersonalText.objects.filter(
+    for seq, name, salt, value, person, erased_by in AuditPersonalText.objects.filter(
         event__leaf__seq__gte=first, event__leaf__seq__lt=last
-    ).values_list("event__leaf__seq", "field", "salt", "value", "erased_by"):
-        text = PersonalText(bytes(salt), value, is_erased=erased_by is not None)
+    ).values_list("event__leaf__seq", "field", "salt", "value", "subject", "erased_by"):
+        text = PersonalText(bytes(salt), value, person, is_erased=erased_by is not None)
         texts.setdefault(seq, {})[name] = text
     low, high = first // translog.TILE_WIDTH, (last - 1) // translog.TILE_WIDTH
     tiles = dict(
@@ -210,9 +229,11 @@ def _changed_columns(body: dict[str, Any], row: tuple[Any, ...]) -> tuple[str, .
         if sealed != stored
         else []
     )
-    # The body holds the key of a job or asset only where that is the event's object.
     for index, name in enumerate(("job", "asset"), start=_AFTER_COLUMNS):
-        if kind == name and row[index] is not None and str(row[index]) != key:
+        # A body of version 1 holds the key of a job or asset only where that is the event's object.
+        is_known = body["v"] > 1 or (kind == name and row[index] is not None)
+        expected = body[name] if body["v"] > 1 else key
+        if is_known and (None if row[index] is None else str(row[index])) != expected:
             changed.append(f"{name}_id")
     return tuple(changed)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from imagegen_app.core import events
+from imagegen_app.core import data_handling, events
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPersonalText
 from imagegen_app.models.amounts import format_amount
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from imagegen_app.models import Job
+    from imagegen_app.models import Attempt, Job
 
+#: Events of one job that are looked through for one of its calls.
+_MAX_CALLS = 50
 #: Facts whose values are amounts of money, stored as decimal text.
 _AMOUNT_FACTS = frozenset({"amount", "cost", "estimated_cost", "limit", "spending_limit"})
 
@@ -64,7 +66,43 @@ def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]
     return describe_events(rows.order_by("at", "pk")[:most])
 
 
+def recorded_data_handling(attempt: Attempt) -> dict[str, Any]:
+    """Return what was known of how the provider handles data when a call was sent; empty if nothing.
+
+    Of an attempt that reads a kept answer again, of the call that the answer is to.
+    """
+    if attempt.rereads is not None:
+        attempt = attempt.rereads.attempt
+    sent = AuditEvent.objects.filter(job_id=attempt.job_id, type="job.submitted").order_by("pk")
+    for body in sent.values_list("body", flat=True)[:_MAX_CALLS]:
+        try:
+            data = json.loads(body)["data"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            # Somebody changed it in the database; verification tells.
+            continue
+        if isinstance(data, dict) and data.get("attempt") == str(attempt.pk):
+            found = data.get("data_handling")
+            return found if isinstance(found, dict) else {}
+    return {}
+
+
 def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> EventDescription:
+    try:
+        return _describe_body(event, seq, texts)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # Somebody changed it in the database: the page that shows the log must say so.
+        return EventDescription(
+            event=event,
+            at=event.at,
+            sentence=gettext("The content of this event was changed. Verify the log."),
+            severity="alarm",
+            seq=seq,
+            facts=(),
+            erased=(),
+        )
+
+
+def _describe_body(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
     labelled = _with_part_labels(event.type, body.get("data", {}))
     if event.type == "budget.changed":
@@ -109,10 +147,16 @@ def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> Even
     )
 
 
+#: Events whose `subject` is the code of a part that was screened.
+_ABOUT_PARTS = frozenset(
+    {"moderation.decided", "moderation.hard_category_found", "moderation.screener_failed"}
+)
+
+
 def _with_part_labels(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return an event's data with labels instead of codes for the parts that were screened."""
     labelled = dict(data)
-    if kind in {"moderation.decided", "moderation.screener_failed"}:
+    if kind in _ABOUT_PARTS:
         labelled["subject"] = stored_messages.screened_part(str(data.get("subject", "")))
     if "screened" in data:
         outcomes = dict(choices(VerdictOutcome))
@@ -133,15 +177,21 @@ def _text(value: Any, fact: str = "") -> str:
     if isinstance(value, list):
         return ", ".join(_text(v, fact) for v in value)
     if isinstance(value, dict):
-        if set(value) == {"before", "after"}:
-            before, after = (_text(value[k], fact) or "\N{EN DASH}" for k in ("before", "after"))
-            return f"{before} → {after}"
-        return "; ".join(
-            f"{stored_messages.fact_label(k)}: {_text(v, k)}" for k, v in value.items()
-        )
+        return _mapping_text(value, fact)
     return (
         _amount_text(value) if fact in _AMOUNT_FACTS else event_labels.value_label(fact, str(value))
     )
+
+
+def _mapping_text(value: dict[str, Any], fact: str) -> str:
+    """Return a mapping of an event's data as text: a change, a fact with its day, or its entries."""
+    if set(value) == {"before", "after"}:
+        before, after = (_text(value[k], fact) or "\N{EN DASH}" for k in ("before", "after"))
+        return f"{before} → {after}"
+    if fact in data_handling.LABELS and "value" in value:
+        said = data_handling.words(fact, value["value"])
+        return ", ".join(gettext(one.text) % one.values for one in said)
+    return "; ".join(f"{stored_messages.fact_label(k)}: {_text(v, k)}" for k, v in value.items())
 
 
 def _amount_text(value: Any) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.errors import all_errors
+from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.states import Lifecycle, VerdictOutcome, WaitingReason
 from imagegen_app.core.types import Operation
 from imagegen_app.models.audit import ACTOR_KINDS
@@ -27,6 +28,7 @@ _OPERATIONS = dict(choices(Operation))
 #: Labels of values by data key and value; a value that is not listed is shown as it is.
 VALUES: dict[str, Mapping[str, _StrPromise]] = {
     "decision": dict(choices(VerdictOutcome)),
+    "hard_category": dict(choices(HardCategory)),
     "lifecycle": _LIFECYCLES,
     "operation": _OPERATIONS,
     "operations": _OPERATIONS,
@@ -62,6 +64,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "gap": _("entries are missing"),
         "missing_leaf": _("an event has no position"),
         "missing_text": _("a personal text is gone without an erasure"),
+        "no_receipt": _("entries were not written by the application"),
         "published": _("the published checkpoint cannot be trusted"),
         "rollback": _("the log is shorter than what was signed"),
         "tile_mismatch": _("a tile was changed"),
@@ -106,6 +109,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
     },
     "waiting_for": dict(choices(WaitingReason)),
     "stage": {
+        "caption": _("suggested alternative text"),
         "input": _("input image"),
         "output": _("output image"),
         "prompt": _("prompt"),

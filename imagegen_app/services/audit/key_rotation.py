@@ -12,6 +12,7 @@ from imagegen_app.services.audit import log_key, sealing
 from imagegen_app.services.audit._log_lock import session_lock, transaction_lock
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.policy.access import require_permission
 
 if TYPE_CHECKING:
@@ -57,10 +58,14 @@ def rotate(actor: Actor, *, new_key: Path | None = None) -> Rotation:
         )
     if new_key is not None and not is_configured:
         raise CannotRotate("The key is in the state folder, where the new one is created, too.")
-    sealing.seal_all()
+    try:
+        sealing.seal_all()
+    except sealing.LogDamaged as error:
+        raise CannotRotate(str(error)) from None
     # This also finishes a replacement that was cut short.
     if sealing.make_checkpoint(actor, force=True) is None:
-        raise CannotRotate("The log is damaged and was not signed; verify it.")
+        refusal = "The log is damaged and was not signed; verify it."
+        raise CannotRotate(f"{refusal} {publication_status.restore_remedy()}")
     new = log_key.next_key() if new_key is None else log_key.read_key(new_key)
     with session_lock():
         handover = _hand_over(actor, new)
@@ -73,7 +78,7 @@ def rotate(actor: Actor, *, new_key: Path | None = None) -> Rotation:
 def _hand_over(actor: Actor, new: Ed25519PrivateKey) -> log_keys.Handover:
     transaction_lock()
     size = sealing.log_size()
-    root = translog.TileReader(sealing.fetch_tile).root(size)
+    root, now = translog.TileReader(sealing.fetch_tile).root(size), clock.now()
     known = {entry.vkey for entry in log_key.ring().keys}
     if log_key.vkey_of(new) in known:
         raise CannotRotate("The new key has signed this log before: a key is not used again.")
@@ -84,13 +89,12 @@ def _hand_over(actor: Actor, new: Ed25519PrivateKey) -> log_keys.Handover:
             root=root,
             old=log_key.signing_key(),
             new=new,
+            at=now,
         )
     except notes.MalformedNote as error:
         raise CannotRotate(f"The key cannot be replaced: {error}.") from None
-    Checkpoint.objects.create(size=size, root=root.hex(), note=handover.note)
-    LogKeyHandover.objects.create(
-        vkey=handover.old, size=size, note=handover.note, retired_at=clock.now()
-    )
+    Checkpoint.objects.create(size=size, root=root.hex(), note=handover.note, created_at=now)
+    LogKeyHandover.objects.create(vkey=handover.old, size=size, note=handover.note, retired_at=now)
     event_log.record(
         actor, "log.key_replaced", data={"size": size, "old": handover.old, "new": handover.new}
     )

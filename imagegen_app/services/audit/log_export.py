@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.core import notes, translog
-from imagegen_app.models import AuditLeaf, Checkpoint, Job
+from imagegen_app.core import log_restores, notes, translog
+from imagegen_app.models import Asset, AuditEvent, AuditLeaf, Checkpoint, Job
 from imagegen_app.services.audit import log_key, sealing, verification
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -60,7 +60,8 @@ class ExportResult:
     #: One event body per line, byte for byte as it was hashed.
     bodies: Path
     #: In the first line the signed checkpoint, the log's keys and earlier checkpoints with proofs
-    #: that the log continues them; then one line of proof per body in the same order.
+    #: that the log continues them, and the restores of the log; then one line of proof per body in
+    #: the same order.
     proofs: Path
 
 
@@ -80,20 +81,29 @@ def export(
     far.
 
     :raises NotPermitted: without the permission to export the log.
-    :raises CannotExport: if a file exists already or cannot be written, the log does not verify, or
-        it has no checkpoint of an earlier size.
+    :raises CannotExport: if no file is named, or one exists already or cannot be written; if the
+        period is empty, no entry is about the job or the asset, the log does not verify, or it has
+        no checkpoint of an earlier size.
     :raises KeyUnreadable: if the log's key cannot be read.
     """
     require_permission(actor, "export_audit")
+    if not out.name:
+        raise CannotExport(_("Name the file to write."))
+    if selection.since and selection.until and selection.since >= selection.until:
+        raise CannotExport(_("The period ends before it begins."))
     proofs = out.with_name(f"{out.name.removesuffix('.jsonl')}.proofs.jsonl")
     for path in (out, proofs):
         if path.exists():
             raise CannotExport(f"{path} already exists; choose another file.")
-    sealing.seal_all()
+    # What keeps it from being sealed is what the verification finds.
+    with suppress(sealing.LogDamaged):
+        sealing.seal_all()
+    _require_known(selection)
     checkpoint = sealing.make_checkpoint(actor, force=True)
     _require_sound_log()
     if checkpoint is None:
-        raise CannotExport(_("The log is damaged and was not signed; verify it."))
+        refusal = _("The log is damaged and was not signed; verify it.")
+        raise CannotExport(f"{refusal} {publication_status.restore_remedy()}")
     try:
         header = _header(checkpoint, earlier=earlier)
         count = _write(out, proofs, header=header, selection=selection, progress=progress)
@@ -103,6 +113,27 @@ def export(
         raise CannotExport(f"The log is damaged ({error}); verify it.") from None
     _record(actor, count=count, selection=selection)
     return ExportResult(count, out, proofs)
+
+
+def _require_known(selection: ExportFilter) -> None:
+    """Refuse a job or asset that the log has never heard of: a mistyped one proves nothing.
+
+    :raises CannotExport: if no entry is about it.
+    """
+    job, asset = selection.job, selection.asset
+    # Events remain when their job or asset is deleted.
+    if job and not (_is_job(job) or AuditEvent.objects.filter(job_id=job).exists()):
+        raise CannotExport(_("No entry of the log is about the job %s.") % job)
+    if asset and not (_is_asset(asset) or AuditEvent.objects.filter(asset_id=asset).exists()):
+        raise CannotExport(_("No entry of the log is about the asset %s.") % asset)
+
+
+def _is_job(key: UUID) -> bool:
+    return Job.objects.filter(pk=key).exists()
+
+
+def _is_asset(key: UUID) -> bool:
+    return Asset.objects.filter(pk=key).exists()
 
 
 def _require_sound_log() -> None:
@@ -119,7 +150,8 @@ def _require_sound_log() -> None:
         "The log does not verify (%(number)s findings), so nothing is exported. The first: %(finding)s",
         report.finding_count,
     )
-    raise CannotExport(message % {"number": report.finding_count, "finding": first.translated})
+    values = {"number": report.finding_count, "finding": first.translated}
+    raise CannotExport(f"{message % values} {report.remedy}".rstrip())
 
 
 def _header(checkpoint: Checkpoint, *, earlier: Iterable[int]) -> dict[str, object]:
@@ -155,7 +187,16 @@ def _header(checkpoint: Checkpoint, *, earlier: Iterable[int]) -> dict[str, obje
             }
             for size, note in sorted(notes_by_size.items())
         ],
+        "restores": list(_restores(checkpoint.size, tiles)),
     }
+
+
+def _restores(size: int, tiles: translog.TileReader) -> Iterator[dict[str, object]]:
+    """Yield the events that say that the log was restored from a backup, with their proofs."""
+    rows = AuditLeaf.objects.filter(seq__lt=size, event__type=log_restores.EVENT).order_by("seq")
+    for seq, body in rows.values_list("seq", "event__body"):
+        proof = translog.inclusion_proof(tiles, index=seq, size=size)
+        yield {"seq": seq, "body": body, "proof": [item.hex() for item in proof]}
 
 
 @use_case()

@@ -18,7 +18,12 @@ from imagegen_app.models import (
     AuditTile,
     Checkpoint,
 )
-from imagegen_app.services.audit import _published_checkpoints, log_key
+from imagegen_app.services.audit import (
+    _given_up,
+    _published_checkpoints,
+    _unreceipted_leaves,
+    log_key,
+)
 from imagegen_app.services.audit._log_lock import SealerBusy as SealerBusy  # noqa: PLC0414 - handed on
 from imagegen_app.services.audit._log_lock import session_lock, transaction_lock
 from imagegen_app.services.foundation import clock, event_log, event_receipts
@@ -44,6 +49,10 @@ NO_RECEIPT: Final = "log.events_without_receipt"
 _NAMED: Final = 20
 
 
+class LogDamaged(RuntimeError):
+    """Leaves and tiles do not agree, so nothing can be sealed; the verification says where."""
+
+
 def vkey() -> str:
     """Return the verifier key line (C2SP) of the key that signs this log, for auditors.
 
@@ -55,15 +64,20 @@ def vkey() -> str:
 def seal(limit: int = MAX_EVENTS_PER_SEAL) -> int:
     """Give up to `limit` waiting events the next positions in the log; return how many.
 
+    :raises LogDamaged: if leaves and tiles do not agree.
     :raises SealerBusy: if another process seals for longer than we wait.
     """
-    with session_lock():
-        return _seal(limit)
+    try:
+        with session_lock():
+            return _seal(limit)
+    except translog.TreeError as error:
+        raise LogDamaged(f"The log is damaged ({error}); verify it.") from None
 
 
 def seal_all() -> int:
     """Seal all events that wait now; return how many.
 
+    :raises LogDamaged: if leaves and tiles do not agree.
     :raises SealerBusy: if another process seals for longer than we wait.
     """
     total = 0
@@ -123,15 +137,20 @@ def _seal(limit: int) -> int:
     ]
     if unreceipted:
         # Sealed with them, in the same transaction: nobody can remove the alarm before that.
-        data = {
-            "count": len(unreceipted),
-            "entries": ", ".join(map(str, unreceipted[:_NAMED])),
-            "first": unreceipted[0],
-        }
-        event_log.record(System("sealer"), NO_RECEIPT, data=data)
-        waiting += [_Waiting(event.pk, event.body) for event in event_log.write_now()]
+        waiting += _record_unreceipted(unreceipted)
     _store(waiting, size=size)
     return len(waiting)
+
+
+def _record_unreceipted(entries: list[int]) -> list[_Waiting]:
+    """Record the alarm about entries without a valid receipt, and return it to be sealed."""
+    data = {
+        "count": len(entries),
+        "entries": ", ".join(map(str, entries[:_NAMED])),
+        "first": entries[0],
+    }
+    event_log.record(System("sealer"), NO_RECEIPT, data=data)
+    return [_Waiting(event.pk, event.body) for event in event_log.write_now()]
 
 
 class _Waiting(NamedTuple):
@@ -149,12 +168,23 @@ def _waiting(limit: int) -> list[_Waiting]:
 
 
 def _store(waiting: list[_Waiting], *, size: int) -> None:
-    """Give events the positions from `size` on."""
+    """Give events the positions from `size` on.
+
+    :raises TreeError: if the tiles are not those of a log of this size.
+    """
+    index, width = divmod(size, translog.TILE_WIDTH)
+    if len(fetch_tile(translog.TileId(0, index))) != width * translog.HASH_BYTES:
+        raise translog.TreeError(f"the last tile is not that of a log of {size} entries")
     leaves = [translog.leaf_hash(event.body) for event in waiting]
     AuditLeaf.objects.bulk_create(
         [
-            AuditLeaf(seq=size + index, event_id=event.event_id, hash=leaf)
-            for index, (event, leaf) in enumerate(zip(waiting, leaves, strict=True))
+            AuditLeaf(
+                seq=seq,
+                event_id=event.event_id,
+                hash=leaf,
+                receipt=event_receipts.leaf_receipt(seq, leaf),
+            )
+            for seq, (event, leaf) in enumerate(zip(waiting, leaves, strict=True), start=size)
         ],
         batch_size=_BATCH,
     )
@@ -185,16 +215,27 @@ def _sign(actor: Actor, *, force: bool) -> Checkpoint | None:
         return None
     tiles = translog.TileReader(fetch_tile)
     origin = conf.get().audit.origin
-    signed = [] if last is None else [notes.Checkpoint(origin, last.size, bytes.fromhex(last.root))]
+    try:
+        signed = (
+            [] if last is None else [notes.Checkpoint(origin, last.size, bytes.fromhex(last.root))]
+        )
+    except ValueError:
+        _record_alarm(actor, "log.verification_failed", data={"finding": "checkpoint"})
+        return None
     # Only what is quickly read; the other places are compared when something is published.
-    published = _published_checkpoints.newest_in_folders(log_key.ring())
+    ring = log_key.ring()
+    published = _published_checkpoints.newest_in_folders(ring, given_up=_given_up.checkpoints())
     if not is_continued(actor, tiles=tiles, size=size, earlier=[*signed, *published]):
         return None
-    root = tiles.root(size)
+    # Once signed, nothing tells an entry that somebody entered past the sealer from the others.
+    if forged := _unreceipted_leaves.find(since=_unreceipted_leaves.signed_size(ring, size)):
+        _store(_record_unreceipted(forged), size=size)
+        size, tiles = log_size(), translog.TileReader(fetch_tile)
+    root, now = tiles.root(size), clock.now()
     note = notes.sign_checkpoint(
-        origin=origin, size=size, root=root, private_key=log_key.signing_key()
+        origin=origin, size=size, root=root, private_key=log_key.signing_key(), at=now
     )
-    return Checkpoint.objects.create(size=size, root=root.hex(), note=note)
+    return Checkpoint.objects.create(size=size, root=root.hex(), note=note, created_at=now)
 
 
 def _is_due(size: int, last: Checkpoint | None) -> bool:
@@ -202,11 +243,11 @@ def _is_due(size: int, last: Checkpoint | None) -> bool:
     if last is None:
         return size > 0
     age = clock.now() - last.created_at
-    return age >= timedelta(
-        seconds=CHECKPOINT_INTERVAL_SECONDS
-        if size != last.size
-        else IDLE_CHECKPOINT_INTERVAL_SECONDS
+    interval = (
+        CHECKPOINT_INTERVAL_SECONDS if size != last.size else IDLE_CHECKPOINT_INTERVAL_SECONDS
     )
+    # One from the future must not keep the log from being signed until then.
+    return abs(age) >= timedelta(seconds=interval)
 
 
 def is_continued(

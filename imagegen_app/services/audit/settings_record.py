@@ -30,10 +30,10 @@ def record_settings(actor: Actor) -> bool:
     present = summary()
     digest = canonical.digest(present)
     last = AuditEvent.objects.filter(type__in=_KINDS).order_by("-pk").first()
-    if last is None:
+    recorded = None if last is None else _recorded(last.body)
+    if recorded is None:
         event_log.record(actor, "site.started", data={"settings_hash": digest, "settings": present})
         return True
-    recorded: dict[str, Any] = json.loads(last.body)["data"]
     if recorded["settings_hash"] == digest:
         return False
     before = recorded["settings"]
@@ -55,6 +55,17 @@ def record_settings(actor: Actor) -> bool:
     return True
 
 
+def _recorded(body: str) -> dict[str, Any] | None:
+    """Return what was recorded last; None if somebody changed it, so that all is recorded again."""
+    try:
+        data: Any = json.loads(body)["data"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    if not isinstance(data, dict) or not isinstance(data.get("settings"), dict):
+        return None
+    return data if isinstance(data.get("settings_hash"), str) else None
+
+
 def summary() -> dict[str, Any]:
     """Return the settings that decide who may do what, what is checked and what is marked.
 
@@ -71,6 +82,7 @@ def summary() -> dict[str, Any]:
         "credentials": _names(
             f"{name}: {', '.join(sorted(entry.hosts))}" for name, entry in site.credentials.items()
         ),
+        "provider_origins": _names(site.provider_origins),
         "trusted_origins": _names(site.trusted_origins),
         "screeners": [
             f"{one.name}: {one.backend} ({', '.join(one.stages)}; {one.on_error})"

@@ -10,10 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imagegen_app.core import translog
+from imagegen_app.core import log_restores, translog
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.models import AuditPending, AuditTile
 from imagegen_app.services.audit import (
+    _continuation,
+    _given_up,
     _log_reading,
     _lost_records,
     _signed_roots,
@@ -21,12 +23,15 @@ from imagegen_app.services.audit import (
     sealing,
 )
 from imagegen_app.services.audit._log_findings import Findings
+from imagegen_app.services.gateways import publication_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from imagegen_app.core.log_restores import AcceptedRestore
     from imagegen_app.services.audit._log_findings import Finding, Kind
     from imagegen_app.services.audit._log_reading import LogEntry
+    from imagegen_app.services.audit._published_checkpoints import GivenUp
 
 #: Events read at once; whole tiles.
 CHUNK: Final = 16 * translog.TILE_WIDTH
@@ -51,6 +56,12 @@ class VerificationReport:
     copies: int
     #: Places whose copies could not be read, each with the reason; no finding.
     unreached: Mapping[str, str]
+    #: The restores of the log that were accepted: each is a warning for ever, and no finding.
+    restores: Sequence[AcceptedRestore]
+    #: Copies that were given up by that; they count for nothing.
+    given_up: int
+    #: Whether the log does not continue some of its copies, as after a backup was restored.
+    is_behind_copies: bool
     #: Events that are not sealed yet.
     unsealed: int
     findings: tuple[Finding, ...]
@@ -70,14 +81,28 @@ class VerificationReport:
             return min(placed, key=lambda finding: finding.seq or 0)
         return self.findings[0] if self.findings else None
 
+    @property
+    def remedy(self) -> str:
+        """What to do if the log was restored from a backup; empty if nothing speaks for that."""
+        return publication_status.restore_remedy() if self.is_behind_copies else ""
+
+    @property
+    def restore_warnings(self) -> list[str]:
+        """What was lost by the restores that were accepted, in the reader's language."""
+        return [publication_status.restore_warning(one) for one in self.restores]
+
 
 def verify(
-    *, since: int | None = None, progress: Callable[[int, int], None] | None = None
+    *,
+    since: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    given_up: GivenUp = frozenset(),
 ) -> VerificationReport:
     """Read the whole log and compare it with itself and with what was signed and published.
 
     With `since`, the size of a valid checkpoint, the events that it covers are trusted and not
-    read. `progress` gets the number of events read so far and the size of the log.
+    read. `progress` gets the number of events read so far and the size of the log. Published
+    checkpoints that are `given_up`, beside those that were given up before, are not compared.
 
     :raises NoSuchCheckpoint: if there is none of that size.
     :raises KeyUnreadable: if the log's key cannot be read.
@@ -85,7 +110,9 @@ def verify(
     started = time.perf_counter()
     findings = Findings()
     # Checkpoints and tiles are read before the size: the log may grow meanwhile, never shrink.
-    signed = _signed_roots.collect(findings)
+    restores = _given_up.accepted_restores()
+    given_up |= log_restores.all_given_up(restores)
+    signed = _signed_roots.collect(findings, given_up=given_up)
     roots = signed.roots
     tiled = _tiled_size()
     size = sealing.log_size()
@@ -103,7 +130,8 @@ def verify(
         )
     _lost_records.find_events_without_position(findings)
     _lost_records.compare_erasures(findings)
-    _unreceipted_events.find(findings)
+    signed_size = max((entry for entry in roots if entry <= size), default=0)
+    _unreceipted_events.find(findings, unsigned_from=signed_size)
     return VerificationReport(
         ok=not findings.count,
         size=size,
@@ -111,6 +139,9 @@ def verify(
         checkpoints=signed.checkpoints,
         copies=signed.copies,
         unreached=signed.unreached,
+        restores=restores,
+        given_up=signed.given_up,
+        is_behind_copies=bool(findings.count) and _continuation.is_behind(signed.copied),
         unsealed=AuditPending.objects.count(),
         findings=tuple(findings.named),
         finding_count=findings.count,
@@ -214,6 +245,12 @@ class _Walk:
                 hashes.append(self._add_difference(entry))
             self.erased += entry.erased
             self.erased_recorded += entry.recorded_erasures
+            if entry.is_unreadable:
+                template = gettext_noop(
+                    "Entry %(entry)s (event %(event)s, %(title)s): its body is none that the "
+                    "application writes."
+                )
+                self._add("changed_body", entry, template)
             if entry.differences:
                 self._add_changed_parts(entry)
         if missing_from is not None:
@@ -277,6 +314,12 @@ class _Walk:
                 "gone, and no erasure took it."
             )
             self._add("missing_text", entry, template, name=name)
+        for name in entry.differences.misattributed_texts:
+            template = gettext_noop(
+                "Entry %(entry)s (event %(event)s, %(title)s): its personal text (%(name)s) is "
+                "stored as that of another person."
+            )
+            self._add("changed_text", entry, template, name=name)
 
     def _add(self, kind: Kind, entry: LogEntry, template: str, **values: object) -> None:
         self.findings.add(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import F, Q
 
+from imagegen_app.core.types import texts_in
 from imagegen_app.models import (
     Asset,
     Attempt,
@@ -14,6 +15,7 @@ from imagegen_app.models import (
     Job,
     JobInput,
     KeptAnswer,
+    Placement,
     WebhookDelivery,
 )
 from imagegen_app.services.erasure.scopes import KEYS_AT_ONCE, PROMPT_FIELDS
@@ -33,6 +35,8 @@ _QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
     (Attempt, "job_id", ("error_detail",)),
     (KeptAnswer, "attempt__job_id", ("detail",)),
     (Asset, "job_id", ("title", "alt_text", "review_note")),
+    # What described the field before, where a person had typed it.
+    (Placement, "asset__job_id", ("previous_alt_text",)),
 )
 
 
@@ -64,8 +68,10 @@ def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
             fingerprint="",
             request_digest="",
         )
+        yield Blanking(_jobs_with_worded_parameters(chunk), {"parameters": {}})
+        yield Blanking(_jobs_with_instructions(chunk), {"passes": []})
         attempts = Attempt.objects.filter(job_id__in=chunk)
-        yield _blanking(attempts, request_digest="", revised_prompt="")
+        yield _blanking(attempts, request_digest="", revised_prompt="", provider_state={})
         deliveries = WebhookDelivery.objects.filter(attempt__job_id__in=chunk)
         yield _blanking(deliveries, body="", body_sha256="")
         # The captioner received the prompt, and may have repeated names from it.
@@ -73,6 +79,20 @@ def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
         for model, path, columns in _QUOTING:
             for column in columns:
                 yield Blanking(_quoting_rows(chunk, texts, model, path, column), {column: ""})
+
+
+def _jobs_with_worded_parameters(keys: Sequence[UUID]) -> QuerySet[Any]:
+    """Return the jobs whose parameters hold more than numbers and single words."""
+    found = Job.objects.filter(pk__in=keys).exclude(parameters={}).values_list("pk", "parameters")
+    worded = [key for key, parameters in found if any(" " in t for t in texts_in(parameters))]
+    return Job.objects.filter(pk__in=worded)
+
+
+def _jobs_with_instructions(keys: Sequence[UUID]) -> QuerySet[Any]:
+    """Return the jobs whose follow-up passes have an instruction in words."""
+    found = Job.objects.filter(pk__in=keys).exclude(passes=[]).values_list("pk", "passes")
+    worded = [key for key, passes in found if any(one.get("instruction") for one in passes)]
+    return Job.objects.filter(pk__in=worded)
 
 
 def _quoting_rows(
@@ -92,10 +112,12 @@ def _quoting_rows(
 
 def personal_texts(scope: ErasureScope, keys: Sequence[UUID]) -> QuerySet[AuditPersonalText]:
     """Return the texts beside the log that are erased; not those that were erased before."""
-    prompts = Q(event__job_id__in=keys, field__in=PROMPT_FIELDS)
+    wanted = Q(event__job_id__in=keys, field__in=PROMPT_FIELDS)
+    if scope.is_person:
+        # By the event's actor, too: were the person of a text changed, the erasure would miss it.
+        wanted |= Q(subject=scope.subject) | scope.of_person("event__")
     rows: QuerySet[AuditPersonalText] = AuditPersonalText.objects.filter(
-        prompts | Q(subject=scope.subject) if scope.is_person else prompts,
-        erased_by__isnull=True,
+        wanted, erased_by__isnull=True
     )
     return rows
 

@@ -24,7 +24,7 @@ from imagegen_app.services.erasure.scopes import (
 )
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.jobs import kept_answers
+from imagegen_app.services.jobs import job_previews, kept_answers
 from imagegen_app.services.policy.access import require_permission
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
@@ -191,6 +191,8 @@ def _blank(keys: Sequence[UUID], texts: ErasedTexts, *, actor: Actor) -> int:
             _rows.kept_answers_of(chunk), ground="erased with the prompt", actor=actor
         )
         erase_uploads(chunk)
+        # There is none of a job that has ended, unless a worker died.
+        others += job_previews.remove(chunk)
         _rows.forget_body_hashes(chunk)
         for blanking in _rows.blankings(chunk, texts):
             changed = _rows.blank(blanking)

@@ -21,6 +21,7 @@ from imagegen_app.models import (
     AuditPersonalText,
     Job,
     JobInput,
+    JobPreview,
     KeptAnswer,
     Placement,
     Rendition,
@@ -29,6 +30,7 @@ from imagegen_app.models import (
 )
 from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, _tables
 from imagegen_app.services.gateways import resigning, storage
+from imagegen_app.services.library import placed_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -150,6 +152,7 @@ def _check_blanked(found: _Search, scope: ErasureScope) -> None:
     left = left.exclude(event__type__startswith="privacy.eras")
     found.add(_label(AuditPersonalText), own=left.count())
     found.add(_label(KeptAnswer), own=_rows.kept_answers_of(found.keys).count())
+    found.add(_label(JobPreview), own=JobPreview.objects.filter(job_id__in=found.keys).count())
     found.add(_label(JobInput), own=len(_rows.uploads_of(found.keys)))
 
 
@@ -194,10 +197,9 @@ def _stored_files(keys: Sequence[UUID]) -> Iterator[tuple[str, Job, Callable[[],
         names += asset.renditions.order_by("pk").values_list("storage_key", flat=True)
         for name in names:
             yield name, asset.job, partial(storage.get, name)
-        for copy in _files.placed_copies(asset):
-            name = copy.placement.placed_value
-            label = f"{_label(copy.field.model)}: {name}"
-            yield label, asset.job, partial(copy.store.read, name)
+        for placed, file in placed_copies.copies_of(asset):
+            name, store = placed.placed_value, storage.GuardedStorage(file.storage)
+            yield f"{_label(file.field.model)}: {name}", asset.job, partial(store.read, name)
     for entry in JobInput.objects.filter(job_id__in=keys).select_related("job").order_by("pk"):
         yield entry.storage_key, entry.job, partial(storage.get, entry.storage_key)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import FINAL_STATES
-from imagegen_app.models import Attempt, AuditPersonalText, Job
+from imagegen_app.core.types import texts_in
+from imagegen_app.models import Attempt, AuditEvent, AuditPersonalText, Job
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -52,10 +54,14 @@ class ErasureScope:
 
     def jobs(self) -> QuerySet[Job]:
         """Return the jobs whose prompts are erased, with all their follow-up passes."""
-        of_person = Q(actor_kind="person", actor_id=self.subject.removeprefix(_PERSON))
         of_chain = Q(pk=self.root) | Q(root=self.root)
-        rows: QuerySet[Job] = Job.objects.filter(of_person if self.is_person else of_chain)
+        rows: QuerySet[Job] = Job.objects.filter(self.of_person() if self.is_person else of_chain)
         return rows
+
+    def of_person(self, path: str = "") -> Q:
+        """Return the condition that the person acted; `path` leads to the columns of the actor."""
+        key = self.subject.removeprefix(_PERSON)
+        return Q(**{f"{path}actor_kind": "person", f"{path}actor_id": key})
 
     def first_job(self) -> Job | None:
         """Return the first job of the chain whose prompt is erased; None for a person."""
@@ -88,7 +94,14 @@ def find_scope(text: str) -> ErasureScope:
     """
     text = text.strip()
     if text.startswith(_PERSON):
-        return person_scope(text)
+        scope = person_scope(text)
+        if not _is_known(scope):
+            raise CannotErase(
+                _("Nothing was erased."),
+                reason=_("Neither an account nor the log knows “%(text)s”.") % {"text": text[:80]},
+                remedy=_("Compare it with the person's events in the audit log."),
+            )
+        return scope
     try:
         job = Job.objects.filter(pk=UUID(text)).first()
     except ValueError:
@@ -103,6 +116,28 @@ def find_scope(text: str) -> ErasureScope:
         _("Nothing was erased."),
         reason=_("“%(text)s” is neither a person nor a job.") % {"text": text[:80]},
         remedy=_("Give a login name, the identifier that events use (person:42), or a job's ID."),
+    )
+
+
+def _is_known(scope: ErasureScope) -> bool:
+    """Return whether an account, a job or an event is of this person: a mistyped one has none.
+
+    Events keep the identifier when the account is deleted and the texts are erased.
+    """
+    key = scope.subject.removeprefix(_PERSON)
+    of_person = {"actor_kind": "person", "actor_id": key}
+    if AuditEvent.objects.filter(**of_person).exists() or scope.jobs().exists():
+        return True
+    if AuditPersonalText.objects.filter(subject=scope.subject).exists():
+        return True
+    people = get_user_model()
+    try:
+        key_of_account = people._meta.pk.to_python(key)  # noqa: SLF001 - Django's documented API
+    except ValidationError:
+        return False
+    # As it stands in events: "01" is nobody.
+    return (
+        str(key_of_account) == key and people._default_manager.filter(pk=key_of_account).exists()  # noqa: SLF001 - as above
     )
 
 
@@ -144,11 +179,15 @@ def collect_texts(scope: ErasureScope, *, further: Sequence[str] = ()) -> Erased
     """
     found: dict[UUID, set[str]] = {}
     root_of: dict[UUID, UUID] = {}
-    columns = ("pk", "root_id", "prompt", "negative_prompt", "variables")
-    for key, root, prompt, negative, variables in scope.jobs().values_list(*columns).iterator():
+    columns = ("pk", "root_id", "prompt", "negative_prompt", "variables", "parameters", "passes")
+    rows = scope.jobs().values_list(*columns).iterator()
+    for key, root, prompt, negative, variables, given, passes in rows:
         root_of[key] = root or key
         texts = found.setdefault(root or key, set())
-        texts |= {prompt, negative, *_texts_in(variables)}
+        # Single words are the names of choices.
+        worded = (text for text in texts_in(given) if " " in text)
+        instructions = (str(one.get("instruction", "")) for one in passes)
+        texts |= {prompt, negative, *texts_in(variables), *worded, *instructions}
     keys = list(root_of)
     for start in range(0, len(keys), KEYS_AT_ONCE):
         chunk = keys[start : start + KEYS_AT_ONCE]
@@ -174,14 +213,3 @@ def collect_texts(scope: ErasureScope, *, further: Sequence[str] = ()) -> Erased
 
 def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(texts, key=lambda text: (-len(text), text)))
-
-
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts_in(item)

@@ -99,6 +99,7 @@ def test_texts_blanked_under_another_erasure_fail_the_verification(
 
     assert kinds(report) == ["unrecorded_erasure"]
     assert (report.erased, report.erased_recorded) == (2, 1)
+    assert str(erased.uid) in report.findings[0].message
 
 
 def test_an_erased_text_that_holds_something_again_fails_the_verification(
@@ -108,6 +109,30 @@ def test_an_erased_text_that_holds_something_again_fails_the_verification(
     erasure.erase_person(officer, subject=f"person:{ada.id}", reason="asked")
     sealing.seal_all()
     execute("UPDATE imagegen_auditpersonaltext SET value = 'Eve' WHERE erased_by IS NOT NULL")
+
+    assert kinds(verification.verify()) == ["changed_text"]
+
+
+def test_the_erasure_of_a_person_takes_a_text_that_was_stored_as_that_of_another(
+    ada: Person, officer: Person, unguarded_log: None
+) -> None:
+    append(1, actor=ada, personal={"note": "by Ada"})
+    sealing.seal_all()
+    execute("UPDATE imagegen_auditpersonaltext SET subject = 'person:999' WHERE field = 'note'")
+
+    erasure.erase_person(officer, subject=f"person:{ada.id}", reason="asked")
+
+    assert AuditPersonalText.objects.get(field="note").value == ""
+    assert verification.verify().ok
+
+
+def test_an_erased_text_that_still_names_a_person_fails_the_verification(
+    ada: Person, officer: Person, unguarded_log: None
+) -> None:
+    append(1, actor=ada)
+    erasure.erase_person(officer, subject=f"person:{ada.id}", reason="asked")
+    sealing.seal_all()
+    execute("UPDATE imagegen_auditpersonaltext SET subject = 'Ada' WHERE erased_by IS NOT NULL")
 
     assert kinds(verification.verify()) == ["changed_text"]
 

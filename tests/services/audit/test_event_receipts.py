@@ -9,8 +9,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
-from imagegen_app.models import AuditEvent, AuditPending
-from imagegen_app.services.audit import sealing, verification
+from imagegen_app.core import translog
+from imagegen_app.models import AuditEvent, AuditLeaf, AuditPending, AuditTile, Checkpoint
+from imagegen_app.services.audit import key_rotation, sealing, verification
+from imagegen_app.services.foundation import clock
 from tests.services.audit.log_tampering import SYSTEM, append, execute, kinds
 
 if TYPE_CHECKING:
@@ -77,7 +79,8 @@ def test_the_alarm_is_sealed_in_the_same_transaction() -> None:
     sealing.seal()
 
     assert not AuditPending.objects.exists()
-    assert AuditEvent.objects.get(leaf__seq=2).type == "log.events_without_receipt"
+    alarm = AuditEvent.objects.get(leaf__seq=2)
+    assert (alarm.type, alarm.actor_id) == ("log.events_without_receipt", "sealer")
 
 
 def test_an_event_that_was_changed_while_pending_is_found() -> None:
@@ -101,3 +104,87 @@ def test_events_that_wait_while_the_sites_key_is_replaced_are_sound(settings: An
 
     assert verification.verify().ok
     assert sealing.make_checkpoint(SYSTEM, force=True) is not None
+
+
+def enter_past_the_sealer(receipt: str = "") -> None:
+    """Insert an event with its leaf and let the tile grow, as the triggers allow anybody to."""
+    insert_back_dated("")
+    event = AuditEvent.objects.latest("pk")
+    execute("DELETE FROM imagegen_auditpending WHERE event_id = %s", event.pk)
+    digest, tile = translog.leaf_hash(event.body), AuditTile.objects.get(level=0)
+    execute(
+        "INSERT INTO imagegen_auditleaf (seq, event_id, hash, receipt) VALUES (%s, %s, %s, %s)",
+        sealing.log_size(),
+        event.pk,
+        digest,
+        receipt,
+    )
+    data = bytes(tile.data) + digest
+    execute("UPDATE imagegen_audittile SET data = %s WHERE id = %s", data, tile.pk)
+
+
+@pytest.mark.parametrize("receipt", ["", "0" * 64, "é", "copied"])
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_an_event_that_was_entered_past_the_sealer_is_found(
+    receipt: str,
+    is_signed: bool,
+) -> None:
+    append(2)
+    sealing.seal()
+    sealing.make_checkpoint(SYSTEM, force=True)
+    if receipt == "copied":
+        receipt = AuditLeaf.objects.latest("pk").receipt
+    enter_past_the_sealer(receipt)
+
+    if is_signed:
+        append(1)
+        sealing.seal()
+        sealing.make_checkpoint(SYSTEM, force=True)
+        sealing.make_checkpoint(SYSTEM, force=True)
+    report = verification.verify()
+
+    assert kinds(report) == ["no_receipt"]
+    assert report.findings[0].seq == 2
+    # One alarm, whatever was signed afterwards; it is part of what was signed.
+    assert AuditEvent.objects.filter(type=sealing.NO_RECEIPT).count() == is_signed
+    assert Checkpoint.objects.latest("pk").size == (5 if is_signed else 2)
+
+
+def test_a_forged_checkpoint_does_not_cover_what_was_entered_past_the_sealer() -> None:
+    append(2)
+    sealing.seal()
+    enter_past_the_sealer()
+    root = translog.TileReader(sealing.fetch_tile).root(3).hex()
+    execute(
+        "INSERT INTO imagegen_checkpoint (size, root, note, created_at) VALUES (3, %s, %s, %s)",
+        root,
+        "forged",
+        connection.ops.adapt_datetimefield_value(clock.now()),
+    )
+
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+    assert AuditEvent.objects.get(leaf__seq=3).type == sealing.NO_RECEIPT
+
+
+def test_the_key_is_not_replaced_over_what_was_entered_past_the_sealer() -> None:
+    append(2)
+    sealing.seal()
+    enter_past_the_sealer()
+
+    key_rotation.rotate(SYSTEM)
+
+    assert kinds(verification.verify()) == ["no_receipt"]
+
+
+def test_a_secret_key_that_is_still_accepted_counts_for_entries_that_are_not_signed_yet(
+    settings: Any,
+) -> None:
+    append(2)
+    sealing.seal()
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "a new key " * 6
+
+    sealing.make_checkpoint(SYSTEM, force=True)
+
+    assert verification.verify().ok

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings as django_settings
+from django.db import connection
 
 from imagegen_app.core import notes
-from imagegen_app.models import AuditEvent, LogKeyHandover
+from imagegen_app.models import AuditEvent, Checkpoint, LogKeyHandover
 from imagegen_app.services.audit import log_key, publication, sealing, verification
 from imagegen_app.services.audit.key_rotation import CannotRotate, rotate
+from imagegen_app.services.foundation import clock
 from tests.services.audit.log_tampering import SYSTEM, append, execute, kinds, put_copy, sealed_log
 
 if TYPE_CHECKING:
@@ -61,6 +64,23 @@ def test_checkpoints_and_copies_of_retired_keys_verify() -> None:
         (second.new, second.size, None),
     ]
     assert AuditEvent.objects.filter(type="log.key_replaced").count() == 2
+
+
+@pytest.mark.usefixtures("unguarded_log")
+def test_the_time_of_a_replacement_is_part_of_what_was_signed() -> None:
+    sealed_log(2)
+    rotate(SYSTEM)
+    assert verification.verify().ok
+    earlier = connection.ops.adapt_datetimefield_value(clock.now() - timedelta(days=3))
+
+    execute("UPDATE imagegen_logkeyhandover SET retired_at = %s", earlier)
+    replaced = verification.verify()
+    execute("UPDATE imagegen_checkpoint SET created_at = %s", earlier)
+    both = verification.verify()
+
+    (finding,) = replaced.findings
+    assert "The record of the log's retired key" in finding.message
+    assert kinds(both) == ["checkpoint"] * (1 + Checkpoint.objects.count())
 
 
 def test_the_old_key_is_deleted_and_signs_no_more(tmp_path: Path) -> None:
@@ -125,7 +145,7 @@ def test_a_key_is_not_used_again(settings: Any, tmp_path: Path) -> None:
 
 
 def test_a_key_of_the_state_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
-    with pytest.raises(CannotRotate, match="in the state folder"):
+    with pytest.raises(CannotRotate, match=r"^The key is in the state folder, where .* too\.$"):
         rotate(SYSTEM, new_key=tmp_path / "new.pem")
 
 
@@ -146,7 +166,8 @@ def test_a_changed_record_of_a_retired_key_is_found(change: str, unguarded_log: 
     rotate(SYSTEM)
     execute(f"UPDATE imagegen_logkeyhandover SET {change}")  # noqa: S608 - our own text
 
-    assert "retired key" in " ".join(f.message for f in verification.verify().findings)
+    findings = [f for f in verification.verify().findings if "retired key" in f.message]
+    assert {finding.kind for finding in findings} == {"checkpoint"}
 
 
 def test_a_deleted_record_of_a_retired_key_is_found(unguarded_log: None) -> None:

@@ -19,7 +19,7 @@ from imagegen_app.core import notes
 from imagegen_app.models import AuditEvent, CheckpointCopy
 from imagegen_app.services.audit import log_key, publication, sealing, verification
 from imagegen_app.services.foundation import clock
-from imagegen_app.services.gateways import checkpoint_places, publication_status
+from imagegen_app.services.gateways import publication_status
 from tests.services.audit.log_tampering import SYSTEM, append, execute, put_copy, sealed_log
 
 if TYPE_CHECKING:
@@ -129,15 +129,6 @@ def test_a_git_repository_is_a_place(settings: Any, tmp_path: Path) -> None:
     assert (report.ok, report.copies) == (True, 2)
 
 
-def test_a_git_repository_that_is_not_there_fails_without_its_address(
-    settings: Any, tmp_path: Path
-) -> None:
-    places(settings, tmp_path, repository=("git", tmp_path / "nowhere"))
-    grow()
-
-    assert publication.publish(SYSTEM) == {"repository": "git ls-remote failed"}
-
-
 def test_a_mailbox_is_a_place(settings: Any, tmp_path: Path) -> None:
     places(settings, tmp_path, auditor=("email", "log@example.org"))
 
@@ -209,34 +200,6 @@ def test_a_logger_is_a_place(
 
     (line,) = [r.getMessage() for r in caplog.records if r.name == "checkpoints.siem"]
     assert notes.verify_checkpoint(json.loads(line)["checkpoint"], sealing.vkey()).size == 2
-
-
-def test_a_place_that_fails_is_recorded_once_and_keeps_no_other_from_it(
-    settings: Any, tmp_path: Path, folder: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    broken = ("folder", tmp_path / "file" / "below")
-    places(settings, tmp_path, auditor=("folder", folder), broken=broken)
-    grow()
-
-    results = [publication.publish(SYSTEM, force=True) for _ in range(2)]
-
-    assert results == [{"auditor": "", "broken": "Not a directory"}] * 2
-    assert list(CheckpointCopy.objects.values_list("place", flat=True)) == ["auditor"]
-    assert AuditEvent.objects.filter(type="log.publishing_failed").count() == 1
-
-
-def test_a_mail_service_that_fails_in_its_own_way_is_only_recorded(
-    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_args: Any) -> None:
-        raise LookupError("the service's own words")
-
-    monkeypatch.setattr(checkpoint_places, "send_mail", fail)
-    places(settings, tmp_path, auditor=("email", "log@example.org"))
-    grow()
-
-    assert publication.publish(SYSTEM) == {"auditor": "LookupError"}
 
 
 def test_a_log_that_is_no_longer_signed_is_a_problem() -> None:

@@ -88,3 +88,46 @@ def test_a_worker_records_the_settings_when_it_starts(monkeypatch: pytest.Monkey
         imagegen_worker._sweep(stopping, 1.0, "worker-1")
 
     assert [kind for kind, _data in recorded()] == ["site.started"]
+
+
+def test_the_record_names_what_decides_who_may_do_what(settings: Any) -> None:
+    settings_record.record_settings(SYSTEM)
+
+    (kind, data) = recorded()[0]
+    assert kind == "site.started"
+    assert sorted(data["settings"]) == [
+        "adapters",
+        "captioner",
+        "credentials",
+        "engine",
+        "keep_answers_days",
+        "keep_original_inputs",
+        "log",
+        "marks",
+        "provider_origins",
+        "require_second_reviewer",
+        "screeners",
+        "signing",
+        "storage",
+        "superuser_bypass",
+        "targets",
+        "trusted_origins",
+    ]
+    parts = {name: sorted(data["settings"][name]) for name in ("log", "marks", "signing")}
+    assert parts == {
+        "log": ["origin", "published", "record_sign_ins", "signing_key"],
+        "marks": ["forbid_ai_training", "include_names", "include_prompt"],
+        "signing": ["algorithm", "certificate", "time_stamps", "trust_anchors"],
+    }
+
+
+def test_a_change_is_told_by_the_first_digits_of_both_digests(settings: Any) -> None:
+    settings_record.record_settings(SYSTEM)
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "SUPERUSER_BYPASS": True}
+
+    settings_record.record_settings(SYSTEM)
+
+    data = recorded()[1][1]
+    assert (len(data["before"]), len(data["after"])) == (12, 12)
+    assert data["changes"] == {"superuser_bypass": {"before": False, "after": True}}
+    assert data["settings"]["superuser_bypass"] is True

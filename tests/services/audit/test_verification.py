@@ -208,8 +208,10 @@ def test_an_event_neither_sealed_nor_waiting_is_found() -> None:
 
     report = verification.verify()
 
+    lost = AuditEvent.objects.latest("pk")
     assert kinds(report) == ["missing_leaf"]
-    assert report.findings[0].event_id == AuditEvent.objects.latest("pk").pk
+    assert report.findings[0].event_id == lost.pk
+    assert report.findings[0].message.startswith(f"Event {lost.pk} ({lost.type}, ")
 
 
 def test_a_changed_leaf_is_named() -> None:
@@ -287,3 +289,4 @@ def test_a_missing_tile_is_found_once_and_upper_tiles_are_compared() -> None:
         *(f"Tile {index} of level 0 is missing or too short." for index in range(3)),
         "Tile 0 of level 1 differs from the events below it.",
     ]
+    assert [f.seq for f in report.findings if f.kind == "tile_mismatch"][:3] == [0, 256, 512]

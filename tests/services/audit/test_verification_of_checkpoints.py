@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 
 from imagegen_app.core import notes
 from imagegen_app.models import (
@@ -13,6 +15,9 @@ from imagegen_app.models import (
     Checkpoint,
 )
 from imagegen_app.services.audit import _log_findings, log_key, publication, sealing, verification
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.policy import access
+from imagegen_app.testing.factories import make_user
 from tests.services.audit.log_tampering import (
     SYSTEM,
     append,
@@ -61,6 +66,21 @@ def test_a_checkpoint_signed_by_another_key_is_not_trusted(settings: Any, tmp_pa
 def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:
     sealed_log(2)
     execute("UPDATE imagegen_checkpoint SET root = %s", "0" * 64)
+
+    report = verification.verify()
+
+    assert kinds(report) == ["checkpoint"]
+    assert "columns differ" in report.findings[0].message
+
+
+def test_the_time_of_a_checkpoint_is_part_of_what_was_signed() -> None:
+    sealed_log(2)
+    assert verification.verify().ok
+    earlier = clock.now() - timedelta(days=3)
+    execute(
+        "UPDATE imagegen_checkpoint SET created_at = %s",
+        connection.ops.adapt_datetimefield_value(earlier),
+    )
 
     report = verification.verify()
 
@@ -130,6 +150,24 @@ def test_changed_added_and_deleted_personal_texts_are_findings() -> None:
     ]
     assert "(note)" in report.findings[0].message
     assert report.erased == 0
+
+
+def test_a_text_that_is_stored_as_that_of_another_person_is_found() -> None:
+    ada = access.actor_for(make_user("ada"))
+    append(2, actor=ada, personal={"note": "by Ada"})
+    append(1, personal={"note": "by the system"})
+    sealing.seal()
+    first, _second, third = AuditEvent.objects.order_by("pk").values_list("pk", flat=True)
+    statement = (
+        "UPDATE imagegen_auditpersonaltext SET subject = %s WHERE event_id = %s AND field = %s"
+    )
+    execute(statement, "", first, "note")
+    execute(statement, "person:77", third, "note")
+
+    report = verification.verify()
+
+    assert [(f.kind, f.seq) for f in report.findings] == [("changed_text", 0), ("changed_text", 2)]
+    assert "(note) is stored as that of another person" in report.findings[0].message
 
 
 def test_a_shortened_salt_is_a_changed_text() -> None:

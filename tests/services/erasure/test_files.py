@@ -53,7 +53,7 @@ def officer(telling: Site) -> Person:
 
 
 def made(site: Site, **changes: Any) -> Asset:
-    job = site.request(prompt=PROMPT, **changes)
+    job = site.request(**{"prompt": PROMPT, **changes})
     driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded", (job.state, job.error_code, job.error_message)
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_rewritten_refuses_the_erasure_with_the_reason(
     def refuse(*_arguments: Any, **_options: Any) -> bytes:
         raise resigning.CannotResign("The certificate has expired.")
 
-    monkeypatch.setattr(resigning, "resign_rendition", refuse)
+    monkeypatch.setattr(resigning, "resign_files", refuse)
 
     with pytest.raises(commands.CannotErase, match="The certificate has expired"):
         commands.erase(officer, scopes.job_scope(asset.job), reason="asked")

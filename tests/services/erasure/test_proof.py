@@ -4,9 +4,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 
 from imagegen_app.core.ids import uuid7
-from imagegen_app.models import AuditEvent, AuditPersonalText, Job, Verdict, WebhookDelivery
+from imagegen_app.models import (
+    AuditEvent,
+    AuditPersonalText,
+    Job,
+    Placement,
+    Verdict,
+    WebhookDelivery,
+)
 from imagegen_app.services.erasure import commands, preview, proof, scopes
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -47,7 +55,7 @@ def job_everywhere(**changes: Any) -> Job:
         **changes,
     )
     attempt = make_attempt(job=job, revised_prompt=f"A fine {PROMPT}", error_detail=f"no {PROMPT}")
-    make_asset(attempt=attempt, alt_suggestion="Ada", alt_text=f"See: {PROMPT}")
+    asset = make_asset(attempt=attempt, alt_suggestion="Ada", alt_text=f"See: {PROMPT}")
     body = json.dumps({"id": 1, "input": {"prompt": PROMPT}})
     folder = spool.folder() / str(attempt.pk)
     folder.mkdir()
@@ -55,6 +63,14 @@ def job_everywhere(**changes: Any) -> Job:
 
     @use_case()
     def write() -> None:
+        Placement.objects.create(
+            asset=asset,
+            content_type=ContentType.objects.get_for_model(Job),
+            object_id="1",
+            field="image",
+            object_label="A mug",
+            previous_alt_text=f"Typed by hand: {PROMPT}",
+        )
         WebhookDelivery.objects.create(
             provider=attempt.image_model.provider,
             delivery_id="d1",
@@ -97,6 +113,7 @@ def test_every_place_that_holds_the_prompt_is_erased(
     assert (delivery.body, delivery.body_sha256) == ("", "")
     asset = job.assets.get()
     assert (asset.alt_suggestion, asset.alt_text) == ("", "")
+    assert Placement.objects.get().previous_alt_text == ""
     told = AuditPersonalText.objects.values_list("value", flat=True)
     assert not any(NAME in text or PROMPT in text for text in told)
     assert not (spool.folder() / str(attempt.pk)).exists()
@@ -117,6 +134,7 @@ def test_the_search_names_each_place_before_the_erasure() -> None:
         "imagegen.attempt.revised_prompt",
         "imagegen.attempt.error_detail",
         "imagegen.asset.alt_text",
+        "imagegen.placement.previous_alt_text",
         "imagegen.webhookdelivery.body",
         "imagegen.auditpersonaltext.value",
         str(job.attempts.get().pk),
@@ -135,6 +153,7 @@ def test_the_preview_counts_what_is_then_erased(officer: Person) -> None:
         "attempts": 1,
         "webhook deliveries": 1,
         "assets": 1,
+        "placements": 1,
         "personal texts beside the log": 2,
     }
     assert {line.label: line.count for line in seen.files} == {"folders of answers in the spool": 1}
