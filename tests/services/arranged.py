@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
+from imagegen_app.core.catalog_entries import CatalogEntry
 from imagegen_app.core.states import WaitingReason
-from imagegen_app.models import Batch, Grant, Job
+from imagegen_app.models import Batch, Grant, ImageModel, Job
+from imagegen_app.providers.families import comfy_examples
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
 from imagegen_app.services.foundation.unit import use_case
@@ -17,11 +19,12 @@ from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import job_actions, templates
 from imagegen_app.services.jobs import leases, transitions, waiting
 from imagegen_app.services.library import placement
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, model_import, revocations
 from imagegen_app.testing.factories import (
     make_asset,
     make_attempt,
     make_job,
+    make_provider,
     make_template,
     make_user,
 )
@@ -33,6 +36,12 @@ if TYPE_CHECKING:
     from tests.services.conftest import Site
 
 TARGET = "catalog.Product.image"
+#: A content check that looks at the images that were generated.
+OUTPUT_CHECK = {
+    "BACKEND": "imagegen_app.moderation.block_list.BlockList",
+    "NAME": "outputs",
+    "STAGES": ["output"],
+}
 DRAFT = templates.Draft(body="A fine {{ product }}", variables=[{"name": "product"}])
 
 
@@ -135,6 +144,27 @@ def template(_site: Site) -> Any:
     return make_template(body="A {{ product }}").template
 
 
+def workflow(_site: Site) -> dict[str, Any]:
+    return {
+        "provider": make_provider(adapter="comfyui", base_url="https://127.0.0.1:9"),
+        "name": "portrait",
+        "document": comfy_examples.WORKFLOWS["text-to-image"],
+    }
+
+
+def previewed_model(_site: Site) -> dict[str, Any]:
+    provider = make_provider(adapter="openai")
+    row = ImageModel(
+        provider=provider, name="New", provider_model_name="m-new", version="1", price_list={}
+    )
+    return {"provider": provider, "token": model_import.preview_token(row)}
+
+
+def catalog(_site: Site) -> dict[str, Any]:
+    entry = CatalogEntry(adapter="openai", model="m-new", name="New", version="1")
+    return {"entries": [entry], "providers": [make_provider(adapter="openai")]}
+
+
 def grant_values(site: Site) -> Grant:
     return Grant(
         group=Group.objects.get(name="Image editors"),
@@ -155,6 +185,12 @@ def archived(_site: Site) -> Any:
     return found
 
 
+def revoked_credential(_site: Site) -> str:
+    boss = access.actor_for(make_user(is_superuser=True))
+    revocations.revoke(actor=boss, name="openai", reason="In a log")
+    return "openai"
+
+
 def rolled_forward(site: Site) -> Any:
     found = template(site)
     boss = access.actor_for(make_user(is_superuser=True))
@@ -166,3 +202,8 @@ def sealed_log(site: Site) -> None:
     """Leave a log of some length without any event that waits."""
     site.request()
     sealing.seal_all()
+
+
+def with_output_check(settings: Any) -> None:
+    """Have the site check the images that are generated."""
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "SCREENERS": [OUTPUT_CHECK]}

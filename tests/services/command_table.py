@@ -14,7 +14,15 @@ from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
 from imagegen_app.services.library import chooser, placement, review, takedown
-from imagegen_app.services.policy import model_catalog, roles
+from imagegen_app.services.policy import (
+    catalog_sync,
+    model_catalog,
+    model_import,
+    model_suggestions,
+    revocations,
+    roles,
+    workflows,
+)
 from imagegen_app.testing.factories import (
     make_asset,
     make_grant,
@@ -65,7 +73,8 @@ def done(_number: int) -> None:
 def sign(actor: Person, _nothing: object) -> str:
     checkpoint = sealing.make_checkpoint(actor, force=True)
     assert checkpoint is not None
-    return checkpoint.note
+    # A second signature says the same of the log, at another time.
+    return f"{checkpoint.size} {checkpoint.root}"
 
 
 COMMANDS = [
@@ -161,6 +170,32 @@ COMMANDS = [
         lambda actor, _job: done(
             waiting_jobs.try_again_now(actor=actor, reason=WaitingReason.STORAGE)
         ),
+    ),
+    Command(
+        "policy.model_suggestions.take_over",
+        "model.changed",
+        lambda site: site.model,
+        lambda actor, row: model_suggestions.take_over(
+            actor=actor, image_model=row, changes={"max_prompt_chars": 99}
+        ),
+    ),
+    Command(
+        "policy.model_import.create_model",
+        "model.registered",
+        arranged.previewed_model,
+        lambda actor, values: model_import.create_model(actor=actor, **values),
+    ),
+    Command(
+        "policy.catalog_sync.sync",
+        "model.registered",
+        arranged.catalog,
+        lambda actor, values: done(len(catalog_sync.sync(actor=actor, **values))),
+    ),
+    Command(
+        "policy.workflows.upload",
+        "workflow.version_uploaded",
+        arranged.workflow,
+        lambda actor, values: workflows.upload(actor=actor, **values),
     ),
     Command(
         "job_requests.templates.create",
@@ -270,6 +305,18 @@ COMMANDS = [
         lambda actor, row: done(placement.remove_all_from(actor=actor, target=row)),
     ),
     Command(
+        "policy.revocations.revoke",
+        "credential.revoked",
+        lambda site: "openai",
+        lambda actor, name: revocations.revoke(actor=actor, name=name, reason="In a log"),
+    ),
+    Command(
+        "policy.revocations.restore",
+        "credential.restored",
+        arranged.revoked_credential,
+        lambda actor, name: revocations.restore(actor=actor, name=name, reason="Another one"),
+    ),
+    Command(
         "policy.model_catalog.save",
         "provider.changed",
         lambda site: make_provider(),
@@ -360,30 +407,3 @@ COMMANDS = [
         sign,
     ),
 ]
-
-#: Functions that write and are called by buttons or views, but are not commands of that kind.
-EXCEPTIONS = {
-    "library.copy_search.search_all": "finds nothing the second time; see test_copy_search",
-    "library.takedown.delete_copies": "the sweep repeats it; see test_takedown",
-    "job_requests.rereading.read_again": (
-        "a second reading is refused: one is under way, or nothing new is left; see test_rereading"
-    ),
-    "job_requests.rereading.record_download": (
-        "each download hands out one more copy, and is recorded for itself"
-    ),
-    "audit.verification_runs.verify_and_record": (
-        "each verification reads the log once more, and is recorded for itself"
-    ),
-    "audit.log_export.export": "each export hands out one more copy, and is recorded for itself",
-    "foundation.wakeups.wake_if_stale": "wakes a worker once in a while; it changes no record",
-    "foundation.worker_registry.record_heartbeat": "is repeated by design and records no event",
-    "job_requests.templates.duplicate": "each press asks for one more copy, with its own number",
-    "library.asset_table.export": "each export hands out one more copy, and is recorded for itself",
-    "library.evidence.build_pack": "each export hands out one more copy, and is recorded for itself",
-    "audit.publication.publish": "a second one finds nothing that is due; see test_publication",
-    "audit.key_rotation.rotate": "each rotation makes one more key; see test_key_rotation",
-    "library.recipes.recipe_of": "reads a job of one's own; reading another's prompt is recorded each time",
-    "audit.settings_record.record_settings": "records only what differs from the last record",
-    "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
-    "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
-}

@@ -99,19 +99,26 @@ def simulator(simulator_process: SimulatorProcess) -> SimulatorProcess:
 
 
 def at_simulator(
-    simulator: SimulatorProcess, settings: Any, monkeypatch: pytest.MonkeyPatch, adapter: str
+    simulator: SimulatorProcess,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    adapter: str,
+    *,
+    key: str = "",
+    name: str = "",
+    **provider: Any,
 ) -> ImageModel:
     """Make a model whose provider is the simulator, under one of its protocols."""
-    monkeypatch.setenv("SIMULATOR_KEY", simulator.key)
+    monkeypatch.setenv("SIMULATOR_KEY", key or simulator.key)
     url = simulator.openai_url if adapter == "openai" else simulator.base_url
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
         "CREDENTIALS": {"simulator": {"SOURCE": "env:SIMULATOR_KEY", "HOSTS": ["127.0.0.1"]}},
         "TRUSTED_ORIGINS": [simulator.base_url],
     }
-    provider = make_provider(adapter=adapter, base_url=url, credential="simulator")
-    name = "gpt-image-2.6-flare" if adapter == "openai" else "generic-1"
-    return make_image_model(provider=provider, provider_model_name=name)
+    account = make_provider(adapter=adapter, base_url=url, credential="simulator", **provider)
+    name = name or ("gpt-image-2.6-flare" if adapter == "openai" else "generic-1")
+    return make_image_model(provider=account, provider_model_name=name)
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from imagegen_app.testing.factories import (
     make_user,
 )
 from tests.services import commands_in_use
-from tests.services.command_table import COMMANDS, EXCEPTIONS, Command
+from tests.services.command_exceptions import EXCEPTIONS
+from tests.services.command_table import COMMANDS, Command
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person

@@ -1,0 +1,37 @@
+"""The commands that the table leaves out, with the reason for each."""
+
+from __future__ import annotations
+
+#: Functions that write and are called by buttons or views, but are not commands of that kind.
+EXCEPTIONS = {
+    "policy.workflows.check": "records only what the server says anew; see test_workflows",
+    "library.copy_search.search_all": "finds nothing the second time; see test_copy_search",
+    "library.takedown.delete_copies": "the sweep repeats it; see test_takedown",
+    "job_requests.rereading.read_again": (
+        "a second reading is refused: one is under way, or nothing new is left; see test_rereading"
+    ),
+    "job_requests.rereading.record_download": (
+        "each download hands out one more copy, and is recorded for itself"
+    ),
+    "audit.verification_runs.verify_and_record": (
+        "each verification reads the log once more, and is recorded for itself"
+    ),
+    "audit.log_export.export": "each export hands out one more copy, and is recorded for itself",
+    "foundation.wakeups.wake_if_stale": "wakes a worker once in a while; it changes no record",
+    "foundation.worker_registry.record_heartbeat": "is repeated by design and records no event",
+    "job_requests.templates.duplicate": "each press asks for one more copy, with its own number",
+    "library.asset_table.export": "each export hands out one more copy, and is recorded for itself",
+    "monitoring.screener_tests.try_screeners": (
+        "each trial asks the services once more, and is recorded for itself"
+    ),
+    "library.provider_marks.check": "each asks the provider anew, and is recorded for itself",
+    "library.evidence.build_pack": "each export hands out one more copy, and is recorded for itself",
+    "audit.publication.publish": "a second one finds nothing that is due; see test_publication",
+    "audit.restores.find": "reads what a restored backup lost; it records nothing",
+    "audit.restores.accept": "a second one finds nothing to accept; see test_restores",
+    "audit.key_rotation.rotate": "each rotation makes one more key; see test_key_rotation",
+    "library.recipes.recipe_of": "reads a job of one's own; reading another's prompt is recorded each time",
+    "audit.settings_record.record_settings": "records only what differs from the last record",
+    "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
+    "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
+}
