@@ -13,6 +13,7 @@ from imagegen_app.admin import (
     placements,
     prompts,
     workers,
+    workflows,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "placements",
     "prompts",
     "workers",
+    "workflows",
 ]

@@ -12,11 +12,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from imagegen_app.admin import mark_facts
 from imagegen_app.admin.base import EMPTY, definition_list, link
-from imagegen_app.admin.owned import state_badge, timeline
+from imagegen_app.admin.owned import closed_badge, state_badge, thumbnail, timeline
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
+from imagegen_app.services.foundation.local_times import format_day, format_minute
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
@@ -52,7 +54,13 @@ class AssetAdmin(WithdrawalAdmin):
         "created_at",
     ]
     list_display_links = ["thumbnail", "title_or_number"]
-    list_filter = ["review_state", "is_intermediate", "c2pa_state", "job__image_model"]
+    list_filter = [
+        "review_state",
+        "hard_category",
+        "is_intermediate",
+        "c2pa_state",
+        "job__image_model",
+    ]
     list_select_related = ["job__image_model", "job__requester", "attempt__image_model"]
     search_fields = ["title", "alt_text", "sha256", "original_sha256", "id"]
     people = ["job__requester", "reviewed_by"]
@@ -91,13 +99,8 @@ class AssetAdmin(WithdrawalAdmin):
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
-        """Return a small preview."""
-        address = delivery.preview_url(obj, width=160)
-        return format_html(
-            '<img class="imagegen-thumb" src="{}" alt="{}" width="64" height="64" loading="lazy">',
-            address,
-            obj.alt_text or _("no alternative text yet"),
-        )
+        """Return a small preview; none of what was closed for good."""
+        return thumbnail(obj)
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
     def title_or_number(self, obj: Asset) -> str:
@@ -126,7 +129,9 @@ class AssetAdmin(WithdrawalAdmin):
 
     @admin.display(description=gettext_lazy("image"))
     def preview(self, obj: Asset) -> SafeString:
-        """Return a large preview."""
+        """Return a large preview; none of what was closed for good."""
+        if obj.hard_category:
+            return closed_badge(obj)
         return format_html(
             '<img class="imagegen-large-preview" src="{}" alt="{}" width="{}" height="{}">',
             delivery.preview_url(obj, width=960),
@@ -149,7 +154,7 @@ class AssetAdmin(WithdrawalAdmin):
         """Return the prompt if the reader may see it; reading it is recorded."""
         root = pass_chain.root_job(obj.job)
         if root.prompt_erased_at is not None:
-            return _("erased on %(day)s") % {"day": root.prompt_erased_at.date().isoformat()}
+            return _("erased on %(day)s") % {"day": format_day(root.prompt_erased_at)}
         prompt = prompt_access.read_prompt(obj.reader, root)
         if prompt is None:
             return _("You do not have permission to read other people's prompts.")
@@ -192,7 +197,7 @@ class AssetAdmin(WithdrawalAdmin):
                     if obj.is_parent_reduced
                     else "",
                 ),
-                *_provider_facts(obj),
+                *mark_facts.provider_facts(obj),
                 (_("SHA-256"), obj.sha256),
             ]
         )
@@ -204,8 +209,8 @@ class AssetAdmin(WithdrawalAdmin):
             (
                 reverse("admin:imagegen_placement_change", args=[p.pk]),
                 str(p),
-                p.placed_at.strftime("%Y-%m-%d %H:%M"),
-                _("until %(day)s") % {"day": p.removed_at.strftime("%Y-%m-%d %H:%M")}
+                format_minute(p.placed_at),
+                _("until %(day)s") % {"day": format_minute(p.removed_at)}
                 if p.removed_at
                 else _("still in use"),
             )
@@ -373,21 +378,3 @@ class AssetAdmin(WithdrawalAdmin):
             ),
         )
         return HttpResponseRedirect(request.get_full_path())
-
-
-def _provider_facts(asset: Asset) -> list[tuple[object, object]]:
-    """Return what the page tells of the Content Credentials that came with the provider's image."""
-    found = inspection.provider_credentials(asset)
-    if found is None:
-        return [(_("Provider's Content Credentials"), _("none"))]
-    return [
-        (_("Provider's Content Credentials"), found.summary),
-        (_("Their issuer"), found.issuer),
-        (_("Their claim"), found.claim),
-        (
-            _("In the published file"),
-            _("whole, as an ingredient")
-            if found.is_embedded
-            else _("by their signer, issuer and claim only"),
-        ),
-    ]

@@ -17,7 +17,8 @@ from imagegen_app.admin.base import (
     join_words,
     link,
 )
-from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge
+from imagegen_app.admin.owned import OwnedRecordAdmin, help_lines, state_badge
+from imagegen_app.admin.pages.screeners import ScreenerPages
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.policy import access
@@ -25,6 +26,7 @@ from imagegen_app.services.policy import access
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
 
@@ -55,10 +57,16 @@ class AttemptAdmin(OwnedRecordAdmin):
         "number",
         "provider_ref",
         "provider_request_id",
+        "provider_stage",
+        "queue_position",
+        "result_expires_at",
         "model_version",
+        "workflow",
         "charged",
+        "charge_source",
         "error_code",
         "error_detail",
+        "remedy",
         "kept_answer_link",
         "is_resent_at_risk",
         "poll_count",
@@ -78,6 +86,13 @@ class AttemptAdmin(OwnedRecordAdmin):
         """Return a link to the job."""
         return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
 
+    @admin.display(description=gettext_lazy("what to do"))
+    def remedy(self, obj: Any) -> SafeString | str:
+        """Return what to do about the error: as its job says, where that ended with it."""
+        told = obj.job.error_remedy if obj.job.error_code == obj.error_code else ""
+        remedy = stored_messages.translate_stored(told)
+        return help_lines(obj.error_code, reader=obj.reader, remedy=remedy) or EMPTY
+
     @admin.display(description=gettext_lazy("kept answer"))
     def kept_answer_link(self, obj: Any) -> SafeString | str:
         """Return a link to the answer that is kept, or that this attempt reads again."""
@@ -90,6 +105,14 @@ class AttemptAdmin(OwnedRecordAdmin):
     def charged(self, obj: Attempt) -> str:
         """Return the amount charged."""
         return amount(obj.actual_cost, obj.job.currency)
+
+    @admin.display(description=gettext_lazy("source of the charge"))
+    def charge_source(self, obj: Attempt) -> str:
+        """Return where the figure comes from, and of which day the prices are."""
+        source = str(obj.get_cost_source_display()) or EMPTY
+        if obj.priced_on is None:
+            return source
+        return _("%(source)s of %(day)s") % {"source": source, "day": obj.priced_on.isoformat()}
 
 
 @admin.register(Batch)
@@ -164,23 +187,30 @@ class VerdictAdmin(OwnedRecordAdmin):
 
     owner = "job__requester"
     list_display = ["created_at", "outcome_chip", "stage", "screener", "category_words", "job_link"]
-    list_filter = ["outcome", "stage", "screener"]
+    list_filter = ["outcome", "hard_category", "stage", "screener"]
     list_select_related = ["job"]
     search_fields = ["screener"]
     ordering = ["-created_at"]
     allowed_lookups = ["job", "asset"]
+    change_list_template = "imagegen_app/admin/records/verdict_list.html"
     fields = [
         "outcome_chip",
+        "hard_category",
         "stage",
         "screener",
+        "model",
         "part",
         "category_words",
         "score_facts",
+        "content_sha256",
         "remedy",
         "job_link",
         "decided_by",
         "created_at",
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*ScreenerPages(self.admin_site).urls(), *super().get_urls()]
 
     @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
     def outcome_chip(self, obj: Verdict) -> SafeString:

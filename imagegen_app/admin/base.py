@@ -6,6 +6,7 @@ explicitly, choices of related rows are limited, and nothing shows a row by its 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,7 +14,9 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from imagegen_app.services.gateways.provider_facts import FactRow
+
     BaseAdmin = admin.ModelAdmin[Any]
     AnyModelForm = forms.ModelForm[Any]
 else:
@@ -45,6 +50,31 @@ MAX_SEARCH_WORDS = 20
 #: Users of a name whose events are looked for.
 MAX_USERS = 100
 EMPTY = "–"  # noqa: RUF001 - a dash for people
+
+
+class JsonField(forms.JSONField):
+    """A JSON value; one that Python cannot read is refused like any other mistake."""
+
+    def to_python(self, value: Any) -> Any:
+        """Parse a value.
+
+        :raises ValidationError: if it is no JSON, holds a whole number of thousands of digits, or is
+            nested too deeply.
+        """
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError):
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what was entered, for the form that is shown again."""
+        try:
+            bound = super().bound_data(data, initial)
+            # Half of a surrogate pair can be written in JSON, and is no text that can be shown.
+            json.dumps(bound, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            return InvalidJSONInput(data)
+        return bound
 
 
 class RecordAdmin(BaseAdmin):
@@ -253,6 +283,31 @@ def definition_list(rows: Iterable[tuple[object, object]]) -> SafeString:
         return SafeString(EMPTY)
     inside = format_html_join("", "<dt>{}</dt><dd><bdi>{}</bdi></dd>", shown)
     return format_html('<dl class="imagegen-facts-list">{}</dl>', inside)
+
+
+def handling_table(rows: Iterable[FactRow]) -> SafeString:
+    """Return what is known of how a provider handles data as a table, each fact with its source."""
+    return format_html(
+        '<table class="imagegen-small imagegen-handling"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}'
+        "</table>",
+        _("What"),
+        _("How"),
+        _("Source"),
+        format_html_join(
+            "",
+            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+            ((row.label, row.value, _fact_source(row)) for row in rows),
+        ),
+    )
+
+
+def _fact_source(row: FactRow) -> SafeString | str:
+    if row.checked_on is None:
+        return EMPTY
+    is_link = row.source.startswith(("https://", "http://"))
+    source = link(row.source, row.source) if is_link else row.source
+    who = _("as agreed") if row.is_ours else _("by the adapter")
+    return format_html("{} ({}, <time>{}</time>)", source, who, row.checked_on.isoformat())
 
 
 def join_words(values: Iterable[object]) -> str:

@@ -2,81 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
-from django.utils.html import format_html, format_html_join
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app import conf
+from imagegen_app.admin import price_fields, price_table
 from imagegen_app.admin.base import (
     EMPTY,
     AnyModelForm,
     RecordAdmin,
     definition_list,
+    handling_table,
     join_words,
 )
-from imagegen_app.admin.model_form import PRICE_ROWS, TOKEN_LABELS, ModelForm
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.admin.model_form import ModelForm
+from imagegen_app.admin.pages.credentials import CredentialPages
+from imagegen_app.admin.pages.model_import import ModelImportPages
+from imagegen_app.admin.pages.model_server import ModelServerPages
+from imagegen_app.admin.provider_form import ProviderForm
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
-from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.gateways import adapters
+from imagegen_app.services.gateways import provider_facts
 from imagegen_app.services.monitoring import provider_status
-from imagegen_app.services.policy import model_catalog
+from imagegen_app.services.policy import model_catalog, model_import, model_suggestions
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
-
-
-class SecureURLField(forms.URLField):
-    """A URL; without a scheme it is https."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(assume_scheme="https", **kwargs)
-
-
-class ProviderForm(AnyModelForm):
-    """Choose adapter and credential by name."""
-
-    adapter = forms.ChoiceField(label=gettext_lazy("adapter"))
-    credential = forms.ChoiceField(
-        label=gettext_lazy("credential"),
-        required=False,
-        help_text=gettext_lazy(
-            "A name from the site's settings; the key itself is never stored here."
-        ),
-    )
-
-    class Meta:
-        model = Provider
-        # Django 5.2 warns that its default scheme will change; set it explicitly.
-        field_classes: ClassVar[dict[str, Any]] = {"base_url": SecureURLField}
-        fields = [
-            "name",
-            "slug",
-            "adapter",
-            "base_url",
-            "credential",
-            "max_in_flight",
-            "calls_per_minute",
-            "burst",
-            "is_enabled",
-        ]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in ("adapter", "credential"):
-            self.fields[name].label = capfirst(str(self.fields[name].label))
-        self.fields["adapter"].choices = adapters.adapter_choices()  # type: ignore[attr-defined]  # a choice field
-        names = sorted(conf.get().credentials)
-        self.fields["credential"].choices = [("", "–"), *((n, n) for n in names)]  # type: ignore[attr-defined]  # noqa: RUF001 - a dash for people
 
 
 class GrantForm(AnyModelForm):
@@ -135,6 +93,21 @@ class ProviderAdmin(CatalogAdmin):
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     ordering = ["name"]
+    change_form_template = "imagegen_app/admin/records/provider.html"
+    change_list_template = "imagegen_app/admin/records/provider_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = (ModelImportPages(self.admin_site), CredentialPages(self.admin_site))
+        return [*(url for page in pages for url in page.urls()), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Offer to import models, to those who may add them."""
+        obj = kwargs.get("obj")
+        if obj is not None and request.user.has_perm("imagegen.add_imagemodel"):
+            context |= {"can_add_models": True, "can_import": model_import.can_import(obj)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else dict(self.prepopulated_fields)
@@ -143,6 +116,31 @@ class ProviderAdmin(CatalogAdmin):
         return (
             super().get_queryset(request).select_related("rate_limit").prefetch_related("breakers")
         )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show readers the options in words."""
+        fields = [name for name in super().get_fields(request, obj) if name != "handling_table"]
+        if obj is not None:
+            fields.insert(fields.index("data_handling") + 1, "handling_table")
+        if self.has_change_permission(request, obj):
+            return fields
+        fields.remove("data_handling")
+        return ["option_list" if name == "options" else name for name in fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_change_permission(request, obj):
+            return ["handling_table"]
+        return ["option_list", "handling_table"]
+
+    @admin.display(description=gettext_lazy("data handling"))
+    def handling_table(self, obj: Provider) -> SafeString:
+        """Return what is known of how the provider handles data, with the sources."""
+        return handling_table(provider_facts.fact_rows(obj))
+
+    @admin.display(description=gettext_lazy("options"))
+    def option_list(self, obj: Provider) -> SafeString | str:
+        """Return the options by name."""
+        return definition_list(obj.options.items()) if obj.options else EMPTY
 
     @admin.display(description=gettext_lazy("status"))
     def condition(self, obj: Provider) -> str:
@@ -170,30 +168,55 @@ class ImageModelAdmin(CatalogAdmin):
     search_fields = ["name", "slug", "provider_model_name"]
     ordering = ["name"]
     actions = ["promote", "deprecate", "retire"]
+    change_form_template = "imagegen_app/admin/records/image_model.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*ModelServerPages(self.admin_site).urls(), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Offer to ask the server, where the model's adapter knows how to."""
+        obj = kwargs.get("obj")
+        context["can_ask_server"] = (
+            obj is not None
+            and self.has_change_permission(request, obj)
+            and model_suggestions.can_ask_server(obj)
+        )
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Put the three fields of a price row on one line."""
+        """Put the fields of a price row on one line."""
         main = [
             ("provider", "name", "slug"),
             ("provider_model_name", "version"),
+            "workflow",
             ("lifecycle", "retires_on", "replaced_by"),
             "fallback",
+            "capabilities",
+            "data_handling",
             "notes",
         ]
+        if obj is not None:
+            main.insert(main.index("data_handling") + 1, "handling_table")
         if not self.has_change_permission(request, obj):
-            return [(None, {"fields": [*main, "price_table"]})]
-        rows = [(f"amount_{n}", f"quality_{n}", f"max_pixels_{n}") for n in range(PRICE_ROWS)]
-        tokens = [f"tokens_{name}" for name, _label in TOKEN_LABELS]
+            main.remove("data_handling")
+            shown = ["corrections" if name == "capabilities" else name for name in main]
+            return [(None, {"fields": [*shown, "price_table"]})]
+        price = {} if obj is None else obj.price_list
+        rows, units = price_fields.row_lines(price), price_fields.unit_lines()
+        folded = [] if price_fields.has_units(price) else ["collapse"]
+        matching = _("The first matching row applies. Leave the quality empty to match any.")
+        by_units = _(
+            "What is charged, where the provider counts it. Where no row above matches, an image is "
+            "estimated by its megapixels, and by about how many of the others it takes."
+        )
         return [
             (None, {"fields": main}),
+            (_("Prices"), {"fields": rows, "description": matching}),
             (
-                _("Prices"),
-                {
-                    "fields": [("currency", "checked_on"), *rows, *tokens],
-                    "description": _(
-                        "The first matching row applies. Leave the quality empty to match any."
-                    ),
-                },
+                _("Prices of tokens and units"),
+                {"fields": units, "description": by_units, "classes": folded},
             ),
         ]
 
@@ -206,64 +229,34 @@ class ImageModelAdmin(CatalogAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["price_table"] if not self.has_change_permission(request, obj) else []
+        if self.has_change_permission(request, obj):
+            return ["handling_table"]
+        return ["corrections", "price_table", "handling_table"]
+
+    @admin.display(description=gettext_lazy("data handling"))
+    def handling_table(self, obj: ImageModel) -> SafeString:
+        """Return what is known of how the provider handles this model's data, with the sources."""
+        return handling_table(provider_facts.fact_rows(obj.provider, obj))
+
+    @admin.display(description=gettext_lazy("corrected capabilities"))
+    def corrections(self, obj: ImageModel) -> str:
+        """Return the names of the capabilities that are corrected."""
+        return ", ".join(sorted(obj.capabilities)).replace("_", " ") or EMPTY
 
     @admin.display(description=gettext_lazy("price"))
     def price_from(self, obj: ImageModel) -> str:
         """Return the lowest price of one image."""
-        try:
-            price = PriceList.from_dict(obj.price_list)
-        except PriceUnknown:
-            return EMPTY
-        return _("from %(amount)s %(currency)s") % {
-            "amount": format_amount(min(r.amount for r in price.per_image)),
-            "currency": price.currency,
-        }
+        return price_table.lowest_price(obj.price_list)
 
     @admin.display(description=gettext_lazy("prices last checked"))
     def prices_checked(self, obj: ImageModel) -> str:
         """Return when somebody last compared the price list with the provider's."""
-        try:
-            day = PriceList.from_dict(obj.price_list).checked_on
-        except PriceUnknown:
-            return EMPTY
-        return _("not known") if day is None else day.isoformat()
+        return price_table.checked_day(obj.price_list)
 
     @admin.display(description=gettext_lazy("prices"))
     def price_table(self, obj: ImageModel) -> SafeString | str:
         """Return the price list as a table."""
-        try:
-            price = PriceList.from_dict(obj.price_list)
-        except PriceUnknown:
-            return EMPTY
-        rows = format_html_join(
-            "",
-            "<tr><td>{} {}</td><td>{}</td><td>{}</td></tr>",
-            (
-                (
-                    format_amount(r.amount),
-                    price.currency,
-                    r.quality or _("any"),
-                    r.max_pixels or _("any"),
-                )
-                for r in price.per_image
-            ),
-        )
-        rates = dict(price.per_million_tokens)
-        lines: list[tuple[object, object]] = [
-            (label, f"{format_amount(rates[name])} {price.currency}")
-            for name, label in TOKEN_LABELS
-            if name in rates
-        ]
-        lines.append((_("Prices last checked"), self.prices_checked(obj)))
-        return format_html(
-            '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>{}',
-            _("Per image"),
-            _("Quality"),
-            _("Up to (pixels)"),
-            rows,
-            definition_list(lines),
-        )
+        return price_table.table(obj.price_list)
 
     def has_lifecycle_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may change models."""

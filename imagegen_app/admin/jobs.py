@@ -18,7 +18,14 @@ from imagegen_app.admin.base import (
     join_words,
     link,
 )
-from imagegen_app.admin.owned import OwnedRecordAdmin, state_badge, timeline
+from imagegen_app.admin.owned import (
+    OwnedRecordAdmin,
+    help_lines,
+    help_link,
+    record_links,
+    state_badge,
+    timeline,
+)
 from imagegen_app.admin.pages.attach import AttachPage
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
@@ -29,7 +36,9 @@ from imagegen_app.admin.pages.studio import StudioPages
 from imagegen_app.models import Asset, Job, LedgerEntry
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation.local_times import format_day, format_second
 from imagegen_app.services.job_requests import job_actions
+from imagegen_app.services.job_requests.values import described_parameters
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library.summary import display_name
 from imagegen_app.services.monitoring import progress, uncertain_jobs
@@ -43,6 +52,9 @@ if TYPE_CHECKING:
 
     from imagegen_app.admin.pages.base import Pages
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+#: Keeps the number beside its sign.
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 #: Pages that are no model's list or form; their URLs are below those of the jobs.
 PAGES: tuple[type[Pages], ...] = (
     StudioPages,
@@ -61,12 +73,11 @@ class JobAdmin(OwnedRecordAdmin):
 
     list_display = [
         "created_at",
-        "state_chip",
-        "operation",
+        "state_and_remedy",
+        "operation_and_count",
         "image_model",
         "template_version",
         "requester",
-        "images",
         "cost",
     ]
     list_filter = ["state", "waiting_for", "operation", "image_model"]
@@ -75,7 +86,7 @@ class JobAdmin(OwnedRecordAdmin):
     people = ["requester"]
     search_help_text = gettext_lazy("Job ID, batch row, error code or person")
     ordering = ["-created_at"]
-    allowed_lookups = ["batch", "template_version", "requester", "attempts"]
+    allowed_lookups = ["batch", "template_version", "requester", "attempts", "state__in"]
     change_form_template = "imagegen_app/admin/records/job.html"
     actions = ["cancel", "request_again", "close_unknown", "send_again", "never_accepted"]
     fieldsets = [
@@ -120,10 +131,18 @@ class JobAdmin(OwnedRecordAdmin):
         waits = _("waits: %(reason)s") % {"reason": obj.get_waiting_for_display()}
         return format_html("{} {}", badge, state_badge("failed", waits))
 
-    @admin.display(description=gettext_lazy("images"))
-    def images(self, obj: Job) -> int:
-        """Return how many images were requested."""
-        return int(obj.count)
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_and_remedy(self, obj: Job) -> SafeString:
+        """Return the state as a chip, and what to do about the error, if there is one."""
+        remedy = stored_messages.translate_stored(obj.error_remedy)
+        shown = help_link(obj.error_code, remedy=remedy)
+        return format_html("{}{}", self.state_chip(obj), shown)
+
+    @admin.display(description=gettext_lazy("operation"), ordering="operation")
+    def operation_and_count(self, obj: Job) -> str:
+        """Return what was requested, and how many images if not one: a list has room for so much."""
+        operation = str(obj.get_operation_display())
+        return operation if obj.count == 1 else f"{operation} {TIMES}{NO_BREAK_SPACE}{obj.count}"
 
     @admin.display(description=gettext_lazy("cost"))
     def cost(self, obj: Job) -> str:
@@ -133,15 +152,16 @@ class JobAdmin(OwnedRecordAdmin):
         return amount(obj.actual_cost, obj.currency)
 
     @admin.display(description=gettext_lazy("what happened"))
-    def error_details(self, obj: Job) -> str:
+    def error_details(self, obj: Any) -> SafeString | str:
         """Return the error, or what the job waits for, and the remedy."""
-        parts = (
+        message = (
             progress.site_message(obj)
             if obj.waiting_for
-            else stored_messages.translate_stored(obj.error_message),
-            stored_messages.translate_stored(obj.error_remedy),
+            else stored_messages.translate_stored(obj.error_message)
         )
-        return " ".join(parts).strip() or EMPTY
+        stored = stored_messages.translate_stored(obj.error_remedy)
+        help_shown = help_lines(obj.error_code, reader=obj.reader, remedy=stored)
+        return format_html("{}{}", message, help_shown) if message or help_shown else EMPTY
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:
@@ -156,12 +176,13 @@ class JobAdmin(OwnedRecordAdmin):
                 (_("Seed"), "" if obj.seed is None else obj.seed),
                 (_("Quality"), obj.quality),
                 (_("Format"), obj.output_format),
-                *((k.replace("_", " "), v) for k, v in obj.parameters.items()),
+                *described_parameters(obj.parameters, worded=False),
+                *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
                 (_("Requested by"), display_name(obj.requester, obj.actor_id)),
-                (_("Requested"), obj.created_at.strftime("%Y-%m-%d %H:%M:%S")),
+                (_("Requested"), format_second(obj.created_at)),
                 (
                     _("Finished"),
-                    obj.finished_at.strftime("%Y-%m-%d %H:%M:%S") if obj.finished_at else "",
+                    format_second(obj.finished_at) if obj.finished_at else "",
                 ),
             ]
         )
@@ -170,11 +191,12 @@ class JobAdmin(OwnedRecordAdmin):
     def prompt_text(self, obj: Any) -> SafeString | str:
         """Return the prompt if the reader may see it; reading it is recorded."""
         if obj.prompt_erased_at is not None:
-            return _("erased on %(day)s") % {"day": obj.prompt_erased_at.date().isoformat()}
+            return _("erased on %(day)s") % {"day": format_day(obj.prompt_erased_at)}
         prompt = prompt_access.read_prompt(obj.reader, obj)
         if prompt is None:
             return _("You do not have permission to read other people's prompts.")
-        values = definition_list((k.replace("_", " "), v) for k, v in obj.variables.items())
+        told = [(k.replace("_", " "), v) for k, v in obj.variables.items()]
+        told += described_parameters(obj.parameters, worded=True)
         negative = (
             format_html("<p>{} {}</p>", _("Negative prompt:"), obj.negative_prompt)
             if obj.negative_prompt
@@ -184,7 +206,7 @@ class JobAdmin(OwnedRecordAdmin):
             '<p class="imagegen-prompt" dir="auto">{}</p>{}{}',
             prompt or EMPTY,
             negative,
-            values if obj.variables else "",
+            definition_list(told) if told else "",
         )
 
     @admin.display(description=gettext_lazy("money"))
@@ -216,7 +238,7 @@ class JobAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("images"))
     def asset_links(self, obj: Job) -> SafeString | str:
         """Return links to the images."""
-        return _links("asset", Asset.objects.results_of(obj)) or EMPTY
+        return record_links("asset", Asset.objects.results_of(obj)) or EMPTY
 
     @admin.display(description=gettext_lazy("follow-up passes"))
     def pass_links(self, obj: Job) -> SafeString | str:
@@ -247,7 +269,7 @@ class JobAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("attempts"))
     def attempt_links(self, obj: Job) -> SafeString | str:
         """Return links to the attempts (calls to a provider)."""
-        return _links("attempt", obj.attempts.order_by("number")) or EMPTY
+        return record_links("attempt", obj.attempts.order_by("number")) or EMPTY
 
     @admin.display(description=gettext_lazy("verdicts"))
     def verdict_lines(self, obj: Job) -> SafeString | str:
@@ -280,7 +302,9 @@ class JobAdmin(OwnedRecordAdmin):
             (obj.follows_id, _("Processes the image of")),
         ):
             if other:
-                links.append(link(reverse("admin:imagegen_job_change", args=[other]), text))
+                # The end of its ID, as the job's own page begins with.
+                named = f"{text} {str(other)[-8:]}"
+                links.append(link(reverse("admin:imagegen_job_change", args=[other]), named))
         return format_html_join(" · ", "{}", ((one,) for one in links)) or EMPTY
 
     @admin.display(description=gettext_lazy("audit trail"))
@@ -366,19 +390,3 @@ def _entry_label(entry: LedgerEntry) -> str:
     if entry.purpose == "images":
         return str(kind)
     return _("%(kind)s for %(purpose)s") % {"kind": kind, "purpose": entry.get_purpose_display()}
-
-
-def _links(kind: str, rows: Any) -> SafeString:
-    return format_html_join(
-        " · ",
-        '<a href="{}">{}</a>',
-        (
-            (reverse(f"admin:imagegen_{kind}_change", args=[row.pk]), f"{row} ({_state(row)})")
-            for row in rows
-        ),
-    )
-
-
-def _state(row: Any) -> str:
-    display = getattr(row, "get_review_state_display", None) or row.get_state_display
-    return str(display())

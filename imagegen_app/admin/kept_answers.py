@@ -89,7 +89,7 @@ class KeptAnswerAdmin(RecordAdmin):
             raise Http404
         try:
             rereading.record_download(actor=self.actor(request), kept=kept, part=part)
-        except access.NotPermitted as refusal:
+        except access.ActionRefused as refusal:
             raise PermissionDenied(str(refusal)) from None
         response = FileResponse(
             (answer.folder / part).open("rb"),

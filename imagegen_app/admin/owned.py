@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from imagegen_app.admin.base import RecordAdmin
+from imagegen_app.admin.base import RecordAdmin, link
 from imagegen_app.services.audit import descriptions
+from imagegen_app.services.foundation import error_help
+from imagegen_app.services.foundation.local_times import format_second
+from imagegen_app.services.library import delivery
+from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
-    from django.utils.safestring import SafeString
 
-    from imagegen_app.models import Job
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset, Job
 
+_REMEDY = '<div class="imagegen-remedy">{}</div>'
 _GOOD = {"succeeded", "approved", "settled", "passed"}
 _BAD = {"failed", "blocked", "expired", "uncertain", "rejected", "withdrawn", "unknown", "refused"}
 
@@ -26,6 +32,26 @@ def state_badge(value: str, text: object) -> SafeString:
     """Return a state as a coloured chip; its text says the same as its colour."""
     kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
     return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
+
+
+def closed_badge(asset: Asset) -> SafeString:
+    """Return what stands in place of an image that was closed for good."""
+    return format_html(
+        '{} <p class="help">{}</p>',
+        state_badge("blocked", asset.get_hard_category_display()),
+        _("Nobody can see or release this image. Its record and its hashes stay."),
+    )
+
+
+def thumbnail(asset: Asset) -> SafeString:
+    """Return a small preview of an image; none of what was closed for good."""
+    if asset.hard_category:
+        return closed_badge(asset)
+    return format_html(
+        '<img class="imagegen-thumb" src="{}" alt="{}" width="64" height="64" loading="lazy">',
+        delivery.preview_url(asset, width=160),
+        asset.alt_text or _("no alternative text yet"),
+    )
 
 
 def timeline(job: Job) -> SafeString:
@@ -37,7 +63,7 @@ def timeline(job: Job) -> SafeString:
             '<li><bdi>{}</bdi> · <bdi>{}</bdi> <a href="{}">{}</a></li>',
             (
                 (
-                    event.at.strftime("%Y-%m-%d %H:%M:%S"),
+                    format_second(event.at),
                     event.sentence,
                     reverse("admin:imagegen_auditevent_change", args=[event.event.pk]),
                     _("entry %(place)s") % {"place": event.seq}
@@ -48,6 +74,63 @@ def timeline(job: Job) -> SafeString:
             ),
         ),
     )
+
+
+def help_lines(code: str, *, reader: Actor | None = None, remedy: str = "") -> SafeString:
+    """Return what to do about an error, with a link to the documentation; empty without an error.
+
+    `remedy` is what was stored with the error, which may know better. A `reader` who can change
+    providers is also told what administrators can do.
+    """
+    told = error_help.error_help(code)
+    lines = [part for part in (remedy or told.remedy, _more(told.url, code)) if part]
+    shown = [format_html_join(" ", "{}", ((part,) for part in lines))] if lines else []
+    if (
+        reader is not None
+        and told.administrator
+        and access.has_permission(reader, "change_provider")
+    ):
+        shown.append(
+            format_html("<strong>{}</strong> {}", _("Administrators:"), told.administrator)
+        )
+    return format_html_join("", _REMEDY, ((line,) for line in shown))
+
+
+def help_link(code: str, *, remedy: str) -> SafeString:
+    """Return what to do about an error for a list, where there is room for little: as the link."""
+    told = error_help.error_help(code)
+    text = remedy or told.remedy
+    if not text:
+        return SafeString("")
+    return format_html(_REMEDY, link(told.url, text) if told.url else text)
+
+
+def _more(url: str, code: str) -> SafeString | str:
+    if not url:
+        return ""
+    return format_html(
+        '<a href="{}">{}<span class="visually-hidden"> {}</span></a>',
+        url,
+        _("More about this error"),
+        code,
+    )
+
+
+def record_links(kind: str, rows: Any) -> SafeString:
+    """Return links to records, each with its state."""
+    return format_html_join(
+        " · ",
+        '<a href="{}">{}</a>',
+        (
+            (reverse(f"admin:imagegen_{kind}_change", args=[row.pk]), f"{row} ({_state(row)})")
+            for row in rows
+        ),
+    )
+
+
+def _state(row: Any) -> str:
+    display = getattr(row, "get_review_state_display", None) or row.get_state_display
+    return str(display())
 
 
 class OwnedRecordAdmin(RecordAdmin):

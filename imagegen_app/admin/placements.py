@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 
+#: Only kinds of content that hold images: a site has dozens of others.
+_USED_KINDS = ("content_type", admin.RelatedOnlyFieldListFilter)
+
+
 @admin.register(Rendition)
 class RenditionAdmin(OwnedRecordAdmin):
     """Renditions: files derived from an asset in a size and format."""
@@ -39,7 +43,7 @@ class PlacementAdmin(OwnedRecordAdmin):
 
     owner = "asset__job__requester"
     list_display = ["placed_at", "object_label", "field", "asset", "placed_by", "removed_at"]
-    list_filter = [("removed_at", admin.EmptyFieldListFilter), "content_type"]
+    list_filter = [("removed_at", admin.EmptyFieldListFilter), _USED_KINDS]
     list_select_related = ["asset", "placed_by", "content_type"]
     search_fields = ["object_label", "object_id"]
     people = ["placed_by"]

@@ -16,10 +16,12 @@ from imagegen_app.admin.base import (
     definition_list,
     link,
 )
+from imagegen_app.admin.pages.parameter_fields import as_initial
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import prompts
 from imagegen_app.core.passes import passes_from
 from imagegen_app.models import PromptTemplate, TemplateVersion
+from imagegen_app.services.foundation.local_times import format_day
 from imagegen_app.services.job_requests import templates, values
 
 if TYPE_CHECKING:
@@ -59,7 +61,11 @@ class PromptTemplateAdmin(RecordAdmin):
                         "image_model",
                         ("size", "count", "quality"),
                         ("seed_strategy", "seed"),
-                        ("pass_0", "pass_1", "pass_2"),
+                        "parameters",
+                        "loras",
+                        ("pass_0", "pass_text_0"),
+                        ("pass_1", "pass_text_1"),
+                        ("pass_2", "pass_text_2"),
                         "version_note",
                     ]
                 },
@@ -106,7 +112,7 @@ class PromptTemplateAdmin(RecordAdmin):
             (
                 reverse("admin:imagegen_templateversion_change", args=[v.pk]),
                 f"v{v.number}",
-                v.created_at.strftime("%Y-%m-%d"),
+                format_day(v.created_at),
                 v.note,
             )
             for v in obj.versions.order_by("-number")[:30]
@@ -247,6 +253,8 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
+                *((name, as_initial(value)) for name, value in obj.parameters.items()),
+                *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
                 *(
                     (_("Follow-up pass"), values.describe_pass(one))
                     for one in passes_from(obj.passes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -10,8 +11,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import AnyModelForm
+from imagegen_app.admin.fixed_lines import (
+    FixedLorasField,
+    FixedParametersField,
+    lora_lines,
+    parameter_lines,
+)
 from imagegen_app.core.limits import MAX_COUNT, MAX_TEMPLATE_CHARS
-from imagegen_app.core.passes import MAX_PASSES, passes_from
+from imagegen_app.core.passes import (
+    MAX_INSTRUCTION_CHARS,
+    MAX_PASSES,
+    Pass,
+    PassError,
+    parse,
+    passes_from,
+)
 from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
@@ -61,12 +75,37 @@ class TemplateForm(AnyModelForm):
         initial=1,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_COUNT)],
     )
-    quality = forms.CharField(label=gettext_lazy("Quality"), required=False, max_length=20)
+    quality = forms.CharField(
+        label=gettext_lazy("Quality"),
+        required=False,
+        max_length=20,
+        help_text=gettext_lazy("draft, standard or high; or a word of the model's own."),
+    )
     seed_strategy = forms.ChoiceField(label=gettext_lazy("Seed"), choices=SEED_STRATEGIES)
     seed = forms.IntegerField(label=gettext_lazy("Fixed seed"), required=False, min_value=0)
     pass_0 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
     pass_1 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
     pass_2 = forms.ChoiceField(label=gettext_lazy("Follow-up pass"), required=False)
+    pass_text_0 = forms.CharField(
+        label=gettext_lazy("Instruction"), required=False, max_length=MAX_INSTRUCTION_CHARS
+    )
+    pass_text_1 = forms.CharField(
+        label=gettext_lazy("Instruction"), required=False, max_length=MAX_INSTRUCTION_CHARS
+    )
+    pass_text_2 = forms.CharField(
+        label=gettext_lazy("Instruction"), required=False, max_length=MAX_INSTRUCTION_CHARS
+    )
+    parameters = FixedParametersField(
+        label=gettext_lazy("Fixed parameters"),
+        help_text=gettext_lazy(
+            "The chosen model's own parameters, each on a line of its own, such as steps=28. "
+            "Nobody can change them in a request."
+        ),
+    )
+    loras = FixedLorasField(
+        label=gettext_lazy("Fixed LoRA"),
+        help_text=gettext_lazy("Each on a line of its own, with its weight: watercolour=0.8."),
+    )
     version_note = forms.CharField(
         label=gettext_lazy("What changed"), required=False, max_length=200
     )
@@ -96,10 +135,13 @@ class TemplateForm(AnyModelForm):
             ):
                 self.fields[name].initial = getattr(version, name)
             self.fields["size"].initial = f"{version.width}x{version.height}"
+            self.fields["parameters"].initial = parameter_lines(version.parameters)
+            self.fields["loras"].initial = lora_lines(version.loras)
 
     def _offer_passes(self, version: TemplateVersion | None) -> None:
         """Offer the passes that some model supports, and those that are stored already."""
-        stored = [str(one) for one in passes_from(version.passes)] if version else []
+        found = passes_from(version.passes) if version else ()
+        stored = [str(replace(one, instruction="")) for one in found]
         offered = dict(pass_planning.available_passes())
         choices = [("", _("No follow-up pass")), *offered.items()]
         choices += [(text, text) for text in dict.fromkeys(stored) if text not in offered]
@@ -107,6 +149,8 @@ class TemplateForm(AnyModelForm):
             field = self.fields[f"pass_{number}"]
             field.choices = choices  # type: ignore[attr-defined]  # a choice field
             field.initial = stored[number] if number < len(stored) else ""
+            words = found[number].instruction if number < len(found) else ""
+            self.fields[f"pass_text_{number}"].initial = words
 
     def _add_row(self, number: int, row: dict[str, Any]) -> None:
         label = _("Variable %(number)s") % {"number": number + 1}
@@ -148,6 +192,9 @@ class TemplateForm(AnyModelForm):
         except ValueError:
             self.add_error("size", _("Write it as 1024x768."))
             return data
+        passes = self._passes(data)
+        if passes is None:
+            return data
         draft = templates.Draft(
             body=data["body"],
             negative=data["negative"],
@@ -159,7 +206,9 @@ class TemplateForm(AnyModelForm):
             quality=data["quality"],
             seed_strategy=data["seed_strategy"],
             seed=data["seed"],
-            passes=passes_from([data[f"pass_{n}"] for n in range(MAX_PASSES) if data[f"pass_{n}"]]),
+            passes=passes,
+            parameters=data["parameters"],
+            loras=data["loras"],
             note=data["version_note"],
         )
         try:
@@ -169,6 +218,23 @@ class TemplateForm(AnyModelForm):
             self.add_error(field if field in self.fields else None, error.reason)
         self.draft = draft
         return data
+
+    def _passes(self, data: dict[str, Any]) -> list[Pass] | None:
+        """Return the follow-up passes; None if one is not valid, which its field then says."""
+        found: list[Pass] = []
+        for number in range(MAX_PASSES):
+            text, words = data[f"pass_{number}"], data[f"pass_text_{number}"].strip()
+            if words and not text.startswith(f"{Operation.EDIT}:"):
+                self.add_error(f"pass_text_{number}", _("Only an edit takes an instruction."))
+                return None
+            if not text:
+                continue
+            try:
+                found.append(parse(f"{text}:{words}" if words else text))
+            except PassError as error:
+                self.add_error(f"pass_text_{number}", _(error.message) % error.values)
+                return None
+        return found
 
     def _variables(self, data: dict[str, Any]) -> list[dict[str, Any]]:
         stored = {

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.owned import OwnedRecordAdmin
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services.library import review
+from imagegen_app.services.foundation.local_times import format_second
+from imagegen_app.services.library import provider_marks, review
 from imagegen_app.services.monitoring import withdrawal_status
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class WithdrawalAdmin(OwnedRecordAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or not self._outstanding(obj):
             return fieldsets
-        return [(gettext_lazy("Withdrawal"), {"fields": ["outstanding_tasks"]}), *fieldsets]
+        return [
+            (gettext_lazy("Withdrawal and erasure"), {"fields": ["outstanding_tasks"]}),
+            *fieldsets,
+        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -39,16 +43,19 @@ class WithdrawalAdmin(OwnedRecordAdmin):
         context["can_withdraw"] = asset is not None and not review.refusal_reason(
             self.actor(request), asset, ReviewState.WITHDRAWN
         )
+        context["can_check_marks"] = asset is not None and provider_marks.can_check(
+            self.actor(request), asset
+        )
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("still to be done"))
     def outstanding_tasks(self, obj: Asset) -> SafeString:
-        """Return what the withdrawal still has to do, with the last problem and the next try."""
+        """Return what a withdrawal or an erasure still has to do, with the last problem and the next try."""
         rows = (
             (
                 task.message,
                 task.problem,
-                _("Next try: %(moment)s.") % {"moment": task.next_try.strftime("%Y-%m-%d %H:%M:%S")}
+                _("Next try: %(moment)s.") % {"moment": format_second(task.next_try)}
                 if task.next_try
                 else "",
             )
@@ -62,9 +69,9 @@ class WithdrawalAdmin(OwnedRecordAdmin):
     def _outstanding(self, obj: Any) -> list[withdrawal_status.Outstanding]:
         """Return what is to be done, read once for each page."""
         if not hasattr(obj, "outstanding_withdrawal"):
-            # An approved image may have been withdrawn before, and caches may still hold it then.
-            was_reviewed = obj.review_state in {ReviewState.WITHDRAWN, ReviewState.APPROVED}
-            obj.outstanding_withdrawal = withdrawal_status.outstanding(obj) if was_reviewed else []
+            # In any state: an erasure leaves something to do, too, and caches may hold an image that
+            # was withdrawn and approved again.
+            obj.outstanding_withdrawal = withdrawal_status.outstanding(obj)
         found: list[withdrawal_status.Outstanding] = obj.outstanding_withdrawal
         return found
 

@@ -1,4 +1,4 @@
-"""Choose an asset in a form."""
+"""Choose an asset, or one of what a model offers, in a form."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.forms.widgets import AssetSelect
 from imagegen_app.models import Asset
+from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.library import chooser
 
 if TYPE_CHECKING:
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     AnyModelChoice = forms.ModelChoiceField[Asset]
 else:
     AnyModelChoice = forms.ModelChoiceField
+
+
+class OfferedChoiceField(forms.ChoiceField):
+    """A choice whose values are an offer: any other short text is left to the service to refuse.
+
+    What is offered depends on the model, and the service says what a model lacks, and why.
+    """
+
+    max_chars = 60
+
+    def valid_value(self, value: Any) -> bool:
+        """Return whether the text is short enough to be handed on."""
+        return len(str(value)) <= self.max_chars
 
 
 class AssetChoiceField(AnyModelChoice):
@@ -33,7 +47,7 @@ class AssetChoiceField(AnyModelChoice):
 
     def label_from_instance(self, obj: Any) -> str:
         """Return the alternative text or title, the review state and the date."""
-        return f"{obj.alt_text or obj} · {obj.get_review_state_display()} · {obj.created_at:%Y-%m-%d %H:%M}"
+        return f"{obj.alt_text or obj} · {obj.get_review_state_display()} · {format_minute(obj.created_at)}"
 
     def to_python(self, value: Any) -> Any:
         """Return the asset with this primary key, or None for an empty value.

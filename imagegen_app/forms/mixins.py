@@ -19,7 +19,7 @@ from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from django.http import HttpRequest
 
@@ -101,21 +101,23 @@ class GenerateImageMixin:
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save as the model admin does, then record the placements."""
-        take_alt_texts(form)
+        replaced = take_alt_texts(form)
         with _noticing_files([form]):
             super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
-        record_placements(access.actor_for(request.user), form)
+        record_placements(access.actor_for(request.user), form, replaced)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the inlines as the model admin does, then record their placements."""
-        for inner in formset.forms:
-            if hasattr(inner, "cleaned_data"):
-                take_alt_texts(inner)
+        replaced = {
+            inner: take_alt_texts(inner)
+            for inner in formset.forms
+            if hasattr(inner, "cleaned_data")
+        }
         with _noticing_files(formset.forms):
             super().save_formset(request, form, formset, change)  # type: ignore[misc]  # a mixin
         for inner in formset.forms:
-            if inner.instance.pk is not None and hasattr(inner, "cleaned_data"):
-                record_placements(access.actor_for(request.user), inner)
+            if inner.instance.pk is not None and inner in replaced:
+                record_placements(access.actor_for(request.user), inner, replaced[inner])
 
 
 def require_usable(value: Any) -> None:
@@ -164,21 +166,29 @@ def _noticing_files(saved_forms: Iterable[Any]) -> Iterator[None]:
         raise
 
 
-def take_alt_texts(form: Any) -> None:
-    """Give the form's object the alternative texts of its new images; what was typed wins."""
+def take_alt_texts(form: Any) -> dict[str, str]:
+    """Give the form's object the alternative texts of its new images; what was typed wins.
+
+    Returns the texts that were replaced, by the field of the image.
+    """
+    replaced = {}
     for name, value in form.cleaned_data.items():
         alt = content_fields.alt_field_of(form.instance, name)
         if alt and alt not in form.changed_data and isinstance(value, GeneratedUpload):
-            content_fields.set_alt_text(
+            replaced[name] = content_fields.set_alt_text(
                 form.instance,
                 alt,
                 text=value.asset.alt_text,
                 is_replacing=bool(form.initial.get(name)) or value.asset.is_decorative,
             )
+    return replaced
 
 
-def record_placements(actor: Person, form: Any) -> None:
-    """Record a placement for each generated upload of a saved form."""
+def record_placements(actor: Person, form: Any, replaced: Mapping[str, str]) -> None:
+    """Record a placement for each generated upload of a saved form.
+
+    `replaced` holds the alternative texts that the uploads' own have replaced.
+    """
     for name, value in form.cleaned_data.items():
         if isinstance(value, FieldFile):
             # Unchanged; its file must not be opened.
@@ -193,6 +203,7 @@ def record_placements(actor: Person, form: Any) -> None:
                 target=form.instance,
                 field=name,
                 previous=str(getattr(previous, "name", previous) or ""),
+                previous_alt_text=replaced.get(name, ""),
             )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING, Any, Final
 
 from django import template
+from django.utils.http import urlencode
 
+from imagegen_app.core.states import RUNNING_STATES
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.library import delivery
@@ -13,11 +16,10 @@ from imagegen_app.services.monitoring import dashboard
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from imagegen_app.models import Asset
 
 register = template.Library()
+_CENT: Final = Decimal("0.01")
 
 
 @register.inclusion_tag("imagegen_app/admin/_dashboard.html", takes_context=True)
@@ -29,7 +31,8 @@ def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
         return {"panel": None}
     wakeups.wake_if_stale()
     panel = dashboard.build_dashboard(access.actor_for(user))
-    return {"panel": panel, "request": request}
+    running = {"requester__exact": user.pk, "state__in": ",".join(RUNNING_STATES)}
+    return {"panel": panel, "request": request, "running": urlencode(running)}
 
 
 @register.simple_tag
@@ -42,3 +45,11 @@ def imagegen_preview(asset: Asset, width: int = 320) -> str:
 def imagegen_money(value: Decimal | None) -> str:
     """Return an amount in the reader's notation, with as many decimals as it needs."""
     return "" if value is None else format_amount(value)
+
+
+@register.filter
+def imagegen_remaining(value: Decimal | None) -> str:
+    """Return what remains of a budget: in cents, rounded down, where a whole unit remains."""
+    if value is not None and value >= 1:
+        value = value.quantize(_CENT, ROUND_DOWN)
+    return imagegen_money(value)

@@ -10,8 +10,9 @@ from django.conf import settings as django_settings
 from django.template.base import Variable, VariableDoesNotExist
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import Budget
+from imagegen_app.models import Budget, Provider, WorkflowVersion
 from imagegen_app.services.audit import sealing
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import model_catalog, roles
 from imagegen_app.testing.factories import (
@@ -99,6 +100,7 @@ def rows(people: dict[str, Any]) -> dict[str, Any]:
         "grant": grant,
         "prompttemplate": version.template,
         "templateversion": version,
+        "workflowversion": _stored_workflow(model.provider),
         "job": asset.job,
         "attempt": asset.attempt,
         "asset": asset,
@@ -107,6 +109,13 @@ def rows(people: dict[str, Any]) -> dict[str, Any]:
         "budget": budget,
         "checkpoint": checkpoint,
     }
+
+
+@use_case(audited=False)
+def _stored_workflow(provider: Provider) -> WorkflowVersion:
+    return WorkflowVersion.objects.create(
+        provider=provider, name="portrait", number=1, document={}, digest="0" * 64
+    )
 
 
 @pytest.fixture

@@ -144,6 +144,9 @@ def test_a_paused_batch_is_watched_while_calls_are_finished(browser: Client) -> 
 
     assert "data-done" not in while_running
     assert "data-done" in at_rest
+    # Nothing is in progress where nothing moves.
+    assert at_rest.count('data-state="paused"') == 2
+    assert 'data-state="queued"' not in at_rest
 
 
 def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(browser: Client) -> None:

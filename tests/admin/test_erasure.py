@@ -29,7 +29,7 @@ def test_the_page_shows_what_would_be_erased_and_changes_nothing(officer: Client
 
     html = officer.get(reverse("admin:imagegen_erasure"), {"subject": "ada"}).content.decode()
 
-    assert f"What would be erased of person:{job.actor_id}" in html
+    assert f"What would be erased of ada · person:{job.actor_id}" in html
     assert "Jobs" in html
     assert "This cannot be undone." in html
     assert PROMPT not in html

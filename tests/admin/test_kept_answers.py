@@ -6,17 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 from django.utils.formats import date_format
 
-from imagegen_app.models import AuditEvent, Job
+from imagegen_app.models import AuditEvent, Job, Verdict
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.testing.factories import make_user
 from tests.kept_answer_rows import make_kept_answer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django.test import Client
 
 LIST = reverse("admin:imagegen_keptanswer_changelist")
 
@@ -112,3 +114,23 @@ def test_the_page_says_what_happened_and_the_last_day_in_the_reader_s_language(
     assert "Die Software der Website hat unerwartet versagt." in page
     assert last_day in page
     assert '<ul class="imagegen-story">' in page
+
+
+@pytest.mark.django_db
+def test_what_was_closed_for_good_is_not_downloaded() -> None:
+    kept = make_kept_answer()
+    verdict = Verdict(
+        job=kept.attempt.job,
+        stage="output",
+        screener="house",
+        outcome="blocked",
+        hard_category="sexual_minors",
+    )
+    use_case(audited=False)(verdict.save)()
+    client = Client()
+    client.force_login(make_user("boss", is_superuser=True, is_staff=True))
+
+    refused = client.get(download_url(kept, "body"))
+
+    assert refused.status_code == 403
+    assert not AuditEvent.objects.filter(type="answer.downloaded").exists()

@@ -18,7 +18,22 @@ from imagegen_app.testing.factories import make_asset, make_image_model
 if TYPE_CHECKING:
     from django.test import Client
 
-CATALOG = {"provider", "imagemodel", "grant", "prompttemplate", "templateversion"}
+CATALOG = {
+    "provider",
+    "imagemodel",
+    "grant",
+    "prompttemplate",
+    "templateversion",
+    "workflowversion",
+}
+_ADMINISTRATED = {
+    "provider",
+    "imagemodel",
+    "grant",
+    "budget",
+    "prompttemplate",
+    "workflowversion",
+}
 WORK = {"job", "attempt", "batch", "asset", "rendition", "placement", "verdict"}
 MONEY = {"budget", "budgetperiod", "ledgerentry"}
 LOG = {"auditevent", "checkpoint", "webhookdelivery"}
@@ -36,8 +51,8 @@ LISTS: dict[str, set[str]] = {
 }
 ADDS: dict[str, set[str]] = {
     "Template authors": {"prompttemplate"},
-    "Image administrators": {"provider", "imagemodel", "grant", "budget", "prompttemplate"},
-    "superuser": {"provider", "imagemodel", "grant", "budget", "prompttemplate"},
+    "Image administrators": _ADMINISTRATED,
+    "superuser": _ADMINISTRATED,
 }
 TABLES = sorted(
     model._meta.model_name or ""
@@ -45,7 +60,7 @@ TABLES = sorted(
     if model._meta.app_label == "imagegen"
 )
 #: What nobody may change or delete, superusers included.
-HISTORY = (WORK | LOG | MONEY | SITE | {"templateversion"}) - {"budget"}
+HISTORY = (WORK | LOG | MONEY | SITE | {"templateversion", "workflowversion"}) - {"budget"}
 
 
 def test_every_model_admin_is_in_the_table_of_roles() -> None:
@@ -312,6 +327,40 @@ def test_a_template_keeps_its_passes_and_refuses_impossible_ones(
     assert version.template.versions.count() == 1
     shown = client.get(reverse("admin:imagegen_templateversion_change", args=[version.pk]))
     assert "Upscale 2 times with" in shown.content.decode()
+
+
+def test_a_template_edits_by_an_instruction_which_only_an_edit_takes(
+    client: Client, people: dict[str, Any], rows: dict[str, Any]
+) -> None:
+    client.force_login(people["Template authors"])
+    model = make_image_model(provider_model_name="sandbox-1")
+    sent = {
+        "name": "Signs",
+        "slug": "signs",
+        "body": "A shop with a sign",
+        "operation": "generate",
+        "size": "512x512",
+        "count": "1",
+        "seed_strategy": "random",
+        "pass_0": f"edit:{model.slug}",
+        "pass_text_0": "Correct the spelling: the sign says BREAD",
+        "pass_1": f"restore_faces:{model.slug}",
+    }
+    add = reverse("admin:imagegen_prompttemplate_add")
+
+    wordless = client.post(add, {**sent, "pass_text_0": " "}).content.decode()
+    worded = client.post(add, {**sent, "pass_text_1": "Smile"}).content.decode()
+    client.post(add, sent)
+
+    assert "A follow-up edit needs an instruction: what to change." in wordless
+    assert "Only an edit takes an instruction." in worded
+    version = PromptTemplate.objects.get(slug="signs").current
+    assert version is not None
+    assert [one.get("instruction", "") for one in version.passes] == [sent["pass_text_0"], ""]
+    page = reverse("admin:imagegen_prompttemplate_change", args=[version.template_id])
+    assert f'value="{sent["pass_text_0"]}"' in client.get(page).content.decode()
+    client.post(page, sent)
+    assert version.template.versions.count() == 1
 
 
 def test_a_template_with_a_forbidden_thing_is_refused_with_its_line(

@@ -159,3 +159,5 @@ def test_the_studio_says_who_decides_and_never_that_the_job_continues(
     assert shown.count(f'formaction="{settle}"') == (3 if may_decide else 0)
     assert ("Ask the image administrators" in shown) is not may_decide
     assert "The job continues" not in shown
+    # Nor places for images that nobody can promise.
+    assert "imagegen-blank" not in shown

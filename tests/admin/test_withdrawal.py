@@ -52,6 +52,37 @@ def test_an_image_is_withdrawn_by_the_button_on_its_page(
     assert 'value="withdraw"' not in page_of(client, asset)
 
 
+def test_the_page_of_a_withdrawn_image_offers_and_claims_nothing_that_is_past(
+    client: Client, people: dict[str, Any]
+) -> None:
+    client.force_login(people["Image administrators"])
+    asset = make_asset()
+    before = page_of(client, asset)
+    place = reverse("admin:imagegen_asset_attach", args=[asset.pk])
+
+    takedown.withdraw(actor=System("test"), asset=asset)
+
+    after = page_of(client, asset)
+    asked: Any = client.get(place)
+    assert "Visitors see the AI label" in before
+    assert place in before
+    assert "Visitors see" not in after
+    assert "It was withdrawn: visitors are not to see it." in after
+    assert place not in after
+    assert "It cannot be placed." in asked.content.decode()
+    assert "once a reviewer has approved it" not in asked.content.decode()
+
+
+def test_the_page_of_a_new_image_says_what_visitors_will_see(
+    client: Client, people: dict[str, Any]
+) -> None:
+    client.force_login(people["Image administrators"])
+
+    page = page_of(client, make_asset(review_state="pending"))
+
+    assert "Once it is approved, visitors see it with the AI label" in page
+
+
 def test_compliance_may_withdraw_and_neither_approve_nor_reject(
     client: Client, people: dict[str, Any]
 ) -> None:
@@ -82,7 +113,7 @@ def test_what_is_still_to_be_done_is_shown_until_it_is_done(
     make_due()
     withdrawal_tasks.run()
 
-    assert "The site&#x27;s caches may still hold the image." in page
+    assert "The site&#x27;s caches may still hold files of the image." in page
     assert "It failed with RuntimeError." in page
     assert "Next try: " in page
     assert told in panel

@@ -18,6 +18,7 @@ from project.demo import governance
 from tests import migrated
 from tests.browser import site as demo_site
 from tests.browser.site import ARGUMENTS
+from tests.conftest import browser_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ def browser() -> Iterator[Any]:
     """One Chromium for all tests of this folder; each page has a context, and so a profile, of its own."""
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
         yield chromium
         chromium.close()
 

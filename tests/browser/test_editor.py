@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 ALT = "A quiet room with a kiln in the corner"
 
 
+@pytest.mark.slow
 def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
     demo: Site, visit: Callable[..., Any]
 ) -> None:
@@ -28,7 +29,7 @@ def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
     studio.locator("[name=template]").select_option("page-hero")
     studio.locator("[name=v_topic]").fill("pottery and slow mornings")
     promise = studio.locator(".imagegen-generate")
-    promise.filter(has_text="about 0.08 USD").wait_for()
+    promise.filter(has_text="about 0.082 USD").wait_for()
     left = studio.locator("text=remain in").inner_text()
     promise.click()
     studio.locator(".imagegen-tile").nth(3).wait_for()

@@ -100,6 +100,26 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(
     assert _jobs(demo, "cup of the forgetful") == 1
 
 
+def test_a_session_that_ends_loses_no_parameters_of_the_model(
+    demo: Site, visit: Callable[..., Any]
+) -> None:
+    page = visit("editor")
+    _studio(demo, page, "cup of the forgetful painter")
+    page.click("[data-section=parameters] > summary")
+    page.context.clear_cookies(name="sessionid")
+    page.fill("[name=p_strength]", "0.25")
+    page.check("[name=size][value='16:9']")
+    page.locator("text=You were signed out").wait_for()
+    page.click("[name=generate]")
+    page.fill("#id_username", "editor")
+    page.fill("#id_password", "editor-demo")
+    page.click("input[type=submit]")
+    page.locator("text=This is what you typed").wait_for()
+
+    assert page.input_value("[name=p_strength]") == "0.25"
+    assert page.locator("[name=size]:checked").get_attribute("value") == "16:9"
+
+
 def test_a_poll_after_the_session_ended_shows_a_notice(
     demo: Site, visit: Callable[..., Any]
 ) -> None:
@@ -165,15 +185,15 @@ def test_a_huge_reference_is_refused_with_and_without_script(
         file.truncate(100 * 1024 * 1024)
     page = visit("editor")
     _studio(demo, page, "cup from a huge file")
-    page.click("summary")
+    page.click("[data-section=images] > summary")
     page.set_input_files("[name=starts]", huge)
-    page.locator("[data-start-fault]:has-text('too large')").wait_for()
+    page.locator("[data-upload-error=starts]:has-text('too large')").wait_for()
     plain = visit("editor", java_script_enabled=False)
     plain.goto(f"{demo.url}/en/admin/imagegen/job/studio/?template=product-still-life")
     plain.fill("[name=v_product]", "cup from a huge file")
     plain.set_input_files("[name=starts]", huge)
     plain.click("[name=generate]")
-    told = plain.locator("[data-start-fault]").inner_text()
+    told = plain.locator("[data-upload-error=starts]").inner_text()
 
     assert page.locator("[name=starts]").evaluate("e => e.files.length") == 0
     assert "100 MB; the limit is 25 MB" in told

@@ -3,8 +3,10 @@ import { test } from "node:test";
 
 import { nextDelay } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
 import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
+import { draftOf } from "../../imagegen_app/static/imagegen_app/js/lib/draft.js";
 import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
 import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
+import { changedSince, withoutFiles } from "../../imagegen_app/static/imagegen_app/js/lib/sent.js";
 
 test("polls grow slower and are quick again after news", () => {
   let delay = nextDelay(0, false);
@@ -38,4 +40,45 @@ test("only a whole pick of this site is taken over", () => {
   for (const wrong of [null, "x", { ...pick, type: "x" }, { ...pick, token: 1 }, { ...pick, preview: "javascript:alert(1)" }, { ...pick, preview: "//evil.test/x" }]) {
     assert.ok(!isPick(wrong));
   }
+});
+
+function form(entries) {
+  const made = new FormData();
+  for (const [name, value, file] of entries) {
+    if (file === undefined) made.append(name, value);
+    else made.append(name, value, file);
+  }
+  return made;
+}
+
+test("files do not travel, but how many were chosen is told", () => {
+  const sent = withoutFiles(
+    form([
+      ["prompt", "A mug"],
+      ["starts", new Blob(["a"]), "a.png"],
+      ["starts", new Blob(["b"]), "b.png"],
+      // What a browser sends of a field in which nothing was chosen.
+      ["mask", new Blob([]), ""],
+    ]),
+  );
+  assert.deepEqual([...sent], [["prompt", "A mug"], ["chosen_starts", "2"]]);
+});
+
+test("what was typed while the answer was under way is told apart", () => {
+  const sent = form([["seed", ""], ["size", "1:1"]]);
+  const now = form([["seed", "7"], ["size", "1:1"], ["starts", new Blob(["a"]), "a.png"]]);
+  assert.deepEqual(changedSince(sent, now), { seed: "7" });
+  assert.deepEqual(changedSince(sent, sent), {});
+});
+
+test("a draft holds what was typed, not what the page says of itself", () => {
+  const draft = draftOf([
+    ["prompt", "A mug"],
+    ["image_model", "2"],
+    ["shown_template", ""],
+    ["shown_model", "1"],
+    ["nonce", "n"],
+    ["starts", new Blob(["a"])],
+  ]);
+  assert.deepEqual(draft, { prompt: "A mug", image_model: "2", shown_template: "" });
 });

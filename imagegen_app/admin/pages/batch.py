@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.batch_form import BatchForm
+from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch
 from imagegen_app.services.batches import batch_actions, earlier_results, lifecycle, selections
 from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
@@ -162,7 +163,7 @@ class BatchPages(Pages):
             str(context["is_settled"]),
             str(context["pause_sentence"]),
             str(context["undecided"]),
-            str([t["state"] for t in context["tiles"]]),
+            str([(t["state"], t["is_held"]) for t in context["tiles"]]),
         ]
         etag = hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]
         return self.fragment(request, "imagegen_app/admin/batch/_status.html", context, etag=etag)
@@ -273,6 +274,8 @@ def _status(actor: Person, batch: Batch) -> dict[str, Any]:
             "job": job,
             "label": labels.get(job.row_key, ""),
             "state": job.state,
+            # Nothing works on it until the batch continues.
+            "is_held": job.is_held and job.state == JobState.QUEUED,
             "trouble": stored_messages.translate_stored(job.error_message),
             "ratio": f"{job.width} / {job.height}",
             "asset": next(iter(job.assets.all()), None),

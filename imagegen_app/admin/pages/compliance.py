@@ -15,7 +15,7 @@ from imagegen_app.models import Asset, Checkpoint
 from imagegen_app.services.audit import log_export, log_key, sealing, verification_runs
 from imagegen_app.services.audit.log_key import KeyUnreadable
 from imagegen_app.services.gateways import publication_status
-from imagegen_app.services.library import evidence
+from imagegen_app.services.library import evidence, provider_marks
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ class CompliancePages(Pages):
                 "assets/<uuid:pk>/evidence/",
                 self.evidence,
                 "imagegen_asset_evidence",
+                permission="view_asset",
+                is_hidden=True,
+                is_post_only=True,
+            ),
+            Route(
+                "assets/<uuid:pk>/provider-marks/",
+                self.provider_marks,
+                "imagegen_asset_marks",
                 permission="view_asset",
                 is_hidden=True,
                 is_post_only=True,
@@ -97,3 +105,18 @@ class CompliancePages(Pages):
                 "X-Content-Type-Options": "nosniff",
             },
         )
+
+    def provider_marks(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
+        """Ask the provider which of its marks it finds in an image, and go back to its page."""
+        asset = get_object_or_404(
+            Asset.objects.select_related("job", "attempt__image_model__provider"), pk=pk
+        )
+        try:
+            provider_marks.check(actor=actor, asset=asset)
+        except ActionRefused as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, _("The provider was asked; its answer is below and in the log.")
+            )
+        return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))

@@ -56,6 +56,9 @@ class ErasurePages(Pages):
             try:
                 scope = scopes.find_scope(subject)
                 context["scope"] = scope
+                # Both, since events name people by their identifier.
+                names = dict.fromkeys((subject, scope.subject))
+                context["person"] = " · ".join(name for name in names if name)
                 if request.method == "POST":
                     context["report"] = commands.erase(
                         actor,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -14,19 +13,23 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.form_sections import FormSections
 from imagegen_app.admin.pages.studio_form import StudioForm
+from imagegen_app.admin.pages.studio_starts import earlier_recipe, object_values, shown_start
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import creation, job_actions
-from imagegen_app.services.library import chooser, delivery, recipes, review
+from imagegen_app.services.job_requests import creation, from_job, job_actions, pass_planning
+from imagegen_app.services.jobs import job_previews, pass_chain
+from imagegen_app.services.library import chooser, delivery, review
 from imagegen_app.services.monitoring import progress, uncertain_jobs
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, free_allowances
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
     from django.http import HttpRequest
 
@@ -36,6 +39,12 @@ if TYPE_CHECKING:
 RECENT = 24
 #: Query parameters passed from page to page: how the studio was opened, and for which field.
 _CARRIED = ("embed", "field", "target", "object")
+_PREVIEW_HEADERS = {
+    "Cache-Control": "no-store, private",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class StudioPages(Pages):
@@ -50,8 +59,12 @@ class StudioPages(Pages):
         return [
             Route("studio/", self.recipe, "imagegen_studio", needed),
             Route("studio/quote/", self.quote, "imagegen_studio_quote", needed, is_hidden=True),
+            Route(
+                "studio/options/", self.options, "imagegen_studio_options", needed, is_hidden=True
+            ),
             Route("studio/<uuid:pk>/", self.job, "imagegen_studio_job"),
             Route("studio/<uuid:pk>/status/", self.status, "imagegen_studio_status"),
+            Route("studio/<uuid:pk>/preview/", self.preview, "imagegen_studio_preview"),
             Route("studio/<uuid:pk>/cancel/", self.cancel, "imagegen_studio_cancel"),
             Route("studio/choose/<uuid:pk>/", self.choose, "imagegen_studio_choose"),
         ]
@@ -65,23 +78,25 @@ class StudioPages(Pages):
 
     def recipe(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Choose a template, fill its variables, see the price, generate."""
-        form = self._form(request, actor)
         wanted = request.method == "POST" and "generate" in request.POST
+        form = self._form(request, actor, is_kept=not wanted)
         refusal_shown = _template_changed(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
                 job = creation.request_images(actor=actor, job_request=form.job_request(actor))
             except ActionRefused as refusal:
                 refusal_shown = refusal
+                form.show_refusal(refusal)
             else:
                 address = reverse("admin:imagegen_studio_job", args=[job.pk])
                 return HttpResponseRedirect(f"{address}?{_carried(request)}")
         context = {
             "title": _("Studio"),
             "form": form,
+            "sections": FormSections(form),
             "refusal": refusal_shown,
             "is_kept": request.method == "POST",
-            "start": _start(form),
+            "start": shown_start(form),
             **self._offer(actor, form),
             "unfinished": progress.unfinished_jobs(actor),
             "recent": self._recent(actor),
@@ -97,6 +112,21 @@ class StudioPages(Pages):
         context = {"form": form, **self._offer(actor, form)}
         return TemplateResponse(request, "imagegen_app/admin/studio/_quote.html", context)
 
+    def options(self, request: HttpRequest, actor: Person) -> HttpResponse:
+        """Return what the chosen model offers, with the values so far, and the price."""
+        if request.method != "POST":
+            raise Http404
+        form = self._form(request, actor, is_kept=True)
+        context = {
+            "form": form,
+            "sections": FormSections(form),
+            "start": shown_start(form),
+            **self._offer(actor, form),
+        }
+        return TemplateResponse(
+            request, "imagegen_app/admin/studio/_options_and_quote.html", context
+        )
+
     def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Show a job's progress, and its images to select from."""
         job = _own_job(actor, pk)
@@ -110,6 +140,13 @@ class StudioPages(Pages):
         context = self._status(request, actor, job)
         etag = context["progress"].etag
         return self.fragment(request, "imagegen_app/admin/studio/_status.html", context, etag=etag)
+
+    def preview(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
+        """Send the unfinished image of a job's call; nothing may keep it."""
+        image = job_previews.preview_of(actor, _own_job(actor, pk))
+        if image is None:
+            raise Http404
+        return HttpResponse(image, content_type=job_previews.MEDIA_TYPE, headers=_PREVIEW_HEADERS)
 
     def cancel(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Cancel a job on POST, then return to its page."""
@@ -166,10 +203,10 @@ class StudioPages(Pages):
                     context |= {"token": token, "alt": asset.alt_text, "is_taken": True}
         return self.page(request, "imagegen_app/admin/studio/choose.html", context)
 
-    def _form(self, request: HttpRequest, actor: Person) -> StudioForm:
+    def _form(self, request: HttpRequest, actor: Person, *, is_kept: bool = False) -> StudioForm:
         source = request.POST if request.method == "POST" else request.GET
         target = content_fields.target_by_path(str(request.GET.get("target", "")))
-        recipe = _earlier_recipe(request, actor)
+        recipe = earlier_recipe(request, actor)
         slug = source.get("template")
         if slug is None and recipe is not None:
             slug = recipe.version.template.slug if recipe.version else ""
@@ -178,7 +215,7 @@ class StudioPages(Pages):
         version = content_fields.published_version(str(slug)) if slug else None
         initial: dict[str, str] = {}
         if target is not None and request.GET.get("object"):
-            initial = _object_values(request, target)
+            initial = object_values(request, target)
         if recipe is not None:
             initial |= {**recipe.variables, "prompt": recipe.prompt}
         initial |= {
@@ -196,6 +233,7 @@ class StudioPages(Pages):
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
             recipe=recipe,
+            is_kept=is_kept and request.method == "POST",
         )
 
     def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
@@ -212,6 +250,9 @@ class StudioPages(Pages):
             "job_request": job_request,
             "spans": _spans(job_request),
             "offer": offer,
+            "free": free_allowances.allowance_sentence(
+                job_request.image_model, images=job_request.provider_request.count
+            ),
             "seconds": progress.typical_seconds(job_request.image_model.pk),
         }
 
@@ -222,15 +263,27 @@ class StudioPages(Pages):
             if job_progress.is_final
             else []
         )
+        passes = from_job.requested_passes(job)
+        numbers = pass_chain.pass_numbers(job) if assets and passes else {}
         return {
             "job": job,
             "progress": job_progress,
             "uncertain": uncertain_jobs.describe_uncertain_job(actor, job_progress.current),
             "numbers": range(job.count),
+            "preview": _preview_url(job_progress) if job.count == 1 else "",
             "carried": _carried(request),
             "again": _again(request, job),
-            "tiles": [{"asset": a, "url": delivery.preview_url(a, width=640)} for a in assets],
-            "missing": job.count - len(assets) if job.state == JobState.SUCCEEDED else 0,
+            "passes": pass_planning.pass_labels(passes),
+            "steps": 1 + len(passes),
+            "tiles": [
+                {
+                    "asset": a,
+                    "url": delivery.preview_url(a, width=640),
+                    "step": numbers.get(a.job_id, 1),
+                }
+                for a in assets
+            ],
+            "missing": _missing_count(job, job_progress, assets),
         }
 
     def _recent(self, actor: Person) -> list[dict[str, Any]]:
@@ -244,6 +297,12 @@ class StudioPages(Pages):
             .order_by("-created_at")[:RECENT]
         )
         return [{"asset": a, "url": delivery.preview_url(a, width=320)} for a in assets]
+
+
+def _missing_count(job: Job, shown: progress.Progress, assets: Sequence[Asset]) -> int:
+    """Return how many of the requested images there are not, once all passes have ended."""
+    is_over = shown.is_final and job.state == JobState.SUCCEEDED
+    return job.count - len(assets) if is_over else 0
 
 
 def _template_changed(request: HttpRequest, form: StudioForm) -> ActionRefused | None:
@@ -265,30 +324,25 @@ def _template_changed(request: HttpRequest, form: StudioForm) -> ActionRefused |
     return None
 
 
-def _start(form: StudioForm) -> dict[str, Any] | None:
-    """Return the image that the request starts from, for the page."""
-    job = form.source_job
-    entries = [] if job is None else list(job.inputs.select_related("asset").order_by("position"))
-    asset = form.source_asset or next((one.asset for one in entries if one.asset), None)
-    if asset is None and not entries:
-        return None
-    return {
-        "again": job,
-        "number": len(entries),
-        "asset": asset,
-        "url": delivery.preview_url(asset, width=320) if asset else "",
-    }
-
-
 def _own_job(actor: Person, pk: uuid.UUID) -> Job:
     """Return a job that the actor requested or may view, else raise 404."""
     job = get_object_or_404(
-        Job.objects.select_related("image_model", "template_version__template", "cached_from"),
+        Job.objects.select_related(
+            "image_model", "template_version__template", "cached_from", "live_attempt"
+        ),
         pk=pk,
     )
     if job.requester_id != actor.user.pk and not access.has_permission(actor, "view_job"):
         raise Http404
     return job
+
+
+def _preview_url(job_progress: progress.Progress) -> str:
+    """Return the URL of the newest preview, which another one follows; empty for none."""
+    if not job_progress.preview_number:
+        return ""
+    address = reverse("admin:imagegen_studio_preview", args=[job_progress.current.pk])
+    return f"{address}?{urlencode({'n': job_progress.preview_number})}"
 
 
 def _carried(request: HttpRequest) -> str:
@@ -304,38 +358,6 @@ def _again(request: HttpRequest, job: Job) -> str:
         part for part in (_carried(request), urlencode({"again": str(job.pk)})) if part
     )
     return f"{reverse('admin:imagegen_studio')}?{query}"
-
-
-def _earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
-    """Return the recipe of the job, or of the image, that is changed; None for a new one."""
-    job: Job | None = None
-    if request.GET.get("again"):
-        visible = Job.objects.select_related("template_version__template", "root")
-        if not access.has_permission(actor, "view_job"):
-            visible = visible.filter(requester=actor.user)
-        key = content_fields.parse_key(Job, request.GET["again"])
-        job = visible.filter(pk=key).first() if key else None
-    elif request.GET.get("from"):
-        key = content_fields.parse_key(Asset, request.GET["from"])
-        asset = chooser.usable_assets(actor).filter(pk=key).first() if key else None
-        job = asset.job if asset else None
-    if job is None:
-        return None
-    recipe = recipes.recipe_of(actor, job, as_free_prompt=not request.GET.get("again"))
-    return replace(recipe, inputs_of=None) if request.GET.get("without") else recipe
-
-
-def _object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:
-    meta = target.model._meta  # noqa: SLF001 - Django's documented API
-    may_see = any(
-        request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
-        for verb in ("view", "change")
-    )
-    key = content_fields.parse_key(target.model, request.GET["object"]) if may_see else None
-    instance = (
-        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
-    )
-    return {} if instance is None else content_fields.values_for(target, instance)
 
 
 def _spans(job_request: JobRequest) -> list[tuple[str, str]]:

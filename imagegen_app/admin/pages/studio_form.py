@@ -1,4 +1,4 @@
-"""The studio's form: a template's variables as fields, and model, size and count."""
+"""The studio's form: a template's variables as fields, and what the chosen model offers."""
 
 from __future__ import annotations
 
@@ -10,69 +10,46 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app.admin.pages import (
+    earlier_values,
+    fixed_fields,
+    input_fields,
+    model_change,
+    model_fields,
+    pass_fields,
+)
+from imagegen_app.admin.pages.parameter_fields import (
+    given_parameters,
+    parameter_fields,
+)
+from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
-from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_PROMPT_CHARS
-from imagegen_app.core.prompts import VariableKind
-from imagegen_app.core.types import Operation
+from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models import Asset, ImageModel, Job, PromptTemplate
-from imagegen_app.services.job_requests import composition, creation, from_job
-from imagegen_app.services.job_requests.input_formats import input_formats
+from imagegen_app.services.gateways import adapters
+from imagegen_app.services.job_requests import composition, creation, from_job, model_options
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InputSource
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
+    from imagegen_app.services.job_requests.model_options import ModelOptions
     from imagegen_app.services.job_requests.values import JobRequest
     from imagegen_app.services.library.recipes import Recipe
+    from imagegen_app.services.policy.access import ActionRefused
 
-SIZES = [
-    ("1024x1024", gettext_lazy("Square")),
-    ("1536x1024", gettext_lazy("Landscape")),
-    ("1024x1536", gettext_lazy("Portrait")),
-    ("1536x864", gettext_lazy("Wide")),
-]
-COUNTS = [(str(n), str(n)) for n in (1, 2, 3, 4)]
-DEFAULT_COUNT = 4
-#: Maximum number of source images.
-MAX_STARTS = 4
-_MEGABYTE = 1024 * 1024
-
-
-class _SeveralFiles(forms.ClearableFileInput):
-    allow_multiple_selected = True
-
-
-class SourceImagesField(forms.FileField):
-    """Several uploaded images; the size of each is checked before it is read."""
-
-    widget = _SeveralFiles
-
-    def clean(self, data: Any, initial: Any = None) -> Any:
-        files = data if isinstance(data, list | tuple) else [data] if data else []
-        if len(files) > MAX_STARTS:
-            raise ValidationError(
-                _("At most %(most)s source images can be used.") % {"most": MAX_STARTS}
-            )
-        for file in files:
-            if file.size > MAX_INPUT_BYTES:
-                raise ValidationError(
-                    _("“%(name)s” is %(size)s MB; the limit is %(most)s MB. Choose a smaller file.")
-                    % {
-                        "name": file.name[:80],
-                        "size": file.size // _MEGABYTE,
-                        "most": MAX_INPUT_BYTES // _MEGABYTE,
-                    }
-                )
-        return [super(SourceImagesField, self).clean(file, initial) for file in files]
+_MAX_SEED_DIGITS = 18
+_NOT_KEPT = frozenset({"template", "image_model", "nonce"})
 
 
 class StudioForm(forms.Form):
-    """The form of a request in the studio, with or without a template."""
+    """The form of a request in the studio, with or without a template, for one model."""
 
     template = forms.ModelChoiceField(
         queryset=PromptTemplate.objects.none(),
@@ -103,23 +80,187 @@ class StudioForm(forms.Form):
         files: Any = None,
         asset: str = "",
         recipe: Recipe | None = None,
+        is_kept: bool = False,
     ) -> None:
+        """Build the form; `is_kept` shows the data again without judging it, for another model."""
         slug = version.template.slug if version else ""
         #: Whether the submitted data belongs to the template that is shown.
         self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
+        is_kept = data is not None and (is_kept or not self.is_for_this_template)
+        is_bound = data is not None and not is_kept
         super().__init__(
-            data if self.is_for_this_template else None,
-            files if self.is_for_this_template else None,
+            data if is_bound else None,
+            files if is_bound else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
+        self.version = version
+        #: What had to change because another model was chosen, in sentences.
+        self.changes: list[str] = []
+        self._add_choices(actor)
+        self.variables: tuple[Variable, ...] = ()
+        self._add_texts(values)
+        if recipe is not None and recipe.inputs_of is not None and not asset:
+            self.fields["inputs_of"].initial = recipe.inputs_of.pk
+        self._promised = input_fields.promised_files(data)
+        self._chosen = {*self._promised, *(files or ())}
+        self.options = self._options(data, recipe)
+        self.fields.update(model_fields.model_fields(self.options, version))
+        if self.options is not None:
+            self.fields.update(input_fields.input_fields(self.options))
+            sent = data if data is not None and is_bound else ()
+            self.fields.update(parameter_fields(self._parameters(), sent=sent))
+        self.fields.update(pass_fields.pass_fields(actor, version, granted=self._granted))
+        if recipe is not None:
+            not_kept = self._fill_in(recipe, is_from_image=bool(asset))
+            # Whoever sends the form has read this.
+            self.changes += not_kept if data is None else []
+        if asset:
+            self._start_from_picture()
+        if is_kept:
+            self._keep(data, files)
+        fixed_fields.fix(self, version)
+
+    def _options(self, data: Any, recipe: Recipe | None) -> ModelOptions | None:
+        """Return what the chosen model offers for what is to be done; None without any model."""
+        wanted = str(data.get("image_model") or "") if data is not None else ""
+        if not wanted and recipe is not None:
+            wanted = str(recipe.image_model_id)
+        model = next((m for m in self._usable if str(m.pk) == wanted), None)
+        model = model or self._model_to_begin_with(data)
+        if model is None:
+            return None
+        self._choice("image_model").initial = model.pk
+        try:
+            offer = adapters.capabilities(model)
+        except adapters.ProviderNotConfigured as error:
+            self.changes.append(str(error))
+            return None
+        return model_options.ModelOptions(model, self._operation(data, offer), offer)
+
+    def _model_to_begin_with(self, data: Any) -> ImageModel | None:
+        """Return the first model that makes images of words alone, unless there is an image."""
+        if any(self._first(name, data) is not None for name in ("asset", "inputs_of")):
+            return next(iter(self._usable), None)
+        return next(filter(_generates, self._usable), next(iter(self._usable), None))
+
+    def _operation(self, data: Any, offer: Any) -> Operation:
+        """Return what the form is for, as far as that is known before it is sent."""
+        wanted = str(data.get("operation") or "") if data is not None else ""
+        if wanted in offer.operations:
+            return Operation(wanted)
+        job, template = self._first("inputs_of", data), self.version
+        if job is not None:
+            return Operation(job.operation)
+        if template is not None and template.operation != Operation.GENERATE:
+            return Operation(template.operation)
+        roles = input_fields.roles_by_field()
+        chosen = {role for name, role in roles.items() if name in self._chosen}
+        if self._first("asset", data) is not None:
+            chosen.add(InputRole.IMAGE)
+        return model_options.operation_for(offer, frozenset(chosen))
+
+    def _first(self, name: str, data: Any) -> Any:
+        """Return what a field begins with, while the form is being built."""
+        field = self._choice(name)
+        value = field.initial or self.initial.get(name) if data is None else data.get(name)
+        return self._found(name, value)
+
+    def _found(self, name: str, value: Any) -> Any:
+        try:
+            return self._choice(name).clean(value)
+        except ValidationError:
+            return None
+
+    def _parameters(self) -> Mapping[str, Any]:
+        """Return the model's parameters that this form may be for."""
+        if self.options is None:
+            return {}
+        offer = self.options.capabilities
+        reachable = {self.options.operation, *model_fields.DECIDED_BY_INPUTS} & offer.operations
+        return {
+            name: parameter
+            for name, parameter in offer.parameters.items()
+            if any(parameter.belongs_to(operation) for operation in reachable)
+        }
+
+    def _fill_in(self, recipe: Recipe, *, is_from_image: bool) -> list[str]:
+        """Offer the values of an earlier job; return what of them is not kept, in sentences."""
+        model = self._choice("image_model")
+        if any(m.pk == recipe.image_model_id for m in self._usable):
+            model.initial = recipe.image_model_id
+        values, told = earlier_values.values_of(
+            recipe,
+            self.options,
+            version=self.version,
+            parameters=self._parameters(),
+            is_from_image=is_from_image,
+            fields=self.fields,
+        )
+        for name, value in values.items():
+            if name in {"size", "quality", "count"}:
+                self._offer(name, value, model_fields.label_before(name, value))
+            elif name in self.fields:
+                self.fields[name].initial = value
+        return told
+
+    def _start_from_picture(self) -> None:
+        """Keep the proportions of the picture that is changed."""
+        self._choice("size").initial = SIZE_OF_SOURCE
+
+    def _keep(self, data: Any, files: Any) -> None:
+        """Show what was chosen before, as far as the model has it, and say what it has not."""
+        sent = {name: str(data.get(name) or "") for name in data}
+        options = self.options
+        if options is not None and sent.get("shown_model") != str(options.image_model.pk):
+            sent, changes = model_change.adapted(
+                sent, options, parameters=self._parameters(), promised=self._promised
+            )
+            self.changes += changes
+        if files:
+            self.changes.append(_("Choose the files again: they are sent with the request only."))
+        for name, field in self.fields.items():
+            if name in _NOT_KEPT or isinstance(field, forms.FileField):
+                continue
+            if isinstance(field, forms.BooleanField):
+                # What a browser does not send was not checked.
+                self.initial[name] = bool(sent.get(name))
+            elif name in sent:
+                self.initial[name] = sent[name]
+                if name in {"size", "quality", "count"}:
+                    self._offer(name, sent[name], sent[name])
+        self.initial.update(pass_fields.kept_values(data, version=self.version))
+
+    def _offer(self, name: str, value: str, label: str) -> None:
+        field = self._choice(name)
+        if value == model_fields.USUAL_QUALITY:
+            label = _("As usual")
+        if value not in dict(field.choices):
+            field.choices = [*field.choices, (value, label)]
+        field.initial = value
+
+    def _choice(self, name: str) -> Any:
+        return self.fields[name]
+
+    def _add_choices(self, actor: Person) -> None:
+        version = self.version
         self._choice("inputs_of").queryset = Job.objects.filter(requester=actor.user)
         self._choice("asset").queryset = chooser.usable_assets(actor)
-        self.version = version
         self._choice("template").queryset = PromptTemplate.objects.filter(
             is_archived=False, current__isnull=False
         ).order_by("name")
-        self.variables: tuple[Variable, ...] = ()
-        if version is None:
+        fixed = version.image_model_id if version else None
+        self._granted = access.granted_models(actor)
+        self._usable = [m for m in self._granted if fixed in {None, m.pk}]
+        self.fields["image_model"] = forms.ModelChoiceField(
+            queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self._usable]).order_by(
+                "name"
+            ),
+            label=_("Image model"),
+            empty_label=None,
+        )
+
+    def _add_texts(self, values: Mapping[str, str]) -> None:
+        if self.version is None:
             self.fields["prompt"] = forms.CharField(
                 label=_("Prompt"),
                 max_length=MAX_PROMPT_CHARS,
@@ -127,123 +268,42 @@ class StudioForm(forms.Form):
                 help_text=_("Describe what the image should show."),
                 initial=values.get("prompt", ""),
             )
-        else:
-            self.variables = prompts.variables_from(version.variables)
-            for variable in self.variables:
-                self.fields[f"v_{variable.name}"] = _field(variable, values.get(variable.name, ""))
-        self._add_choices(actor, version)
-        if recipe is not None:
-            self._fill_in(recipe)
-        if asset:
-            self._start_from_picture()
-
-    def _fill_in(self, recipe: Recipe) -> None:
-        """Offer the values of an earlier job."""
-        model = self._choice("image_model")
-        if model.queryset.filter(pk=recipe.image_model_id).exists():
-            model.initial = recipe.image_model_id
-        self._offer("size", recipe.size, _("As before"))
-        self._offer("count", str(recipe.count), str(recipe.count))
-        self.fields["seed"].initial = recipe.seed
-        self.fields["negative"].initial = recipe.negative_prompt
-        self.fields["inputs_of"].initial = recipe.inputs_of.pk if recipe.inputs_of else ""
-
-    def _start_from_picture(self) -> None:
-        """Keep the proportions of the picture that is changed."""
-        self._choice("size").initial = SIZE_OF_SOURCE
-        self.fields["inputs_of"].initial = ""
-
-    def _offer(self, name: str, value: str, label: str) -> None:
-        field = self._choice(name)
-        if value not in dict(field.choices):
-            field.choices = [(value, label), *field.choices]
-        field.initial = value
-
-    def _choice(self, name: str) -> Any:
-        return self.fields[name]
-
-    def _add_choices(self, actor: Person, version: TemplateVersion | None) -> None:
-        granted = access.granted_models(actor)
-        fixed = version.image_model_id if version else None
-        self.fields["image_model"] = forms.ModelChoiceField(
-            queryset=ImageModel.objects.filter(
-                pk__in=[m.pk for m in granted if fixed in (None, m.pk)]
-            ).order_by("name"),
-            label=_("Image model"),
-            empty_label=None,
-            initial=granted[0].pk if granted else None,
-        )
-        size = f"{version.width}x{version.height}" if version else SIZES[0][0]
-        known = [value for value, _label in SIZES]
-        sizes = SIZES if size in known else [(size, _("As set in the template")), *SIZES]
-        sizes = [*sizes, (SIZE_OF_SOURCE, _("As the source image"))]
-        self.fields["size"] = forms.ChoiceField(
-            label=_("Size"), choices=sizes, initial=size, widget=forms.RadioSelect
-        )
-        self.fields["count"] = forms.ChoiceField(
-            label=_("Variations"),
-            choices=COUNTS,
-            initial=str(DEFAULT_COUNT),
-            widget=forms.RadioSelect,
-        )
-        self.fields["seed"] = forms.IntegerField(
-            label=_("Seed"),
-            required=False,
-            min_value=0,
-            help_text=_(
-                "The same seed and settings give the same image. Leave empty for a new image each "
-                "time."
-            ),
-        )
-        self.fields["negative"] = forms.CharField(
-            label=_("Negative prompt (what to leave out)"), required=False, max_length=1000
-        )
-        self.fields["starts"] = SourceImagesField(
-            label=_("Source images"),
-            required=False,
-            help_text=_(
-                "%(formats)s; at most %(most)s MB each. They are edited as the prompt says."
+            return
+        self.variables = prompts.variables_from(self.version.variables)
+        for variable in self.variables:
+            self.fields[f"v_{variable.name}"] = variable_field(
+                variable, values.get(variable.name, "")
             )
-            % {
-                "formats": ", ".join(input_formats()),
-                "most": MAX_INPUT_BYTES // _MEGABYTE,
-            },
-            widget=_SeveralFiles(
-                attrs={
-                    "accept": ",".join(input_formats().values()),
-                    "data-most-bytes": MAX_INPUT_BYTES,
-                    "data-too-large": _(
-                        "“%(name)s” is too large: at most %(most)s MB are accepted."
-                    )
-                    % {"name": "{name}", "most": MAX_INPUT_BYTES // _MEGABYTE},
-                }
-            ),
-        )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for name, reason in input_fields.incomplete_rows(data):
+            if not self._promised.get(name):
+                self.add_error(name, reason)
+        for name, reason in pass_fields.pass_problems(data):
+            self.add_error(name, reason)
+        return data
+
+    def show_refusal(self, refusal: ActionRefused) -> None:
+        """Tell why the request is refused beside the follow-up pass that it is refused for."""
+        position = getattr(refusal, "position", None)
+        if position is not None:
+            self.add_error(pass_fields.field_of(self.cleaned_data, position), refusal.reason)
 
     @property
-    def variable_fields(self) -> list[Any]:
-        """The fields of the variables, or the free prompt."""
-        if self.version is None:
-            return [self["prompt"]]
-        return [self[f"v_{variable.name}"] for variable in self.variables]
+    def _has_passes(self) -> bool:
+        return not self.is_bound or "pass_0" in self.data
 
     @property
     def source_asset(self) -> Asset | None:
         """The asset to edit, if one was chosen."""
-        value = self["asset"].value()
-        try:
-            found: Asset | None = self._choice("asset").clean(value)
-        except ValidationError:
-            return None
+        found: Asset | None = self._found("asset", self["asset"].value())
         return found
 
     @property
     def source_job(self) -> Job | None:
         """The earlier job whose source images are used again, if there is one."""
-        try:
-            found: Job | None = self._choice("inputs_of").clean(self["inputs_of"].value())
-        except ValidationError:
-            return None
+        found: Job | None = self._found("inputs_of", self["inputs_of"].value())
         return found
 
     def job_request(self, actor: Person) -> JobRequest:
@@ -261,18 +321,33 @@ class StudioForm(forms.Form):
         """
         if self.is_bound:
             self.is_valid()
-            return self._compose(actor, getattr(self, "cleaned_data", {}))
+            return self._compose(actor, getattr(self, "cleaned_data", {}), is_draft=True)
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
-        initial["image_model"] = ImageModel.objects.filter(pk=initial["image_model"]).first()
-        initial["asset"] = self.source_asset
-        initial["inputs_of"] = self.source_job
-        return self._compose(actor, initial)
+        model = None if self.options is None else self.options.image_model
+        return self._compose(
+            actor,
+            {
+                **initial,
+                "image_model": model,
+                "asset": self.source_asset,
+                "inputs_of": self.source_job,
+                "seed": _whole(initial.get("seed")),
+            },
+            is_draft=True,
+        )
 
-    def _compose(self, actor: Person, data: Mapping[str, Any]) -> JobRequest:
-        starts = _starts(data.get("asset"), data.get("starts") or ())
-        earlier: Job | None = data.get("inputs_of")
-        if earlier is not None:
-            starts = [*from_job.input_sources(earlier), *starts]
+    def _compose(
+        self, actor: Person, data: Mapping[str, Any], *, is_draft: bool = False
+    ) -> JobRequest:
+        asset, earlier = data.get("asset"), data.get("inputs_of")
+        starts = [] if earlier is None else from_job.input_sources(earlier)
+        starts += [] if asset is None else [InputSource(asset=asset)]
+        starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
+        quality = model_fields.given_quality(str(data.get("quality") or ""))
+        size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
+        if is_draft and size == SIZE_OF_SOURCE and not starts:
+            # Uploads are not sent along for a price.
+            size = ""
         job_request = composition.compose(
             actor=actor,
             template=self.version,
@@ -280,41 +355,43 @@ class StudioForm(forms.Form):
             prompt=str(data.get("prompt") or ""),
             negative_prompt=str(data.get("negative") or ""),
             model=data.get("image_model"),
-            size=str(data.get("size") or ""),
-            count=int(data.get("count") or DEFAULT_COUNT),
+            size=size,
+            count=int(data.get("count") or model_fields.DEFAULT_COUNT),
             seed=data.get("seed"),
-            operation=(earlier.operation if earlier else Operation.EDIT) if starts else "",
+            quality=quality,
+            background=str(data.get("background") or ""),
+            output_format=str(data.get("output_format") or ""),
+            parameters=given_parameters(data),
+            loras=input_fields.given_loras(data),
+            operation=self._asked_operation(data, starts),
             inputs=starts,
+            # A form without these fields asks for those of the template.
+            passes=pass_fields.given_passes(data) if self._has_passes else None,
         )
         return job_request if earlier is None else from_job.as_received(job_request, earlier)
 
+    def _asked_operation(self, data: Mapping[str, Any], starts: list[InputSource]) -> str:
+        """Return what is asked for: as chosen, as before, as the template says, or as inputs tell."""
+        if data.get("operation"):
+            return str(data["operation"])
+        earlier: Job | None = data.get("inputs_of")
+        if earlier is not None:
+            return str(earlier.operation)
+        is_for_more = self.version is not None and self.version.operation != Operation.GENERATE
+        if is_for_more or self.options is None:
+            return ""
+        roles = frozenset(source.role for source in starts)
+        return model_options.operation_for(self.options.capabilities, roles)
 
-def _starts(asset: Asset | None, files: Sequence[Any]) -> list[InputSource]:
-    found = [] if asset is None else [InputSource(asset=asset)]
-    for file in files:
-        file.seek(0)
-        found.append(InputSource(data=file.read(MAX_INPUT_BYTES + 1)))
-    return found
+
+def _whole(value: Any) -> int | None:
+    text = str(value if value is not None else "")
+    return int(text) if text.isdecimal() and len(text) <= _MAX_SEED_DIGITS else None
 
 
-def _field(variable: Variable, value: str) -> forms.Field:
-    """Return the form field of a variable; its full rules are checked when the prompt is rendered."""
-    initial: Any = value or variable.default
-    options: dict[str, Any] = {
-        "label": variable.label,
-        "help_text": variable.help,
-        "required": variable.required and not variable.default,
-        "initial": initial,
-    }
-    if variable.kind is VariableKind.CHOICE:
-        empty = [] if variable.required else [("", _("– none –"))]  # noqa: RUF001 - dashes for people
-        return forms.ChoiceField(choices=[*empty, *((c, c) for c in variable.choices)], **options)
-    if variable.kind is VariableKind.SWITCH:
-        return forms.BooleanField(
-            **options | {"required": False, "initial": initial in {"1", "true", "yes", "on"}}
-        )
-    if variable.kind is VariableKind.NUMBER:
-        return forms.DecimalField(min_value=variable.minimum, max_value=variable.maximum, **options)
-    # The text may be written in the other direction than the page.
-    widget = forms.TextInput(attrs={"dir": "auto"})
-    return forms.CharField(max_length=variable.max_chars, widget=widget, **options)
+def _generates(image_model: ImageModel) -> bool:
+    """Return whether a model makes images of words alone."""
+    try:
+        return Operation.GENERATE in adapters.capabilities(image_model).operations
+    except adapters.ProviderNotConfigured:
+        return False

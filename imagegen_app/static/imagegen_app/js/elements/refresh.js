@@ -1,6 +1,7 @@
 // <imagegen-refresh src="…">: keeps its content fresh by conditional polling.
 // Polls less often while nothing changes, pauses while the page is hidden, and stops when the
-// content contains data-done. Keeps the focus.
+// content contains data-done. Keeps the focus, and images of the same data-keep.
+// What stands in data-say of the content is spoken when it changes, by the element with data-said.
 
 import { nextDelay } from "../lib/backoff.js";
 
@@ -75,7 +76,12 @@ class Refresh extends HTMLElement {
         input.value = token.value;
       }
     }
-    this.replaceChildren(...fresh.childNodes);
+    const kept = this.keptImages(fresh);
+    const said = this.querySelector("[data-said]");
+    for (const child of [...this.childNodes]) if (child !== said) child.remove();
+    this.append(...fresh.childNodes);
+    for (const [place, image] of kept) place.replaceWith(image);
+    if (said) this.say(said);
     if (focused) {
       const target = [...this.querySelectorAll("[name],[href]")].find(
         (e) => e.getAttribute("name") === focused || e.getAttribute("href") === focused,
@@ -83,6 +89,29 @@ class Refresh extends HTMLElement {
       if (target) target.focus();
     }
     return true;
+  }
+
+  // An image that shows something newer stays the same element, which shows the old until the new is
+  // loaded. It never leaves the page's document: it would be loaded anew.
+  keptImages(fresh) {
+    const kept = [];
+    for (const image of fresh.querySelectorAll("img[data-keep]")) {
+      const old = this.querySelector(`img[data-keep="${CSS.escape(image.dataset.keep)}"]`);
+      if (!old) continue;
+      const source = image.getAttribute("src");
+      if (old.getAttribute("src") !== source) old.src = source;
+      const place = document.createElement("span");
+      image.replaceWith(place);
+      kept.push([place, old]);
+    }
+    return kept;
+  }
+
+  // Only what is new: a percentage or a newer preview is not read out.
+  say(said) {
+    const source = this.querySelector("[data-say]");
+    const text = source ? source.dataset.say : "";
+    if (said.textContent !== text) said.textContent = text;
   }
 }
 

@@ -3,10 +3,15 @@
 import { debounce } from "../lib/timing.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
+import { changedSince, withoutFiles } from "../lib/sent.js";
 
 const DRAFT = "imagegen-draft";
 
-// <imagegen-recipe quote="…">: keeps the price on the button up to date while the form is filled in.
+// The choices that decide which fields there are.
+const DECIDES_OPTIONS = new Set(["image_model", "operation"]);
+
+// <imagegen-recipe quote="…" options="…">: keeps the price on the button, and the options of the chosen
+// model, up to date while the form is filled in.
 class Recipe extends HTMLElement {
   connectedCallback() {
     this.form = this.querySelector("form");
@@ -17,20 +22,31 @@ class Recipe extends HTMLElement {
       if (event.target.name === "template") {
         this.form.submit();
       } else if (event.target.type === "file") {
-        this.checkSize(event.target);
+        const isTaken = this.checkSize(event.target);
+        this.noticeSource();
+        if (isTaken) this.updateOptions();
+      } else if (DECIDES_OPTIONS.has(event.target.name)) {
+        this.updateOptions();
       } else {
         updateQuote();
       }
     });
     this.form.addEventListener("submit", (event) => this.send(event));
+    // A browser may have restored chosen files with the page.
+    this.noticeSource();
     // A page restored from the back/forward cache may be submitted again.
     window.addEventListener("pageshow", () => this.form.removeAttribute("aria-busy"));
     // The template was chosen before this script ran, or restored by the browser.
     const shown = this.form.elements.namedItem("shown_template").value;
     if (this.form.elements.namedItem("template").value !== shown) {
       this.form.submit();
-    } else {
-      this.restore();
+      return;
+    }
+    const draft = this.restore();
+    const model = this.form.elements.namedItem("image_model");
+    if (model.value !== this.form.elements.namedItem("shown_model").value) {
+      // The draft was for another model, whose fields are not there yet.
+      this.updateOptions().then(() => draft && fill(this.form, draft));
     }
   }
 
@@ -48,22 +64,23 @@ class Recipe extends HTMLElement {
   restore() {
     const text = sessionStorage.getItem(DRAFT);
     sessionStorage.removeItem(DRAFT);
-    if (!text || this.hasAttribute("kept")) return;
+    if (!text || this.hasAttribute("kept")) return null;
     const draft = JSON.parse(text);
     if (draft.shown_template !== this.form.elements.namedItem("shown_template").value) {
       sessionStorage.setItem(DRAFT, text);
       const url = new URL(window.location.href);
       if (url.searchParams.get("template") === draft.shown_template) {
         sessionStorage.removeItem(DRAFT);
-        return;
+        return null;
       }
       url.searchParams.set("template", draft.shown_template);
       window.location.replace(url);
-      return;
+      return null;
     }
     fill(this.form, draft);
     this.showNotice(this.dataset.restored);
     this.updateQuote();
+    return draft;
   }
 
   showNotice(text) {
@@ -78,40 +95,94 @@ class Recipe extends HTMLElement {
     notice.textContent = text;
   }
 
-  // Reports a file that is too large before it is uploaded.
+  // Reports a file that is too large before it is uploaded; returns whether there is none.
   checkSize(input) {
     const maxBytes = Number(input.dataset.mostBytes);
     const tooLarge = [...input.files].find((file) => file.size > maxBytes);
-    this.querySelector("[data-start-fault]").textContent = tooLarge
+    this.querySelector(`[data-upload-error="${input.name}"]`).textContent = tooLarge
       ? input.dataset.tooLarge.replace("{name}", tooLarge.name)
       : "";
     if (tooLarge) input.value = "";
+    return !tooLarge;
+  }
+
+  // Offers the size of the source image only while there is one.
+  noticeSource() {
+    const inputs = [...this.form.querySelectorAll("input[type=file]")];
+    this.classList.toggle("has-source", inputs.some((input) => input.files.length > 0));
   }
 
   async updateQuote() {
-    this.pending?.abort();
-    this.pending = new AbortController();
+    // The options come with a price; what was typed meanwhile is priced after them.
+    if (this.pending?.attribute === "options") {
+      this.isPriceStale = true;
+      return;
+    }
+    const fresh = await this.ask("quote", withoutFiles(new FormData(this.form)));
+    if (fresh) this.showQuote(fresh);
+  }
+
+  // Asks for the fields of the chosen model; what it does not have is told, and nothing typed is lost.
+  async updateOptions() {
+    const sent = withoutFiles(new FormData(this.form));
+    this.isPriceStale = false;
+    const fresh = await this.ask("options", sent);
+    const options = fresh?.querySelector("[data-options]");
+    if (!options) return;
+    const typed = changedSince(sent, new FormData(this.form));
+    const old = this.querySelector("[data-options]");
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    for (const details of old.querySelectorAll("details[open][data-section]")) {
+      options.querySelector(`[data-section="${details.dataset.section}"]`)?.setAttribute("open", "");
+    }
+    // Only a person can choose files, so the inputs that hold some stay.
+    for (const input of old.querySelectorAll("input[type=file]")) {
+      if (input.files.length > 0) options.querySelector(`[name="${input.name}"]`)?.replaceWith(input);
+    }
+    old.replaceChildren(...options.childNodes);
+    for (const [name, value] of Object.entries(typed)) {
+      const field = old.querySelector(`[name="${name}"]`) && this.form.elements.namedItem(name);
+      if (field && name !== "shown_model") field.value = value;
+    }
+    if (focused) document.getElementById(focused)?.focus();
+    const changes = old.querySelector("[data-changes]");
+    this.querySelector("[data-said]").textContent = changes ? changes.textContent.trim() : "";
+    this.noticeSource();
+    this.showQuote(fresh.querySelector("[data-quote]"));
+    if (this.isPriceStale) this.updateQuote();
+  }
+
+  showQuote(fresh) {
     const focused = this.contains(document.activeElement) && document.activeElement.name === "generate";
-    const body = new FormData(this.form);
-    // The price does not depend on uploads.
-    body.delete("starts");
+    this.querySelector("[data-quote]").replaceChildren(...fresh.childNodes);
+    if (focused) this.querySelector("[name=generate]")?.focus();
+  }
+
+  // Sends the form to one of its addresses; resolves to the answer, or nothing if there is none.
+  async ask(attribute, body) {
+    this.pending?.controller.abort();
+    const pending = { attribute, controller: new AbortController() };
+    this.pending = pending;
+    const { signal } = pending.controller;
     try {
-      const response = await fetch(this.getAttribute("quote"), {
+      const response = await fetch(this.getAttribute(attribute), {
         method: "POST",
         body,
         credentials: "same-origin",
-        signal: this.pending.signal,
+        signal,
       });
       if (response.redirected || response.status === 403) {
         this.showNotice(this.dataset.signedOut);
-        return;
+        return null;
       }
-      if (!response.ok) return;
-      const fresh = new DOMParser().parseFromString(await response.text(), "text/html").body;
-      this.querySelector("[data-quote]").replaceChildren(...fresh.childNodes);
-      if (focused) this.querySelector("[name=generate]")?.focus();
+      if (!response.ok) return null;
+      const text = await response.text();
+      return signal.aborted ? null : new DOMParser().parseFromString(text, "text/html").body;
     } catch {
-      // The next change requests the price again.
+      // The next change asks again.
+      return null;
+    } finally {
+      if (this.pending === pending) this.pending = null;
     }
   }
 }

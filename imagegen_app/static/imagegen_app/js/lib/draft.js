@@ -1,6 +1,6 @@
 // Save and restore what was typed into a form, so that it survives a new sign-in.
 
-const NOT_TYPED = new Set(["csrfmiddlewaretoken", "nonce", "shown_version"]);
+const NOT_TYPED = new Set(["csrfmiddlewaretoken", "nonce", "shown_version", "shown_model"]);
 
 // Takes FormData's entries; files cannot be stored.
 export function draftOf(entries) {

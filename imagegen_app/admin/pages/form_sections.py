@@ -1,0 +1,149 @@
+"""What the studio's page shows of its form: only what the chosen model offers, or what has a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import cached_property
+
+from imagegen_app.admin.pages import input_fields, model_fields, pass_fields
+from imagegen_app.admin.pages.parameter_fields import PREFIX
+from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.services.job_requests.model_options import needs_image
+
+if TYPE_CHECKING:
+    from imagegen_app.admin.pages.studio_form import StudioForm
+
+
+@dataclass(frozen=True)
+class FormSections:
+    """The fields of the studio's form, in the sections of the page."""
+
+    form: StudioForm
+
+    @property
+    def variables(self) -> list[Any]:
+        """The fields of the variables, or the free prompt."""
+        if self.form.version is None:
+            return [self.form["prompt"]]
+        return [self.form[f"v_{variable.name}"] for variable in self.form.variables]
+
+    @property
+    def shown_model(self) -> str:
+        """The key of the model whose options are shown; empty without any."""
+        options = self.form.options
+        return "" if options is None else str(options.image_model.pk)
+
+    @property
+    def model_name(self) -> str:
+        """The name of that model."""
+        return "" if self.form.options is None else self.form.options.image_model.name
+
+    @property
+    def has_ratios(self) -> bool:
+        """Whether there are proportions to choose from, or a size is chosen already."""
+        options = self.form.options
+        return options is None or bool(options.ratios) or bool(self.form["size"].value())
+
+    @property
+    def has_tiers(self) -> bool:
+        """Whether there are quality tiers to choose from, or a quality is chosen already."""
+        options = self.form.options
+        return options is not None and (bool(options.tiers) or bool(self.form["quality"].value()))
+
+    @cached_property
+    def lacking(self) -> model_fields.Lacking:
+        """Sentences that tell which usual options the model does not have."""
+        options = self.form.options
+        return model_fields.Lacking() if options is None else model_fields.lacking(options)
+
+    @property
+    def has_operations(self) -> bool:
+        """Whether the model has operations that input images alone do not decide."""
+        options = self.form.options
+        chosen = bool(self.form["operation"].value())
+        return options is not None and (model_fields.has_further_operations(options) or chosen)
+
+    @property
+    def images(self) -> list[Any]:
+        """The fields for uploads by role that the model takes images of; guides are rows."""
+        return [
+            self.form[name]
+            for name, role in input_fields.FILE_ROLES.items()
+            if self._most(role) or (name in self.form.fields and self.form[name].errors)
+        ]
+
+    @cached_property
+    def guides(self) -> list[input_fields.FieldRow]:
+        """The rows of guides."""
+        if self.form.options is None:
+            return []
+        return input_fields.guide_rows(self.form, most=self._most(InputRole.CONTROL))
+
+    @cached_property
+    def loras(self) -> list[input_fields.FieldRow]:
+        """The rows of LoRA."""
+        options = self.form.options
+        if options is None:
+            return []
+        return input_fields.lora_rows(self.form, most=options.capabilities.max_loras)
+
+    @cached_property
+    def passes(self) -> list[input_fields.FieldRow]:
+        """The rows of follow-up passes."""
+        return pass_fields.pass_rows(self.form)
+
+    @property
+    def are_passes_open(self) -> bool:
+        """Whether the section for follow-up passes is open: one is chosen."""
+        return any(row.is_filled for row in self.passes)
+
+    @property
+    def parameters(self) -> list[Any]:
+        """Seed, negative prompt, the model's own parameters, and what an earlier job had besides."""
+        options = self.form.options
+        named = [name for name in self.form.fields if name.startswith(PREFIX)]
+        for name, is_offered in (
+            ("negative", options is not None and options.capabilities.supports_negative_prompt),
+            ("seed", options is not None and options.capabilities.supports_seed),
+        ):
+            if is_offered or self.form[name].value() or self.form[name].errors:
+                named.insert(0, name)
+        named += [
+            name
+            for name in ("background", "output_format")
+            if self.form[name].value() or self.form[name].errors
+        ]
+        return [self.form[name] for name in named]
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the section for input images has anything in it."""
+        return bool(self.images or self.guides)
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether nothing can be made without an input image."""
+        options = self.form.options
+        return (
+            options is not None
+            and needs_image(options.operation)
+            and Operation.GENERATE not in options.capabilities.operations
+        )
+
+    @property
+    def are_images_open(self) -> bool:
+        """Whether the section for input images is open: it is needed, or has something in it."""
+        fields = [*self.images, *([self.form["operation"]] if self.has_operations else [])]
+        is_filled = any(field.errors or field.value() for field in fields)
+        return self.needs_image or is_filled or any(row.is_filled for row in self.guides)
+
+    @property
+    def are_parameters_open(self) -> bool:
+        """Whether the section for parameters is open: one of them has a value or an error."""
+        is_filled = any(field.errors or field.value() for field in self.parameters)
+        return is_filled or any(row.is_filled for row in self.loras)
+
+    def _most(self, role: InputRole) -> int:
+        return 0 if self.form.options is None else self.form.options.most_images(role)

@@ -1,0 +1,71 @@
+"""What the studio's form begins with: an image, an earlier job, or an object of the site."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.models import Asset, Job
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.library import chooser, delivery, recipes
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from imagegen_app.admin.pages.studio_form import StudioForm
+    from imagegen_app.core.actors import Person
+
+
+def shown_start(form: StudioForm) -> dict[str, Any] | None:
+    """Return the image that the request starts from, for the page."""
+    job = form.source_job
+    entries = [] if job is None else list(job.inputs.select_related("asset").order_by("position"))
+    asset = form.source_asset or next((one.asset for one in entries if one.asset), None)
+    if asset is None and not entries:
+        return None
+    return {
+        "again": job,
+        "number": len(entries),
+        "asset": asset,
+        "url": delivery.preview_url(asset, width=320) if asset else "",
+    }
+
+
+def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
+    """Return the recipe of the job, or of the image, that is changed; None for a new one."""
+    job: Job | None = None
+    if request.GET.get("again"):
+        visible = Job.objects.select_related(
+            "template_version__template", "root", "image_model__provider"
+        )
+        if not access.has_permission(actor, "view_job"):
+            visible = visible.filter(requester=actor.user)
+        key = content_fields.parse_key(Job, request.GET["again"])
+        job = visible.filter(pk=key).first() if key else None
+    elif request.GET.get("from"):
+        key = content_fields.parse_key(Asset, request.GET["from"])
+        asset = chooser.usable_assets(actor).filter(pk=key).first() if key else None
+        job = asset.job if asset else None
+    if job is None:
+        return None
+    recipe = recipes.recipe_of(actor, job, as_free_prompt=not request.GET.get("again"))
+    return (
+        replace(recipe, inputs_of=None, lacks_inputs=False)
+        if request.GET.get("without")
+        else recipe
+    )
+
+
+def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:
+    """Return the variables' values of the object that the image is for, if the person may see it."""
+    meta = target.model._meta  # noqa: SLF001 - Django's documented API
+    may_see = any(
+        request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
+        for verb in ("view", "change")
+    )
+    key = content_fields.parse_key(target.model, request.GET["object"]) if may_see else None
+    instance = (
+        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
+    )
+    return {} if instance is None else content_fields.values_for(target, instance)
