@@ -15,7 +15,15 @@ from django.core.files.storage import InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
-from imagegen_app import certificate_checks, conf, environment_checks, publication_checks
+from imagegen_app import (
+    captioner_checks,
+    certificate_checks,
+    conf,
+    environment_checks,
+    provider_checks,
+    publication_checks,
+    screener_checks,
+)
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields, site_code
@@ -23,7 +31,6 @@ from imagegen_app.services.gateways import content_fields, site_code
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STAGES = {"prompt", "input", "output"}
 _FORMATS = {"avif", "webp", "jpeg", "png"}
 
 
@@ -39,8 +46,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _engine,
         _storage,
         _credentials,
-        _screeners,
-        _captioner,
+        screener_checks.screeners,
+        captioner_checks.captioner_problems,
         _site_code,
         _signing,
         publication_checks.place_errors,
@@ -104,6 +111,8 @@ def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
             )
         )
     messages.extend(_keys())
+    messages.extend(provider_checks.test_keys(settings))
+    messages.extend(screener_checks.image_screening(settings))
     messages.extend(_thumbnails())
     return messages
 
@@ -121,9 +130,9 @@ def _thumbnails() -> Iterator[CheckMessage]:
 
 
 def _keys() -> Iterator[CheckMessage]:
-    from imagegen_app.services.gateways import adapters  # noqa: PLC0415 - faster start
+    from imagegen_app.services.gateways import usable_credentials  # noqa: PLC0415 - faster start
 
-    for name, problem in adapters.credential_problems().items():
+    for name, problem in usable_credentials.credential_problems().items():
         yield CheckWarning(
             f"IMAGEGEN['CREDENTIALS'][{name!r}] gives no key: {problem}",
             hint="Jobs of its providers wait or fail. Run this check where the workers run.",
@@ -213,7 +222,9 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 def _credentials(settings: conf.Settings) -> Iterator[CheckMessage]:
     from imagegen_app.providers.credentials import looks_like_secret  # noqa: PLC0415 - faster start
+    from imagegen_app.secret_stores import stores  # noqa: PLC0415 - as above
 
+    known = ("env:", "file:", *stores.PREFIXES)
     for name, entry in settings.credentials.items():
         sources = (entry.source,) if isinstance(entry.source, str) else entry.source
         key = f"IMAGEGEN['CREDENTIALS'][{name!r}]"
@@ -230,51 +241,13 @@ def _credentials(settings: conf.Settings) -> Iterator[CheckMessage]:
                     hint="Write 'SOURCE': 'env:NAME' or 'file:/path' instead, and renew the key.",
                     id="imagegen.E005",
                 )
-            elif not source.startswith(("env:", "file:")) and "." not in source:
+            elif not source.startswith(known) and "." not in source:
                 yield Error(
                     f"{key} has an unknown source.",
-                    hint="Use env:NAME, file:/path or the dotted path of a callable.",
+                    hint="Use env:NAME, file:/path, a place in a store of keys, or the dotted path of a "
+                    "callable.",
                     id="imagegen.E005",
                 )
-
-
-def _screeners(settings: conf.Settings) -> Iterator[CheckMessage]:
-    for entry in settings.screeners:
-        unknown = set(entry.stages) - _STAGES
-        if unknown:
-            yield Error(
-                f"The content check {entry.name!r} has an unknown stage {min(unknown)!r}.",
-                hint="Stages are prompt, input and output.",
-                id="imagegen.E008",
-            )
-        if entry.on_error not in {"block", "pass"}:
-            yield Error(
-                f"The content check {entry.name!r} has an unknown ON_ERROR {entry.on_error!r}.",
-                hint="Use block (closed) or pass (open).",
-                id="imagegen.E008",
-            )
-        try:
-            import_string(entry.backend)(**entry.options)
-        except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
-            yield Error(
-                f"The content check {entry.name!r} cannot be loaded: {type(error).__name__}.",
-                hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
-                id="imagegen.E008",
-            )
-
-
-def _captioner(settings: conf.Settings) -> Iterator[CheckMessage]:
-    entry = settings.captioner
-    if not entry.backend:
-        return
-    try:
-        import_string(entry.backend)(**entry.options)
-    except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
-        yield Error(
-            f"The captioner cannot be loaded: {type(error).__name__}.",
-            hint=f"Check that {entry.backend} exists and accepts the OPTIONS.",
-            id="imagegen.E038",
-        )
 
 
 def _site_code(settings: conf.Settings) -> Iterator[CheckMessage]:
@@ -343,6 +316,12 @@ def _other_settings(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Providers send webhooks there; write https://….",
             id="imagegen.E006",
         )
+    if settings.docs_url and not settings.docs_url.startswith(("https://", "http://", "/")):
+        yield Error(
+            "IMAGEGEN['DOCS_URL'] is not a URL.",
+            hint="Write https://… or a path that begins with /, or leave it out.",
+            id="imagegen.E018",
+        )
     for origin in settings.trusted_origins:
         if not origin.startswith(("http://", "https://")) or origin.count("/") > 2:  # noqa: PLR2004 - scheme://host
             yield Error(
@@ -350,6 +329,7 @@ def _other_settings(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="Write http://host:port without a path.",
                 id="imagegen.E011",
             )
+    yield from provider_checks.origin_errors(settings)
     if not settings.state_dir and getattr(django_settings, "BASE_DIR", None) is None:
         yield Error(
             "No folder for the spool and for keys is configured.",

@@ -19,6 +19,8 @@ from imagegen_app.core.setting_values import (
     mapping,
     nested,
     require_amount,
+    require_between,
+    require_day,
     sequence,
 )
 
@@ -34,23 +36,33 @@ class KeySettings:
     hosts: tuple[str, ...]
     #: Source of the secret with which the provider signs webhooks, or two; empty: no webhooks.
     webhook_source: str | tuple[str, ...] = ""
+    #: The environment that it belongs to, such as `production`; a site of another `ENVIRONMENT` does
+    #: not use it. Empty: any.
+    environment: str = ""
+    #: Whether it is a test key, with which nothing real is made; the doctor warns in production.
+    is_test: bool = False
+    #: The last day on which it is valid, such as `2027-01-31`; the doctor warns from 30 days before.
+    #: Empty where the provider ends none.
+    expires: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenerSettings:
     """One screener (content check) and what it checks."""
 
-    #: Dotted path of the screener class.
+    #: Dotted path of the screener class: `imagegen_app.moderation.block_list.BlockList`,
+    #: `imagegen_app.moderation.openai_moderation.OpenAIModeration`,
+    #: `imagegen_app.moderation.http_classifier.HttpClassifier`, or one of your own.
     backend: str
     #: Name of the screener in verdicts and in the audit log.
     name: str
     #: What is checked: `prompt`, `input` (images) and `output` (images). Prompts only by default,
     #: since that needs no image model.
     stages: tuple[str, ...] = ("prompt",)
-    #: Keyword arguments for the class.
+    #: Keyword arguments for the class; `credential` names one of `CREDENTIALS`.
     options: dict[str, Any] = field(default_factory=dict)
     #: What happens if the screener fails: `block` refuses the content, `pass` lets it through. The
-    #: default is the safe one.
+    #: default is the safe one. A verdict in a hard category is no failure, and nothing opens it.
     on_error: str = "block"
     #: Cost of one call, as text in the currency of the image models, such as `"0.0015"`. Budgets
     #: reserve it. Nothing by default, as for a screener that runs locally.
@@ -72,6 +84,9 @@ class CaptionerSettings:
     language: str = ""
     #: Cost of one call, as for screeners, such as `"0.0004"`; nothing for a local captioner.
     price: str = "0"
+    #: Seconds after which a call is given up and the image is stored without a suggestion, from 1 to
+    #: 60; within 30 most services answer, and an image is late by no more.
+    seconds: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +213,14 @@ class Settings:
     state_dir: str = ""
     #: Provider API keys by name. The values say where a key comes from; they never contain it.
     credentials: dict[str, KeySettings] = field(default_factory=dict)
-    #: Origins of self-hosted providers that may use plain http or a private address, such as
+    #: What this site is: `production`, `staging`, `dev` or a name of your own. Credentials that name
+    #: another environment are not used. Empty: only credentials that name none are.
+    environment: str = ""
+    #: Origins of self-hosted providers and of proxies that a provider's base URL may name beside its
+    #: adapter's own public hosts, such as `https://images.example.org`. None by default: whoever may
+    #: edit providers cannot have prompts and images sent to any server.
+    provider_origins: tuple[str, ...] = ()
+    #: Such origins that may also use plain http or a private address, such as
     #: `http://10.0.0.5:8188`. None by default, so that no URL can reach the internal network.
     trusted_origins: tuple[str, ...] = ()
     #: Dotted paths of further adapter classes, by the name that a provider selects.
@@ -210,6 +232,10 @@ class Settings:
     require_second_reviewer: bool = True
     #: Whom to ask, as messages about refused actions name them.
     contact: str = "your image administrators"
+    #: Where your site's people find this documentation, such as `https://docs.example.org/imagegen`;
+    #: messages about errors then link to its page about troubleshooting. Empty: no links, since only
+    #: you know where your people may read it.
+    docs_url: str = ""
     #: Screeners (content checks), in the order in which they are called. The default is a list of
     #: terms for illegal images, which needs no other service.
     screeners: tuple[ScreenerSettings, ...] = (
@@ -298,6 +324,8 @@ def read(raw: Any) -> Settings:
         str(name): nested(KeySettings, entry, f"IMAGEGEN['CREDENTIALS'][{name!r}]")
         for name, entry in mapping(values.get("credentials", {}), "IMAGEGEN['CREDENTIALS']").items()
     }
+    for name, entry in values["credentials"].items():
+        require_day(entry.expires, f"IMAGEGEN['CREDENTIALS'][{name!r}]['EXPIRES']")
     if "screeners" in values:
         values["screeners"] = tuple(
             nested(ScreenerSettings, entry, f"IMAGEGEN['SCREENERS'][{index}]")
@@ -314,6 +342,7 @@ def read(raw: Any) -> Settings:
             values["audit"].publish_to[name] = nested(PlaceSettings, entry, f"{places}[{name!r}]")
     if "captioner" in values:
         require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
+        require_between(values["captioner"].seconds, 1, 60, "IMAGEGEN['CAPTIONER']['SECONDS']")
     built: Settings = build(Settings, values, "IMAGEGEN")
     return built
 

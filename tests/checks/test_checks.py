@@ -59,6 +59,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "imagegen.E010",
     ),
     ({"TRUSTED_ORIGINS": ["http://a/b"]}, "imagegen.E011"),
+    ({"DOCS_URL": "javascript:alert(1)"}, "imagegen.E018"),
     ({"RENDITIONS": {"FORMATS": ["gif"]}}, "imagegen.E014"),
     ({"QUEUE": "elsewhere"}, "imagegen.E015"),
     ({"SPOOL": {"MIN_FREE_BYTES": 10**18}}, "imagegen.W051"),
@@ -141,7 +142,13 @@ def test_production_needs_a_certificate_and_no_failpoints(
 
     ids = {message.id for message in checks.check_deployment()}
 
-    assert ids == {"imagegen.E007", "imagegen.E012", "imagegen.W028", "imagegen.W071"}
+    assert ids == {
+        "imagegen.E007",
+        "imagegen.E012",
+        "imagegen.W028",
+        "imagegen.W071",
+        "imagegen.W074",
+    }
 
 
 def test_a_site_whose_log_would_not_name_who_changes_rights_is_warned(settings: Any) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 
 from imagegen_app import checks
 from imagegen_app.captioning.base import Captioner
+from imagegen_app.core.types import Call
 from imagegen_app.moderation.base import Screener
 from imagegen_app.providers import configured_code, registry
 from imagegen_app.providers.base import ProviderAdapter
@@ -65,15 +66,15 @@ class Positional(Sandbox):
 class WithoutAnswer(Sandbox):
     """Its method lacks an argument."""
 
-    async def poll(self, ref: str) -> Any:  # type: ignore[override]  # what is tested
-        return ref
+    async def poll(self, call: Call) -> Any:  # type: ignore[override]  # what is tested
+        return call
 
 
 class Blocking(Sandbox):
     """Its method is not asynchronous."""
 
-    def cancel(self, ref: str) -> Any:
-        return ref
+    def cancel(self, call: Call) -> Any:
+        return call
 
 
 class Empty:
@@ -129,7 +130,7 @@ def test_a_source_that_cannot_be_called_is_reported(
         ("Adapter", "not a dotted path"),
         (f"{HERE}.no_function", "not callable"),
         (f"{HERE}.Empty", "has no method cancel"),
-        (f"{HERE}.Positional", "unexpected keyword argument"),
+        (f"{HERE}.Positional", "missing a required argument: 'base_url'"),
         (f"{HERE}.WithoutAnswer", "poll cannot be called: got an unexpected keyword argument"),
         (f"{HERE}.Blocking", "cancel must be asynchronous"),
     ],

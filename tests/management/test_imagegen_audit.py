@@ -160,8 +160,6 @@ def test_an_export_is_recorded(tmp_path: Path) -> None:
         (("--from", "2020-01-01"), 2),
         (("--to", "2020-01-01"), 0),
         (("--from", "2020-01-01T00:00+01:00", "--to", "2999-01-01"), 2),
-        (("--job", "0" * 32), 0),
-        (("--asset", "0" * 32), 0),
     ],
 )
 def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], count: int) -> None:
@@ -176,7 +174,7 @@ def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], c
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "required: verify|checkpoint|publish|export|keys|rotate-key"),
+        ((), "required: verify|checkpoint|publish|export|keys|rotate-key|accept-"),
         (("check",), "invalid choice"),
         (("export",), "required: --out"),
         (("verify", "--since", "7"), "no valid checkpoint of 7 events"),
@@ -186,6 +184,14 @@ def test_an_export_can_be_filtered(tmp_path: Path, arguments: tuple[str, ...], c
         ),
         (("export", "--out", "{folder}/a.jsonl", "--job", "7"), "--job '7' is not a valid ID"),
         (("export", "--out", "{folder}/none/a.jsonl"), "cannot be written"),
+        (
+            ("export", "--out", "{folder}/a.jsonl", "--job", "0" * 32),
+            "No entry of the log is about the job 00000000-0000-0000-0000-000000000000",
+        ),
+        (
+            ("export", "--out", "{folder}/a.jsonl", "--asset", "0" * 32),
+            "No entry of the log is about the asset 00000000-0000-0000-0000-000000000000",
+        ),
         (("export", "--out", "{folder}/there.jsonl"), "already exists"),
     ],
 )
@@ -199,6 +205,8 @@ def test_a_wrong_argument_gives_a_clear_message(
 
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "a.jsonl").exists()
+    assert not AuditEvent.objects.filter(type="export.created").exists()
 
 
 @pytest.mark.usefixtures("unguarded_log")
@@ -326,3 +334,25 @@ def test_an_export_of_an_altered_log_is_refused_and_says_where(
         run("export", "--out", str(tmp_path / "log.jsonl"))
 
     assert not (tmp_path / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"out": ""}, "Name the file"),
+        ({"since": "0001-01-01T00:00+14:00"}, "not a date or time"),
+        ({"until": "9999-12-31T23:59-14:00"}, "not a date or time"),
+        ({"since": "2027-01-01", "until": "2026-01-01"}, "ends before it begins"),
+        ({"since": "2026-01-01", "until": "2026-01-01"}, "ends before it begins"),
+    ],
+)
+def test_an_export_with_wrong_arguments_is_refused_without_an_event(
+    tmp_path: Path, options: dict[str, str], message: str
+) -> None:
+    options = {"out": str(tmp_path / "events.jsonl"), **options}
+
+    with pytest.raises(CommandError, match=message):
+        call_command("imagegen_audit", "export", **options)
+
+    assert list(tmp_path.glob("*.jsonl")) == []
+    assert not AuditEvent.objects.filter(type="export.created").exists()

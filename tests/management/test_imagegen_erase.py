@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from imagegen_app.models import Job, Verdict
+from imagegen_app.models import AuditEvent, Job, Verdict
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.testing.factories import make_job, make_user
 
@@ -63,3 +63,25 @@ def test_it_says_why_nothing_is_erased() -> None:
         call_command("imagegen_erase", str(job.pk), "--yes")
     with pytest.raises(CommandError, match="neither a person nor a job"):
         call_command("imagegen_erase", "nobody")
+
+
+@pytest.mark.parametrize(
+    "subject", ["person:424242", "person:abc", "person:" + "9" * 30, "person:0"]
+)
+def test_a_mistyped_person_is_refused_and_not_proved_clean(subject: str) -> None:
+    make_job(requester=make_user("ada"), prompt=PROMPT)
+
+    for options in ((), ("--yes", "--reason", "asked")):
+        with pytest.raises(CommandError, match="Neither an account nor the log knows"):
+            call_command("imagegen_erase", subject, *options, stdout=StringIO())
+
+    assert not AuditEvent.objects.filter(type__startswith="privacy.").exists()
+
+
+def test_a_person_is_erased_and_may_be_erased_again() -> None:
+    ada = make_user("ada")
+    make_job(requester=ada, prompt=PROMPT)
+    subject = f"person:{ada.pk}"
+
+    assert run(subject, "--yes", "--reason", "asked")["clean"]
+    assert run(subject, "--yes", "--reason", "asked again")["clean"]

@@ -37,6 +37,7 @@ def attempt(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Attempt
         **django_settings.IMAGEGEN,
         "ENGINE": "tests.services.silent_engine.SilentEngine",
         "PUBLIC_URL": "https://shop.example",
+        "PROVIDER_ORIGINS": ["https://jobs.example"],
         "CREDENTIALS": {
             "hook": {
                 "SOURCE": "env:HOOK_KEY",

@@ -1,4 +1,4 @@
-"""Verify, sign, publish and export the audit log, and replace its key."""
+"""Verify, sign, publish and export the audit log, replace its key, and accept a restore."""
 
 from __future__ import annotations
 
@@ -10,33 +10,36 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from imagegen_app.core import log_restores
 from imagegen_app.core.actors import System
 from imagegen_app.services.audit import (
     key_rotation,
     log_export,
     log_key,
     publication,
+    restores,
     sealing,
     verification,
     verification_runs,
 )
 from imagegen_app.services.audit.log_key import KeyUnreadable
+from imagegen_app.services.gateways import publication_status
 
 if TYPE_CHECKING:
+    from imagegen_app.services.audit.restores import LostBranch
     from imagegen_app.services.audit.verification import VerificationReport
 
 SHELL = System("shell")
+VERBS = ("verify", "checkpoint", "publish", "export", "keys", "rotate-key", "accept-restore")
 
 
 class Command(BaseCommand):
     """Verify that the log is unaltered, sign and publish it, or export events with their proofs."""
 
-    help = "Verify, sign, publish or export the audit log, or replace its key."
+    help = "Verify, sign, publish or export the audit log, replace its key, or accept a restore."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="verify|checkpoint|publish|export|keys|rotate-key"
-        )
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
         verify = verbs.add_parser("verify", help="Verify the log; exits with 1 if it was altered.")
         verify.add_argument(
             "--since", type=int, help="Trust the checkpoint of this size and verify from there."
@@ -58,6 +61,15 @@ class Command(BaseCommand):
             help="The new key, where IMAGEGEN['AUDIT']['SIGNING_KEY'] names the old one.",
         )
         rotate.add_argument("--json", action="store_true", help="Print one JSON object.")
+        restore = verbs.add_parser(
+            "accept-restore",
+            help="Say what a restored backup lost of the published log; with --size, give it up.",
+        )
+        restore.add_argument(
+            "--size", type=int, help="Entries of the largest published checkpoint that is given up."
+        )
+        restore.add_argument("--reason", default="", help="Why; kept beside the log.")
+        restore.add_argument("--json", action="store_true", help="Print one JSON object.")
         export = verbs.add_parser("export", help="Write events and proofs that anyone can verify.")
         export.add_argument("--out", required=True, metavar="FILE.jsonl", help="File to write.")
         export.add_argument(
@@ -78,7 +90,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             getattr(self, options["verb"].replace("-", "_"))(options)
-        except (KeyUnreadable, sealing.SealerBusy) as error:
+        except (KeyUnreadable, sealing.LogDamaged, sealing.SealerBusy) as error:
             raise CommandError(str(error)) from None
 
     def verify(self, options: dict[str, Any]) -> None:
@@ -105,7 +117,7 @@ class Command(BaseCommand):
         sealing.seal_all()
         checkpoint = sealing.make_checkpoint(SHELL, force=True)
         if checkpoint is None:
-            raise CommandError("The log was not signed: it is empty or failed verification.")
+            raise CommandError(_not_signed())
         if options["json"]:
             self.stdout.write(
                 json.dumps(
@@ -128,7 +140,7 @@ class Command(BaseCommand):
         """
         sealing.seal_all()
         if sealing.make_checkpoint(SHELL, force=True) is None:
-            raise CommandError("The log was not signed: it is empty or failed verification.")
+            raise CommandError(_not_signed())
         problems = publication.publish(SHELL, force=True)
         if not problems:
             raise CommandError("IMAGEGEN['AUDIT']['PUBLISH_TO'] names no places.")
@@ -178,6 +190,53 @@ class Command(BaseCommand):
                 "then the log is not signed. Delete the old key."
             )
 
+    def accept_restore(self, options: dict[str, Any]) -> None:
+        """Say what a restored backup lost; with a size, give it up, publish and verify.
+
+        :raises CommandError: if there is nothing to accept, or it was not accepted.
+        """
+        size = options["size"]
+        try:
+            if size is None:
+                lost = restores.find(SHELL)
+            else:
+                lost = restores.accept(SHELL, size=size, reason=options["reason"])
+        except restores.CannotAccept as error:
+            raise CommandError(str(error)) from None
+        problems, is_sound = {}, True
+        if size is not None:
+            problems = publication.publish(SHELL, force=True)
+            is_sound = verification_runs.verify_and_record(SHELL).ok
+        if options["json"]:
+            facts = {"accepted": size is not None, "published": lost.size, "root": lost.root}
+            facts |= {"places": lost.places, "kept": lost.kept, "present": lost.present}
+            facts |= {"lost": lost.lost_count, "checkpoints": len(lost.checkpoints)}
+            facts |= {"unreached": dict(lost.unreached), "problems": problems, "ok": is_sound}
+            self.stdout.write(json.dumps(facts))
+        else:
+            self._write_lost(lost, is_accepted=size is not None)
+            for place, problem in problems.items():
+                self.stdout.write(f"{place}: {problem or 'published'}")
+        if not is_sound:
+            raise CommandError("The log still fails verification: run imagegen_audit verify.")
+
+    def _write_lost(self, lost: LostBranch, *, is_accepted: bool) -> None:
+        self.stdout.write(
+            f"Published in {', '.join(lost.places)}: {lost.size} entries. The log has {lost.present} "
+            f"entries, and is known to continue what was published up to {lost.kept}."
+        )
+        self.stdout.write(
+            f"{'Given up' if is_accepted else 'To give up'}: {lost.lost_count} entries, from "
+            f"{lost.kept} to {lost.size - 1}, and {len(lost.checkpoints)} published checkpoints."
+        )
+        for place, problem in lost.unreached.items():
+            self.stdout.write(f"Not compared: the copies in {place} ({problem}).")
+        if not is_accepted:
+            self.stdout.write(
+                "Nothing was changed. Look for a newer backup first. If there is none, run again "
+                f'with --size {lost.size} --reason "…": an alarm in the log will say so for ever.'
+            )
+
     def export(self, options: dict[str, Any]) -> None:
         """Write the selected events and their proofs."""
         selection = log_export.ExportFilter(
@@ -212,11 +271,17 @@ class Command(BaseCommand):
         self.stdout.write(f"{report.copies} copies outside of the database were compared.")
         for place, problem in report.unreached.items():
             self.stdout.write(f"Not compared: the copies in {place} ({problem}).")
+        for restore in report.restores:
+            self.stdout.write(f"WARNING: {log_restores.WARNING % restore.facts}")
+        if report.given_up:
+            self.stdout.write(f"{report.given_up} copies belong to what was given up by that.")
         for finding in report.findings:
             position = "" if finding.seq is None else f"entry {finding.seq}: "
             self.stdout.write(f"- {position}{finding.message}")
         if report.finding_count > len(report.findings):
             self.stdout.write(f"… and {report.finding_count - len(report.findings)} more.")
+        if report.remedy:
+            self.stdout.write(report.remedy)
 
 
 def _as_dict(report: VerificationReport) -> dict[str, Any]:
@@ -227,6 +292,20 @@ def _as_dict(report: VerificationReport) -> dict[str, Any]:
         "checkpoints": report.checkpoints,
         "copies": report.copies,
         "unreached": dict(report.unreached),
+        "restores": [
+            {
+                "at": one.at,
+                "published": one.size,
+                "root": one.root,
+                "places": one.places,
+                "kept": one.kept,
+                "present": one.present,
+                "message": log_restores.WARNING % one.facts,
+            }
+            for one in report.restores
+        ],
+        "given_up_copies": report.given_up,
+        "remedy": report.remedy,
         "unsealed": report.unsealed,
         "erased": report.erased,
         "seconds": round(report.seconds, 3),
@@ -238,16 +317,24 @@ def _as_dict(report: VerificationReport) -> dict[str, Any]:
     }
 
 
+def _not_signed() -> str:
+    return (
+        "The log was not signed: it is empty or failed verification. Run manage.py imagegen_audit "
+        f"verify: it says where. {publication_status.restore_remedy()}"
+    )
+
+
 def _time(text: str | None, option: str) -> datetime | None:
     if not text:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        # Within the years that a database can compare.
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise CommandError(
             f"{option} {text!r} is not a date or time; write 2026-11-01 or 2026-11-01T12:00."
         ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _id(text: str | None, option: str) -> UUID | None:

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
-from imagegen_app.core.types import InputRole
+from imagegen_app.core.types import ControlGuide, InputRole, Lora
 from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.gateways import storage
@@ -51,8 +51,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--image", action="append", default=[], metavar="FILE", help="An input image."
         )
-        parser.add_argument("--mask", default="", metavar="FILE", help="A mask for inpaint.")
-        parser.add_argument("--size", default="", help="WIDTHxHEIGHT.")
+        parser.add_argument("--mask", default="", metavar="FILE", help="A mask: white is changed.")
+        parser.add_argument(
+            "--input",
+            action="append",
+            default=[],
+            metavar="ROLE=FILE",
+            help=(
+                "An input image by its role: reference=FILE, style=FILE or control=FILE; a guide with "
+                "its values is control:KIND:WEIGHT:START:END=FILE."
+            ),
+        )
+        parser.add_argument(
+            "--lora", action="append", default=[], metavar="NAME=WEIGHT", help="A LoRA."
+        )
+        parser.add_argument("--size", default="", help="WIDTHxHEIGHT, or proportions: 16:9.")
         parser.add_argument("--count", type=int, default=None, help="Number of images.")
         parser.add_argument("--seed", type=int, default=None, help="Seed.")
         parser.add_argument(
@@ -61,11 +74,20 @@ class Command(BaseCommand):
             default=None,
             metavar="PASS",
             help=(
-                "A follow-up pass: upscale:2:MODEL or remove_background:MODEL. "
-                "Default: those of the template."
+                "A follow-up pass: upscale:2:MODEL, remove_background:MODEL, restore_faces:MODEL or "
+                "edit:MODEL:INSTRUCTION. Default: those of the template."
             ),
         )
-        parser.add_argument("--quality", default="", help="Quality, as the model names it.")
+        parser.add_argument(
+            "--parameter",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="A parameter of the model's own.",
+        )
+        parser.add_argument(
+            "--quality", default="", help="draft, standard or high, or as the model names it."
+        )
         parser.add_argument(
             "--key", default="", help="Idempotency key: a repeated key returns the same job."
         )
@@ -196,19 +218,14 @@ def _actor(name: str) -> Person:
 
 
 def _job_request(actor: Person, options: dict[str, Any]) -> JobRequest:
-    variables = {}
-    for entry in options["var"]:
-        name, equals, value = entry.partition("=")
-        if not equals:
-            raise CommandError(f"--var {entry!r}: write NAME=VALUE.")
-        variables[name] = value
     uploads = [InputSource(data=_read(path)) for path in options["image"]]
     if options["mask"]:
         uploads.append(InputSource(role=InputRole.MASK, data=_read(options["mask"])))
+    uploads += [_input(text) for text in options["input"]]
     return composition.compose(
         actor=actor,
         template=options["template"],
-        variables=variables,
+        variables=_pairs(options, "var"),
         prompt=options["prompt"],
         negative_prompt=options["negative"],
         model=options["model"],
@@ -216,11 +233,49 @@ def _job_request(actor: Person, options: dict[str, Any]) -> JobRequest:
         size=options["size"],
         count=options["count"],
         seed=options["seed"],
-        quality=options["quality"],
+        quality=options["quality"] or None,
+        parameters=_pairs(options, "parameter"),
+        loras=[_lora(text) for text in options["lora"]],
         inputs=uploads,
         idempotency_key=options["key"],
         passes=options["then"],
     )
+
+
+def _pairs(options: dict[str, Any], option: str) -> dict[str, str]:
+    pairs = {}
+    for entry in options[option]:
+        name, equals, value = entry.partition("=")
+        if not equals:
+            raise CommandError(f"--{option} {entry!r}: write NAME=VALUE.")
+        pairs[name] = value
+    return pairs
+
+
+def _input(text: str) -> InputSource:
+    """Return an input image of `ROLE=FILE`, or of `control:KIND:WEIGHT:START:END=FILE`."""
+    said, equals, path = text.partition("=")
+    name, *values = said.split(":")
+    if not equals or name not in set(InputRole) or (values and name != InputRole.CONTROL):
+        raise CommandError(f"--input {text!r}: write ROLE=FILE; roles: {', '.join(InputRole)}.")
+    guide = None
+    if name == InputRole.CONTROL:
+        kind, *numbers = values or [""]
+        try:
+            guide = ControlGuide(kind, *(float(number) for number in numbers))
+        except (TypeError, ValueError):
+            raise CommandError(
+                f"--input {text!r}: write control:KIND:WEIGHT:START:END=FILE."
+            ) from None
+    return InputSource(role=InputRole(name), data=_read(path), guide=guide)
+
+
+def _lora(text: str) -> Lora:
+    name, equals, weight = text.rpartition("=")
+    try:
+        return Lora(name, float(weight)) if equals else Lora(text)
+    except ValueError:
+        raise CommandError(f"--lora {text!r}: write NAME=WEIGHT.") from None
 
 
 def _read(path: str) -> bytes:

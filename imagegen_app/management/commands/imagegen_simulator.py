@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 
 from imagegen_app.testing.simulator import server
+from imagegen_app.testing.simulator.protocols import UnknownProtocol
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -29,11 +30,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the simulator.
 
-        :raises CommandError: if uvicorn is not installed.
+        :raises CommandError: if uvicorn is not installed, or there is no such protocol.
         """
         del args
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 server.run(options)
-        except server.UvicornMissing as error:
+        except (UnknownProtocol, server.UvicornMissing) as error:
             raise CommandError(str(error)) from None
