@@ -20,7 +20,19 @@ from imagegen_app.services.policy import model_catalog, roles
 SEED = System("demo")
 #: The groups that may generate in the demo.
 REQUESTERS = ("Image editors", "Image administrators")
-_OPENAI_TOKENS = {"input_text": "5", "input_image": "8", "output_image": "30"}
+#: USD for a million tokens, as https://developers.openai.com/api/docs/pricing has them, by way of the
+#: price table of litellm 1.110.2. It has no price for written text of these models; what stands here
+#: is that of gpt-image-1.5, the latest with one: 0 would lose it, and none would charge the estimate.
+_OPENAI_TOKENS = {
+    "input_text": "5",
+    "cached_input_text": "1.25",
+    "input_image": "8",
+    "cached_input_image": "2",
+    "output_image": "30",
+    "output_text": "10",
+}
+#: When these prices were last compared with their source.
+_OPENAI_CHECKED_ON = "2026-11-26"
 #: Estimates for one image; the charge follows the tokens that OpenAI counts.
 _OPENAI_ESTIMATES = [
     {"quality": "low", "max_pixels": 1_572_864, "amount": "0.02"},
@@ -46,7 +58,7 @@ def setup() -> None:
     """Make all of it; what is there already stays as it is."""
     roles.create_groups()
     sandbox = _provider("sandbox", "Sandbox", adapter="sandbox")
-    practice = _model(
+    practice = ensure_model(
         sandbox,
         "sandbox-1",
         "Sandbox 1",
@@ -54,7 +66,7 @@ def setup() -> None:
         price_list={"currency": "USD", "per_image": [{"amount": "0.02"}]},
         notes="Draws images locally. Its prices are for practice: no money is spent.",
     )
-    _grants(practice)
+    ensure_grants(practice)
     if os.environ.get("OPENAI_API_KEY"):
         _openai()
     if not Budget.objects.filter(name="Everybody, a month").exists():
@@ -83,7 +95,7 @@ def _openai() -> None:
         ("gpt-image-2.6-flare", "GPT Image 2.6 Flare"),
         ("gpt-image-2.6-sunburst", "GPT Image 2.6 Sunburst"),
     ):
-        model = _model(
+        offered = ensure_model(
             provider,
             wire.replace(".", "-"),
             name,
@@ -93,9 +105,10 @@ def _openai() -> None:
                 "currency": "USD",
                 "per_image": _OPENAI_ESTIMATES,
                 "per_million_tokens": _OPENAI_TOKENS,
+                "checked_on": _OPENAI_CHECKED_ON,
             },
         )
-        _grants(model)
+        ensure_grants(offered)
 
 
 def _provider(slug: str, name: str, **fields: Any) -> Provider:
@@ -107,9 +120,10 @@ def _provider(slug: str, name: str, **fields: Any) -> Provider:
     return provider
 
 
-def _model(
+def ensure_model(
     provider: Provider, slug: str, name: str, *, version: str, wire: str = "", **fields: Any
 ) -> ImageModel:
+    """Return the model with this short name; it is made if there is none."""
     found = ImageModel.objects.filter(slug=slug).first()
     if found is not None:
         return found
@@ -126,7 +140,8 @@ def _model(
     return model
 
 
-def _grants(model: ImageModel) -> None:
+def ensure_grants(model: ImageModel) -> None:
+    """Let the demo's requesters use a model for everything that it can do."""
     for name in REQUESTERS:
         group = Group.objects.get(name=name)
         if not Grant.objects.filter(group=group, image_model=model).exists():

@@ -12,7 +12,9 @@ from django.contrib.auth import get_user_model
 from imagegen_app import attach, generate
 from imagegen_app.contrib.djangocms.publishing import place_on_page
 from imagegen_app.core.states import FINAL_STATES
+from imagegen_app.core.types import InputRole, Size
 from imagegen_app.models import Asset, Job
+from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import inspection, review
 from imagegen_app.services.policy import access
 from project.catalog.models import Product
@@ -21,6 +23,7 @@ from project.demo.supervision import KeepsDying
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagegen_app.core.types import GenerationRequest
     from project.demo.supervision import Supervised
 
 POLL_SECONDS = 0.2
@@ -35,6 +38,7 @@ class Row:
     """The result of one job."""
 
     job: str
+    operation: str
     state: str
     model: str
     cost: str
@@ -49,10 +53,14 @@ class Row:
         return asdict(self)
 
 
-def request_all(*, count: int, model: str) -> list[Job]:
-    """Request one image for each of the first `count` products, as the editor."""
+def request_all(*, count: int, model: str, first: int = 0) -> list[Job]:
+    """Request one image for each of `count` products from the first one on, as the editor.
+
+    :raises MainJobFailed: if the catalogue has too few products.
+    """
     editor = get_user_model().objects.get(username="editor")
-    products = list(Product.objects.filter(is_published=True).order_by("pk")[:count])
+    published = Product.objects.filter(is_published=True).order_by("pk")
+    products = list(published[first : first + count])
     if len(products) < count:
         raise MainJobFailed(f"the catalogue has {len(products)} products, not {count}")
     return [
@@ -69,6 +77,34 @@ def request_all(*, count: int, model: str) -> list[Job]:
         )
         for product in products
     ]
+
+
+def request_like(sample: GenerationRequest, *, model: str, picture: Asset) -> Job:
+    """Request what a sample asks for, as the editor; the picture stands in for its input image."""
+    editor = get_user_model().objects.get(username="editor")
+    inputs = [
+        InputSource(role=one.role, asset=picture, guide=one.guide)
+        if one.role is InputRole.IMAGE
+        else InputSource(role=one.role, data=one.data, guide=one.guide)
+        for one in sample.inputs
+    ]
+    size = sample.size
+    for one in sample.inputs[:1]:
+        # As much larger than its input as in the sample.
+        size = Size(
+            picture.width * size.width // one.width, picture.height * size.height // one.height
+        )
+    return generate(
+        user=editor,
+        prompt="The same on a wooden table, in evening light.",
+        model=model,
+        operation=sample.operation,
+        size=size,
+        output_format=sample.output_format,
+        parameters=sample.parameters,
+        loras=sample.loras,
+        inputs=inputs,
+    )
 
 
 def wait(
@@ -99,8 +135,8 @@ def wait(
         time.sleep(POLL_SECONDS)
 
 
-def finish(jobs: list[Job]) -> list[Row]:
-    """Approve, place and check what the jobs made."""
+def finish(jobs: list[Job], *, on_home_page: bool = True) -> list[Row]:
+    """Approve, place and check what the jobs made; the home page gets the first image."""
     users = get_user_model().objects
     editor, reviewer = users.get(username="editor"), users.get(username="reviewer")
     rows = []
@@ -117,9 +153,18 @@ def finish(jobs: list[Job]) -> list[Row]:
         review.set_alt_text(actor=access.actor_for(editor), asset=asset, alt_text=alt)
         attach(asset, product, "image", user=editor)
         placed = [f"product “{product.name}”"]
-        if number == 0:
+        if number == 0 and on_home_page:
             placed.append(_on_home_page(asset, editor, alt))
         rows.append(_row(job, asset, tuple(placed)))
+    return rows
+
+
+def check(jobs: list[Job]) -> list[Row]:
+    """Check what jobs made whose images are placed nowhere."""
+    rows = []
+    for job in jobs:
+        job.refresh_from_db()
+        rows.append(_row(job, Asset.objects.results_of(job).first(), ()))
     return rows
 
 
@@ -147,6 +192,7 @@ def _row(job: Job, asset: Asset | None, placed: tuple[str, ...]) -> Row:
     found = inspection.inspect_stored(asset) if asset is not None else None
     return Row(
         job=str(job.pk),
+        operation=job.operation,
         state=job.state,
         model=job.image_model.slug,
         cost=f"{job.actual_cost or 0:.4f} {job.currency}",

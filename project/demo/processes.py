@@ -17,8 +17,18 @@ _GRACE_SECONDS = 25
 
 def start(*arguments: str, quiet: bool = False) -> subprocess.Popen[bytes]:
     """Start a management command beside this process."""
+    return _start([str(settings.BASE_DIR / "manage.py"), *arguments], quiet=quiet)
+
+
+def start_module(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a module beside this process, without what it prints."""
+    return _start(["-m", name, *arguments], quiet=True, cwd=str(settings.BASE_DIR))
+
+
+def _start(command: list[str], *, quiet: bool, cwd: str | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own commands
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
+        [sys.executable, *command],
+        cwd=cwd,
         stdout=subprocess.DEVNULL if quiet else None,
         stderr=None,
         stdin=subprocess.DEVNULL,

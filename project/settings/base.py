@@ -8,6 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from project.settings import simulator
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 #: Everything the site writes lies here; another place may be named, for tests and clones.
 VAR_DIR = Path(os.environ.get("IMAGEGEN_DEMO_DIR", BASE_DIR / "var"))
@@ -144,6 +146,11 @@ IMAGEGEN: dict[str, Any] = {
         if OPENAI_BASE_URL.startswith("http://")
         else []
     ),
+    "PROVIDER_ORIGINS": (
+        ["/".join(OPENAI_BASE_URL.split("/", 3)[:3])]
+        if OPENAI_BASE_URL.startswith("https://")
+        else []
+    ),
     # A small shop: editors may approve what they made themselves; reviewers look at the rest.
     "REQUIRE_SECOND_REVIEWER": False,
     "AUDIT": {"ORIGIN": "demo.example/imagegen"},
@@ -157,3 +164,11 @@ IMAGEGEN: dict[str, Any] = {
         },
     },
 }
+if os.environ.get(simulator.URL_VARIABLE):
+    IMAGEGEN = simulator.with_simulator(
+        IMAGEGEN, url=os.environ[simulator.URL_VARIABLE], folder=VAR_DIR
+    )
+if os.environ.get(simulator.CAPTIONS_URL_VARIABLE):
+    IMAGEGEN = simulator.with_captioner(
+        IMAGEGEN, url=os.environ[simulator.CAPTIONS_URL_VARIABLE], folder=VAR_DIR
+    )

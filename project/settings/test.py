@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("IMAGEGEN_DEMO_DIR", tempfile.mkdtemp(prefix="imagegen-tests-"))
+from project.settings.test_folder import test_folder
+
+os.environ["IMAGEGEN_DEMO_DIR"] = test_folder()
 
 from project.settings.base import *  # noqa: F403 - Django's way to build on settings
 from project.settings.base import SQLITE_OPTIONS, VAR_DIR

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
+#: What the served demo starts, by the words of their commands.
+CHILDREN = {"imagegen_app.testing.simulator", "imagegen_worker", "runserver"}
 
 
 @pytest.fixture
@@ -110,12 +112,12 @@ def test_a_worker_that_cannot_be_kept_alive_ends_the_main_job_with_an_error(
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_served_demo_replaces_what_dies_and_ends_cleanly_with_ctrl_c(folder: Path) -> None:
     demo = begin(folder)
-    until(lambda: {"imagegen_worker", "runserver"} <= set(children(demo)))
+    until(lambda: set(children(demo)) == CHILDREN)
     before = children(demo)
 
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: told(folder).count(" runs.") == 2)
+    until(lambda: told(folder).count(" runs.") == len(CHILDREN))
     after = children(demo)
     os.killpg(demo.pid, signal.SIGINT)
     demo.communicate(timeout=60)
@@ -123,6 +125,7 @@ def test_the_served_demo_replaces_what_dies_and_ends_cleanly_with_ctrl_c(folder:
     assert demo.returncode == 0, told(folder)
     assert "The worker died (killed by SIGKILL)" in told(folder)
     assert "The server died (killed by SIGKILL)" in told(folder)
+    assert "The simulated captioner died (killed by SIGKILL)" in told(folder)
     assert set(after) == set(before)
     assert not set(after.values()) & set(before.values())
-    assert told(folder).count(" died ") == 2
+    assert told(folder).count(" died ") == len(CHILDREN)

@@ -55,6 +55,23 @@ FAILURES: dict[str, list[dict[str, Any]]] = {
         {"kind": "job_failed"},
         {"kind": "job_failed", "code": "content_blocked"},
     ],
+    "bedrock": [
+        {},
+        {"kind": "status", "status": 400},
+        {"kind": "status", "status": 403},
+        {"kind": "moderation_block"},
+        {"kind": "output_block"},
+        {"kind": "not_json"},
+        {"kind": "quota"},
+    ],
+}
+#: Accounts that differ from the usual one: the key is the secret and the session token of AWS's.
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "bedrock": {
+        "key": f"ASIAPLANTED000000001:{KEY}:{KEY}",
+        "name": "stability.stable-image-core-v1:1",
+        "options": {"region": "us-west-2"},
+    }
 }
 
 
@@ -110,7 +127,7 @@ def dump() -> dict[str, str]:
 def play(site: Site, simulator: SimulatorProcess, spelling: str, faults: list[Any]) -> list[Job]:
     """Have one image requested for each failure, with the key echoed."""
     jobs = []
-    size = "1024x1024" if "openai" in site.model.provider.adapter else "64x64"
+    size = "64x64" if site.model.provider.adapter == "generic_jobs" else "1024x1024"
     for fault in faults:
         simulator.script(echo=spelling, clear=True, **({"fault": fault} if fault else {}))
         jobs.append(site.request(size=size, prompt=f"{spelling} {fault}"))
@@ -133,12 +150,14 @@ def site(
         "RENDITIONS": SMALL,
     }
     echoing.reset()
-    model = at_simulator(echoing, settings, monkeypatch, request.param)
+    account = ACCOUNTS.get(request.param, {})
+    model = at_simulator(echoing, settings, monkeypatch, request.param, **account)
     monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
     settings.IMAGEGEN["CREDENTIALS"]["simulator"]["WEBHOOK_SOURCE"] = "env:WEBHOOK_SECRET"
     return governed(model)
 
 
+@pytest.mark.slow
 def test_a_key_that_the_provider_echoes_is_nowhere(
     site: Site, echoing: SimulatorProcess, all_logs: io.StringIO, client: Client, tmp_path: Path
 ) -> None:

@@ -15,12 +15,27 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imagegen_app.services.policy.access import ActionRefused
 from project import seed
-from project.demo import governance, main_job, processes, supervision
+from project.demo import (
+    captions,
+    governance,
+    main_job,
+    processes,
+    provider_runs,
+    simulated,
+    supervision,
+    tables,
+)
 
 if TYPE_CHECKING:
-    from project.demo.main_job import Row
+    from collections.abc import Iterable
+
+    from project.demo.provider_runs import ProviderRun
+    from project.demo.simulated import SimulatedProvider
 
 _MOST_IMAGES = 40
+_USUAL_IMAGES = 3
+#: The name that stands for every provider.
+_ALL = "all"
 _LAST_PORT = 65_535
 
 
@@ -36,10 +51,20 @@ class Command(BaseCommand):
             "--json", action="store_true", help="Print one JSON object (with --once)."
         )
         parser.add_argument(
-            "--images", type=int, default=3, help="Products that get an image (with --once; 3)."
+            "--images",
+            type=int,
+            help="Products that get an image (with --once; 3, or 1 with --provider).",
         )
         parser.add_argument(
-            "--model", default="sandbox-1", help="Image model (with --once; sandbox-1)."
+            "--model",
+            help="Short name of an image model (with --once; sandbox-1, or the provider's first).",
+        )
+        parser.add_argument(
+            "--provider",
+            nargs="?",
+            const="",
+            help="Use an adapter: the simulator plays its provider; all runs each of them once (with "
+            "--once). Without a name: list them.",
         )
         parser.add_argument("--timeout", type=float, default=300, help="Seconds to wait (300).")
         parser.add_argument("--host", default="127.0.0.1", help="Address to serve on (127.0.0.1).")
@@ -48,7 +73,9 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["json"] and not options["once"]:
             raise CommandError("--json goes with --once.")
-        if not 1 <= options["images"] <= _MOST_IMAGES:
+        providers = self.providers(options)
+        images = options["images"]
+        if images is not None and not 1 <= images <= _MOST_IMAGES:
             raise CommandError(f"--images lies between 1 and {_MOST_IMAGES}.")
         if not 1 <= options["port"] <= _LAST_PORT:
             raise CommandError(f"--port lies between 1 and {_LAST_PORT}.")
@@ -57,18 +84,45 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, _as_exit)
         self.say("Migrating the database …")
         call_command("migrate", verbosity=0, interactive=False)
+        url = simulated.prepare() if providers else ""
+        self.captions_url = "" if options["once"] else captions.prepare()
         self.say("Seeding the shop …")
         governance.setup()
+        simulated.switch_off_others()
+        simulated.offer_sandbox(is_enabled=True)
         self.logins = seed.create_users()
         seed.create_catalog()
         seed.create_pages()
         offered = governance.real_models()
         if offered:
             self.say(f"A real provider is offered, and costs money: {', '.join(offered)}.")
-        if options["once"]:
+        if options["once"] and providers:
+            self.once_each(providers, url=url, options=options)
+        elif options["once"]:
             self.once(options)
+        elif providers:
+            self.serve_provider(providers[0], url=url, options=options)
         else:
-            self.serve(options)
+            self.serve_site(options)
+
+    def providers(self, options: dict[str, Any]) -> list[SimulatedProvider]:
+        """Return the providers to use; none where the demo is to use its own."""
+        name = options["provider"]
+        if name is None:
+            return []
+        known = simulated.all_providers()
+        if name == _ALL:
+            if not options["once"]:
+                raise CommandError("--provider all goes with --once; serve one provider at a time.")
+            if options["model"]:
+                raise CommandError("--model goes with one provider, not with all.")
+            return list(known.values())
+        if name in known:
+            return [known[name]]
+        for line in tables.of_providers(known.values()):
+            self.stderr.write(line)
+        said = f"There is no provider {name!r}" if name else "--provider needs a name"
+        raise CommandError(f"{said}: choose one of the list above, or all (with --once).")
 
     def say(self, text: str) -> None:
         """Print progress to stderr, so that stdout holds only the result."""
@@ -79,7 +133,10 @@ class Command(BaseCommand):
         started = time.monotonic()
         with self.worker("--sweep-seconds", "1", quiet=True) as worker:
             try:
-                jobs = main_job.request_all(count=options["images"], model=options["model"])
+                jobs = main_job.request_all(
+                    count=options["images"] or _USUAL_IMAGES,
+                    model=options["model"] or provider_runs.SANDBOX_MODEL,
+                )
                 main_job.wait(
                     jobs, worker=worker, seconds=options["timeout"], progress=self.progress
                 )
@@ -101,10 +158,56 @@ class Command(BaseCommand):
                 )
             )
         else:
-            self.table(rows)
+            self.write_all(tables.of_jobs(rows))
             self.stdout.write(f"{len(rows)} images in {seconds:.1f} s.")
         if not has_succeeded:
             raise CommandError("Not every job ended with a valid image; see above.")
+
+    def once_each(
+        self, providers: list[SimulatedProvider], *, url: str, options: dict[str, Any]
+    ) -> None:
+        """Run the main job through each provider with one worker, and print the results."""
+        images = options["images"] or 1
+        runs: list[ProviderRun] = []
+        with self.worker("--sweep-seconds", "1", quiet=True) as worker:
+            for number, provider in enumerate(providers):
+                self.say(f"{provider.name} ({number + 1} of {len(providers)}) …")
+                run = provider_runs.run(
+                    provider,
+                    url=url,
+                    worker=worker,
+                    options=provider_runs.Options(
+                        images=images,
+                        first=number * images % (_MOST_IMAGES - images + 1),
+                        on_home_page=number == 0,
+                        model=options["model"] or "",
+                        timeout=options["timeout"],
+                    ),
+                    say=self.say,
+                    progress=self.progress,
+                )
+                runs.append(run)
+        simulated.switch_off_others()
+        is_ok = all(run.is_ok for run in runs)
+        if options["json"]:
+            document = {
+                "ok": is_ok,
+                "seconds": round(sum(run.seconds for run in runs), 1),
+                "providers": [run.as_dict() for run in runs],
+            }
+            self.stdout.write(json.dumps(document))
+        else:
+            if len(runs) == 1 and runs[0].rows:
+                self.write_all([*tables.of_jobs(runs[0].rows), ""])
+            self.write_all(tables.of_runs(runs))
+        if not is_ok:
+            failed = ", ".join(run.provider for run in runs if not run.is_ok)
+            raise CommandError(f"Not every job ended with a valid image: {failed}; see above.")
+
+    def write_all(self, lines: Iterable[str]) -> None:
+        """Print the lines of a result."""
+        for line in lines:
+            self.stdout.write(line)
 
     def progress(self, ended: int, of: int) -> None:
         """Show on a terminal how far the jobs are."""
@@ -114,29 +217,31 @@ class Command(BaseCommand):
             )
             self.stderr.flush()
 
-    def table(self, rows: list[Row]) -> None:
-        """Print the outcome for a person."""
-        head = ("job", "model", "cost", "asset", "file", "placed on", "credentials")
-        lines = [
-            (
-                row.job[-12:],
-                row.model,
-                row.cost,
-                row.asset[-12:] or row.state,
-                row.file.rpartition("/")[2][:12] + "…" if row.file else row.error,
-                ", ".join(row.placed),
-                row.credentials,
-            )
-            for row in rows
-        ]
-        widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
-        for line in (head, tuple("-" * w for w in widths), *lines):
-            self.stdout.write(
-                "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-            )
+    def serve_provider(
+        self, provider: SimulatedProvider, *, url: str, options: dict[str, Any]
+    ) -> None:
+        """Serve the site with a simulated provider beside it until Ctrl-C."""
+        models = simulated.setup(provider, url=url)
+        # Else the studio would begin with the sandbox.
+        simulated.offer_sandbox(is_enabled=provider.adapter == "sandbox" or not provider.generates)
+        try:
+            with simulated.running(provider, url=url, say=self.say) as child:
+                self.stdout.write(f"\nThe simulator plays {provider.label}. Its models:")
+                self.write_all(f"  {model.name}" for model in models)
+                self.serve_site(options, *([child] if child else []))
+        except simulated.SimulatorFailed as fault:
+            raise CommandError(f"The demo stops: {fault}") from None
 
-    def serve(self, options: dict[str, Any]) -> None:
-        """Serve the site with its worker until Ctrl-C."""
+    def serve_site(self, options: dict[str, Any], *others: supervision.Supervised) -> None:
+        """Serve the site with a simulated captioner beside it until Ctrl-C."""
+        try:
+            with captions.running(self.captions_url, say=self.say) as child:
+                self.serve(options, child, *others)
+        except simulated.SimulatorFailed as fault:
+            raise CommandError(f"The demo stops: {fault}") from None
+
+    def serve(self, options: dict[str, Any], *others: supervision.Supervised) -> None:
+        """Serve the site with its worker until Ctrl-C, and look after other processes, too."""
         try:
             port = processes.free_port(options["host"], options["port"])
         except OSError as fault:
@@ -162,7 +267,7 @@ class Command(BaseCommand):
                     remedy="Read its messages above; --port chooses another port.",
                 ) as server,
             ):
-                supervision.watch(worker, server)
+                supervision.watch(worker, server, *others)
         except supervision.KeepsDying as fault:
             raise CommandError(f"The demo stops: {fault}") from None
 
