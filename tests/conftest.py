@@ -7,6 +7,7 @@ Where a service is somewhere else, say so: `IMAGEGEN_TEST_POSTGRESQL_ADDRESS=db.
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import os
 import shutil
@@ -15,11 +16,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from django.utils import translation
 
 from imagegen_app.core import live_secrets
-from tests import migrated, scheduling
+from imagegen_app.providers import refused_keys
+from tests import migrated, scheduling, spread_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
 # Hundreds of interpreters are started: each would compile our sources anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Thousands of modules and tests are made that live as long as the run. Python's own threshold of 700
+# new objects has them all searched for garbage again and again.
+gc.set_threshold(50_000)
+
+# An example may take as long as it does: a busy machine is no fault of ours.
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 pytest_plugins = ["imagegen_app.testing.plugin"]
 
@@ -38,7 +49,8 @@ ADDRESSES = {
 }
 #: Python drivers that are no dependency of the tests, and the extra that brings them.
 DRIVERS = {"mysql": ("MySQLdb", "mysql")}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: The first is Chromium without what a window needs, for less of the processor.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 MARKERS = (*ADDRESSES, "browser")
 
 
@@ -47,12 +59,16 @@ def services_required() -> bool:
     return os.environ.get("IMAGEGEN_REQUIRE_SERVICES") == "1"
 
 
+def browser_path() -> str:
+    """Return the path of the first browser that is installed; empty where there is none."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), "")
+
+
 @functools.cache
 def why_missing(service: str) -> str:
     """Return why the service cannot be used; empty where it can."""
     if service == "browser":
-        found = any(shutil.which(name) for name in BROWSERS)
-        return "" if found else f"no browser found ({', '.join(BROWSERS)})"
+        return "" if browser_path() else f"no browser found ({', '.join(BROWSERS)})"
     variable = f"IMAGEGEN_TEST_{service.upper()}_ADDRESS"
     address = os.environ.get(variable, ADDRESSES[service])
     host, _, port = address.rpartition(":")
@@ -108,6 +124,15 @@ def django_db_modify_db_settings(
         yield
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Have no two tables begin with the same key."""
+    from django.db import connection  # noqa: PLC0415 - after the settings are chosen
+
+    with django_db_blocker.unblock():
+        spread_keys.spread(connection)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def times_for_tests() -> Iterator[None]:
     """Have the worker not linger where nobody else requests anything, and the clock ask once.
@@ -116,11 +141,31 @@ def times_for_tests() -> Iterator[None]:
     met that second would be chance. What is due later is still awaited.
     """
     from imagegen_app.services.foundation import clock  # noqa: PLC0415 - after the settings are chosen
+    from imagegen_app.services.gateways import usable_credentials  # noqa: PLC0415 - as above
     from imagegen_app.services.worker import driver  # noqa: PLC0415 - as above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "IDLE_SECONDS", 0.0)
         patch.setattr(clock, "CACHE_SECONDS", 3600.0)
+        patch.setattr(usable_credentials, "CACHE_SECONDS", 3600.0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def revision_of_the_addresses() -> Iterator[None]:
+    """Have the CMS find the same revision of its addresses in each database that is empty.
+
+    A test's end undoes the row. With another one at random in the next test, the first request had
+    all addresses of the site imported and compiled anew. A revision that is changed still does.
+    """
+    from cms.models import UrlconfRevision  # noqa: PLC0415 - after the settings are chosen
+    from cms.utils import apphook_reload  # noqa: PLC0415 - as above
+
+    def revision() -> Any:
+        return UrlconfRevision.get_or_create_revision(revision="tests")[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apphook_reload, "get_global_revision", revision)
         yield
 
 
@@ -130,6 +175,15 @@ def language_of_the_site() -> Iterator[None]:
     translation.deactivate()
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def no_revocations_of_other_tests() -> None:
+    """Let no credential that an earlier test revoked, or its provider refused, be so in this one."""
+    from imagegen_app.services.gateways import usable_credentials  # noqa: PLC0415 - after the settings are chosen
+
+    usable_credentials.forget_revoked_names()
+    refused_keys.forget_all()
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +198,12 @@ def failing_storage(settings: Any, tmp_path: Path) -> Iterator[Any]:
     from tests import failing_storage as module  # noqa: PLC0415 - after the settings are chosen
 
     yield from module.use_failing_storage(settings, folder=tmp_path)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the slow tests out of a run that names neither tests nor markers; `.ci/run` names them."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not slow"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -163,6 +223,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow tests, so that no process ends with one while the others have nothing to do."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what lives as long as the run out of later searches for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,9 +15,12 @@ import pytest
 from django.core.management import get_commands
 
 from imagegen_app import check_ids, conf
-from imagegen_app.core import errors, events, states
+from imagegen_app.core import error_guide, errors, events, states
+from imagegen_app.core.capability_overrides import NAMES
 from imagegen_app.core.types import Operation
 from imagegen_app.providers import registry
+from imagegen_app.testing.contract import all_checks
+from imagegen_app.testing.contract.planted import FAULTS
 from tests.architecture.bare_site import fenced_blocks
 from tests.architecture.tree import ROOT, kept_files, name_of
 
@@ -119,14 +122,35 @@ def test_every_event_is_in_the_reference() -> None:
 def test_every_error_is_in_the_reference() -> None:
     page = reference_pages().errors()
 
-    assert [code for code in errors.all_errors() if f"| `{code}` |" not in page] == []
+    assert [code for code in errors.all_errors() if f"`{code}`" not in page] == []
+    guided = set(errors.all_errors()) & set(error_guide.GUIDES)
+    assert [code for code in guided if f"| [`{code}`](../how-to/" not in page] == []
+
+
+def test_every_check_and_every_planted_fault_of_the_contract_is_in_the_reference() -> None:
+    pages = from_docs("contract_pages").PAGES
+
+    checks, faults = pages["contract"](), pages["planted-faults"]()
+    assert [check.name for check in all_checks() if f"| `{check.name}` |" not in checks] == []
+    assert [fault.name for fault in FAULTS if f"| {fault.name} |" not in faults] == []
 
 
 def test_every_provider_is_in_the_reference_with_each_operation() -> None:
-    page = reference_pages().providers()
+    page = reference_pages().PAGES["providers"]()
 
     assert [name for name in registry.adapter_names() if f"| `{name}` |" not in page] == []
     assert [operation for operation in Operation if f"| `{operation}` |" not in page] == []
+
+
+def test_every_option_and_every_correction_is_in_the_reference() -> None:
+    pages = reference_pages().PAGES
+    options, fields = pages["adapter-options"](), pages["capabilities"]()
+
+    declared = {name for entry in registry.describe_all() for name in entry.options}
+    assert declared
+    assert [name for name in declared if f"`{name}`" not in options] == []
+    assert [name for name in NAMES if f"`{name}`" not in fields] == []
+    assert "| - |" not in fields
 
 
 def test_every_check_is_in_the_reference_with_its_remedy() -> None:
@@ -170,4 +194,4 @@ def test_every_generated_page_is_shown_somewhere() -> None:
         for name in re.findall(r"{from-code} ([\w-]+)", path.read_text(encoding="utf-8"))
     }
 
-    assert shown == set(reference_pages().PAGES)
+    assert shown == {*reference_pages().PAGES, *from_docs("contract_pages").PAGES}

@@ -8,7 +8,7 @@ from tests.architecture.tree import PACKAGE, ROOT, modules, parsed
 from tests.mutations.planted_faults import PLANTED_FAULTS
 
 #: Packages without a fault: they start or show what other packages do.
-WITHOUT_FAULT = frozenset({"captioning", "contrib", "forms", "management", "testing"})
+WITHOUT_FAULT = frozenset({"contrib", "forms", "management", "testing"})
 
 
 def packages() -> set[str]:

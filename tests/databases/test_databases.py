@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Tests of what differs between databases: locks, constraints, clocks, triggers.
 TEST_FILES = [
@@ -19,6 +21,7 @@ TEST_FILES = [
     "tests/services/audit/test_log.py",
     "tests/services/audit/test_log_triggers.py",
     "tests/services/job_requests/test_creation.py",
+    "tests/services/policy/test_free_allowances.py",
 ]
 
 

@@ -17,9 +17,11 @@ from django.dispatch import Signal
 
 from imagegen_app import attach, conf, estimate, generate, signals
 from imagegen_app.captioning.base import Caption, Captioner
+from imagegen_app.core.capabilities import Capabilities, SizeRule
+from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.core.types import (
-    Capabilities,
+    Call,
     Cost,
     GenerationRequest,
     Operation,
@@ -27,7 +29,6 @@ from imagegen_app.core.types import (
     ProviderResult,
     RecoveryMethod,
     Size,
-    SizeRule,
     Submission,
     SubmissionStatus,
 )
@@ -53,7 +54,10 @@ from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.budgets import Allowance
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
-from imagegen_app.testing.simulator.process import SimulatorProcess
+from imagegen_app.testing.contract import AdapterContract, Samples, sample_requests
+from imagegen_app.testing.simulator import asgi
+from imagegen_app.testing.simulator.process import ForeignCall, SimulatorProcess
+from imagegen_app.testing.simulator.protocol import Protocol
 
 
 def shortcuts(user: AbstractBaseUser, product: Model, asset: Asset) -> None:
@@ -126,21 +130,21 @@ class WebcomicProvider:
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         return Submission(status=SubmissionStatus.ACCEPTED, ref=request.idempotency_key)
 
-    async def poll(self, ref: str, *, answer: SpooledAnswer) -> Submission:
-        return Submission(status=SubmissionStatus.RUNNING, ref=ref, progress=0.5)
+    async def poll(self, call: Call, *, answer: SpooledAnswer) -> Submission:
+        return Submission(status=SubmissionStatus.RUNNING, ref=call.ref, progress=0.5)
 
-    async def cancel(self, ref: str) -> CancelOutcome:
+    async def cancel(self, call: Call) -> CancelOutcome:
         return "not_offered"
 
     async def reconcile(
-        self, request: GenerationRequest, *, answer: SpooledAnswer
+        self, call: Call, request: GenerationRequest, *, answer: SpooledAnswer
     ) -> Submission | None:
         return None
 
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         return ProviderResult(images=(ProviderImage(data=b""),), reported_cost=Cost(Decimal(1)))
 
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
+    async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice:
         return WebhookNotice(delivery_id="1", ref="1", status="succeeded")
 
 
@@ -149,7 +153,11 @@ class StrictScreener:
 
     def screen_text(self, text: str) -> ScreenerDecision:
         return ScreenerDecision(
-            outcome=VerdictOutcome.BLOCKED, categories=("names",), cost=Decimal("0.001")
+            outcome=VerdictOutcome.BLOCKED,
+            categories=("names",),
+            cost=Decimal("0.001"),
+            model="names-2",
+            hard_category=HardCategory.INTIMATE_IMAGES,
         )
 
     def screen_image(self, data: bytes, *, media_type: str) -> ScreenerDecision:
@@ -223,9 +231,30 @@ def simulator_for_tests() -> None:
         assert_type(simulator.key, str)
         assert_type(simulator.bill(), dict[str, Any])
         assert_type(simulator.calls(), dict[str, int])
+        assert_type(simulator.elsewhere(), list[ForeignCall])
         simulator.fail("status", status=503)
         simulator.script(latency=0.2)
         simulator.reset()
+
+
+class PainterProtocol(Protocol):
+    """The protocol of a stranger's provider."""
+
+    name = "painter"
+
+    async def serve(self, call: asgi.Call) -> asgi.Answer | None:
+        """Answer one path."""
+        return asgi.Answer(200) if call.path == "/paint" and self.state.knows_key(call) else None
+
+
+class TestPainter(AdapterContract):
+    """The contract for a stranger's adapter."""
+
+    samples = Samples(
+        adapter="mysite.images:Painter",
+        model="painter-1",
+        requests=sample_requests([Operation.GENERATE], model="painter-1", size=Size(64, 64)),
+    )
 
 
 class GuardedSite(SimulatorProcess):

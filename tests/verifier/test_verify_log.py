@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings as django_settings
 
 from imagegen_app.core import log_keys, notes
-from imagegen_app.services.audit import log_export, sealing
+from imagegen_app.services.audit import log_export, log_key, restores, sealing
 from imagegen_app.services.audit.key_rotation import rotate
-from tests.services.audit.log_tampering import SYSTEM, append, sealed_log
+from tests.services.audit.log_tampering import SYSTEM, append, put_copy, sealed_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,3 +151,45 @@ def test_a_key_of_another_log_is_refused(export: Export) -> None:
     other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
 
     assert "not signed by a key" in verify(export, notes.vkey(ORIGIN, other))["refused"]
+
+
+@pytest.fixture
+def restored(settings: Any, tmp_path: Path) -> tuple[Export, str]:
+    """Export a log that was restored behind a published checkpoint; also give that one's root."""
+    settings.IMAGEGEN = {
+        **django_settings.IMAGEGEN,
+        "STATE_DIR": tmp_path / "state",
+        "AUDIT": {
+            "ORIGIN": ORIGIN,
+            "PUBLISH_TO": {"auditor": {"KIND": "folder", "TARGET": tmp_path / "published"}},
+        },
+    }
+    sealed_log(5)
+    lost = notes.sign_checkpoint(
+        origin=ORIGIN, size=90, root=b"r" * 32, private_key=log_key.private_key()
+    )
+    put_copy(tmp_path / "published", lost, size=90)
+    accepted = restores.accept(SYSTEM, size=90, reason="the disk failed")
+    out = tmp_path / "events.jsonl"
+    log_export.export(SYSTEM, out=out, selection=log_export.ExportFilter())
+    return Export(out, tmp_path / "events.proofs.jsonl", (sealing.vkey(),)), accepted.root
+
+
+def test_what_a_restored_log_lost_is_proved_by_the_export(restored: tuple[Export, str]) -> None:
+    export, root = restored
+
+    said = verify(export, export.vkeys[0])
+
+    assert said["lost"] == [{"kept": 5, "published": 90, "root": root}]
+
+
+def test_a_restore_that_was_made_smaller_in_the_export_is_refused(
+    restored: tuple[Export, str],
+) -> None:
+    export, _root = restored
+    first, *others = export.proofs.read_text().splitlines(keepends=True)
+    header = json.loads(first)
+    header["restores"][0]["body"] = header["restores"][0]["body"].replace('"size":90', '"size":9')
+    export.proofs.write_text(json.dumps(header) + "\n" + "".join(others))
+
+    assert "is not in the log" in verify(export, export.vkeys[0])["refused"]

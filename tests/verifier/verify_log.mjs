@@ -142,14 +142,25 @@ function run([eventsPath, proofsPath, trusted]) {
   for (const entry of header.earlier)
     verifyConsistency(readCheckpoint(entry.checkpoint, keys), checkpoint, entry.proof.map(bytes));
   if (bodies.length !== proofs.length) fail("there is not one proof for each event");
-  proofs.forEach((proof, index) => {
-    const leaf = leafHash(bodies[index]);
-    if (leaf.toString("hex") !== proof.leaf) fail(`entry ${proof.seq} is not the one that was sealed`);
+  const requireInLog = (leaf, proof) => {
     if (!Number.isInteger(proof.seq) || proof.seq < 0 || proof.seq >= checkpoint.size) fail("an entry lies outside of the log");
     const root = rootFrom(leaf, proof.seq, checkpoint.size, proof.proof.map(bytes));
     if (!root.equals(checkpoint.root)) fail(`entry ${proof.seq} is not in the log`);
+  };
+  proofs.forEach((proof, index) => {
+    const leaf = leafHash(bodies[index]);
+    if (leaf.toString("hex") !== proof.leaf) fail(`entry ${proof.seq} is not the one that was sealed`);
+    requireInLog(leaf, proof);
   });
-  return { events: bodies.length, size: checkpoint.size, earlier: header.earlier.length, keys: keys.length };
+  // What was published and lost when the log was restored from a backup, as the log itself says.
+  const lost = header.restores.map((entry) => {
+    requireInLog(leafHash(Buffer.from(entry.body)), entry);
+    const { type, data } = JSON.parse(entry.body);
+    if (type !== "log.restore_accepted") fail("the record of a restored backup is none");
+    return { kept: data.kept, published: data.size, root: data.root };
+  });
+  const said = { events: bodies.length, size: checkpoint.size, earlier: header.earlier.length, keys: keys.length };
+  return lost.length ? { ...said, lost } : said;
 }
 
 try {

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.config import Config
+# A hundred processes start with these settings: let them search for no garbage while they import,
+# and leave out the command line of httpx, which brings a library of colours.
+gc.set_threshold(50_000)
+_MODULES: dict[str, Any] = sys.modules
+_MODULES.setdefault("httpx._main", None)
 
 BASE_DIR = Path(os.environ["SITE_DIR"])
 ENGINE = os.environ["SITE_ENGINE"]
@@ -98,6 +104,8 @@ if os.environ.get("SITE_CERTIFICATE") == "files":
 if os.environ.get("SITE_STORAGE") == "flaky":
     STORAGES["imagegen"]["BACKEND"] = "tests.engines.site.flaky.Flaky"
 if os.environ.get("SITE_S3"):
+    from botocore.config import Config  # costly, and of one outage alone
+
     STORAGES["imagegen"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
