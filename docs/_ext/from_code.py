@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import contract_pages
 import reference_pages
 import state_drawing
 from docutils import nodes
@@ -16,6 +17,8 @@ from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+PAGES = {**reference_pages.PAGES, **contract_pages.PAGES}
 
 
 class FromCode(SphinxDirective):
@@ -31,13 +34,13 @@ class FromCode(SphinxDirective):
         :raises ExtensionError: through Sphinx, if there is no such page.
         """
         page = self.arguments[0]
-        if page not in reference_pages.PAGES:
-            raise self.error(f"no page {page!r}; there are {', '.join(reference_pages.PAGES)}")
+        if page not in PAGES:
+            raise self.error(f"no page {page!r}; there are {', '.join(PAGES)}")
         self.env.note_dependency(reference_pages.__file__)
         # Code may change without the page's own file: read it again in every build.
         self.env.note_reread()
         container = nodes.container()
-        lines = reference_pages.PAGES[page]().splitlines()
+        lines = PAGES[page]().splitlines()
         self.state.nested_parse(StringList(lines, f"<{page}>"), self.content_offset, container)
         return list(container.children)
 

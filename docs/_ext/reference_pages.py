@@ -5,78 +5,26 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import textwrap
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import provider_pages
 from django.apps import apps
 from django.core.management import BaseCommand, get_commands, load_command_class
+from markdown_tables import cell, code, first_line, notes, table
 
 from imagegen_app import check_ids, conf, signals
+from imagegen_app.core import error_guide, pricing, states
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
-from imagegen_app.core import pricing, states
-from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
-from imagegen_app.providers import registry
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
     from enum import StrEnum
 
-    from imagegen_app.core.types import Capabilities, SizeRule
 
-NONE = "-"
 BILLED = {"no": "no", "yes": "yes", "unknown": "perhaps"}
-
-
-def cell(value: object) -> str:
-    """Return a value as one table cell."""
-    return " ".join(str(value).split()).replace("|", "\\|") or NONE
-
-
-def code(value: object) -> str:
-    """Return a value as code in a table cell."""
-    return f"`{cell(value)}`"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; cells are escaped already where they are code."""
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(str(value) for value in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def notes(thing: Any) -> dict[str, str]:
-    """Return the `#:` lines above the names assigned in a class or module."""
-    source = textwrap.dedent(inspect.getsource(thing))
-    lines = source.splitlines()
-    tree = ast.parse(source)
-    body = tree.body
-    if inspect.isclass(thing) and isinstance(body[0], ast.ClassDef):
-        body = body[0].body
-    found: dict[str, str] = {}
-    for node in body:
-        if isinstance(node, ast.AnnAssign):
-            target: ast.expr = node.target
-        elif isinstance(node, ast.Assign):
-            target = node.targets[0]
-        else:
-            continue
-        if not isinstance(target, ast.Name):
-            continue
-        above: list[str] = []
-        for line in reversed(lines[: node.lineno - 1]):
-            if not line.strip().startswith("#:"):
-                break
-            above.insert(0, line.strip().removeprefix("#:").strip())
-        found[target.id] = " ".join(above)
-    return found
-
-
-def first_line(thing: Any) -> str:
-    """Return the first sentence of a docstring."""
-    return cell((inspect.getdoc(thing) or "").split("\n\n", maxsplit=1)[0])
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
@@ -149,7 +97,7 @@ def errors() -> str:
         ("error", "what happened, and what you can do", "tried again", "other model", "billed"),
         (
             (
-                code(error.code),
+                _error_link(error.code),
                 f"{first_line(error)} {cell(error.remedy)}",
                 yes_no[error.retryable],
                 yes_no[error.can_fail_over],
@@ -158,6 +106,14 @@ def errors() -> str:
             for _, error in sorted(core_errors.all_errors().items())
         ),
     )
+
+
+def _error_link(error_code: str) -> str:
+    """Return an error's code, linked to its section about troubleshooting where there is one."""
+    if error_code not in error_guide.GUIDES:
+        return code(error_code)
+    anchor = f"error-{error_code.replace('_', '-')}"
+    return f"[{code(error_code)}](../how-to/troubleshooting.md#{anchor})"
 
 
 def _states(kind: type[StrEnum], moves: dict[Any, frozenset[Any]]) -> str:
@@ -237,53 +193,6 @@ def commands() -> str:
     return "\n".join(parts)
 
 
-def _sizes(rule: SizeRule) -> str:
-    if rule.allowed:
-        return ", ".join(str(size) for size in rule.allowed)
-    said = [f"multiples of {rule.step}"] if rule.step > 1 else []
-    said += [f"up to {rule.max_side} pixels a side"] if rule.max_side else []
-    said += [f"up to {rule.max_pixels / 1e6:g} megapixels"] if rule.max_pixels else []
-    said += [f"sides up to {rule.max_ratio:g} to 1"] if rule.max_ratio else []
-    return "; ".join(said) or "any"
-
-
-def providers() -> str:
-    """List the adapters, what each can do, and how the fate of a lost call is learnt."""
-    adapters = registry.describe_all()
-    offers = [registry.capabilities(entry.name, entry.example_model) for entry in adapters]
-    yes_no = {True: "yes", False: "no"}
-    rows: list[Sequence[object]] = [
-        ("shown for the model", *(code(entry.example_model) for entry in adapters)),
-        ("needs a key", *(yes_no[entry.needs_credential] for entry in adapters)),
-        ("address", *(code(entry.base_url) if entry.base_url else NONE for entry in adapters)),
-        (
-            "a lost call's fate is learnt by",
-            *(
-                ", ".join(way.value for way in RecoveryMethod if way in entry.recovery)
-                or "nothing: the job becomes `uncertain`"
-                for entry in adapters
-            ),
-        ),
-        *(
-            (code(operation.value), *(yes_no[operation in offer.operations] for offer in offers))
-            for operation in Operation
-        ),
-        ("sizes", *(_sizes(offer.sizes) for offer in offers)),
-        ("images a request", *(offer.max_count for offer in offers)),
-        ("characters a prompt", *(offer.max_prompt_chars for offer in offers)),
-        ("images handed in", *(offer.max_inputs for offer in offers)),
-        ("files handed in", *(_input_files(offer, InputRole.IMAGE) for offer in offers)),
-        ("mask", *(yes_no[offer.supports_mask] for offer in offers)),
-        ("files of masks", *(_input_files(offer, InputRole.MASK) for offer in offers)),
-        ("seed", *(yes_no[offer.supports_seed] for offer in offers)),
-        ("negative prompt", *(yes_no[offer.supports_negative_prompt] for offer in offers)),
-        ("qualities", *(", ".join(offer.qualities) or NONE for offer in offers)),
-        ("formats", *(", ".join(offer.output_formats) for offer in offers)),
-    ]
-    labels = "".join(f"`{entry.name}`\n: {cell(entry.label)}\n\n" for entry in adapters)
-    return labels + table(("", *(code(entry.name) for entry in adapters)), rows)
-
-
 def prices() -> str:
     """List the kinds of tokens that can have a price, and what counts as each."""
     return table(
@@ -292,15 +201,12 @@ def prices() -> str:
     )
 
 
-def _input_files(offer: Capabilities, role: InputRole) -> str:
-    """Return which files a model takes as input images of a role."""
-    rule = offer.input_rule(role)
-    limits = [
-        f"{rule.max_bytes / 2**20:.3g} MiB" if rule.max_bytes else "",
-        f"{rule.max_pixels:,} pixels" if rule.max_pixels else "",
-        f"{rule.max_side:,} pixels a side" if rule.max_side else "",
-    ]
-    return ", ".join([*rule.formats, *filter(None, limits)])
+def price_units() -> str:
+    """List the further units that can have a price, and what counts as each."""
+    return table(
+        ("unit", "what counts as such"),
+        ((code(name), cell(said)) for name, said in pricing.UNIT_KINDS.items()),
+    )
 
 
 def _words(node: ast.expr | None) -> str:
@@ -332,9 +238,12 @@ _CHECKED = [
     import_module(f"imagegen_app.{name}")
     for name in (
         "checks",
+        "captioner_checks",
         "certificate_checks",
         "environment_checks",
+        "provider_checks",
         "publication_checks",
+        "screener_checks",
         "engines.celery_checks",
         "engines.django_tasks",
         "engines.rq",
@@ -383,14 +292,20 @@ def system_checks() -> str:
 
 #: Every generated page by its name in the documentation.
 PAGES: dict[str, Callable[[], str]] = {
+    "adapter-options": provider_pages.adapter_options,
     "attempt-states": attempt_states,
+    "capabilities": provider_pages.capability_fields,
     "checks": system_checks,
     "commands": commands,
+    "data-facts": provider_pages.data_facts,
+    "data-handling": provider_pages.data_handling,
     "errors": errors,
     "events": events,
     "job-states": job_states,
+    "parameter-kinds": provider_pages.parameter_kinds,
+    "price-units": price_units,
     "prices": prices,
-    "providers": providers,
+    "providers": provider_pages.providers,
     "review-states": review_states,
     "settings": settings,
     "signals": public_signals,
