@@ -17,7 +17,7 @@ from project import seed
 from project.demo import governance
 from tests import migrated
 from tests.browser import site as demo_site
-from tests.browser.site import ARGUMENTS
+from tests.browser.site import ARGUMENTS, PATIENCE_MS
 from tests.conftest import browser_path
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def page(shop: Any, live_server: Any, django_user_model: Any, browser: Any) -> I
 
 
 def _open_page(context: Any) -> Any:
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.complaints = []
     page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
@@ -94,6 +95,7 @@ def sign_in_state(demo: demo_site.Site, browser: Any) -> Callable[[str], Any]:
     @functools.cache
     def cookies_of(name: str) -> Any:
         context = browser.new_context()
+        context.set_default_timeout(PATIENCE_MS)
         demo_site.sign_in(context.new_page(), demo, name)
         state = context.storage_state()
         context.close()
@@ -113,7 +115,6 @@ def visit(browser: Any, sign_in_state: Callable[[str], Any]) -> Iterator[Callabl
             storage_state=sign_in_state(name) if name else None,
             **options,
         )
-        context.set_default_timeout(60_000)
         contexts.append(context)
         return _open_page(context)
 
@@ -127,6 +128,7 @@ def published(demo: demo_site.Site, browser: Any, sign_in_state: Callable[[str],
     """The id of an approved image that is placed on a product, made through the demo's own pages."""
     (key,) = demo.ask("select id from catalog_product where sku = 'HH-VAS-01'")[0]
     context = browser.new_context(storage_state=sign_in_state("editor"))
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{demo.url}/en/admin/catalog/product/{key}/change/")
     page.click("[data-imagegen-open]")

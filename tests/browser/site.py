@@ -32,6 +32,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+#: For how long a page is waited for: what answers at all may do so late on a busy machine.
+PATIENCE_MS = 240_000
 WIDTHS = {"wide": 1440, "narrow": 390}
 
 
@@ -52,7 +54,7 @@ class Site:
 
     def change(self, sql: str, *values: object) -> None:
         """Change the demo's database behind its back, as another person's request would."""
-        connection = sqlite3.connect(f"{self.folder}/demo.sqlite3", timeout=20)
+        connection = sqlite3.connect(f"{self.folder}/demo.sqlite3", timeout=120)
         with connection:
             connection.execute(sql, values)
         connection.close()
@@ -80,7 +82,7 @@ def serve(folder: Path) -> Generator[Site]:
         yield Site(f"http://127.0.0.1:{port}", folder)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=240)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -111,12 +113,17 @@ def sign_in(page: Any, site: Site, name: str) -> None:
     page.wait_for_url("**/admin/")
 
 
-def wait_until(page: Any, expression: str, *, seconds: float = 60.0) -> None:
+def wait_until(page: Any, expression: str, *, seconds: float = PATIENCE_MS / 1000) -> None:
     """Wait until an expression is true. Playwright's own waiting evaluates text, which our policy forbids."""
     until = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < until, expression
         page.wait_for_timeout(50)
+
+
+def wait_for_options(page: Any) -> None:
+    """Wait until the studio has drawn the options and the price it asked for last."""
+    wait_until(page, "!document.querySelector('imagegen-recipe [aria-busy=true]')")
 
 
 def shoot(page: Any, name: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.site import barriers, shoot
+from tests.browser.site import PATIENCE_MS, barriers, shoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +25,12 @@ def test_an_image_found_on_the_site_is_answered_for(
     demo: Site, visit: Callable[..., Any], published: str
 ) -> None:
     page = visit("compliance", width=1440)
+    until = time.monotonic() + PATIENCE_MS / 1000
     history = ""
-    for _ in range(60):
+    while "entry " not in history and time.monotonic() < until:  # until a worker sealed the events
+        page.wait_for_timeout(500)
         page.goto(f"{demo.url}/en/admin/imagegen/asset/{published}/change/")
         history = page.locator("#content").inner_text()
-        if "entry " in history:
-            break
-        page.wait_for_timeout(500)  # until the worker has sealed the events
     shoot(page, "image-story")
     found = barriers(page, of="#content")
     with page.expect_download() as download:

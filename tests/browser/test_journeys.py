@@ -48,7 +48,7 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     page.select_option("select[name=action]", "generate_images")
     page.click("button[name=index]")
     page.click("button[name=start]")
-    page.locator("text=Finished:").wait_for(timeout=60_000)
+    page.locator("text=Finished:").wait_for()
     page.click("text=Review the images")
     # The script has taken over once the tiles say what is decided.
     page.locator("[data-asset][data-decision]").first.wait_for()

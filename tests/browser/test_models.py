@@ -16,7 +16,7 @@ from imagegen_app.testing.factories import (
     make_image_model,
     make_provider,
 )
-from tests.browser.site import barriers, shoot
+from tests.browser.site import barriers, shoot, wait_for_options
 
 if TYPE_CHECKING:
     from imagegen_app.models import ImageModel
@@ -64,8 +64,8 @@ def mask() -> bytes:
 
 
 def choose(page: Any, label: str) -> None:
-    with page.expect_response("**/studio/options/**"):
-        page.select_option("[name=image_model]", label=label)
+    page.select_option("[name=image_model]", label=label)
+    wait_for_options(page)
 
 
 def test_another_model_keeps_what_it_has_and_the_image_is_made_as_chosen(
@@ -119,8 +119,8 @@ def test_the_model_and_its_options_are_reached_by_keyboard_and_focus_stays(
     page.fill("[name=prompt]", "A cup")
     page.focus("[name=image_model]")
     page.select_option("[name=image_model]", label="Sandbox 1")
-    with page.expect_response("**/studio/options/**"):
-        page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    wait_for_options(page)
     focused = page.evaluate("document.activeElement.name")
     page.focus("[data-section=parameters] > summary")
     page.keyboard.press("Enter")
@@ -149,7 +149,6 @@ def test_what_is_typed_while_the_options_are_under_way_is_not_lost(
 
     page.route("**/studio/options/**", slow)
     choose(page, "Workflow")
-    page.wait_for_timeout(300)
 
     assert page.input_value("[name=seed]") == "42"
     assert page.locator("[name=p_steps]").is_visible()
@@ -174,10 +173,9 @@ def test_a_draft_for_another_model_comes_back_with_its_options(
           sessionStorage.setItem("imagegen-draft", JSON.stringify(draft));
         }"""
     )
-    with page.expect_response("**/studio/options/**"):
-        page.goto(f"{live_server.url}/en/admin/imagegen/job/studio/")
+    page.goto(f"{live_server.url}/en/admin/imagegen/job/studio/")
     page.locator("[name=p_steps]").wait_for(state="attached")
-    page.wait_for_timeout(200)
+    wait_for_options(page)
 
     assert page.input_value("[name=prompt]") == "A forgotten cup"
     assert page.input_value("[name=p_steps]") == "30"

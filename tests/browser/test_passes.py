@@ -86,7 +86,7 @@ def test_passes_of_a_template_are_changed_without_script(
     page.select_option("[name=pass_0]", label="Restore faces with Sandbox 1")
     page.select_option("[name=pass_1]", value="")
     page.click("[name=generate]")
-    page.locator("text=pass 2 of 2").wait_for(timeout=40_000)
+    page.locator("text=pass 2 of 2").wait_for()
 
     assert begun == ["upscale:2:sandbox-1", "remove_background:sandbox-1", ""]
     shown = page.locator(".imagegen-then").inner_text()

@@ -82,7 +82,7 @@ def work() -> Iterator[Callable[[], None]]:
 
     yield start
     for thread in threads:
-        thread.join(timeout=90)
+        thread.join(timeout=240)
 
 
 def request_one(page: Any, live_server: Any, model: ImageModel) -> Job:

@@ -249,7 +249,7 @@ class Site:
             time.sleep(0.1)
         return time.monotonic() - began
 
-    def wait_for(self, state: str, *, count: int = 1, seconds: float = 30) -> None:
+    def wait_for(self, state: str, *, count: int = 1, seconds: float = 180) -> None:
         until = time.monotonic() + seconds
         while self.states().count(state) < count:
             assert time.monotonic() < until, (self.states(), self.log_tail())

@@ -63,7 +63,7 @@ def _pause_a_worker(site: Site, simulator: SimulatorProcess) -> subprocess.Popen
     site.pause(paused)
     simulator.script(hold_jobs=False)
     site.start()
-    site.wait(ended=4, seconds=60)
+    site.wait(ended=4, seconds=180)
     # Whatever it writes now would show below.
     paused.send_signal(signal.SIGCONT)
 
@@ -76,7 +76,7 @@ def _wake_two_workers_without_end(site: Site, simulator: SimulatorProcess) -> No
     site.web.call("request", count=10)
     site.web.call("wake", times=50)
     site.web.call("wake", times=50, name="sweep")
-    site.wait(ended=14, seconds=60)
+    site.wait(ended=14, seconds=180)
 
     assert site.states() == ["succeeded"] * 14
     assert simulator.bill()["images"] == 14
@@ -92,10 +92,10 @@ def _deploy(
     for worker in old:
         worker.send_signal(signal.SIGTERM)
     simulator.script(hold_jobs=False)
-    assert [worker.wait(timeout=30) for worker in old] == [0] * len(old), site.log_tail()
+    assert [worker.wait(timeout=180) for worker in old] == [0] * len(old), site.log_tail()
     assert "uncertain" not in site.states()
     started = site.start()
-    site.wait(ended=20, seconds=40)
+    site.wait(ended=20, seconds=180)
 
     assert site.states() == ["succeeded"] * 20
     assert simulator.bill()["images"] == 20
@@ -114,7 +114,7 @@ def _kill_and_empty_the_broker(
     site.empty_broker()
     killed_at = time.monotonic()
     site.start()
-    site.wait(ended=26, seconds=40)
+    site.wait(ended=26, seconds=180)
 
     assert time.monotonic() - killed_at < 20
     assert site.states() == ["succeeded"] * 26

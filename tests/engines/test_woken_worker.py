@@ -58,6 +58,6 @@ def test_a_worker_that_never_looks_is_woken(
         # The first one may be found by the worker's first look; the second only by waking it.
         for number in (1, 2):
             site.web.call("request", count=1)
-            site.wait(ended=number, seconds=60)
+            site.wait(ended=number, seconds=180)
 
         assert site.states() == ["succeeded"] * 2

@@ -46,7 +46,7 @@ def test_each_planted_fault_is_found(tmp_path: Path) -> None:
     ):
         site.start()
         site.web.call("request", count=2)
-        site.wait(ended=2, seconds=60)
+        site.wait(ended=2, seconds=180)
 
         assert set(site.violations()) >= set(MUTATIONS.values())
 
@@ -65,8 +65,8 @@ def test_a_call_that_is_sent_twice_is_found_on_the_bill(tmp_path: Path) -> None:
     ):
         worker = site.start(failpoint="submit.after_send_before_answer")
         site.web.call("request", count=2, size="1024x1024")
-        worker.wait(timeout=60)
+        worker.wait(timeout=180)
         site.start()
-        site.wait(ended=2, seconds=60)
+        site.wait(ended=2, seconds=180)
 
         assert simulator.bill()["images"] > 2

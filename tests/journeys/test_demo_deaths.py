@@ -120,7 +120,7 @@ def test_the_served_demo_replaces_what_dies_and_ends_cleanly_with_ctrl_c(folder:
     until(lambda: told(folder).count(" runs.") == len(CHILDREN))
     after = children(demo)
     os.killpg(demo.pid, signal.SIGINT)
-    demo.communicate(timeout=60)
+    demo.communicate(timeout=240)
 
     assert demo.returncode == 0, told(folder)
     assert "The worker died (killed by SIGKILL)" in told(folder)

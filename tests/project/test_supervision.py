@@ -29,7 +29,7 @@ def child(code: str, said: list[str], clock: Clock) -> Supervised:
 
 
 def die(worker: Supervised) -> None:
-    worker.process.wait(timeout=30)
+    worker.process.wait(timeout=180)
     worker.look()
 
 
@@ -57,7 +57,7 @@ def test_a_dead_process_is_started_again_after_a_growing_delay_and_told_of() -> 
     clock.now += 0.2
     worker.look()
     die(worker)
-    worker.process.wait(timeout=30)
+    worker.process.wait(timeout=180)
 
     assert said[1:] == [
         "A new worker runs.",
@@ -96,4 +96,4 @@ def test_deaths_far_apart_are_never_too_many() -> None:
         die(worker)
         clock.now += 61
         worker.look()
-    worker.process.wait(timeout=30)
+    worker.process.wait(timeout=180)

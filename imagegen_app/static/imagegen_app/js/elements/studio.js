@@ -163,6 +163,7 @@ class Recipe extends HTMLElement {
     this.pending?.controller.abort();
     const pending = { attribute, controller: new AbortController() };
     this.pending = pending;
+    this.showPending();
     const { signal } = pending.controller;
     try {
       const response = await fetch(this.getAttribute(attribute), {
@@ -183,6 +184,15 @@ class Recipe extends HTMLElement {
       return null;
     } finally {
       if (this.pending === pending) this.pending = null;
+      this.showPending();
+    }
+  }
+
+  // Says to screen readers which parts are about to change.
+  showPending() {
+    const isBusy = { options: this.pending?.attribute === "options", quote: Boolean(this.pending) };
+    for (const [part, busy] of Object.entries(isBusy)) {
+      this.querySelector(`[data-${part}]`)?.setAttribute("aria-busy", String(busy));
     }
   }
 }
