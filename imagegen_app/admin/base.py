@@ -156,7 +156,8 @@ class RecordAdmin(BaseAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only listed filters; with any other one could guess values of hidden fields."""
         named = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
-        allowed = {*self.allowed_lookups, *(str(n) for n in named if isinstance(n, str))}
+        allowed = {*self.allowed_lookups}
+        allowed |= {n if isinstance(n, str) else getattr(n, "parameter_name", "") for n in named}
         base = lookup.removesuffix("__exact").removesuffix("__id").removesuffix("__isnull")
         return base in allowed or lookup in allowed
 
