@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -16,6 +15,7 @@ from imagegen_app.admin import mark_facts
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_badge, state_badge, thumbnail, timeline
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation.local_times import format_day, format_minute
@@ -207,7 +207,7 @@ class AssetAdmin(WithdrawalAdmin):
         """Return all placements, current and past."""
         rows = [
             (
-                reverse("admin:imagegen_placement_change", args=[p.pk]),
+                admin_url("imagegen_placement_change", p.pk),
                 str(p),
                 format_minute(p.placed_at),
                 _("until %(day)s") % {"day": format_minute(p.removed_at)}
@@ -252,12 +252,10 @@ class AssetAdmin(WithdrawalAdmin):
         """Return the job, the attempt and the provider's original file."""
         return definition_list(
             [
-                (_("Job"), link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)),
+                (_("Job"), link(admin_url("imagegen_job_change", obj.job_id), obj.job)),
                 (
                     _("Attempt"),
-                    link(
-                        reverse("admin:imagegen_attempt_change", args=[obj.attempt_id]), obj.attempt
-                    ),
+                    link(admin_url("imagegen_attempt_change", obj.attempt_id), obj.attempt),
                 ),
                 (_("Provider's request ID"), obj.attempt.provider_request_id),
                 (_("Seed"), "" if obj.seed is None else obj.seed),
@@ -274,14 +272,14 @@ class AssetAdmin(WithdrawalAdmin):
         rows = (
             [
                 (
-                    reverse("admin:imagegen_asset_change", args=[l.parent_id]),
+                    admin_url("imagegen_asset_change", l.parent_id),
                     _("from %(image)s") % {"image": l.parent},
                 )
                 for l in obj.parent_links.select_related("parent")  # noqa: E741 - a short loop
             ]
             + [
                 (
-                    reverse("admin:imagegen_asset_change", args=[l.child_id]),
+                    admin_url("imagegen_asset_change", l.child_id),
                     _("used for %(image)s") % {"image": l.child},
                 )
                 for l in obj.child_links.select_related("child")[:50]  # noqa: E741 - a short loop
@@ -332,7 +330,7 @@ class AssetAdmin(WithdrawalAdmin):
     def attach(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         keys = list(queryset.values_list("pk", flat=True)[:2])
         if len(keys) == 1:
-            return HttpResponseRedirect(reverse("admin:imagegen_asset_attach", args=keys))
+            return HttpResponseRedirect(admin_url("imagegen_asset_attach", *keys))
         messages.warning(request, _("Select the one image that you want to place."))
         return None
 

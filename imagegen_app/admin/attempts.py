@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +18,7 @@ from imagegen_app.admin.base import (
 )
 from imagegen_app.admin.owned import OwnedRecordAdmin, help_lines, state_badge
 from imagegen_app.admin.pages.screeners import ScreenerPages
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.policy import access
@@ -84,7 +84,7 @@ class AttemptAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: Attempt) -> SafeString:
         """Return a link to the job."""
-        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+        return link(admin_url("imagegen_job_change", obj.job_id), obj.job)
 
     @admin.display(description=gettext_lazy("what to do"))
     def remedy(self, obj: Any) -> SafeString | str:
@@ -99,7 +99,7 @@ class AttemptAdmin(OwnedRecordAdmin):
         kept = obj.rereads or KeptAnswer.objects.filter(attempt=obj).first()
         if kept is None or not access.has_permission(obj.reader, "view_keptanswer"):
             return EMPTY
-        return link(reverse("admin:imagegen_keptanswer_change", args=[kept.pk]), kept)
+        return link(admin_url("imagegen_keptanswer_change", kept.pk), kept)
 
     @admin.display(description=gettext_lazy("charged"))
     def charged(self, obj: Attempt) -> str:
@@ -157,11 +157,11 @@ class BatchAdmin(OwnedRecordAdmin):
         """Return links to the batch's own pages."""
         return format_html(
             '<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}?batch={}">{}</a>',
-            reverse("admin:imagegen_batch_run", args=[obj.pk]),
+            admin_url("imagegen_batch_run", obj.pk),
             _("Progress"),
-            reverse("admin:imagegen_batch_review", args=[obj.pk]),
+            admin_url("imagegen_batch_review", obj.pk),
             _("Review"),
-            reverse("admin:imagegen_job_changelist"),
+            admin_url("imagegen_job_changelist"),
             obj.pk,
             _("Jobs"),
         )
@@ -235,4 +235,4 @@ class VerdictAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: Verdict) -> SafeString:
         """Return a link to the job."""
-        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+        return link(admin_url("imagegen_job_change", obj.job_id), obj.job)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +19,7 @@ from imagegen_app.admin.base import (
     users_named,
 )
 from imagegen_app.admin.parameters import is_storable
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions, event_labels
 from imagegen_app.services.foundation import stored_messages
@@ -107,7 +108,7 @@ class AuditEventAdmin(RecordAdmin):
     def object_link(self, obj: AuditEvent) -> SafeString | str:
         """Return a link to the object that the event is about."""
         try:
-            address = reverse(f"admin:imagegen_{obj.object_type}_change", args=[obj.object_id])
+            address = admin_url(f"imagegen_{obj.object_type}_change", obj.object_id)
         except NoReverseMatch:
             return self.object_text(obj)
         return link(address, self.object_text(obj))

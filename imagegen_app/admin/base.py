@@ -23,7 +23,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.admin.parameters import AutocompleteSelect, check_all, check_selected, is_storable
+from imagegen_app.admin.parameters import (
+    AutocompleteSelect,
+    check_selected,
+    is_storable,
+    prepare_views,
+)
 from imagegen_app.core.actors import Person
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.policy import access
@@ -103,7 +108,7 @@ class RecordAdmin(BaseAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of this table, with views that refuse unstorable parameters."""
-        return check_all(super().get_urls())
+        return prepare_views(super().get_urls(), site=self.admin_site)
 
     def response_action(
         self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
@@ -158,7 +163,9 @@ class RecordAdmin(BaseAdmin):
         named = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
         allowed = {*self.allowed_lookups}
         allowed |= {n if isinstance(n, str) else getattr(n, "parameter_name", "") for n in named}
-        base = lookup.removesuffix("__exact").removesuffix("__id").removesuffix("__isnull")
+        base = lookup
+        for ending in ("__exact", "__id", "__isnull", "__isempty"):
+            base = base.removesuffix(ending)
         return base in allowed or lookup in allowed
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

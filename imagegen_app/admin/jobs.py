@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from imagegen_app.admin import navigation
 from imagegen_app.admin.base import (
     EMPTY,
     amount,
@@ -30,9 +30,11 @@ from imagegen_app.admin.pages.attach import AttachPage
 from imagegen_app.admin.pages.batch import BatchPages
 from imagegen_app.admin.pages.compliance import CompliancePages
 from imagegen_app.admin.pages.erasure import ErasurePages
+from imagegen_app.admin.pages.overview import OverviewPage
 from imagegen_app.admin.pages.resolution import ResolutionPages
 from imagegen_app.admin.pages.review import ReviewPage
 from imagegen_app.admin.pages.studio import StudioPages
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job, LedgerEntry
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import stored_messages
@@ -45,6 +47,7 @@ from imagegen_app.services.monitoring import progress, uncertain_jobs
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
@@ -57,6 +60,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 #: Pages that are no model's list or form; their URLs are below those of the jobs.
 PAGES: tuple[type[Pages], ...] = (
+    OverviewPage,
     StudioPages,
     BatchPages,
     ReviewPage,
@@ -108,6 +112,10 @@ class JobAdmin(OwnedRecordAdmin):
         ),
         (gettext_lazy("Audit trail"), {"fields": ["audit_trail"]}),
     ]
+
+    def __init__(self, model: type[Job], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        navigation.add_entries(admin_site)
 
     def get_urls(self) -> list[URLPattern]:
         pages = [url for cls in PAGES for url in cls(self.admin_site).urls()]
@@ -255,7 +263,7 @@ class JobAdmin(OwnedRecordAdmin):
                         ""
                         if step.image_number is None
                         else _("Image %(number)s:") % {"number": step.image_number + 1},
-                        reverse("admin:imagegen_job_change", args=[step.pk]),
+                        admin_url("imagegen_job_change", step.pk),
                         mark_safe(' aria-current="page"') if step.pk == obj.pk else "",
                         step.get_operation_display(),
                         step.image_model.name,
@@ -295,7 +303,7 @@ class JobAdmin(OwnedRecordAdmin):
         """Return links to the batch, and to the job that this one repeats or was answered from."""
         links = []
         if obj.batch_id:
-            links.append(link(reverse("admin:imagegen_batch_run", args=[obj.batch_id]), _("Batch")))
+            links.append(link(admin_url("imagegen_batch_run", obj.batch_id), _("Batch")))
         for other, text in (
             (obj.replaces_id, _("Re-run of")),
             (obj.cached_from_id, _("Reused from")),
@@ -304,7 +312,7 @@ class JobAdmin(OwnedRecordAdmin):
             if other:
                 # The end of its ID, as the job's own page begins with.
                 named = f"{text} {str(other)[-8:]}"
-                links.append(link(reverse("admin:imagegen_job_change", args=[other]), named))
+                links.append(link(admin_url("imagegen_job_change", other), named))
         return format_html_join(" · ", "{}", ((one,) for one in links)) or EMPTY
 
     @admin.display(description=gettext_lazy("audit trail"))

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404
 from django.template.defaultfilters import filesizeformat
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from imagegen_app import conf
 from imagegen_app.admin.base import EMPTY, RecordAdmin, link
 from imagegen_app.admin.owned import state_badge
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import KeptAnswer
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import kept_files
@@ -114,14 +115,12 @@ class KeptAnswerAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: KeptAnswer) -> SafeString:
         """Return a link to the job."""
-        return link(
-            reverse("admin:imagegen_job_change", args=[obj.attempt.job_id]), obj.attempt.job
-        )
+        return link(admin_url("imagegen_job_change", obj.attempt.job_id), obj.attempt.job)
 
     @admin.display(description=gettext_lazy("attempt"))
     def attempt_link(self, obj: KeptAnswer) -> SafeString:
         """Return a link to the attempt."""
-        return link(reverse("admin:imagegen_attempt_change", args=[obj.attempt_id]), obj.attempt)
+        return link(admin_url("imagegen_attempt_change", obj.attempt_id), obj.attempt)
 
     @admin.display(description=gettext_lazy("provider"))
     def provider(self, obj: KeptAnswer) -> str:
@@ -151,7 +150,7 @@ class KeptAnswerAdmin(RecordAdmin):
         """Return links to the jobs that read it again."""
         rows = (
             (
-                reverse("admin:imagegen_job_change", args=[attempt.job_id]),
+                admin_url("imagegen_job_change", attempt.job_id),
                 attempt.job,
                 attempt.job.get_state_display(),
             )
@@ -174,10 +173,7 @@ class KeptAnswerAdmin(RecordAdmin):
             format_html_join(
                 "",
                 '<li><a href="{}">{}</a></li>',
-                (
-                    (reverse("admin:imagegen_keptanswer_download", args=[obj.pk, part]), part)
-                    for part in parts
-                ),
+                ((admin_url("imagegen_keptanswer_download", obj.pk, part), part) for part in parts),
             ),
         )
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
-from django.urls import reverse
+from django.contrib.auth import get_user_model
+from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, amount, link
 from imagegen_app.admin.catalog import CatalogAdmin
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Budget, BudgetPeriod, LedgerEntry
 
 if TYPE_CHECKING:
-    from typing import Any
-
+    from django.http import HttpRequest
     from django.utils.safestring import SafeString
+
+    ModelChoiceField = forms.ModelChoiceField[Any]
+else:
+    ModelChoiceField = forms.ModelChoiceField
 
 
 class BudgetForm(AnyModelForm):
@@ -47,6 +53,22 @@ class BudgetForm(AnyModelForm):
         return data
 
 
+class UserByLogin(ModelChoiceField):
+    """A user, named by the login."""
+
+    def __init__(self, queryset: Any, **options: Any) -> None:
+        super().__init__(
+            queryset,
+            **{**options, "to_field_name": get_user_model().USERNAME_FIELD},
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the login of a user, who may be given by the key; or what was typed."""
+        if value not in (None, "") and not isinstance(value, str | models.Model):
+            value = get_user_model()._default_manager.filter(pk=value).first()  # noqa: SLF001 - Django's documented API
+        return super().prepare_value(value)
+
+
 @admin.register(Budget)
 class BudgetAdmin(CatalogAdmin):
     """Limits for a scope and a period."""
@@ -58,7 +80,17 @@ class BudgetAdmin(CatalogAdmin):
     list_select_related = ["group", "user", "provider"]
     search_fields = ["name"]
     ordering = ["name"]
-    autocomplete_fields = ["user"]
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
+        """Complete users where the site's own admin of them can be searched."""
+        users = self.admin_site._registry.get(get_user_model())  # noqa: SLF001 - no public look-up without an error
+        return ["user"] if users is not None and users.get_search_fields(request) else []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Have users named by their login where they cannot be completed: a list may be endless."""
+        if db_field.name == "user" and not self.get_autocomplete_fields(request):
+            kwargs |= {"form_class": UserByLogin, "widget": forms.TextInput}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).prefetch_related("periods")
@@ -110,4 +142,4 @@ class LedgerEntryAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: LedgerEntry) -> SafeString:
         """Return a link to the job."""
-        return link(reverse("admin:imagegen_job_change", args=[obj.job_id]), obj.job)
+        return link(admin_url("imagegen_job_change", obj.job_id), obj.job)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.base import RecordAdmin, link
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.audit import descriptions
 from imagegen_app.services.foundation import error_help
 from imagegen_app.services.foundation.local_times import format_second
@@ -65,7 +65,7 @@ def timeline(job: Job) -> SafeString:
                 (
                     format_second(event.at),
                     event.sentence,
-                    reverse("admin:imagegen_auditevent_change", args=[event.event.pk]),
+                    admin_url("imagegen_auditevent_change", event.event.pk),
                     _("entry %(place)s") % {"place": event.seq}
                     if event.seq is not None
                     else _("not sealed yet"),
@@ -121,10 +121,7 @@ def record_links(kind: str, rows: Any) -> SafeString:
     return format_html_join(
         " · ",
         '<a href="{}">{}</a>',
-        (
-            (reverse(f"admin:imagegen_{kind}_change", args=[row.pk]), f"{row} ({_state(row)})")
-            for row in rows
-        ),
+        ((admin_url(f"imagegen_{kind}_change", row.pk), f"{row} ({_state(row)})") for row in rows),
     )
 
 

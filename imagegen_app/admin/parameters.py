@@ -14,11 +14,13 @@ from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.admin.widgets import AutocompleteSelect as DjangoAutocompleteSelect
 from django.core.exceptions import BadRequest
 
+from imagegen_app.forms.admin_urls import use_site
 from imagegen_app.services.gateways.content_fields import parse_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from django.contrib.admin import AdminSite
     from django.db.models import Model
     from django.http import HttpRequest, HttpResponseBase, QueryDict
     from django.urls import URLPattern
@@ -51,12 +53,12 @@ def check_parameters(view: View) -> View:
     return checked
 
 
-def check_all(patterns: Iterable[URLPattern]) -> list[URLPattern]:
-    """Wrap the views of these addresses."""
+def prepare_views(patterns: Iterable[URLPattern], *, site: AdminSite) -> list[URLPattern]:
+    """Wrap the views of these addresses of an admin site: they check parameters, and link to that site."""
     checked = []
     for pattern in patterns:
         if hasattr(pattern, "callback"):
-            pattern.callback = check_parameters(pattern.callback)
+            pattern.callback = _on_site(site, check_parameters(pattern.callback))
         checked.append(pattern)
     return checked
 
@@ -67,6 +69,15 @@ class AutocompleteSelect(DjangoAutocompleteSelect):
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         keys = [one for one in value if parse_key(self.field.remote_field.model, str(one))]
         return super().optgroups(name, keys, attrs)
+
+
+def _on_site(site: AdminSite, view: View) -> View:
+    @wraps(view)
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        use_site(site.name)
+        return view(request, *args, **kwargs)
+
+    return run
 
 
 def check_selected(request: HttpRequest, model: type[Model]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.base import link
 from imagegen_app.admin.owned import OwnedRecordAdmin
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Placement, Rendition
 from imagegen_app.services.library import placement
 
@@ -63,7 +63,7 @@ class PlacementAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("image"))
     def asset_link(self, obj: Placement) -> SafeString:
         """Return a link to the image."""
-        return link(reverse("admin:imagegen_asset_change", args=[obj.asset_id]), obj.asset)
+        return link(admin_url("imagegen_asset_change", obj.asset_id), obj.asset)
 
     def has_place_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may place images."""

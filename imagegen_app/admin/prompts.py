@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -20,6 +19,7 @@ from imagegen_app.admin.pages.parameter_fields import as_initial
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import prompts
 from imagegen_app.core.passes import passes_from
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.local_times import format_day
 from imagegen_app.services.job_requests import templates, values
@@ -110,7 +110,7 @@ class PromptTemplateAdmin(RecordAdmin):
         """Return links to all versions, newest first."""
         rows = [
             (
-                reverse("admin:imagegen_templateversion_change", args=[v.pk]),
+                admin_url("imagegen_templateversion_change", v.pk),
                 f"v{v.number}",
                 format_day(v.created_at),
                 v.note,
@@ -196,9 +196,7 @@ class TemplateVersionAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("template"))
     def template_link(self, obj: TemplateVersion) -> SafeString:
         """Return a link to the template."""
-        return link(
-            reverse("admin:imagegen_prompttemplate_change", args=[obj.template_id]), obj.template
-        )
+        return link(admin_url("imagegen_prompttemplate_change", obj.template_id), obj.template)
 
     @admin.display(description=gettext_lazy("prompt"))
     def body_text(self, obj: TemplateVersion) -> SafeString:
@@ -265,5 +263,5 @@ class TemplateVersionAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("jobs"))
     def job_link(self, obj: TemplateVersion) -> SafeString:
         """Return a link to the jobs requested with this version."""
-        address = f"{reverse('admin:imagegen_job_changelist')}?template_version={obj.pk}"
+        address = f"{admin_url('imagegen_job_changelist')}?template_version={obj.pk}"
         return link(address, _("Jobs from this version"))

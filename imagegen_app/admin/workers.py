@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import (
@@ -14,6 +13,7 @@ from imagegen_app.admin.base import (
     definition_list,
     link,
 )
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import WebhookDelivery, Worker
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
         """Return a link to the job."""
         if obj.attempt is None:
             return EMPTY
-        return link(
-            reverse("admin:imagegen_job_change", args=[obj.attempt.job_id]), obj.attempt.job
-        )
+        return link(admin_url("imagegen_job_change", obj.attempt.job_id), obj.attempt.job)
 
     @admin.display(description=gettext_lazy("headers"))
     def header_facts(self, obj: WebhookDelivery) -> SafeString:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, definition_list, link
 from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.core.types import Operation
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import WorkflowVersion, labels
 from imagegen_app.services.foundation.local_times import format_second
 from imagegen_app.services.policy import workflows
@@ -236,7 +237,7 @@ class WorkflowVersionAdmin(RecordAdmin):
     def model_links(self, obj: WorkflowVersion) -> SafeString | str:
         """Return links to the models that run this version."""
         rows = (
-            (link(reverse("admin:imagegen_imagemodel_change", args=[one.pk]), one),)
+            (link(admin_url("imagegen_imagemodel_change", one.pk), one),)
             for one in obj.image_models.order_by("name")
         )
         return format_html_join(" · ", "{}", rows) or EMPTY
@@ -244,7 +245,7 @@ class WorkflowVersionAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("download"))
     def download_link(self, obj: WorkflowVersion) -> SafeString:
         """Return a link to the document."""
-        address = reverse("admin:imagegen_workflowversion_download", args=[obj.pk])
+        address = admin_url("imagegen_workflowversion_download", obj.pk)
         return link(address, _("The workflow with its slots"))
 
     def has_check_permission(self, request: HttpRequest) -> bool:

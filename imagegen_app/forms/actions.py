@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.http import HttpResponseRedirect
-from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.services.batches import lifecycle, selections
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.policy import access
@@ -27,11 +27,14 @@ class GenerateImagesAction:
     """
 
     model: Any
+    admin_site: Any
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Add the action where the model has a target."""
         actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # a mixin
-        if content_fields.target_for_field(self.model) is None:
+        site = self.admin_site.name
+        is_offered = bool(find_admin_url("imagegen_batch_new", site=site))
+        if not is_offered or content_fields.target_for_field(self.model) is None:
             actions.pop("generate_images", None)
         return actions
 
@@ -61,4 +64,6 @@ class GenerateImagesAction:
         name = f"imagegen-selection-{target.path}"
         request.session[name] = token
         query = urlencode({"target": target.path})
-        return HttpResponseRedirect(f"{reverse('admin:imagegen_batch_new')}?{query}")
+        return HttpResponseRedirect(
+            f"{admin_url('imagegen_batch_new', site=self.admin_site.name)}?{query}"
+        )

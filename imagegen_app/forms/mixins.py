@@ -47,6 +47,7 @@ class GenerateImageMixin:
     """
 
     model: Any
+    admin_site: Any
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Use our widget for a target, where the person may request or place images."""
@@ -67,6 +68,7 @@ class GenerateImageMixin:
             target=target.path,
             object_id=str(match.kwargs.get("object_id", "")) if match else "",
             variables=target.variables,
+            site=self.admin_site.name,
         )
         field.validators = [*field.validators, require_usable]
         if db_field in getattr(request, _NOT_STORED, ()):

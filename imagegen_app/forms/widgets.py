@@ -8,11 +8,11 @@ from django import forms
 from django.contrib.admin.widgets import AdminFileWidget
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms import Script
-from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
+from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.library import chooser, delivery, file_names
 from imagegen_app.services.policy import access
@@ -72,6 +72,7 @@ class GeneratedImageWidget(AdminFileWidget):
         object_id: str = "",
         variables: Mapping[str, str] | None = None,
         attrs: dict[str, Any] | None = None,
+        site: str = "",
     ) -> None:
         super().__init__(attrs=attrs)
         self.actor = actor
@@ -79,6 +80,8 @@ class GeneratedImageWidget(AdminFileWidget):
         self.object_id = object_id
         #: Template variable to the name of a field of the same form.
         self.variables = dict(variables or {})
+        #: Name of the admin site that the form is on.
+        self.site = site
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GeneratedImageWidget:
         copied = type(self)(
@@ -87,6 +90,7 @@ class GeneratedImageWidget(AdminFileWidget):
             object_id=self.object_id,
             variables=self.variables,
             attrs=dict(self.attrs),
+            site=self.site,
         )
         copied.is_required = self.is_required
         memo[id(self)] = copied
@@ -94,12 +98,13 @@ class GeneratedImageWidget(AdminFileWidget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(name, value, attrs)
+        studio = find_admin_url("imagegen_studio", site=self.site)
         query = {"target": self.target} | ({"object": self.object_id} if self.object_id else {})
         context["widget"] |= {
             "token_name": token_name(name),
-            "studio": f"{reverse('admin:imagegen_studio')}?{urlencode(query)}",
+            "studio": f"{studio}?{urlencode(query)}",
             "variables": ",".join(f"{k}:{v}" for k, v in self.variables.items() if "." not in v),
-            "may_generate": access.has_permission(self.actor, "request_job"),
+            "may_generate": bool(studio) and access.has_permission(self.actor, "request_job"),
         }
         return context
 
@@ -140,7 +145,7 @@ class AssetSelect(forms.Select):
             key = content_fields.parse_key(choices.queryset.model, str(value))
             chosen = None if key is None else choices.queryset.filter(pk=key).first()
         context["widget"] |= {
-            "studio": reverse("admin:imagegen_studio"),
+            "studio": find_admin_url("imagegen_studio"),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
             "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,

@@ -6,6 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 
 from imagegen_app.core.states import RUNNING_STATES
@@ -23,16 +24,34 @@ _CENT: Final = Decimal("0.01")
 
 
 @register.inclusion_tag("imagegen_app/admin/_dashboard.html", takes_context=True)
-def imagegen_dashboard(context: dict[str, Any]) -> dict[str, Any]:
-    """Show the person's pending work and recent images, and whether a worker runs."""
+def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dict[str, Any]:
+    """Show the person's pending work and recent images, and whether a worker runs.
+
+    `as_page` leaves the heading to the page.
+    """
     request = context.get("request")
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated or not user.is_staff:
+    if user is None or not user.is_authenticated or not user.is_staff or not _has_pages(request):
         return {"panel": None}
     wakeups.wake_if_stale()
     panel = dashboard.build_dashboard(access.actor_for(user))
     running = {"requester__exact": user.pk, "state__in": ",".join(RUNNING_STATES)}
-    return {"panel": panel, "request": request, "running": urlencode(running)}
+    return {
+        "panel": panel,
+        "request": request,
+        "running": urlencode(running),
+        "as_page": as_page,
+    }
+
+
+def _has_pages(request: Any) -> bool:
+    """Tell whether the admin site of a request has our pages; a site may have several."""
+    match = request.resolver_match
+    try:
+        reverse("admin:imagegen_overview", current_app=match.namespace if match else None)
+    except NoReverseMatch:
+        return False
+    return True
 
 
 @register.simple_tag

@@ -33,20 +33,20 @@ def fenced_blocks(markdown: str) -> list[str]:
     return ["\n".join(block) for block in blocks]
 
 
+def site_lines(readme: Path) -> tuple[str, str]:
+    """Return what the README says to put at the end of `settings.py`, and of `urls.py`."""
+    blocks = fenced_blocks(readme.read_text(encoding="utf-8"))
+    settings_lines, url_lines = (
+        block for block in blocks if block.startswith(("INSTALLED_APPS", "from django.urls"))
+    )
+    return settings_lines + "\n", url_lines + "\n"
+
+
 def configure(*, lines: str, folder: Path) -> None:
     """Make the settings: Django's own default site, plus the README's lines."""
     names: dict[str, Any] = {
         "BASE_DIR": folder,
         "INSTALLED_APPS": [f"django.contrib.{name}" for name in CONTRIB],
-        "STORAGES": {
-            "default": {
-                "BACKEND": "django.core.files.storage.FileSystemStorage",
-                "OPTIONS": {"location": folder / "media"},
-            },
-            "staticfiles": {
-                "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
-            },
-        },
     }
     exec(lines, names)  # noqa: S102 -- our own README
     settings.configure(
@@ -62,6 +62,7 @@ def configure(*, lines: str, folder: Path) -> None:
         ],
         ROOT_URLCONF="bare_urls",
         SECRET_KEY="bare-site-only-for-this-check-0123456789-abcdefghijklmnopq",
+        MEDIA_ROOT=folder / "media",
         STATIC_URL="static/",
         TEMPLATES=[
             {
@@ -83,12 +84,12 @@ def configure(*, lines: str, folder: Path) -> None:
 def hang_in_urls(*, lines: str) -> None:
     """Make the URL module: the admin, plus the README's line."""
     from django.contrib import admin
-    from django.urls import include, path
+    from django.urls import path
 
     urls: Any = types.ModuleType("bare_urls")
     urls.urlpatterns = [path("admin/", admin.site.urls)]
     sys.modules["bare_urls"] = urls
-    exec(lines, {"urlpatterns": urls.urlpatterns, "path": path, "include": include})  # noqa: S102 -- our own README
+    exec(lines, {"urlpatterns": urls.urlpatterns, "path": path})  # noqa: S102 -- our own README
 
 
 def look_for_files(package: Path) -> dict[str, int]:
@@ -119,10 +120,10 @@ def look_for_files(package: Path) -> dict[str, int]:
 
 def main(readme: Path, folder: Path) -> None:
     """Build the site, check it, migrate it and find its files."""
-    lines = fenced_blocks(readme.read_text(encoding="utf-8"))[2].splitlines()
-    configure(lines="\n".join(lines[:-1]), folder=folder)
+    settings_lines, url_lines = site_lines(readme)
+    configure(lines=settings_lines, folder=folder)
     django.setup()
-    hang_in_urls(lines=lines[-1])
+    hang_in_urls(lines=url_lines)
     call_command("check", fail_level="ERROR")
     call_command("migrate", verbosity=0)
     call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.core.states import ReviewState
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import chooser, delivery, placement
@@ -35,7 +36,7 @@ OFFERED = 30
 class AttachPage(Pages):
     """The page that places an image on an object."""
 
-    sidebar_url_name = "admin:imagegen_asset_changelist"
+    sidebar_url_name = "imagegen_asset_changelist"
 
     def routes(self) -> list[Route]:
         return [
@@ -133,7 +134,7 @@ class AttachPage(Pages):
             request,
             format_html(_("The image was placed on {}."), link),
         )
-        return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
+        return HttpResponseRedirect(admin_url("imagegen_asset_change", pk))
 
 
 def _name(target: content_fields.Target) -> str:

@@ -11,11 +11,12 @@ from django.contrib import messages
 from django.contrib.admin.sites import AdminSite, site
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
-from imagegen_app.admin.parameters import check_all
+from imagegen_app.admin.parameters import prepare_views
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
 
@@ -78,9 +79,12 @@ class Pages(ABC):
 
     def urls(self) -> list[URLPattern]:
         """Return the URL patterns, wrapped by the admin site: staff only, never cached."""
-        return check_all(
-            path(route.path, self.site.admin_view(self._wrapped(route)), name=route.name)
-            for route in self.routes()
+        return prepare_views(
+            (
+                path(route.path, self.site.admin_view(self._wrapped(route)), name=route.name)
+                for route in self.routes()
+            ),
+            site=self.site,
         )
 
     def _wrapped(self, route: Route) -> PageView:
@@ -106,7 +110,7 @@ class Pages(ABC):
             **self.site.each_context(request),
             "embedded": embedded,
             "frame": _EMBEDDED_FRAME if embedded else _FRAME,
-            "sidebar": {"path": reverse(self.sidebar_url_name) if self.sidebar_url_name else ""},
+            "sidebar": {"path": admin_url(self.sidebar_url_name) if self.sidebar_url_name else ""},
         }
         if not self.has_sidebar:
             context["is_nav_sidebar_enabled"] = False

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.batch_form import BatchForm
 from imagegen_app.core.states import JobState
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Batch
 from imagegen_app.services.batches import batch_actions, earlier_results, lifecycle, selections
 from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
@@ -59,7 +59,7 @@ class BatchPages(Pages):
         started = lifecycle.batch_with_key(actor, key) if "start" in request.POST else None
         if started is not None:
             # Start was pressed twice; the selection is gone since the first time.
-            return HttpResponseRedirect(reverse("admin:imagegen_batch_run", args=[started.pk]))
+            return HttpResponseRedirect(admin_url("imagegen_batch_run", started.pk))
         try:
             selection = selections.loads(actor=actor, token=str(request.session.get(name, "")))
         except ActionRefused as refusal:
@@ -90,9 +90,7 @@ class BatchPages(Pages):
                     refusal_shown = refusal
                 else:
                     request.session.pop(name, None)
-                    return HttpResponseRedirect(
-                        reverse("admin:imagegen_batch_run", args=[batch.pk])
-                    )
+                    return HttpResponseRedirect(admin_url("imagegen_batch_run", batch.pk))
         rows = [] if plan is None else sorted(plan.rows, key=lambda r: not r.error)[:PREVIEW_ROWS]
         context = {
             "title": _("Generate images"),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Checkpoint
 from imagegen_app.services.audit import log_export, log_key, sealing, verification_runs
 from imagegen_app.services.audit.log_key import KeyUnreadable
@@ -33,7 +33,7 @@ CHECKPOINTS = 10
 class CompliancePages(Pages):
     """The page of the audit log, and the download of evidence."""
 
-    sidebar_url_name = "admin:imagegen_auditevent_changelist"
+    sidebar_url_name = "imagegen_auditevent_changelist"
 
     def routes(self) -> list[Route]:
         return [
@@ -96,7 +96,7 @@ class CompliancePages(Pages):
             pack = evidence.build_pack(actor=actor, asset=asset)
         except (ActionRefused, KeyUnreadable, log_export.CannotExport) as error:
             messages.error(request, str(error))
-            return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
+            return HttpResponseRedirect(admin_url("imagegen_asset_change", pk))
         return HttpResponse(
             pack.data,
             content_type="application/zip",
@@ -119,4 +119,4 @@ class CompliancePages(Pages):
             messages.success(
                 request, _("The provider was asked; its answer is below and in the log.")
             )
-        return HttpResponseRedirect(reverse("admin:imagegen_asset_change", args=[pk]))
+        return HttpResponseRedirect(admin_url("imagegen_asset_change", pk))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.foundation.local_times import format_second
 from imagegen_app.services.policy import revocations
 from imagegen_app.services.policy.access import ActionRefused
@@ -25,7 +25,7 @@ _MAX_NAME_CHARS = 80
 class CredentialPages(Pages):
     """The page of credentials, reached from the list of providers."""
 
-    sidebar_url_name = "admin:imagegen_provider_changelist"
+    sidebar_url_name = "imagegen_provider_changelist"
 
     def routes(self) -> list[Route]:
         return [
@@ -42,7 +42,7 @@ class CredentialPages(Pages):
         """Show the credentials; a POST with `revoke` or `restore` changes the one it names."""
         if request.method == "POST":
             self._change(request, actor)
-            return HttpResponseRedirect(reverse("admin:imagegen_provider_credentials"))
+            return HttpResponseRedirect(admin_url("imagegen_provider_credentials"))
         context = {
             "title": _("Credentials"),
             "rows": [

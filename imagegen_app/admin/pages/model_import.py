@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.admin.utils import label_for_field
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,6 +20,7 @@ from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.parameter_fields import parameter_fields
 from imagegen_app.core.catalog_entries import InvalidCatalog
 from imagegen_app.core.types import Operation
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import ImageModel, Provider, labels
 from imagegen_app.services.gateways import catalog_files
 from imagegen_app.services.policy import catalog_sync, model_import
@@ -183,7 +183,7 @@ def _provider(pk: int) -> Provider:
 
 
 def _to(name: str, pk: int) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse(f"admin:{name}", args=[pk]))
+    return HttpResponseRedirect(admin_url(f"{name}", pk))
 
 
 def _sentences(problems: Sequence[Message]) -> list[str]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.core.provider_values import InvalidJson, load_json
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import ImageModel
 from imagegen_app.services.policy import model_suggestions
 from imagegen_app.services.policy.access import ActionRefused
@@ -86,4 +86,4 @@ def _model(pk: int) -> ImageModel:
 
 
 def _to_model(pk: int) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("admin:imagegen_imagemodel_change", args=[pk]))
+    return HttpResponseRedirect(admin_url("imagegen_imagemodel_change", pk))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.core.states import WaitingReason
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Job
 from imagegen_app.services.job_requests import job_actions, waiting_jobs
 from imagegen_app.services.policy.access import ActionRefused
@@ -55,7 +55,7 @@ class ResolutionPages(Pages):
             show_refusal(request, refusal)
         else:
             messages.success(request, _("The job was resolved."))
-        return HttpResponseRedirect(reverse("admin:imagegen_job_change", args=[pk]))
+        return HttpResponseRedirect(admin_url("imagegen_job_change", pk))
 
     def try_now(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Make the jobs that wait for the posted reason due at once; return to the admin's index."""
@@ -78,4 +78,4 @@ class ResolutionPages(Pages):
                 )
                 % {"count": count},
             )
-        return HttpResponseRedirect(reverse("admin:index"))
+        return HttpResponseRedirect(admin_url("index"))

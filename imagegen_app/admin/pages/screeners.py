@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ScreenerPages(Pages):
     """The page on which the content checks are tried."""
 
-    sidebar_url_name = "admin:imagegen_verdict_changelist"
+    sidebar_url_name = "imagegen_verdict_changelist"
 
     def routes(self) -> list[Route]:
         return [

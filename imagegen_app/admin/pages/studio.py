@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
@@ -17,6 +16,7 @@ from imagegen_app.admin.pages.form_sections import FormSections
 from imagegen_app.admin.pages.studio_form import StudioForm
 from imagegen_app.admin.pages.studio_starts import earlier_recipe, object_values, shown_start
 from imagegen_app.core.states import JobState, ReviewState
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
@@ -88,7 +88,7 @@ class StudioPages(Pages):
                 refusal_shown = refusal
                 form.show_refusal(refusal)
             else:
-                address = reverse("admin:imagegen_studio_job", args=[job.pk])
+                address = admin_url("imagegen_studio_job", job.pk)
                 return HttpResponseRedirect(f"{address}?{_carried(request)}")
         context = {
             "title": _("Studio"),
@@ -163,7 +163,7 @@ class StudioPages(Pages):
                     else _("Cancelling. The provider may still bill it.")
                 )
                 messages.info(request, text)
-        address = reverse("admin:imagegen_studio_job", args=[pk])
+        address = admin_url("imagegen_studio_job", pk)
         return HttpResponseRedirect(f"{address}?{_carried(request)}")
 
     def choose(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
@@ -341,7 +341,7 @@ def _preview_url(job_progress: progress.Progress) -> str:
     """Return the URL of the newest preview, which another one follows; empty for none."""
     if not job_progress.preview_number:
         return ""
-    address = reverse("admin:imagegen_studio_preview", args=[job_progress.current.pk])
+    address = admin_url("imagegen_studio_preview", job_progress.current.pk)
     return f"{address}?{urlencode({'n': job_progress.preview_number})}"
 
 
@@ -357,7 +357,7 @@ def _again(request: HttpRequest, job: Job) -> str:
     query = "&".join(
         part for part in (_carried(request), urlencode({"again": str(job.pk)})) if part
     )
-    return f"{reverse('admin:imagegen_studio')}?{query}"
+    return f"{admin_url('imagegen_studio')}?{query}"
 
 
 def _spans(job_request: JobRequest) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Count, Min, Q
 
@@ -47,15 +47,30 @@ class Dashboard:
     withdrawals: tuple[withdrawal_status.LateWithdrawals, ...] = ()
 
 
+#: Who has none of these permissions may see none of the panel.
+PERMISSIONS: Final = (
+    "request_job",
+    "approve_asset",
+    "withdraw_asset",
+    "verify_audit",
+    "resolve_job",
+)
+
+
+def has_dashboard(actor: Actor) -> bool:
+    """Return whether the actor may see any of the panel."""
+    return any(access.has_permission(actor, name) for name in PERMISSIONS)
+
+
 def build_dashboard(actor: Actor) -> Dashboard | None:
     """Return the panel's content for an actor, or None if the actor may see none of it."""
+    if not has_dashboard(actor):
+        return None
     can_request = access.has_permission(actor, "request_job")
     can_review = access.has_permission(actor, "approve_asset")
     can_verify = access.has_permission(actor, "verify_audit")
     can_resolve = access.has_permission(actor, "resolve_job")
     can_withdraw = can_review or access.has_permission(actor, "withdraw_asset")
-    if not (can_request or can_withdraw or can_verify or can_resolve):
-        return None
     requester: Any = actor.user if isinstance(actor, Person) else None
     models = access.granted_models(actor) if can_request else []
     checkpoint = publication_status.newest_checkpoint() if can_verify else None
