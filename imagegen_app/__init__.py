@@ -5,9 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagegen_app.shortcuts import attach, estimate, generate
+    from imagegen_app.shortcuts import (
+        ActionRefused,
+        CannotPlace,
+        IdempotencyConflict,
+        ImageFileMissing,
+        InvalidJobRequest,
+        NoPrice,
+        NotGranted,
+        NotPermitted,
+        OverBudget,
+        PromptBlocked,
+        StorageUnavailable,
+        attach,
+        estimate,
+        generate,
+    )
 
-__all__ = ["attach", "estimate", "generate"]
+__all__ = [
+    "ActionRefused",
+    "CannotPlace",
+    "IdempotencyConflict",
+    "ImageFileMissing",
+    "InvalidJobRequest",
+    "NoPrice",
+    "NotGranted",
+    "NotPermitted",
+    "OverBudget",
+    "PromptBlocked",
+    "StorageUnavailable",
+    "attach",
+    "estimate",
+    "generate",
+]
 
 
 def __getattr__(name: str) -> Any:

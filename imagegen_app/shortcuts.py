@@ -5,13 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.services.job_requests import composition, creation
+from imagegen_app.services.job_requests.argument_types import check_argument_types
+from imagegen_app.services.job_requests.creation import IdempotencyConflict, PromptBlocked
+from imagegen_app.services.job_requests.prices import NoPrice
+from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
+from imagegen_app.services.library.placement import CannotPlace
 from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import ActionRefused, NotGranted, NotPermitted
+from imagegen_app.services.policy.budgets import OverBudget
+from imagegen_app.services.policy.storage_refusals import ImageFileMissing, StorageUnavailable
 
 if TYPE_CHECKING:
     from django.db import models
 
     from imagegen_app.models import Asset, Job, Placement
+
+__all__ = [
+    "ActionRefused",
+    "CannotPlace",
+    "IdempotencyConflict",
+    "ImageFileMissing",
+    "InvalidJobRequest",
+    "NoPrice",
+    "NotGranted",
+    "NotPermitted",
+    "OverBudget",
+    "PromptBlocked",
+    "StorageUnavailable",
+    "attach",
+    "estimate",
+    "generate",
+]
 
 
 def generate(*, user: Any, **job_request: Any) -> Job:
@@ -21,9 +46,20 @@ def generate(*, user: Any, **job_request: Any) -> Job:
     `variables`, or `prompt`; and `model`, `operation`, `size` ("1024x768"), `count`, `seed`,
     `quality`, `inputs`, `idempotency_key` and others.
 
-    :raises ActionRefused: if the request is invalid, not allowed or over budget; its `message`,
-        `reason` and `remedy` are written for the user.
+    :raises TypeError: if a keyword is unknown or its value has a wrong type; names all of them.
+    :raises InvalidJobRequest: if a part of the request is not valid.
+    :raises NotPermitted: if the user lacks the permission to request images.
+    :raises NotGranted: if no grant allows the user this model for this operation.
+    :raises OverBudget: if a hard budget would be passed.
+    :raises PromptBlocked: if a screener refuses the prompt.
+    :raises NoPrice: if the model has no price for what is requested.
+    :raises IdempotencyConflict: if the key belongs to another request.
+    :raises StorageUnavailable: if an input cannot be read at present.
+    :raises ImageFileMissing: if the file of an input is gone.
+
+    All but the first are an `ActionRefused`; its `message`, `reason` and `remedy` are written for the user.
     """
+    check_argument_types(job_request)
     actor = access.actor_for(user)
     return creation.request_images(
         actor=actor, job_request=composition.compose(actor=actor, **job_request)
@@ -35,8 +71,10 @@ def estimate(*, user: Any, **job_request: Any) -> creation.Offer:
 
     Takes the keywords of `generate`; creates no job.
 
+    :raises TypeError: as `generate` does.
     :raises ActionRefused: if the request is invalid or has no price.
     """
+    check_argument_types(job_request)
     actor = access.actor_for(user)
     return creation.offer(actor=actor, job_request=composition.compose(actor=actor, **job_request))
 
