@@ -40,6 +40,7 @@ LOGGERS = (
     "imagegen.storage",
     "imagegen.takedown",
     "imagegen.tasks",
+    "imagegen.templates",
     "imagegen.thumbnails",
     "imagegen.worker",
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.conf import settings
 
 from imagegen_app.models import Asset
 from imagegen_app.services.library import pictures
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 register = template.Library()
+logger = logging.getLogger("imagegen.templates")
 
 
 @register.inclusion_tag("imagegen_app/public/_picture.html")
@@ -30,7 +33,8 @@ def imagegen_picture(
 ) -> dict[str, Any]:
     """Show a responsive image: AVIF, WebP, and JPEG for all others.
 
-    An asset that is not approved shows nothing, or a neutral box with `placeholder=True`.
+    An asset that is not approved shows nothing, or a neutral box with `placeholder=True`. Why is
+    logged at DEBUG, and said in a comment of the page where `settings.DEBUG` is on.
     """
     shown = (
         pictures.build_picture(asset, alt=alt, preview=preview)
@@ -43,15 +47,28 @@ def imagegen_picture(
         "lazy": lazy,
         "css_class": css_class,
         "placeholder": placeholder,
+        "hidden_reason": "" if shown else _log_hidden("imagegen_picture", asset),
     }
 
 
 @register.simple_tag
 def imagegen_url(asset: Asset | None, width: int = 1280, format: str = "jpeg") -> str:  # noqa: A002 - the word of the tag
     """Return a rendition's public URL, or an empty text for an asset that is not approved."""
-    if not isinstance(asset, Asset):
-        return ""
-    return pictures.image_url(asset, width=int(width), format=format)
+    url = (
+        pictures.image_url(asset, width=int(width), format=format)
+        if isinstance(asset, Asset)
+        else ""
+    )
+    if not url:
+        _log_hidden("imagegen_url", asset)
+    return url
+
+
+def _log_hidden(tag: str, asset: object) -> str:
+    """Log why a tag shows nothing; return it where visitors are developers."""
+    reason = pictures.hidden_reason(asset)
+    logger.debug("%s shows nothing: %s", tag, reason)
+    return reason if settings.DEBUG else ""
 
 
 @register.inclusion_tag("imagegen_app/public/_label.html")

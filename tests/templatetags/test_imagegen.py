@@ -366,3 +366,33 @@ def test_lists_that_come_and_go_are_not_mistaken_for_each_other() -> None:
 
 def test_the_list_may_be_empty() -> None:
     assert render('{% imagegen_label_for p "image" among=list %}', p=None, list=[]) == ""
+
+
+@pytest.mark.parametrize("state", HIDDEN)
+def test_a_tag_that_shows_nothing_says_why_to_developers_only(
+    state: ReviewState, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    asset = make_asset(review_state=state.value)
+    source = "{% imagegen_picture asset %}|{% imagegen_url asset %}"
+    why = f"asset {asset.pk} is not approved, but {state.value}"
+
+    settings.DEBUG = True
+    with caplog.at_level("DEBUG", logger="imagegen.templates"):
+        told = render(source, asset=asset).replace("\n", "")
+    settings.DEBUG = False
+
+    assert told == f"<!-- imagegen_picture shows nothing: {why} -->|"
+    assert caplog.messages == [
+        f"imagegen_picture shows nothing: {why}",
+        f"imagegen_url shows nothing: {why}",
+    ]
+    assert render(source, asset=asset).split() == ["|"]
+    assert render(source, asset=None).split() == ["|"]
+
+
+def test_a_value_that_is_no_asset_is_named_by_its_type(settings: Any) -> None:
+    settings.DEBUG = True
+
+    told = render("{% imagegen_picture asset %}", asset="-->photo.jpg")
+
+    assert told == "<!-- imagegen_picture shows nothing: the value is no Asset, but str -->"

@@ -69,6 +69,19 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
     )
 
 
+def hidden_reason(asset: object) -> str:
+    """Return for developers why nothing of a value is shown to visitors; empty if it is shown."""
+    if asset is None:
+        return "there is no asset (None)"
+    if not isinstance(asset, Asset):
+        return f"the value is no Asset, but {type(asset).__name__}"
+    if asset.hard_category:
+        return f"asset {asset.pk} is closed"
+    if asset.review_state != ReviewState.APPROVED.value:
+        return f"asset {asset.pk} is not approved, but {asset.review_state}"
+    return ""
+
+
 def image_url(asset: Asset, *, width: int, format: str) -> str:  # noqa: A002 - as in the tag
     """Return the public URL of the best rendition; empty if the asset is not approved."""
     if asset.hard_category or asset.review_state != ReviewState.APPROVED.value:
