@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.urls import reverse
 
+from imagegen_app.core.errors import AuthenticationFailed
 from imagegen_app.models import AuditEvent, RevokedCredential
 from imagegen_app.testing.factories import make_provider
 
@@ -64,6 +65,42 @@ def test_it_revokes_and_restores(admin: Client) -> None:
     assert "It was in a log" in shown
     assert (count, RevokedCredential.objects.filter(restored_at=None).count()) == (1, 0)
     assert "is used again" in restored.content.decode()
+
+
+def test_one_that_nothing_uses_is_not_said_to_be_in_use(admin: Client, settings: Any) -> None:
+    entries = settings.IMAGEGEN["CREDENTIALS"]
+    unused = {**entries["images"], "SOURCE": "env:ANOTHER_KEY"}
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "CREDENTIALS": {**entries, "spare": unused}}
+
+    page = text(admin)
+
+    assert "nothing" in page
+    assert "In use" not in page
+    assert page.count("Usable") == 2
+
+
+def test_it_checks_all_when_asked_to(
+    admin: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check_key(_adapter: object) -> bool:
+        raise AuthenticationFailed
+
+    monkeypatch.setattr("imagegen_app.providers.remote.Remote.check_key", check_key)
+    entries = settings.IMAGEGEN["CREDENTIALS"]
+    images = {**entries["images"], "HOSTS": ["api.openai.com"]}
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {**entries, "images": images, "spare": images},
+    }
+
+    before = text(admin)
+    checked = admin.post(PAGE, {"check": "1"}).content.decode()
+
+    assert "refuses the credential" not in before
+    assert "The provider shop refuses the credential images." in checked
+    assert "Nobody was asked: nothing" in checked
+    assert "is for the environment" in checked
+    assert VALUE not in checked
 
 
 @pytest.mark.parametrize(
