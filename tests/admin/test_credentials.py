@@ -8,7 +8,9 @@ import pytest
 from django.urls import reverse
 
 from imagegen_app.core.errors import AuthenticationFailed
-from imagegen_app.models import AuditEvent, RevokedCredential
+from imagegen_app.models import AuditEvent, Provider, RevokedCredential
+from imagegen_app.providers import refused_keys
+from imagegen_app.providers.credentials import Secret
 from imagegen_app.testing.factories import make_provider
 
 if TYPE_CHECKING:
@@ -101,6 +103,22 @@ def test_it_checks_all_when_asked_to(
     assert "Nobody was asked: nothing" in checked
     assert "is for the environment" in checked
     assert VALUE not in checked
+
+
+def test_the_page_of_a_provider_tells_of_a_refused_value(admin: Client, settings: Any) -> None:
+    provider = Provider.objects.get(slug="shop")
+    address = reverse("admin:imagegen_provider_change", args=[provider.pk])
+    before = text(admin, address)
+    refused_keys.note("images", Secret(VALUE))
+
+    page = text(admin, address)
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "CREDENTIALS": {}}
+    gone = text(admin, address)
+
+    told = "The provider shop refuses one of the two values of the credential images."
+    assert [told in one for one in (before, page, gone)] == [False, True, False]
+    assert "Correct the new one, or take the old one away." in page
+    assert VALUE not in page
 
 
 @pytest.mark.parametrize(

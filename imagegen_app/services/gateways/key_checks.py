@@ -10,14 +10,15 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from imagegen_app import conf
 from imagegen_app.core.errors import AuthenticationFailed, ProviderError
-from imagegen_app.services.gateways import adapters, captioning, screening
+from imagegen_app.providers import refused_keys
+from imagegen_app.services.gateways import adapters, captioning, screening, usable_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
-    from imagegen_app import conf
     from imagegen_app.models import Provider
 
     #: Asks one of them; it may be called in any thread, and asks no database.
@@ -86,6 +87,12 @@ def captioner_question(entry: conf.CaptionerSettings) -> KeyQuestion:
     :raises Exception: as `captioning.build_captioner`.
     """
     return _service_question(captioning.build_captioner(entry), asked=entry.name)
+
+
+def has_refused_value(name: str) -> bool:
+    """Tell whether a live value of a credential was refused in this process; most times none is read."""
+    is_known = name in conf.get().credentials and refused_keys.has_any(name)
+    return is_known and usable_credentials.has_refused_value(name)
 
 
 def _service_question(service: object, *, asked: str) -> KeyQuestion:

@@ -170,23 +170,36 @@ def _of_answer(asked: _Asked, state: KeyState) -> CredentialFinding:
         remedy = _("Renew the key at the provider, and set it where the workers run.")
         return CredentialFinding(name, "error", told % values, remedy)
     if state is KeyState.VALID and usable_credentials.has_refused_value(name):
-        told = (
-            _("The provider %(provider)s refuses one of the two values of the credential %(name)s.")
-            if asked.is_provider
-            else _(
-                "The service of “%(service)s” refuses one of the two values of the credential "
-                "%(name)s."
-            )
+        if asked.is_provider:
+            return _of_refused_value(name, provider=asked.whom)
+        told = _(
+            "The service of “%(service)s” refuses one of the two values of the credential %(name)s."
         )
-        return CredentialFinding(name, "warning", told % values, refused_value_remedy())
+        return CredentialFinding(name, "warning", told % values, _remedy_of_refused_value())
     is_known = state in {KeyState.VALID, KeyState.UNCHECKED}
     told = _of_provider(state) if asked.is_provider else _of_service(state)
     values["seconds"] = f"{key_checks.TOTAL_SECONDS:g}"
     return CredentialFinding(name, "ok" if is_known else "warning", told % values)
 
 
-def refused_value_remedy() -> str:
-    """Return what to do where one of two values is refused."""
+def refused_value_finding(provider: Provider) -> CredentialFinding | None:
+    """Return what is to be said where one value of a provider's key was refused; None if none was.
+
+    Nobody is asked: it is what this process knows of the calls that it made.
+    """
+    if not key_checks.has_refused_value(provider.credential):
+        return None
+    return _of_refused_value(provider.credential, provider=provider.slug)
+
+
+def _of_refused_value(name: str, *, provider: str) -> CredentialFinding:
+    told = _("The provider %(provider)s refuses one of the two values of the credential %(name)s.")
+    return CredentialFinding(
+        name, "warning", told % {"provider": provider, "name": name}, _remedy_of_refused_value()
+    )
+
+
+def _remedy_of_refused_value() -> str:
     return _("Its other value is used. Correct the new one, or take the old one away.")
 
 
