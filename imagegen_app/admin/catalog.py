@@ -209,7 +209,10 @@ class ImageModelAdmin(CatalogAdmin):
         price = {} if obj is None else obj.price_list
         rows, units = price_fields.row_lines(price), price_fields.unit_lines()
         folded = [] if price_fields.has_units(price) else ["collapse"]
-        matching = _("The first matching row applies. Leave the quality empty to match any.")
+        matching = _(
+            "The first matching row applies, those for an operation before those for all. Leave the "
+            "quality empty to match any."
+        )
         by_units = _(
             "What is charged, where the provider counts it. Where no row above matches, an image is "
             "estimated by its megapixels, and by about how many of the others it takes."
