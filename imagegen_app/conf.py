@@ -277,6 +277,9 @@ class Settings:
     #: The site's public https URL, to which providers send webhooks. Empty: providers are polled
     #: instead, which also works where they cannot reach the site.
     public_url: str = ""
+    #: Whether providers are told a keyed hash of who asked, another one each; on, since with it they
+    #: can block one person who breaks their rules instead of the whole account.
+    identify_end_users: bool = True
     #: Dotted path of a function that removes URLs from the site's caches of files and pages. It is
     #: called by a worker with a list of URLs (paths if `PUBLIC_URL` is empty) when an image was
     #: withdrawn, and again until it returns without an error. Empty: the site has no such cache.

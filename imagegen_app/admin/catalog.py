@@ -27,7 +27,7 @@ from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
 from imagegen_app.services.gateways import provider_facts
-from imagegen_app.services.monitoring import provider_status
+from imagegen_app.services.monitoring import credential_status, provider_status
 from imagegen_app.services.policy import model_catalog, model_import, model_suggestions
 
 if TYPE_CHECKING:
@@ -103,8 +103,11 @@ class ProviderAdmin(CatalogAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Offer to import models, to those who may add them."""
+        """Offer to import models, to those who may add them, and tell of a refused key."""
         obj = kwargs.get("obj")
+        context["key_finding"] = (
+            None if obj is None else credential_status.refused_value_finding(obj)
+        )
         if obj is not None and request.user.has_perm("imagegen.add_imagemodel"):
             context |= {"can_add_models": True, "can_import": model_import.can_import(obj)}
         return super().render_change_form(request, context, *args, **kwargs)
@@ -206,7 +209,10 @@ class ImageModelAdmin(CatalogAdmin):
         price = {} if obj is None else obj.price_list
         rows, units = price_fields.row_lines(price), price_fields.unit_lines()
         folded = [] if price_fields.has_units(price) else ["collapse"]
-        matching = _("The first matching row applies. Leave the quality empty to match any.")
+        matching = _(
+            "The first matching row applies, those for an operation before those for all. Leave the "
+            "quality empty to match any."
+        )
         by_units = _(
             "What is charged, where the provider counts it. Where no row above matches, an image is "
             "estimated by its megapixels, and by about how many of the others it takes."

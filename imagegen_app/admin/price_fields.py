@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import JsonField
 from imagegen_app.core.price_entries import ESTIMATED_KINDS, FREE_KINDS
+from imagegen_app.core.types import Operation
+from imagegen_app.models.labels import choices as label_choices
 from imagegen_app.services.policy import free_allowances
 
 #: Rows of a price list that an empty form offers, and those that it offers beside the ones in use.
@@ -38,7 +40,7 @@ UNIT_LABELS = (
     ("step", gettext_lazy("Per step of drawing")),
 )
 #: What a row of `per_image` has.
-_ROW = ("amount", "quality", "size", "max_pixels")
+_ROW = ("amount", "operation", "quality", "size", "max_pixels")
 
 
 class RowsField(JsonField):
@@ -91,8 +93,8 @@ def price_fields(price: Mapping[str, Any]) -> dict[str, forms.Field]:
             initial=rows,
             widget=forms.Textarea(attrs={"rows": 16, "cols": 80, "spellcheck": "false"}),
             help_text=_(
-                "A JSON list of rows. Each has an “amount” and, where it is not for every image, a “quality” "
-                "and a “size” such as 1024x1536 or “max_pixels”."
+                "A JSON list of rows. Each has an “amount” and, where it is not for every image, an "
+                "“operation” such as edit, a “quality” and a “size” such as 1024x1536 or “max_pixels”."
             ),
         )
     for number in range(0 if is_long(price) else row_count(price)):
@@ -194,6 +196,12 @@ def _row_fields(number: int, row: Mapping[str, Any]) -> dict[str, forms.Field]:
             max_digits=14,
             decimal_places=8,
             initial=row.get("amount"),
+        ),
+        f"operation_{number}": forms.ChoiceField(
+            label=_("for operation"),
+            required=False,
+            choices=[("", _("any")), *label_choices(Operation)],
+            initial=row.get("operation", ""),
         ),
         f"quality_{number}": forms.CharField(
             label=_("for quality"), required=False, max_length=20, initial=row.get("quality", "")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.base import EMPTY, definition_list
 from imagegen_app.admin.price_fields import TOKEN_LABELS, UNIT_LABELS
-from imagegen_app.core.pricing import PriceList, PriceUnknown
-from imagegen_app.core.types import Size
+from imagegen_app.core.pricing import PriceList, PriceRow, PriceUnknown
+from imagegen_app.core.types import Operation, Size
 from imagegen_app.models.amounts import format_amount
+from imagegen_app.models.labels import LABELS
 from imagegen_app.services.policy import free_allowances
 
 if TYPE_CHECKING:
@@ -69,11 +71,12 @@ def table(price_list: Mapping[str, Any]) -> SafeString | str:
         return EMPTY
     rows = format_html_join(
         "",
-        "<tr><td>{} {}</td><td>{}</td><td>{}</td></tr>",
+        "<tr><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
         (
             (
                 format_amount(row.amount),
                 price.currency,
+                _operation(row) or _("any"),
                 row.quality or _("any"),
                 row.size or row.max_pixels or _("any"),
             )
@@ -81,8 +84,9 @@ def table(price_list: Mapping[str, Any]) -> SafeString | str:
         ),
     )
     head = format_html(
-        '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
+        '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
         _("Per image"),
+        capfirst(_("operation")),
         _("Quality"),
         _("Size, or up to (pixels)"),
         rows,
@@ -99,12 +103,20 @@ def in_words(price_list: Mapping[str, Any]) -> str:
         " ".join(
             (
                 f"{format_amount(row.amount)} {price.currency}",
-                f"({', '.join(str(part) for part in (row.quality, row.size or row.max_pixels) if part)})",
+                f"({', '.join(str(part) for part in _limits(row) if part)})",
             )
         ).removesuffix(" ()")
         for row in price.per_image
     ]
     return "; ".join([*per_image, *(f"{label}: {text}" for label, text in _lines(price))])
+
+
+def _operation(row: PriceRow) -> str:
+    return "" if row.operation is None else str(LABELS[Operation][row.operation])
+
+
+def _limits(row: PriceRow) -> tuple[object, ...]:
+    return _operation(row), row.quality, row.size or row.max_pixels
 
 
 def _lines(price: PriceList) -> list[tuple[object, object]]:

@@ -173,6 +173,10 @@ class OpenAIChatCaptioner:
             return f"the server does not list the model {self._model!r}"
         return ""
 
+    def check_key(self) -> bool:
+        """Ask, free of charge, whether the key is valid; see `ChatClient.check_key`."""
+        return self._chat.check_key()
+
     def _cost_of(self, answer: ChatAnswer) -> Decimal | None:
         if self._prices is None or not answer.tokens:
             return None

@@ -11,6 +11,7 @@ The file is JSON::
 
 `capabilities` corrects what the adapter knows, and `price_list` is as `pricing` describes it; a price
 needs its source and the day on which somebody looked. `replaced_by` names another model of the adapter.
+With `"is_base_model": true`, `model` is what a site deploys under names of its own, as at Azure.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _FORMAT = 1
 #: The texts of an entry, with the characters of each; those of the first group must not be empty.
 _REQUIRED = {"adapter": 200, "model": 120, "name": 80, "version": 80}
 _OPTIONAL = {"notes": 2000, "replaced_by": 120, "retirement_source": 300}
-_KNOWN = frozenset({*_REQUIRED, *_OPTIONAL, "retires_on", "price_list", "capabilities"})
+_KNOWN = frozenset(
+    {*_REQUIRED, *_OPTIONAL, "retires_on", "price_list", "capabilities", "is_base_model"}
+)
 _UNKNOWN = gettext_noop("“%(name)s” is not an entry of a catalogue")
 _FILE_KNOWN = frozenset({"format", "made_on", "models"})
 
@@ -58,6 +61,8 @@ class CatalogEntry:
     #: Another model's name at the provider; empty for none.
     replaced_by: str = ""
     notes: str = ""
+    #: Whether `model` is a base model, which each site deploys under names of its own.
+    is_base_model: bool = False
 
     @property
     def label(self) -> str:
@@ -146,6 +151,8 @@ def _problems(given: object) -> Iterator[Message]:
             yield Message(text, {"name": name, "most": str(most)})
     if not isinstance(given.get("capabilities", {}), dict):
         yield Message(gettext_noop("“%(name)s” must be an object"), {"name": "capabilities"})
+    if not isinstance(given.get("is_base_model", False), bool):
+        yield Message(gettext_noop("“%(name)s” must be true or false"), {"name": "is_base_model"})
     if "retires_on" in given:
         yield from _retirement_problems(given)
     if "price_list" in given:

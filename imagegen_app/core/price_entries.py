@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.types import Size
+from imagegen_app.core.types import Operation, Size
 
 #: The kinds of tokens that can have a price, with what counts as each of them.
 TOKEN_KINDS: dict[str, str] = {
@@ -49,7 +49,7 @@ _ENTRIES: Final = frozenset(
         "source",
     }
 )
-_ROW_ENTRIES: Final = frozenset({"amount", "quality", "size", "max_pixels"})
+_ROW_ENTRIES: Final = frozenset({"amount", "operation", "quality", "size", "max_pixels"})
 _MAX_KIND_CHARS = 40
 _MAX_SOURCE_CHARS = 300
 _MAX_FIGURE = Decimal(10**9)
@@ -69,7 +69,7 @@ class PriceUnknown(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """The price of one image of a quality, of one size or up to a size."""
+    """The price of one image of an operation and a quality, of one size or up to a size."""
 
     amount: Decimal
     #: Empty matches every quality.
@@ -78,9 +78,11 @@ class PriceRow:
     max_pixels: int = 0
     #: The only size that matches; None for `max_pixels`.
     size: Size | None = None
+    #: None matches every operation; a row for one goes before those for all.
+    operation: Operation | None = None
 
     def matches(self, *, size: Size, quality: str) -> bool:
-        """Tell whether it is the price of an image of this size and quality."""
+        """Tell whether it is the price of an image of this size and quality, for its operation."""
         if self.quality not in {"", quality}:
             return False
         if self.size is not None:
@@ -184,7 +186,8 @@ def _rows(given: object) -> tuple[PriceRow, ...]:
     found: dict[tuple[object, ...], PriceRow] = {}
     for entry in given:
         row = _row(entry)
-        if found.setdefault((row.quality, row.max_pixels, row.size), row) is not row:
+        place = (row.operation, row.quality, row.max_pixels, row.size)
+        if found.setdefault(place, row) is not row:
             raise PriceUnknown(
                 gettext_noop("the price list has two prices for the same size and quality")
             )
@@ -215,7 +218,19 @@ def _row(entry: object) -> PriceRow:
         exact = Size.parse(size) if size else None
     except ValueError:
         raise _malformed() from None
-    return PriceRow(figure(given["amount"], "amount"), quality, most, exact)
+    operation = _operation(given.get("operation", ""))
+    return PriceRow(figure(given["amount"], "amount"), quality, most, exact, operation)
+
+
+def _operation(given: object) -> Operation | None:
+    if not isinstance(given, str):
+        raise _malformed()
+    if given and given not in set(Operation):
+        raise PriceUnknown(
+            gettext_noop("the price list names an unknown operation: “%(name)s”"),
+            name=given[:_MAX_KIND_CHARS],
+        )
+    return Operation(given) if given else None
 
 
 def _figures(given: object) -> tuple[tuple[str, Decimal], ...]:

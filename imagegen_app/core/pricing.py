@@ -4,7 +4,8 @@ A price list is stored as JSON on the image model::
 
     {"currency": "USD",
      "per_image": [{"quality": "low", "max_pixels": 1048576, "amount": "0.011"},
-                   {"quality": "low", "size": "1536x1024", "amount": "0.016"}, ...],
+                   {"quality": "low", "size": "1536x1024", "amount": "0.016"},
+                   {"operation": "upscale", "amount": "0.02"}, ...],
      "per_million_tokens": {"input_text": "5", "input_image": "8", "output_image": "30"},
      "per_unit": {"megapixel": "0.04", "credit": "0.01"},
      "units_per_image": {"credit": "4"},
@@ -12,7 +13,8 @@ A price list is stored as JSON on the image model::
      "checked_on": "2026-11-26", "source": "https://..."}
 
 The first row of `per_image` that matches counts; without `quality` a row matches every quality,
-without `max_pixels` or `size` every size. Where none matches, an image is estimated by its megapixels
+without `max_pixels` or `size` every size. A row with an `operation` is for that one, and goes before
+those that are for all. Where none matches, an image is estimated by its megapixels
 and by what it is expected to take of other units and tokens (`units_per_image`), at their prices. This
 is also the charge where the provider counts nothing that has a price. `checked_on` is the day on which
 somebody last compared the list with the provider's, at `source`. `price_entries` has what can be named.
@@ -36,7 +38,7 @@ from imagegen_app.core.price_entries import (
     PriceUnknown,
     read_entries,
 )
-from imagegen_app.core.types import Cost, ProviderResult, Size, Usage
+from imagegen_app.core.types import Cost, Operation, ProviderResult, Size, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,14 +138,24 @@ class PriceList(PriceEntries):
         """
         return cls(**read_entries(data))
 
-    def image_price(self, *, size: Size, quality: str, steps: int | None = None) -> Cost:
+    def image_price(
+        self,
+        *,
+        size: Size,
+        quality: str,
+        operation: Operation | None = None,
+        steps: int | None = None,
+    ) -> Cost:
         """Return what one image is estimated to cost; `steps` is how many the request asks for.
+
+        Without an operation, only rows for all of them count.
 
         :raises PriceUnknown: if no row matches, and there is no other price that it can be estimated by.
         """
-        for row in self.per_image:
-            if row.matches(size=size, quality=quality):
-                return Cost(row.amount, self.currency)
+        for wanted in dict.fromkeys((operation, None)):
+            for row in self.per_image:
+                if row.operation == wanted and row.matches(size=size, quality=quality):
+                    return Cost(row.amount, self.currency)
         units, expected = dict(self.per_unit), dict(self.units_per_image)
         if steps is not None and "step" in units:
             expected["step"] = Decimal(steps)
@@ -154,6 +166,11 @@ class PriceList(PriceEntries):
             # A step and a second may both have a price; then an image costs both.
             total = sum((count * rates[name] for name, count in expected.items()), start=Decimal(0))
             return Cost(total, self.currency)
+        if any(row.matches(size=size, quality=quality) for row in self.per_image):
+            raise PriceUnknown(
+                gettext_noop("prices for other operations than “%(operation)s” only"),
+                operation=operation or "",
+            )
         if not quality:
             raise PriceUnknown(gettext_noop("no price for %(size)s"), size=str(size))
         raise PriceUnknown(
@@ -168,6 +185,7 @@ class PriceList(PriceEntries):
         size: Size,
         quality: str,
         count: int,
+        operation: Operation | None = None,
         steps: int | None = None,
         preview_tokens: int = 0,
     ) -> Cost:
@@ -179,11 +197,18 @@ class PriceList(PriceEntries):
 
         :raises PriceUnknown: if they have no price.
         """
-        unit = self.image_price(size=size, quality=quality, steps=steps)
+        unit = self.image_price(size=size, quality=quality, operation=operation, steps=steps)
         previews = preview_tokens * self._rates().get("output_image", Decimal(0)) / _MILLION
         return Cost(_round(unit.amount * count + previews), self.currency)
 
-    def charge(self, result: ProviderResult, *, size: Size, quality: str) -> Charge:
+    def charge(
+        self,
+        result: ProviderResult,
+        *,
+        size: Size,
+        quality: str,
+        operation: Operation | None = None,
+    ) -> Charge:
         """Return what an answer cost.
 
         In this order: the provider's credits at our price for one; the cost that the provider reports
@@ -196,7 +221,7 @@ class PriceList(PriceEntries):
 
         :raises PriceUnknown: if the price per image is needed and no row matches.
         """
-        charge = self._charge(result, size=size, quality=quality)
+        charge = self._charge(result, size=size, quality=quality, operation=operation)
         if self.free_per_month is None or charge.origin.source is CostSource.REPORTED:
             return charge
         used = dict(_units(result.usage)) | {
@@ -206,7 +231,9 @@ class PriceList(PriceEntries):
         count = Decimal(used[self.free_per_month.unit])
         return replace(charge, origin=replace(charge.origin, free_unit_count=count))
 
-    def _charge(self, result: ProviderResult, *, size: Size, quality: str) -> Charge:
+    def _charge(
+        self, result: ProviderResult, *, size: Size, quality: str, operation: Operation | None
+    ) -> Charge:
         usage, units = result.usage, dict(self.per_unit)
         if usage.credits and "credit" in units:
             return self._computed(usage.credits * units["credit"])
@@ -226,7 +253,8 @@ class PriceList(PriceEntries):
         if by_unit:
             return self._computed(by_unit + by_tokens)
         images = max(len(result.images), usage.images)
-        unit = self.image_price(size=size, quality=result.resolved.get("quality", "") or quality)
+        quality = result.resolved.get("quality", "") or quality
+        unit = self.image_price(size=size, quality=quality, operation=operation)
         return self._computed(max(_round(unit.amount * images), by_tokens))
 
     def _computed(self, amount: Decimal) -> Charge:

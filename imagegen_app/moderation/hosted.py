@@ -56,15 +56,27 @@ class HostedScreener:
             )
         self._connection, self._seconds = connection, float(seconds)
 
+    @property
+    def auth(self) -> Auth | None:
+        """How the service's key is sent; None without one."""
+        credential = self._connection.credential
+        if credential is None:
+            return None
+        return Auth(credential, header=self.auth_header, scheme=self.auth_scheme)
+
+    def check_key(self) -> bool:
+        """Ask, free of charge, whether the key is valid; False where that cannot be asked.
+
+        :raises AuthenticationFailed: if the service refuses the key.
+        :raises ProviderError: if it cannot tell now.
+        """
+        return False
+
     def ask(self, url: str, *, body: bytes, content_type: str = "application/json") -> Any:
         """Send a question and return the answer's JSON document.
 
         :raises ScreenerFailed: if no answer comes in time, or one that is no JSON.
         """
-        credential = self._connection.credential
-        auth = None
-        if credential is not None:
-            auth = Auth(credential, header=self.auth_header, scheme=self.auth_scheme)
         try:
             reply = self._connection.http.send(
                 "POST",
@@ -73,7 +85,7 @@ class HostedScreener:
                 retries=_RETRIES,
                 body=body,
                 content_type=content_type,
-                auth=auth,
+                auth=self.auth,
                 limit=MAX_ANSWER_BYTES,
             )
         except ProviderError as error:

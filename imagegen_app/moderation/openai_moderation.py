@@ -21,6 +21,7 @@ from imagegen_app.moderation.hosted import (
     is_score,
     score_texts,
 )
+from imagegen_app.providers import key_probe
 from imagegen_app.providers.http import Connection
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class OpenAIModeration(HostedScreener):
             raise InvalidOption("credential has to name one of IMAGEGEN['CREDENTIALS']")
         if not model:
             raise InvalidOption("model has to name a version of the moderation model")
+        self._base_url = base_url
         self._url = base_url.rstrip("/") + "/moderations"
         self._model = model
         self._hard = {**read_hard_categories(hard_categories or {}), **HARD_CATEGORIES}
@@ -104,6 +106,13 @@ class OpenAIModeration(HostedScreener):
         self._needed = frozenset(given if is_own_server else CATEGORIES)
         self.thresholds = Thresholds.read(
             given, default=default_threshold, usual=DEFAULT_THRESHOLDS, final=self._hard
+        )
+
+    def check_key(self) -> bool:
+        if self.auth is None:
+            return False
+        return key_probe.lists_models_for(
+            self.auth, base_url=self._base_url, http=self._connection.http, seconds=self._seconds
         )
 
     def screen_text(self, text: str) -> ScreenerDecision:

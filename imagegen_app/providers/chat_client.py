@@ -20,6 +20,7 @@ from imagegen_app.core.provider_text import (
     provider_text,
 )
 from imagegen_app.core.provider_values import InvalidJson, load_json
+from imagegen_app.providers import key_probe
 from imagegen_app.providers.families import statuses
 from imagegen_app.providers.http import Auth, BlockingClient
 
@@ -199,6 +200,25 @@ class ChatClient:
         )
         return tuple(name for name in names if name)
 
+    def check_key(self) -> bool:
+        """Ask, free of charge, whether the key is valid; False where that cannot be asked.
+
+        :raises AuthenticationFailed: if the server refuses the key.
+        :raises ProviderError: if it cannot tell now.
+        """
+        if (auth := self._auth) is None:
+            return False
+        return key_probe.lists_models_for(
+            auth, base_url=self.base_url, http=self.http, seconds=self.seconds
+        )
+
+    @property
+    def _auth(self) -> Auth | None:
+        if self.credential is None:
+            return None
+        scheme = "Bearer" if self.auth_header.lower() == "authorization" else ""
+        return Auth(self.credential, header=self.auth_header, scheme=scheme)
+
     @property
     def _limit_field(self) -> str:
         host = self.base_url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
@@ -208,13 +228,8 @@ class ChatClient:
         return "max_completion_tokens" if is_new else "max_tokens"
 
     def _send(self, method: str, path: str, **options: Any) -> Reply:
-        auth = None
-        if self.credential is not None:
-            scheme = "Bearer" if self.auth_header.lower() == "authorization" else ""
-            auth = Auth(self.credential, header=self.auth_header, scheme=scheme)
-        reply = self.http.send(
-            method, self.base_url.rstrip("/") + path, seconds=self.seconds, auth=auth, **options
-        )
+        url = self.base_url.rstrip("/") + path
+        reply = self.http.send(method, url, seconds=self.seconds, auth=self._auth, **options)
         if not reply.ok:
             raise statuses.classify(reply)
         return reply

@@ -51,6 +51,12 @@ def is_refused(name: str, value: Secret) -> bool:
         return _key(name, value) in _refused
 
 
+def has_any(name: str) -> bool:
+    """Tell whether some value of a credential was refused in this process, without reading any."""
+    with _lock:
+        return any(known == name for known, _digest in _refused)
+
+
 def forget_all() -> None:
     """Take every value for good again."""
     with _lock:

@@ -112,12 +112,13 @@ class Stability(RemoteJobs):
         if path in _NO_NEGATIVE and request.negative_prompt:
             raise UnsupportedParameter(detail="negative_prompt: not taken by this operation")
         form = await asyncio.to_thread(_form, request, path, guide)
+        user = {"stability-client-user-id": request.end_user} if request.end_user else {}
         reply = await self.send(
             "POST",
             f"/v2beta/stable-image/{path}",
             body=form.body,
             content_type=form.content_type,
-            headers={"Accept": "application/json", "stability-client-user-id": request.end_user},
+            headers={"Accept": "application/json", **user},
             answer=None if path in _JOBS else answer,
             billable=True,
         )

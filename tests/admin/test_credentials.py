@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.urls import reverse
 
-from imagegen_app.models import AuditEvent, RevokedCredential
+from imagegen_app.core.errors import AuthenticationFailed
+from imagegen_app.models import AuditEvent, Provider, RevokedCredential
+from imagegen_app.providers import refused_keys
+from imagegen_app.providers.credentials import Secret
 from imagegen_app.testing.factories import make_provider
 
 if TYPE_CHECKING:
@@ -64,6 +67,58 @@ def test_it_revokes_and_restores(admin: Client) -> None:
     assert "It was in a log" in shown
     assert (count, RevokedCredential.objects.filter(restored_at=None).count()) == (1, 0)
     assert "is used again" in restored.content.decode()
+
+
+def test_one_that_nothing_uses_is_not_said_to_be_in_use(admin: Client, settings: Any) -> None:
+    entries = settings.IMAGEGEN["CREDENTIALS"]
+    unused = {**entries["images"], "SOURCE": "env:ANOTHER_KEY"}
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "CREDENTIALS": {**entries, "spare": unused}}
+
+    page = text(admin)
+
+    assert "nothing" in page
+    assert "In use" not in page
+    assert page.count("Usable") == 2
+
+
+def test_it_checks_all_when_asked_to(
+    admin: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check_key(_adapter: object) -> bool:
+        raise AuthenticationFailed
+
+    monkeypatch.setattr("imagegen_app.providers.remote.Remote.check_key", check_key)
+    entries = settings.IMAGEGEN["CREDENTIALS"]
+    images = {**entries["images"], "HOSTS": ["api.openai.com"]}
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "CREDENTIALS": {**entries, "images": images, "spare": images},
+    }
+
+    before = text(admin)
+    checked = admin.post(PAGE, {"check": "1"}).content.decode()
+
+    assert "refuses the credential" not in before
+    assert "The provider shop refuses the credential images." in checked
+    assert "Nobody was asked: nothing" in checked
+    assert "is for the environment" in checked
+    assert VALUE not in checked
+
+
+def test_the_page_of_a_provider_tells_of_a_refused_value(admin: Client, settings: Any) -> None:
+    provider = Provider.objects.get(slug="shop")
+    address = reverse("admin:imagegen_provider_change", args=[provider.pk])
+    before = text(admin, address)
+    refused_keys.note("images", Secret(VALUE))
+
+    page = text(admin, address)
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "CREDENTIALS": {}}
+    gone = text(admin, address)
+
+    told = "The provider shop refuses one of the two values of the credential images."
+    assert [told in one for one in (before, page, gone)] == [False, True, False]
+    assert "Correct the new one, or take the old one away." in page
+    assert VALUE not in page
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,12 @@ def saved(client: Client, model: ImageModel, **changes: Any) -> Any:
 def test_no_row_and_no_entry_is_lost(admin_client: Client, rows: int) -> None:
     prices = LIST | {
         "per_image": [
-            {"amount": "0.02", "quality": f"q{n}", **({"size": "1024x1536"} if n % 2 else {})}
+            {
+                "amount": "0.02",
+                **({"operation": "edit"} if n % 3 else {}),
+                "quality": f"q{n}",
+                **({"size": "1024x1536"} if n % 2 else {}),
+            }
             for n in range(rows)
         ],
         "units_per_image": {"second": "7", "output_image": "1290"},
@@ -145,6 +150,11 @@ def test_a_draft_needs_no_price_and_an_active_model_does(
     [
         ({"size_0": "big"}, "the price list is malformed"),
         ({"size_0": "64x64", "max_pixels_0": "9"}, "not for both"),
+        ({"operation_0": "paint"}, "paint is not one of the available choices"),
+        (
+            {"operation_0": "edit", "amount_1": "3", "operation_1": "edit"},
+            "two prices for the same size",
+        ),
         ({"expected_second": "3", "unit_second": ""}, "not the price"),
         ({"currency": "usd"}, "three capital letters"),
         ({"unit_step": "-1"}, "greater than or equal to 0"),

@@ -20,6 +20,10 @@ IN_UTC = {
     "services/foundation/clock.py",
     "services/worker/_ingest_options.py",
 }
+#: The formats of Django whose times end in a full stop in English, and would double that of a sentence.
+WITH_FULL_STOP = re.compile(r"""date_format\(|["'](?:SHORT_)?(?:DATE)?TIME_FORMAT""")
+#: Modules that write a day alone, in a column of its own.
+DAYS_ALONE = {"admin/kept_answers.py"}
 THE_PLACE = "services/foundation/local_times.py"
 
 
@@ -33,3 +37,13 @@ def test_times_for_people_are_written_in_one_place() -> None:
 
     assert found - IN_UTC == {THE_PLACE}
     assert found >= IN_UTC, "a module is listed that writes no times any more"
+
+
+def test_no_time_in_a_sentence_brings_a_full_stop_of_its_own() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if WITH_FULL_STOP.search(path.read_text(encoding="utf-8"))
+    }
+
+    assert found == DAYS_ALONE | {THE_PLACE}

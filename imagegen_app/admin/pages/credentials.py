@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.foundation.local_times import format_second
+from imagegen_app.services.monitoring import credential_status
 from imagegen_app.services.policy import revocations
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -39,16 +40,27 @@ class CredentialPages(Pages):
         ]
 
     def credentials(self, request: HttpRequest, actor: Person) -> HttpResponse:
-        """Show the credentials; a POST with `revoke` or `restore` changes the one it names."""
-        if request.method == "POST":
+        """Show the credentials; a POST with `revoke` or `restore` changes the one it names.
+
+        A POST with `check` shows beside each what those say who take it, which is free.
+        """
+        is_check = request.method == "POST" and "check" in request.POST
+        if request.method == "POST" and not is_check:
             self._change(request, actor)
             return HttpResponseRedirect(admin_url("imagegen_provider_credentials"))
+        rows = revocations.list_credentials(actor=actor)
+        findings = credential_status.credential_findings() if is_check else []
         context = {
             "title": _("Credentials"),
             "rows": [
-                {"row": row, "revoked_at": row.revoked_at and format_second(row.revoked_at)}
-                for row in revocations.list_credentials(actor=actor)
+                {
+                    "row": row,
+                    "revoked_at": row.revoked_at and format_second(row.revoked_at),
+                    "findings": [one for one in findings if one.name == row.name],
+                }
+                for row in rows
             ],
+            "is_checked": is_check,
             "max_reason_chars": revocations.MAX_REASON_CHARS,
         }
         return self.page(request, "imagegen_app/admin/records/credentials.html", context)

@@ -251,10 +251,13 @@ def _row(one: SyncedModel) -> dict[str, Any]:
             if catalog_sync.is_over(entry)
             else _("not added: it retires soon")
         ),
+        SyncAction.NOT_DEPLOYED: _(
+            "not added: name its deployment in the provider's option “deployments”"
+        ),
     }
     return {
         "name": entry.name,
-        "model": entry.model,
+        "model": one.model,
         "action": words[one.action],
         "is_change": one.action in {SyncAction.CREATE, SyncAction.UPDATE},
         "price": price_table.lowest_price(entry.price_list) if entry.price_list else "",

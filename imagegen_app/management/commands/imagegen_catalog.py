@@ -30,6 +30,7 @@ _WORDS = {
     SyncAction.UPDATE: "update",
     SyncAction.UNCHANGED: "leave as it is",
     SyncAction.NOT_ADDED: "do not add",
+    SyncAction.NOT_DEPLOYED: "no deployment named",
 }
 
 
@@ -91,7 +92,11 @@ class Command(BaseCommand):
             if one.action in {SyncAction.CREATE, SyncAction.UPDATE} or one.kept:
                 self._write_model(one)
         counts = Counter(one.action for one in found)
-        said = ", ".join(f"{_WORDS[action]}: {counts[action]}" for action in SyncAction)
+        said = ", ".join(
+            f"{_WORDS[action]}: {counts[action]}"
+            for action in SyncAction
+            if counts[action] or action is not SyncAction.NOT_DEPLOYED
+        )
         head = "This would be done (nothing was written): " if options["dry_run"] else "Done: "
         self.stdout.write(f"{head}{said}.")
         if not found:
@@ -117,6 +122,7 @@ class Command(BaseCommand):
                     "retires_on": entry.retires_on and entry.retires_on.isoformat(),
                     "retired": catalog_sync.is_over(entry),
                     "replaced_by": entry.replaced_by,
+                    "is_base_model": entry.is_base_model,
                 }
                 for entry in entries
             ]
@@ -142,7 +148,7 @@ def _read(path: Path) -> tuple[CatalogEntry, ...]:
 def _as_json(one: SyncedModel) -> dict[str, Any]:
     return {
         "provider": one.provider.slug,
-        "model": one.entry.model,
+        "model": one.model,
         "slug": one.slug,
         "action": one.action.value,
         "changes": [_difference(each) for each in one.changes],

@@ -74,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write("The settings have no credentials.")
 
     def _check(self, *, as_json: bool) -> None:
-        found = list(credential_status.credential_findings())
+        found = credential_status.credential_findings()
         if as_json:
             self.stdout.write(json.dumps([asdict(one) for one in found]))
         else:

@@ -326,6 +326,7 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
     quality, size = qualities.quality_of_template(version, image_model)
     cost = prices.estimate_images(
         image_model,
+        operation=Operation(version.operation),
         size=size,
         quality=quality,
         count=version.count,

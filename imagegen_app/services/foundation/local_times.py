@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
+from django.utils.formats import date_format
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 def format_day(moment: datetime) -> str:
     """Return the day, such as "2026-11-27"."""
     return f"{timezone.localtime(moment):%Y-%m-%d}"
+
+
+def format_in_text(moment: datetime) -> str:
+    """Return day and time for a sentence, the day as the reader writes it: "11/27/2026 14:05".
+
+    The time ends without a full stop, as that of English does not ("2:05 p.m."): the sentence has its own.
+    """
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
 
 
 def format_minute(moment: datetime) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import AuditEvent, AuditPersonalText
 from imagegen_app.services.foundation.event_log import object_ref
+from imagegen_app.services.foundation.local_times import format_in_text
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -25,7 +25,7 @@ def who_and_when(subject: Model, *kinds: str, people_only: bool = False) -> str:
     last = found.only("pk", "at", "actor_kind").order_by("-pk").first()
     if last is None:
         return ""
-    when = formats.date_format(timezone.localtime(last.at), "SHORT_DATETIME_FORMAT")
+    when = format_in_text(last.at)
     if last.actor_kind == "system":
         return _("The system did this on %(when)s.") % {"when": when}
     name = (

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import BooleanField, ExpressionWrapper, Q, Subquery
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
@@ -15,6 +13,7 @@ from imagegen_app import conf
 from imagegen_app.core import log_restores
 from imagegen_app.models import AuditEvent, Checkpoint, CheckpointCopy
 from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.local_times import format_in_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -128,8 +127,7 @@ def _alarms(newest: Any) -> list[PublicationProblem]:
         return []
     return [
         PublicationProblem(
-            _("The log failed verification on %s.")
-            % date_format(localtime(found), "DATETIME_FORMAT"),
+            _("The log failed verification on %s.") % format_in_text(found),
             f"{_('Run manage.py imagegen_audit verify: it says where.')} {restore_remedy()}",
         )
     ]

@@ -142,6 +142,7 @@ def pass_estimate(planned: PlannedPass, *, is_last: bool, is_row: bool) -> price
     """
     return prices.estimate_images(
         planned.image_model,
+        operation=planned.operation,
         size=planned.size,
         quality="",
         count=1,

@@ -16,7 +16,7 @@ from imagegen_app.services.jobs import job_previews
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
-    from imagegen_app.core.types import GenerationRequest, Size
+    from imagegen_app.core.types import GenerationRequest, Operation, Size
     from imagegen_app.models import ImageModel, Provider
     from imagegen_app.services.job_requests.values import JobRequest
 
@@ -52,6 +52,7 @@ class Estimate:
 def images_cost(
     image_model: ImageModel,
     *,
+    operation: Operation,
     size: Size,
     quality: str,
     count: int,
@@ -67,6 +68,7 @@ def images_cost(
     is_shown = job_previews.are_wanted_of(count=count, is_row=is_row)
     try:
         return PriceList.from_dict(image_model.price_list).estimate(
+            operation=operation,
             size=size,
             quality=quality,
             count=count,
@@ -98,6 +100,7 @@ def estimate_request(job_request: JobRequest) -> Estimate:
     request = job_request.provider_request
     estimate = estimate_images(
         job_request.image_model,
+        operation=request.operation,
         size=request.size,
         quality=request.quality,
         count=request.count,
@@ -117,6 +120,7 @@ def steps_of(request: GenerationRequest) -> int | None:
 def estimate_images(
     image_model: ImageModel,
     *,
+    operation: Operation,
     size: Size,
     quality: str,
     count: int,
@@ -131,7 +135,13 @@ def estimate_images(
     :raises NoPrice: if the model's price list has no price for them.
     """
     cost = images_cost(
-        image_model, size=size, quality=quality, count=count, is_row=is_row, steps=steps
+        image_model,
+        operation=operation,
+        size=size,
+        quality=quality,
+        count=count,
+        is_row=is_row,
+        steps=steps,
     )
     return Estimate(
         images=cost,

@@ -109,8 +109,11 @@ def end_user_digest(job: Job, *, provider_id: object) -> str:
     """Return a keyed digest of the requester: the same in all requests of one person to a provider.
 
     Two providers are told different ones, so that they cannot find out that it is one person. The key
-    is derived from the site's `SECRET_KEY` and used for nothing else.
+    is derived from the site's `SECRET_KEY` and used for nothing else. Empty, so that nothing is sent,
+    where `IMAGEGEN["IDENTIFY_END_USERS"]` is off.
     """
+    if not conf.get().identify_end_users:
+        return ""
     key = hmac.digest(conf.secret_key().encode(), b"imagegen.end_user.key", "sha256")
     message = f"{provider_id}:{job.actor_kind}:{job.actor_id}".encode()
     return "h:" + hmac.new(key, message, hashlib.sha256).hexdigest()[:40]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.imaging.manifests import INTACT_STATES, ContentCredentials
 from imagegen_app.imaging.marking import read_marking
 from imagegen_app.imaging.metadata import ReadXmpFields
+from imagegen_app.services.foundation.local_times import format_in_text
 from imagegen_app.services.gateways import decoding, signing, storage
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Inspection:
         moment = self.credentials.stamped_at
         if moment is None:
             return _("not stamped")
-        time = date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+        time = format_in_text(moment)
         if self.credentials.is_time_trusted:
             return _("stamped at %(time)s") % {"time": time}
         return _("stamped at %(time)s, by an authority that is not on a trust list") % {

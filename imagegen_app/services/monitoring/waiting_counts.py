@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Min
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,6 +13,7 @@ from imagegen_app import conf
 from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import Job
 from imagegen_app.models.labels import LABELS
+from imagegen_app.services.foundation.local_times import format_in_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +38,7 @@ class WaitingJobs:
             self.count,
         ) % {
             "count": self.count,
-            "since": date_format(timezone.localtime(self.since), "SHORT_DATETIME_FORMAT"),
+            "since": format_in_text(self.since),
             "reason": LABELS[WaitingReason][self.reason],
         }
 

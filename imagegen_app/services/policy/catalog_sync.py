@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -49,6 +50,8 @@ class SyncAction(StrEnum):
     UNCHANGED = "unchanged"
     #: It is retired, or will be soon, and the provider has it not.
     NOT_ADDED = "not_added"
+    #: It is a base model, and the provider's options name no deployment of it.
+    NOT_DEPLOYED = "not_deployed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class SyncedModel:
     changes: tuple[FieldDifference, ...] = ()
     #: Fields that a person changed, and that stay as they are.
     kept: tuple[FieldDifference, ...] = field(default=())
+    #: The model's name at the provider; of a base model, that of its deployment.
+    model: str = ""
 
 
 def is_over(entry: CatalogEntry) -> bool:
@@ -119,25 +124,37 @@ class _ProviderModels:
 
     def planned(self, entry: CatalogEntry) -> list[SyncedModel]:
         """Return what is to be done about an entry, for each model of its name."""
-        rows = self.named(entry.model)
+        if not entry.is_base_model:
+            return self._planned_as(entry, entry.model)
+        served = _deployments(self.provider)
+        names = deployments_of(self.provider, entry.model)
+        if entry.model not in served and self.named(entry.model):
+            # Many deployments are called as what they serve.
+            names.append(entry.model)
+        if not names:
+            return [SyncedModel(self.provider, entry, SyncAction.NOT_DEPLOYED, model=entry.model)]
+        return [one for name in names for one in self._planned_as(entry, name)]
+
+    def _planned_as(self, entry: CatalogEntry, model: str) -> list[SyncedModel]:
+        rows = self.named(model)
         if not rows:
-            return [self._new(entry)]
+            return [self._new(entry, model)]
         found = []
         for row in rows:
             changes, kept = self._differences(row, entry)
             action = SyncAction.UPDATE if changes else SyncAction.UNCHANGED
-            found.append(SyncedModel(self.provider, entry, action, row.slug, changes, kept))
+            found.append(SyncedModel(self.provider, entry, action, row.slug, changes, kept, model))
         return found
 
-    def _new(self, entry: CatalogEntry) -> SyncedModel:
+    def _new(self, entry: CatalogEntry, model: str) -> SyncedModel:
         last = clock.today() + timedelta(days=MIN_REMAINING_DAYS)
         if entry.retires_on is not None and entry.retires_on <= last:
-            return SyncedModel(self.provider, entry, SyncAction.NOT_ADDED)
+            return SyncedModel(self.provider, entry, SyncAction.NOT_ADDED, model=model)
         wanted = {name: _stored(self.value(entry, name)) for name in FIELDS}
         changes = tuple(FieldDifference(n, None, value) for n, value in wanted.items() if value)
-        slug = free_slug(self.provider, entry.model, taken=self._slugs)
+        slug = free_slug(self.provider, model, taken=self._slugs)
         self._slugs.add(slug)
-        return SyncedModel(self.provider, entry, SyncAction.CREATE, slug, changes)
+        return SyncedModel(self.provider, entry, SyncAction.CREATE, slug, changes, model=model)
 
     def _differences(
         self, row: ImageModel, entry: CatalogEntry
@@ -158,6 +175,21 @@ class _ProviderModels:
             elif name not in _NOT_TOLD and wanted:
                 kept.append(one)
         return tuple(changes), tuple(kept)
+
+
+def deployments_of(provider: Provider, base_model: str) -> list[str]:
+    """Return the names under which a provider's options say that a base model is deployed.
+
+    An option may name a dated version of it.
+    """
+    dated = re.compile(rf"{re.escape(base_model)}(?:-\d{{4}}-\d{{2}}-\d{{2}})?")
+    served = _deployments(provider)
+    return sorted(name for name, base in served.items() if dated.fullmatch(base))
+
+
+def _deployments(provider: Provider) -> dict[str, str]:
+    named = provider.options.get("deployments")
+    return {str(k): str(v) for k, v in named.items()} if isinstance(named, dict) else {}
 
 
 def free_slug(provider: Provider, model: str, *, taken: Collection[str]) -> str:
@@ -223,7 +255,7 @@ def _carry_out(actor: Actor, models: _ProviderModels, one: SyncedModel) -> None:
         row = ImageModel(
             provider=one.provider,
             slug=one.slug,
-            provider_model_name=entry.model,
+            provider_model_name=one.model,
             version=entry.version,
             lifecycle=Lifecycle.DRAFT.value,
             catalog_values={name: _digest(_stored(value)) for name, value in values.items()},

@@ -89,6 +89,7 @@ def _fitting(job: Job, model: ImageModel) -> FallbackModel | None:
             return None
         cost = prices.images_cost(
             model,
+            operation=request.operation,
             size=request.size,
             quality=request.quality,
             count=job.count,

@@ -198,7 +198,9 @@ def _cost(job: Job, attempt: Attempt, result: ProviderResult) -> tuple[Decimal, 
         if result.reported_cost is None and attempt.reported_cost is not None:
             told = Cost(attempt.reported_cost, attempt.reported_currency)
             result = replace(result, reported_cost=told)
-        charge = price.charge(result, size=size_of(job), quality=job.quality)
+        charge = price.charge(
+            result, size=size_of(job), quality=job.quality, operation=operation_of(job)
+        )
     except PriceUnknown:
         return attempt.reserved_cost, ESTIMATE
     return charge.amount, charge.origin

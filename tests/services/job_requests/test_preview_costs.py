@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagegen_app.core.types import Size
+from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import Batch, BudgetPeriod
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation, prices
@@ -73,7 +73,9 @@ def test_an_account_that_asks_for_none_costs_what_its_images_do(
     model = site_of(adapter, **options).model
 
     size = Size(1024, 1024)
-    cost = prices.images_cost(model, size=size, quality="", count=1, is_row=False)
+    cost = prices.images_cost(
+        model, operation=Operation.GENERATE, size=size, quality="", count=1, is_row=False
+    )
 
     assert cost.amount == IMAGE
 
@@ -84,7 +86,12 @@ def test_an_adapter_that_cannot_be_loaded_adds_nothing(openai: Site) -> None:
     use_case(audited=False)(provider.save)()
 
     cost = prices.images_cost(
-        openai.model, size=Size(1024, 1024), quality="", count=1, is_row=False
+        openai.model,
+        operation=Operation.GENERATE,
+        size=Size(1024, 1024),
+        quality="",
+        count=1,
+        is_row=False,
     )
 
     assert cost.amount == IMAGE

@@ -231,6 +231,9 @@ def test_the_bundled_catalogue_is_valid_and_prices_every_size_that_it_speaks_of(
 def test_every_living_model_of_the_bundled_catalogue_can_be_added(db: None) -> None:
     entries = catalog_files.read_file()
     providers = [make_provider(adapter=name) for name in sorted({e.adapter for e in entries})]
+    for provider in providers:
+        served = [e.model for e in entries if e.adapter == provider.adapter and e.is_base_model]
+        provider.options = {"deployments": {f"our-{one}": one for one in served}} if served else {}
 
     found = catalog_sync.sync(actor=SHELL, entries=entries, providers=providers)
 
@@ -239,3 +242,52 @@ def test_every_living_model_of_the_bundled_catalogue_can_be_added(db: None) -> N
     assert added == {e.label for e in entries if e.retires_on is None or e.retires_on > soon}
     assert ImageModel.objects.count() == len(added)
     assert not ImageModel.objects.exclude(lifecycle=Lifecycle.DRAFT).exists()
+
+
+def test_a_base_model_is_added_under_the_names_of_its_deployments(db: None) -> None:
+    served = {
+        "studio": "gpt-image-2",
+        "trial": "gpt-image-2-2026-04-21",
+        "mini": "gpt-image-1-mini",
+    }
+    azure = make_provider(adapter="azure_openai", options={"deployments": served})
+    entry = replace(ENTRY, adapter="azure_openai", is_base_model=True)
+
+    found = synced(azure, entry)
+    again = synced(azure, replace(entry, name="GPT Image 2.0"))
+
+    assert [(one.action, one.model) for one in found] == [
+        (SyncAction.CREATE, "studio"),
+        (SyncAction.CREATE, "trial"),
+    ]
+    assert [(one.action, one.model) for one in again] == [
+        (SyncAction.UPDATE, "studio"),
+        (SyncAction.UPDATE, "trial"),
+    ]
+    names = ImageModel.objects.order_by("pk").values_list("provider_model_name", "name")
+    assert list(names) == [("studio", "GPT Image 2.0"), ("trial", "GPT Image 2.0")]
+
+
+def test_a_base_model_without_a_deployment_is_not_added(db: None) -> None:
+    azure = make_provider(
+        adapter="azure_openai", options={"deployments": {"studio": "gpt-image-1"}}
+    )
+    entry = replace(ENTRY, adapter="azure_openai", is_base_model=True)
+
+    (found,) = synced(azure, entry)
+
+    assert found.action is SyncAction.NOT_DEPLOYED
+    assert not ImageModel.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("served", "action"), [({}, "update"), ({"gpt-image-2": "gpt-image-1.5"}, "not_deployed")]
+)
+def test_a_deployment_that_is_called_as_its_base_model_is_found(
+    db: None, served: dict[str, str], action: str
+) -> None:
+    azure = make_provider(adapter="azure_openai", options={"deployments": served})
+    make_image_model(provider=azure, provider_model_name="gpt-image-2")
+    entry = replace(ENTRY, adapter="azure_openai", is_base_model=True, retires_on=date(2099, 1, 31))
+
+    assert actions(synced(azure, entry)) == [action]

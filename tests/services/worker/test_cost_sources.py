@@ -13,6 +13,7 @@ from django.utils.translation import override
 
 from imagegen_app.core.types import Cost, Usage
 from imagegen_app.providers.sandbox import Sandbox
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
@@ -107,6 +108,17 @@ def test_the_source_of_a_charge_is_kept(  # noqa: PLR0917 - columns of the table
         source,
         day,
     )
+
+
+def test_a_call_is_reserved_and_charged_at_the_price_of_its_operation(telling: Site) -> None:
+    rows = [{"amount": "0.02"}, {"operation": "generate", "amount": "0.07"}]
+    telling.model.price_list = {"currency": "USD", "per_image": rows}
+    use_case(audited=False)(telling.model.save)()
+
+    attempt = charged(telling)
+
+    assert attempt.reserved_cost == Decimal("0.07")
+    assert (attempt.actual_cost, attempt.cost_source) == (Decimal("0.07"), "computed")
 
 
 def test_a_call_without_an_answer_is_charged_as_estimated(
