@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.core.hard_categories import HardCategory
 
 pytestmark = pytest.mark.django_db
 
@@ -252,6 +253,30 @@ def test_a_generated_image_in_a_hard_category_is_never_stored(
     assert not Asset.objects.exists()
     assert stored_hashes() == set()
     assert not KeptAnswer.objects.exists()
+
+
+@pytest.mark.parametrize("hard_category", [MINORS, None])
+def test_no_sibling_of_a_blocked_image_leaves_a_file_behind(
+    site: Site,
+    closing: type[Closing],
+    monkeypatch: pytest.MonkeyPatch,
+    hard_category: HardCategory | None,
+) -> None:
+    job = site.request(count=3)
+    closing.closes, closing.passed_images = {"image"}, 2
+    monkeypatch.setattr(closing, "hard_category", hard_category)
+
+    driver.drive(seconds=20)
+
+    job.refresh_from_db()
+    assert job.state == "blocked"
+    assert [v.outcome for v in job.verdicts.filter(stage="output").order_by("pk")] == [
+        "passed",
+        "passed",
+        "blocked",
+    ]
+    assert not Asset.objects.exists()
+    assert stored_hashes() == set()
 
 
 def test_a_cached_result_that_was_closed_answers_nothing(
