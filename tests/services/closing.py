@@ -34,6 +34,7 @@ class Closing:
     closes: ClassVar[set[str]] = set()
     #: What it says beside the hard category; it has to count for nothing.
     outcome: ClassVar[VerdictOutcome] = VerdictOutcome.BLOCKED
+    cost: ClassVar[Any] = None
     hard_category: ClassVar[HardCategory | None] = MINORS
     calls: ClassVar[list[str]] = []
     fails: ClassVar[bool] = False
@@ -55,7 +56,10 @@ class Closing:
         if kind == "image" and Closing.calls.count("image") <= Closing.passed_images:
             return PASSED
         return ScreenerDecision(
-            outcome=Closing.outcome, categories=("minors",), hard_category=Closing.hard_category
+            outcome=Closing.outcome,
+            categories=("minors",),
+            cost=Closing.cost,
+            hard_category=Closing.hard_category,
         )
 
 

@@ -97,6 +97,19 @@ def test_on_error_pass_opens_no_hard_category(
     assert site.request().state == "queued"
 
 
+def test_a_cost_that_is_none_opens_no_hard_category(
+    site: Site, small: Any, closing: type[Closing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(small, "prompt", on_error="pass")
+    closing.closes = {"text"}
+    monkeypatch.setattr(closing, "cost", 0.002)
+
+    with pytest.raises(creation.PromptBlocked):
+        site.request()
+
+    assert Verdict.objects.get(part="prompt").hard_category == MINORS.value
+
+
 def test_a_closed_job_is_not_requested_again(
     site: Site, boss: Person, closing: type[Closing]
 ) -> None:
