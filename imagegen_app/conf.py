@@ -82,7 +82,9 @@ class CaptionerSettings:
     options: dict[str, Any] = field(default_factory=dict)
     #: Language code of the suggestions, such as `de`; empty for the site's `LANGUAGE_CODE`.
     language: str = ""
-    #: Cost of one call, as for screeners, such as `"0.0004"`; nothing for a local captioner.
+    #: What budgets reserve for one call, such as `"0.0004"`: more than most calls cost. An answer that
+    #: counts its tokens is charged by them, where the captioner knows their prices; any other is
+    #: charged this, which is then an estimate. Nothing for a local captioner.
     price: str = "0"
     #: Seconds after which a call is given up and the image is stored without a suggestion, from 1 to
     #: 60; within 30 most services answer, and an image is late by no more.

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin import mark_facts
 from imagegen_app.admin.base import EMPTY, definition_list, link
-from imagegen_app.admin.owned import closed_badge, state_badge, thumbnail, timeline
+from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
@@ -131,7 +131,7 @@ class AssetAdmin(WithdrawalAdmin):
     def preview(self, obj: Asset) -> SafeString:
         """Return a large preview; none of what was closed for good."""
         if obj.hard_category:
-            return closed_badge(obj)
+            return closed_notice(obj)
         return format_html(
             '<img class="imagegen-large-preview" src="{}" alt="{}" width="{}" height="{}">',
             delivery.preview_url(obj, width=960),

@@ -14,7 +14,7 @@ from imagegen_app.services.audit import descriptions
 from imagegen_app.services.foundation import error_help
 from imagegen_app.services.foundation.local_times import format_second
 from imagegen_app.services.library import delivery
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -40,6 +40,29 @@ def closed_badge(asset: Asset) -> SafeString:
         '{} <p class="help">{}</p>',
         state_badge("blocked", asset.get_hard_category_display()),
         _("Nobody can see or release this image. Its record and its hashes stay."),
+    )
+
+
+def closed_notice(asset: Asset) -> SafeString:
+    """Return all that can be said of an image that was closed for good, for its own page."""
+    origin = closed_content.closed_origin(asset)
+    made_from = (
+        format_html(
+            '<p class="help">{} {}</p>',
+            _("It was made from an image that was closed:"),
+            link(reverse("admin:imagegen_asset_change", args=[origin.pk]), origin),
+        )
+        if origin is not None
+        else ""
+    )
+    return format_html(
+        '{}{}<p class="help">{}</p>',
+        closed_badge(asset),
+        made_from,
+        _(
+            "This cannot be undone, not even after a false alarm: nobody has a permission for it. "
+            "What is possible is a new request, with other words or another input image."
+        ),
     )
 
 

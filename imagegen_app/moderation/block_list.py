@@ -38,9 +38,14 @@ DEFAULT_TERMS = tuple(term for terms in HARD_TERMS.values() for term in terms)
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458"
-    "\u0501\u04bb\u04cf\u03b1\u03bf\u03c1\u03bd\u03b9",
-    "aeopcyxisjdhlaopvi",
+    "\u0501\u04bb\u04cf\u03b1\u03bf\u03c1\u03bd\u03b9"
+    # A dotless i, a script g, small capitals, and Cyrillic and Armenian letters.
+    "\u0131\u0261\u1d00\u0299\u1d04\u1d05\u1d07\ua730\u0262\u029c\u026a\u1d0a\u1d0b\u029f"
+    "\u1d0d\u0274\u1d0f\u1d18\u0280\ua731\u1d1b\u1d1c\u1d20\u1d21\u028f\u1d22\u043a\u043c\u0442\u0578\u057d",
+    "aeopcyxisjdhlaopviigabcdefghijklmnoprstuvwyzkmtnu",
 )
+#: Letters and signs that are drawn as nothing, beside format characters.
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 #: Digits and signs that are used in place of letters.
 _LEET = str.maketrans("01345@$", "oieasas")
 #: Unicode categories that are removed: format characters, combining marks, control characters.
@@ -107,9 +112,9 @@ class BlockList:
 def _pattern(terms: Iterable[str]) -> re.Pattern[str] | None:
     folded = {fold(term) for term in terms if fold(term)}
     joined = "|".join(
-        re.escape(term).replace(r"\ ", r"\s+") for term in sorted(folded, key=len, reverse=True)
+        re.escape(term).replace(r"\ ", r"[\W_]+") for term in sorted(folded, key=len, reverse=True)
     )
-    return re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if joined else None
+    return re.compile(rf"(?<![^\W_])(?:{joined})(?![^\W_])") if joined else None
 
 
 def fold(text: str) -> str:
@@ -122,6 +127,9 @@ def fold(text: str) -> str:
         return " ".join(text.casefold().translate(_LOOKALIKES).split())
     decomposed = unicodedata.normalize("NFKD", text)
     plain = "".join(
-        c for c in decomposed if c in "\n\t" or unicodedata.category(c) not in _REMOVED_CATEGORIES
+        c
+        for c in decomposed
+        if c in "\n\t"
+        or (c not in _INVISIBLE and unicodedata.category(c) not in _REMOVED_CATEGORIES)
     )
     return " ".join(plain.casefold().translate(_LOOKALIKES).split())

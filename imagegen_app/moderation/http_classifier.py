@@ -203,9 +203,12 @@ class HttpClassifier(HostedScreener):
                 read.problem = "the answer lacks scores"
         if paths.categories:
             named = value_at(document, paths.categories)
-            if isinstance(named, list) and all(isinstance(name, str) for name in named):
-                read.categories = tuple(named[:MAX_CATEGORIES])
-            else:
+            listed = named if isinstance(named, list) else []
+            names = tuple(dict.fromkeys(name for name in listed if isinstance(name, str)))
+            # Hard ones first, so that none is among those left out.
+            read.categories = tuple(sorted(names, key=lambda name: name not in self._hard))
+            read.categories = read.categories[:MAX_CATEGORIES]
+            if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
                 read.problem = read.problem or "the answer's categories are no list of names"
         if paths.flag:
             flag = value_at(document, paths.flag)
@@ -248,7 +251,11 @@ def _scores_in(given: object, *, paths: AnswerPaths) -> tuple[dict[str, float], 
         pairs = [*given.items()] if isinstance(given, dict) else []
     if not pairs:
         return {}, "the answer holds no scores"
-    scores = {name: one for name, one in pairs if isinstance(name, str) and is_score(one)}
+    scores: dict[str, float] = {}
+    for name, one in pairs:
+        if isinstance(name, str) and is_score(one):
+            # Of a category that comes twice, the worse counts.
+            scores[name] = max(one, scores.get(name, one))
     if len(scores) != len(pairs):
         return scores, "a score is not a number from 0 to 1, or a category comes twice"
     if len(scores) > MAX_CATEGORIES:

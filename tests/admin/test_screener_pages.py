@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.hard_categories import HardCategory
-from imagegen_app.models import AuditEvent
+from imagegen_app.models import AuditEvent, Lineage
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import closed_content
 from imagegen_app.testing.factories import make_asset, make_user
 
@@ -71,3 +72,25 @@ def test_a_closed_image_is_named_and_not_shown() -> None:
         text = client.get(url).content.decode()
         assert "Sexual content with minors" in text
         assert asset.sha256 + "." not in text
+
+
+def test_the_page_of_a_closed_image_says_that_it_stays_closed_and_what_is_possible() -> None:
+    parent, asset = make_asset(), make_asset()
+    use_case(audited=False)(Lineage.objects.create)(
+        child=asset, parent=parent, relationship="parentOf"
+    )
+    closed_content.close_asset(
+        actor=System("test"), asset=parent, category=HardCategory.SEXUAL_MINORS, job=parent.job
+    )
+    client = client_of("Compliance")
+
+    pages = {
+        one.pk: client.get(reverse("admin:imagegen_asset_change", args=[one.pk])).content.decode()
+        for one in (parent, asset)
+    }
+
+    for text in pages.values():
+        assert "not even after a false alarm" in text
+        assert "a new request" in text
+    assert "It was made from an image that was closed" not in pages[parent.pk]
+    assert "It was made from an image that was closed" in pages[asset.pk]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,11 +30,13 @@ HOSTED = Credential("chat", ("env:NOBODY_READS_IT",), frozenset({"api.openai.com
 
 def build(place: Place) -> OpenAIChatCaptioner:
     return OpenAIChatCaptioner(
-        connection=place.connection, base_url=place.base_url, **sample_options()
+        connection=place.connection,
+        base_url=place.base_url,
+        **sample_options(seconds=place.seconds),
     )
 
 
-SAMPLES = CaptionerSamples(build=build)
+SAMPLES = CaptionerSamples(build=build, limit_seconds=0.2)
 
 
 class TestContract(CaptionerContract):
@@ -46,8 +49,10 @@ def test_a_planted_fault_is_caught_by_its_check(
 ) -> None:
     simulator = simulator_for(pytestconfig, SAMPLES.protocol)
 
+    # What hangs is waited for: no longer than it takes to see it.
+    samples = planted(fault, replace(SAMPLES, patience_seconds=0.3))
     with pytest.raises(ContractBroken):
-        run_captioner_check(fault.caught_by, planted(fault, SAMPLES), simulator=simulator)
+        run_captioner_check(fault.caught_by, samples, simulator=simulator)
 
 
 def test_without_a_fault_the_planted_captioner_keeps_the_contract(

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
         "nu\u200bdify",
         "nud\u0456fy",
         "revenge   porn",
+        "revenge-porn",
+        "undress_her",
+        "photo_nudify_mug",
+        "nud\N{LATIN SMALL LETTER DOTLESS I}fy",
+        "nud\N{LATIN LETTER SMALL CAPITAL I}fy",
+        "nu\N{HANGUL FILLER}dify",
+        "nu\N{BRAILLE PATTERN BLANK}dify",
         "revenge\nporn",
         "p\N{LATIN SMALL LETTER E WITH ACUTE}dopornographie",
         "pedopornographie",
@@ -33,7 +40,7 @@ def test_a_disguised_term_is_found(text: str) -> None:
     assert BlockList().screen_text(text).outcome is VerdictOutcome.BLOCKED
 
 
-@pytest.mark.parametrize("text", ["A red mug", "nudifying", "revenge of the mugs", ""])
+@pytest.mark.parametrize("text", ["A red mug", "nudifying", "denudify_", "revenge of the mugs", ""])
 def test_other_words_pass(text: str) -> None:
     assert BlockList().screen_text(text) == PASSED
 

@@ -77,6 +77,40 @@ def test_a_hard_category_counts_though_the_rest_is_nonsense(nonsense: object) ->
     assert decision.hard_category is HardCategory.SEXUAL_MINORS
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"found": [*(f"mild {number}" for number in range(1_000)), "minors"]},
+        {"found": [7, "minors"]},
+        {"found": ["minors", None]},
+    ],
+    ids=["behind many others", "after nonsense", "before nonsense"],
+)
+def test_a_hard_category_of_a_list_counts_whatever_is_beside_it(answer: dict[str, Any]) -> None:
+    decision, _server = asked(
+        HttpClassifier,
+        answer,
+        answers={"categories": "found"},
+        hard_categories={"minors": "sexual_minors"},
+    )
+
+    assert decision.hard_category is HardCategory.SEXUAL_MINORS
+    assert decision.categories[0] == "minors"
+
+
+def test_of_a_category_that_comes_twice_the_worse_score_counts() -> None:
+    labels = [{"label": "minors", "score": 0.97}, {"label": "minors", "score": 0.01}]
+
+    decision, _server = asked(
+        HttpClassifier,
+        {"labels": labels},
+        answers={"scores": "labels"},
+        hard_categories={"minors": "sexual_minors"},
+    )
+
+    assert decision.hard_category is HardCategory.SEXUAL_MINORS
+
+
 def test_categories_that_may_be_null_may_be_null() -> None:
     decision, _server = asked(OpenAIModeration, moderation({"illicit": None}))
 

@@ -34,8 +34,12 @@ class Closing:
     closes: ClassVar[set[str]] = set()
     #: What it says beside the hard category; it has to count for nothing.
     outcome: ClassVar[VerdictOutcome] = VerdictOutcome.BLOCKED
+    cost: ClassVar[Any] = None
+    hard_category: ClassVar[HardCategory | None] = MINORS
     calls: ClassVar[list[str]] = []
     fails: ClassVar[bool] = False
+    #: How many of the first images pass all the same.
+    passed_images: ClassVar[int] = 0
 
     def screen_text(self, text: str) -> ScreenerDecision:
         return self._decided("text")
@@ -49,8 +53,13 @@ class Closing:
             raise ScreenerFailed("away")
         if kind not in Closing.closes:
             return PASSED
+        if kind == "image" and Closing.calls.count("image") <= Closing.passed_images:
+            return PASSED
         return ScreenerDecision(
-            outcome=Closing.outcome, categories=("minors",), hard_category=MINORS
+            outcome=Closing.outcome,
+            categories=("minors",),
+            cost=Closing.cost,
+            hard_category=Closing.hard_category,
         )
 
 
@@ -80,7 +89,7 @@ def set_up(small: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> type[Cl
         },
     }
     configure(small, "prompt", "input", "output")
-    for name, value in (("closes", set()), ("calls", []), ("fails", False)):
+    for name, value in (("closes", set()), ("calls", []), ("fails", False), ("passed_images", 0)):
         monkeypatch.setattr(Closing, name, value)
     monkeypatch.setattr(Closing, "outcome", VerdictOutcome.BLOCKED)
     return Closing

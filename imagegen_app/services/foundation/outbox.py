@@ -37,6 +37,17 @@ def add(kind: str, key: str, *, asset: Asset, payload: Mapping[str, Any]) -> Non
     )
 
 
+@use_case(audited=False)
+def add_many(kind: str, assets: Mapping[str, Asset]) -> None:
+    """Add the same to do for many assets, by key; once for each key, as with `add`."""
+    now = clock.now()
+    OutboxEntry.objects.bulk_create(
+        [OutboxEntry(kind=kind, key=key, asset=one, due_at=now) for key, one in assets.items()],
+        batch_size=100,
+        ignore_conflicts=True,
+    )
+
+
 def is_due() -> bool:
     """Return whether anything is to be done now."""
     return OutboxEntry.objects.filter(due_at__lte=clock.now()).exists()

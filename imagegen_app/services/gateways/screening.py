@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from imagegen_app import conf
 from imagegen_app.core.hard_categories import HardCategory
-from imagegen_app.core.pricing import parse_cost
+from imagegen_app.core.pricing import PriceUnknown, parse_cost
 from imagegen_app.core.provider_text import provider_text
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.models import Verdict
@@ -253,7 +253,7 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) 
         screener = build_screener(entry)
         _require_price(entry, screener)
         decision = _cleaned(question(screener))
-        cost = Decimal(entry.price) if decision.cost is None else parse_cost(decision.cost)
+        cost = _cost_of(decision, entry)
     except (ScreenerFailed, usable_credentials.CredentialUnusable) as error:
         failure = provider_text(str(error), max_chars=200) or FAILED
         logger.warning("The content check %s could not decide: %s.", entry.name, failure)
@@ -274,6 +274,16 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) 
         failure=failure,
         seconds=time.monotonic() - began,
     )
+
+
+def _cost_of(decision: ScreenerDecision, entry: conf.ScreenerSettings) -> Decimal:
+    try:
+        return Decimal(entry.price) if decision.cost is None else parse_cost(decision.cost)
+    except PriceUnknown:
+        if decision.hard_category is None:
+            raise
+        # What was found counts, whatever else is wrong: ON_ERROR must not open it.
+        return Decimal(entry.price)
 
 
 def _require_price(entry: conf.ScreenerSettings, screener: Screener) -> None:

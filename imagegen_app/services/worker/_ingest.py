@@ -29,17 +29,17 @@ from imagegen_app.services.gateways import (
     time_stamps,
     usable_credentials,
 )
-from imagegen_app.services.worker import _captions, _signing, _storage_failures
+from imagegen_app.services.worker import _captions, _signing, _storage_failures, _stored_files
 from imagegen_app.services.worker._ingest_options import with_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from imagegen_app.core.types import ProviderImage, ProviderResult
     from imagegen_app.imaging.content_credentials import ContentCredentials, SigningIdentity
     from imagegen_app.imaging.ingredients import IngredientFacts
-    from imagegen_app.imaging.pipeline import EncodedFile, ProcessedImage
+    from imagegen_app.imaging.pipeline import ProcessedImage
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.base import ProviderAdapter
     from imagegen_app.services.gateways.file_signing import SignedMaster
@@ -97,16 +97,12 @@ class OutputBlocked(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file in the storage."""
+class _PreparedImage:
+    """One image of the answer that no screener blocked, before any of its files is stored."""
 
-    key: str
-    sha256: str
-    format: str
-    media_type: str
-    width: int
-    height: int
-    byte_size: int
+    image: ProviderImage
+    prepared: ProcessedImage
+    verdicts: list[screening.UnsavedVerdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +111,9 @@ class IngestedImage:
 
     #: The key of the asset to be, which the file's metadata names.
     asset_id: UUID
-    master: StoredFile
-    original: StoredFile
-    renditions: tuple[StoredFile, ...]
+    master: _stored_files.StoredFile
+    original: _stored_files.StoredFile
+    renditions: tuple[_stored_files.StoredFile, ...]
     credentials: ContentCredentials
     phash: str
     phash_wide: str
@@ -134,7 +130,7 @@ class IngestedImage:
     screened: list[screening.UnsavedVerdict] = field(default_factory=list)
     caption: captioning.Suggestion = captioning.NO_SUGGESTION
     #: What the next pass sends of it: the master without our marks; None if no pass follows.
-    pass_input: StoredFile | None = None
+    pass_input: _stored_files.StoredFile | None = None
 
     @property
     def all_verdicts(self) -> list[screening.UnsavedVerdict]:
@@ -196,21 +192,15 @@ def _ingest_images(
     ingested: list[IngestedImage] = []
     errors: list[ProviderError] = [BadResponse(detail=reason) for reason in result.unusable]
     screened: list[screening.UnsavedVerdict] = []
-    for position, image in enumerate(_new_images(result, options)):
+    ready = _prepared_images(options, result, errors=errors, screened=screened)
+    # No file is stored before all images of the answer were screened: one that is blocked blocks the
+    # answer, and its siblings would be files without a row.
+    for one in list(ready) if screening.is_screened("output") else ready:
         asset_id = uuid7()
         its_options = with_identity(options, asset_id=asset_id, model_version=result.model_version)
         try:
-            ingested.append(
-                _make_one(
-                    its_options,
-                    image,
-                    identity,
-                    asset_id=asset_id,
-                    position=position,
-                    screened=screened,
-                )
-            )
-        except (InvalidImage, _signing.NotPublishable) as error:
+            ingested.append(_make_one(its_options, one, identity, asset_id=asset_id))
+        except _signing.NotPublishable as error:
             errors.append(error)
         except signing.CertificateUnusable as error:
             raise CertificateMissing(str(error), screened=screened) from None
@@ -260,34 +250,48 @@ def _require_storage() -> None:
         raise StorageAway(str(error)) from None
 
 
-def _make_one(
+def _prepared_images(
     options: IngestOptions,
-    image: ProviderImage,
-    identity: SigningIdentity,
+    result: ProviderResult,
     *,
-    asset_id: UUID,
-    position: int,
+    errors: list[ProviderError],
     screened: list[screening.UnsavedVerdict],
-) -> IngestedImage:
-    """Create the files of one image; verdicts about it are added to `screened`."""
+) -> Iterator[_PreparedImage]:
+    """Yield the images of an answer once they are screened, without a file of them in the storage.
+
+    Why one cannot be used is added to `errors`, and each verdict to `screened`.
+    """
     plan = ProcessingOptions(
         marks=options.marks, limits=options.limits, widths=options.widths, formats=options.formats
     )
-    try:
-        prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
-    except MarkMissing as error:
-        # The same bytes give the same file: no later try can succeed.
-        raise _signing.NotPublishable(detail=f"MarkMissing: {error}") from None
-    verdicts = screening.screen_image(
-        prepared.master.data,
-        media_type=prepared.master.media_type,
-        stage="output",
-        part=f"output_image:{position + 1}",
-        sha256=storage.file_hash(image.data),
-    )
-    screened += verdicts
-    if screening.is_blocked(verdicts):
-        raise OutputBlocked(tuple(screened))
+    for position, image in enumerate(_new_images(result, options)):
+        try:
+            prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
+        except MarkMissing as error:
+            # The same bytes give the same file: no later try can succeed.
+            errors.append(_signing.NotPublishable(detail=f"MarkMissing: {error}"))
+            continue
+        except InvalidImage as error:
+            errors.append(error)
+            continue
+        verdicts = screening.screen_image(
+            prepared.master.data,
+            media_type=prepared.master.media_type,
+            stage="output",
+            part=f"output_image:{position + 1}",
+            sha256=storage.file_hash(image.data),
+        )
+        screened += verdicts
+        if screening.is_blocked(verdicts):
+            raise OutputBlocked(tuple(screened))
+        yield _PreparedImage(image, prepared, verdicts)
+
+
+def _make_one(
+    options: IngestOptions, one: _PreparedImage, identity: SigningIdentity, *, asset_id: UUID
+) -> IngestedImage:
+    """Sign and store the files of one image."""
+    image, prepared = one.image, one.prepared
     inspected = prepared.inspected
     master, signed = time_stamps.sign_with_stamp(
         identity, lambda chosen: _signed_files(prepared, options, chosen, answer=image.data)
@@ -297,15 +301,15 @@ def _make_one(
     if marked.digital_source_type != options.source_type:
         raise _signing.NotPublishable(detail="the written marks do not read back")
     derived = tuple(
-        _store("renditions", data, rendition)
+        _stored_files.store("renditions", data, rendition)
         for data, rendition in zip(signed, prepared.renditions, strict=True)
     )
     failpoint("rendition.half")
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
     return IngestedImage(
         asset_id=asset_id,
-        master=_store("assets", master.data, prepared.master),
-        original=StoredFile(
+        master=_stored_files.store("assets", master.data, prepared.master),
+        original=_stored_files.StoredFile(
             key=key,
             sha256=sha256,
             format=inspected.format,
@@ -324,8 +328,8 @@ def _make_one(
         is_parent_reduced=master.is_reduced,
         provider_facts=None if master.answer is None else master.answer.facts,
         is_provider_embedded=master.answer is not None and master.answer.is_embedded,
-        screened=verdicts,
-        pass_input=_pass_input(options, prepared.master),
+        screened=one.verdicts,
+        pass_input=_stored_files.store_pass_input(options, prepared.master),
     )
 
 
@@ -356,37 +360,3 @@ def _media_type(claimed: str) -> str:
 def image_worker_count() -> int:
     """Return how many images are ingested at once: in most threads, something else is waited for."""
     return decoding.CONCURRENT_IMAGES
-
-
-def _store(prefix: str, data: bytes, encoded: EncodedFile) -> StoredFile:
-    key, sha256 = storage.put(prefix, data, extension=encoded.extension)
-    return StoredFile(
-        key=key,
-        sha256=sha256,
-        format=encoded.format,
-        media_type=encoded.media_type,
-        width=encoded.width,
-        height=encoded.height,
-        byte_size=len(data),
-    )
-
-
-def _pass_input(options: IngestOptions, master: EncodedFile) -> StoredFile | None:
-    if options.pass_rule is None:
-        return None
-    try:
-        sent = decoding.normalise_picture(master.data, rule=options.pass_rule)
-    except InvalidImage:
-        # The image is paid for: the pass gets our file, and its model's adapter decides.
-        return _store("inputs", master.data, master)
-    name = sent.media_type.removeprefix("image/")
-    key, sha256 = storage.put("inputs", sent.data, extension=name.replace("jpeg", "jpg"))
-    return StoredFile(
-        key=key,
-        sha256=sha256,
-        format=name,
-        media_type=sent.media_type,
-        width=sent.width,
-        height=sent.height,
-        byte_size=len(sent.data),
-    )

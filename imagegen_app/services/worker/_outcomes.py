@@ -26,7 +26,7 @@ from imagegen_app.services.jobs import (
     unknown_outcomes,
     waiting,
 )
-from imagegen_app.services.policy.closed_content import CLOSED_MESSAGE
+from imagegen_app.services.policy import closed_content
 from imagegen_app.services.worker import (
     _decisions,
     _failover,
@@ -59,11 +59,16 @@ def end_cancelled_job(job: Job, attempt: Attempt, *, is_free: bool) -> None:
 
 
 def end_unsent_job(job: Job, attempt: Attempt) -> bool:
-    """End a job that is not wanted any more before its call is sent; return whether it has ended."""
+    """End a job that must not be sent any more before its call is; return whether it has ended."""
     if job.cancel_requested_at is not None:
         transitions.cancel(job, attempt, charge=None)
     elif job.deadline_at <= clock.now():
         transitions.expire(job, attempt)
+    elif closed_content.closed_input(job) is not None:
+        # Found since it was requested; its file may still be there.
+        transitions.fail(
+            job, attempt, error=ContentBlocked(closed_content.CLOSED_MESSAGE, stage="input")
+        )
     return job.is_final
 
 
@@ -232,7 +237,7 @@ def _blocked(job: Job, attempt: Attempt, blocked: _ingest.OutputBlocked) -> None
     screened = blocked.screened
     categories = tuple(c for one in screened for c in one.decision.categories)
     is_closed = screening.hard_category_of(screened) is not None
-    message = CLOSED_MESSAGE if is_closed else "The content check blocked the image."
+    message = closed_content.CLOSED_MESSAGE if is_closed else "The content check blocked the image."
     error = ContentBlocked(message, stage="output", categories=categories)
     charge, origin = _results.cost_of_failure(job, attempt, blocked)
     transitions.fail(job, attempt, error=error, charge=charge, origin=origin, screened=screened)

@@ -22,6 +22,7 @@ from imagegen_app.services.gateways import mark_checks, screening
 from imagegen_app.services.jobs import kept_answers, pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
+from imagegen_app.services.policy import closed_content
 from imagegen_app.services.worker._ingest_options import source_type
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         )
         send_asset_created(asset)
         assets.append(asset)
+    closed_content.close_made_from_closed(actor=WORKER_ACTOR, job=job, assets=assets)
     pass_chain.start_waiting(job, assets, inputs=_pass_inputs(assets, result))
     if result.errors:
         first = result.errors[0]

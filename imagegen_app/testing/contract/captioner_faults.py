@@ -15,8 +15,6 @@ from imagegen_app.testing.contract import captioners
 from imagegen_app.testing.contract.captioners import CaptionerSamples, Check, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imagegen_app.captioning.base import Captioner
 
 logger = logging.getLogger("imagegen.captions")
@@ -25,8 +23,10 @@ logger = logging.getLogger("imagegen.captions")
 class Captioning:
     """A captioner with a place where faults are planted; without one it is as it was."""
 
-    def __init__(self, inner: Captioner) -> None:
+    def __init__(self, inner: Captioner, *, patience_seconds: float) -> None:
         self.inner = inner
+        #: What the check allows.
+        self.patience_seconds = patience_seconds
 
     def describe(self, data: bytes, **about: Any) -> Caption:
         """Describe an image as the captioner inside does."""
@@ -60,7 +60,7 @@ class _Hanging(Captioning):
             return super().describe(data, **about)
         except CaptionerFailed as error:
             if "answer" in str(error):
-                time.sleep(captioners._PATIENCE_SECONDS)  # noqa: SLF001 - what the check allows
+                time.sleep(self.patience_seconds)
             raise
 
 
@@ -133,7 +133,7 @@ class CaptionerFault:
     """A fault, and the check that has to fail with it."""
 
     name: str
-    kind: Callable[[Captioner], Captioner]
+    kind: type[Captioning]
     caught_by: Check
 
 
@@ -158,6 +158,6 @@ def planted(fault: CaptionerFault | None, samples: CaptionerSamples) -> Captione
     kind = Captioning if fault is None else fault.kind
 
     def build(place: Place) -> Captioner:
-        return kind(samples.build(place))
+        return kind(samples.build(place), patience_seconds=samples.patience_seconds)
 
     return replace(samples, build=build)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.core.types import InputRole
-from imagegen_app.models import AuditEvent, JobInput
+from imagegen_app.models import Asset, AuditEvent, JobInput, Lineage
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation
 from imagegen_app.services.job_requests.values import InputSource
-from imagegen_app.services.library import withdrawal_tasks
-from imagegen_app.services.worker import driver
+from imagegen_app.services.library import delivery, withdrawal_tasks
+from imagegen_app.services.policy import closed_content
+from imagegen_app.services.worker import _results, driver
 from imagegen_app.testing.factories import make_asset
-from tests.services.closing import MINORS, Closing, closed_asset, edit, set_up, stored_hashes
+from tests.services.closing import (
+    MINORS,
+    Closing,
+    closed_asset,
+    edit,
+    hard_category,
+    set_up,
+    stored_hashes,
+)
 from tests.services.conftest import Site
 
 if TYPE_CHECKING:
@@ -76,3 +89,90 @@ def test_another_image_of_the_same_bytes_is_closed_with_it(
 
     twin.refresh_from_db()
     assert (twin.hard_category, twin.review_state) == (MINORS.value, "rejected")
+
+
+@use_case(audited=False)
+def derived_asset(parent: Asset, **changes: Any) -> Asset:
+    asset = make_asset(**changes)
+    Lineage.objects.create(child=asset, parent=parent, relationship="parentOf")
+    return asset
+
+
+def test_all_that_was_made_from_a_closed_image_is_closed_with_it(
+    site: Site, closing: type[Closing]
+) -> None:
+    asset = make_asset(requester=site.actor.user)
+    edited = derived_asset(asset)
+    upscaled = derived_asset(edited, review_state="pending")
+    twin = make_asset(original_sha256=upscaled.original_sha256)
+    other = make_asset()
+    before = delivery.signed_url(upscaled)
+
+    hard_category(asset)
+    withdrawal_tasks.run()
+
+    for one in (edited, upscaled, twin):
+        one.refresh_from_db()
+        assert one.hard_category == MINORS.value
+        assert one.files_removed_at is not None
+        assert not {one.sha256, one.original_sha256} & stored_hashes()
+    assert (edited.review_state, upscaled.review_state) == ("withdrawn", "rejected")
+    closed = AuditEvent.objects.get(type="asset.closed", asset_id=upscaled.pk)
+    assert json.loads(closed.body)["data"]["made_from"] == str(asset.pk)
+    *_rest, token, name = before.rstrip("/").split("/")
+    with pytest.raises(delivery.NoSuchFile):
+        delivery.open_signed(token, name)
+    other.refresh_from_db()
+    assert (other.hard_category, other.review_state) == ("", "approved")
+
+
+def test_closing_asks_the_database_once_a_generation_and_not_once_an_image(
+    site: Site, closing: type[Closing]
+) -> None:
+    few, many = make_asset(), make_asset()
+    for _number in range(2):
+        derived_asset(few)
+    for _number in range(12):
+        derived_asset(many)
+
+    with CaptureQueriesContext(connection) as for_few:
+        hard_category(few)
+    with CaptureQueriesContext(connection) as for_many:
+        hard_category(many)
+
+    assert len(for_many) == len(for_few)
+    assert Asset.objects.exclude(hard_category="").count() == 16
+
+
+def test_a_running_job_whose_input_is_closed_makes_no_open_image(
+    site: Site, closing: type[Closing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = make_asset(requester=site.actor.user)
+    job = edit(site, InputSource(role=InputRole.IMAGE, asset=asset))
+    store = _results.store_results
+
+    def closed_before(*of_job: Any, **answer: Any) -> Any:
+        hard_category(asset)
+        return store(*of_job, **answer)
+
+    monkeypatch.setattr(_results, "store_results", closed_before)
+    driver.drive(seconds=20)
+
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    assert [one.hard_category for one in job.assets.all()] == [MINORS.value]
+
+
+def test_a_waiting_job_whose_input_is_closed_sends_nothing_though_the_file_is_there(
+    site: Site, closing: type[Closing]
+) -> None:
+    asset = make_asset(requester=site.actor.user)
+    waiting = edit(site, InputSource(role=InputRole.IMAGE, asset=asset))
+    hard_category(asset)
+
+    driver.drive(seconds=20)
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.error_message) == ("blocked", closed_content.CLOSED_MESSAGE)
+    assert waiting.actual_cost == 0
+    assert not waiting.attempts.filter(state__in=["answered", "settled"]).exists()

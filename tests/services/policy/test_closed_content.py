@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.core.hard_categories import HardCategory
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +95,19 @@ def test_on_error_pass_opens_no_hard_category(
 
     closing.closes, closing.fails = set(), True
     assert site.request().state == "queued"
+
+
+def test_a_cost_that_is_none_opens_no_hard_category(
+    site: Site, small: Any, closing: type[Closing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(small, "prompt", on_error="pass")
+    closing.closes = {"text"}
+    monkeypatch.setattr(closing, "cost", 0.002)
+
+    with pytest.raises(creation.PromptBlocked):
+        site.request()
+
+    assert Verdict.objects.get(part="prompt").hard_category == MINORS.value
 
 
 def test_a_closed_job_is_not_requested_again(
@@ -252,6 +266,30 @@ def test_a_generated_image_in_a_hard_category_is_never_stored(
     assert not Asset.objects.exists()
     assert stored_hashes() == set()
     assert not KeptAnswer.objects.exists()
+
+
+@pytest.mark.parametrize("hard_category", [MINORS, None])
+def test_no_sibling_of_a_blocked_image_leaves_a_file_behind(
+    site: Site,
+    closing: type[Closing],
+    monkeypatch: pytest.MonkeyPatch,
+    hard_category: HardCategory | None,
+) -> None:
+    job = site.request(count=3)
+    closing.closes, closing.passed_images = {"image"}, 2
+    monkeypatch.setattr(closing, "hard_category", hard_category)
+
+    driver.drive(seconds=20)
+
+    job.refresh_from_db()
+    assert job.state == "blocked"
+    assert [v.outcome for v in job.verdicts.filter(stage="output").order_by("pk")] == [
+        "passed",
+        "passed",
+        "blocked",
+    ]
+    assert not Asset.objects.exists()
+    assert stored_hashes() == set()
 
 
 def test_a_cached_result_that_was_closed_answers_nothing(

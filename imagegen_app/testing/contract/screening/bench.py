@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from imagegen_app.testing.contract.screening.samples import ScreenerSamples
     from imagegen_app.testing.simulator.process import SimulatorProcess
 
-#: Seconds that a screener is given in the checks about time.
-LIMIT_SECONDS = 1.0
-#: Beyond its own limit, on a busy machine.
-GRACE_SECONDS = 4.0
 #: Part of every text that is screened: whatever shows it has leaked the text.
 TEXT_MARK = "canary-7f3a9c"
 

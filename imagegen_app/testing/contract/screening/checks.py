@@ -11,8 +11,6 @@ from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.moderation.base import ScreenerFailed
 from imagegen_app.testing.contract.bench import KEY, ContractBroken, require
 from imagegen_app.testing.contract.screening.bench import (
-    GRACE_SECONDS,
-    LIMIT_SECONDS,
     TEXT_MARK,
     ScreenerBench,
     all_said,
@@ -179,13 +177,14 @@ def a_broken_service_is_no_decision(bench: ScreenerBench) -> None:
 @_check(_hosted)
 def silence_ends_in_time(bench: ScreenerBench) -> None:
     """A service that says nothing, or stops in the middle, is a failure within the time limit."""
-    screener = bench.build(seconds=LIMIT_SECONDS)
+    limit, grace = bench.samples.limit_seconds, bench.samples.grace_seconds
+    screener = bench.build(seconds=limit)
     for kind in ("silence", "slow_body"):
         bench.simulator.reset()
-        bench.simulator.fail(kind, on="moderations", seconds=LIMIT_SECONDS + 2 * GRACE_SECONDS)
+        bench.simulator.fail(kind, on="moderations", seconds=limit + 2 * grace)
         failure = bench.fails(lambda: bench.text(bench.samples.passing_text, screener=screener))
         require(failure is not None, f"it decided without an answer: {kind}")
-        require(bench.seconds < LIMIT_SECONDS + GRACE_SECONDS, "it waited beyond its time limit")
+        require(bench.seconds < limit + grace, "it waited beyond its time limit")
 
 
 @_check(_hosted)

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from imagegen_app.testing.contract.screening.samples import ScreenerSamples, coloured_image
 
+#: Ours can be told so short a limit; nothing that comes is waited for with it.
+_LIMIT_SECONDS = 0.1
 _RED = coloured_image((255, 0, 0))
 _OPENAI = ScreenerSamples(
     screener="imagegen_app.moderation.openai_moderation.OpenAIModeration",
@@ -27,6 +29,7 @@ _OPENAI = ScreenerSamples(
     ),
     blocked_image=_RED,
     has_scores=True,
+    limit_seconds=_LIMIT_SECONDS,
 )
 _CLASSIFIER = ScreenerSamples(
     screener="imagegen_app.moderation.http_classifier.HttpClassifier",
@@ -47,6 +50,7 @@ _CLASSIFIER = ScreenerSamples(
     opening_options=({"thresholds": {"sexual/minors": None}},),
     blocked_image=_RED,
     has_scores=True,
+    limit_seconds=_LIMIT_SECONDS,
 )
 #: By name, each for one way of being set up.
 SCREENERS: Mapping[str, ScreenerSamples] = {

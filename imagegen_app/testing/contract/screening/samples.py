@@ -45,3 +45,7 @@ class ScreenerSamples:
     blocked_image: bytes = field(default=b"", repr=False)
     #: Whether its decisions name the version of the service's model, and scores.
     has_scores: bool = False
+    #: Its option `seconds` in the checks about time.
+    limit_seconds: float = 1.0
+    #: How much later than that it may give up, on a busy machine.
+    grace_seconds: float = 4.0
