@@ -1,14 +1,12 @@
-"""Play the stores of keys: Vault and AWS over HTTP, the two others by modules like their clients."""
+"""Play Vault and AWS Secrets Manager over HTTP, each to its official client."""
 
 from __future__ import annotations
 
 import json
 import socket
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,7 +87,8 @@ class VaultBench:
 @contextmanager
 def vault(patch: pytest.MonkeyPatch, *, version: int = 2) -> Iterator[VaultBench]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _VaultHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # It looks for its end more often than by default.
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with silent_port() as silent:
         url = f"http://127.0.0.1:{server.server_port}"
         server.bench = bench = VaultBench(patch, url, silent, version=version)  # type: ignore[attr-defined]  # see above
@@ -132,109 +131,3 @@ class AwsBench:
 
     def hang(self) -> None:
         self._patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self._silent}")
-
-
-class StandInBench:
-    """A module in place of a client's, with the classes that ours uses; no protocol is spoken."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.value: str | None = None
-        self.is_down = False
-        #: What the client raises instead of answering, if anything.
-        self.refusal: Exception | None = None
-        self.released = threading.Event()
-        self._hangs = False
-
-    def put(self, value: str | None) -> None:
-        self.value = value
-
-    def go_down(self) -> None:
-        self.is_down = True
-
-    def hang(self) -> None:
-        self._hangs = True
-
-    def read(self, absent: type[Exception]) -> str:
-        """Return the value as the client would."""
-        if self._hangs:
-            self.released.wait(5)
-        if self.is_down or self._hangs:
-            raise ConnectionError(f"no connection; {self.value}")
-        if self.refusal is not None:
-            raise self.refusal
-        if self.value is None:
-            raise absent("not there")
-        return self.value
-
-
-def _module(patch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
-    module = ModuleType(name)
-    module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec(name, None)
-    module.__path__ = []
-    for key, value in members.items():
-        setattr(module, key, value)
-    patch.setitem(sys.modules, name, module)
-
-
-def google(patch: pytest.MonkeyPatch) -> StandInBench:
-    bench = StandInBench("google:projects/p/secrets/images/versions/latest")
-    # As the client has them: over REST it raises the first three, by the status of the answer.
-    bad_request, forbidden, absent = (
-        type(name, (Exception,), {}) for name in ("BadRequest", "Forbidden", "NotFound")
-    )
-    kinds = {
-        "BadRequest": bad_request,
-        "FailedPrecondition": type("FailedPrecondition", (bad_request,), {}),
-        "Forbidden": forbidden,
-        "NotFound": absent,
-        "PermissionDenied": type("PermissionDenied", (forbidden,), {}),
-    }
-
-    class Client:
-        def __init__(self, *, transport: str) -> None:
-            assert transport == "rest"
-
-        def access_secret_version(self, *, request: Any, timeout: float, retry: None) -> Any:
-            assert request == {"name": bench.source.partition(":")[2]}
-            assert timeout > 0
-            del retry
-            payload = type("Payload", (), {"data": bench.read(absent).encode()})
-            return type("Answer", (), {"payload": payload})
-
-    _module(patch, "google")
-    _module(patch, "google.api_core")
-    _module(patch, "google.api_core.exceptions", **kinds)
-    sys.modules["google.api_core"].exceptions = sys.modules["google.api_core.exceptions"]  # type: ignore[attr-defined]  # made above
-    _module(patch, "google.cloud")
-    _module(patch, "google.cloud.secretmanager", SecretManagerServiceClient=Client)
-    sys.modules["google.cloud"].secretmanager = sys.modules["google.cloud.secretmanager"]  # type: ignore[attr-defined]  # made above
-    return bench
-
-
-def azure(patch: pytest.MonkeyPatch) -> StandInBench:
-    bench = StandInBench("azure:images-vault/openai")
-
-    class Refused(Exception):
-        status_code = 403
-
-    class Absent(Refused):
-        status_code = 404
-
-    class Client:
-        def __init__(self, *, vault_url: str, credential: object, **limits: float) -> None:
-            assert vault_url == "https://images-vault.vault.azure.net"
-            assert credential is not None
-            assert limits["read_timeout"] > 0
-
-        def get_secret(self, name: str, version: str | None) -> Any:
-            assert (name, version) == ("openai", None)
-            return type("Secret", (), {"value": bench.read(Absent)})
-
-    _module(patch, "azure")
-    _module(patch, "azure.core")
-    _module(patch, "azure.core.exceptions", HttpResponseError=Refused, ResourceNotFoundError=Absent)
-    _module(patch, "azure.identity", DefaultAzureCredential=object)
-    _module(patch, "azure.keyvault")
-    _module(patch, "azure.keyvault.secrets", SecretClient=Client)
-    return bench

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,16 +28,12 @@ from imagegen_app.testing.contract.secret_sources import (
     reading_of,
 )
 from tests.providers.samples import http_answer, raw_server
-from tests.secret_stores import benches
+from tests.secret_stores import benches, cloud_benches
+from tests.secret_stores.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(autouse=True)
-def no_values_of_other_tests() -> None:
-    """Let no value be used that an earlier test read from a store."""
-    credentials.kept_values.forget_all()
+    from pathlib import Path
 
 
 class TestVault(SecretSourceContract):
@@ -49,17 +45,6 @@ class TestVault(SecretSourceContract):
             yield bench
 
 
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - slow to import
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _host, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
-
-
 class TestAws(SecretSourceContract):
     @pytest.fixture
     def bench(self, monkeypatch: pytest.MonkeyPatch, moto_url: str) -> Iterator[SecretSourceBench]:
@@ -69,18 +54,16 @@ class TestAws(SecretSourceContract):
 
 class TestGoogle(SecretSourceContract):
     @pytest.fixture
-    def bench(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretSourceBench]:
-        bench = benches.google(monkeypatch)
-        yield bench
-        bench.released.set()
+    def bench(
+        self, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel, tmp_path: Path
+    ) -> SecretSourceBench:
+        return cloud_benches.GoogleBench(tunnel, monkeypatch, tmp_path)
 
 
 class TestAzure(SecretSourceContract):
     @pytest.fixture
-    def bench(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretSourceBench]:
-        bench = benches.azure(monkeypatch)
-        yield bench
-        bench.released.set()
+    def bench(self, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel) -> SecretSourceBench:
+        return cloud_benches.AzureBench(tunnel, monkeypatch)
 
 
 def _use(patch: pytest.MonkeyPatch, change: Any) -> None:
@@ -232,8 +215,21 @@ def test_a_place_that_is_spelled_otherwise_is_refused(source: str) -> None:
     assert source.partition(":")[2] not in str(refused.value) or source == "aws:"
 
 
-@pytest.mark.parametrize("source", ["google:projects/p/secrets/s/versions/1", "azure:vault-1/name"])
-def test_a_missing_package_is_named_with_how_to_install_it(source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "package"),
+    [
+        ("google:projects/p/secrets/s/versions/1", "google.cloud.secretmanager"),
+        ("azure:vault-1/name", "azure.keyvault.secrets"),
+    ],
+)
+def test_a_missing_package_is_named_with_how_to_install_it(
+    source: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else find_spec(name)
+    )
+
     problem = stores.package_problem(source)
 
     assert "pip install 'imagegen-app[" in problem
@@ -249,15 +245,18 @@ def test_a_wrong_token_has_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
             reading.value()
 
 
-@pytest.mark.parametrize("refusal", ["BadRequest", "Forbidden", "NotFound"])
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(400, "FAILED_PRECONDITION"), (403, "PERMISSION_DENIED"), (404, "NOT_FOUND")],
+)
 def test_a_google_secret_that_is_disabled_or_forbidden_does_not_live_on_in_the_cache(
-    refusal: str, monkeypatch: pytest.MonkeyPatch
+    status: int, name: str, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel, tmp_path: Path
 ) -> None:
-    bench = benches.google(monkeypatch)
+    bench = cloud_benches.GoogleBench(tunnel, monkeypatch, tmp_path)
     with reading_of(bench) as reading:
         bench.put(VALUE)
         reading.value()
-        bench.refusal = getattr(sys.modules["google.api_core.exceptions"], refusal)("no")
+        bench.refusal = cloud_benches.google_refusal(status, name)
         reading.clock.now += cache.FRESH_SECONDS + 1
 
         with pytest.raises(SecretMissing) as refused:
