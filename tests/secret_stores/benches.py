@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from tests.secret_stores.tunnel import PAGE, Reply
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,7 +32,9 @@ def silent_port() -> Iterator[int]:
 class _VaultHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         bench: VaultBench = self.server.bench  # type: ignore[attr-defined]  # set by the bench
-        if bench.is_down:
+        if bench.page_status:
+            self._answer(bench.page_status, PAGE)
+        elif bench.is_down:
             self._answer(503, {"errors": ["Vault is sealed"]})
         elif self.headers.get("X-Vault-Token") != TOKEN:
             self._answer(403, {"errors": ["permission denied"]})
@@ -49,9 +53,10 @@ class _VaultHandler(BaseHTTPRequestHandler):
             self._answer(200, {"auth": {"client_token": TOKEN}})
 
     def _answer(self, status: int, document: Any) -> None:
-        body = json.dumps(document).encode()
+        is_page = isinstance(document, str)
+        body = (document if is_page else json.dumps(document)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if is_page else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -68,6 +73,8 @@ class VaultBench:
     def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int, *, version: int) -> None:
         self.value: str | None = None
         self.is_down = False
+        #: The status with which a proxy answers in its place; 0: none does.
+        self.page_status = 0
         self.version = version
         self._patch = patch
         self._silent = silent
@@ -82,6 +89,12 @@ class VaultBench:
 
     def hang(self) -> None:
         self._patch.setenv("VAULT_ADDR", f"http://127.0.0.1:{self._silent}")
+
+    def answer_with_a_web_page(self) -> None:
+        self.page_status = 200
+
+    def refuse(self) -> None:
+        self._patch.setenv("VAULT_TOKEN", "s.wrong")
 
 
 @contextmanager
@@ -99,14 +112,66 @@ def vault(patch: pytest.MonkeyPatch, *, version: int = 2) -> Iterator[VaultBench
             server.server_close()
 
 
+class _FrontHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        reply: Reply = self.server.front.reply  # type: ignore[attr-defined]  # set by the front
+        self.rfile.read(int(self.headers["Content-Length"]))
+        is_page = isinstance(reply.content, str)
+        body = (reply.content if is_page else json.dumps(reply.content)).encode()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "text/html" if is_page else "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+class _Front:
+    """What stands in front of moto's server, once it is told what to answer in its place."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        self._reply: Reply | None = None
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _FrontHandler)
+        self.server.front = self  # type: ignore[attr-defined]  # for the handler
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def reply(self) -> Reply:
+        assert self._reply is not None
+        return self._reply
+
+    @reply.setter
+    def reply(self, reply: Reply) -> None:
+        self._reply = reply
+        self._patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self.server.server_port}")
+
+
+@contextmanager
+def aws(patch: pytest.MonkeyPatch, url: str) -> Iterator[AwsBench]:
+    """Play AWS Secrets Manager by the server of moto at the URL."""
+    front = _Front(patch)
+    with silent_port() as silent:
+        bench = AwsBench(patch, url, silent, front)
+        try:
+            yield bench
+        finally:
+            bench.put_away()
+            front.server.shutdown()
+            front.server.server_close()
+
+
 class AwsBench:
     """Moto's server, spoken to by Amazon's own client."""
 
     source = "aws:images#openai"
 
-    def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int, front: _Front) -> None:
         self._patch = patch
         self._silent = silent
+        self._front = front
         for name, value in (
             ("AWS_ENDPOINT_URL", url),
             ("AWS_ACCESS_KEY_ID", "testing"),
@@ -115,6 +180,11 @@ class AwsBench:
         ):
             patch.setenv(name, value)
         self.client = __import__("boto3").client("secretsmanager", endpoint_url=url)
+
+    def put_away(self) -> None:
+        """Leave nothing to the next test."""
+        for entry in self.client.list_secrets()["SecretList"]:
+            self.client.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)
 
     def put(self, value: str | None) -> None:
         if value is None:
@@ -131,3 +201,12 @@ class AwsBench:
 
     def hang(self) -> None:
         self._patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self._silent}")
+
+    def answer_with_a_web_page(self) -> None:
+        self._front.reply = Reply(200, PAGE)
+
+    def refuse(self) -> None:
+        self.answer_with_error("AccessDeniedException")
+
+    def answer_with_error(self, code: str, *, status: int = 400) -> None:
+        self._front.reply = Reply(status, {"__type": code, "Message": "no"})

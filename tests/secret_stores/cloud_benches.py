@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.secret_stores.tunnel import Asked, Reply, Tunnel
+from tests.secret_stores.tunnel import PAGE, Asked, Reply, Tunnel
 
 if TYPE_CHECKING:
     import pytest
@@ -41,8 +41,12 @@ class CloudBench:
     def hang(self) -> None:
         self.tunnel.is_silent = True
 
+    def answer_with_a_web_page(self) -> None:
+        self.refusal = Reply(200, PAGE)
+
     def answer(self, asked: Asked) -> Reply:
-        raise NotImplementedError
+        """Answer as the store does; each bench says how."""
+        return Reply(404, {"asked": asked.path})
 
 
 @cache
@@ -79,6 +83,9 @@ class GoogleBench(CloudBench):
         path.write_text(json.dumps(account), "utf-8")
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
 
+    def refuse(self) -> None:
+        self.refusal = google_refusal(403, "PERMISSION_DENIED")
+
     def answer(self, asked: Asked) -> Reply:
         assert asked.host == "secretmanager.googleapis.com"
         assert asked.bearer.count(".") == 2
@@ -105,9 +112,14 @@ class AzureBench(CloudBench):
 
     def __init__(self, tunnel: Tunnel, patch: pytest.MonkeyPatch) -> None:
         super().__init__(tunnel, patch)
+        #: What the service that gives tokens answers instead of one.
+        self.sign_in_refusal: Reply | None = None
         patch.setenv("AZURE_TENANT_ID", TENANT)
         patch.setenv("AZURE_CLIENT_ID", "client-of-the-tests")
         patch.setenv("AZURE_CLIENT_SECRET", CLIENT_SECRET)
+
+    def refuse(self) -> None:
+        self.refusal = azure_refusal(403, "Forbidden", inner="ForbiddenByRbac")
 
     def answer(self, asked: Asked) -> Reply:
         if asked.host == "login.microsoftonline.com":
@@ -132,6 +144,8 @@ class AzureBench(CloudBench):
 
     def _sign_in(self, asked: Asked) -> Reply:
         base = f"https://login.microsoftonline.com/{TENANT}"
+        if self.sign_in_refusal is not None:
+            return self.sign_in_refusal
         if asked.path.startswith("/common/discovery/instance"):
             return Reply(200, {"tenant_discovery_endpoint": f"{base}/v2.0", "metadata": []})
         if "openid-configuration" in asked.path:
