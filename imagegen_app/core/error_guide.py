@@ -81,6 +81,18 @@ GUIDES: dict[str, ErrorGuide] = {
         gettext_noop("An image administrator must renew the provider's credential."),
         gettext_noop("Renew the key at the provider, and put it where its source reads it."),
     ),
+    "key_store_refused": ErrorGuide(
+        Cause.SITE,
+        "no",
+        gettext_noop(
+            "An image administrator must correct the access to the store; the doctor "
+            "(imagegen_doctor) says how."
+        ),
+        gettext_noop(
+            "Correct the workers' access to the store of keys: imagegen_doctor repeats what it "
+            "answered, and what to change."
+        ),
+    ),
     "permission_denied": ErrorGuide(
         Cause.ACCOUNT,
         "no",

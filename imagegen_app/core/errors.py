@@ -6,6 +6,7 @@ The class hierarchy::
     ├── InvalidRequest
     │   └── UnsupportedParameter      before any call
     ├── AuthenticationFailed
+    │   └── KeyStoreRefused           before any call
     ├── PermissionDenied
     ├── NotFound
     ├── RateLimited
@@ -103,6 +104,16 @@ class AuthenticationFailed(ProviderError):
     code = "authentication_failed"
     can_fail_over = True
     remedy = "An image administrator must renew the provider's credential."
+
+
+class KeyStoreRefused(AuthenticationFailed):
+    """The store of the provider's key is set up wrongly or refuses this site; nothing was sent."""
+
+    code = "key_store_refused"
+    remedy = (
+        "An image administrator must correct the access to the store; the doctor (imagegen_doctor) "
+        "says how."
+    )
 
 
 class PermissionDenied(ProviderError):

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from imagegen_app.core import live_secrets
 from imagegen_app.providers import refused_keys
 from imagegen_app.secret_stores import stores
-from imagegen_app.secret_stores.base import PackageMissing, SecretAbsent, valid_text
+from imagegen_app.secret_stores.base import SecretAbsent, StoreMisconfigured, valid_text
 from imagegen_app.secret_stores.cache import ValueCache
 
 logger = logging.getLogger("imagegen.credentials")
@@ -51,6 +51,10 @@ class SecretMissing(Exception):
 
 class SecretUnreadable(SecretMissing):
     """A credential's source failed or did not answer in time; it may work later."""
+
+
+class SecretMisconfigured(SecretMissing):
+    """A credential's store refuses us or is set up wrongly; somebody must correct what it says."""
 
 
 class Secret:
@@ -226,8 +230,8 @@ class _StoreSource(_CallableSource):
             return valid_text(self._read())
         except SecretAbsent as error:
             raise SecretMissing(f"the source {self._path} gives no key: {error}") from None
-        except PackageMissing as error:
-            raise SecretUnreadable(f"the source {self._path} cannot be asked: {error}") from None
+        except StoreMisconfigured as error:
+            raise SecretMisconfigured(f"the source {self._path} cannot be asked: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,7 @@ class Credential:
 
         :raises SecretMissing: if no source holds a value.
         :raises SecretUnreadable: if that is because one failed.
+        :raises SecretMisconfigured: if that is because the store of one is set up wrongly.
         """
         return refused_keys.in_order(
             self.name, self.held or tuple(_live(self._readers, name=self.name))
@@ -287,6 +292,11 @@ class Credential:
         return port == _DEFAULT_PORTS[parts.scheme] or host in _LOOPBACK
 
 
+def _hope(problem: SecretMissing) -> int:
+    """Rank problems: what may go away by itself, what can be corrected, what is just not there."""
+    return 2 * isinstance(problem, SecretUnreadable) + isinstance(problem, SecretMisconfigured)
+
+
 def _live(readers: Iterable[Callable[[], str]], *, name: str) -> list[Secret]:
     found: list[Secret] = []
     problem: SecretMissing | None = None
@@ -294,7 +304,7 @@ def _live(readers: Iterable[Callable[[], str]], *, name: str) -> list[Secret]:
         try:
             value = reader().strip()
         except SecretMissing as error:
-            problem = error if not isinstance(problem, SecretUnreadable) else problem
+            problem = max(problem, error, key=_hope) if problem else error
             continue
         except FileNotFoundError:
             # The other source may do.

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 from imagegen_app.secret_stores.base import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
+    NotTheStore,
     SecretAbsent,
+    StoreMisconfigured,
     field_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+TITLE: Final = "AWS Secrets Manager"
 PACKAGE: Final = "boto3"
 EXTRA: Final = "aws-secrets"
 SPELLING: Final = "aws:NAME, aws:NAME#FIELD or aws:NAME@AWSPREVIOUS#FIELD"
@@ -33,15 +36,35 @@ _SECRET = re.compile(
     r"|[\w/+=.@-]{1,512}",
     re.ASCII,
 )
-#: What the service calls a value that is not to be had.
-_ABSENT = frozenset(
-    {
-        "AccessDeniedException",
-        "DecryptionFailure",
-        "InvalidRequestException",
-        "ResourceNotFoundException",
-    }
-)
+#: What the service calls a value that is not to be had; so it answers for one that is being deleted, too.
+_ABSENT = frozenset({"InvalidRequestException", "ResourceNotFoundException"})
+#: What it says to who may not ask, or asks wrongly, with where to look.
+_REMEDIES: Final = {
+    **dict.fromkeys(
+        ("AccessDenied", "AccessDeniedException"),
+        "allow the role of the workers secretsmanager:GetSecretValue on it",
+    ),
+    "DecryptionFailure": "allow the role of the workers kms:Decrypt with the key of the secret",
+    **dict.fromkeys(
+        ("ExpiredToken", "ExpiredTokenException"),
+        "the keys of the workers have ended; give them new ones, or a role",
+    ),
+    **dict.fromkeys(
+        (
+            "IncompleteSignature",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        "correct the keys of the workers, and their clock",
+    ),
+    **dict.fromkeys(
+        ("InvalidParameterException", "ValidationException"), "correct the name of the secret"
+    ),
+}
 
 _reading = threading.local()
 
@@ -83,8 +106,8 @@ def reader(location: str) -> Callable[[], object]:
 
     def read() -> object:
         import boto3  # noqa: PLC0415 - an optional package
+        from botocore import exceptions  # noqa: PLC0415 - as above
         from botocore.config import Config  # noqa: PLC0415 - as above
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
 
         limits = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -92,17 +115,40 @@ def reader(location: str) -> Callable[[], object]:
             retries={"total_max_attempts": 1},
         )
         region = named["region"] or os.environ.get("AWS_REGION") or None
-        client = boto3.session.Session().client("secretsmanager", region_name=region, config=limits)
         wanted = {"SecretId": secret, **({"VersionStage": stage} if stage else {})}
         try:
+            client = boto3.session.Session().client(
+                "secretsmanager", region_name=region, config=limits
+            )
             with _unlogged():
                 answer: dict[str, Any] = client.get_secret_value(**wanted)
-        except ClientError as error:
+        except exceptions.ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in _ABSENT:
                 raise SecretAbsent("AWS Secrets Manager does not show it") from None
+            if code in _REMEDIES:
+                raise StoreMisconfigured(
+                    f"AWS Secrets Manager answered {code}; {_REMEDIES[code]}"
+                ) from None
             raise
+        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
+            raise StoreMisconfigured("boto3 finds no keys or role; give the workers one") from None
+        except (
+            exceptions.ConfigNotFound,
+            exceptions.ConfigParseError,
+            exceptions.InvalidRegionError,
+            exceptions.NoRegionError,
+            exceptions.ProfileNotFound,
+            # An address in the environment that is none.
+            ValueError,
+        ) as error:
+            raise StoreMisconfigured(
+                f"boto3 cannot be used ({type(error).__name__}); correct AWS_REGION and what else "
+                "is set for it"
+            ) from None
         value: object = answer.get("SecretString", answer.get("SecretBinary"))
+        if value is None:
+            raise NotTheStore
         return field_of(value, name) if name else value
 
     return read

@@ -13,11 +13,22 @@ ANSWER_SECONDS: Final = 6.0
 
 
 class SecretAbsent(Exception):
-    """The store says that there is no such value, that it is disabled, or that we may not read it."""
+    """The store says that there is no such value, or that it is disabled."""
 
 
-class PackageMissing(Exception):
+class StoreMisconfigured(Exception):
+    """The store refuses us, or cannot be asked as the site is set up; the message says what to do.
+
+    Waiting does not help, as it does while a store is away: for that, a reader raises anything else.
+    """
+
+
+class PackageMissing(StoreMisconfigured):
     """The package for a store is not installed; the message says how to install it."""
+
+
+class NotTheStore(Exception):
+    """Something else answered in the store's place, such as a proxy with a page of its own."""
 
 
 def valid_text(value: object) -> str:
@@ -44,11 +55,11 @@ def valid_text(value: object) -> str:
 
 
 def field_of(document: object, name: str) -> Any:
-    """Return a field of a JSON object, given as text or as what it was read as.
+    """Return a field of a JSON object, given as text, as bytes, or as what it was read as.
 
     :raises SecretAbsent: if it is no such object, or has no such field.
     """
-    if isinstance(document, str):
+    if isinstance(document, str | bytes | bytearray):
         try:
             document = json.loads(document)
         except ValueError:

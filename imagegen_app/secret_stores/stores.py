@@ -15,6 +15,11 @@ _STORES: Final[dict[str, Any]] = {"aws": aws, "azure": azure, "google": google, 
 PREFIXES: Final = tuple(f"{kind}:" for kind in _STORES)
 
 
+def title(source: str) -> str:
+    """Return what people call the store of a source."""
+    return str(_STORES[source.partition(":")[0]].TITLE)
+
+
 def is_stored(source: str) -> bool:
     """Tell whether a source names a place in a store."""
     return source.startswith(PREFIXES)

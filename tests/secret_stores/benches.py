@@ -1,15 +1,15 @@
-"""Play the stores of keys: Vault and AWS over HTTP, the two others by modules like their clients."""
+"""Play Vault and AWS Secrets Manager over HTTP, each to its official client."""
 
 from __future__ import annotations
 
 import json
 import socket
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from tests.secret_stores.tunnel import PAGE, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,9 @@ def silent_port() -> Iterator[int]:
 class _VaultHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         bench: VaultBench = self.server.bench  # type: ignore[attr-defined]  # set by the bench
-        if bench.is_down:
+        if bench.page_status:
+            self._answer(bench.page_status, PAGE)
+        elif bench.is_down:
             self._answer(503, {"errors": ["Vault is sealed"]})
         elif self.headers.get("X-Vault-Token") != TOKEN:
             self._answer(403, {"errors": ["permission denied"]})
@@ -51,9 +53,10 @@ class _VaultHandler(BaseHTTPRequestHandler):
             self._answer(200, {"auth": {"client_token": TOKEN}})
 
     def _answer(self, status: int, document: Any) -> None:
-        body = json.dumps(document).encode()
+        is_page = isinstance(document, str)
+        body = (document if is_page else json.dumps(document)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if is_page else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -70,6 +73,8 @@ class VaultBench:
     def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int, *, version: int) -> None:
         self.value: str | None = None
         self.is_down = False
+        #: The status with which a proxy answers in its place; 0: none does.
+        self.page_status = 0
         self.version = version
         self._patch = patch
         self._silent = silent
@@ -85,11 +90,18 @@ class VaultBench:
     def hang(self) -> None:
         self._patch.setenv("VAULT_ADDR", f"http://127.0.0.1:{self._silent}")
 
+    def answer_with_a_web_page(self) -> None:
+        self.page_status = 200
+
+    def refuse(self) -> None:
+        self._patch.setenv("VAULT_TOKEN", "s.wrong")
+
 
 @contextmanager
 def vault(patch: pytest.MonkeyPatch, *, version: int = 2) -> Iterator[VaultBench]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _VaultHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # It looks for its end more often than by default.
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with silent_port() as silent:
         url = f"http://127.0.0.1:{server.server_port}"
         server.bench = bench = VaultBench(patch, url, silent, version=version)  # type: ignore[attr-defined]  # see above
@@ -100,14 +112,66 @@ def vault(patch: pytest.MonkeyPatch, *, version: int = 2) -> Iterator[VaultBench
             server.server_close()
 
 
+class _FrontHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        reply: Reply = self.server.front.reply  # type: ignore[attr-defined]  # set by the front
+        self.rfile.read(int(self.headers["Content-Length"]))
+        is_page = isinstance(reply.content, str)
+        body = (reply.content if is_page else json.dumps(reply.content)).encode()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "text/html" if is_page else "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+class _Front:
+    """What stands in front of moto's server, once it is told what to answer in its place."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        self._reply: Reply | None = None
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _FrontHandler)
+        self.server.front = self  # type: ignore[attr-defined]  # for the handler
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def reply(self) -> Reply:
+        assert self._reply is not None
+        return self._reply
+
+    @reply.setter
+    def reply(self, reply: Reply) -> None:
+        self._reply = reply
+        self._patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self.server.server_port}")
+
+
+@contextmanager
+def aws(patch: pytest.MonkeyPatch, url: str) -> Iterator[AwsBench]:
+    """Play AWS Secrets Manager by the server of moto at the URL."""
+    front = _Front(patch)
+    with silent_port() as silent:
+        bench = AwsBench(patch, url, silent, front)
+        try:
+            yield bench
+        finally:
+            bench.put_away()
+            front.server.shutdown()
+            front.server.server_close()
+
+
 class AwsBench:
     """Moto's server, spoken to by Amazon's own client."""
 
     source = "aws:images#openai"
 
-    def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, url: str, silent: int, front: _Front) -> None:
         self._patch = patch
         self._silent = silent
+        self._front = front
         for name, value in (
             ("AWS_ENDPOINT_URL", url),
             ("AWS_ACCESS_KEY_ID", "testing"),
@@ -116,6 +180,11 @@ class AwsBench:
         ):
             patch.setenv(name, value)
         self.client = __import__("boto3").client("secretsmanager", endpoint_url=url)
+
+    def put_away(self) -> None:
+        """Leave nothing to the next test."""
+        for entry in self.client.list_secrets()["SecretList"]:
+            self.client.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)
 
     def put(self, value: str | None) -> None:
         if value is None:
@@ -133,108 +202,11 @@ class AwsBench:
     def hang(self) -> None:
         self._patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self._silent}")
 
+    def answer_with_a_web_page(self) -> None:
+        self._front.reply = Reply(200, PAGE)
 
-class StandInBench:
-    """A module in place of a client's, with the classes that ours uses; no protocol is spoken."""
+    def refuse(self) -> None:
+        self.answer_with_error("AccessDeniedException")
 
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.value: str | None = None
-        self.is_down = False
-        #: What the client raises instead of answering, if anything.
-        self.refusal: Exception | None = None
-        self.released = threading.Event()
-        self._hangs = False
-
-    def put(self, value: str | None) -> None:
-        self.value = value
-
-    def go_down(self) -> None:
-        self.is_down = True
-
-    def hang(self) -> None:
-        self._hangs = True
-
-    def read(self, absent: type[Exception]) -> str:
-        """Return the value as the client would."""
-        if self._hangs:
-            self.released.wait(5)
-        if self.is_down or self._hangs:
-            raise ConnectionError(f"no connection; {self.value}")
-        if self.refusal is not None:
-            raise self.refusal
-        if self.value is None:
-            raise absent("not there")
-        return self.value
-
-
-def _module(patch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
-    module = ModuleType(name)
-    module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec(name, None)
-    module.__path__ = []
-    for key, value in members.items():
-        setattr(module, key, value)
-    patch.setitem(sys.modules, name, module)
-
-
-def google(patch: pytest.MonkeyPatch) -> StandInBench:
-    bench = StandInBench("google:projects/p/secrets/images/versions/latest")
-    # As the client has them: over REST it raises the first three, by the status of the answer.
-    bad_request, forbidden, absent = (
-        type(name, (Exception,), {}) for name in ("BadRequest", "Forbidden", "NotFound")
-    )
-    kinds = {
-        "BadRequest": bad_request,
-        "FailedPrecondition": type("FailedPrecondition", (bad_request,), {}),
-        "Forbidden": forbidden,
-        "NotFound": absent,
-        "PermissionDenied": type("PermissionDenied", (forbidden,), {}),
-    }
-
-    class Client:
-        def __init__(self, *, transport: str) -> None:
-            assert transport == "rest"
-
-        def access_secret_version(self, *, request: Any, timeout: float, retry: None) -> Any:
-            assert request == {"name": bench.source.partition(":")[2]}
-            assert timeout > 0
-            del retry
-            payload = type("Payload", (), {"data": bench.read(absent).encode()})
-            return type("Answer", (), {"payload": payload})
-
-    _module(patch, "google")
-    _module(patch, "google.api_core")
-    _module(patch, "google.api_core.exceptions", **kinds)
-    sys.modules["google.api_core"].exceptions = sys.modules["google.api_core.exceptions"]  # type: ignore[attr-defined]  # made above
-    _module(patch, "google.cloud")
-    _module(patch, "google.cloud.secretmanager", SecretManagerServiceClient=Client)
-    sys.modules["google.cloud"].secretmanager = sys.modules["google.cloud.secretmanager"]  # type: ignore[attr-defined]  # made above
-    return bench
-
-
-def azure(patch: pytest.MonkeyPatch) -> StandInBench:
-    bench = StandInBench("azure:images-vault/openai")
-
-    class Refused(Exception):
-        status_code = 403
-
-    class Absent(Refused):
-        status_code = 404
-
-    class Client:
-        def __init__(self, *, vault_url: str, credential: object, **limits: float) -> None:
-            assert vault_url == "https://images-vault.vault.azure.net"
-            assert credential is not None
-            assert limits["read_timeout"] > 0
-
-        def get_secret(self, name: str, version: str | None) -> Any:
-            assert (name, version) == ("openai", None)
-            return type("Secret", (), {"value": bench.read(Absent)})
-
-    _module(patch, "azure")
-    _module(patch, "azure.core")
-    _module(patch, "azure.core.exceptions", HttpResponseError=Refused, ResourceNotFoundError=Absent)
-    _module(patch, "azure.identity", DefaultAzureCredential=object)
-    _module(patch, "azure.keyvault")
-    _module(patch, "azure.keyvault.secrets", SecretClient=Client)
-    return bench
+    def answer_with_error(self, code: str, *, status: int = 400) -> None:
+        self._front.reply = Reply(status, {"__type": code, "Message": "no"})

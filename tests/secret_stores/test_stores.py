@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import json
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from imagegen_app.providers import credentials
 from imagegen_app.providers.credentials import (
     Credential,
+    SecretMisconfigured,
     SecretMissing,
     SecretUnreadable,
     parse_source,
@@ -28,16 +30,12 @@ from imagegen_app.testing.contract.secret_sources import (
     reading_of,
 )
 from tests.providers.samples import http_answer, raw_server
-from tests.secret_stores import benches
+from tests.secret_stores import benches, cloud_benches
+from tests.secret_stores.tunnel import PAGE, Reply, Tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(autouse=True)
-def no_values_of_other_tests() -> None:
-    """Let no value be used that an earlier test read from a store."""
-    credentials.kept_values.forget_all()
+    from pathlib import Path
 
 
 class TestVault(SecretSourceContract):
@@ -49,38 +47,25 @@ class TestVault(SecretSourceContract):
             yield bench
 
 
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - slow to import
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _host, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
-
-
 class TestAws(SecretSourceContract):
     @pytest.fixture
     def bench(self, monkeypatch: pytest.MonkeyPatch, moto_url: str) -> Iterator[SecretSourceBench]:
-        with benches.silent_port() as silent:
-            yield benches.AwsBench(monkeypatch, moto_url, silent)
+        with benches.aws(monkeypatch, moto_url) as bench:
+            yield bench
 
 
 class TestGoogle(SecretSourceContract):
     @pytest.fixture
-    def bench(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretSourceBench]:
-        bench = benches.google(monkeypatch)
-        yield bench
-        bench.released.set()
+    def bench(
+        self, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel, tmp_path: Path
+    ) -> SecretSourceBench:
+        return cloud_benches.GoogleBench(tunnel, monkeypatch, tmp_path)
 
 
 class TestAzure(SecretSourceContract):
     @pytest.fixture
-    def bench(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretSourceBench]:
-        bench = benches.azure(monkeypatch)
-        yield bench
-        bench.released.set()
+    def bench(self, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel) -> SecretSourceBench:
+        return cloud_benches.AzureBench(tunnel, monkeypatch)
 
 
 def _use(patch: pytest.MonkeyPatch, change: Any) -> None:
@@ -232,12 +217,25 @@ def test_a_place_that_is_spelled_otherwise_is_refused(source: str) -> None:
     assert source.partition(":")[2] not in str(refused.value) or source == "aws:"
 
 
-@pytest.mark.parametrize("source", ["google:projects/p/secrets/s/versions/1", "azure:vault-1/name"])
-def test_a_missing_package_is_named_with_how_to_install_it(source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "package"),
+    [
+        ("google:projects/p/secrets/s/versions/1", "google.cloud.secretmanager"),
+        ("azure:vault-1/name", "azure.keyvault.secrets"),
+    ],
+)
+def test_a_missing_package_is_named_with_how_to_install_it(
+    source: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else find_spec(name)
+    )
+
     problem = stores.package_problem(source)
 
     assert "pip install 'imagegen-app[" in problem
-    with pytest.raises(SecretUnreadable, match="pip install"):
+    with pytest.raises(SecretMisconfigured, match="pip install"):
         parse_source(source)()
 
 
@@ -249,15 +247,18 @@ def test_a_wrong_token_has_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
             reading.value()
 
 
-@pytest.mark.parametrize("refusal", ["BadRequest", "Forbidden", "NotFound"])
-def test_a_google_secret_that_is_disabled_or_forbidden_does_not_live_on_in_the_cache(
-    refusal: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(400, "FAILED_PRECONDITION"), (404, "NOT_FOUND")],
+)
+def test_a_google_secret_that_is_disabled_or_gone_does_not_live_on_in_the_cache(
+    status: int, name: str, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel, tmp_path: Path
 ) -> None:
-    bench = benches.google(monkeypatch)
+    bench = cloud_benches.GoogleBench(tunnel, monkeypatch, tmp_path)
     with reading_of(bench) as reading:
         bench.put(VALUE)
         reading.value()
-        bench.refusal = getattr(sys.modules["google.api_core.exceptions"], refusal)("no")
+        bench.refusal = cloud_benches.google_refusal(status, name)
         reading.clock.now += cache.FRESH_SECONDS + 1
 
         with pytest.raises(SecretMissing) as refused:
@@ -266,11 +267,127 @@ def test_a_google_secret_that_is_disabled_or_forbidden_does_not_live_on_in_the_c
     assert not isinstance(refused.value, SecretUnreadable)
 
 
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "ExpiredTokenException"])
+def test_keys_that_aws_does_not_take_are_a_wrong_set_up(
+    code: str, monkeypatch: pytest.MonkeyPatch, moto_url: str
+) -> None:
+    with benches.aws(monkeypatch, moto_url) as bench, reading_of(bench) as reading:
+        bench.put(VALUE)
+        bench.answer_with_error(code)
+
+        with pytest.raises(SecretMisconfigured, match=code):
+            reading.value()
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServiceError"])
+def test_aws_that_is_overloaded_is_away(
+    code: str, monkeypatch: pytest.MonkeyPatch, moto_url: str
+) -> None:
+    with benches.aws(monkeypatch, moto_url) as bench, reading_of(bench) as reading:
+        bench.answer_with_error(code)
+
+        with pytest.raises(SecretUnreadable):
+            reading.value()
+
+
+def test_aws_without_keys_is_a_wrong_set_up(monkeypatch: pytest.MonkeyPatch, moto_url: str) -> None:
+    with benches.aws(monkeypatch, moto_url) as bench, reading_of(bench) as reading:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+
+        with pytest.raises(SecretMisconfigured, match="give the workers one"):
+            reading.value()
+
+
+def test_a_field_of_a_binary_secret_of_aws_is_read(
+    monkeypatch: pytest.MonkeyPatch, moto_url: str
+) -> None:
+    with benches.aws(monkeypatch, moto_url) as bench:
+        document = json.dumps({"openai": VALUE}).encode()
+        bench.client.create_secret(Name="images", SecretBinary=document)
+
+        assert parse_source(bench.source)() == VALUE
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("store", ["vault", "google", "azure"])
+def test_a_page_of_a_proxy_is_an_outage_whatever_its_status(
+    store: str, status: int, monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel, tmp_path: Path
+) -> None:
+    with benches.vault(monkeypatch) as vault:
+        bench: Any = vault
+        vault.page_status = status
+        if store != "vault":
+            bench = (
+                cloud_benches.GoogleBench(tunnel, monkeypatch, tmp_path)
+                if store == "google"
+                else cloud_benches.AzureBench(tunnel, monkeypatch)
+            )
+            bench.refusal = Reply(status, PAGE)
+        with reading_of(bench) as reading, pytest.raises(SecretUnreadable):
+            reading.value()
+
+
+@pytest.mark.parametrize("address", ["vault.example.com:8200", "http://"])
+def test_an_address_that_is_none_is_a_wrong_set_up(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with benches.vault(monkeypatch) as bench, reading_of(bench) as reading:
+        monkeypatch.setenv("VAULT_ADDR", address)
+
+        with pytest.raises(SecretMisconfigured, match="VAULT_ADDR"):
+            reading.value()
+
+
+def test_google_without_an_account_is_a_wrong_set_up(
+    monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel, tmp_path: Path
+) -> None:
+    bench = cloud_benches.GoogleBench(tunnel, monkeypatch, tmp_path)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nowhere.json"))
+
+    with reading_of(bench) as reading, pytest.raises(SecretMisconfigured, match="GOOGLE_"):
+        reading.value()
+
+
+def test_azure_that_does_not_let_us_sign_in_is_a_wrong_set_up(
+    monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel
+) -> None:
+    bench = cloud_benches.AzureBench(tunnel, monkeypatch)
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "revoked")
+
+    with reading_of(bench) as reading, pytest.raises(SecretMisconfigured, match="sign in"):
+        reading.value()
+
+
+def test_a_sign_in_of_azure_that_cannot_be_reached_is_an_outage(
+    monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel
+) -> None:
+    bench = cloud_benches.AzureBench(tunnel, monkeypatch)
+    bench.sign_in_refusal = Reply(503, PAGE)
+
+    with reading_of(bench) as reading, pytest.raises(SecretUnreadable):
+        reading.value()
+
+
+def test_a_disabled_secret_of_azure_is_no_wrong_set_up(
+    monkeypatch: pytest.MonkeyPatch, tunnel: Tunnel
+) -> None:
+    bench = cloud_benches.AzureBench(tunnel, monkeypatch)
+    bench.refusal = cloud_benches.azure_refusal(403, "Forbidden", inner="SecretDisabled")
+
+    with reading_of(bench) as reading:
+        refusal = reading.refusal()
+
+    assert type(refusal) is SecretMissing
+
+
 def test_the_value_before_a_rotation_can_be_a_second_source(
     monkeypatch: pytest.MonkeyPatch, moto_url: str
 ) -> None:
-    with benches.silent_port() as silent:
-        bench = benches.AwsBench(monkeypatch, moto_url, silent)
+    with benches.aws(monkeypatch, moto_url) as bench:
         bench.put("value-before")
         bench.put("value-now")
 
@@ -282,8 +399,8 @@ def test_the_value_before_a_rotation_can_be_a_second_source(
 def test_aws_is_asked_in_the_region_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, moto_url: str
 ) -> None:
-    with benches.silent_port() as silent:
-        benches.AwsBench(monkeypatch, moto_url, silent).put(VALUE)
+    with benches.aws(monkeypatch, moto_url) as bench:
+        bench.put(VALUE)
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         monkeypatch.setenv("AWS_REGION", "eu-central-1")
 
@@ -293,8 +410,7 @@ def test_aws_is_asked_in_the_region_of_the_environment(
 def test_a_name_of_aws_may_hold_the_sign_before_a_stage(
     monkeypatch: pytest.MonkeyPatch, moto_url: str
 ) -> None:
-    with benches.silent_port() as silent:
-        bench = benches.AwsBench(monkeypatch, moto_url, silent)
+    with benches.aws(monkeypatch, moto_url) as bench:
         bench.client.create_secret(Name="team@prod", SecretString=VALUE)
 
         assert parse_source("aws:team@prod")() == VALUE
@@ -316,7 +432,7 @@ def test_a_role_of_vault_signs_in_and_a_revoked_one_has_no_value(
         refusal = reading.refusal()
 
     assert signed_in == VALUE
-    assert not isinstance(refusal, SecretUnreadable)
+    assert isinstance(refusal, SecretMisconfigured)
 
 
 @pytest.mark.parametrize("value", ["\ufeff<html>", "<!-- a --><p>", "<head>", "é" * 40_000])

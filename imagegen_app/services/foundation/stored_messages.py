@@ -24,6 +24,13 @@ STORED = (
     gettext_noop("Choose another value or another model."),
     gettext_noop("The provider does not accept our credential."),
     gettext_noop("The provider's credential has no value here; nothing was sent."),
+    gettext_noop(
+        "The store of the provider's key is set up wrongly or refuses this site; nothing was sent."
+    ),
+    gettext_noop(
+        "An image administrator must correct the access to the store; the doctor (imagegen_doctor) "
+        "says how."
+    ),
     gettext_noop("The key of the provider cannot be read; nothing was sent."),
     gettext_noop("The provider cannot be called with the site's settings; nothing was sent."),
     gettext_noop("The provider redirected the call to another address; it was not followed."),

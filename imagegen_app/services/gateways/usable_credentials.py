@@ -14,7 +14,13 @@ from contextvars import ContextVar
 from imagegen_app import conf
 from imagegen_app.models import RevokedCredential
 from imagegen_app.providers import refused_keys
-from imagegen_app.providers.credentials import Credential, Secret, SecretMissing, SecretUnreadable
+from imagegen_app.providers.credentials import (
+    Credential,
+    Secret,
+    SecretMisconfigured,
+    SecretMissing,
+    SecretUnreadable,
+)
 
 #: For how long a process uses credentials after another one revoked them.
 CACHE_SECONDS = 1.0
@@ -134,7 +140,7 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
 
     Empty if none is configured or none has a value, and for a credential that must not be used.
 
-    :raises SecretUnreadable: if their source fails.
+    :raises SecretUnreadable: if their source fails or is set up wrongly, so that nobody can tell now.
     """
     entry = conf.get().credentials.get(name)
     if entry is None or not entry.webhook_source or use_problem(name):
@@ -143,6 +149,9 @@ def webhook_secrets(name: str) -> tuple[Secret, ...]:
         return _built(f"{name} webhook", entry.webhook_source, entry).values()
     except SecretUnreadable:
         raise
+    except SecretMisconfigured as error:
+        # The sender repeats the delivery, and it may be corrected by then.
+        raise SecretUnreadable(str(error)) from None
     except SecretMissing:
         return ()
 

@@ -14,8 +14,14 @@ from dataclasses import dataclass, replace
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from imagegen_app.core.errors import AuthenticationFailed
-from imagegen_app.providers.credentials import Credential, Secret, SecretMissing, SecretUnreadable
+from imagegen_app.core.errors import AuthenticationFailed, KeyStoreRefused
+from imagegen_app.providers.credentials import (
+    Credential,
+    Secret,
+    SecretMisconfigured,
+    SecretMissing,
+    SecretUnreadable,
+)
 
 if TYPE_CHECKING:
     from imagegen_app.services.worker._call_loop import CallResult
@@ -57,7 +63,7 @@ class KeyReader:
 
         :raises KeyNeeded: if `read` must be awaited first.
         :raises KeyUnreadable: if its source failed just now, or a call under way has lost its key.
-        :raises AuthenticationFailed: if it has no value; nothing was sent.
+        :raises AuthenticationFailed: if it has no value, or its store is set up wrongly; nothing was sent.
         """
         if credential is None:
             return None
@@ -69,6 +75,8 @@ class KeyReader:
             if is_sent:
                 # It says nothing about the call, which may be billed.
                 raise KeyUnreadable(str(error)) from None
+            if isinstance(error, SecretMisconfigured):
+                raise KeyStoreRefused(detail=str(error)) from None
             raise AuthenticationFailed(
                 "The provider's credential has no value here; nothing was sent.",
                 detail=str(error),

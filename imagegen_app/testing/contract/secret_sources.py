@@ -21,7 +21,12 @@ import pytest
 
 from imagegen_app.core import live_secrets
 from imagegen_app.providers import credentials
-from imagegen_app.providers.credentials import Credential, SecretMissing, SecretUnreadable
+from imagegen_app.providers.credentials import (
+    Credential,
+    SecretMisconfigured,
+    SecretMissing,
+    SecretUnreadable,
+)
 from imagegen_app.secret_stores import cache
 from imagegen_app.testing.contract.bench import require
 
@@ -51,6 +56,14 @@ class SecretSourceBench(Protocol):
 
     def hang(self) -> None:
         """Have the store take connections and never answer."""
+        ...
+
+    def answer_with_a_web_page(self) -> None:
+        """Have a proxy answer in the store's place, with a page of its own and the status 200."""
+        ...
+
+    def refuse(self) -> None:
+        """Have the store answer that this site may not read the value."""
         ...
 
 
@@ -148,6 +161,30 @@ def it_uses_the_value_through_a_short_outage(reading: _Reading) -> None:
     require(isinstance(reading.refusal(), SecretUnreadable), "it uses the value for ever")
 
 
+def it_takes_no_page_of_a_proxy_for_a_verdict(reading: _Reading) -> None:
+    """Whatever does not speak as the store does is an outage: the value before is used meanwhile."""
+    reading.bench.put(VALUE)
+    reading.value()
+    reading.bench.answer_with_a_web_page()
+    reading.clock.now += cache.FRESH_SECONDS + 1
+    try:
+        value = reading.value()
+    except SecretMissing:
+        value = ""
+    require(value == VALUE, "it takes a proxy's page for the store's word")
+
+
+def it_tells_a_wrong_set_up_from_an_outage(reading: _Reading) -> None:
+    """Where the store refuses us, waiting does not help: it says so, with what to do, and uses nothing."""
+    reading.bench.put(VALUE)
+    reading.value()
+    reading.bench.refuse()
+    reading.clock.now += cache.FRESH_SECONDS + 1
+    refusal = reading.refusal()
+    require(isinstance(refusal, SecretMisconfigured), "it does not say that it is refused")
+    require(";" in str(refusal), "it does not say what to do")
+
+
 def it_ends_where_the_store_never_answers(reading: _Reading) -> None:
     """A store that hangs is left alone after the time that a source may take."""
     reading.bench.put(VALUE)
@@ -184,6 +221,8 @@ CHECKS: Final[dict[str, Callable[[_Reading], None]]] = {
         it_takes_no_nonsense_for_a_key,
         it_gives_no_value_while_the_store_was_never_reached,
         it_uses_the_value_through_a_short_outage,
+        it_takes_no_page_of_a_proxy_for_a_verdict,
+        it_tells_a_wrong_set_up_from_an_outage,
         it_ends_where_the_store_never_answers,
         it_shows_the_value_to_nobody,
     )

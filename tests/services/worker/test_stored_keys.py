@@ -105,3 +105,31 @@ def test_a_key_that_is_gone_from_its_store_is_not_used_again(
 
     assert second.state != "succeeded"
     assert not second.attempts.filter(sent_at__isnull=False).exists()
+
+
+def test_a_job_is_refused_with_what_to_do_while_its_store_refuses_the_site(
+    site: Site, vault: benches.VaultBench, kept: Clock
+) -> None:
+    vault.refuse()
+
+    job = driven(site.request())
+
+    assert (job.state, job.error_code) == ("failed", "key_store_refused")
+    assert "set up wrongly" in job.error_message
+    assert "imagegen_doctor" in job.error_remedy
+    assert not job.attempts.filter(sent_at__isnull=False).exists()
+
+
+def test_a_value_that_changed_in_its_store_is_used_after_the_provider_refused_the_old_one(
+    site: Site, vault: benches.VaultBench, kept: Clock, simulator: SimulatorProcess
+) -> None:
+    vault.put("old-key-that-was-replaced")
+    first = driven(site.request())
+    vault.put(simulator.key)
+
+    second = driven(site.request(prompt="A blue mug"))
+
+    # The clock of the store's values stands still: only the refusal can have had it asked again.
+    assert (first.state, first.error_code) == ("failed", "authentication_failed")
+    # The provider took the call; whether it has ended already is not our question.
+    assert second.state in {"awaiting", "succeeded"}
