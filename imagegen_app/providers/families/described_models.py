@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,58 +20,67 @@ if TYPE_CHECKING:
 _NO_SCHEMA = gettext_noop(
     "the provider tells nothing of its inputs; they are taken for the usual ones"
 )
-_NO_PRICE = gettext_noop("the provider names its price on the model's page only")
 _NO_USABLE_PRICE = gettext_noop("the provider names no price")
 _NOT_IMAGES = gettext_noop("The provider says that this model makes no images, but: %(kind)s.")
 _NO_PROMPT = gettext_noop("The model takes no prompt and no image; it makes something else.")
+_NEEDS_IMAGE = gettext_noop(
+    "The model needs an image, which the adapter would not send: by its name it makes images from text."
+)
 _NO_MASKS = gettext_noop(
     "it takes masks, but the provider's options do not say of which colour; it is not offered for "
     "inpainting"
 )
 
 
-def of_replicate(document: object, model: str, *, known: Capabilities) -> ModelDescription:
-    """Read a model of Replicate with the schema of its latest version.
+def with_schema(
+    found: ModelDescription,
+    schema: object,
+    *,
+    schemas: object,
+    known: Capabilities,
+    operations_by_inputs: bool = False,
+    **reading: Any,
+) -> ModelDescription:
+    """Add to a description what the schema of the model's inputs says; see `described_inputs`.
 
-    A model that is not an official one is called by its version, which never changes.
+    `known` is what the adapter knows of it. `operations_by_inputs` is for adapters that send whatever
+    a schema has names for; those of others are refused for what their calls would lack.
     """
-    version = str(value_at(document, "latest_version.id") or "")
-    schemas = value_at(document, "latest_version.openapi_schema.components.schemas")
-    schema = value_at(schemas, "Input")
-    is_official = value_at(document, "is_official") is True
-    found = ModelDescription(
-        is_known=True,
-        label=str(value_at(document, "name") or ""),
-        # It would be longer than a version may be.
-        version=version[:16],
-        pinned_name="" if is_official or ":" in model or not version else f"{model}:{version}",
-        unknown=(Message(_NO_PRICE),),
-    )
-    if not isinstance(schema, dict) or not schema.get("properties"):
+    if not isinstance(schema, Mapping) or not schema.get("properties"):
         return replace(found, unknown=(*found.unknown, Message(_NO_SCHEMA)))
-    told = described_inputs.read_inputs(schema, schemas=schemas, known=known)
-    unknown = list(told.unknown)
+    told = described_inputs.read_inputs(schema, schemas=schemas, known=known, **reading)
+    capabilities, unknown, problems = told.capabilities, list(told.unknown), list(told.problems)
+    operations = _operations(told, known=known)
+    if operations_by_inputs:
+        if told.names.intersection(described_inputs.MASKS) and not known.supports_mask:
+            unknown.append(Message(_NO_MASKS))
+        if not operations:
+            problems.insert(0, Message(_NO_PROMPT))
+        capabilities = replace(capabilities, operations=operations or known.operations)
+    elif known.operations == {Operation.GENERATE} and told.required.intersection(
+        described_inputs.IMAGES
+    ):
+        problems.insert(0, Message(_NEEDS_IMAGE))
+    return replace(
+        found,
+        capabilities=capabilities,
+        unknown=(*found.unknown, *unknown),
+        problems=(*found.problems, *problems),
+    )
+
+
+def _operations(
+    told: described_inputs.DescribedInputs, *, known: Capabilities
+) -> frozenset[Operation]:
+    """Return what a model can be asked for, by the names of its inputs."""
     operations = set()
     if told.capabilities.max_inputs:
         operations.add(Operation.EDIT)
-    has_mask = bool({"mask", "mask_image"} & told.names)
-    if has_mask and not known.supports_mask:
-        unknown.append(Message(_NO_MASKS))
-    elif has_mask:
+    if told.names.intersection(described_inputs.MASKS) and known.supports_mask:
         operations.add(Operation.INPAINT)
-    required = schema.get("required")
-    images = {"image", "input_image", "input_images", "image_input", "images"}
-    if "prompt" in told.names and not images & set(required if isinstance(required, list) else ()):
+    if "prompt" in told.names and not told.required.intersection(described_inputs.IMAGES):
         operations.add(Operation.GENERATE)
-    problems = tuple(told.problems) if operations else (Message(_NO_PROMPT), *told.problems)
-    return replace(
-        found,
-        capabilities=replace(
-            told.capabilities, operations=frozenset(operations) or known.operations
-        ),
-        unknown=(*found.unknown, *unknown),
-        problems=problems,
-    )
+    return frozenset(operations)
 
 
 def of_recraft(document: object, model: str, *, source: str, now: float) -> ModelDescription:
