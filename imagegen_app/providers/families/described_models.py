@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_descriptions import ModelDescription
-from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.types import Operation
-from imagegen_app.providers.families import described_inputs, server_models
+from imagegen_app.providers.families import costs, described_inputs, server_models
 
 if TYPE_CHECKING:
     from imagegen_app.core.capabilities import Capabilities
@@ -95,23 +94,8 @@ def of_recraft(document: object, model: str, *, source: str, now: float) -> Mode
     if isinstance(made, list) and "image" not in made:
         kind = ", ".join(str(one) for one in made[:5])
         found = replace(found, problems=(Message(_NOT_IMAGES, {"kind": kind}),))
-    price = image_price(value_at(entry, "pricing.image"), source=source, now=now)
+    price = costs.image_price(value_at(entry, "pricing.image"), source=source, now=now)
     return replace(found, price_list=price, unknown=() if price else (Message(_NO_USABLE_PRICE),))
-
-
-def image_price(amount: object, *, source: str, now: float) -> dict[str, Any]:
-    """Return a price list of one price per image in US dollars; empty if the amount is none."""
-    price: dict[str, Any] = {
-        "currency": "USD",
-        "per_image": [{"amount": amount}],
-        "checked_on": datetime.fromtimestamp(now, UTC).date().isoformat(),
-        "source": source,
-    }
-    try:
-        PriceList.from_dict(price)
-    except PriceUnknown:
-        return {}
-    return price
 
 
 def of_openai(document: object, model: str) -> ModelDescription:
