@@ -179,12 +179,12 @@ class ImageModelAdmin(CatalogAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Offer to ask the server, where the model's adapter knows how to."""
+        """Offer to ask the server, where the model's adapter knows how to, or may yet be chosen."""
         obj = kwargs.get("obj")
         context["can_ask_server"] = (
-            obj is not None
-            and self.has_change_permission(request, obj)
-            and model_suggestions.can_ask_server(obj)
+            self.has_add_permission(request)
+            if obj is None
+            else self.has_change_permission(request, obj) and model_suggestions.can_ask_server(obj)
         )
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from imagegen_app.admin import template_guides
 from imagegen_app.admin.base import (
     EMPTY,
     RecordAdmin,
@@ -23,6 +24,7 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.local_times import format_day
 from imagegen_app.services.job_requests import templates, values
+from imagegen_app.services.job_requests.fixed_guides import MAX_FIXED_GUIDES, fixed_guides
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -63,6 +65,7 @@ class PromptTemplateAdmin(RecordAdmin):
                         ("seed_strategy", "seed"),
                         "parameters",
                         "loras",
+                        *(template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)),
                         ("pass_0", "pass_text_0"),
                         ("pass_1", "pass_text_1"),
                         ("pass_2", "pass_text_2"),
@@ -77,9 +80,12 @@ class PromptTemplateAdmin(RecordAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         # The form defines the other fields itself; Django must not look for them on the model.
-        return super().get_form(
+        form = super().get_form(
             request, obj, change=change, **{**kwargs, "fields": TemplateForm.Meta.fields}
         )
+        # Which images may be chosen as guides depends on the person.
+        form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
+        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["slug", "versions"] if obj else ["versions"]
@@ -253,6 +259,7 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
                 *((name, as_initial(value)) for name, value in obj.parameters.items()),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
+                *(template_guides.described(one) for one in fixed_guides(obj)),
                 *(
                     (_("Follow-up pass"), values.describe_pass(one))
                     for one in passes_from(obj.passes)

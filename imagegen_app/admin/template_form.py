@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app.admin import template_guides
 from imagegen_app.admin.base import AnyModelForm
 from imagegen_app.admin.fixed_lines import (
     FixedLorasField,
@@ -32,6 +33,9 @@ from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, lab
 from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates
 from imagegen_app.services.policy.model_catalog import InvalidRecord
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Person
 
 #: Rows for variables; templates created by code may have more variables.
 VARIABLE_ROWS = 8
@@ -110,6 +114,9 @@ class TemplateForm(AnyModelForm):
         label=gettext_lazy("What changed"), required=False, max_length=200
     )
 
+    #: Who edits it; images that this person may use can be chosen as guides.
+    actor: Person | None = None
+
     class Meta:
         model = PromptTemplate
         fields = ["name", "slug", "purpose"]
@@ -122,6 +129,7 @@ class TemplateForm(AnyModelForm):
         rows = list(version.variables) if version else []
         for number in range(VARIABLE_ROWS):
             self._add_row(number, rows[number] if number < len(rows) else {})
+        self.fields.update(template_guides.guide_fields(version, actor=self.actor))
         if version is not None:
             for name in (
                 "body",
@@ -192,8 +200,10 @@ class TemplateForm(AnyModelForm):
         except ValueError:
             self.add_error("size", _("Write it as 1024x768."))
             return data
+        for name in template_guides.incomplete_rows(data):
+            self.add_error(name, _("Choose the image of this guide, or clear its values."))
         passes = self._passes(data)
-        if passes is None:
+        if passes is None or self.errors:
             return data
         draft = templates.Draft(
             body=data["body"],
@@ -209,12 +219,14 @@ class TemplateForm(AnyModelForm):
             passes=passes,
             parameters=data["parameters"],
             loras=data["loras"],
+            guides=template_guides.given_guides(data),
             note=data["version_note"],
         )
         try:
             templates.check(draft)
         except InvalidRecord as error:
-            field = "pass_0" if error.field == "passes" else error.field
+            first = {"passes": "pass_0", "guides": "guide_0_asset"}
+            field = first.get(error.field, error.field)
             self.add_error(field if field in self.fields else None, error.reason)
         self.draft = draft
         return data

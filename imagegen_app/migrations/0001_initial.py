@@ -737,6 +737,7 @@ class Migration(migrations.Migration):
                 ('passes', models.JSONField(blank=True, default=list, verbose_name='follow-up passes')),
                 ('parameters', models.JSONField(blank=True, default=dict, verbose_name='fixed parameters')),
                 ('loras', models.JSONField(blank=True, default=list, verbose_name='fixed LoRA')),
+                ('guides', models.JSONField(blank=True, default=list, verbose_name='fixed guides')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='what changed')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],

@@ -95,6 +95,11 @@ class TemplateVersion(Record):
     )
     #: The LoRA that each job has, by name and weight, in the order that they are added in.
     loras: models.JSONField[Any, Any] = models.JSONField(_("fixed LoRA"), default=list, blank=True)
+    #: The control images that each job has: an asset's key, and how it guides; see
+    #: `services.job_requests.fixed_guides`.
+    guides: models.JSONField[Any, Any] = models.JSONField(
+        _("fixed guides"), default=list, blank=True
+    )
     note = models.CharField(_("what changed"), max_length=200, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -12,7 +12,8 @@ from imagegen_app.core.errors import UnsupportedParameter
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import InputRole, Operation
-from imagegen_app.providers.families import masks
+from imagegen_app.providers.families import described_requests, masks
+from imagegen_app.providers.families.described_requests import TakenInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,42 +164,52 @@ def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str
     :raises UnsupportedParameter: if it cannot be expressed.
     """
     endpoint = endpoint_of(request.model)
-    fields = {**endpoint.fixed, **_sized(request, endpoint, offer), **_images(request, endpoint)}
-    if request.operation not in {Operation.REMOVE_BACKGROUND, Operation.UPSCALE}:
+    takes = _takes(endpoint, request.operation, offer=offer)
+    fields = described_requests.fields_of(
+        request, takes=takes, quality=endpoint.quality or "quality", renamed=_WIRE
+    )
+    if "prompt" in takes:
         fields["prompt"] = request.prompt
-    if offer.max_count > 1:
-        fields["num_images"] = request.count
-    if len(offer.output_formats) > 1:
-        fields["output_format"] = request.output_format
-    optional = {
-        "negative_prompt": request.negative_prompt,
-        endpoint.quality or "quality": request.quality,
-        "loras": [{"path": one.name, "scale": one.weight} for one in request.loras],
-    }
-    fields |= {name: value for name, value in optional.items() if value}
-    if request.seed is not None:
-        fields["seed"] = request.seed
-    return fields | {_WIRE.get(name, name): value for name, value in request.parameters.items()}
-
-
-def _sized(request: GenerationRequest, endpoint: Endpoint, offer: Capabilities) -> dict[str, Any]:
-    rule = offer.sizes_for(request.operation)
     if endpoint.factor:
-        return {endpoint.factor: _factor(request)}
-    if rule.ratios:
-        return {"aspect_ratio": rule.ratio_of(request.size)}
-    size = {"width": request.size.width, "height": request.size.height}
-    return {"image_size": size} if endpoint.is_sized else {}
+        fields[endpoint.factor] = _factor(request)
+    else:
+        fields |= described_requests.size_of(request, takes=takes)
+    return {**endpoint.fixed, **fields, **_images(request, endpoint, takes)}
 
 
-def _images(request: GenerationRequest, endpoint: Endpoint) -> dict[str, Any]:
+def _takes(
+    endpoint: Endpoint, operation: Operation, *, offer: Capabilities
+) -> described_requests.TakenInputs:
+    """Return the names that an endpoint takes, by what it can do."""
+    ratios = offer.sizes_for(operation).ratios
+    takes = {
+        "prompt": operation not in {Operation.REMOVE_BACKGROUND, Operation.UPSCALE},
+        "num_images": offer.max_count > 1,
+        "output_format": len(offer.output_formats) > 1,
+        "aspect_ratio": bool(ratios),
+        "image_size": endpoint.is_sized and not ratios,
+        "loras": True,
+        "mask_url": True,
+        endpoint.image: True,
+    }
+    choices = {"output_format": offer.output_formats, "aspect_ratio": ratios}
+    return {
+        name: TakenInput(is_list=name.endswith("s"), choices=choices.get(name, ()))
+        for name, is_taken in takes.items()
+        if is_taken
+    }
+
+
+def _images(
+    request: GenerationRequest, endpoint: Endpoint, takes: described_requests.TakenInputs
+) -> dict[str, Any]:
     images, mask = masks.split(
         request.inputs, style=endpoint.mask, must_be_partial=endpoint.mask == "black"
     )
-    urls = [one.data_url for one in images]
     fields: dict[str, Any] = {}
-    if urls:
-        fields[endpoint.image] = urls if endpoint.image.endswith("s") else urls[0]
+    for name, files in described_requests.files_of(images, takes=takes).items():
+        urls = [one.data_url for one in files]
+        fields[name] = urls if takes[name].is_list else urls[0]
     return fields if mask is None else fields | {"mask_url": mask.data_url}
 
 

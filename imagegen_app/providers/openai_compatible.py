@@ -197,7 +197,8 @@ class OpenAICompatible(RemoteOpenAI):
         with suppress(NotFound, PermissionDenied):
             if profile == _LITELLM:
                 _, document = await self.query("/model/info")
-                return server_models.of_litellm(document, model)
+                source, now = self.address("/model/info"), self.account.clock()
+                return server_models.of_litellm(document, model, source=source, now=now)
             if profile == "localai":
                 _, document = await self.query("/models/capabilities")
                 return server_models.of_localai(document, model)

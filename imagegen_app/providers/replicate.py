@@ -19,12 +19,17 @@ from imagegen_app.core import multipart
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
 from imagegen_app.core.data_handling import DataFact, facts
 from imagegen_app.core.errors import BadResponse, NotFound, UnsupportedParameter
-from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_descriptions import ModelDescription, ModelPage
 from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import InputRole, Operation, RecoveryMethod
-from imagegen_app.providers.families import described_models, masks, submit_poll
+from imagegen_app.providers.families import (
+    described_models,
+    described_requests,
+    masks,
+    submit_poll,
+)
 from imagegen_app.providers.remote import RESULT_HOSTS, asked_in_vain
 from imagegen_app.providers.remote_jobs import RemoteJobs
 
@@ -32,21 +37,12 @@ if TYPE_CHECKING:
     from imagegen_app.core.types import Call, GenerationRequest, ImageInput, Submission
     from imagegen_app.providers.answers import SpooledAnswer
 
-#: By an input's name: whether it is a list, and its choices.
-_Schema = Mapping[str, tuple[bool, tuple[str, ...]]]
 _PICTURES = frozenset({InputRole.IMAGE, InputRole.REFERENCE})
-#: Which images go where, by names in models' schemas, the likeliest first.
-_FILES = (
-    (_PICTURES, ("input_images", "image_input", "images", "input_image", "image")),
-    ({InputRole.MASK}, ("mask", "mask_image")),
-    ({InputRole.CONTROL}, ("control_image",)),
-    ({InputRole.STYLE}, ("style_reference_images", "style_image")),
-)
 _MASKED = frozenset({Operation.GENERATE, Operation.EDIT, Operation.INPAINT})
 _MINUTES = gettext_noop("Minutes that a call may take before it is stopped.")
-_DATA_URL_BYTES = 190_000
-#: A model with its schema.
-_MAX_TOLD_BYTES = 8 * 1024 * 1024
+#: A small image; a model with its schema.
+_DATA_URL_BYTES, _MAX_TOLD_BYTES = 190_000, 8 * 1024 * 1024
+_NO_PRICE = gettext_noop("the provider names its price on the model's page only")
 #: A wrong guess would change all but what is to be changed.
 _MASKS = Parameter("list", help=gettext_noop("Models whose masks have this colour for the change."))
 
@@ -138,45 +134,39 @@ class Replicate(RemoteJobs):
                 document = {**document, "latest_version": pinned}
         except NotFound:
             return ModelDescription(is_known=False)
-        return described_models.of_replicate(document, model, known=self.capabilities(model))
+        return _described(document, model, known=self.capabilities(model))
 
-    async def _schema(self, model: str) -> _Schema:
+    async def _takes(self, model: str) -> described_requests.TakenInputs:
         """Return what the model takes, by name."""
         named, _, version = model.partition(":")
         path = f"/models/{quote(named)}" + (f"/versions/{quote(version)}" if version else "")
         document = await self.kept_query(path, seconds=3600)
         where = ("" if version else "latest_version.") + "openapi_schema.components.schemas"
         schemas = value_at(document, where)
-        inputs = value_at(schemas, "Input.properties")
-        if not isinstance(inputs, dict):
+        takes = described_requests.taken_in(value_at(schemas, "Input"), schemas)
+        if takes is None:
             raise asked_in_vain(BadResponse(detail="the model has no schema"))
-        return {name: _input(rule, schemas) for name, rule in inputs.items()}
+        return takes
 
     async def _inputs(self, request: GenerationRequest) -> dict[str, Any]:
         """Return a prediction's input; refuse what the model's schema has no name for."""
-        schema = await self._schema(request.model)
-        found = {"prompt": request.prompt, **request.parameters, **_choice(request, schema)}
-        if request.seed is None and "seed" in schema:
-            digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
-            found["seed"] = int(digest[:7], 16)
-        for n, lora in enumerate(request.loras):
-            name = f"extra_lora{n if n > 1 else ''}" if n else "lora"
-            found |= {name if n else "lora_weights": lora.name, f"{name}_scale": lora.weight}
         if any(one.guide is not None for one in request.inputs):
             raise UnsupportedParameter(detail="control: it cannot be weighed here")
+        takes = await self._takes(request.model)
+        found = {"prompt": request.prompt, **described_requests.fields_of(request, takes=takes)}
+        if request.operation is not Operation.INPAINT:
+            found |= described_requests.size_of(request, takes=takes)
+        if request.seed is None and "seed" in takes:
+            digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
+            found["seed"] = int(digest[:7], 16)
         style, inputs = self._mask_style(request.model), request.inputs
         if style is not None:
             inputs = await asyncio.to_thread(masks.restyled, inputs, style=style)
-        files: dict[str, list[ImageInput]] = {}
-        for roles, names in _FILES:
-            if given := [one for one in inputs if one.role in roles]:
-                files[next((name for name in names if name in schema), names[0])] = given
-        for name in (*found, *files):
-            if name not in schema or (len(files.get(name, ())) > 1 and not schema[name][0]):
-                raise UnsupportedParameter(detail=f"{name}: not an input of this model")
+        files = described_requests.files_of(inputs, takes=takes)
+        described_requests.require_taken(found, files, takes=takes)
         for name, images in files.items():
             addresses = [await self._address(one) for one in images]
-            found[name] = addresses if schema[name][0] else addresses[0]
+            found[name] = addresses if takes[name].is_list else addresses[0]
         return found
 
     async def _address(self, image: ImageInput) -> str:
@@ -193,39 +183,18 @@ class Replicate(RemoteJobs):
         return next((s for s in styles if model.startswith(tuple(self.option(f"{s}_masks")))), None)
 
 
-def _input(rule: object, schemas: object) -> tuple[bool, tuple[str, ...]]:
-    """Return whether an input is a list, and its choices, which may be defined elsewhere."""
-    parts = [rule, *(value_at(rule, "allOf") or ())]
-    names = [str(value_at(part, "$ref") or "").rpartition("/")[2] for part in parts]
-    listed = [value_at(part, "enum") for part in (*parts, *(value_at(schemas, n) for n in names))]
-    choices = tuple(str(value) for value in next(filter(None, listed), ()))
-    return value_at(rule, "type") == "array", choices
-
-
-def _choice(request: GenerationRequest, schema: _Schema) -> dict[str, Any]:
-    """Return what was chosen of size, count, format and the like."""
-    count = next((n for n in ("num_outputs", "number_of_images") if n in schema), "num_outputs")
-    chosen = {
-        "negative_prompt": request.negative_prompt,
-        "quality": request.quality,
-        "background": request.background,
-        count: request.count if request.count > 1 else None,
-        "seed": request.seed,
-    }
-    found: dict[str, Any] = {n: value for n, value in chosen.items() if value not in {None, ""}}
-    if "output_format" in schema:
-        is_short = request.output_format == "jpeg" and "jpg" in schema["output_format"][1]
-        found["output_format"] = "jpg" if is_short else request.output_format
-    names = schema.get("aspect_ratio", (False, ()))[1]
-    ratios = SizeRule(ratios=tuple(n for n in names if re.fullmatch(r"[1-9]\d?:[1-9]\d?", n)))
-    if request.operation is Operation.INPAINT:
-        return found
-    if {"width", "height"} <= schema.keys():
-        return found | {"width": request.size.width, "height": request.size.height}
-    if ratio := ratios.ratio_of(request.size):
-        return found | {"aspect_ratio": ratio}
-    if request.inputs and "match_input_image" in names:
-        return found | {"aspect_ratio": "match_input_image"}
-    if error := ratios.error_for(request.size):
-        raise UnsupportedParameter(detail=str(error))
-    return found
+def _described(document: object, model: str, *, known: Capabilities) -> ModelDescription:
+    """Read a model; one that is not official is called by its version, which never changes."""
+    version = str(value_at(document, "latest_version.id") or "")
+    schemas = value_at(document, "latest_version.openapi_schema.components.schemas")
+    is_official = value_at(document, "is_official") is True
+    found = ModelDescription(
+        is_known=True,
+        label=str(value_at(document, "name") or ""),
+        # It would be longer than a version may be.
+        version=version[:16],
+        pinned_name="" if is_official or ":" in model or not version else f"{model}:{version}",
+        unknown=(Message(_NO_PRICE),),
+    )
+    more: dict[str, Any] = {"schemas": schemas, "known": known, "operations_by_inputs": True}
+    return described_models.with_schema(found, value_at(schemas, "Input"), **more)

@@ -157,7 +157,7 @@ class StableDiffusionCpp(RemoteJobs):
         """Return whether the server has loaded a model, and what it can choose there."""
         _, document = await self.query(_SERVER_PATH)
         known = self.capabilities(model)
-        return server_models.of_stable_diffusion_cpp(document, model, known=known)
+        return server_models.of_stable_diffusion_cpp(document, model, known=known, places=_PLACES)
 
     def cancel_outcome(self, reply: Reply) -> CancelOutcome:
         """Return what became of it: only jobs that wait are cancelled, and those cost nothing."""

@@ -522,8 +522,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "server_asked_by_anybody",
         "services/policy/model_suggestions.py",
-        'access.require_permission(actor, "change_imagemodel")',
-        "del actor",
+        'access.require_permission(actor, "add_imagemodel" if is_new else "change_imagemodel")',
+        "del actor, is_new",
         ("services/policy/test_model_suggestions.py::test_nobody_else_asks_or_changes",),
         "Anybody has the site's key sent, and reads which models its account has.",
     ),

@@ -14,11 +14,11 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(folder: Path, *names: str) -> ssl.SSLContext:
-    """Return a server's side of TLS for some names; `server.pem` in the folder is what to trust."""
+    """Return a server's side of TLS for some names or addresses; `server.pem` in the folder is what to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = dt.datetime.now(dt.UTC)
-    alternatives: list[x509.GeneralName] = [x509.DNSName(n) for n in names]
+    alternatives = [_alternative(one) for one in (*names, "192.0.2.1")]
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -28,9 +28,7 @@ def certificate(folder: Path, *names: str) -> ssl.SSLContext:
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName(
-                [*alternatives, x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
-            ),
+            x509.SubjectAlternativeName(alternatives),
             critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -48,3 +46,10 @@ def certificate(folder: Path, *names: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     return context
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -34,7 +34,6 @@ from imagegen_app.providers import registry, remote
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
 from imagegen_app.providers.http import HttpClient, HttpLimits
-from imagegen_app.providers.replicate import _input
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.providers.samples import a_request, an_input, answering, http_answer, raw_server
 
@@ -288,18 +287,3 @@ def test_a_model_without_a_schema_is_asked_for_again(
     remote.forget()
     with pytest.raises(ProviderUnavailable):
         asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [
-        ({"type": "array", "items": {}}, (True, ())),
-        ({"enum": ["1:1", 2]}, (False, ("1:1", "2"))),
-        ({"allOf": [{"$ref": "#/components/schemas/ratio"}]}, (False, ("3:2",))),
-        ({"$ref": "#/components/schemas/ratio"}, (False, ("3:2",))),
-        ({"$ref": "#/components/schemas/gone"}, (False, ())),
-        (7, (False, ())),
-    ],
-)
-def test_an_inputs_choices_may_be_defined_elsewhere(rule: Any, expected: Any) -> None:
-    assert _input(rule, {"ratio": {"enum": ["3:2"]}}) == expected

@@ -79,7 +79,8 @@ class FormSections:
         """The rows of guides."""
         if self.form.options is None:
             return []
-        return input_fields.guide_rows(self.form, most=self._most(InputRole.CONTROL))
+        free = self._most(InputRole.CONTROL) - len(self.form.fixed_guides)
+        return input_fields.guide_rows(self.form, most=max(free, 0))
 
     @cached_property
     def loras(self) -> list[input_fields.FieldRow]:
@@ -120,7 +121,7 @@ class FormSections:
     @property
     def takes_images(self) -> bool:
         """Whether the section for input images has anything in it."""
-        return bool(self.images or self.guides)
+        return bool(self.images or self.guides or self.form.fixed_guides)
 
     @property
     def needs_image(self) -> bool:
@@ -137,7 +138,8 @@ class FormSections:
         """Whether the section for input images is open: it is needed, or has something in it."""
         fields = [*self.images, *([self.form["operation"]] if self.has_operations else [])]
         is_filled = any(field.errors or field.value() for field in fields)
-        return self.needs_image or is_filled or any(row.is_filled for row in self.guides)
+        has_guides = bool(self.form.fixed_guides) or any(row.is_filled for row in self.guides)
+        return self.needs_image or is_filled or has_guides
 
     @property
     def are_parameters_open(self) -> bool:

@@ -10,6 +10,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin import price_table
+from imagegen_app.admin.model_form import ModelForm
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.forms.admin_urls import admin_url
@@ -26,53 +28,110 @@ if TYPE_CHECKING:
 #: Characters of the changes that a page hands back.
 MAX_CHANGES_CHARS = 200_000
 _LINE_CHARS = 80
+#: The fields of a model's form that say whom to ask, and about what.
+_ASKED = ("provider", "provider_model_name", "version", "workflow", "capabilities")
 
 
 class ModelServerPages(Pages):
     """The URLs that the buttons on a model's page, and on the page of the answer, post to."""
 
     def routes(self) -> list[Route]:
-        common: dict[str, Any] = {"permission": "change_imagemodel", "is_post_only": True}
+        changing: dict[str, Any] = {"permission": "change_imagemodel", "is_post_only": True}
+        adding = {**changing, "permission": "add_imagemodel"}
+        name = "imagegen_imagemodel"
         return [
-            Route("<int:pk>/ask-server/", self.ask, "imagegen_imagemodel_ask_server", **common),
-            Route("<int:pk>/take-over/", self.take_over, "imagegen_imagemodel_take_over", **common),
+            Route("ask-server/", self.ask_new, f"{name}_ask_server_new", **adding),
+            Route("<int:pk>/ask-server/", self.ask, f"{name}_ask_server", **changing),
+            Route("<int:pk>/take-over/", self.take_over, f"{name}_take_over", **changing),
         ]
 
+    def ask_new(self, request: HttpRequest, actor: Person) -> HttpResponse:
+        """Show what the server says of a model that is only typed into the form yet."""
+        return self._answer(request, actor, ImageModel())
+
     def ask(self, request: HttpRequest, actor: Person, pk: int) -> HttpResponse:
-        """Show what the server says; a refusal is shown on the model's page."""
-        image_model = _model(pk)
+        """Show what the server says of a model as it stands in the form, saved or not."""
+        return self._answer(request, actor, _model(pk))
+
+    def _answer(self, request: HttpRequest, actor: Person, asked: ImageModel) -> HttpResponse:
+        is_new = asked.pk is None
+        title = _("What the server says")
+        context: dict[str, Any] = {"title": title, "image_model": asked, "is_new": is_new}
+        template = "imagegen_app/admin/records/model_server.html"
         try:
-            suggestion = model_suggestions.ask_server(actor=actor, image_model=image_model)
+            is_stored = not _take_values(asked, request.POST) and not is_new
+            suggestion = model_suggestions.ask_server(actor=actor, image_model=asked)
         except ActionRefused as refusal:
             show_refusal(request, refusal)
-            return _to_model(pk)
-        changes = suggestion.changes
-        context = {
-            "title": _("What the server says of %(model)s") % {"model": image_model.name},
-            "image_model": image_model,
+            return self.page(request, template, context)
+        changes, price = suggestion.changes, suggestion.price_list
+        merged = model_suggestions.merged_changes(asked, changes) if changes else {}
+        context |= {
+            "title": _("What the server says of %(model)s")
+            % {"model": asked.name or asked.provider_model_name},
+            "is_stored": is_stored,
             "description": suggestion.description,
             "problems": [_(one.text) % one.values for one in suggestion.description.problems],
             "rows": [(name, _shown(value)) for name, value in changes.items()],
             "changes": json.dumps(changes) if changes else "",
+            "merged": json.dumps(merged, indent=1) if merged else "",
+            "price": price_table.table(price) if price else "",
+            "price_list": json.dumps(price) if price else "",
         }
-        return self.page(request, "imagegen_app/admin/records/model_server.html", context)
+        return self.page(request, template, context)
 
     def take_over(self, request: HttpRequest, actor: Person, pk: int) -> HttpResponse:
-        """Add the posted changes to the model's corrected capabilities."""
-        image_model, text = _model(pk), str(request.POST.get("changes", ""))
+        """Add the posted changes to the model's corrected capabilities, and take the posted prices."""
+        image_model = _model(pk)
         try:
-            changes = load_json(text.encode()) if len(text) <= MAX_CHANGES_CHARS else None
-        except InvalidJson:
-            changes = None
-        try:
-            if not isinstance(changes, dict):
-                raise InvalidRecord(_("A JSON object is needed, such as {}."))
-            model_suggestions.take_over(actor=actor, image_model=image_model, changes=changes)
+            changes = _posted(request, "changes")
+            prices = _posted(request, "price_list") if "price_list" in request.POST else None
+            model_suggestions.take_over(
+                actor=actor, image_model=image_model, changes=changes, price_list=prices
+            )
         except ActionRefused as refusal:
             show_refusal(request, refusal)
         else:
-            messages.success(request, _("The capabilities were taken over."))
-        return _to_model(pk)
+            done = _("The prices were taken over.") if prices else ""
+            messages.success(request, done or _("The capabilities were taken over."))
+        return HttpResponseRedirect(reverse("admin:imagegen_imagemodel_change", args=[pk]))
+
+
+def _take_values(asked: ImageModel, data: Any) -> bool:
+    """Give a model the values of its form, where they came; return whether that changes them.
+
+    :raises ActionRefused: if one of them is not valid.
+    """
+    if asked.pk and "provider_model_name" not in data:
+        return False
+    before = [getattr(asked, name) for name in _ASKED] if asked.pk else []
+    form = ModelForm(data, instance=asked)
+    form.is_valid()
+    # What else is in the form may be unfinished.
+    for name in _ASKED:
+        if name in form.errors:
+            said = " ".join(map(str, form.errors[name]))
+            raise ActionRefused(
+                _("The server could not be asked."),
+                reason=f"{form.fields[name].label}: {said}",
+                remedy=_("Change it and try again."),
+            )
+    return before != [getattr(asked, name) for name in _ASKED]
+
+
+def _posted(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Return a JSON object that a page hands back.
+
+    :raises InvalidRecord: if it is none.
+    """
+    text = str(request.POST.get(name, ""))
+    try:
+        found = load_json(text.encode()) if len(text) <= MAX_CHANGES_CHARS else None
+    except InvalidJson:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidRecord(_("A JSON object is needed, such as {}."))
+    return found
 
 
 def _shown(value: object) -> str:
@@ -83,7 +142,3 @@ def _shown(value: object) -> str:
 
 def _model(pk: int) -> ImageModel:
     return get_object_or_404(ImageModel.objects.select_related("provider"), pk=pk)
-
-
-def _to_model(pk: int) -> HttpResponseRedirect:
-    return HttpResponseRedirect(admin_url("imagegen_imagemodel_change", pk))

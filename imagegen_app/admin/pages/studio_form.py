@@ -94,6 +94,7 @@ class StudioForm(forms.Form):
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
         self.version = version
+        self.fixed_guides = fixed_fields.guides_of(version, actor)
         #: What had to change because another model was chosen, in sentences.
         self.changes: list[str] = []
         self._add_choices(actor)
@@ -340,7 +341,9 @@ class StudioForm(forms.Form):
         self, actor: Person, data: Mapping[str, Any], *, is_draft: bool = False
     ) -> JobRequest:
         asset, earlier = data.get("asset"), data.get("inputs_of")
-        starts = [] if earlier is None else from_job.input_sources(earlier)
+        starts = (
+            [] if earlier is None else from_job.own_input_sources(earlier, version=self.version)
+        )
         starts += [] if asset is None else [InputSource(asset=asset)]
         starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
         quality = model_fields.given_quality(str(data.get("quality") or ""))

@@ -36,9 +36,9 @@ _KINDS: Mapping[str, ParameterKind] = {
     "object": "json",
 }
 _FORMATS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
-#: The names of inputs that requests have fields of their own for.
-_COUNTS = ("num_images", "num_outputs", "number_of_images")
-_IMAGES = (
+#: The names of inputs that requests have fields of their own for, the likeliest first.
+COUNTS: Final = ("num_outputs", "num_images", "number_of_images")
+IMAGES: Final = (
     "input_images",
     "image_input",
     "images",
@@ -47,10 +47,10 @@ _IMAGES = (
     "image",
     "image_url",
 )
-_MASKS = ("mask", "mask_image", "mask_url")
-_ROLES: Mapping[InputRole, tuple[str, ...]] = {
-    InputRole.IMAGE: _IMAGES,
-    InputRole.MASK: _MASKS,
+MASKS: Final = ("mask", "mask_image", "mask_url")
+ROLE_NAMES: Mapping[InputRole, tuple[str, ...]] = {
+    InputRole.IMAGE: IMAGES,
+    InputRole.MASK: MASKS,
     InputRole.CONTROL: ("control_image",),
     InputRole.STYLE: ("style_reference_images", "style_image"),
 }
@@ -58,8 +58,8 @@ _OWN = frozenset(
     {
         *("prompt", "negative_prompt", "seed", "output_format", "background", "loras"),
         *("aspect_ratio", "image_size", "width", "height", "size"),
-        *_COUNTS,
-        *(name for names in _ROLES.values() for name in names),
+        *COUNTS,
+        *(name for names in ROLE_NAMES.values() for name in names),
     }
 )
 #: What nobody is to choose for a request: filters are the site's, and a prompt is sent as it was judged.
@@ -77,7 +77,9 @@ _TOO_MANY = gettext_noop("the model has more than %(most)s inputs; the others ar
 
 
 @dataclass(frozen=True, slots=True)
-class _Input:
+class DescribedInput:
+    """One input as a schema describes it."""
+
     parameter: Parameter
     is_file: bool = False
     is_list: bool = False
@@ -92,6 +94,8 @@ class DescribedInputs:
     capabilities: Capabilities
     #: The names of all inputs.
     names: frozenset[str] = frozenset()
+    #: The names of those that a call must have.
+    required: frozenset[str] = frozenset()
     unknown: list[Message] = field(default_factory=list)
     problems: list[Message] = field(default_factory=list)
 
@@ -111,10 +115,13 @@ def read_inputs(
     """
     rules = schema.get("properties") if isinstance(schema, Mapping) else None
     rules = rules if isinstance(rules, Mapping) else {}
-    required = schema.get("required") if isinstance(schema, Mapping) else None
-    inputs = {str(name): _read(rule, schemas) for name, rule in [*rules.items()][:MAX_INPUTS]}
+    listed = _list(schema.get("required")) if isinstance(schema, Mapping) else []
+    required = frozenset(name for name in listed if isinstance(name, str))
+    inputs = {str(name): read_input(rule, schemas) for name, rule in [*rules.items()][:MAX_INPUTS]}
     found = DescribedInputs(
-        _capabilities(inputs, known, quality=quality), names=frozenset(map(str, rules))
+        _capabilities(inputs, known, quality=quality),
+        names=frozenset(map(str, rules)),
+        required=required,
     )
     if len(rules) > MAX_INPUTS:
         found.unknown.append(Message(_TOO_MANY, {"most": str(MAX_INPUTS)}))
@@ -127,9 +134,8 @@ def read_inputs(
             found.unknown.append(Message(reason, {"name": name}))
         else:
             parameters[(renamed or {}).get(name, name)] = one.parameter
-    for name in required if isinstance(required, list) else ():
-        is_other = isinstance(name, str) and name in inputs and name not in _OWN
-        if is_other and _reason_to_leave_out(name, inputs[name]):
+    for name in sorted(required.intersection(inputs) - _OWN):
+        if _reason_to_leave_out(name, inputs[name]):
             found.problems.append(Message(_REQUIRES, {"name": name}))
     _add_parameters(found, parameters)
     return found
@@ -149,7 +155,7 @@ def _add_parameters(found: DescribedInputs, parameters: Mapping[str, Parameter])
     found.problems += contradictions(found.capabilities)
 
 
-def _reason_to_leave_out(name: str, one: _Input) -> str:
+def _reason_to_leave_out(name: str, one: DescribedInput) -> str:
     if _WITHHELD.fullmatch(name):
         return _WITHHOLDS
     if one.is_file:
@@ -158,16 +164,16 @@ def _reason_to_leave_out(name: str, one: _Input) -> str:
 
 
 def _capabilities(
-    inputs: Mapping[str, _Input], known: Capabilities, *, quality: str
+    inputs: Mapping[str, DescribedInput], known: Capabilities, *, quality: str
 ) -> Capabilities:
     """Return what the inputs that requests have fields of their own for say."""
     files = {
         role: next((inputs[name] for name in names if name in inputs), None)
-        for role, names in _ROLES.items()
+        for role, names in ROLE_NAMES.items()
     }
     images = files[InputRole.IMAGE]
     most = 0 if images is None else _most(images)
-    count = next((inputs[name].parameter for name in _COUNTS if name in inputs), None)
+    count = next((inputs[name].parameter for name in COUNTS if name in inputs), None)
     longest = int(inputs["prompt"].parameter.high or 0) if "prompt" in inputs else 0
     formats = [_FORMATS[c] for c in _choices(inputs.get("output_format")) if c in _FORMATS]
     return replace(
@@ -192,17 +198,17 @@ def _capabilities(
     )
 
 
-def _most(images: _Input) -> int:
+def _most(images: DescribedInput) -> int:
     if not images.is_list:
         return 1
     return min(int(images.parameter.high or _MAX_FILES), _MAX_FILES)
 
 
-def _choices(one: _Input | None) -> tuple[str, ...]:
+def _choices(one: DescribedInput | None) -> tuple[str, ...]:
     return () if one is None else tuple(str(choice) for choice in one.parameter.choices)
 
 
-def _sizes(inputs: Mapping[str, _Input], known: SizeRule) -> SizeRule:
+def _sizes(inputs: Mapping[str, DescribedInput], known: SizeRule) -> SizeRule:
     """Return which sizes can be asked for: in pixels, by proportions, or none."""
     sides = [inputs[name] for name in ("width", "height") if name in inputs]
     if len(sides) == len(("width", "height")):
@@ -222,7 +228,7 @@ def _sizes(inputs: Mapping[str, _Input], known: SizeRule) -> SizeRule:
     return known if {"image_size", "size"} & set(inputs) else SizeRule()
 
 
-def _read(rule: object, schemas: object) -> _Input:
+def read_input(rule: object, schemas: object) -> DescribedInput:
     """Return one input; what is described in a way that is not known takes any JSON."""
     merged = _merged(rule, schemas, depth=0)
     kind = _KINDS.get(str(merged.get("type")), "json")
@@ -245,7 +251,7 @@ def _read(rule: object, schemas: object) -> _Input:
         low, high = _number(merged, "minItems"), _number(merged, "maxItems")
     default = merged.get("default")
     is_plain = isinstance(default, str | int | float | bool) and default != ""
-    return _Input(
+    return DescribedInput(
         Parameter(
             kind="choice" if values else kind,
             low=None if values else low,

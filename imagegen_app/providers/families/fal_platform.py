@@ -12,7 +12,7 @@ from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_descriptions import ListedModel, ModelDescription, ModelPage
 from imagegen_app.core.types import Operation
-from imagegen_app.providers.families import described_inputs, server_models
+from imagegen_app.providers.families import described_models, server_models
 
 if TYPE_CHECKING:
     from imagegen_app.core.capabilities import Capabilities
@@ -27,9 +27,6 @@ _UNITS = {
 _CATEGORIES = frozenset({"text-to-image", "image-to-image"})
 _NOT_IMAGES = gettext_noop("The provider says that this model makes no images, but: %(kind)s.")
 _DEPRECATED = gettext_noop("The provider says that this model is deprecated.")
-_NO_SCHEMA = gettext_noop(
-    "the provider tells nothing of its inputs; they are taken for the usual ones"
-)
 _NOT_TAKEN = gettext_noop("The adapter would send “%(name)s”, which the model does not take.")
 _NO_PRICE = gettext_noop("the provider names no price")
 _PRICE_BY = gettext_noop(
@@ -77,24 +74,21 @@ def description_of(
         problems=tuple(problems),
     )
     schema, schemas = _input_schema(value_at(entry, "openapi"), model)
-    if schema is None:
-        return replace(found, unknown=(Message(_NO_SCHEMA),))
-    told = described_inputs.read_inputs(
+    found = described_models.with_schema(
+        found,
         schema,
         schemas=schemas,
         known=known,
         renamed={"num_inference_steps": "steps", "guidance_scale": "guidance"},
         quality=quality or "quality",
     )
+    taken = value_at(schema, "properties")
+    if not isinstance(taken, Mapping):
+        return found
     sent = [] if known.operations == {Operation.GENERATE} else [image_field]
     sent += ["mask_url"] if Operation.INPAINT in known.operations else []
-    missing = [Message(_NOT_TAKEN, {"name": name}) for name in sent if name not in told.names]
-    return replace(
-        found,
-        capabilities=told.capabilities,
-        unknown=tuple(told.unknown),
-        problems=(*found.problems, *missing, *told.problems),
-    )
+    missing = [Message(_NOT_TAKEN, {"name": name}) for name in sent if name not in taken]
+    return replace(found, problems=(*found.problems, *missing))
 
 
 def priced(

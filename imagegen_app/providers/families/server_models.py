@@ -12,10 +12,10 @@ from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_descriptions import ModelDescription
 from imagegen_app.core.provider_values import clean_count
 from imagegen_app.core.types import Operation
-from imagegen_app.providers.families import openai_models
+from imagegen_app.providers.families import costs, openai_models
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from imagegen_app.core.capabilities import Capabilities
 
@@ -80,14 +80,18 @@ def of_sglang(document: object, model: str, *, known: Capabilities) -> ModelDesc
     return replace(found, capabilities=replace(known, operations=_TASKS[task]))
 
 
-def of_litellm(document: object, model: str) -> ModelDescription:
-    """Read LiteLLM's models: what they are for, and what stands behind a name of the site's own."""
+def of_litellm(document: object, model: str, *, source: str, now: float) -> ModelDescription:
+    """Read LiteLLM's models: what they are for, their price in US dollars, and what is behind them."""
     entries = listed(document)
     found = among(model, names_in(entries, "model_name"))
     entry = _entry(entries, "model_name", model)
     mode, behind = value_at(entry, "model_info.mode"), value_at(entry, "litellm_params.model")
     if isinstance(mode, str) and mode not in _LITELLM_MODES:
         return _without_images(found, mode)
+    price = costs.image_price(
+        value_at(entry, "model_info.output_cost_per_image"), source=source, now=now
+    )
+    found = replace(found, price_list=price)
     named = openai_models.named_in(behind) if isinstance(behind, str) else ""
     if not named:
         return found
@@ -95,9 +99,16 @@ def of_litellm(document: object, model: str) -> ModelDescription:
 
 
 def of_stable_diffusion_cpp(
-    document: object, model: str, *, known: Capabilities
+    document: object,
+    model: str,
+    *,
+    known: Capabilities,
+    places: Mapping[str, Sequence[str]],
 ) -> ModelDescription:
-    """Read what stable-diffusion.cpp says of itself and the model that it has loaded."""
+    """Read what stable-diffusion.cpp says of itself and the model that it has loaded.
+
+    `places` says where a call, and so the server's defaults, has each of our parameters.
+    """
     loaded = value_at(document, "model")
     names = names_in([loaded] if isinstance(loaded, dict) else [], "stem", "name")
     found = among(model, names) if names else ModelDescription()
@@ -108,8 +119,10 @@ def of_stable_diffusion_cpp(
     formats = value_at(document, "output_formats_by_mode.img_gen")
     longest = _limit(document, "width", "height")
     most = clean_count(value_at(document, "limits.max_batch_count"), most=100)
+    usual = value_at(document, "defaults_by_mode.img_gen")
+    defaults = {name: value_at(usual, ".".join(place)) for name, place in places.items()}
     told = replace(
-        with_choices(known, chosen),
+        with_defaults(with_choices(known, chosen), defaults),
         max_count=most or known.max_count,
         sizes=replace(known.sizes, max_side=longest) if longest else known.sizes,
     )
@@ -129,6 +142,18 @@ def with_choices(known: Capabilities, choices: Mapping[str, object]) -> Capabili
             parameters[name] = replace(
                 one, kind="choice", choices=texts, low=None, high=None, default=default
             )
+    return replace(known, parameters=parameters)
+
+
+def with_defaults(known: Capabilities, defaults: Mapping[str, object]) -> Capabilities:
+    """Return capabilities whose parameters of these names have what a server does without them."""
+    parameters = dict(known.parameters)
+    for name, value in defaults.items():
+        one = parameters.get(name)
+        if one is None or not isinstance(value, str | int | float) or value == "":
+            continue
+        if one.error_for(value) is None:
+            parameters[name] = replace(one, default=value)
     return replace(known, parameters=parameters)
 
 

@@ -22,6 +22,7 @@ from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests._input_images import read_input_images
 from imagegen_app.services.job_requests._sizes import resolve_size
 from imagegen_app.services.job_requests.fallback_requests import chosen_values
+from imagegen_app.services.job_requests.fixed_guides import with_fixed_guides
 from imagegen_app.services.job_requests.fixed_values import (
     with_fixed_loras,
     with_fixed_parameters,
@@ -104,6 +105,7 @@ def compose(
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
     offer = require_capabilities(image_model)
+    inputs = with_fixed_guides(version, inputs)
     input_images, input_origins = read_input_images(
         inputs, image_model=image_model, capabilities=offer
     )

@@ -11,7 +11,7 @@ from imagegen_app.core.types import InputRole, Lora, Size
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.manifests import UploadManifest
-from imagegen_app.services.job_requests import _follow_ups, composition
+from imagegen_app.services.job_requests import _follow_ups, composition, fixed_guides
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.jobs.rebuilding import guide_of
 from imagegen_app.services.policy import closed_content
@@ -20,7 +20,7 @@ from imagegen_app.services.policy.storage_refusals import refuse_on_storage_fail
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.passes import Pass
-    from imagegen_app.models import Job, JobInput
+    from imagegen_app.models import Job, JobInput, TemplateVersion
     from imagegen_app.services.job_requests.values import JobRequest
 
 
@@ -92,6 +92,18 @@ def input_sources(job: Job) -> list[InputSource]:
             )
             for entry in _entries(job)
         ]
+
+
+def own_input_sources(job: Job, *, version: TemplateVersion | None) -> list[InputSource]:
+    """Return the input images of a job, to be used with a template, which brings its own guides.
+
+    :raises StorageUnavailable: if one cannot be read at present.
+    :raises ImageFileMissing: if the file of one is missing.
+    """
+    sources = input_sources(job)
+    if version is None:
+        return sources
+    return fixed_guides.without_fixed_guides(job.template_version, sources)
 
 
 def as_received(job_request: JobRequest, job: Job) -> JobRequest:

@@ -13,11 +13,22 @@ from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
-from imagegen_app.providers.parameters import parse_parameters, validation_errors
+from imagegen_app.providers.parameters import (
+    input_count_errors,
+    parse_parameters,
+    validation_errors,
+)
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests.fixed_guides import (
+    MAX_FIXED_GUIDES,
+    FixedGuide,
+    fixed_guides,
+    require_usable_guides,
+    stated_guides,
+)
 from imagegen_app.services.job_requests.fixed_values import fixed_loras
 from imagegen_app.services.job_requests.qualities import resolve_quality
 from imagegen_app.services.job_requests.values import (
@@ -44,6 +55,7 @@ _FIELDS = {
     "negative_prompt": "negative",
     "seed": "seed_strategy",
     "loras": "loras",
+    "control_images": "guides",
 }
 
 
@@ -67,6 +79,8 @@ class Draft:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     #: The LoRA that each job has.
     loras: Sequence[Lora] = ()
+    #: The control images that each job has.
+    guides: Sequence[FixedGuide] = ()
     note: str = ""
 
 
@@ -100,7 +114,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
 
     If the published version has this content already, it is returned and nothing changes.
 
-    :raises NotPermitted: if the actor may not change templates.
+    :raises NotPermitted: if the actor may not change templates, or may not see a control image.
     :raises InvalidRecord: if the draft is not valid.
     """
     if template.versions.exists():
@@ -108,6 +122,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
     variables = check(draft)
     draft = replace(draft, parameters=_typed_parameters(draft))
     stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
+    require_usable_guides(actor, draft.guides, before=fixed_guides(stored.current))
     if stored.current is not None and is_same(draft_of(stored.current), draft):
         template.current = stored.current
         return stored.current
@@ -129,6 +144,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         passes=[one.as_dict() for one in draft.passes],
         parameters=dict(draft.parameters),
         loras=[asdict(one) for one in draft.loras],
+        guides=[one.as_dict() for one in draft.guides],
         note=draft.note[:200],
         created_by=actor.user if isinstance(actor, Person) else None,
     )
@@ -229,11 +245,14 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         raise InvalidRecord(_("A fixed seed needs a number."), field="seed")
     if draft.image_model is not None:
         _require_supported(draft, draft.image_model)
-    elif draft.parameters or draft.loras:
+    elif draft.parameters or draft.loras or draft.guides:
         raise InvalidRecord(
-            _("Parameters and LoRA can be fixed for one model only: choose the image model."),
+            _(
+                "Parameters, LoRA and guides can be fixed for one model only: choose the image model."
+            ),
             field="image_model",
         )
+    _require_approved(draft.guides)
     try:
         pass_planning.plan_passes(draft.passes, start=draft.size)
     except InvalidPass as error:
@@ -266,14 +285,37 @@ def _require_supported(draft: Draft, image_model: ImageModel) -> None:
         output_format=capabilities.usual_format,
         parameters=_typed_parameters(draft),
         loras=tuple(draft.loras),
+        inputs=tuple(one.stand_in for one in draft.guides),
     )
-    for complaint in validation_errors(request, capabilities=capabilities):
-        # Input images come with each request.
+    complaints = [
+        *validation_errors(request, capabilities=capabilities),
+        # These may be too many without those of the requests.
+        *input_count_errors([one.role for one in request.inputs], capabilities=capabilities),
+    ]
+    for complaint in complaints:
+        # Other input images come with each request.
         if complaint.part in _FIELDS:
             raise InvalidRecord(complaint_reason(complaint), field=_FIELDS[complaint.part])
         if complaint.part in draft.parameters:
             reason = describe_complaint(image_model, complaint)
             raise InvalidRecord(reason, field="parameters")
+
+
+def _require_approved(guides: Sequence[FixedGuide]) -> None:
+    """Require that the control images of a draft can be used.
+
+    :raises InvalidRecord: with the first one that cannot.
+    """
+    if len(guides) > MAX_FIXED_GUIDES:
+        reason = _("At most %(most)s images are accepted.") % {"most": MAX_FIXED_GUIDES}
+        raise InvalidRecord(reason, field="guides")
+    for one in stated_guides(guides):
+        if one.reason:
+            reason = _("Guide %(number)s cannot be used: %(reason)s") % {
+                "number": one.number,
+                "reason": one.reason,
+            }
+            raise InvalidRecord(reason, field="guides")
 
 
 def _typed_parameters(draft: Draft) -> dict[str, Any]:
@@ -300,6 +342,7 @@ def draft_of(version: TemplateVersion) -> Draft:
         passes=passes.passes_from(version.passes),
         parameters=dict(version.parameters),
         loras=fixed_loras(version),
+        guides=fixed_guides(version),
         note=version.note,
     )
 
@@ -324,5 +367,5 @@ def _content(draft: Draft) -> tuple[Any, ...]:
     rest = (draft.operation, model, draft.size, draft.count, draft.quality)
     # Browsers send form text with CRLF line ends.
     texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
-    fixed = (dict(draft.parameters), list(draft.loras))
+    fixed = (dict(draft.parameters), list(draft.loras), list(draft.guides))
     return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes), fixed)

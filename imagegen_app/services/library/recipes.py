@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.types import texts_in
+from imagegen_app.core.types import InputRole, texts_in
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import from_job
+from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
 from imagegen_app.services.library import chooser
 
@@ -72,7 +73,7 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
     own_negative = (
         "" if version and used and job.negative_prompt == used.negative else job.negative_prompt
     )
-    usable = _may_use_inputs(actor, job)
+    usable = _may_use_inputs(actor, job, version)
     return Recipe(
         version=version,
         variables={}
@@ -110,9 +111,15 @@ def _size(job: Job) -> str:
     return f"{job.width}x{job.height}" if "x" in chosen or chosen == SIZE_OF_SOURCE else chosen
 
 
-def _may_use_inputs(actor: Person, job: Job) -> bool | None:
-    """Return whether the job is the person's own, and each input asset still usable; None without."""
+def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) -> bool | None:
+    """Return whether the job is the person's own, and each input asset still usable; None without.
+
+    What the template fixes does not count: it comes from the template that is used now.
+    """
     inputs = job.inputs.all()
+    if version is not None:
+        fixed = [one.asset_id for one in fixed_guides(job.template_version)]
+        inputs = inputs.exclude(role=InputRole.CONTROL.value, asset__in=fixed)
     if not inputs.exists():
         return None
     if job.requester_id != actor.user.pk:

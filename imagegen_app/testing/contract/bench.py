@@ -8,7 +8,6 @@ import itertools
 import json
 import logging
 import os
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -78,7 +77,8 @@ class ContractClient(HttpClient):
 
     async def _call(self, transport: CheckedTransport, request: httpx.Request, *rest: Any) -> Any:
         if request.url.host == RESULTS_HOST:
-            other = request.url.copy_with(scheme="http", host="127.0.0.1", port=self.other_port)
+            scheme = self._other_url.partition(":")[0]
+            other = request.url.copy_with(scheme=scheme, host="127.0.0.1", port=self.other_port)
             request.url = other
             request.headers["host"] = f"{RESULTS_HOST}"
             transport = self._transport(trusted=True, kept=False)
@@ -280,8 +280,8 @@ class Bench:
             trusted_origins=frozenset({base}),
             limits=limits,
             other_url=self._simulator.other_url,
-            # Nothing here speaks TLS, and reading the certificates takes long.
-            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            # Without the public certificates, whose reading takes long.
+            ssl_context=self._simulator.client_context,
         )
         async with client as http:
             adapter = registry.build(

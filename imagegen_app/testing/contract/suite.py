@@ -33,18 +33,28 @@ class AdapterContract:
         self, contract_check: Check, request: pytest.FixtureRequest, tmp_path: Path
     ) -> None:
         """Run one check."""
-        simulator = None
-        if self.samples.protocol:
-            simulator = simulator_for(request.config, self.samples.protocol)
+        simulator = self.simulator(request.config) if self.samples.protocol else None
         run_check(contract_check, self.samples, simulator=simulator, folder=tmp_path)
 
+    def simulator(self, config: pytest.Config) -> SimulatorProcess:
+        """Return the simulator that plays the provider."""
+        return simulator_for(config, self.samples.protocol)
 
-def simulator_for(config: pytest.Config, protocol: str) -> SimulatorProcess:
-    """Return the running simulator of a protocol; it is stopped when the session ends."""
+
+def simulator_for(
+    config: pytest.Config, protocol: str, *, certificate: Path | None = None
+) -> SimulatorProcess:
+    """Return the running simulator of a protocol; it is stopped when the session ends.
+
+    With the PEM file of a key and its certificate, it is one that speaks TLS.
+    """
     running = config.stash.setdefault(_RUNNING, {})
-    if protocol not in running:
-        process = SimulatorProcess(keys=(KEY,), quick=True, protocols=(protocol,))
+    name = f"{protocol} {certificate or ''}"
+    if name not in running:
+        process = SimulatorProcess(
+            keys=(KEY,), quick=True, protocols=(protocol,), certificate=certificate
+        )
         process.start()
         config.add_cleanup(process.stop)
-        running[protocol] = process
-    return running[protocol]
+        running[name] = process
+    return running[name]

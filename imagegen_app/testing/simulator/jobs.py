@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import ssl
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from imagegen_app.testing.simulator.state import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from imagegen_app.core.types import GenerationRequest
     from imagegen_app.testing.simulator.asgi import Call
@@ -206,7 +208,13 @@ class Jobs:
         body = json.dumps(document).encode()
         for attempt in range(_WEBHOOK_TRIES):
             headers = self._signed(job, body, delivery_id=delivery_id) | more_headers
-            if await asyncio.to_thread(deliver, job.webhook_url, body=body, headers=headers):
+            if await asyncio.to_thread(
+                deliver,
+                job.webhook_url,
+                body=body,
+                headers=headers,
+                trusted=self._state.certificate,
+            ):
                 return
             await asyncio.sleep(0.2 * 2**attempt)
 
@@ -221,11 +229,19 @@ class Jobs:
         )
 
 
-def deliver(url: str, *, body: bytes, headers: dict[str, str]) -> bool:
-    """POST a webhook; return whether the receiver answered with a 2xx status."""
+def deliver(url: str, *, body: bytes, headers: dict[str, str], trusted: Path | None = None) -> bool:
+    """POST a webhook; return whether the receiver answered with a 2xx status.
+
+    `trusted` is a certificate that is trusted beside those of the system.
+    """
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "localhost", parts.port, timeout=15)
+    host, port = parts.hostname or "localhost", parts.port
+    connection = http.client.HTTPConnection(host, port, timeout=15)
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        if trusted is not None:
+            context.load_verify_locations(trusted)
+        connection = http.client.HTTPSConnection(host, port, timeout=15, context=context)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(

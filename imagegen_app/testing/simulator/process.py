@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import select
+import ssl
 import subprocess
 import sys
 import time
@@ -62,7 +63,9 @@ class SimulatorProcess:
         quick: bool = False,
         protocols: tuple[str, ...] = (),
         arguments: tuple[str, ...] = (),
+        certificate: Path | None = None,
     ) -> None:
+        """Prepare it; with a PEM file of key and certificate it speaks TLS by that."""
         self.key, self.webhook_secret = keys[0], webhook_secret
         self.base_url = ""
         #: Its other host, where results may be and webhooks can be sent.
@@ -74,6 +77,12 @@ class SimulatorProcess:
             self._arguments += ["--protocol", protocol]
         if bill is not None:
             self._arguments += ["--bill", str(bill)]
+        if certificate is not None:
+            self._arguments += ["--certificate", str(certificate)]
+        #: What a client of it needs for TLS: it trusts the certificate, if there is one, and no other.
+        self.client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if certificate is not None:
+            self.client_context.load_verify_locations(certificate)
         if quick:
             self._arguments.append("--quick")
         self._process: subprocess.Popen[str] | None = None
@@ -185,7 +194,12 @@ class SimulatorProcess:
 
     def _control(self, method: str, resource: str, document: Any = None) -> dict[str, Any]:
         parts = urlsplit(self.base_url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        host, port = parts.hostname or "", parts.port
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=10, context=self.client_context)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=10)
+        )
         try:
             body = None if document is None else json.dumps(document)
             connection.request(method, f"/_simulator/{resource}", body=body)

@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-status", type=int, default=503, help="how they fail")
     parser.add_argument("--seed", type=int, default=0, help="of the dice for --fail-rate")
     parser.add_argument("--quick", action="store_true", help="plain images, for load tests")
+    parser.add_argument(
+        "--certificate", type=Path, help="a PEM file with key and certificate: speak TLS by it"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
 
 
@@ -96,13 +99,15 @@ def run(options: dict[str, Any]) -> None:
     # Another origin, as the storage of results and the receiver of webhooks are.
     other = socket.create_server((options["host"], 0), backlog=64)
     other_port = other.getsockname()[1]
+    scheme = "https" if options["certificate"] else "http"
     state = State(
         keys=tuple(options["key"] or [DEFAULT_KEY]),
         bill=Bill(options["bill"] or Path(tempfile.mkdtemp(prefix="imagegen-bill-")) / "bill"),
         script=_script(options),
         webhook_secret=Secret(options["webhook_secret"]),
         quick=options["quick"],
-        other_origin=f"http://{host}:{other_port}",
+        other_origin=f"{scheme}://{host}:{other_port}",
+        certificate=options["certificate"],
     )
     app = Simulator(
         protocols=load_each(options["protocol"] or ()),
@@ -118,10 +123,11 @@ def run(options: dict[str, Any]) -> None:
         log_level="error",
         access_log=False,
         timeout_graceful_shutdown=1,
+        ssl_certfile=options["certificate"],
     )
     ready = {
-        "base_url": f"http://{host}:{port}",
-        "openai": f"http://{host}:{port}/v1",
+        "base_url": f"{scheme}://{host}:{port}",
+        "openai": f"{scheme}://{host}:{port}/v1",
         "other": state.other_origin,
     }
     line = json.dumps(ready) if options["json"] else f"Simulator at {ready['base_url']}"

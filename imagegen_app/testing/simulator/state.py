@@ -11,6 +11,8 @@ from imagegen_app.testing.simulator.files import ResultFiles
 from imagegen_app.testing.simulator.received import Received
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagegen_app.providers.credentials import Secret
     from imagegen_app.testing.simulator.asgi import Call
     from imagegen_app.testing.simulator.bill import Bill
@@ -42,6 +44,8 @@ class State:
     quick: bool = False
     #: Where the simulator's other host is; empty where it has none.
     other_origin: str = ""
+    #: The PEM file by which it speaks TLS, and which it trusts where it sends webhooks; None without.
+    certificate: Path | None = None
     #: The input images of the last calls.
     received: Received = field(default_factory=Received)
     files: ResultFiles = field(default_factory=ResultFiles)

@@ -65,6 +65,41 @@ def test_what_the_server_says_is_taken_over_as_a_change_like_any_other(
     assert again.changes == {}
 
 
+def test_a_price_that_the_server_tells_is_taken_over_and_what_is_free_stays(
+    boss: Person, make_model: Callable[..., ImageModel]
+) -> None:
+    model = make_model("studio")
+    model.price_list = {**model.price_list, "free_per_month": {"image": "10"}}
+
+    found = model_suggestions.ask_server(actor=boss, image_model=model)
+    model_suggestions.take_over(
+        actor=boss, image_model=model, changes={}, price_list=found.price_list
+    )
+
+    stored = ImageModel.objects.get(pk=model.pk).price_list
+    assert stored["per_image"] == [{"amount": "0.04"}]
+    assert stored["free_per_month"] == {"image": "10"}
+    assert stored["source"].endswith("/litellm/v1/model/info")
+    assert AuditEvent.objects.filter(type="model.price_changed").exists()
+    again = model_suggestions.ask_server(actor=boss, image_model=ImageModel.objects.get())
+    assert again.price_list == {}
+
+
+def test_what_a_server_does_without_a_choice_is_offered_as_the_default(
+    boss: Person, make_model: Callable[..., ImageModel]
+) -> None:
+    model = make_model("sd_xl_base_1.0", path="/sd-cpp", adapter="stable_diffusion_cpp")
+
+    found = model_suggestions.ask_server(actor=boss, image_model=model)
+
+    parameters = found.changes["parameters"]
+    assert parameters["steps"]["default"] == 20
+    assert parameters["guidance"]["default"] == 7.0
+    assert parameters["sampler"]["default"] in parameters["sampler"]["choices"]
+    # The server's own word for none is no value that can be chosen.
+    assert "clip_skip" not in parameters
+
+
 def test_what_is_corrected_otherwise_stays(
     boss: Person, make_model: Callable[..., ImageModel]
 ) -> None:

@@ -37,6 +37,8 @@ _DIFFUSION = _COMMON | {
 _SERVER_FAULT = 500
 _COST = "0.042"
 #: The proxy's own names, what stands behind them, and what it is for.
+#: In US dollars an image.
+_PRICE = 0.04
 _LITELLM_MODELS = (
     ("gpt-image-2", "openai/gpt-image-2", "image_generation"),
     ("studio", "azure/gpt-image-2", "image_generation"),
@@ -72,7 +74,7 @@ class LiteLLMProtocol(OpenAIProtocol):
             {
                 "model_name": name,
                 "litellm_params": {"model": behind, "api_base": "https://upstream.example"},
-                "model_info": {"id": name, "mode": mode},
+                "model_info": {"id": name, "mode": mode, "output_cost_per_image": _PRICE},
             }
             for name, behind, mode in _LITELLM_MODELS
         ]

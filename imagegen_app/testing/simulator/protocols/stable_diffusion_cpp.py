@@ -206,6 +206,18 @@ def server_document() -> dict[str, Any]:
         "supported_modes": [_MODE],
         "output_formats_by_mode": {_MODE: list(_FORMATS)},
         "features_by_mode": {_MODE: features},
+        "defaults_by_mode": {
+            _MODE: {
+                "strength": 0.75,
+                "clip_skip": -1,
+                "sample_params": {
+                    "sample_method": SAMPLERS[0],
+                    "scheduler": SCHEDULERS[0],
+                    "sample_steps": 20,
+                    "guidance": {"txt_cfg": 7.0, "distilled_guidance": 3.5},
+                },
+            }
+        },
         "samplers": list(SAMPLERS),
         "schedulers": list(SCHEDULERS),
         "loras": list(LORAS),

@@ -1,0 +1,132 @@
+"""The fields of a template's form for control images that it fixes: an asset and how it guides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import ForeignKeyRawIdWidget
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from imagegen_app.admin.base import link
+from imagegen_app.admin.pages.fixed_fields import guide_settings
+from imagegen_app.core.states import ReviewState
+from imagegen_app.core.types import ControlGuide
+from imagegen_app.models import Asset, JobInput
+from imagegen_app.services.job_requests.fixed_guides import (
+    MAX_FIXED_GUIDES,
+    FixedGuide,
+    fixed_guides,
+)
+from imagegen_app.services.library import chooser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.utils.safestring import SafeString
+
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import TemplateVersion
+
+_PARTS = ("asset", "kind", "weight", "start", "end")
+
+
+def row_names(number: int) -> tuple[str, ...]:
+    """Return the names of the fields of one control image."""
+    return tuple(f"guide_{number}_{part}" for part in _PARTS)
+
+
+def guide_fields(
+    version: TemplateVersion | None, *, actor: Person | None
+) -> dict[str, forms.Field]:
+    """Return the fields of all control images, with those of a version as their initial values."""
+    stored = fixed_guides(version)
+    usable = Asset.objects.none() if actor is None else chooser.usable_assets(actor)
+    offered = Asset.objects.filter(
+        # What is there may stay: the service says if it cannot be used any more.
+        Q(pk__in=usable.filter(review_state=ReviewState.APPROVED.value).values("pk"))
+        | Q(pk__in=[one.asset_id for one in stored])
+    )
+    fields: dict[str, forms.Field] = {}
+    for number in range(MAX_FIXED_GUIDES):
+        fields |= _row(number, stored[number] if number < len(stored) else None, offered)
+    return fields
+
+
+def given_guides(data: Mapping[str, Any]) -> list[FixedGuide]:
+    """Return the control images of a form whose fields are valid."""
+    return [
+        FixedGuide(
+            data[f"guide_{number}_asset"].pk,
+            ControlGuide(
+                kind=data.get(f"guide_{number}_kind") or "",
+                weight=_number(data, f"guide_{number}_weight", 1.0),
+                start=_number(data, f"guide_{number}_start", 0.0),
+                end=_number(data, f"guide_{number}_end", 1.0),
+            ),
+        )
+        for number in range(MAX_FIXED_GUIDES)
+        if data.get(f"guide_{number}_asset")
+    ]
+
+
+def incomplete_rows(data: Mapping[str, Any]) -> list[str]:
+    """Return the fields for assets that are empty, though their rows have values."""
+    return [
+        names[0]
+        for names in map(row_names, range(MAX_FIXED_GUIDES))
+        if not data.get(names[0]) and any(data.get(name) not in {None, ""} for name in names[1:])
+    ]
+
+
+def described(one: FixedGuide) -> tuple[str, SafeString]:
+    """Return a control image as a line of a version's settings."""
+    page = reverse("admin:imagegen_asset_change", args=[one.asset_id])
+    return _("Guide"), link(page, guide_settings(one.guide))
+
+
+def _row(number: int, stored: FixedGuide | None, offered: Any) -> dict[str, forms.Field]:
+    guide = ControlGuide() if stored is None else stored.guide
+    relation = JobInput.asset.field.remote_field
+    asset = forms.ModelChoiceField(
+        queryset=offered,
+        required=False,
+        label=_("Guide %(number)s") % {"number": number + 1},
+        initial=None if stored is None else stored.asset_id,
+        widget=ForeignKeyRawIdWidget(relation, admin.site),
+        error_messages={
+            "invalid_choice": gettext_lazy(
+                "This image is not available to you; choose an approved one."
+            )
+        },
+    )
+    kind = forms.CharField(
+        label=_("Kind"),
+        required=False,
+        max_length=40,
+        initial=guide.kind,
+        help_text=_("Such as depth or pose; empty for the model's usual one."),
+    )
+    numbers = {
+        "weight": (_("Weight"), guide.weight, 1.0),
+        "start": (_("Start"), guide.start, 0.0),
+        "end": (_("End"), guide.end, 1.0),
+    }
+    fields: dict[str, forms.Field] = {"asset": asset, "kind": kind}
+    for name, (label, value, usual) in numbers.items():
+        fields[name] = forms.FloatField(
+            label=label,
+            required=False,
+            initial=None if value == usual else value,
+            widget=forms.NumberInput(attrs={"step": "any", "placeholder": f"{usual:g}"}),
+        )
+    return {f"guide_{number}_{part}": fields[part] for part in _PARTS}
+
+
+def _number(data: Mapping[str, Any], name: str, usual: float) -> float:
+    value = data.get(name)
+    return usual if value is None else float(value)

@@ -1,0 +1,130 @@
+"""Write requests by the names of a model's inputs, as its schema or a table of ours has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from imagegen_app.core.capabilities import SizeRule
+from imagegen_app.core.errors import UnsupportedParameter
+from imagegen_app.core.types import InputRole
+from imagegen_app.providers.families import described_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagegen_app.core.types import GenerationRequest, ImageInput
+
+_RATIO = re.compile(r"[1-9]\d?:[1-9]\d?")
+#: Of an edited image's proportions, where a model has a word for that.
+_AS_THE_IMAGE: Final = "match_input_image"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenInput:
+    """What a request may put under one name."""
+
+    is_list: bool = False
+    choices: tuple[str, ...] = ()
+
+
+#: By an input's name.
+TakenInputs = Mapping[str, TakenInput]
+
+
+def taken_in(schema: object, schemas: object) -> dict[str, TakenInput] | None:
+    """Return what an object's schema takes; None if it is no schema. See `described_inputs`."""
+    rules = schema.get("properties") if isinstance(schema, Mapping) else None
+    if not isinstance(rules, Mapping):
+        return None
+    read = {str(name): described_inputs.read_input(rule, schemas) for name, rule in rules.items()}
+    return {
+        name: TakenInput(one.is_list, tuple(map(str, one.parameter.choices)))
+        for name, one in read.items()
+    }
+
+
+def fields_of(
+    request: GenerationRequest,
+    *,
+    takes: TakenInputs,
+    quality: str = "quality",
+    renamed: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return all of a request but its images and size under the names that go for it.
+
+    `renamed` has the provider's names of parameters that we call otherwise.
+    """
+    count = next((name for name in described_inputs.COUNTS if name in takes), "")
+    optional = {
+        "negative_prompt": request.negative_prompt or None,
+        quality: request.quality or None,
+        "background": request.background or None,
+        # Without a name for it, it is refused under the usual one.
+        count or described_inputs.COUNTS[0]: request.count if count or request.count > 1 else None,
+        "seed": request.seed,
+    }
+    found: dict[str, Any] = {name: value for name, value in optional.items() if value is not None}
+    if "output_format" in takes:
+        is_short = request.output_format == "jpeg" and "jpg" in takes["output_format"].choices
+        found["output_format"] = "jpg" if is_short else request.output_format
+    parameters = {(renamed or {}).get(n, n): value for n, value in request.parameters.items()}
+    return {**found, **_loras(request, takes), **parameters}
+
+
+def _loras(request: GenerationRequest, takes: TakenInputs) -> dict[str, Any]:
+    """Return the LoRA: as one list, or by names that are counted up."""
+    if not request.loras:
+        return {}
+    if "loras" in takes:
+        return {"loras": [{"path": one.name, "scale": one.weight} for one in request.loras]}
+    found: dict[str, Any] = {}
+    for n, lora in enumerate(request.loras):
+        name = f"extra_lora{n if n > 1 else ''}" if n else "lora"
+        found |= {name if n else "lora_weights": lora.name, f"{name}_scale": lora.weight}
+    return found
+
+
+def size_of(request: GenerationRequest, *, takes: TakenInputs) -> dict[str, Any]:
+    """Return the size: in pixels, by the proportions that are offered, or as the image has it.
+
+    :raises UnsupportedParameter: if it has none of the proportions.
+    """
+    pixels = {"width": request.size.width, "height": request.size.height}
+    if pixels.keys() <= takes.keys():
+        return pixels
+    if "image_size" in takes:
+        return {"image_size": pixels}
+    offered = takes["aspect_ratio"].choices if "aspect_ratio" in takes else ()
+    ratios = SizeRule(ratios=tuple(name for name in offered if _RATIO.fullmatch(name)))
+    if ratio := ratios.ratio_of(request.size):
+        return {"aspect_ratio": ratio}
+    if request.inputs and _AS_THE_IMAGE in offered:
+        return {"aspect_ratio": _AS_THE_IMAGE}
+    if error := ratios.error_for(request.size):
+        raise UnsupportedParameter(detail=str(error))
+    return {}
+
+
+def files_of(inputs: Sequence[ImageInput], *, takes: TakenInputs) -> dict[str, list[ImageInput]]:
+    """Return input images by the names that go for their roles, the likeliest first."""
+    found: dict[str, list[ImageInput]] = {}
+    for role, names in described_inputs.ROLE_NAMES.items():
+        roles = {role, InputRole.REFERENCE} if role is InputRole.IMAGE else {role}
+        if given := [one for one in inputs if one.role in roles]:
+            found[next((name for name in names if name in takes), names[0])] = given
+    return found
+
+
+def require_taken(
+    fields: Mapping[str, Any], files: Mapping[str, Sequence[ImageInput]], *, takes: TakenInputs
+) -> None:
+    """Refuse what a model has no name for.
+
+    :raises UnsupportedParameter: if there is such a field, or are several images for one.
+    """
+    for name in (*fields, *files):
+        if name not in takes or (len(files.get(name, ())) > 1 and not takes[name].is_list):
+            raise UnsupportedParameter(detail=f"{name}: not an input of this model")
