@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
+import django
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, close_old_connections
-from django_tasks import task, task_backends
 
 from imagegen_app import conf
 from imagegen_app.services.batches import row_jobs
@@ -17,6 +18,12 @@ from imagegen_app.services.jobs import leases
 from imagegen_app.services.worker import driver
 from imagegen_app.services.worker.sweep import schedule_next_wakeup
 from imagegen_app.services.worker.sweep import sweep as sweep_once
+
+# A task backend takes the tasks of one library only, and `django_tasks_db` chooses the same way.
+if TYPE_CHECKING or django.VERSION < (6, 0):
+    from django_tasks import task, task_backends
+else:
+    from django.tasks import task, task_backends
 
 logger = logging.getLogger("imagegen.tasks")
 

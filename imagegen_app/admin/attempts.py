@@ -17,7 +17,7 @@ from imagegen_app.admin.base import (
     link,
 )
 from imagegen_app.admin.owned import OwnedRecordAdmin, help_lines, state_badge
-from imagegen_app.admin.pages.screeners import ScreenerPages
+from imagegen_app.admin.pages import screeners
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
@@ -210,7 +210,7 @@ class VerdictAdmin(OwnedRecordAdmin):
     ]
 
     def get_urls(self) -> list[URLPattern]:
-        return [*ScreenerPages(self.admin_site).urls(), *super().get_urls()]
+        return [*screeners.ScreenerPages(self.admin_site).urls(), *super().get_urls()]
 
     @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
     def outcome_chip(self, obj: Verdict) -> SafeString:

@@ -19,9 +19,8 @@ from imagegen_app.admin.base import (
     join_words,
 )
 from imagegen_app.admin.model_form import ModelForm
-from imagegen_app.admin.pages.credentials import CredentialPages
-from imagegen_app.admin.pages.model_import import ModelImportPages
-from imagegen_app.admin.pages.model_server import ModelServerPages
+from imagegen_app.admin.pages import credentials, model_server
+from imagegen_app.admin.pages import model_import as import_pages
 from imagegen_app.admin.provider_form import ProviderForm
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.core.types import Operation
@@ -97,7 +96,10 @@ class ProviderAdmin(CatalogAdmin):
     change_list_template = "imagegen_app/admin/records/provider_list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        pages = (ModelImportPages(self.admin_site), CredentialPages(self.admin_site))
+        pages = (
+            import_pages.ModelImportPages(self.admin_site),
+            credentials.CredentialPages(self.admin_site),
+        )
         return [*(url for page in pages for url in page.urls()), *super().get_urls()]
 
     def render_change_form(
@@ -174,7 +176,7 @@ class ImageModelAdmin(CatalogAdmin):
     change_form_template = "imagegen_app/admin/records/image_model.html"
 
     def get_urls(self) -> list[URLPattern]:
-        return [*ModelServerPages(self.admin_site).urls(), *super().get_urls()]
+        return [*model_server.ModelServerPages(self.admin_site).urls(), *super().get_urls()]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -26,21 +26,22 @@ from imagegen_app.admin.owned import (
     state_badge,
     timeline,
 )
-from imagegen_app.admin.pages.attach import AttachPage
-from imagegen_app.admin.pages.batch import BatchPages
-from imagegen_app.admin.pages.compliance import CompliancePages
-from imagegen_app.admin.pages.erasure import ErasurePages
-from imagegen_app.admin.pages.overview import OverviewPage
-from imagegen_app.admin.pages.resolution import ResolutionPages
-from imagegen_app.admin.pages.review import ReviewPage
-from imagegen_app.admin.pages.studio import StudioPages
+from imagegen_app.admin.pages import (
+    attach,
+    batch,
+    compliance,
+    erasure,
+    overview,
+    resolution,
+    review,
+    studio,
+)
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job, LedgerEntry
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.local_times import format_day, format_second
-from imagegen_app.services.job_requests import job_actions
-from imagegen_app.services.job_requests.values import described_parameters
+from imagegen_app.services.job_requests import job_actions, values
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library.summary import display_name
 from imagegen_app.services.monitoring import progress, uncertain_jobs
@@ -58,17 +59,21 @@ if TYPE_CHECKING:
 TIMES = "\N{MULTIPLICATION SIGN}"
 #: Keeps the number beside its sign.
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-#: Pages that are no model's list or form; their URLs are below those of the jobs.
-PAGES: tuple[type[Pages], ...] = (
-    OverviewPage,
-    StudioPages,
-    BatchPages,
-    ReviewPage,
-    CompliancePages,
-    ErasurePages,
-    AttachPage,
-    ResolutionPages,
-)
+
+
+def page_classes() -> tuple[type[Pages], ...]:
+    """Return the pages that are no model's list or form; their URLs are below those of the jobs."""
+    # Their modules are imported with the URLs, not when the site starts.
+    return (
+        overview.OverviewPage,
+        studio.StudioPages,
+        batch.BatchPages,
+        review.ReviewPage,
+        compliance.CompliancePages,
+        erasure.ErasurePages,
+        attach.AttachPage,
+        resolution.ResolutionPages,
+    )
 
 
 @admin.register(Job)
@@ -118,7 +123,7 @@ class JobAdmin(OwnedRecordAdmin):
         navigation.add_entries(admin_site)
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [url for cls in PAGES for url in cls(self.admin_site).urls()]
+        pages = [url for cls in page_classes() for url in cls(self.admin_site).urls()]
         return [*pages, *super().get_urls()]
 
     def render_change_form(
@@ -184,7 +189,7 @@ class JobAdmin(OwnedRecordAdmin):
                 (_("Seed"), "" if obj.seed is None else obj.seed),
                 (_("Quality"), obj.quality),
                 (_("Format"), obj.output_format),
-                *described_parameters(obj.parameters, worded=False),
+                *values.described_parameters(obj.parameters, worded=False),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
                 (_("Requested by"), display_name(obj.requester, obj.actor_id)),
                 (_("Requested"), format_second(obj.created_at)),
@@ -204,7 +209,7 @@ class JobAdmin(OwnedRecordAdmin):
         if prompt is None:
             return _("You do not have permission to read other people's prompts.")
         told = [(k.replace("_", " "), v) for k, v in obj.variables.items()]
-        told += described_parameters(obj.parameters, worded=True)
+        told += values.described_parameters(obj.parameters, worded=True)
         negative = (
             format_html("<p>{} {}</p>", _("Negative prompt:"), obj.negative_prompt)
             if obj.negative_prompt

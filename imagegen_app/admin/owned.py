@@ -50,7 +50,7 @@ def closed_notice(asset: Asset) -> SafeString:
         format_html(
             '<p class="help">{} {}</p>',
             _("It was made from an image that was closed:"),
-            link(reverse("admin:imagegen_asset_change", args=[origin.pk]), origin),
+            link(admin_url("imagegen_asset_change", origin.pk), origin),
         )
         if origin is not None
         else ""

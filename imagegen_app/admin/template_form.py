@@ -27,8 +27,8 @@ from imagegen_app.core.passes import (
     parse,
     passes_from,
 )
-from imagegen_app.core.prompts import VariableKind
 from imagegen_app.core.types import Operation, Size
+from imagegen_app.core.variables import VariableKind
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates

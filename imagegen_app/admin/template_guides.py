@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import ForeignKeyRawIdWidget
 from django.db.models import Q
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,6 +15,7 @@ from imagegen_app.admin.base import link
 from imagegen_app.admin.pages.fixed_fields import guide_settings
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import ControlGuide
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, JobInput
 from imagegen_app.services.job_requests.fixed_guides import (
     MAX_FIXED_GUIDES,
@@ -85,7 +85,7 @@ def incomplete_rows(data: Mapping[str, Any]) -> list[str]:
 
 def described(one: FixedGuide) -> tuple[str, SafeString]:
     """Return a control image as a line of a version's settings."""
-    page = reverse("admin:imagegen_asset_change", args=[one.asset_id])
+    page = admin_url("imagegen_asset_change", one.asset_id)
     return _("Guide"), link(page, guide_settings(one.guide))
 
 

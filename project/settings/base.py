@@ -19,7 +19,6 @@ INSTALLED_APPS = [
     "imagegen_app.contrib.djangocms",
     "project.catalog",
     "project.demo",
-    "django_tasks",
     "django_tasks_db",
     "cms",
     "menus",

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.admin.sites import site
 from django.urls import reverse
 
-from imagegen_app.admin.jobs import PAGES
+from imagegen_app.admin.jobs import page_classes
 from imagegen_app.testing.factories import make_user
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.admin.pages.base import Route
 
-ROUTES = [route for pages in PAGES for route in pages(site).routes()]
+ROUTES = [route for pages in page_classes() for route in pages(site).routes()]
 NOBODYS = uuid.UUID(int=7)
 
 

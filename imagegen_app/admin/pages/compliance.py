@@ -13,7 +13,6 @@ from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Checkpoint
 from imagegen_app.services.audit import log_export, log_key, sealing, verification_runs
-from imagegen_app.services.audit.log_key import KeyUnreadable
 from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.library import evidence, provider_marks
 from imagegen_app.services.policy.access import ActionRefused
@@ -63,12 +62,12 @@ class CompliancePages(Pages):
         if request.method == "POST":
             try:
                 report = verification_runs.verify_and_record(actor)
-            except (KeyUnreadable, sealing.SealerBusy) as error:
+            except (log_key.KeyUnreadable, sealing.SealerBusy) as error:
                 problem = str(error)
         keys: tuple[KeyRange, ...] = ()
         try:
             keys = log_key.ring().keys
-        except KeyUnreadable as error:
+        except log_key.KeyUnreadable as error:
             problem = str(error)
         context: dict[str, Any] = {
             "title": _("Audit log"),
@@ -94,7 +93,7 @@ class CompliancePages(Pages):
         )
         try:
             pack = evidence.build_pack(actor=actor, asset=asset)
-        except (ActionRefused, KeyUnreadable, log_export.CannotExport) as error:
+        except (ActionRefused, log_key.KeyUnreadable, log_export.CannotExport) as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(admin_url("imagegen_asset_change", pk))
         return HttpResponse(

@@ -94,7 +94,7 @@ class ModelServerPages(Pages):
         else:
             done = _("The prices were taken over.") if prices else ""
             messages.success(request, done or _("The capabilities were taken over."))
-        return HttpResponseRedirect(reverse("admin:imagegen_imagemodel_change", args=[pk]))
+        return HttpResponseRedirect(admin_url("imagegen_imagemodel_change", pk))
 
 
 def _take_values(asked: ImageModel, data: Any) -> bool:

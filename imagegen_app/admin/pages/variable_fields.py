@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.prompts import VariableKind
+from imagegen_app.core.variables import VariableKind
 
 if TYPE_CHECKING:
-    from imagegen_app.core.prompts import Variable
+    from imagegen_app.core.variables import Variable
 
 
 def variable_field(variable: Variable, value: str) -> forms.Field:

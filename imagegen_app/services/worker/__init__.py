@@ -1,1 +1,10 @@
 """What a worker runs: it claims due jobs, calls providers, reads their answers and clears up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagegen_app.core.deferred_modules import deferred_modules
+
+if not TYPE_CHECKING:
+    __getattr__ = deferred_modules(__name__)

@@ -123,7 +123,7 @@ if os.environ.get("SITE_S3"):
 if os.environ.get("SITE_MUTATION"):
     INSTALLED_APPS += ["tests.engines.site.planted_faults.PlantedFaults"]
 if ENGINE == "django_tasks":
-    INSTALLED_APPS += ["django_tasks", "django_tasks_db"]
+    INSTALLED_APPS += ["django_tasks_db"]
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [NAME]}}
 if ENGINE == "celery":
     CELERY_BROKER_URL = BROKER
