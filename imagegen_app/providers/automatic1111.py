@@ -155,7 +155,7 @@ class Automatic1111(Remote):
         else:
             names = {request.parameters.get("upscaler", _UPSCALER)}
             await self._require("upscalers", "upscaler", names, ("name",))
-        document = await asyncio.to_thread(self._document, request)
+        document = await self.build(self._document, request)
         task = ""
         is_watched = on_progress is not None or on_preview is not None
         if is_watched and request.operation in _DRAWN and self.option("asks_progress"):

@@ -6,7 +6,6 @@ A model is a service, which generates, or alters an image in one way. Blocks com
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -157,7 +156,7 @@ class Bedrock(Remote):
 
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
-        document = await asyncio.to_thread(self._document, request)
+        document = await self.build(self._document, request)
         path = f"/model/{quote(request.model, safe='')}/invoke"
         reply = await self.send("POST", path, document=document, answer=answer, billable=True)
         return await self.kept(reply, answer=answer)

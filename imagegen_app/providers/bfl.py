@@ -6,7 +6,6 @@ none is asked for. Results live ten minutes, so they are fetched by the poll tha
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -152,7 +151,7 @@ class BlackForestLabs(RemoteJobs):
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
         del answer  # The result comes later, by `poll`.
-        body = await asyncio.to_thread(_body, request)
+        body = await self.build(_body, request)
         path = f"/v1/{quote(request.model, safe='')}"
         reply = await self.send("POST", path, document=body, billable=True)
         if reply.status == _FORBIDDEN:

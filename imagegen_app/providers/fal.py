@@ -7,11 +7,11 @@ finds a lost request again but its webhook.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -175,7 +175,7 @@ class Fal(RemoteJobs):
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         offer = self.check(request)
         del answer  # The result comes later, by `poll`.
-        fields = await asyncio.to_thread(input_fields, request, offer=offer)
+        fields = await self.build(partial(input_fields, offer=offer), request)
         path = "/" + quote(request.model.strip("/"))
         if request.webhook_url:
             path += f"?fal_webhook={quote(request.webhook_url, safe='')}"

@@ -111,7 +111,7 @@ class Gemini(Remote):
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
         path = f"{self.models_path()}/{quote(request.model, safe='')}:generateContent"
-        document = await asyncio.to_thread(self.document, request)
+        document = await self.build(self.document, request)
         # The server then gives up before we do, and says so.
         seconds = max(1, int(min(self.http.limits.read, self.http.limits.total)) - 5)
         headers = {"X-Server-Timeout": str(seconds), **self.more_headers()}

@@ -7,7 +7,6 @@ do: what it has no place for is refused before the call, and never left out in s
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -132,7 +131,7 @@ class HttpJobs(RemoteJobs):
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
         del answer  # The result comes later, by `poll`.
-        values = await asyncio.to_thread(self._values_of, request)
+        values = await self.build(self._values_of, request)
         header: str = self.option("key_header")
         reply = await self.send(
             "POST",

@@ -6,10 +6,10 @@ a lost call again, and nothing is cancelled; images are kept for a day.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from imagegen_app.core import multipart
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
@@ -65,6 +65,8 @@ class _Route:
     is_job: bool = False
     #: The part that holds the fields as JSON; empty where each is a part of its own.
     wrapper: str = ""
+    #: Whether it is asked by its address to make a job, and not by fields.
+    is_asked_by_query: bool = False
 
 
 _JOB = "prompt quality num_images seed async webhook_url"
@@ -86,6 +88,8 @@ _ROUTES_3 = _ALONE | {
     ),
 }
 _GENERATE = _Route("/v2/image/generate/{model}", f"{_JOB} size magic_prompt", is_job=True)
+#: Without a word about the prompt, it would be rewritten.
+_NEWEST = _Route(_GENERATE.path, f"{_JOB} size magic_prompt", is_job=True, is_asked_by_query=True)
 _PRECISE = _Route("/v2/image/precise-edit/{model}", _JOB, "image", "reference_images", is_job=True)
 #: By the beginning of a model's name; of others nothing is known but that they generate.
 _ROUTES: tuple[tuple[str, Mapping[Operation, _Route]], ...] = (
@@ -102,8 +106,10 @@ _ROUTES: tuple[tuple[str, Mapping[Operation, _Route]], ...] = (
     (
         "ideogram-4-6",
         {
-            Operation.GENERATE: _GENERATE,
-            Operation.EDIT: _Route(_GENERATE.path, _JOB, "images", "images", is_job=True),
+            Operation.GENERATE: _NEWEST,
+            Operation.EDIT: replace(
+                _NEWEST, fields=f"{_JOB} magic_prompt", image="images", references="images"
+            ),
         },
     ),
     ("", {Operation.GENERATE: _GENERATE}),
@@ -200,10 +206,10 @@ class Ideogram(RemoteJobs):
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
         route = _routes(request.model)[request.operation]
-        form = await asyncio.to_thread(_form, request, route)
+        form = await self.build(_form, request, route)
         reply = await self.send(
             "POST",
-            route.path.format(model=request.model),
+            route.path.format(model=request.model) + _query(request, route),
             body=form.body,
             content_type=form.content_type,
             answer=None if route.is_job else answer,
@@ -255,7 +261,8 @@ class Ideogram(RemoteJobs):
         return statuses.instead(error, ContentBlocked, stage="input")
 
 
-_SPEEDS = ("FLASH", "TURBO", "DEFAULT", "QUALITY")
+_BY_QUERY = frozenset({"async", "webhook_url"})
+_SPEEDS = ("FLASH", "TURBO", "BALANCED", "DEFAULT", "QUALITY")
 _QUALITIES = ("very_low", "low", "medium", "high")
 
 
@@ -265,6 +272,14 @@ def _items(document: object) -> tuple[Any, ...]:
 
 def _routes(model: str) -> Mapping[Operation, _Route]:
     return next(routes for start, routes in _ROUTES if model.startswith(start))
+
+
+def _query(request: GenerationRequest, route: _Route) -> str:
+    """Return how the address asks for a job; empty where fields do."""
+    if not route.is_asked_by_query:
+        return ""
+    asked = {"async": "true", "webhook_url": request.webhook_url}
+    return "?" + urlencode({name: value for name, value in asked.items() if value})
 
 
 def _form(request: GenerationRequest, route: _Route) -> multipart.Form:
@@ -278,6 +293,8 @@ def _form(request: GenerationRequest, route: _Route) -> multipart.Form:
         for n, (name, one) in enumerate(parts)
     ]
     fields = _fields(request, route)
+    if route.is_asked_by_query:
+        fields = {name: value for name, value in fields.items() if name not in _BY_QUERY}
     if route.wrapper:
         fields = {route.wrapper: json.dumps(fields, sort_keys=True)}
     return multipart.encode(fields=[(k, str(v)) for k, v in fields.items()], files=files)

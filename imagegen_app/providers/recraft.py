@@ -6,7 +6,6 @@ version 3 alone. Vector images are active content: models and styles that make t
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -111,6 +110,8 @@ _STYLED = _COLOURS | {
     "no_text": Parameter("bool", help=gettext_noop("Draw no letters."), operations=_WRITTEN),
 }
 _RASTER = InputRule(max_bytes=10 * 2**20, max_pixels=16_000_000, max_side=4096, max_count=1)
+#: In pixels, of an input image.
+_MIN_SIDE = 256
 _MASK = InputRule(formats=("png",), max_bytes=10 * 2**20, max_count=1)
 
 
@@ -195,7 +196,7 @@ class Recraft(RemoteImages):
             "POST",
             # Never the credits of a person's subscription.
             f"/images/{path}?billing=api",
-            document=await asyncio.to_thread(_document, request),
+            document=await self.build(_document, request),
             answer=answer,
             billable=True,
         )
@@ -268,6 +269,9 @@ def _document(request: GenerationRequest) -> dict[str, Any]:
         raise UnsupportedParameter(detail="inputs: not taken by this operation")
     if {one.role for one in request.inputs} - {InputRole.IMAGE, InputRole.MASK}:
         raise UnsupportedParameter(detail="inputs: references are not taken")
+    if any(min(one.size.width, one.size.height) < _MIN_SIDE for one in request.inputs):
+        # Larger ones than it takes were made smaller before.
+        raise UnsupportedParameter(detail=f"inputs: a side has less than {_MIN_SIDE} pixels")
     images, mask = masks.split(request.inputs, style="white", is_binary=True)
     usual, wanted = operation_fields.asked(request, count="n", seed="random_seed")
     values: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import time
@@ -129,7 +130,11 @@ def describe(name: str) -> Adapter:
     :raises UnknownAdapter: if there is none.
     """
     path = _PATHS.get(name, name)
-    kind = _load(path)
+    return _declared(name, path, _load(path))
+
+
+@functools.lru_cache(maxsize=100)
+def _declared(name: str, path: str, kind: Any) -> Adapter:
     # What a class leaves out has the default.
     declared: dict[str, Any] = {
         entry.name: getattr(kind, entry.name)

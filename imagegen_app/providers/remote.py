@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from imagegen_app.core.capability_overrides import overridden
 from imagegen_app.core.errors import (
@@ -27,7 +28,7 @@ from imagegen_app.providers.parameters import check_request
 from imagegen_app.providers.rate_headers import rate_limited_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from imagegen_app.core.capabilities import Capabilities
@@ -47,6 +48,9 @@ RESULT_HOSTS = Parameter(
 MAX_QUERY_BYTES = 96 * 1024 * 1024
 #: What a provider answers to `check_key`; some list all of their models.
 _MAX_CHECK_BYTES = 8 * 1024 * 1024
+#: Characters of a document that take long enough to be written in a thread.
+_LARGE_CHARS = 64 * 1024
+_Built = TypeVar("_Built")
 #: Documents that are kept at once in this process.
 MAX_KEPT = 200
 _kept: dict[tuple[str, str, Credential | None], tuple[float, Any]] = {}
@@ -107,6 +111,17 @@ class Remote(Synchronous, ABC):
         check_request(request, capabilities=offer)
         return offer
 
+    async def build(
+        self, make: Callable[..., _Built], request: GenerationRequest, *more: Any
+    ) -> _Built:
+        """Return what `make` builds of a request; in a thread where its images take a while.
+
+        A visit to a thread costs a tenth of a millisecond or two, which is much of a small call.
+        """
+        if request.inputs:
+            return await asyncio.to_thread(make, request, *more)
+        return make(request, *more)
+
     def address(self, path: str) -> str:
         """Return the URL of a path below the base URL; a whole URL stays as it is."""
         return path if path.startswith(("https://", "http://")) else self.base + path
@@ -134,8 +149,8 @@ class Remote(Synchronous, ABC):
         :raises ProviderError: as `HttpClient.send` does; a status that is no success is returned.
         """
         if document is not None:
-            # With images in it, this takes a while.
-            body = await asyncio.to_thread(encoded, document)
+            is_large = _chars_of(document, most=_LARGE_CHARS) >= _LARGE_CHARS
+            body = await asyncio.to_thread(encoded, document) if is_large else encoded(document)
             content_type = "application/json"
         return await self.http.send(
             method,
@@ -224,9 +239,13 @@ class Remote(Synchronous, ABC):
         """
         if not reply.ok:
             raise self.error_of(reply)
-        facts = {"request_id": reply.request_id, "sha256": reply.sha256}
-        await asyncio.to_thread(answer.finish, {**(note or {}), **facts})
+        await asyncio.to_thread(answer.finish, self.facts_of(reply, note))
         return self.answered(reply)
+
+    @staticmethod
+    def facts_of(reply: Reply, note: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the note of an answer that a call has put there."""
+        return {**(note or {}), "request_id": reply.request_id, "sha256": reply.sha256}
 
     async def fetch_urls(
         self,
@@ -234,16 +253,20 @@ class Remote(Synchronous, ABC):
         *,
         items_in: Callable[[object], Sequence[object]],
         base_url: str = "",
+        are_there: bool | None = None,
     ) -> None:
         """Fetch the images that an answer has only addresses of; what cannot be is left out.
+
+        `are_there` is what `may_have_urls` said of it, where somebody asked already.
 
         For calls that are answered at once: `items_in` finds the images in the answer's document.
         Addresses without a host are below `base_url`, or the account's.
 
         :raises AnswerNotKept: if the disk is full or fails.
         """
-        # Decoding a large answer twice would cost more than this look.
-        if not await asyncio.to_thread(base64_json.mentions, answer, b'"url"', b'"http'):
+        if are_there is None:
+            are_there = await asyncio.to_thread(may_have_urls, answer)
+        if not are_there:
             return
         try:
             content = (await asyncio.to_thread(base64_json.load, answer)).content
@@ -318,6 +341,25 @@ def is_below(base: str, address: str) -> bool:
 def forget() -> None:
     """Forget all documents that are kept."""
     _kept.clear()
+
+
+def may_have_urls(answer: SpooledAnswer) -> bool:
+    """Return whether addresses may be in an answer: decoding it twice would cost more than a look."""
+    return base64_json.mentions(answer, b'"url"', b'"http')
+
+
+def _chars_of(document: object, *, most: int) -> int:
+    """Return about how many characters of text are in a document; no more than `most` are counted."""
+    if isinstance(document, str):
+        return len(document)
+    if isinstance(document, Mapping):
+        document = list(document.values())
+    found = 0
+    for one in document if isinstance(document, list | tuple) else ():
+        found += _chars_of(one, most=most)
+        if found >= most:
+            break
+    return found
 
 
 def encoded(document: Any) -> bytes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagegen_app.providers.families import openai_like
-from imagegen_app.providers.remote import RESULT_HOSTS, Remote
+from imagegen_app.providers.remote import RESULT_HOSTS, Remote, may_have_urls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,14 +39,23 @@ class RemoteImages(Remote):
         :raises ProviderError: if the reply is a refusal.
         """
         # Complete first: the call cannot be repeated, whatever becomes of its URLs.
-        submission = await self.kept(reply, answer=answer, note=note)
-        await self._fetch(answer)
-        return submission
+        if not reply.ok:
+            raise self.error_of(reply)
+
+        def finish() -> bool:
+            answer.finish(self.facts_of(reply, note))
+            return may_have_urls(answer)
+
+        # One visit to a thread for both.
+        await self._fetch(answer, are_there=await asyncio.to_thread(finish))
+        return self.answered(reply)
 
     async def fetch_again(self, call: Call, *, answer: SpooledAnswer) -> None:
         """Fetch the images of a kept answer that could not be fetched when it came."""
         del call
         await self._fetch(answer)
 
-    async def _fetch(self, answer: SpooledAnswer) -> None:
-        await self.fetch_urls(answer, items_in=self.items_in, base_url=self.results_base)
+    async def _fetch(self, answer: SpooledAnswer, *, are_there: bool | None = None) -> None:
+        await self.fetch_urls(
+            answer, items_in=self.items_in, base_url=self.results_base, are_there=are_there
+        )

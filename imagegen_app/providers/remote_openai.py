@@ -55,7 +55,7 @@ class RemoteOpenAI(RemoteImages):
         if on_preview is not None and (previews := self.preview_count(request)):
             events = openai_events.ImageEvents(on_preview)
             request = openai_events.streamed(request, partial_images=previews)
-        form = await asyncio.to_thread(self.form_of, request)
+        form = await self.build(self.form_of, request)
         aim = "generations" if form.content_type == "application/json" else "edits"
         reply = await self.send(
             "POST",

@@ -6,7 +6,6 @@ A model is a service: `core`, `ultra` and `sd3.5-...` generate, `edit` and `cont
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -111,7 +110,7 @@ class Stability(RemoteJobs):
             path = f"control/{guide.kind or 'structure'}"
         if path in _NO_NEGATIVE and request.negative_prompt:
             raise UnsupportedParameter(detail="negative_prompt: not taken by this operation")
-        form = await asyncio.to_thread(_form, request, path, guide)
+        form = await self.build(_form, request, path, guide)
         user = {"stability-client-user-id": request.end_user} if request.end_user else {}
         reply = await self.send(
             "POST",

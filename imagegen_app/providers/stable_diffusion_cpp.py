@@ -7,7 +7,6 @@ the process and some minutes after a job, so that a lost call stays unknown and 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -129,7 +128,7 @@ class StableDiffusionCpp(RemoteJobs):
             # The server would choose one, and not tell it.
             seed = int.from_bytes(hashlib.sha256(request.idempotency_key.encode()).digest()[:4])
             request = replace(request, seed=seed)
-        document = await asyncio.to_thread(self._document, request, server)
+        document = await self.build(self._document, request, server)
         reply = await self.send("POST", "/sdcpp/v1/img_gen", document=document, billable=True)
         loaded = value_at(server, "model.name")
         return self.accepted(reply, state={"seed": request.seed, "model": loaded})

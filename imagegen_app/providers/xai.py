@@ -6,7 +6,6 @@ sent along with a generation are ignored without a word, and billed: only an edi
 
 from __future__ import annotations
 
-import asyncio
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -97,7 +96,7 @@ class XAI(RemoteImages):
 
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
-        body = await asyncio.to_thread(_body, request)
+        body = await self.build(_body, request)
         path = "/images/edits" if request.inputs else "/images/generations"
         reply = await self.send("POST", path, document=body, answer=answer, billable=True)
         sent = {name: body[name] for name in _CHOSEN & body.keys()}

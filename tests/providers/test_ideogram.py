@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from PIL import Image
@@ -22,7 +23,9 @@ from imagegen_app.core.types import Call, GenerationRequest, InputRole, Operatio
 from imagegen_app.core.types import SubmissionStatus as Status
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.http import Reply
+from imagegen_app.providers.ideogram import _form, _query, _routes
 from imagegen_app.testing.contract.bench import Bench
+from imagegen_app.testing.simulator import forms
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.providers.samples import (
     a_mask,
@@ -246,3 +249,35 @@ def test_an_image_that_could_not_be_fetched_at_once_is_fetched_later(
         return provider.read_answer(answer)
 
     assert len(talk(use).images) == 1
+
+
+def sent_fields(request: GenerationRequest) -> dict[str, str]:
+    """Return the fields of a call's form."""
+    form = _form(request, _routes(request.model)[request.operation])
+    return dict(forms.parse(form.body, content_type=form.content_type).fields)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        OLD,
+        NEW,
+        replace(NEW, model="ideogram-4-6"),
+        replace(NEW, model="ideogram-4-6", operation=Operation.EDIT, inputs=(IMAGE,)),
+    ],
+    ids=["3.0", "4.5", "4.6", "4.6 with an image"],
+)
+def test_a_prompt_is_never_rewritten_unasked(request_: GenerationRequest) -> None:
+    assert sent_fields(request_)["magic_prompt"].lower() == "off"
+
+
+def test_the_newest_model_is_asked_for_a_job_by_the_address() -> None:
+    hook = "https://site.example/hook?token=a b"
+    request = replace(NEW, model="ideogram-4-6", webhook_url=hook)
+
+    fields = sent_fields(request)
+    query = parse_qs(_query(request, _routes(request.model)[request.operation]).lstrip("?"))
+
+    assert not {"async", "webhook_url"} & fields.keys()
+    assert query == {"async": ["true"], "webhook_url": [hook]}
+    assert sent_fields(replace(request, model="ideogram-4-5"))["async"] == "true"

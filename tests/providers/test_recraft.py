@@ -144,6 +144,7 @@ def test_a_soft_mask_gets_two_values_and_white_marks_the_change(
         replace(CUT_OUT, count=2),
         replace(CUT_OUT, inputs=(IMAGE, MASK)),
         replace(CUT_OUT, inputs=(an_input(role=InputRole.REFERENCE, size=SIZE),)),
+        replace(CUT_OUT, inputs=(an_input(size=(512, 255)),)),
     ],
 )
 def test_what_a_model_does_not_take_is_refused_before_any_call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -113,6 +114,18 @@ def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
 
     :raises ValueError: if it is anything else.
     """
+    if base is None and "?" not in url:
+        # APIs are called again and again; what is behind the question mark may be a secret.
+        return _kept(url)
+    return _parsed(url, base)
+
+
+@functools.lru_cache(maxsize=200)
+def _kept(url: str) -> httpx.URL:
+    return _parsed(url, None)
+
+
+def _parsed(url: str, base: httpx.URL | None) -> httpx.URL:
     if not url or len(url) > _MAX_URL or "\\" in url or any(ord(c) <= ord(" ") for c in url):
         raise ValueError("not a URL")
     try:

@@ -75,8 +75,8 @@ class IdeogramProtocol(Protocol):
         request = endpoint.read(form, model=call.path.rpartition("/")[2])
         self.state.received.add(request, polarity="black")
         refuse_as_planned(fault, prompt=request.prompt)
-        webhook = form.fields.get("webhook_url", "")
-        if endpoint.can_wait and (webhook or form.fields.get("async") == "true"):
+        is_job, webhook = endpoint.asked_for_job(form, call.query)
+        if is_job:
             return await self._start(call, request, webhook=webhook, fault=fault)
 
         def answer_with(drawn: list[generation.DrawnImage]) -> asgi.Answer:

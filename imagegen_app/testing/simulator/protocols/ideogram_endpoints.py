@@ -76,6 +76,8 @@ class Endpoint:
     files: Mapping[str, int] | None = None
     more_files: Mapping[str, int] | None = None
     rules: Mapping[str, Rule] | None = None
+    #: Fields that are taken in the address, and nowhere else.
+    query: str = ""
     #: The part that holds the fields as JSON.
     wrapper: str = ""
     scale: int = 1
@@ -83,7 +85,19 @@ class Endpoint:
     @property
     def can_wait(self) -> bool:
         """Whether it makes jobs."""
-        return "webhook_url" in self.fields
+        return "webhook_url" in self.fields or "webhook_url" in self.query
+
+    def asked_for_job(self, form: Form, query: Mapping[str, str]) -> tuple[bool, str]:
+        """Return whether a job is asked for, and where its webhook is to be sent.
+
+        :raises Refused: if it is not said as it must be.
+        """
+        given = query if self.query else form.fields
+        for name in query:
+            if name not in self.query.split() or not _RULES[name](query[name]):
+                raise Refused(400, "", f"Invalid value for {name}")
+        webhook = given.get("webhook_url", "")
+        return self.can_wait and bool(webhook or given.get("async") == "true"), webhook
 
     def read(self, form: Form, *, model: str) -> GenerationRequest:
         """Read a form.
@@ -162,9 +176,10 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     ),
     "/v2/image/generate/ideogram-4-6": Endpoint(
         Operation.GENERATE,
-        f"{_JOB_FIELDS} size magic_prompt",
+        "prompt quality num_images seed size magic_prompt",
         more_files={"images": 10},
         rules=_CHEAP | _LOWER,
+        query="async webhook_url",
     ),
     "/v2/image/precise-edit/ideogram-4-5": Endpoint(
         Operation.EDIT,
