@@ -173,6 +173,8 @@ class AssetAdmin(WithdrawalAdmin):
     @admin.display(description=gettext_lazy("checked just now"))
     def mark_facts(self, obj: Asset) -> SafeString | str:
         """Read the stored file again and return what its marks say."""
+        if obj.hard_category:
+            return _("Of an image that was closed, the files are deleted.")
         try:
             found = inspection.inspect_stored(obj)
         except storage.FileMissing:

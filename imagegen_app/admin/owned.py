@@ -37,7 +37,7 @@ def state_badge(value: str, text: object) -> SafeString:
 def closed_badge(asset: Asset) -> SafeString:
     """Return what stands in place of an image that was closed for good."""
     return format_html(
-        '{} <p class="help">{}</p>',
+        "{} <p>{}</p>",
         state_badge("blocked", asset.get_hard_category_display()),
         _("Nobody can see or release this image. Its record and its hashes stay."),
     )
@@ -48,7 +48,7 @@ def closed_notice(asset: Asset) -> SafeString:
     origin = closed_content.closed_origin(asset)
     made_from = (
         format_html(
-            '<p class="help">{} {}</p>',
+            "<p>{} {}</p>",
             _("It was made from an image that was closed:"),
             link(admin_url("imagegen_asset_change", origin.pk), origin),
         )
@@ -56,7 +56,7 @@ def closed_notice(asset: Asset) -> SafeString:
         else ""
     )
     return format_html(
-        '{}{}<p class="help">{}</p>',
+        "{}{}<p>{}</p>",
         closed_badge(asset),
         made_from,
         _(

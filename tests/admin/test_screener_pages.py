@@ -92,5 +92,7 @@ def test_the_page_of_a_closed_image_says_that_it_stays_closed_and_what_is_possib
     for text in pages.values():
         assert "not even after a false alarm" in text
         assert "a new request" in text
+        assert "the files are deleted" in text
+        assert "missing from the storage" not in text
     assert "It was made from an image that was closed" not in pages[parent.pk]
     assert "It was made from an image that was closed" in pages[asset.pk]

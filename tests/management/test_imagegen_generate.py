@@ -8,7 +8,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from imagegen_app.models import Asset, Job
+from imagegen_app.services.worker import _results
 from imagegen_app.testing.factories import make_image, make_template
+from tests.services.closing import hard_category
 from tests.services.conftest import site, small
 
 if TYPE_CHECKING:
@@ -39,6 +41,34 @@ def test_an_image_that_cannot_be_copied_now_is_kept_and_named(
         )
 
     assert str(Asset.objects.get().pk) in str(failed.value)
+
+
+def test_an_image_that_was_closed_on_arrival_is_not_copied(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _results.store_results
+
+    def closed_at_once(*of_job: Any, **answer: Any) -> Any:
+        assets = store(*of_job, **answer)
+        hard_category(assets[0])
+        return assets
+
+    monkeypatch.setattr(_results, "store_results", closed_at_once)
+    out = tmp_path / "out"
+
+    with pytest.raises(CommandError, match="nobody can release it"):
+        call_command(
+            "imagegen_generate",
+            user="edda",
+            prompt="A red mug",
+            model=site.model.slug,
+            size="64x64",
+            run_inline=True,
+            out=str(out),
+        )
+
+    assert Asset.objects.get().hard_category
+    assert not out.exists()
 
 
 def test_parameters_of_the_model_are_taken_with_their_types(site: Site) -> None:

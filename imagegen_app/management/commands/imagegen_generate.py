@@ -20,7 +20,7 @@ from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests import composition, creation
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.monitoring import progress
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.worker import driver
 
@@ -289,6 +289,8 @@ def _read(path: str) -> bytes:
 
 
 def _copy(asset: Asset, folder: str) -> str:
+    if reason := closed_content.closed_reason(asset):
+        raise CommandError(reason)
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)

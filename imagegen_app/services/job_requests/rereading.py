@@ -124,7 +124,7 @@ def read_again(*, actor: Actor, kept: KeptAnswer) -> Job:
     :raises NotPermitted: if the actor may not have answers read again.
     :raises CannotReadAgain: if it still cannot be read, holds nothing new or is being read.
     """
-    closed_content.require_open_job(kept.attempt.job)
+    closed_content.require_open_answer(kept.attempt.job)
     access.require_permission(actor, "reread_kept_answer")
     _require_idle(kept)
     with reading(kept) as (answer, images):
@@ -177,7 +177,7 @@ def record_download(*, actor: Actor, kept: KeptAnswer, part: str) -> None:
     :raises ClosedForGood: if it was found in a hard category.
     :raises NotPermitted: if the actor may not.
     """
-    closed_content.require_open_job(kept.attempt.job)
+    closed_content.require_open_answer(kept.attempt.job)
     access.require_permission(actor, "download_kept_answer")
     job = kept.attempt.job
     event_log.record(actor, "answer.downloaded", subject=job, job=job, data={"part": part[:40]})

@@ -6,6 +6,7 @@ from imagegen_app.models import Asset, JobInput, Rendition
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.jobs import kept_answers
 from imagegen_app.services.library import takedown
 from imagegen_app.services.policy import closed_content
 
@@ -27,6 +28,8 @@ def remove(asset: Asset) -> None:
 
 @use_case()
 def _record_removal(asset: Asset) -> None:
+    # What the provider sent holds the image, too.
+    kept_answers.remove_closed(asset.job, asset.attempt)
     Asset.objects.filter(pk=asset.pk).update(files_removed_at=clock.now())
     event_log.record(
         closed_content.ACTOR,

@@ -81,6 +81,16 @@ def require_open_job(job: Job) -> None:
         raise ClosedForGood
 
 
+def require_open_answer(job: Job) -> None:
+    """Require that neither a job nor any of its images is closed: its kept answer holds them all.
+
+    :raises ClosedForGood: if one is.
+    """
+    require_open_job(job)
+    if Asset.objects.filter(job=job).exclude(hard_category="").exists():
+        raise ClosedForGood
+
+
 def require_open_images(hashes: Collection[str]) -> None:
     """Require that none of these files, given by their SHA-256, was ever found in a hard category.
 

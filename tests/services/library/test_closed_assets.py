@@ -12,12 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from imagegen_app.core.types import InputRole
 from imagegen_app.models import Asset, AuditEvent, JobInput, Lineage
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.job_requests import creation
+from imagegen_app.services.job_requests import creation, rereading
 from imagegen_app.services.job_requests.values import InputSource
 from imagegen_app.services.library import delivery, withdrawal_tasks
-from imagegen_app.services.policy import closed_content
+from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.worker import _results, driver
-from imagegen_app.testing.factories import make_asset
+from imagegen_app.testing.factories import make_asset, make_user
+from tests.kept_answer_rows import make_kept_answer
 from tests.services.closing import (
     MINORS,
     Closing,
@@ -124,6 +125,24 @@ def test_all_that_was_made_from_a_closed_image_is_closed_with_it(
         delivery.open_signed(token, name)
     other.refresh_from_db()
     assert (other.hard_category, other.review_state) == ("", "approved")
+
+
+def test_what_the_provider_sent_of_a_closed_image_is_neither_handed_out_nor_kept(
+    site: Site, closing: type[Closing]
+) -> None:
+    kept = make_kept_answer(image_model=site.model, width=64, height=64)
+    asset = make_asset(attempt=kept.attempt)
+    boss = access.actor_for(make_user("boss", is_superuser=True, is_staff=True))
+    hard_category(asset)
+
+    with pytest.raises(closed_content.ClosedForGood):
+        rereading.record_download(actor=boss, kept=kept, part="body")
+    with pytest.raises(closed_content.ClosedForGood):
+        rereading.read_again(actor=boss, kept=kept)
+    withdrawal_tasks.run()
+
+    kept.refresh_from_db()
+    assert kept.removed_at is not None
 
 
 def test_closing_asks_the_database_once_a_generation_and_not_once_an_image(
