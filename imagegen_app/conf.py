@@ -201,6 +201,19 @@ class SpoolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretStoreSettings:
+    """How long each process uses values of stores of keys (Vault, AWS, Google Cloud, Azure)."""
+
+    #: Seconds for which a value is used before its store is asked again, from 10 to 86,400. After
+    #: 300 a rotated key is used everywhere, and no store is asked often.
+    fresh_seconds: int = 300
+    #: Seconds for which a value is used, counted from its reading, while its store cannot be
+    #: reached; from `FRESH_SECONDS`, which uses none any longer, to 604,800. An hour outlasts most
+    #: outages, and a key that is withdrawn meanwhile is used for no longer.
+    outage_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All keys of `IMAGEGEN`; nested values are dicts with the same rules."""
 
@@ -215,6 +228,8 @@ class Settings:
     state_dir: str = ""
     #: Provider API keys by name. The values say where a key comes from; they never contain it.
     credentials: dict[str, KeySettings] = field(default_factory=dict)
+    #: How long values of stores of keys are used.
+    secret_stores: SecretStoreSettings = field(default_factory=SecretStoreSettings)
     #: What this site is: `production`, `staging`, `dev` or a name of your own. Credentials that name
     #: another environment are not used. Empty: only credentials that name none are.
     environment: str = ""
@@ -345,11 +360,21 @@ def read(raw: Any) -> Settings:
         places = "IMAGEGEN['AUDIT']['PUBLISH_TO']"
         for name, entry in values["audit"].publish_to.items():
             values["audit"].publish_to[name] = nested(PlaceSettings, entry, f"{places}[{name!r}]")
+    _require_possible_numbers(values)
+    built: Settings = build(Settings, values, "IMAGEGEN")
+    return built
+
+
+def _require_possible_numbers(values: dict[str, Any]) -> None:
     if "captioner" in values:
         require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
         require_between(values["captioner"].seconds, 1, 60, "IMAGEGEN['CAPTIONER']['SECONDS']")
-    built: Settings = build(Settings, values, "IMAGEGEN")
-    return built
+    if "secret_stores" in values:
+        kept, place = values["secret_stores"], "IMAGEGEN['SECRET_STORES']"
+        require_between(kept.fresh_seconds, 10, 86_400, f"{place}['FRESH_SECONDS']")
+        require_between(
+            kept.outage_seconds, kept.fresh_seconds, 604_800, f"{place}['OUTAGE_SECONDS']"
+        )
 
 
 def state_dir() -> Path:
@@ -409,4 +434,5 @@ _SECTIONS: dict[str, type[Any]] = {
     "captioner": CaptionerSettings,
     "images": ImageSettings,
     "spool": SpoolSettings,
+    "secret_stores": SecretStoreSettings,
 }

@@ -123,8 +123,8 @@ class _FileSource:
         return self._value
 
 
-def parse_source(source: str) -> Callable[[], str]:
-    """Return the function that reads a source.
+def parse_source(source: str, *, name: str = "") -> Callable[[], str]:
+    """Return the function that reads a source; the log names the credential by `name`.
 
     :raises ValueError: if the text names no source; the message does not repeat the text.
     """
@@ -134,7 +134,7 @@ def parse_source(source: str) -> Callable[[], str]:
     if kind == "file" and rest:
         return _FileSource(Path(rest))
     if stores.is_stored(source):
-        return _StoreSource(source)
+        return _StoreSource(source, name=name)
     if looks_like_secret(source) or not _DOTTED.fullmatch(source):
         raise ValueError(
             "a source is env:NAME, file:/path, a place in a store such as vault:MOUNT/PATH#FIELD, or "
@@ -198,29 +198,59 @@ class _CallableSource:
 class _StoreSource(_CallableSource):
     """Asks a store for a value, which is kept for some minutes and through an outage of the store."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, name: str) -> None:
         super().__init__(source)
+        self._name = name
         self._read = stores.reader(source)
 
     def __call__(self) -> str:
         fresh = kept_values.fresh(self._path)
         if fresh is not None:
             return fresh
+        failure = kept_values.recent_failure(self._path)
+        if failure is None:
+            try:
+                return self._asked()
+            except SecretUnreadable as error:
+                failure = str(error)
+                kept_values.note_failure(self._path, failure)
+        kept = kept_values.through_outage(self._path)
+        self._tell_of_outage(has_value=kept is not None)
+        if kept is None:
+            raise SecretUnreadable(failure)
+        return kept
+
+    def _asked(self) -> str:
         try:
             value = super().__call__()
         except SecretUnreadable:
-            kept = kept_values.through_outage(self._path)
-            if kept is None:
-                raise
-            if kept_values.must_warn(self._path):
-                # Not what the store said, which may hold anything.
-                logger.warning("A store of keys cannot be reached; what it said before is used.")
-            return kept
+            raise
         except SecretMissing:
             kept_values.forget(self._path)
+            self._tell_of_end()
             raise
         kept_values.keep(self._path, value)
+        self._tell_of_end()
         return value
+
+    # Neither the place, which may be confidential, nor what the store said, which may hold anything.
+
+    def _tell_of_outage(self, *, has_value: bool) -> None:
+        if not kept_values.must_warn(self._path):
+            return
+        consequence = "what it said before is used" if has_value else "there is no earlier value"
+        logger.warning(
+            "%s cannot be reached for the credential %s; %s.",
+            stores.title(self._path),
+            self._name,
+            consequence,
+        )
+
+    def _tell_of_end(self) -> None:
+        if kept_values.end_outage(self._path):
+            logger.info(
+                "%s answers again for the credential %s.", stores.title(self._path), self._name
+            )
 
     def _function(self) -> Callable[[], object]:
         return self._text
@@ -251,7 +281,9 @@ class Credential:
         if not self.sources:
             raise ValueError("a credential needs a source")
         object.__setattr__(self, "hosts", frozenset(host.lower() for host in self.hosts))
-        object.__setattr__(self, "_readers", tuple(parse_source(s) for s in self.sources))
+        object.__setattr__(
+            self, "_readers", tuple(parse_source(s, name=self.name) for s in self.sources)
+        )
 
     def values(self) -> tuple[Secret, ...]:
         """Return the values that are live, the preferred one first; one that was refused is last.

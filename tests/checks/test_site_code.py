@@ -98,6 +98,49 @@ def test_a_source_that_can_be_called_without_arguments_is_sound(settings: Any, n
     assert reported(settings, CREDENTIALS={"a": entry}) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "spelling"),
+    [
+        ("vault:images#openai", "vault:MOUNT/PATH#FIELD"),
+        ("vault:secret/data/images", "vault:MOUNT/PATH#FIELD"),
+        ("aws:ima ges#openai", "aws:NAME"),
+        ("aws:images#", "aws:NAME"),
+        ("google:images", "google:projects/PROJECT/secrets/NAME/versions/latest"),
+        ("google:projects/p/secrets/images", "google:projects/PROJECT"),
+        ("azure:images", "azure:VAULT/NAME"),
+        ("azure:evil.example.com/x", "azure:VAULT/NAME"),
+    ],
+)
+@pytest.mark.parametrize("place", ["SOURCE", "WEBHOOK_SOURCE"])
+def test_a_place_in_a_store_that_is_spelled_otherwise_is_reported_with_its_spelling(
+    settings: Any, place: str, source: str, spelling: str
+) -> None:
+    entry = {"SOURCE": "env:A_KEY", "HOSTS": ["a.example"], place: source}
+
+    ((code, message),) = reported(settings, CREDENTIALS={"a": entry})
+
+    assert code == "imagegen.E005"
+    assert f"write {spelling}" in message
+    assert place in message
+    # The place itself may be confidential.
+    assert source not in message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "vault:secret/data/images#openai",
+        "aws:images@AWSPREVIOUS#openai",
+        "google:projects/p/secrets/images/versions/latest",
+        "azure:images-vault/openai",
+    ],
+)
+def test_a_place_in_a_store_that_is_spelled_rightly_is_sound(settings: Any, source: str) -> None:
+    entry = {"SOURCE": source, "HOSTS": ["a.example"]}
+
+    assert reported(settings, CREDENTIALS={"a": entry}) == []
+
+
 @pytest.mark.parametrize("place", ["SOURCE", "WEBHOOK_SOURCE"])
 @pytest.mark.parametrize(
     ("name", "why"),

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 from imagegen_app import conf
 from imagegen_app.models import RevokedCredential
-from imagegen_app.providers import refused_keys
+from imagegen_app.providers import credentials, refused_keys
 from imagegen_app.providers.credentials import (
     Credential,
     Secret,
@@ -131,6 +131,10 @@ def configured_credential(name: str) -> Credential | None:
 
 
 def _built(name: str, source: str | tuple[str, ...], entry: conf.KeySettings) -> Credential:
+    kept = conf.get().secret_stores
+    credentials.kept_values.configure(
+        fresh_seconds=kept.fresh_seconds, stale_seconds=kept.outage_seconds
+    )
     sources = (source,) if isinstance(source, str) else tuple(source)
     return Credential(name=name, sources=sources, hosts=frozenset(entry.hosts))
 

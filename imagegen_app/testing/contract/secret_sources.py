@@ -196,6 +196,20 @@ def it_ends_where_the_store_never_answers(reading: _Reading) -> None:
     require(time.monotonic() - began < _PATIENCE_SECONDS, "it waits for a store that hangs")
 
 
+def it_leaves_a_store_that_failed_alone(reading: _Reading) -> None:
+    """A store that hangs costs one read its time, and not each read while it does."""
+    reading.bench.put(VALUE)
+    reading.value()
+    reading.bench.hang()
+    reading.clock.now += cache.FRESH_SECONDS + 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(credentials, "SOURCE_SECONDS", _SOURCE_SECONDS)
+        require(reading.value() == VALUE, "it has no value while the store hangs")
+        began = time.monotonic()
+        require(reading.value() == VALUE, "it has no value while the store hangs")
+    require(time.monotonic() - began < _SOURCE_SECONDS / 2, "it waits for the store at each read")
+
+
 def it_shows_the_value_to_nobody(reading: _Reading) -> None:
     """The value is in no log, no text of an error and no representation."""
     reading.bench.put(VALUE)
@@ -224,6 +238,7 @@ CHECKS: Final[dict[str, Callable[[_Reading], None]]] = {
         it_takes_no_page_of_a_proxy_for_a_verdict,
         it_tells_a_wrong_set_up_from_an_outage,
         it_ends_where_the_store_never_answers,
+        it_leaves_a_store_that_failed_alone,
         it_shows_the_value_to_nobody,
     )
 }

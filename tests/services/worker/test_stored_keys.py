@@ -68,13 +68,14 @@ def driven(job: Job, *, seconds: float = 15) -> Job:
 
 
 def test_a_store_that_is_down_at_the_start_keeps_jobs_waiting(
-    site: Site, vault: benches.VaultBench
+    site: Site, vault: benches.VaultBench, kept: Clock
 ) -> None:
     vault.go_down()
     job = driven(site.request(), seconds=1)
     waiting = (job.state, job.waiting_for, Attempt.objects.filter(sent_at__isnull=False).count())
 
     vault.is_down = False
+    kept.now += cache.PAUSE_WITHOUT_VALUE_SECONDS
     job = driven(job)
 
     assert waiting == ("queued", "credential", 0)
