@@ -59,5 +59,6 @@ CHECKS = {
     "imagegen.W068": "The audit log is published nowhere, so only its own database binds it.",
     "imagegen.E069": "A place to which the audit log is published has an unknown kind or no target.",
     "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
+    "imagegen.E090": "The package that an engine, a storage or a store of keys needs is not installed.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

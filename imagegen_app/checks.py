@@ -43,6 +43,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         return [Error(str(error), hint=error.hint, id="imagegen.E001")]
     messages: list[CheckMessage] = []
     for check in (
+        environment_checks.missing_drivers,
         _engine,
         _storage,
         _credentials,
@@ -163,6 +164,8 @@ def check_databases(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
+    if environment_checks.lacks_driver(settings.engine):
+        return
     try:
         import_string(settings.engine)
     except ImportError as error:
@@ -187,6 +190,9 @@ def _engine(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 
 def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
+    entry = django_settings.STORAGES.get(settings.storage, {})
+    if environment_checks.lacks_driver(str(entry.get("BACKEND", ""))):
+        return
     try:
         storage = storages[settings.storage]
     except InvalidStorageError:

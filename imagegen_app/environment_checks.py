@@ -2,16 +2,80 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import TYPE_CHECKING
 
-from django.core.checks import CheckMessage
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 
 from imagegen_app import conf
+from imagegen_app.secret_stores import stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+#: What a dotted path of the settings begins with, the module that it needs, and the extra with it.
+_DRIVERS = (
+    ("imagegen_app.engines.celery.", "celery", "celery"),
+    ("imagegen_app.engines.rq.", "django_rq", "rq"),
+    ("storages.backends.s3", "storages", "s3"),
+    ("storages.backends.s3", "boto3", "s3"),
+    ("storages.backends.gcloud.", "storages", "gcs"),
+    ("storages.backends.gcloud.", "google.cloud.storage", "gcs"),
+    ("storages.backends.azure_storage.", "storages", "azure"),
+    ("storages.backends.azure_storage.", "azure.storage.blob", "azure"),
+)
+
+
+def lacks_driver(dotted_path: str) -> bool:
+    """Return whether what a setting names needs a package that is not installed."""
+    return any(
+        dotted_path.startswith(prefix) and not _is_installed(module)
+        for prefix, module, _extra in _DRIVERS
+    )
+
+
+def missing_drivers(settings: conf.Settings) -> Iterator[CheckMessage]:
+    """Yield an error for each package that the settings need and that is not installed."""
+    for setting, path in _named_backends(settings):
+        for prefix, module, extra in _DRIVERS:
+            if path.startswith(prefix) and not _is_installed(module):
+                yield _missing(module, setting=setting, extra=extra)
+    broker = str(getattr(django_settings, "CELERY_BROKER_URL", "") or "")
+    if ".celery." in settings.engine and broker.startswith("redis") and not _is_installed("redis"):
+        yield _missing("redis", setting="CELERY_BROKER_URL", extra="celery")
+    for name, entry in settings.credentials.items():
+        sources = (entry.source,) if isinstance(entry.source, str) else entry.source
+        for source in sources:
+            if stores.package_problem(source):
+                package, extra = stores.package_of(source)
+                yield _missing(package, setting=f"IMAGEGEN['CREDENTIALS'][{name!r}]", extra=extra)
+
+
+def _named_backends(settings: conf.Settings) -> Iterator[tuple[str, str]]:
+    yield "IMAGEGEN['ENGINE']", settings.engine
+    alias = settings.storage
+    entry = django_settings.STORAGES.get(alias, {})
+    yield f"STORAGES[{alias!r}]", str(entry.get("BACKEND", ""))
+
+
+def _missing(module: str, *, setting: str, extra: str) -> CheckMessage:
+    return Error(
+        f"{setting} needs the package {module}, which is not installed.",
+        hint=f"pip install 'imagegen-app[{extra}]'",
+        id="imagegen.E090",
+    )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # The package that it lies in is missing.
+        return False
 
 
 def state_folder(settings: conf.Settings) -> Iterator[CheckMessage]:

@@ -45,6 +45,12 @@ def reader(source: str) -> Callable[[], object]:
     return read_with_package
 
 
+def package_of(source: str) -> tuple[str, str]:
+    """Return the package that a stored source needs, and the extra that brings it."""
+    store = _STORES[source.partition(":")[0]]
+    return str(store.PACKAGE), str(store.EXTRA)
+
+
 def package_problem(source: str) -> str:
     """Return which package a source lacks, with how to install it; empty if it lacks none."""
     if not is_stored(source):
