@@ -140,15 +140,29 @@ def times_for_tests() -> Iterator[None]:
     The clock asks the database for the time once a second: whether a test that counts statements
     met that second would be chance. What is due later is still awaited.
     """
-    from imagegen_app.services.foundation import clock  # noqa: PLC0415 - after the settings are chosen
-    from imagegen_app.services.gateways import usable_credentials  # noqa: PLC0415 - as above
+    from imagegen_app.imaging import decoder_process  # noqa: PLC0415 - after the settings are chosen
+    from imagegen_app.services.foundation import clock  # noqa: PLC0415 - as above
+    from imagegen_app.services.gateways import decoding, usable_credentials  # noqa: PLC0415 - as above
     from imagegen_app.services.worker import driver  # noqa: PLC0415 - as above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "IDLE_SECONDS", 0.0)
+        # On a busy machine decoders begin late: no reason to refuse an image.
+        patch.setattr(decoding, "UPLOAD_PATIENCE_SECONDS", 240.0)
+        patch.setattr(decoder_process, "_START_SECONDS", 240.0)
         patch.setattr(clock, "CACHE_SECONDS", 3600.0)
         patch.setattr(usable_credentials, "CACHE_SECONDS", 3600.0)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_decoders_left() -> Iterator[None]:
+    """End the decoder processes with the tests: left behind, they and their sockets are warned of."""
+    yield
+    from imagegen_app.services.gateways import decoding  # noqa: PLC0415 - after the settings are chosen
+
+    while decoding._pools:
+        decoding._pools.popitem()[1].close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from project.demo.supervision import Supervised
 
 _PROTOCOL = "openai_chat"
-_PORT = 8160
 
 
 def prepare() -> str:
     """Choose the address of the simulated API, and let this process and its worker call it."""
-    url = f"http://{simulated.HOST}:{processes.free_port(simulated.HOST, _PORT)}"
+    url = f"http://{simulated.HOST}:{processes.any_free_port(simulated.HOST)}"
     os.environ[simulator.CAPTIONS_URL_VARIABLE] = url
     settings.IMAGEGEN = simulator.with_captioner(settings.IMAGEGEN, url=url, folder=VAR_DIR)
     (VAR_DIR / simulator.CAPTIONS_KEY_FILE).write_text(DEFAULT_KEY)

@@ -62,6 +62,13 @@ def free_port(host: str, wanted: int) -> int:
     raise OSError(f"no port is free between {wanted} and {wanted + 49}")
 
 
+def any_free_port(host: str) -> int:
+    """Return a free port, and another one to a demo that starts at the same moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def _die_with_parent() -> None:
     # Without this, a killed demo would leave its worker running.
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from imagegen_app.testing.contract import Samples
 
 HOST = "127.0.0.1"
-_PORT = 8123
-_READY_SECONDS = 60.0
+_READY_SECONDS = 240.0
 #: Short names of simulated providers begin with it.
 _PREFIX = "simulated-"
 _PRICES = {"currency": "USD", "per_image": [{"amount": "0.02"}]}
@@ -127,7 +126,7 @@ def _account(samples: list[Samples], *, is_first: bool) -> SimulatedProvider:
 
 def prepare() -> str:
     """Choose the simulator's address, and let this process and its worker call it."""
-    url = f"http://{HOST}:{processes.free_port(HOST, _PORT)}"
+    url = f"http://{HOST}:{processes.any_free_port(HOST)}"
     os.environ[simulator.URL_VARIABLE] = url
     settings.IMAGEGEN = simulator.with_simulator(settings.IMAGEGEN, url=url, folder=VAR_DIR)
     return url

@@ -138,7 +138,7 @@ def test_a_poll_after_the_session_ended_shows_a_notice(
     )
 
     # The page's own poll may have met the end, too, and said so once more.
-    assert page.locator("text=Sign in again").first.is_visible()
+    page.locator("text=Sign in again").first.wait_for()
 
 
 @pytest.mark.usefixtures("published")  # the first job makes the budget's period

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.models import Job
-from tests.browser.site import barriers, shoot
+from tests.browser.site import barriers, shoot, wait_for_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,10 @@ def test_passes_are_chosen_by_keyboard_and_a_mistake_is_said_beside_its_field(
     shoot(page, "studio-passes-error")
     found += barriers(page, of="#content")
     page.focus("[name=pass_text_1]")
+    # All at once: the price that is asked for after each key would replace the button under the click.
     with page.expect_response("**/studio/quote/**"):
-        page.keyboard.type(FIX)
+        page.keyboard.insert_text(FIX)
+    wait_for_options(page)
     page.locator(".imagegen-generate:has-text('0.06 USD')").wait_for()
     with page.expect_navigation():
         page.click("[name=generate]")

@@ -16,7 +16,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_attempt, make_grant, make_group, make_image_model
 from imagegen_app.testing.simulator.process import SimulatorProcess
-from tests.browser.site import barriers, shoot, wait_until
+from tests.browser.site import barriers, shoot, wait_for_options, wait_until
 from tests.services.arranged import change_job
 from tests.services.conftest import at_simulator
 
@@ -89,6 +89,7 @@ def request_one(page: Any, live_server: Any, model: ImageModel) -> Job:
     """Request one image of a model in the studio, and return its job."""
     page.goto(f"{live_server.url}{reverse('admin:imagegen_studio')}?template=product-still-life")
     page.select_option("[name=image_model]", str(model.pk))
+    wait_for_options(page)
     page.fill("[name=v_product]", "teapot")
     page.check("[name=count][value='1']")
     page.locator(".imagegen-generate:has-text('USD')").click()

@@ -107,12 +107,12 @@ def test_a_stuck_decoder_process_does_not_block_the_other_one() -> None:
         assert answers == [bytes([n]) for n in range(20)]
         assert not stuck.done()
         # The task is tried once more in a new process, which must be killed, too.
-        until = time.monotonic() + 20
+        until = time.monotonic() + 180
         while not stuck.done() and time.monotonic() < until:
             for worker in list(pool._processes):
                 worker._process.kill()
             time.sleep(0.1)
-        assert stuck.result(timeout=1) == "decoder_died"
+        assert stuck.result(timeout=60) == "decoder_died"
 
 
 def _outcome(pool: DecoderPool) -> str:
@@ -272,7 +272,7 @@ def test_a_decoder_process_ends_when_its_parent_is_killed() -> None:
     )
     orphan = int(answer.stdout)
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + 180
     while Path(f"/proc/{orphan}/cmdline").exists() and time.monotonic() < until:
         if not Path(f"/proc/{orphan}/cmdline").read_bytes():
             break

@@ -42,7 +42,7 @@ def talking(provider: SimulatorProcess, monkeypatch: pytest.MonkeyPatch) -> Talk
         async def run() -> Any:
             async with HttpClient(
                 trusted_origins=frozenset({provider.base_url}),
-                limits=HttpLimits(connect=5, read=5, total=20),
+                limits=HttpLimits(connect=60, read=60, total=120),
             ) as http:
                 return await use(
                     registry.build(

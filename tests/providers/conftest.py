@@ -86,7 +86,7 @@ def client(simulator: SimulatorProcess) -> Callable[..., HttpClient]:
     return functools.partial(
         HttpClient,
         trusted_origins=frozenset({simulator.base_url}),
-        limits=HttpLimits(connect=5, read=5, total=20),
+        limits=HttpLimits(connect=60, read=60, total=120),
     )
 
 

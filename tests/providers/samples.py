@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +48,18 @@ def an_input(
     image: Image.Image | None = None,
 ) -> ImageInput:
     if image is None:
-        image = Image.new("L", size, 0) if role is InputRole.MASK else gradient(size)
+        return _usual_input(role, size)
+    return _input_of(image, role=role)
+
+
+@functools.cache
+def _usual_input(role: InputRole, size: tuple[int, int]) -> ImageInput:
+    """Encode each once: most of them are made while tests are collected, in each process."""
+    image = Image.new("L", size, 0) if role is InputRole.MASK else gradient(size)
+    return _input_of(image, role=role)
+
+
+def _input_of(image: Image.Image, *, role: InputRole) -> ImageInput:
     data = encoded(image)
     return ImageInput(
         role=role,

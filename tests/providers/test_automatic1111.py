@@ -89,7 +89,7 @@ def at(
 ) -> Any:
     async def run() -> Any:
         async with HttpClient(
-            trusted_origins=frozenset({url}), limits=HttpLimits(connect=5, read=5, total=20)
+            trusted_origins=frozenset({url}), limits=HttpLimits(connect=60, read=60, total=120)
         ) as http:
             adapter = registry.build(
                 "automatic1111", base_url=url, credential=credential, http=http, options=options
@@ -115,7 +115,7 @@ def sent(
         async with raw_server(answering(*replies)) as server:
             url = server.url
             async with HttpClient(
-                trusted_origins=frozenset({url}), limits=HttpLimits(connect=5, read=5, total=20)
+                trusted_origins=frozenset({url}), limits=HttpLimits(connect=60, read=60, total=120)
             ) as http:
                 adapter = registry.build("automatic1111", base_url=url, http=http, options=options)
                 await adapter.submit(request, answer=answer)

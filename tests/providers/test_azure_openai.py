@@ -50,7 +50,7 @@ def called(
         async with raw_server(answering(reply or http_answer(GOOD))) as server:
             async with HttpClient(
                 trusted_origins=frozenset({server.url}),
-                limits=HttpLimits(connect=5, read=5, total=10),
+                limits=HttpLimits(connect=60, read=60, total=120),
             ) as http:
                 provider = registry.build(
                     "azure_openai",

@@ -51,7 +51,7 @@ def provider(start_simulator: Callable[[str], SimulatorProcess]) -> SimulatorPro
 
 async def talking(url: str, use: Use, **options: Any) -> Any:
     async with HttpClient(
-        trusted_origins=frozenset({url}), limits=HttpLimits(connect=5, read=5, total=20)
+        trusted_origins=frozenset({url}), limits=HttpLimits(connect=60, read=60, total=120)
     ) as http:
         return await use(registry.build("comfyui", base_url=url, http=http, options=options))
 
@@ -68,7 +68,7 @@ def talk(provider: SimulatorProcess) -> Talk:
 
 async def finished(adapter: Any, submission: Submission, answer: SpooledAnswer) -> Submission:
     call = Call(submission.ref, model="text-to-image", state=submission.state or {})
-    for _ in range(300):
+    for _ in range(6_000):
         now: Submission = await adapter.poll(call, answer=answer)
         if now.status not in {SubmissionStatus.ACCEPTED, SubmissionStatus.RUNNING}:
             return now

@@ -55,7 +55,7 @@ def talk(client: Callable[..., HttpClient], build: Callable[..., Any]) -> Talk:
 
 
 async def finished(provider: Any, ref: str, answer: SpooledAnswer) -> Any:
-    for _ in range(200):
+    for _ in range(6_000):
         submission = await provider.poll(Call(ref), answer=answer)
         if submission.status not in {SubmissionStatus.ACCEPTED, SubmissionStatus.RUNNING}:
             return submission
@@ -316,7 +316,7 @@ def test_a_genuine_webhook_names_the_job_and_nothing_else(
         async with raw_server(answering(http_answer(b"", status="204 Taken"))) as inbox:
             request = replace(REQUEST, webhook_url=f"{inbox.url}/hook?t=token")
             ref = (await provider.submit(request, answer=answer)).ref
-            for _ in range(200):
+            for _ in range(6_000):
                 if inbox.requests:
                     break
                 await asyncio.sleep(0.02)

@@ -304,7 +304,7 @@ def test_a_compressed_answer_that_nobody_asked_for_is_still_read(
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", gzip.compress(bytes(50_000_000), mtime=0)),
+        ("gzip", gzip.compress(bytes(50_000_000), 1, mtime=0)),
         ("gzip", gzip.compress(b"y" * 999, mtime=0)[:-9]),
         ("gzip", b"no gzip"),
         ("br", b"x"),
@@ -340,7 +340,7 @@ def test_an_answer_in_a_coding_that_cannot_be_undone_is_kept_as_it_came(
 
 
 def test_a_compressed_bomb_is_not_written_to_the_disk(answer: SpooledAnswer) -> None:
-    body = gzip.compress(bytes(50_000_000), mtime=0)
+    body = gzip.compress(bytes(50_000_000), 1, mtime=0)
 
     async def use(http: HttpClient, server: RawServer) -> None:
         with pytest.raises(BadResponse):

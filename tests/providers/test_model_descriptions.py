@@ -19,7 +19,7 @@ from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.providers.conftest import KEY
 from tests.providers.samples import answering, http_answer, raw_server
 
-LIMITS = HttpLimits(connect=5, read=5, total=10)
+LIMITS = HttpLimits(connect=60, read=60, total=120)
 
 
 def asked(

@@ -56,7 +56,7 @@ async def delivered(provider: Any, answer: SpooledAnswer) -> tuple[str, dict[str
         request = a_request(model=MODELS[provider.name], size=Size(1024, 1024))
         request = replace(request, webhook_url=f"{inbox.url}/hook?t=token")
         ref = (await provider.submit(request, answer=answer)).ref
-        for _ in range(200):
+        for _ in range(6_000):
             if inbox.requests:
                 break
             await asyncio.sleep(0.02)

@@ -22,7 +22,7 @@ OURS = "0190d0a0-0000-7000-8000-000000000001"
 
 
 def client_of(url: str) -> HttpClient:
-    limits = HttpLimits(connect=5, read=5, total=20)
+    limits = HttpLimits(connect=60, read=60, total=120)
     return HttpClient(trusted_origins=frozenset({url}), limits=limits)
 
 

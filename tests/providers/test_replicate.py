@@ -69,7 +69,7 @@ def talk(provider: SimulatorProcess, credential: Credential) -> Talk:
         async def run() -> Any:
             async with HttpClient(
                 trusted_origins=frozenset({provider.base_url}),
-                limits=HttpLimits(connect=5, read=5, total=20),
+                limits=HttpLimits(connect=60, read=60, total=120),
             ) as http:
                 return await use(
                     registry.build(
@@ -89,7 +89,7 @@ def talk(provider: SimulatorProcess, credential: Credential) -> Talk:
 
 async def finished(adapter: Any, submission: Submission, answer: SpooledAnswer) -> Submission:
     call = Call(submission.ref, state=submission.state or {})
-    for _ in range(300):
+    for _ in range(6_000):
         now: Submission = await adapter.poll(call, answer=answer)
         if now.status not in {SubmissionStatus.ACCEPTED, SubmissionStatus.RUNNING}:
             return now

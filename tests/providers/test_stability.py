@@ -49,7 +49,7 @@ def talk(provider: SimulatorProcess, credential: Credential) -> Talk:
         async def run() -> Any:
             async with HttpClient(
                 trusted_origins=frozenset({provider.base_url}),
-                limits=HttpLimits(connect=5, read=5, total=20),
+                limits=HttpLimits(connect=60, read=60, total=120),
             ) as http:
                 return await use(
                     registry.build(
@@ -65,7 +65,7 @@ def talk(provider: SimulatorProcess, credential: Credential) -> Talk:
 def made(talk: Talk, request: GenerationRequest, answer: SpooledAnswer) -> Any:
     async def use(adapter: Any) -> Any:
         submission = await adapter.submit(request, answer=answer)
-        for _ in range(300):
+        for _ in range(6_000):
             if submission.status is SubmissionStatus.ANSWERED:
                 return adapter.read_answer(answer)
             await asyncio.sleep(0.02)

@@ -58,7 +58,7 @@ def provider(start_simulator: Callable[[str], SimulatorProcess]) -> SimulatorPro
 
 async def talking(url: str, use: Use, *, path: str = "", **options: Any) -> Any:
     async with HttpClient(
-        trusted_origins=frozenset({url}), limits=HttpLimits(connect=5, read=5, total=20)
+        trusted_origins=frozenset({url}), limits=HttpLimits(connect=60, read=60, total=120)
     ) as http:
         return await use(
             registry.build("stable_diffusion_cpp", base_url=url + path, http=http, options=options)
@@ -80,7 +80,7 @@ def call_of(submission: Submission) -> Call:
 
 
 async def finished(adapter: Any, submission: Submission, answer: SpooledAnswer) -> Submission:
-    for _ in range(300):
+    for _ in range(6_000):
         now: Submission = await adapter.poll(call_of(submission), answer=answer)
         if now.status not in {SubmissionStatus.ACCEPTED, SubmissionStatus.RUNNING}:
             return now

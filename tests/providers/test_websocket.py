@@ -39,7 +39,7 @@ async def speaking(speak: Speak) -> AsyncIterator[str]:
 
 def at(url: str, **limits: Any) -> HttpClient:
     return HttpClient(
-        trusted_origins=frozenset({url}), limits=HttpLimits(**{"connect": 2, "read": 2, **limits})
+        trusted_origins=frozenset({url}), limits=HttpLimits(**{"connect": 60, "read": 60, **limits})
     )
 
 

@@ -73,7 +73,7 @@ def test_a_mask_of_another_size_is_refused(caller: Caller, picture: Callable[...
 def test_a_task_is_polled_without_the_key(caller: Caller) -> None:
     task = sent(caller, "flux-2-pro", GOOD).json()
     found: dict[str, Any] = {}
-    for _ in range(500):
+    for _ in range(6_000):
         found = httpx.get(task["polling_url"], trust_env=False).json()
         if found["status"] != "Pending":
             break

@@ -32,7 +32,7 @@ def result(http: httpx.Client, path: str, document: dict[str, Any]) -> httpx.Res
     """Submit a request, and return what comes in place of its result once it has ended."""
     taken = http.post(path, json=document)
     assert taken.status_code == 200
-    for _ in range(200):
+    for _ in range(6_000):
         status = http.get(taken.json()["status_url"])
         if status.json()["status"] == "COMPLETED":
             return http.get(taken.json()["response_url"])

@@ -240,7 +240,7 @@ def test_the_replicate_client_accepts_the_simulators_webhooks(
         webhook=f"{simulator.other_url}/inbox",
         webhook_events_filter=["completed"],
     )
-    arrived = next(filter(None, (simulator.elsewhere() for _ in range(500))))[0]
+    arrived = next(filter(None, (simulator.elsewhere() for _ in range(6_000))))[0]
     secret = module.WebhookSigningSecret(key=replicate.webhooks.default.secret().key)
 
     module.Webhooks.validate(

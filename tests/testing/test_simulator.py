@@ -27,6 +27,10 @@ def test_it_speaks_the_protocols_that_it_is_given_and_no_others(painter: httpx.C
     assert painter.post("/v1/jobs", json={}).status_code == 404
 
 
+def test_complaints_that_nobody_reads_do_not_stop_it(painter: httpx.Client) -> None:
+    assert painter.get("/complain").json() == {"painted": True}
+
+
 def test_an_unknown_protocol_is_named() -> None:
     simulator = SimulatorProcess(protocols=("canvas",))
 

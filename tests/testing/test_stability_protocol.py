@@ -135,7 +135,7 @@ def test_every_endpoint_gives_an_image(
 
 
 def _result(caller: Caller, job_id: str) -> httpx.Response:
-    for _ in range(500):
+    for _ in range(6_000):
         answer = caller.get(f"/v2beta/results/{job_id}", headers=JSON)
         if answer.status_code != 202:
             return answer

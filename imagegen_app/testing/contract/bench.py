@@ -52,7 +52,7 @@ RESULTS_HOST = "results.contract.example"
 _PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.005
 #: Long enough for busy machines.
-USUAL_LIMITS = HttpLimits(connect=5, read=10, total=30)
+USUAL_LIMITS = HttpLimits(connect=30, read=30, total=60)
 
 
 class ContractBroken(AssertionError):

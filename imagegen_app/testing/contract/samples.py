@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 from collections.abc import Iterable, Mapping
@@ -121,6 +122,7 @@ def require_samples(samples: Mapping[str, Samples], *, adapters: Iterable[str]) 
         raise AssertionError(f"no samples for the contract: {', '.join(lacking)}")
 
 
+@functools.cache
 def sample_image(size: Size, *, role: InputRole = InputRole.IMAGE) -> ImageInput:
     """Return an input image with a gradient."""
     band = Image.linear_gradient("L").resize((size.width, size.height))
@@ -128,6 +130,7 @@ def sample_image(size: Size, *, role: InputRole = InputRole.IMAGE) -> ImageInput
     return _input(Image.merge("RGB", (band, turned, band)), role=role)
 
 
+@functools.cache
 def sample_mask(size: Size) -> ImageInput:
     """Return a mask as this package understands it: white in `CHANGED_PART`, black elsewhere."""
     mask = Image.new("L", (size.width, size.height), 0)

@@ -10,10 +10,11 @@ import select
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from imagegen_app.testing.simulator import received
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
     from imagegen_app.testing.simulator.received import ReceivedImage
 
-_READY_SECONDS = 30.0
+#: On a busy machine a start takes long; one that fails is noticed at once.
+_READY_SECONDS = 180.0
+_CONTROL_SECONDS = 120.0
+_PAUSE_SECONDS = 0.05
 _OK = range(200, 300)
 
 
@@ -86,6 +90,7 @@ class SimulatorProcess:
         if quick:
             self._arguments.append("--quick")
         self._process: subprocess.Popen[str] | None = None
+        self._complaints: IO[str] | None = None
 
     @property
     def openai_url(self) -> str:
@@ -104,16 +109,24 @@ class SimulatorProcess:
         """
         # The simulator must not die at the failpoints of the side under test.
         environment = {k: v for k, v in os.environ.items() if k != "IMAGEGEN_FAILPOINTS"}
+        # A file, not a pipe: nobody reads it, and a full one would stop the simulator.
+        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - `stop` closes it
         self._process = subprocess.Popen(  # noqa: S603  (our own module, our own arguments)
             [sys.executable, "-m", "imagegen_app.testing.simulator", *self._arguments],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._complaints,
             text=True,
             env=environment,
         )
-        line = self._first_line(self._process)
-        if not line.startswith("{"):
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
             self.stop()
+            raise
+
+    def _wait_until_ready(self, process: subprocess.Popen[str]) -> None:
+        line = self._first_line(process)
+        if not line.startswith("{"):
             raise SimulatorFailed("the simulator did not start: " + (line or "no word from it"))
         ready = json.loads(line)
         self.base_url, self.other_url = ready["base_url"], ready["other"]
@@ -123,8 +136,8 @@ class SimulatorProcess:
                 self._control("GET", "health")
             except OSError:
                 if time.monotonic() > deadline:
-                    self.stop()
                     raise SimulatorFailed("the simulator does not answer") from None
+                time.sleep(_PAUSE_SECONDS)
             else:
                 return
 
@@ -138,10 +151,10 @@ class SimulatorProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdout, self._complaints):
             if stream is not None:
                 stream.close()
-        self._process = None
+        self._process = self._complaints = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -194,11 +207,16 @@ class SimulatorProcess:
 
     def _control(self, method: str, resource: str, document: Any = None) -> dict[str, Any]:
         parts = urlsplit(self.base_url)
+<<<<<<< HEAD
         host, port = parts.hostname or "", parts.port
         connection = (
             http.client.HTTPSConnection(host, port, timeout=10, context=self.client_context)
             if parts.scheme == "https"
             else http.client.HTTPConnection(host, port, timeout=10)
+=======
+        connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=_CONTROL_SECONDS
+>>>>>>> w-suite
         )
         try:
             body = None if document is None else json.dumps(document)
@@ -211,8 +229,7 @@ class SimulatorProcess:
             raise SimulatorFailed(str(answer.get("problem", answer)))
         return answer
 
-    @staticmethod
-    def _first_line(process: subprocess.Popen[str]) -> str:
+    def _first_line(self, process: subprocess.Popen[str]) -> str:
         if process.stdout is None:
             return ""
         ready, _, _ = select.select([process.stdout], [], [], _READY_SECONDS)
@@ -220,7 +237,8 @@ class SimulatorProcess:
         if ready and not line:
             # It has closed its output, but may not have ended yet.
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=5)
-        if not line and process.poll() is not None and process.stderr is not None:
-            return process.stderr.read()[-500:]
+                process.wait(timeout=60)
+        if not line and process.poll() is not None and self._complaints is not None:
+            self._complaints.seek(0)
+            return self._complaints.read()[-500:]
         return line

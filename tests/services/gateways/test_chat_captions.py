@@ -115,7 +115,7 @@ def with_word_check(small: Any) -> None:
 
 def run_job(site: Site, **changes: Any) -> Job:
     job = site.request(**changes)
-    driver.drive(seconds=20)
+    driver.drive(seconds=60)
     job.refresh_from_db()
     return job
 
@@ -192,7 +192,7 @@ def test_a_captioner_that_hangs_is_given_up_and_the_image_is_stored(site: Site, 
 
     assert job.state == "succeeded"
     assert job.assets.get().alt_suggestion == ""
-    assert took < 15
+    assert took < 45
 
 
 def test_captioners_that_hang_take_no_more_than_their_places(
@@ -264,10 +264,10 @@ def test_a_worker_that_is_killed_after_paying_does_not_pay_again(
     job = site.request()
     monkeypatch.setattr(_results, "store_results", die)
     with pytest.raises(Killed):
-        driver.drive(seconds=20)
+        driver.drive(seconds=60)
     monkeypatch.setenv("TEST_CAPTION_KEY", KEY)
     end_lease(job)
-    driver.drive(seconds=20)
+    driver.drive(seconds=60)
 
     job.refresh_from_db()
     assert job.state == "succeeded"

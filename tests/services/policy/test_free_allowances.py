@@ -39,7 +39,7 @@ def site(db: None, small: Any) -> Site:
 
 def made(site: Site, *, count: int = 1) -> Attempt:
     job = site.request(count=count)
-    driver.drive(seconds=10)
+    driver.drive(seconds=60)
     return job.attempts.get()
 
 
@@ -106,7 +106,7 @@ def test_two_charges_at_the_same_moment_do_not_both_get_the_last_free_image(smal
     attempts = [made(site), made(site)]
     for one in attempts:
         change_attempts(pk=one.pk, free_unit_count=0)
-    both, found = threading.Barrier(2, timeout=10), []
+    both, found = threading.Barrier(2, timeout=120), []
 
     def charge(attempt: Attempt) -> None:
         origin = CostOrigin(CostSource.COMPUTED, None, Decimal(1))
@@ -125,6 +125,6 @@ def test_two_charges_at_the_same_moment_do_not_both_get_the_last_free_image(smal
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
 
     assert sorted(found) == [Decimal(0), Decimal("0.02")]

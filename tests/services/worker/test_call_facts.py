@@ -23,7 +23,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.worker import _decisions, driver
 from imagegen_app.testing.factories import make_image_model, make_provider
-from tests.services.conftest import Site, governed
+from tests.services.conftest import Site, governed, take_first_step
 
 if TYPE_CHECKING:
     from imagegen_app.models import Attempt
@@ -87,7 +87,7 @@ def staged(db: None, small: Any, monkeypatch: pytest.MonkeyPatch) -> Site:
     )
 
 
-def driven(site: Site, *, seconds: float = 15) -> tuple[Job, Attempt]:
+def driven(site: Site, *, seconds: float = 60) -> tuple[Job, Attempt]:
     job = site.request()
     driver.drive(seconds=seconds)
     job.refresh_from_db()
@@ -129,11 +129,11 @@ def test_a_cancel_that_is_only_noted_ends_as_the_next_poll_says(
 ) -> None:
     monkeypatch.setattr(_decisions, "poll_delay", lambda _attempt, _submission: 0.2)
     job = staged.request()
-    driver.drive(seconds=0.1)
+    take_first_step()
     assert Job.objects.get(pk=job.pk).state == "awaiting"
     job_actions.cancel(actor=staged.actor, job=Job.objects.get(pk=job.pk))
 
-    driver.drive(seconds=10)
+    driver.drive(seconds=60)
 
     job.refresh_from_db()
     assert (job.state, job.actual_cost) == ("cancelled", Decimal(0))

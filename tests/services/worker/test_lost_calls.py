@@ -19,7 +19,7 @@ from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
 from imagegen_app.services.jobs.rebuilding import attempt_token
 from imagegen_app.services.worker import _decisions, _recovery, driver, sweep, webhook_inbox
-from tests.services.conftest import Site, at_simulator, governed
+from tests.services.conftest import Site, at_simulator, governed, take_first_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def stranger(
     return make
 
 
-def driven(job: Job, *, seconds: float = 15) -> Job:
+def driven(job: Job, *, seconds: float = 60) -> Job:
     driver.drive(seconds=seconds)
     job.refresh_from_db()
     return job
@@ -269,7 +269,7 @@ def test_a_provider_without_its_adapter_for_a_while_costs_no_second_call(
         (job,) = leases.claim(limit=1, owner="killed")
         leases.release([job])
         driven(job, seconds=0)
-        driver.drive(seconds=0.1)
+        take_first_step()
     provider = Provider.objects.get()
     changed(provider, adapter="not.installed:Adapter")
 
@@ -299,7 +299,7 @@ def test_a_submit_that_is_told_to_wait_is_not_made_again_before(
     driven(job, seconds=1.5)
 
     assert simulator.calls()["POST /v1/jobs"] == 1
-    assert seconds_until_due(job) > 115
+    assert seconds_until_due(job) > 90
 
 
 def test_a_service_that_asks_for_a_pause_gets_no_calls_of_other_jobs_either(
@@ -331,8 +331,8 @@ def test_polls_and_look_ups_wait_as_long_as_they_are_told_to(
     driven(polled)
 
     assert (polled.state, looked_up.state) == ("awaiting", "submitting")
-    assert seconds_until_due(polled) > 115
-    assert seconds_until_due(looked_up) > 115
+    assert seconds_until_due(polled) > 90
+    assert seconds_until_due(looked_up) > 90
     assert simulator.calls()["GET /v1/jobs/{id}"] == 1
 
 
@@ -346,7 +346,7 @@ def test_an_answer_that_breaks_off_is_not_said_never_to_have_come(
     simulator.fail("half_answer")
     job = site.request(size="1024x1024")
 
-    driven(job, seconds=5)
+    driven(job)
 
     assert (job.state, job.error_code) == ("uncertain", "answer_cut_off")
     assert "no answer" not in job.error_message

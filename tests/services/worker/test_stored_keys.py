@@ -60,7 +60,7 @@ def site(
     return governed(model)
 
 
-def driven(job: Job, *, seconds: float = 15) -> Job:
+def driven(job: Job, *, seconds: float = 60) -> Job:
     changed(job, due_at=clock.now())
     driver.drive(seconds=seconds)
     job.refresh_from_db()
