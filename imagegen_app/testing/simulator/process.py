@@ -207,16 +207,13 @@ class SimulatorProcess:
 
     def _control(self, method: str, resource: str, document: Any = None) -> dict[str, Any]:
         parts = urlsplit(self.base_url)
-<<<<<<< HEAD
         host, port = parts.hostname or "", parts.port
         connection = (
-            http.client.HTTPSConnection(host, port, timeout=10, context=self.client_context)
+            http.client.HTTPSConnection(
+                host, port, timeout=_CONTROL_SECONDS, context=self.client_context
+            )
             if parts.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=10)
-=======
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=_CONTROL_SECONDS
->>>>>>> w-suite
+            else http.client.HTTPConnection(host, port, timeout=_CONTROL_SECONDS)
         )
         try:
             body = None if document is None else json.dumps(document)
