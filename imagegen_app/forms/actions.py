@@ -28,9 +28,11 @@ class GenerateImagesAction:
 
     model: Any
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """Add the action where the model has a target."""
-        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # a mixin
+        # Django before 6.1 offers actions in one place, and takes no such argument.
+        where = {} if action_location is None else {"action_location": action_location}
+        actions: dict[str, Any] = super().get_actions(request, **where)  # type: ignore[misc]  # a mixin
         if content_fields.target_for_field(self.model) is None:
             actions.pop("generate_images", None)
         return actions
