@@ -152,9 +152,11 @@ class RecordAdmin(BaseAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.is_deletable and super().has_delete_permission(request, obj)
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """Remove Django's bulk delete, which would bypass the use cases."""
-        actions: dict[str, Any] = super().get_actions(request)
+        # Django before 6.1 offers actions in one place, and takes no such argument.
+        where = {} if action_location is None else {"action_location": action_location}
+        actions: dict[str, Any] = super().get_actions(request, **where)
         actions.pop("delete_selected", None)
         return actions
 

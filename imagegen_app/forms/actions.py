@@ -29,9 +29,11 @@ class GenerateImagesAction:
     model: Any
     admin_site: Any
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """Add the action where the model has a target."""
-        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # a mixin
+        # Django before 6.1 offers actions in one place, and takes no such argument.
+        where = {} if action_location is None else {"action_location": action_location}
+        actions: dict[str, Any] = super().get_actions(request, **where)  # type: ignore[misc]  # a mixin
         site = self.admin_site.name
         is_offered = bool(find_admin_url("imagegen_batch_new", site=site))
         if not is_offered or content_fields.target_for_field(self.model) is None:

@@ -89,7 +89,11 @@ def test_a_storage_that_cannot_be_built_is_reported(settings: Any) -> None:
     backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"no_such": 1}}
     settings.STORAGES = {**settings.STORAGES, "imagegen": backend}
 
-    (found,) = [m for m in django_checks.run_checks(tags=["imagegen"]) if m.id == "imagegen.E003"]
+    (found,) = [
+        m
+        for m in django_checks.run_checks(tags=["imagegen"], databases=[])
+        if m.id == "imagegen.E003"
+    ]
 
     assert "cannot be built" in found.msg
     assert found.hint
@@ -124,7 +128,7 @@ def test_the_most_similar_key_is_suggested(settings: Any) -> None:
 def test_the_demos_settings_pass_all_checks(settings: Any) -> None:
     settings.DEBUG = True
 
-    messages = django_checks.run_checks(tags=["imagegen"])
+    messages = django_checks.run_checks(tags=["imagegen"], databases=[])
 
     assert [m.id for m in messages] == []
 
@@ -212,7 +216,7 @@ def test_a_log_that_is_published_nowhere_is_reported_where_a_site_is_not_develop
 ) -> None:
     settings.DEBUG = is_debug
 
-    ids = [message.id for message in django_checks.run_checks(tags=["imagegen"])]
+    ids = [message.id for message in django_checks.run_checks(tags=["imagegen"], databases=[])]
 
     assert ids == ([] if is_debug else ["imagegen.W068"])
 
@@ -221,4 +225,4 @@ def test_a_log_that_is_published_is_not_reported(settings: Any, tmp_path: Any) -
     places = {"auditor": {"KIND": "folder", "TARGET": tmp_path}}
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, "AUDIT": {"PUBLISH_TO": places}}
 
-    assert django_checks.run_checks(tags=["imagegen"]) == []
+    assert django_checks.run_checks(tags=["imagegen"], databases=[]) == []
