@@ -74,8 +74,8 @@ def take_first_step() -> None:
 
     On a busy machine so short a slice may be over before the driver has looked for jobs.
     """
-    for _ in range(600):
-        if driver.drive(seconds=0.1):
+    for tries in range(10):
+        if driver.drive(seconds=0.1 * 2**tries):
             return
     raise AssertionError("nothing was due")
 
