@@ -87,7 +87,8 @@ def test_a_burst_goes_through_and_the_next_call_waits_for_its_time(site: Site) -
     with pytest.raises(CallDeferred) as refusal:
         begin(fourth)
 
-    assert 0.5 < refusal.value.seconds <= 1.0
+    # One call a second, less what passed since the first.
+    assert 0 < refusal.value.seconds <= 1.0
     fourth.refresh_from_db()
     assert (fourth.state, fourth.tries) == ("queued", 0)
     assert not fourth.attempts.exists()
