@@ -56,7 +56,16 @@ def lacks_price(entry: ScreenerSettings) -> bool:
 
 def has_image_check() -> bool:
     """Return whether any content check looks at images."""
-    return any(_IMAGE_STAGES & set(entry.stages) for entry in conf.get().screeners)
+    return bool(_image_checks())
+
+
+def _image_checks() -> list[ScreenerSettings]:
+    """Return the content checks that are given images, and decide about them."""
+    return [
+        entry
+        for entry in conf.get().screeners
+        if _IMAGE_STAGES & set(entry.stages) and screening.judges_images(entry.backend)
+    ]
 
 
 def unseen_in_images() -> tuple[str, ...]:
@@ -64,7 +73,7 @@ def unseen_in_images() -> tuple[str, ...]:
 
     Empty where there is none, or another one beside it.
     """
-    entries = [one for one in conf.get().screeners if _IMAGE_STAGES & set(one.stages)]
+    entries = _image_checks()
     if len(entries) != 1:
         return ()
     try:
@@ -126,18 +135,20 @@ def _asked(entry: ScreenerSettings) -> ScreenerFinding:
         )
     try:
         decision = screener.screen_text(TRIAL_TEXT)
-    except screening.PLAIN_ERRORS as failure:
+        is_passed, categories = decision.outcome == "passed", ", ".join(decision.categories)
+    except Exception as failure:  # noqa: BLE001 - a site's own class may raise and answer anything
+        plain = str(failure) if isinstance(failure, screening.PLAIN_ERRORS) else ""
         return ScreenerFinding(
             "error",
             _("The content check %(name)s cannot decide: %(error)s.")
-            % {**values, "error": str(failure)},
+            % {**values, "error": plain or type(failure).__name__},
             _("Jobs are refused until it works; check its settings."),
         )
-    if decision.outcome != "passed":
+    if not is_passed:
         return ScreenerFinding(
             "warning",
             _("The content check %(name)s blocks a harmless sentence: %(categories)s.")
-            % {**values, "categories": ", ".join(decision.categories)},
+            % {**values, "categories": categories},
             _("Check its thresholds."),
         )
     return ScreenerFinding("ok", _("The content check %(name)s answers.") % values)
