@@ -148,6 +148,8 @@ class HttpClassifier(HostedScreener):
         self._remedy = remedy
         #: Whether each call is billed, so that a price belongs to it.
         self.is_billed = bool(credential) if is_billed is None else is_billed
+        #: The hard categories that it finds in images, for checks.
+        self.image_hard_categories = frozenset(self._hard.values())
         #: Whether the answers say what each call cost.
         self.reports_cost = bool(self._paths.cost)
 

@@ -97,6 +97,10 @@ class OpenAIModeration(HostedScreener):
         self._model = model
         own_hard = read_hard_categories(hard_categories or {})
         self._hard = {**own_hard, **HARD_CATEGORIES}
+        #: The hard categories that it finds in images, for checks.
+        self.image_hard_categories = frozenset(
+            category for name, category in self._hard.items() if name not in TEXT_ONLY
+        )
         given = thresholds or {}
         is_own_server = base_url.rstrip("/") != DEFAULT_URL
         named = (*own_hard, *(given if isinstance(given, dict) else ()))

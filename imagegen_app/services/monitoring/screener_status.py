@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.core.hard_categories import InvalidHardCategory
+from imagegen_app.core.hard_categories import HardCategory, InvalidHardCategory
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.gateways.usable_credentials import CredentialUnusable
 
@@ -83,6 +83,22 @@ def unseen_in_images() -> tuple[str, ...]:
     return tuple(getattr(screener, "text_only_categories", ()))
 
 
+def hard_categories_unseen_in_images() -> tuple[HardCategory, ...]:
+    """Return the hard categories that no content check of images finds; nothing without such a check.
+
+    A class of the site's own that does not tell is taken to find all of them.
+    """
+    entries = _image_checks()
+    found: set[HardCategory] = set() if entries else set(HardCategory)
+    for entry in entries:
+        try:
+            screener = screening.build_screener(entry, is_check=True)
+        except Exception:  # noqa: BLE001 - see `load_problem`, which tells of it
+            return ()
+        found |= set(getattr(screener, "image_hard_categories", HardCategory))
+    return tuple(one for one in HardCategory if one not in found)
+
+
 def screener_findings() -> Iterator[ScreenerFinding]:
     """Yield what is wrong; services that bill nothing are asked about one harmless sentence."""
     for entry in conf.get().screeners:
@@ -115,6 +131,14 @@ def screener_findings() -> Iterator[ScreenerFinding]:
             _("The only content check of images does not judge these categories in them: %s.")
             % ", ".join(categories),
             _("Add a second one that does."),
+        )
+    if unseen := hard_categories_unseen_in_images():
+        yield ScreenerFinding(
+            "warning",
+            _("No content check finds these hard categories in images: %s.") % ", ".join(unseen),
+            _(
+                "Name the service's categories for them in hard_categories, or add one that has them."
+            ),
         )
 
 

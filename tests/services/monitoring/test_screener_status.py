@@ -190,6 +190,28 @@ def test_a_block_list_is_no_check_of_images(moderated: Any, simulator: Simulator
     assert "imagegen.W073" in {one.id for one in checks.check_deployment()}
 
 
+def test_a_hard_category_that_no_check_finds_in_images_is_told(
+    moderated: Any, simulator: SimulatorProcess
+) -> None:
+    hard = {"nudity": "intimate_images"}
+    use(moderated, OPENAI, stages=("output",), OPTIONS=at_openai(simulator))
+    (told,) = [one for one in checks.check_deployment() if one.id == "imagegen.W075"]
+    of_doctor = [message for _level, message in findings()]
+
+    options = at_classifier(simulator, hard_categories=hard)
+    use(moderated, CLASSIFIER, stages=("output",), OPTIONS=options, PRICE="0.001")
+    (of_some,) = [one for one in checks.check_deployment() if one.id == "imagegen.W075"]
+    both = {**hard, "sexual/minors": "sexual_minors"}
+    options = at_classifier(simulator, hard_categories=both)
+    use(moderated, CLASSIFIER, stages=("output",), OPTIONS=options, PRICE="0.001")
+    of_none = {one.id for one in checks.check_deployment()}
+
+    assert told.msg.endswith("in images: sexual_minors, intimate_images.")
+    assert any("sexual_minors, intimate_images" in message for message in of_doctor)
+    assert of_some.msg.endswith("in images: sexual_minors.")
+    assert "imagegen.W075" not in of_none
+
+
 class BrokenService:
     """A site's own content check that calls a service, and fails in a way of its own."""
 
