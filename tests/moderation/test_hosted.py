@@ -117,7 +117,7 @@ def test_an_answer_without_the_score_of_a_hard_category_is_no_decision(
 ) -> None:
     """Else a misspelt name would be noticed by nobody, and nothing would be closed."""
     answer = {**moderation({"violence": 0.1}), "scores": {"minors": 0.97, "violence": 0.1}}
-    options = {"answers": {"scores": "scores"}} if kind is HttpClassifier else {}
+    options: dict[str, Any] = {"answers": {"scores": "scores"}} if kind is HttpClassifier else {}
 
     with pytest.raises(ScreenerFailed, match=r"lacks scores: minor$"):
         asked(kind, answer, hard_categories={"minor": "sexual_minors"}, **options)
