@@ -56,6 +56,7 @@ CHECKS = {
     "imagegen.E072": "A content check is billed for each call, and has no price.",
     "imagegen.W073": "The only content check of images does not judge some categories in them.",
     "imagegen.W074": "No content check looks at images.",
+    "imagegen.W075": "No content check finds one of the hard categories in images.",
     "imagegen.W068": "The audit log is published nowhere, so only its own database binds it.",
     "imagegen.E069": "A place to which the audit log is published has an unknown kind or no target.",
     "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",

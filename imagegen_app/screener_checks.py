@@ -63,3 +63,10 @@ def image_screening(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Add a second one that does, such as HttpClassifier for a service that sees minors.",
             id="imagegen.W073",
         )
+    if unseen := screener_status.hard_categories_unseen_in_images():
+        yield Warning(
+            f"No content check finds these hard categories in images: {', '.join(unseen)}.",
+            hint="Name the service's categories for them in the OPTIONS as hard_categories, or add a "
+            "content check that has them.",
+            id="imagegen.W075",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from imagegen_app.core.hard_categories import HardCategory, read_hard_category
 from imagegen_app.core.states import VerdictOutcome
@@ -64,6 +64,9 @@ class BlockList:
     :raises ScreenerFailed: if the file cannot be read.
     :raises InvalidHardCategory: if there is no such category.
     """
+
+    #: A list of terms lets every image pass; checks of the settings do not count it as one of images.
+    judges_images: ClassVar[bool] = False
 
     def __init__(
         self,

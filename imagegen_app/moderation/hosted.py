@@ -170,3 +170,10 @@ def score_texts(scores: Mapping[str, float]) -> dict[str, str]:
     """Return the raw scores as text, the highest first: a verdict keeps about twenty."""
     ordered = sorted(scores.items(), key=lambda one: -one[1])
     return {name: repr(score) for name, score in ordered}
+
+
+def lacking(needed: Iterable[str], *, scores: Mapping[str, float]) -> str:
+    """Return what is wrong where an answer has no score of a category; empty if it has all of them."""
+    missing = sorted(set(needed) - set(scores))
+    # Their names are ours: the service left them out.
+    return f"the answer lacks scores: {', '.join(missing)}" if missing else ""

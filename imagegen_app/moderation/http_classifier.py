@@ -22,6 +22,7 @@ from imagegen_app.moderation.hosted import (
     Thresholds,
     is_number,
     is_score,
+    lacking,
     score_texts,
 )
 from imagegen_app.providers.http import Connection
@@ -140,10 +141,15 @@ class HttpClassifier(HostedScreener):
         self.thresholds = Thresholds.read(
             thresholds or {}, default=default_threshold, final=self._hard
         )
-        self._needed = frozenset(thresholds or {}) if self._paths.scores else frozenset()
+        # A name that the service does not know would never close anything. Where it also lists what
+        # it found, it may have no score for the rest.
+        hard = () if self._paths.categories else self._hard
+        self._needed = frozenset({*(thresholds or {}), *hard} if self._paths.scores else ())
         self._remedy = remedy
         #: Whether each call is billed, so that a price belongs to it.
         self.is_billed = bool(credential) if is_billed is None else is_billed
+        #: The hard categories that it finds in images, for checks.
+        self.image_hard_categories = frozenset(self._hard.values())
         #: Whether the answers say what each call cost.
         self.reports_cost = bool(self._paths.cost)
 
@@ -199,8 +205,7 @@ class HttpClassifier(HostedScreener):
         read, paths = _Reading(), self._paths
         if paths.scores:
             read.scores, read.problem = _scores_in(value_at(document, paths.scores), paths=paths)
-            if not read.problem and not self._needed <= set(read.scores):
-                read.problem = "the answer lacks scores"
+            read.problem = read.problem or lacking(self._needed, scores=read.scores)
         if paths.categories:
             named = value_at(document, paths.categories)
             listed = named if isinstance(named, list) else []

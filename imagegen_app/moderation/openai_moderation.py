@@ -19,6 +19,7 @@ from imagegen_app.moderation.hosted import (
     InvalidOption,
     Thresholds,
     is_score,
+    lacking,
     score_texts,
 )
 from imagegen_app.providers import key_probe
@@ -94,16 +95,22 @@ class OpenAIModeration(HostedScreener):
         self._base_url = base_url
         self._url = base_url.rstrip("/") + "/moderations"
         self._model = model
-        self._hard = {**read_hard_categories(hard_categories or {}), **HARD_CATEGORIES}
+        own_hard = read_hard_categories(hard_categories or {})
+        self._hard = {**own_hard, **HARD_CATEGORIES}
+        #: The hard categories that it finds in images, for checks.
+        self.image_hard_categories = frozenset(
+            category for name, category in self._hard.items() if name not in TEXT_ONLY
+        )
         given = thresholds or {}
         is_own_server = base_url.rstrip("/") != DEFAULT_URL
-        for name in given if isinstance(given, dict) and not is_own_server else ():
+        named = (*own_hard, *(given if isinstance(given, dict) else ()))
+        for name in () if is_own_server else named:
             if name not in CATEGORIES:
                 raise InvalidOption(
                     f"the model has no category {str(name)[:60]!r}; it has {', '.join(CATEGORIES)}"
                 )
-        # Compatible servers may have fewer categories, and others.
-        self._needed = frozenset(given if is_own_server else CATEGORIES)
+        # Compatible servers may have fewer categories, and others; what the site names they must have.
+        self._needed = frozenset(named if is_own_server else CATEGORIES)
         self.thresholds = Thresholds.read(
             given, default=default_threshold, usual=DEFAULT_THRESHOLDS, final=self._hard
         )
@@ -182,6 +189,4 @@ def _scores_of(
     nulls = {name for name, score in given.items() if score is None and name in _MAY_BE_NULL}
     if len(scores) + len(nulls) != len(given):
         return scores, "a score is not a number from 0 to 1"
-    if not needed - _MAY_BE_NULL <= set(scores):
-        return scores, "the answer lacks scores"
-    return scores, ""
+    return scores, lacking(needed - _MAY_BE_NULL, scores=scores)

@@ -136,6 +136,17 @@ def test_what_was_not_shown_is_not_created(client: Client, provider: Provider) -
     assert not ImageModel.objects.exists()
 
 
+def test_a_provider_of_workflows_without_one_says_where_to_upload_it(
+    client: Client, people: dict[str, Any]
+) -> None:
+    client.force_login(people["Image administrators"])
+
+    page = client.get(url("import", make_provider(adapter="comfyui"))).content.decode()
+
+    assert "No workflow is uploaded for this provider." in page
+    assert "The server does not list its models." not in page
+
+
 def test_the_catalogue_is_shown_and_then_added(client: Client, people: dict[str, Any]) -> None:
     client.force_login(people["Image administrators"])
     openai = make_provider(adapter="openai")
@@ -145,6 +156,9 @@ def test_the_catalogue_is_shown_and_then_added(client: Client, people: dict[str,
     done = client.post(url("catalog_sync", openai), follow=True).content.decode()
 
     assert "added as a draft" in page
+    # On a narrow screen each model is a card, and its cells say what they are.
+    assert "imagegen-stacked" in page
+    assert page.count('data-label="Price"') > 3
     assert "not added: it is retired" in page
     count = ImageModel.objects.count()
     assert count > 3

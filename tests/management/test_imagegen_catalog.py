@@ -149,3 +149,8 @@ def test_a_missing_file_or_provider_is_told(provider: Provider, tmp_path: Path) 
         run("check", tmp_path / "none.json")
     with pytest.raises(CommandError, match="There is no provider “x”"):
         run("sync", "--provider", "x")
+
+
+def test_a_misspelt_adapter_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(CommandError, match=r"no adapter “openia”; known are: .*openai"):
+        run("list", "--adapter", "openia")

@@ -46,6 +46,13 @@ def test_it_lists_the_credentials_with_their_state(capsys: Any) -> None:
     assert not RevokedCredential.objects.filter(restored_at=None).exists()
 
 
+def test_a_key_is_revoked_at_once_and_explained_later(capsys: Any) -> None:
+    revoked = run(capsys, "revoke", "images")
+
+    assert revoked == "images: revoked; nothing is sent with it.\n"
+    assert RevokedCredential.objects.get().reason == "Revoked by command; no reason was given."
+
+
 def test_it_checks_them(capsys: Any, settings: Any) -> None:
     good = run(capsys, "check", "--json")
     entry = {**settings.IMAGEGEN["CREDENTIALS"]["images"], "EXPIRES": "2020-01-31"}
@@ -61,7 +68,8 @@ def test_it_checks_them(capsys: Any, settings: Any) -> None:
     ("arguments", "told"),
     [
         (("revoke", "strange", "--reason", "x"), "no credential “strange”"),
-        (("revoke", "images"), "No reason is given"),
+        (("revoke", "images", "--reason", " "), "No reason is given"),
+        (("restore", "images"), "required: --reason"),
         (("restore", "images", "--reason", "x"), "is not revoked"),
         (("revoke",), "required: NAME"),
         ((), "required: ACTION"),

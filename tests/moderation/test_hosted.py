@@ -111,6 +111,40 @@ def test_of_a_category_that_comes_twice_the_worse_score_counts() -> None:
     assert decision.hard_category is HardCategory.SEXUAL_MINORS
 
 
+@pytest.mark.parametrize("kind", [HttpClassifier, OpenAIModeration])
+def test_an_answer_without_the_score_of_a_hard_category_is_no_decision(
+    kind: type[OpenAIModeration | HttpClassifier],
+) -> None:
+    """Else a misspelt name would be noticed by nobody, and nothing would be closed."""
+    answer = {**moderation({"violence": 0.1}), "scores": {"minors": 0.97, "violence": 0.1}}
+    options: dict[str, Any] = {"answers": {"scores": "scores"}} if kind is HttpClassifier else {}
+
+    with pytest.raises(ScreenerFailed, match=r"lacks scores: minor$"):
+        asked(kind, answer, hard_categories={"minor": "sexual_minors"}, **options)
+
+
+def test_a_service_that_lists_what_it_found_need_not_score_every_hard_category() -> None:
+    answer = {"scores": {"violence": 0.1}, "found": []}
+
+    decision, _server = asked(
+        HttpClassifier,
+        answer,
+        answers={"scores": "scores", "categories": "found"},
+        hard_categories={"minors": "sexual_minors"},
+    )
+
+    assert decision.outcome is VerdictOutcome.PASSED
+
+
+def test_a_hard_category_that_openais_model_does_not_have_is_refused() -> None:
+    connection = Connection(http=BlockingClient())
+
+    with pytest.raises(InvalidOption, match="has no category 'minors'"):
+        OpenAIModeration(
+            connection=connection, credential="x", hard_categories={"minors": "sexual_minors"}
+        )
+
+
 def test_categories_that_may_be_null_may_be_null() -> None:
     decision, _server = asked(OpenAIModeration, moderation({"illicit": None}))
 

@@ -22,7 +22,7 @@ from imagegen_app.core.catalog_entries import InvalidCatalog
 from imagegen_app.core.types import Operation
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import ImageModel, Provider, labels
-from imagegen_app.services.gateways import catalog_files
+from imagegen_app.services.gateways import catalog_files, model_lookup
 from imagegen_app.services.policy import catalog_sync, model_import
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.catalog_sync import SyncAction
@@ -89,7 +89,11 @@ class ModelImportPages(Pages):
             found = model_import.list_models(
                 actor=actor, provider=provider, search=search, page=page
             )
-            context |= {"listed": found.models, "next_page": found.next_page}
+            context |= {
+                "listed": found.models,
+                "next_page": found.next_page,
+                "has_workflows": model_lookup.has_workflows(provider),
+            }
         except ActionRefused as refusal:
             context |= {"refusal": refusal}
         return self.page(request, f"{_TEMPLATES}/model_import.html", context)

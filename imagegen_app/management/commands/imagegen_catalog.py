@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import System
 from imagegen_app.core.catalog_entries import InvalidCatalog
 from imagegen_app.models import Provider
-from imagegen_app.services.gateways import catalog_files
+from imagegen_app.services.gateways import adapters, catalog_files
 from imagegen_app.services.policy import catalog_sync
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.catalog_sync import SyncAction
@@ -61,13 +61,13 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do what was asked.
 
-        :raises CommandError: if the file is not valid, or there is no such provider.
+        :raises CommandError: if the file is not valid, or there is no such provider or adapter.
         """
         entries = _read(options["file"] or catalog_files.BUNDLED)
         if options["action"] == "sync":
             self._sync(entries, options)
         elif options["action"] == "list":
-            self._list([e for e in entries if options["adapter"] in {"", e.adapter}], options)
+            self._list(_of_adapter(entries, options["adapter"]), options)
         elif options["json"]:
             self.stdout.write(json.dumps({"models": len(entries)}))
         else:
@@ -143,6 +143,13 @@ def _read(path: Path) -> tuple[CatalogEntry, ...]:
         raise CommandError(
             "\n".join(["The catalogue is not valid; nothing was written.", *lines])
         ) from None
+
+
+def _of_adapter(entries: Sequence[CatalogEntry], adapter: str) -> Sequence[CatalogEntry]:
+    known = sorted(name for name, _label in adapters.adapter_choices())
+    if adapter and adapter not in known:
+        raise CommandError(f"There is no adapter “{adapter}”; known are: {', '.join(known)}.")
+    return [entry for entry in entries if adapter in {"", entry.adapter}]
 
 
 def _as_json(one: SyncedModel) -> dict[str, Any]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from imagegen_app.services.policy.revocations import CredentialRow
 
 SHELL = System("shell")
+#: The reason of who revokes without one.
+UNEXPLAINED = "Revoked by command; no reason was given."
 
 
 class Command(BaseCommand):
@@ -41,7 +43,13 @@ class Command(BaseCommand):
         ):
             action = actions.add_parser(name, help=told)
             action.add_argument("name", metavar="NAME", help="A name from IMAGEGEN['CREDENTIALS'].")
-            action.add_argument("--reason", default="", help="Why; the log keeps it.")
+            # A key that leaked is revoked at once; whoever opens one again has the time to say why.
+            action.add_argument(
+                "--reason",
+                required=name == "restore",
+                default=UNEXPLAINED,
+                help="Why; the log keeps it.",
+            )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:

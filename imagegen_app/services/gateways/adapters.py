@@ -42,6 +42,10 @@ class ProviderNotConfigured(Exception):
     """A provider cannot be called with the site's settings; the message says what to do."""
 
 
+class CredentialNotAllowed(ProviderNotConfigured):
+    """A provider's credential is unknown, revoked, or of another environment."""
+
+
 class BaseUrlNotAllowed(ProviderNotConfigured):
     """A provider's base URL is not one that the site allows."""
 
@@ -54,13 +58,13 @@ class BaseUrlNotAllowed(ProviderNotConfigured):
 def credential(name: str) -> Credential | None:
     """Return the credential of this name, or None for the empty name.
 
-    :raises ProviderNotConfigured: if the settings have no credential of this name, it was revoked, or
-        it belongs to another environment.
+    :raises CredentialNotAllowed: if the settings have no credential of this name, it was revoked, or it
+        belongs to another environment.
     """
     try:
         return usable_credentials.credential(name)
     except usable_credentials.CredentialUnusable as error:
-        raise ProviderNotConfigured(str(error)) from None
+        raise CredentialNotAllowed(str(error)) from None
 
 
 def remember_secrets(provider: ProviderRow) -> None:

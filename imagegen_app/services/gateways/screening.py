@@ -148,6 +148,15 @@ def is_hosted(backend: str) -> bool:
         return False
 
 
+def judges_images(backend: str) -> bool:
+    """Return whether a class decides about images; True for one that cannot be imported."""
+    try:
+        return bool(getattr(import_string(backend), "judges_images", True))
+    except ImportError:
+        # Each question to it fails, and says so.
+        return True
+
+
 def price_of(stage: str) -> Decimal:
     """Return what it costs to have one text or image of that stage checked by all screeners."""
     entries = [entry for entry in conf.get().screeners if stage in entry.stages]

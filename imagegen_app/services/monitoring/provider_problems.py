@@ -33,6 +33,8 @@ def provider_problems() -> Iterator[ProviderProblem]:
         except adapters.BaseUrlNotAllowed as error:
             told = _(error.problem.text) % error.problem.values
             yield ProviderProblem(provider, _sentence(provider, told), "")
+        except adapters.CredentialNotAllowed as error:
+            yield ProviderProblem(provider, _sentence(provider, str(error)), "")
         except adapters.ProviderNotConfigured as error:
             yield ProviderProblem(provider, _sentence(provider, str(error)), _remedy())
         except Exception as error:  # noqa: BLE001 - one provider's failure hides no other's

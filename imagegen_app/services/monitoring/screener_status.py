@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.core.hard_categories import InvalidHardCategory
+from imagegen_app.core.hard_categories import HardCategory, InvalidHardCategory
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.gateways.usable_credentials import CredentialUnusable
 
@@ -56,7 +56,16 @@ def lacks_price(entry: ScreenerSettings) -> bool:
 
 def has_image_check() -> bool:
     """Return whether any content check looks at images."""
-    return any(_IMAGE_STAGES & set(entry.stages) for entry in conf.get().screeners)
+    return bool(_image_checks())
+
+
+def _image_checks() -> list[ScreenerSettings]:
+    """Return the content checks that are given images, and decide about them."""
+    return [
+        entry
+        for entry in conf.get().screeners
+        if _IMAGE_STAGES & set(entry.stages) and screening.judges_images(entry.backend)
+    ]
 
 
 def unseen_in_images() -> tuple[str, ...]:
@@ -64,7 +73,7 @@ def unseen_in_images() -> tuple[str, ...]:
 
     Empty where there is none, or another one beside it.
     """
-    entries = [one for one in conf.get().screeners if _IMAGE_STAGES & set(one.stages)]
+    entries = _image_checks()
     if len(entries) != 1:
         return ()
     try:
@@ -72,6 +81,22 @@ def unseen_in_images() -> tuple[str, ...]:
     except Exception:  # noqa: BLE001 - see `load_problem`, which tells of it
         return ()
     return tuple(getattr(screener, "text_only_categories", ()))
+
+
+def hard_categories_unseen_in_images() -> tuple[HardCategory, ...]:
+    """Return the hard categories that no content check of images finds; nothing without such a check.
+
+    A class of the site's own that does not tell is taken to find all of them.
+    """
+    entries = _image_checks()
+    found: set[HardCategory] = set() if entries else set(HardCategory)
+    for entry in entries:
+        try:
+            screener = screening.build_screener(entry, is_check=True)
+        except Exception:  # noqa: BLE001 - see `load_problem`, which tells of it
+            return ()
+        found |= set(getattr(screener, "image_hard_categories", HardCategory))
+    return tuple(one for one in HardCategory if one not in found)
 
 
 def screener_findings() -> Iterator[ScreenerFinding]:
@@ -107,6 +132,14 @@ def screener_findings() -> Iterator[ScreenerFinding]:
             % ", ".join(categories),
             _("Add a second one that does."),
         )
+    if unseen := hard_categories_unseen_in_images():
+        yield ScreenerFinding(
+            "warning",
+            _("No content check finds these hard categories in images: %s.") % ", ".join(unseen),
+            _(
+                "Name the service's categories for them in hard_categories, or add one that has them."
+            ),
+        )
 
 
 def _asked(entry: ScreenerSettings) -> ScreenerFinding:
@@ -126,18 +159,20 @@ def _asked(entry: ScreenerSettings) -> ScreenerFinding:
         )
     try:
         decision = screener.screen_text(TRIAL_TEXT)
-    except screening.PLAIN_ERRORS as failure:
+        is_passed, categories = decision.outcome == "passed", ", ".join(decision.categories)
+    except Exception as failure:  # noqa: BLE001 - a site's own class may raise and answer anything
+        plain = str(failure) if isinstance(failure, screening.PLAIN_ERRORS) else ""
         return ScreenerFinding(
             "error",
             _("The content check %(name)s cannot decide: %(error)s.")
-            % {**values, "error": str(failure)},
+            % {**values, "error": plain or type(failure).__name__},
             _("Jobs are refused until it works; check its settings."),
         )
-    if decision.outcome != "passed":
+    if not is_passed:
         return ScreenerFinding(
             "warning",
             _("The content check %(name)s blocks a harmless sentence: %(categories)s.")
-            % {**values, "categories": ", ".join(decision.categories)},
+            % {**values, "categories": categories},
             _("Check its thresholds."),
         )
     return ScreenerFinding("ok", _("The content check %(name)s answers.") % values)

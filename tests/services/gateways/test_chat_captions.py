@@ -286,7 +286,9 @@ def test_doctor_asks_whether_the_server_has_the_model(
     assert "does not list the model 'another'" in captioning.availability_problem()
     assert service.bill()["entries"] == []
 
-    service.fail("status", status=503, on="lookup")
+    # It is asked about its key, and then about its model.
+    for _question in range(2):
+        service.fail("status", status=503, on="lookup")
     (result,) = [one for one in doctor.run_all_checks() if one.part == "captioner"]
     assert result.level == "warning"
     assert "provider_unavailable" in result.message

@@ -16,6 +16,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import key_checks
 from imagegen_app.services.gateways.key_checks import KeyState
 from imagegen_app.services.monitoring import credential_status, doctor
+from imagegen_app.services.monitoring.provider_problems import provider_problems
 from imagegen_app.services.policy import revocations
 from imagegen_app.testing.factories import make_provider
 from tests.services.conftest import at_simulator
@@ -225,6 +226,21 @@ def test_a_provider_of_another_environment_fails_the_check(site: Any) -> None:
 
     assert [one.id for one in found] == ["imagegen.E022"]
     assert Provider.objects.count() == 2
+
+
+def test_a_provider_whose_credential_is_not_to_be_used_gets_no_other_remedy(site: Any) -> None:
+    """Its message says what to do; a value in the environment of the workers would not help."""
+    site()
+    make_provider(adapter="openai", credential=NAME)
+    revocations.revoke(actor=System("shell"), name=NAME, reason="It was in a log")
+
+    (revoked,) = provider_problems()
+    revocations.restore(actor=System("shell"), name=NAME, reason="It was another one")
+    site(environment="staging", ENVIRONMENT="production")
+    (of_another,) = provider_problems()
+
+    assert (revoked.remedy, of_another.remedy) == ("", "")
+    assert "choose another, or restore it" in revoked.message
 
 
 def test_the_doctor_has_the_findings(site: Any) -> None:

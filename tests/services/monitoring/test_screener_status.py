@@ -176,6 +176,69 @@ def test_a_site_without_a_check_of_images_is_told(moderated: Any) -> None:
     assert ("warning", "No content check looks at images.") in findings()
 
 
+def test_a_block_list_is_no_check_of_images(moderated: Any, simulator: SimulatorProcess) -> None:
+    block_list = "imagegen_app.moderation.block_list.BlockList"
+    use(moderated, block_list, stages=("prompt", "input", "output"))
+
+    assert "imagegen.W074" in {one.id for one in checks.check_deployment()}
+    assert ("warning", "No content check looks at images.") in findings()
+
+    service = {"NAME": "service", "BACKEND": OPENAI, "STAGES": ["output"]}
+    listed = moderated.IMAGEGEN["SCREENERS"] + [{**service, "OPTIONS": at_openai(simulator)}]
+    moderated.IMAGEGEN = {**moderated.IMAGEGEN, "SCREENERS": listed}
+
+    assert "imagegen.W073" in {one.id for one in checks.check_deployment()}
+
+
+def test_a_hard_category_that_no_check_finds_in_images_is_told(
+    moderated: Any, simulator: SimulatorProcess
+) -> None:
+    hard = {"nudity": "intimate_images"}
+    use(moderated, OPENAI, stages=("output",), OPTIONS=at_openai(simulator))
+    (told,) = [one for one in checks.check_deployment() if one.id == "imagegen.W075"]
+    of_doctor = [message for _level, message in findings()]
+
+    options = at_classifier(simulator, hard_categories=hard)
+    use(moderated, CLASSIFIER, stages=("output",), OPTIONS=options, PRICE="0.001")
+    (of_some,) = [one for one in checks.check_deployment() if one.id == "imagegen.W075"]
+    both = {**hard, "sexual/minors": "sexual_minors"}
+    options = at_classifier(simulator, hard_categories=both)
+    use(moderated, CLASSIFIER, stages=("output",), OPTIONS=options, PRICE="0.001")
+    of_none = {one.id for one in checks.check_deployment()}
+
+    assert told.msg.endswith("in images: sexual_minors, intimate_images.")
+    assert any("sexual_minors, intimate_images" in message for message in of_doctor)
+    assert of_some.msg.endswith("in images: sexual_minors.")
+    assert "imagegen.W075" not in of_none
+
+
+class BrokenService:
+    """A site's own content check that calls a service, and fails in a way of its own."""
+
+    needs_connection = True
+
+    def __init__(self, *, connection: object, answer: object = None) -> None:
+        del connection
+        self._answer = answer
+
+    def screen_text(self, text: str) -> object:
+        if self._answer is None:
+            raise KeyError(text)
+        return self._answer
+
+
+@pytest.mark.parametrize(("answer", "reason"), [(None, "KeyError"), ("nonsense", "AttributeError")])
+def test_a_check_that_fails_in_its_own_way_is_told_and_hides_no_other(
+    moderated: Any, answer: str | None, reason: str
+) -> None:
+    use(moderated, f"{__name__}.BrokenService", OPTIONS={"answer": answer} if answer else {})
+
+    found = findings()
+
+    assert found[0] == ("error", f"The content check service cannot decide: {reason}.")
+    assert ("warning", "No content check looks at images.") in found
+
+
 def test_the_only_check_of_images_says_what_it_does_not_judge(
     moderated: Any, simulator: SimulatorProcess
 ) -> None:
