@@ -89,6 +89,15 @@ def described(one: FixedGuide) -> tuple[str, SafeString]:
     return _("Guide"), link(page, guide_settings(one.guide))
 
 
+class ApprovedAssetWidget(ForeignKeyRawIdWidget):
+    """Choose an asset in a window that lists the approved ones only: no other may guide."""
+
+    def base_url_parameters(self) -> dict[str, str]:
+        """Return what the window's list is filtered by."""
+        approved = {"review_state__exact": ReviewState.APPROVED.value}
+        return {**super().base_url_parameters(), **approved}
+
+
 def _row(number: int, stored: FixedGuide | None, offered: Any) -> dict[str, forms.Field]:
     guide = ControlGuide() if stored is None else stored.guide
     relation = JobInput.asset.field.remote_field
@@ -97,7 +106,7 @@ def _row(number: int, stored: FixedGuide | None, offered: Any) -> dict[str, form
         required=False,
         label=_("Guide %(number)s") % {"number": number + 1},
         initial=None if stored is None else stored.asset_id,
-        widget=ForeignKeyRawIdWidget(relation, admin.site),
+        widget=ApprovedAssetWidget(relation, admin.site),
         error_messages={
             "invalid_choice": gettext_lazy(
                 "This image is not available to you; choose an approved one."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +98,18 @@ def test_a_wrong_guide_is_said_at_its_field(author: Client, model: ImageModel) -
 
     assert all(reason in text for reason, text in said.items()), said
     assert not PromptTemplate.objects.exists()
+
+
+def test_the_window_of_a_guide_lists_approved_images_only(author: Client) -> None:
+    approved, waiting = make_asset(), make_asset(review_state=ReviewState.PENDING)
+    page = author.get(reverse("admin:imagegen_prompttemplate_add")).content.decode()
+    found = re.search(r'href="([^"]+)"[^>]*id="lookup_id_guide_0_asset"', page)
+    assert found is not None
+
+    shown = author.get(f"{unescape(found[1])}&_popup=1").content.decode()
+
+    assert str(approved.pk) in shown
+    assert str(waiting.pk) not in shown
 
 
 def test_an_author_who_may_not_see_images_cannot_choose_them(

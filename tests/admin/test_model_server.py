@@ -116,6 +116,21 @@ def test_what_is_typed_is_asked_about_before_it_is_saved(
     assert (stored.provider_model_name, stored.capabilities) == ("flux", {})
 
 
+def test_a_server_is_asked_about_a_new_model_of_which_only_its_name_there_is_typed(
+    client: Client, people: dict[str, Any], model: ImageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ModelDescription(is_known=True, capabilities=ABLE)
+    monkeypatch.setattr(model_lookup, "describe_model", lambda _: told)
+    client.force_login(people["Image administrators"])
+    known = ("provider", "provider_model_name")
+    values = {name: value if name in known else "" for name, value in form_values(model).items()}
+
+    page = client.post(reverse("admin:imagegen_imagemodel_ask_server_new"), values)
+
+    assert page.context["description"] is told
+    assert "could not be asked" not in page.content.decode()
+
+
 def test_what_is_typed_keeps_to_the_rules_that_saving_has(
     client: Client, people: dict[str, Any], model: ImageModel
 ) -> None:

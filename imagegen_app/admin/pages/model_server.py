@@ -107,15 +107,18 @@ def _take_values(asked: ImageModel, data: Any) -> bool:
     before = [getattr(asked, name) for name in _ASKED] if asked.pk else []
     form = ModelForm(data, instance=asked)
     form.is_valid()
-    # What else is in the form may be unfinished.
+    # What else is in the form may be unfinished, and the server may be asked to learn the version.
     for name in _ASKED:
-        if name in form.errors:
+        is_open = name == "version" and not data.get(name)
+        if name in form.errors and not is_open:
             said = " ".join(map(str, form.errors[name]))
             raise ActionRefused(
                 _("The server could not be asked."),
                 reason=f"{form.fields[name].label}: {said}",
                 remedy=_("Change it and try again."),
             )
+    # An emptied field corrects nothing.
+    asked.capabilities = asked.capabilities or {}
     return before != [getattr(asked, name) for name in _ASKED]
 
 
