@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin import navigation
+from imagegen_app.admin import job_pages, navigation
 from imagegen_app.admin.base import (
     EMPTY,
     amount,
@@ -25,16 +25,6 @@ from imagegen_app.admin.owned import (
     record_links,
     state_badge,
     timeline,
-)
-from imagegen_app.admin.pages import (
-    attach,
-    batch,
-    compliance,
-    erasure,
-    overview,
-    resolution,
-    review,
-    studio,
 )
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job, LedgerEntry
@@ -54,26 +44,10 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
-    from imagegen_app.admin.pages.base import Pages
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 #: Keeps the number beside its sign.
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-
-
-def page_classes() -> tuple[type[Pages], ...]:
-    """Return the pages that are no model's list or form; their URLs are below those of the jobs."""
-    # Their modules are imported with the URLs, not when the site starts.
-    return (
-        overview.OverviewPage,
-        studio.StudioPages,
-        batch.BatchPages,
-        review.ReviewPage,
-        compliance.CompliancePages,
-        erasure.ErasurePages,
-        attach.AttachPage,
-        resolution.ResolutionPages,
-    )
 
 
 @admin.register(Job)
@@ -123,7 +97,7 @@ class JobAdmin(OwnedRecordAdmin):
         navigation.add_entries(admin_site)
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [url for cls in page_classes() for url in cls(self.admin_site).urls()]
+        pages = [url for cls in job_pages.page_classes() for url in cls(self.admin_site).urls()]
         return [*pages, *super().get_urls()]
 
     def render_change_form(

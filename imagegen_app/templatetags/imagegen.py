@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django import template
-from django.conf import settings
 
+from imagegen_app import conf
 from imagegen_app.models import Asset
 from imagegen_app.services.library import pictures
 
@@ -68,7 +68,7 @@ def _log_hidden(tag: str, asset: object) -> str:
     """Log why a tag shows nothing; return it where visitors are developers."""
     reason = pictures.hidden_reason(asset)
     logger.debug("%s shows nothing: %s", tag, reason)
-    return reason if settings.DEBUG else ""
+    return reason if conf.is_debug() else ""
 
 
 @register.inclusion_tag("imagegen_app/public/_label.html")

@@ -26,8 +26,8 @@ PATIENCE_SECONDS = 120
 def set_up(readme: Path, folder: Path) -> None:
     """Make the site of the README's lines; its module lies beside this one."""
     bare_site: Any = import_module("bare_site")
-    lines = bare_site.fenced_blocks(readme.read_text(encoding="utf-8"))[2].splitlines()
-    bare_site.configure(lines="\n".join(lines[:-1]), folder=folder)
+    settings_lines, url_lines = bare_site.site_lines(readme)
+    bare_site.configure(lines=settings_lines, folder=folder)
     # As the documentation says for SQLite: the worker writes beside this process.
     settings.DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -35,7 +35,7 @@ def set_up(readme: Path, folder: Path) -> None:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
     django.setup()
-    bare_site.hang_in_urls(lines=lines[-1])
+    bare_site.hang_in_urls(lines=url_lines)
 
 
 def request_image() -> Any:

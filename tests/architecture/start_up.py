@@ -14,13 +14,13 @@ from pathlib import Path
 import django
 from django.conf import settings
 
-from tests.architecture.bare_site import configure, fenced_blocks
+from tests.architecture.bare_site import configure, site_lines
 
 
 def main(readme: Path, folder: Path, *, with_app: bool) -> None:
     """Time `django.setup()`, as every process of a site runs it."""
-    lines = fenced_blocks(readme.read_text(encoding="utf-8"))[2].splitlines()
-    configure(lines="\n".join(lines[:-1]), folder=folder)
+    settings_lines, _url_lines = site_lines(readme)
+    configure(lines=settings_lines, folder=folder)
     if not with_app:
         settings.INSTALLED_APPS = [
             name for name in settings.INSTALLED_APPS if name.startswith("django.")

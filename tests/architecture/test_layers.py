@@ -11,8 +11,8 @@ from tests.architecture.tree import PACKAGE, ROOT, modules, name_of, parsed
 
 #: Django's own way of naming the site's user model in a foreign key.
 READABLE_ANYWHERE = frozenset({"AUTH_USER_MODEL"})
-#: The one module that reads them, and the one that checks them.
-READERS = (PACKAGE / "conf.py", PACKAGE / "checks.py")
+#: The one module that reads them, and those that check them.
+READERS = (PACKAGE / "conf.py", PACKAGE / "checks.py", PACKAGE / "environment_checks.py")
 #: Calls of a manager that write rows.
 WRITERS = frozenset({"bulk_create", "bulk_update", "create", "get_or_create", "update_or_create"})
 #: Packages that may write rows: the use cases, and what other sites use in their tests.

@@ -1,0 +1,33 @@
+"""Name the pages that are no model's list or form; their URLs are below those of the jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagegen_app.admin.pages import (
+    attach,
+    batch,
+    compliance,
+    erasure,
+    overview,
+    resolution,
+    review,
+    studio,
+)
+
+if TYPE_CHECKING:
+    from imagegen_app.admin.pages.base import Pages
+
+
+def page_classes() -> tuple[type[Pages], ...]:
+    """Return the classes; their modules are imported with the URLs, not when the site starts."""
+    return (
+        overview.OverviewPage,
+        studio.StudioPages,
+        batch.BatchPages,
+        review.ReviewPage,
+        compliance.CompliancePages,
+        erasure.ErasurePages,
+        attach.AttachPage,
+        resolution.ResolutionPages,
+    )
