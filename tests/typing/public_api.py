@@ -15,7 +15,24 @@ from django.contrib.auth.models import AbstractBaseUser, Group
 from django.db.models import Model
 from django.dispatch import Signal
 
-from imagegen_app import attach, conf, estimate, generate, signals
+from imagegen_app import (
+    ActionRefused,
+    CannotPlace,
+    IdempotencyConflict,
+    ImageFileMissing,
+    InvalidJobRequest,
+    NoPrice,
+    NotGranted,
+    NotPermitted,
+    OverBudget,
+    PromptBlocked,
+    StorageUnavailable,
+    attach,
+    conf,
+    estimate,
+    generate,
+    signals,
+)
 from imagegen_app.captioning.base import Caption, Captioner
 from imagegen_app.core.capabilities import Capabilities, SizeRule
 from imagegen_app.core.hard_categories import HardCategory
@@ -50,7 +67,6 @@ from imagegen_app.moderation.base import PASSED, Screener, ScreenerDecision
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.base import CancelOutcome, ProviderAdapter, WebhookNotice
 from imagegen_app.services.job_requests.creation import Offer
-from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.budgets import Allowance
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
@@ -80,6 +96,21 @@ def prices(quote: Offer) -> None:
     assert_type(quote.cost.currency, str)
     assert_type(quote.allowance, Allowance | None)
     assert_type(quote.is_cached, bool)
+
+
+def kinds_of_refusals(job: Job) -> None:
+    """Catch what a request may be refused for, and tests of a site may raise it."""
+    assert_type(ActionRefused("No.", reason="Why.", remedy="Ask."), ActionRefused)
+    assert_type(CannotPlace("No.", reason="Why.", remedy="Ask."), CannotPlace)
+    assert_type(IdempotencyConflict("No.", reason="Why.", remedy="Ask."), IdempotencyConflict)
+    assert_type(ImageFileMissing("No.", reason="Why.", remedy="Ask."), ImageFileMissing)
+    assert_type(NoPrice("No.", reason="Why.", remedy="Ask."), NoPrice)
+    assert_type(NotGranted("No.", reason="Why.", remedy="Ask."), NotGranted)
+    assert_type(NotPermitted("No.", reason="Why.", remedy="Ask."), NotPermitted)
+    assert_type(OverBudget("No.", reason="Why.", remedy="Ask."), OverBudget)
+    assert_type(PromptBlocked("No.", reason="Why.", remedy="Ask.", job=job), PromptBlocked)
+    assert_type(StorageUnavailable("No.", reason="Why.", remedy="Ask."), StorageUnavailable)
+    assert_type(InvalidJobRequest("Why.", field="size"), InvalidJobRequest)
 
 
 def refusals(refusal: ActionRefused) -> None:

@@ -100,6 +100,9 @@ class OutputBlocked(Exception):
 class _PreparedImage:
     """One image of the answer that no screener blocked, before any of its files is stored."""
 
+    #: The key of the asset to be, which the options and the prepared files name.
+    asset_id: UUID
+    options: IngestOptions
     image: ProviderImage
     prepared: ProcessedImage
     verdicts: list[screening.UnsavedVerdict]
@@ -196,10 +199,8 @@ def _ingest_images(
     # No file is stored before all images of the answer were screened: one that is blocked blocks the
     # answer, and its siblings would be files without a row.
     for one in list(ready) if screening.is_screened("output") else ready:
-        asset_id = uuid7()
-        its_options = with_identity(options, asset_id=asset_id, model_version=result.model_version)
         try:
-            ingested.append(_make_one(its_options, one, identity, asset_id=asset_id))
+            ingested.append(_make_one(one, identity))
         except _signing.NotPublishable as error:
             errors.append(error)
         except signing.CertificateUnusable as error:
@@ -261,10 +262,15 @@ def _prepared_images(
 
     Why one cannot be used is added to `errors`, and each verdict to `screened`.
     """
-    plan = ProcessingOptions(
-        marks=options.marks, limits=options.limits, widths=options.widths, formats=options.formats
-    )
     for position, image in enumerate(_new_images(result, options)):
+        asset_id = uuid7()
+        its_options = with_identity(options, asset_id=asset_id, model_version=result.model_version)
+        plan = ProcessingOptions(
+            marks=its_options.marks,
+            limits=options.limits,
+            widths=options.widths,
+            formats=options.formats,
+        )
         try:
             prepared: ProcessedImage = decoding.decoder_pool().run(prepare, image.data, plan)
         except MarkMissing as error:
@@ -284,14 +290,12 @@ def _prepared_images(
         screened += verdicts
         if screening.is_blocked(verdicts):
             raise OutputBlocked(tuple(screened))
-        yield _PreparedImage(image, prepared, verdicts)
+        yield _PreparedImage(asset_id, its_options, image, prepared, verdicts)
 
 
-def _make_one(
-    options: IngestOptions, one: _PreparedImage, identity: SigningIdentity, *, asset_id: UUID
-) -> IngestedImage:
+def _make_one(one: _PreparedImage, identity: SigningIdentity) -> IngestedImage:
     """Sign and store the files of one image."""
-    image, prepared = one.image, one.prepared
+    options, image, prepared = one.options, one.image, one.prepared
     inspected = prepared.inspected
     master, signed = time_stamps.sign_with_stamp(
         identity, lambda chosen: _signed_files(prepared, options, chosen, answer=image.data)
@@ -307,7 +311,7 @@ def _make_one(
     failpoint("rendition.half")
     key, sha256 = storage.put("originals", image.data, extension=inspected.extension)
     return IngestedImage(
-        asset_id=asset_id,
+        asset_id=one.asset_id,
         master=_stored_files.store("assets", master.data, prepared.master),
         original=_stored_files.StoredFile(
             key=key,
