@@ -27,6 +27,11 @@ class ScreenerFailed(Exception):
     a service answered.
     """
 
+    def __init__(self, message: str = "", *, is_answered: bool = False) -> None:
+        super().__init__(message)
+        #: Whether a service did its work, and so bills the call, although its answer cannot be used.
+        self.is_answered = is_answered
+
 
 @dataclass(frozen=True, slots=True)
 class ScreenerDecision:

@@ -97,7 +97,7 @@ class HostedScreener:
         try:
             return load_json(reply.body)
         except InvalidJson:
-            raise ScreenerFailed("the answer is not JSON") from None
+            raise ScreenerFailed("the answer is not JSON", is_answered=True) from None
 
 
 def is_number(value: object) -> bool:

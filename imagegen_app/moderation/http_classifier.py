@@ -189,7 +189,7 @@ class HttpClassifier(HostedScreener):
         hard = hardest(categories, self._hard)
         # Of a hard category what can be read counts, though the rest of the answer is broken.
         if read.problem and hard is None:
-            raise ScreenerFailed(read.problem)
+            raise ScreenerFailed(read.problem, is_answered=True)
         is_blocked = bool(categories) or read.is_flagged
         return ScreenerDecision(
             outcome=VerdictOutcome.BLOCKED if is_blocked else VerdictOutcome.PASSED,

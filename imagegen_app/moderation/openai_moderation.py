@@ -144,13 +144,13 @@ class OpenAIModeration(HostedScreener):
         results = document.get("results") if isinstance(document, dict) else None
         # One list of questions is one item: more or fewer results are about something else.
         if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
-            raise ScreenerFailed("the answer does not hold exactly one result")
+            raise ScreenerFailed("the answer does not hold exactly one result", is_answered=True)
         text_only = frozenset(TEXT_ONLY if kind == "image" else ())
         scores, problem = _scores_of(results[0], needed=self._needed - text_only)
         # Of a hard category what can be read counts, though the rest of the answer is broken.
         hard = self._hard_category(results[0], scores)
         if problem and hard is None:
-            raise ScreenerFailed(problem)
+            raise ScreenerFailed(problem, is_answered=True)
         categories = self.thresholds.reached(scores)
         if hard is not None:
             categories = tuple(dict.fromkeys([*self._flagged_hard(results[0]), *categories]))

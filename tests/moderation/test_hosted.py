@@ -241,3 +241,22 @@ def test_thresholds_reject_what_is_no_score() -> None:
 def test_a_hard_category_has_to_exist() -> None:
     with pytest.raises(InvalidHardCategory, match="sexual_minors, intimate_images"):
         asked(HttpClassifier, {}, answers={"flag": "x"}, hard_categories={"a": "terror"})
+
+
+@pytest.mark.parametrize(
+    ("screener", "answer"),
+    [
+        (OpenAIModeration, {"results": []}),
+        (OpenAIModeration, {"results": [{"category_scores": {"violence": "high"}}]}),
+        (HttpClassifier, {"found": 7}),
+    ],
+)
+def test_an_answer_without_a_decision_is_told_as_one_that_was_billed(
+    screener: Any, answer: dict[str, Any]
+) -> None:
+    options = {"answers": {"categories": "found"}} if screener is HttpClassifier else {}
+
+    with pytest.raises(ScreenerFailed) as failure:
+        asked(screener, answer, **options)
+
+    assert failure.value.is_answered

@@ -266,6 +266,8 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) 
     except (ScreenerFailed, usable_credentials.CredentialUnusable) as error:
         failure = provider_text(str(error), max_chars=200) or FAILED
         logger.warning("The content check %s could not decide: %s.", entry.name, failure)
+        if isinstance(error, ScreenerFailed) and error.is_answered:
+            cost = Decimal(entry.price)
         decision = _failure_decision(entry)
     except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
         failure = type(error).__name__

@@ -34,7 +34,7 @@ class FakeScreener:
     """A screener that decides what a test sets, and counts how often it was called."""
 
     calls = 0
-    #: By the number of the call, from 1: "blocked" or "fails"; other calls pass.
+    #: By the number of the call, from 1: "blocked", "fails" or "unreadable"; other calls pass.
     outcomes: dict[int, str] = {}
     #: The cost that a passing decision carries; None: the price in the settings.
     own_cost: Decimal | None = None
@@ -50,6 +50,8 @@ class FakeScreener:
         outcome = FakeScreener.outcomes.get(FakeScreener.calls, "passed")
         if outcome == "fails":
             raise ScreenerFailed("unavailable")
+        if outcome == "unreadable":
+            raise ScreenerFailed("the answer is not JSON", is_answered=True)
         if outcome == "passed":
             return ScreenerDecision(outcome=VerdictOutcome.PASSED, cost=FakeScreener.own_cost)
         return ScreenerDecision(outcome=VerdictOutcome.BLOCKED, categories=("violence",))
@@ -320,3 +322,16 @@ def test_a_paid_image_is_stored_whatever_a_screener_says_about_it(site: Site, sm
     assert verdict.categories == ["image/png", "x" * 60]
     assert verdict.scores == {"violence": "0.9", "odd": "nan"}
     assert verdict.remedy == "y" * 300
+
+
+@pytest.mark.parametrize(("outcome", "charged"), [("fails", 0), ("unreadable", TEXT_COST)])
+def test_an_answer_that_cannot_be_read_is_charged_and_none_at_all_is_not(
+    site: Site, screener: type[FakeScreener], outcome: str, charged: Decimal
+) -> None:
+    screener.outcomes = {1: outcome}
+
+    with pytest.raises(creation.PromptBlocked) as refusal:
+        site.request()
+
+    assert refusal.value.job.actual_cost == charged
+    assert Verdict.objects.get().cost == charged
