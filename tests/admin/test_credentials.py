@@ -99,6 +99,7 @@ def test_it_checks_all_when_asked_to(
     checked = admin.post(PAGE, {"check": "1"}).content.decode()
 
     assert "refuses the credential" not in before
+    assert before.count("is-good") > checked.count("is-good")
     assert "The provider shop refuses the credential images." in checked
     assert "Nobody was asked: nothing" in checked
     assert "is for the environment" in checked

@@ -56,7 +56,8 @@ class CredentialPages(Pages):
                 {
                     "row": row,
                     "revoked_at": row.revoked_at and format_second(row.revoked_at),
-                    "findings": [one for one in findings if one.name == row.name],
+                    "findings": (found := [one for one in findings if one.name == row.name]),
+                    "has_error": any(one.level == "error" for one in found),
                 }
                 for row in rows
             ],
