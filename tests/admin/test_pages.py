@@ -10,7 +10,7 @@ import pytest
 from django.contrib.admin.sites import site
 from django.urls import reverse
 
-from imagegen_app.admin.jobs import page_classes
+from imagegen_app.admin.job_pages import page_classes
 from imagegen_app.testing.factories import make_user
 
 if TYPE_CHECKING:
