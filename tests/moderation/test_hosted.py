@@ -254,7 +254,9 @@ def test_a_hard_category_has_to_exist() -> None:
 def test_an_answer_without_a_decision_is_told_as_one_that_was_billed(
     screener: Any, answer: dict[str, Any]
 ) -> None:
-    options = {"answers": {"categories": "found"}} if screener is HttpClassifier else {}
+    options: dict[str, Any] = (
+        {"answers": {"categories": "found"}} if screener is HttpClassifier else {}
+    )
 
     with pytest.raises(ScreenerFailed) as failure:
         asked(screener, answer, **options)
