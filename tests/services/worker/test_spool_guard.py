@@ -106,7 +106,7 @@ def test_with_a_full_disk_nothing_is_sent_and_all_is_made_when_there_is_room(
 
     small_disk(8 * MIB)
     try_now()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     assert states() == {"succeeded": 6}
     assert simulator.bill()["images"] == 6
@@ -165,7 +165,7 @@ def test_a_job_that_is_too_large_for_the_disk_does_not_keep_the_others(
     others = [site.request() for _ in range(6)]
     small_disk(8 * MIB)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
 
     ended = Job.objects.filter(pk__in=[job.pk for job in others], state="succeeded")
     assert ended.count() == len(others)
@@ -207,7 +207,7 @@ def test_the_answer_of_a_job_is_polled_again_when_there_is_room(
 
     small_disk(8 * MIB)
     try_now()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert job.state == "succeeded"
@@ -305,7 +305,7 @@ def test_an_answer_that_lacked_room_to_be_read_is_read_when_there_is_room(
 
     small_disk(8 * MIB)
     make_due()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert job.state == "succeeded"

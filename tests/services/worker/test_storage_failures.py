@@ -52,7 +52,7 @@ def change(job: Job, **changes: Any) -> None:
 def drive(job: Job) -> Job:
     """Make the job due, and drive until nothing is; not until it is due again, if it must wait."""
     change(job, due_at=clock.now())
-    driver.drive(seconds=0.3 if FailingStorage.failing else 60)
+    driver.drive(seconds=0.3 if FailingStorage.failing else 10)
     job.refresh_from_db()
     return job
 
@@ -262,7 +262,7 @@ def test_a_storage_that_takes_long_keeps_no_other_job_waiting(
 
     post_save.connect(on_asset, sender=Asset)
     failing_storage.hold = staticmethod(hold)
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
     post_save.disconnect(on_asset, sender=Asset)
 
     assert in_time == [True]
@@ -283,13 +283,13 @@ def test_jobs_do_not_all_try_a_storage_that_has_just_failed(
     failing_storage.failing = {"open"}
     failing_storage.calls.clear()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     tries = failing_storage.calls.count("open")
     count = Job.objects.filter(waiting_for="storage").count()
     failing_storage.failing = set()
     for edit in edits:
         change(edit, due_at=clock.now())
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     assert (tries, count) == (1, 6)
     assert {Job.objects.get(pk=edit.pk).state for edit in edits} == {"succeeded"}

@@ -49,7 +49,7 @@ def configure(settings: Any, **c2pa: str) -> None:
 
 def drive(job: Job) -> Job:
     use_case(audited=False)(lambda: type(job).objects.filter(pk=job.pk).update(due_at=None))
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     return job
 
@@ -114,7 +114,7 @@ def test_images_wait_for_their_stamp(
 
     authority.fault = ""
     use_case(audited=False)(lambda: type(job).objects.update(due_at=job.created_at))()
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert job.state == "succeeded"
