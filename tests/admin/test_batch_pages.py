@@ -106,7 +106,7 @@ def test_a_pilot_is_said_to_be_made_only_once_it_is(browser: Client) -> None:
     batch = start(browser, pilot_rows="2")
     row_jobs.create_next_jobs()
     while_made = status(browser, batch)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     once_made = status(browser, batch)
 
     assert "The pilot is complete" not in while_made
@@ -123,7 +123,7 @@ def test_a_pilot_with_a_lost_call_is_not_complete_and_says_who_decides(browser: 
     lost = Job.objects.earliest("pk")
     make_attempt(job=lost, state="unknown")
     change_job(lost, state="uncertain")
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     shown = status(browser, batch)
 
@@ -155,7 +155,7 @@ def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(browser: 
     before = browser.get(address).content.decode()
     row_jobs.create_next_jobs()
     under_way = browser.get(address).content.decode()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     address, _plan = choose(browser)
     waiting = browser.get(address).content.decode()
     for asset in Asset.objects.all():

@@ -39,7 +39,7 @@ def refused(
     site = governed(at_simulator(simulator, small, monkeypatch, "openai"))
     simulator.fail("quota")
     job = site.request(size="1024x1024")
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
     assert job.error_code == "quota_exhausted"
     return job

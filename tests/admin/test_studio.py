@@ -91,7 +91,7 @@ def test_a_missing_value_is_reported_in_a_sentence(edda: Client) -> None:
 def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) -> None:
     posted = edda.post(reverse(STUDIO) + "?embed=1&field=image", recipe())
     job = Job.objects.get()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     page = edda.get(posted["Location"]).content.decode()
     asset = job.assets.get(position=1)
     choose = reverse("admin:imagegen_studio_choose", args=[asset.pk])
@@ -161,7 +161,7 @@ def test_an_image_that_waits_for_a_second_person_cannot_be_saved_yet(
 ) -> None:
     shop.IMAGEGEN = {**shop.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": True}
     edda.post(reverse(STUDIO), recipe(count="1"))
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     asset = Asset.objects.get()
 
     taken = edda.post(
@@ -182,7 +182,7 @@ def test_other_peoples_jobs_are_not_found(edda: Client, name: str) -> None:
 
 def test_a_poll_without_changes_is_answered_with_304(edda: Client) -> None:
     edda.post(reverse(STUDIO), recipe(count="1"))
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     address = reverse("admin:imagegen_studio_status", args=[Job.objects.get().pk])
 
     etag = edda.get(address)["ETag"]
@@ -228,7 +228,7 @@ def test_a_product_team_maps_previews_starts_approves_and_places(edda: Client) -
     plan["shown_plan"] = shown[1]
     started = edda.post(went["Location"], {**plan, "start": ""})
     edda.post(went["Location"], {**plan, "start": ""})
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     batch = Batch.objects.get()
     grid = edda.get(reverse("admin:imagegen_batch_review", args=[batch.pk])).content.decode()
     assets = list(Asset.objects.order_by("created_at", "pk"))
@@ -262,7 +262,7 @@ def test_compliance_verifies_the_log_and_exports_one_images_evidence(
     client: Client, shop: Any, edda: Client, django_user_model: Any
 ) -> None:
     edda.post(reverse(STUDIO), recipe(count="1"))
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     asset = Asset.objects.get()
     client.force_login(django_user_model.objects.get(username="compliance"))
 
@@ -282,7 +282,7 @@ def test_evidence_of_an_altered_log_is_refused_and_the_page_says_where(
     client: Client, shop: Any, edda: Client, django_user_model: Any
 ) -> None:
     edda.post(reverse(STUDIO), recipe(count="1"))
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     asset = Asset.objects.get()
     sealing.seal_all()
     with connection.cursor() as cursor:
@@ -372,7 +372,7 @@ def test_unfinished_jobs_are_listed_where_their_images_will_be(edda: Client, sho
     address = reverse("admin:imagegen_studio_job", args=[job.pk])
 
     queued = edda.get(reverse(STUDIO)).content.decode()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     done = edda.get(reverse(STUDIO)).content.decode()
 
     assert address in queued

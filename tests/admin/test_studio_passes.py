@@ -209,7 +209,7 @@ def test_an_image_that_is_changed_does_not_go_through_its_passes_again(
     editor: Client, model: ImageModel
 ) -> None:
     asked(editor, model, pass_0="upscale:2:draws")
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     final = Job.objects.get(operation="upscale").assets.get()
 
     form = editor.get(reverse(STUDIO), {"from": str(final.pk)}).context["form"]

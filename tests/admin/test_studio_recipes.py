@@ -46,7 +46,7 @@ FREE = {
 def made(browser: Client, *, query: str = "", **sent: Any) -> Job:
     answer = browser.post(reverse(STUDIO) + query, {**sent, "image_model": str(model_pk())})
     assert answer.status_code == 302, answer.context["form"].errors
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     return Job.objects.latest("created_at")
 
 

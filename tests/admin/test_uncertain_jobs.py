@@ -36,7 +36,7 @@ def lost(
     site = governed(at_simulator(simulator, small, monkeypatch, "openai"))
     simulator.fail("disconnect")
     job = site.request(size="1024x1024")
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
     assert job.state == "uncertain"
     return job

@@ -131,7 +131,7 @@ def play(site: Site, simulator: SimulatorProcess, spelling: str, faults: list[An
     for fault in faults:
         simulator.script(echo=spelling, clear=True, **({"fault": fault} if fault else {}))
         jobs.append(site.request(size=size, prompt=f"{spelling} {fault}"))
-        driver.drive(seconds=60)
+        driver.drive(seconds=10)
     return jobs
 
 

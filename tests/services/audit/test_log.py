@@ -100,7 +100,7 @@ def test_an_erased_prompt_leaves_a_log_that_verifies(site: Site) -> None:
     job = site.request(prompt="Aunt Erika in her garden")
     from imagegen_app.services.worker import driver  # noqa: PLC0415 - this test only
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     sealing.seal_all()
 
     erasure.erase_prompt(SYSTEM, job=job, reason="asked for by the person shown")

@@ -154,12 +154,12 @@ def test_a_pilot_runs_first_and_the_other_rows_after_its_release(
 ) -> None:
     batch = start(site, version, products(9), limits=BatchLimits(pilot=2))
     prepare()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     piloted = counts(batch)
     batch.refresh_from_db()
     reason = batch.pause_reason
     batch_actions.resume(actor=site.actor, batch=batch)
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
 
     assert (piloted.prepared_rows, piloted.succeeded, reason) == (2, 2, "pilot")
     assert counts(batch).succeeded == 9
@@ -258,7 +258,7 @@ def test_cancelling_ends_queued_jobs_and_releases_their_reservations(
     row_jobs.create_next_jobs()
     with CaptureQueriesContext(connection) as asked:
         batch_actions.cancel(actor=site.actor, batch=batch)
-    driver.drive(seconds=600)
+    driver.drive(seconds=60)
 
     found = counts(batch)
     assert len(asked) < 25
@@ -276,7 +276,7 @@ def test_failed_rows_are_requested_again_and_counted_once(
         transitions.cancel(job, None, charge=None)
     before = counts(batch)
     number = batch_actions.rerun_failed(actor=site.actor, batch=batch)
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
 
     after = counts(batch)
     assert (before.cancelled, number) == (2, 2)

@@ -54,7 +54,7 @@ def officer(telling: Site) -> Person:
 
 def made(site: Site, **changes: Any) -> Asset:
     job = site.request(**{"prompt": PROMPT, **changes})
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded", (job.state, job.error_code, job.error_message)
     return job.assets.get()

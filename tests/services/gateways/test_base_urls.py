@@ -181,7 +181,7 @@ def test_a_job_continues_once_its_provider_is_allowed_again(
     settings.IMAGEGEN = {**settings.IMAGEGEN, "TRUSTED_ORIGINS": [withdrawn.base_url]}
 
     waiting.try_now(WaitingReason.PROVIDER, actor=System("test"))
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     assert Job.objects.get(pk=job.pk).state == "succeeded"
 

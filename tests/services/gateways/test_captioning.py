@@ -75,7 +75,7 @@ def captioner(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[FakeCaptioner
 
 def run_job(site: Site, **changes: Any) -> Job:
     job = site.request(**changes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
     return job
 
@@ -222,7 +222,7 @@ def test_images_are_captioned_only_after_all_files_are_stored(
 
     monkeypatch.setattr(storage, "put", fail_once)
     job = site.request(count=2)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
@@ -236,7 +236,7 @@ def test_only_the_image_of_the_last_pass_is_captioned(
     job_request = site.job_request(passes=[f"upscale:2:{site.model.slug}"])
     quoted = creation.offer(actor=site.actor, job_request=job_request).cost.amount
     job = creation.request_images(actor=site.actor, job_request=job_request)
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
 
     passes = list(Job.objects.all())
     assert [one.state for one in passes] == ["succeeded", "succeeded"]

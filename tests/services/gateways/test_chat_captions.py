@@ -115,7 +115,7 @@ def with_word_check(small: Any) -> None:
 
 def run_job(site: Site, **changes: Any) -> Job:
     job = site.request(**changes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
     return job
 
@@ -264,10 +264,10 @@ def test_a_worker_that_is_killed_after_paying_does_not_pay_again(
     job = site.request()
     monkeypatch.setattr(_results, "store_results", die)
     with pytest.raises(Killed):
-        driver.drive(seconds=60)
+        driver.drive(seconds=20)
     monkeypatch.setenv("TEST_CAPTION_KEY", KEY)
     end_lease(job)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert job.state == "succeeded"

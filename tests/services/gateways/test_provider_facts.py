@@ -105,7 +105,7 @@ def test_the_log_keeps_what_was_known_when_the_call_was_sent(site: Site) -> None
     provider.data_handling = {"zero_retention": AGREED}
     model_catalog.save(actor=System("test"), record=provider)
     job = site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     provider.data_handling = {}
     model_catalog.save(actor=System("test"), record=provider)
 

@@ -100,7 +100,7 @@ def test_the_estimate_and_the_reservation_include_screening(site: Site) -> None:
 
 def test_the_cost_of_a_job_includes_screening(site: Site) -> None:
     job = site.request(count=2)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
@@ -135,7 +135,7 @@ def test_an_image_blocked_by_screening_is_still_charged(
 ) -> None:
     screener.outcomes = {3: "blocked"}
     job = site.request(count=2)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert (job.state, job.error_code) == ("blocked", "content_blocked")
@@ -159,7 +159,7 @@ def test_repeated_screening_is_charged_each_time(
     job = site.request()
     monkeypatch.setattr(storage, "put", fail_once)
     monkeypatch.setattr(waiting, "MAX_WAIT_SECONDS", 2.0)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
@@ -217,7 +217,7 @@ def test_no_transaction_is_open_while_a_screener_runs(
 def test_a_cancelled_job_costs_only_its_screening(site: Site) -> None:
     job = site.request()
     job_actions.cancel(actor=site.actor, job=job)
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     job.refresh_from_db()
 
     assert (job.state, job.actual_cost) == ("cancelled", TEXT_COST)
@@ -249,7 +249,7 @@ def test_a_batch_is_charged_for_the_screening_of_each_row(
     )
     while row_jobs.create_next_jobs():
         pass
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     batch = Batch.objects.get(pk=batch.pk)
 
     assert (batch.succeeded, batch.blocked) == (2, 1)
@@ -314,7 +314,7 @@ def test_a_paid_image_is_stored_whatever_a_screener_says_about_it(site: Site, sm
     small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [entry]}
     job = site.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert job.state == "succeeded"

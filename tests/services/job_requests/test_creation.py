@@ -133,7 +133,7 @@ def test_one_persons_key_is_not_anothers(site: Site) -> None:
 
 def test_images_that_exist_are_given_to_nobody_without_a_grant(site: Site) -> None:
     first = site.request(seed=7)
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     stranger = replace(site, actor=access.actor_for(make_user("stranger")))
 
     with pytest.raises(access.NotGranted):
@@ -175,7 +175,7 @@ class Broken:
 
 def test_the_same_seed_reuses_the_first_images_at_no_cost(site: Site) -> None:
     first = site.request(seed=7)
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
 
     second = site.request(seed=7)
 
@@ -189,7 +189,7 @@ def test_an_image_that_was_decided_against_is_not_reused(
     site: Site, decisions: tuple[Callable[..., Any], ...]
 ) -> None:
     first = site.request(seed=7)
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     for decide in decisions:
         decide(actor=System("reviewer"), asset=first.assets.get())
 
@@ -200,7 +200,7 @@ def test_an_image_that_was_decided_against_is_not_reused(
 
 def test_without_a_seed_each_request_generates_new_images(site: Site) -> None:
     site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
 
     assert site.request().state == "queued"
 
@@ -225,7 +225,7 @@ def test_an_empty_or_too_long_prompt_is_refused_with_its_field(
 )
 def test_unusual_prompts_are_stored_unchanged(site: Site, prompt: str) -> None:
     job = site.request(prompt=prompt)
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     job.refresh_from_db()
 
     assert (job.prompt, job.state) == (prompt, "succeeded")

@@ -52,7 +52,7 @@ def test_each_image_is_edited_and_the_edited_one_is_the_result(site: Site) -> No
     faces = f"restore_faces:{site.model.slug}"
     root = site.request(count=2, passes=[edit(site), faces])
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     jobs = list(Job.objects.filter(root=root).order_by("image_number", "created_at", "pk"))
     assert {job.state for job in jobs} == {"succeeded"}
@@ -159,7 +159,7 @@ def test_an_instruction_is_recorded_and_erased_as_a_prompt(site: Site) -> None:
     event = AuditEvent.objects.get(type="job.requested", job_id=follower.pk)
     texts = event.personal_texts.filter(field="prompt")
     stored = [one.value for one in texts]
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     officer = access.actor_for(make_user("officer", permissions=["imagegen.erase_personal_data"]))
 
     erasure.erase_prompt(officer, job=root, reason="names a neighbour")
@@ -174,7 +174,7 @@ def test_a_job_is_made_again_with_its_edits(site: Site) -> None:
     root = site.request(passes=[edit(site)])
     expected = Pass(Operation.EDIT, site.model.slug, instruction=FIX)
     assert _follow_ups.requested_passes(root) == (expected,)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     root.refresh_from_db()
     again = from_job.job_request_from(actor=site.actor, job=root)

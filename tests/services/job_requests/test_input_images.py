@@ -109,7 +109,7 @@ def credentials_of(job: Job) -> ContentCredentials:
 
 
 def finished(job: Job) -> Job:
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded", job.error_message
     return job

@@ -86,7 +86,7 @@ def test_an_offer_is_refused_for_a_budget_in_another_currency(site: Site) -> Non
 
 def test_a_cached_request_is_free_even_with_an_empty_budget(site: Site) -> None:
     site.request(seed=7)
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     limit(site, "0.02")
 
     offer = creation.offer(actor=site.actor, job_request=site.job_request(seed=7))

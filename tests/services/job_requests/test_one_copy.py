@@ -257,7 +257,7 @@ def test_the_evidence_names_the_part_by_its_code(site: Site) -> None:
     from imagegen_app.services.worker import driver  # noqa: PLC0415 - this test only
 
     job = site.request(negative_prompt="chrome")
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     facts = evidence._facts(
         job.assets.get(),

@@ -36,7 +36,7 @@ def test_a_job_that_reuses_images_is_repeated_with_its_passes(site: Site) -> Non
     slug = site.model.slug
     passes = [f"upscale:2:{slug}", f"edit:{slug}:Brighten the sky"]
     site.request(seed=1, passes=passes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     cached = site.request(seed=1, passes=passes)
 
@@ -66,7 +66,7 @@ def test_an_instruction_that_became_no_job_is_erased_with_the_prompt(screened: S
 def test_passes_without_words_stay_when_the_prompt_is_erased(screened: Site) -> None:
     passes = [f"upscale:2:{screened.model.slug}"]
     job = screened.request(passes=passes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     officer = access.actor_for(make_user("officer", permissions=["imagegen.erase_personal_data"]))
 
     erasure.erase_prompt(officer, job=job, reason="names a neighbour")

@@ -67,7 +67,7 @@ def kept_by_a_failed_job(site: Site, settings: Any, **changes: Any) -> KeptAnswe
     """Let a job end because its answer cannot be read; return the kept answer."""
     job = site.request(**changes)
     use_adapter(settings, "ReadsNothing")
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     use_adapter(settings, "")
     kept_answers.move_files(job.attempts.get())
     job.refresh_from_db()
@@ -99,7 +99,7 @@ def test_it_is_read_again_after_an_upgrade_at_no_cost(site: Site, settings: Any)
     before = spent()
 
     job = rereading.read_again(actor=ADMIN, kept=kept)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     earlier = kept.attempt.job
@@ -127,7 +127,7 @@ def test_two_equal_images_of_an_answer_count_as_two(site: Site, settings: Any) -
     use_adapter(settings, "ReadsTwins")
 
     job = rereading.read_again(actor=ADMIN, kept=kept)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert (job.state, job.error_code, job.count) == ("succeeded", "", 2)
@@ -155,7 +155,7 @@ def test_reading_again_twice_makes_its_images_once(site: Site, settings: Any) ->
         rereading.read_again(actor=ADMIN, kept=kept)
     assert refused.value.remedy == "Wait until that job has ended."
     assert Attempt.objects.get(rereads=kept).number == 1
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     with pytest.raises(CannotReadAgain):
         rereading.read_again(actor=ADMIN, kept=kept)
 
@@ -184,7 +184,7 @@ def test_one_bad_image_of_four_is_kept_and_only_it_is_made_when_it_is_read_again
     # Of a fixed seed: by chance, two small drawings may be twins.
     job = site.request(count=4, seed=11)
     use_adapter(settings, "LosesTheThird")
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     use_adapter(settings, "")
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("succeeded", "fewer_images")
@@ -194,7 +194,7 @@ def test_one_bad_image_of_four_is_kept_and_only_it_is_made_when_it_is_read_again
     assert (kept.reason, kept.detail) == ("fewer_images", "an image is cut off")
 
     again = rereading.read_again(actor=ADMIN, kept=kept)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     again.refresh_from_db()
     assert (again.state, again.count, again.actual_cost) == ("succeeded", 1, 0)
@@ -215,7 +215,7 @@ def test_hostile_images_are_kept_too(
     simulator.fail("svg", times=1)
     job = site.request(size="1024x1024")
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "bad_image")
@@ -300,12 +300,12 @@ def test_a_result_that_was_gone_for_a_while_is_fetched_when_it_is_read_again(
     site = governed(at_simulator(simulator, small, monkeypatch, "generic_jobs"))
     simulator.fail("status", status=404, on="file", times=1)
     job = site.request(count=2)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
     assert (job.error_code, Asset.objects.filter(job=job).count()) == ("fewer_images", 1)
 
     again = rereading.read_again(actor=ADMIN, kept=KeptAnswer.objects.get())
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     again.refresh_from_db()
     assert (again.state, again.error_code, again.count) == ("succeeded", "", 1)
@@ -335,7 +335,7 @@ def test_a_batch_counts_the_row_once(site: Site, settings: Any) -> None:
 
     kept.refresh_from_db()
     rereading.read_again(actor=ADMIN, kept=KeptAnswer.objects.get())
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     batch.refresh_from_db()
     assert (batch.job_count, batch.succeeded, batch.failed) == (1, 1, 0)

@@ -70,7 +70,7 @@ def test_each_image_goes_through_every_pass_under_one_reservation(
     root = creation.request_images(actor=site.actor, job_request=job_request)
     reserved = period().reserved
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     root.refresh_from_db()
     jobs = pass_chain.all_jobs(root)
@@ -92,7 +92,7 @@ def test_the_final_image_describes_every_pass_that_led_to_it(
     site: Site, two_passes: list[str], django_user_model: Any
 ) -> None:
     root = site.request(count=2, passes=two_passes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     root.refresh_from_db()
     last = Asset.objects.results_of(root)[1]
     reader = access.actor_for(make_user("carl", groups=["Compliance"]))
@@ -121,7 +121,7 @@ def test_erasing_the_prompt_of_a_pass_erases_it_in_the_whole_chain(
     site: Site, two_passes: list[str]
 ) -> None:
     root = site.request(passes=two_passes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     officer = access.actor_for(make_user("carl", groups=["Compliance"]))
 
     erasure.erase_prompt(officer, job=pass_chain.all_jobs(root)[2], reason="asked for")
@@ -180,7 +180,7 @@ def test_the_passes_of_a_blocked_image_are_cancelled_and_cost_nothing(
     simulator.fail("moderation_block")
     root = simulator_site.request(passes=two_passes)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     states = [job.state for job in pass_chain.all_jobs(root)]
     assert states == ["blocked", "cancelled", "cancelled"]
@@ -199,7 +199,7 @@ def test_passes_without_an_image_are_cancelled(
         count=3, size="1024x1024", passes=[f"remove_background:{site.model.slug}"]
     )
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     states = [job.state for job in pass_chain.all_jobs(root)]
     assert states == ["succeeded", "succeeded", "cancelled", "cancelled"]
@@ -215,7 +215,7 @@ def test_a_failed_pass_leaves_the_previous_image_and_can_be_requested_again(
     grant_model(site, model)
     simulator.fail("status", status=400, on="jobs")
     root = site.request(passes=[f"upscale:2:{model.slug}", f"remove_background:{site.model.slug}"])
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     _root, upscale, cut_out = pass_chain.all_jobs(root)
     root.refresh_from_db()
     results = [a.job_id for a in Asset.objects.results_of(root)]
@@ -223,7 +223,7 @@ def test_a_failed_pass_leaves_the_previous_image_and_can_be_requested_again(
     with pytest.raises(job_actions.JobActionRefused, match="previous pass"):
         job_actions.request_again(actor=site.actor, job=cut_out)
     again = job_actions.request_again(actor=site.actor, job=upscale)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     assert (upscale.state, cut_out.state) == ("failed", "cancelled")
     assert results == [root.pk]
@@ -238,7 +238,7 @@ def test_repeating_a_job_request_with_the_same_seed_and_passes_costs_nothing(
     site: Site, two_passes: list[str]
 ) -> None:
     site.request(seed=7, passes=two_passes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     same = site.request(seed=7, passes=two_passes)
     other = site.request(seed=7, passes=two_passes[:1])
@@ -257,7 +257,7 @@ def test_a_job_request_with_a_failed_pass_is_not_answered_from_the_cache(
     simulator.fail("status", status=400, on="jobs")
     job_request = {"seed": 7, "passes": [f"upscale:2:{model.slug}"]}
     site.request(**job_request)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     again = site.request(**job_request)
 
@@ -278,7 +278,7 @@ def test_a_pass_does_not_start_before_its_image_exists(site: Site, two_passes: l
     root = site.request(passes=two_passes)
     make_passes_due_early(root)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     assert [job.state for job in pass_chain.all_jobs(root)] == ["succeeded"] * 3
     assert all(job.attempts.count() == 1 for job in pass_chain.all_jobs(root))
@@ -316,7 +316,7 @@ def test_intermediate_assets_do_not_wait_for_review(
     site: Site, two_passes: list[str], client: Any
 ) -> None:
     site.request(count=2, passes=two_passes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     reviewer = make_user("rosa", groups=["Image reviewers"], is_staff=True)
     client.force_login(reviewer)
 
@@ -341,7 +341,7 @@ def test_a_batch_runs_the_passes_of_its_template(site: Site, two_passes: list[st
     batch = start(site, version, products(3))
     prepare()
     reserved = period().reserved
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
 
     finished_batch = Batch.objects.get(pk=batch.pk)
     final = Asset.objects.filter(job__batch=batch, is_intermediate=False)

@@ -251,7 +251,7 @@ def test_a_storm_of_refusals_loses_no_job_and_uses_up_no_tries(
     simulator.fail("status", status=429, times=6, on="jobs", retry_after=0.2)
     several = [jobs_site.request() for _ in range(4)]
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     for job in several:
         job.refresh_from_db()
@@ -276,7 +276,7 @@ def test_a_provider_that_says_no_call_is_left_is_left_alone_for_as_long(
     simulator.script(headers=headers)
     several = [jobs_site.request() for _ in range(2)]
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     sent = sorted(map(sent_at, several))
     assert all(job.attempts.get().state == "settled" for job in several)
@@ -290,7 +290,7 @@ def test_a_limited_provider_serves_a_queue_at_its_pace(
     several = [jobs_site.request() for _ in range(8)]
     began = clock.now()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
 
     assert all(job.attempts.get().state == "settled" for job in several)
     # Two at once, then one each fifth of a second; a busy machine only makes it later.
@@ -320,7 +320,7 @@ def test_a_model_that_is_gone_is_stood_in_for_at_the_other_price(
     job = jobs_site.request()
     before = job.fingerprint
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert (job.state, job.image_model, job.actual_cost) == ("succeeded", other, Decimal("0.05"))
@@ -343,7 +343,7 @@ def test_work_moves_on_as_soon_as_the_breaker_opens(
     simulator.fail("status", status=503, on="jobs", times=None)
     several = [jobs_site.request() for _ in range(12)]
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=30)
 
     for job in several:
         job.refresh_from_db()
@@ -357,14 +357,14 @@ def test_nobody_is_handed_a_model_that_they_may_not_use_or_pay(
     other = stand_in(jobs_site, granted=False)
     simulator.fail("status", status=404, on="jobs", times=None)
     job = jobs_site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "not_found")
 
     make_grant(group=make_group("Image editors"), image_model=other)
     dear = replace_price(other, "99")
     job = jobs_site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
     assert (job.state, job.image_model == dear) == ("failed", False)
     assert BudgetPeriod.objects.get().reserved == 0
@@ -393,7 +393,7 @@ def test_two_models_that_stand_in_for_each_other_end_somewhere(
     simulator.fail("status", status=404, on="jobs", times=None)
     job = jobs_site.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert job.state == "failed"

@@ -70,7 +70,7 @@ def test_copies_that_were_sent_are_deleted_too_and_a_waiting_job_sends_nothing(
         edit(site, InputSource(role=InputRole.IMAGE, asset=asset), prompt="Another one")
     withdrawal_tasks.run()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     waiting.refresh_from_db()
     assert sent.sha256 not in stored_hashes()

@@ -41,7 +41,7 @@ def asset(site: Site, settings: Any, tmp_path: Path) -> Asset:
         "RENDITIONS": {"WIDTHS": [32], "FORMATS": ["webp", "jpeg"]},
     }
     job = site.request(operation="edit", inputs=[InputSource(data=make_image())])
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded", (job.error_code, job.error_message)
     made: Asset = job.assets.get()

@@ -123,7 +123,7 @@ def test_a_stamp_of_an_unknown_authority_is_told_as_such(old: Signed, db: None, 
 
 def test_an_upload_of_an_expired_signer_is_named_by_its_facts(site: Site) -> None:
     job = site.request(operation="edit", inputs=[InputSource(data=EXPIRED.read_bytes())])
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     asset = job.assets.get()
     assert job.inputs.get().ingredient_facts["state"] == "expired"
@@ -135,7 +135,7 @@ def test_the_chain_of_an_old_asset_goes_on_in_what_is_made_of_it(
     site: Site, old_asset: Asset
 ) -> None:
     job = site.request(operation="edit", inputs=[InputSource(asset=old_asset)])
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     asset = job.assets.get()
     data = storage.get(asset.storage_key)

@@ -55,7 +55,7 @@ def change_provider(**changes: Any) -> None:
 
 def made(site: Site) -> Asset:
     site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     return Asset.objects.select_related("job", "attempt__image_model__provider").get()
 
 

@@ -83,7 +83,7 @@ def test_a_re_run_is_refused_while_its_inputs_cannot_be_read(
 ) -> None:
     upload = InputSource(data=make_image(size=(64, 64)))
     job = site.request(operation=Operation.EDIT, inputs=[upload])
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     failing_storage.failing = {"open"}
 
     with pytest.raises(StorageUnavailable):

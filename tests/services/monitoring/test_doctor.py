@@ -224,7 +224,7 @@ def test_the_command_prints_json_and_fails_on_errors(working: Site, settings: An
 
 def test_ledger_and_counters_agree_and_a_planted_difference_is_found(site: Site) -> None:
     jobs = [site.request(count=2), site.request()]
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     assert doctor.violated_invariants() == {}
 
     with connection.cursor() as cursor:

@@ -257,7 +257,7 @@ def test_a_generated_image_in_a_hard_category_is_never_stored(
     job = site.request()
     closing.closes = {"image"}
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert (job.state, job.error_message) == ("blocked", closed_content.CLOSED_MESSAGE)
@@ -296,7 +296,7 @@ def test_a_cached_result_that_was_closed_answers_nothing(
     site: Site, closing: type[Closing]
 ) -> None:
     site.request(seed=7)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     asset = Asset.objects.get()
     review.approve(actor=System("test"), asset=asset)
     again = site.job_request(seed=7)
@@ -328,7 +328,7 @@ def test_a_kept_answer_whose_image_is_found_is_deleted(
     closing.closes = {"image"}
     job = rereading.read_again(actor=boss, kept=kept)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     kept.refresh_from_db()

@@ -39,7 +39,7 @@ def site(db: None, small: Any) -> Site:
 
 def made(site: Site, *, count: int = 1) -> Attempt:
     job = site.request(count=count)
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     return job.attempts.get()
 
 

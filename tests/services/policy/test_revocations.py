@@ -106,7 +106,7 @@ def test_jobs_wait_while_their_credential_is_revoked_and_go_on_afterwards(
 
     revocations.restore(actor=ADMIN, name=name, reason="It was another one")
     changed(job, due_at=clock.now())
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert waiting == ("queued", "provider")

@@ -184,7 +184,7 @@ def test_the_job_of_an_account_that_was_closed_meanwhile_fails_and_says_why(site
     account.is_active = False
     account.save()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
 
     job.refresh_from_db()
     assert (job.state, job.error_code) == ("failed", "not_granted")

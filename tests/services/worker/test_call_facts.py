@@ -133,7 +133,7 @@ def test_a_cancel_that_is_only_noted_ends_as_the_next_poll_says(
     assert Job.objects.get(pk=job.pk).state == "awaiting"
     job_actions.cancel(actor=staged.actor, job=Job.objects.get(pk=job.pk))
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert (job.state, job.actual_cost) == ("cancelled", Decimal(0))

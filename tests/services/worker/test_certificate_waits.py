@@ -89,7 +89,7 @@ def test_held_jobs_continue_as_soon_as_the_certificate_is_renewed(
     driver.drive(seconds=1)
 
     certificate.renew()
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     assert {Job.objects.get(pk=job.pk).state for job in jobs} == {"succeeded"}
     assert simulator.bill()["images"] == 3
@@ -137,7 +137,7 @@ def test_an_answer_that_is_paid_for_waits_beyond_its_deadline(
     assert AuditEvent.objects.filter(type="job.postponed").count() == 1
 
     certificate.renew()
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert (job.state, job.attempts.count()) == ("succeeded", 1)

@@ -37,7 +37,7 @@ def comfyui_site(
 
 
 def driven(job: Job) -> Job:
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     return job
 

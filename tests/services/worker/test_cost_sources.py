@@ -72,7 +72,7 @@ def telling(db: None, small: Any, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def charged(site: Site) -> Attempt:
     job = site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     return job.attempts.get()
 
 
@@ -127,7 +127,7 @@ def test_a_call_without_an_answer_is_charged_as_estimated(
     site = governed(at_simulator(simulator, small, monkeypatch, "openai"))
     simulator.fail("disconnect")
     job = site.request(size="1024x1024")
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
     assert job.state == "uncertain"
     assert job.attempts.get().cost_source == ""
@@ -145,7 +145,7 @@ def test_a_refused_call_has_no_cost_and_no_source(
     site = governed(at_simulator(simulator, small, monkeypatch, "openai"))
     simulator.fail("quota")
     job = site.request(size="1024x1024")
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     attempt = job.attempts.get()
     assert (attempt.actual_cost, attempt.cost_source, attempt.priced_on) == (None, "", None)

@@ -254,7 +254,7 @@ def test_the_ledger_entries_add_up_to_the_budget_period(
 ) -> None:
     simulator.fail("html", times=1)
     jobs = [request_large(openai, prompt=f"mug {n}") for n in range(3)]
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     period = BudgetPeriod.objects.get()
     sums = {

@@ -28,7 +28,7 @@ def kinds(job: Job) -> list[str]:
 
 def test_a_job_that_succeeds_and_one_that_repeats_it(site: Site) -> None:
     first = site.request(seed=7)
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     second = site.request(seed=7)
 
     assert {
@@ -83,7 +83,7 @@ def test_a_screener_that_fails_is_told_apart_from_one_that_decides(site: Site, s
 
 def test_approving_a_held_image_overrides_the_screener(site: Site) -> None:
     job = site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=5)
     asset = job.assets.get()
     use_case(audited=False)(Verdict.objects.create)(
         job=job, asset=asset, stage="output", screener="strict", outcome="held"

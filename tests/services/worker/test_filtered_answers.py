@@ -49,7 +49,7 @@ def test_what_a_filtered_answer_cost_is_booked(
     simulator.fail(kind, **fault)
     job = openai_site.request(size="1024x1024")
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert (job.state, job.error_code, job.tries) == ("blocked", "content_blocked", 1)
@@ -67,7 +67,7 @@ def test_a_failed_job_that_says_it_is_billed_is_booked(
     simulator.fail("job_failed", code="content_blocked", billed=True)
     job = jobs_site.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert (job.state, job.actual_cost) == ("blocked", Decimal("0.02"))
@@ -139,7 +139,7 @@ def test_an_answer_without_a_usable_image_costs_what_it_counts(
         small.IMAGEGEN = {**small.IMAGEGEN, "SCREENERS": [strict]}
     job = counting.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     # 5,000 tokens at 10 USD a million; 0.02 USD were reserved.
@@ -152,7 +152,7 @@ def test_an_answer_that_counts_nothing_costs_what_was_reserved(counting: Site) -
     Counting.kind, Counting.usage = "filtered", Usage(input_text_tokens=40)
     job = counting.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert (job.state, job.actual_cost) == ("blocked", Decimal("0.02"))
@@ -163,7 +163,7 @@ def test_counts_out_of_range_beside_an_error_are_ignored(counting: Site) -> None
     Counting.kind, Counting.usage = "filtered", Usage(output_image_tokens=10**40)
     job = counting.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert (job.state, job.actual_cost) == ("blocked", Decimal("0.02"))

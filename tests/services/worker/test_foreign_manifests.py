@@ -136,7 +136,7 @@ def texts_in(data: bytes) -> bytes:
 
 def made(site: Site, **changes: Any) -> Asset:
     job = site.request(**changes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded", (job.state, job.error_code, job.error_message)
     return job.assets.get()

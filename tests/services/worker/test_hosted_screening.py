@@ -45,7 +45,7 @@ def test_a_prompt_and_its_image_are_screened_by_the_service(
     site: Site, simulator: SimulatorProcess
 ) -> None:
     job = site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded", job.error_message
@@ -87,7 +87,7 @@ def test_a_thread_that_handles_images_asks_no_database(
 
     monkeypatch.setattr(RevokedCredential.objects, "filter", rows)
     job = site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"

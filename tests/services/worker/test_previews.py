@@ -92,7 +92,7 @@ def showing(db: None, small: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 def driven(site: Site, **changes: Any) -> Job:
     job = site.request(**changes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
     return Job.objects.get(pk=job.pk)
 
 

@@ -71,7 +71,7 @@ def wild(db: None, small: Any) -> Site:
 
 
 def drive(job: Job) -> Job:
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
     return job
 

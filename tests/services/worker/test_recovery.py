@@ -52,7 +52,7 @@ def test_a_paused_worker_that_sends_late_causes_no_second_bill(
     jobs_site: Site, simulator: SimulatorProcess
 ) -> None:
     job, attempt = paused_before_sending(jobs_site)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     asyncio.run(send_late(job, attempt))
 
@@ -80,7 +80,7 @@ def test_a_resent_call_that_is_rate_limited_keeps_its_idempotency_key(
     job, attempt = paused_before_sending(jobs_site)
     simulator.fail("status", status=429, retry_after=0.3, on="jobs", times=1)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
 
     job.refresh_from_db()
     assert (job.state, job.attempts.get().pk) == ("succeeded", attempt.pk)
@@ -91,7 +91,7 @@ def test_a_cancelled_call_is_not_sent_again(jobs_site: Site, simulator: Simulato
     job, _attempt = paused_before_sending(jobs_site)
     job_actions.cancel(actor=jobs_site.actor, job=job)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     assert job.state == "cancelled"
@@ -182,7 +182,7 @@ def test_a_call_cancelled_at_the_provider_costs_what_the_provider_bills(
     driver.drive(seconds=0.5)
     job_actions.cancel(actor=jobs_site.actor, job=job)
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
 
     job.refresh_from_db()
     period = BudgetPeriod.objects.get()
@@ -202,7 +202,7 @@ def test_a_failed_look_up_does_not_fail_the_call(
     simulator.fail("status", on="lookup", status=status, times=2)
     job = jobs_site.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert (job.state, job.attempts.count()) == ("succeeded", 1)
@@ -216,7 +216,7 @@ def test_a_call_that_failed_at_the_provider_is_retried_and_not_polled_for_ever(
     simulator.fail("job_failed", on="jobs", code="overloaded")
     job = jobs_site.request()
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=20)
 
     job.refresh_from_db()
     assert job.state == "succeeded"

@@ -57,7 +57,7 @@ def rewording(db: None, small: Any) -> Site:
 
 def succeeded_job(site: Site, **changes: Any) -> Job:
     job = site.request(**changes)
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded"
     return job

@@ -45,7 +45,7 @@ def openai(
 
 
 def drive(job: Job) -> Job:
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     job.refresh_from_db()
     assert job.state == "succeeded", job.error_message
     return job
@@ -150,7 +150,7 @@ def test_a_follow_up_pass_sends_the_image_without_our_marks_and_manifest(
 
     root = drive(jobs_site.request(passes=[f"upscale:2:{slug}", f"upscale:2:{slug}"]))
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     assert [job.state for job in pass_chain.all_jobs(root)] == ["succeeded"] * 3
     require_clean(simulator.received())
     assert [image.operation for image in simulator.received()] == ["upscale", "upscale"]
@@ -173,7 +173,7 @@ def test_an_image_that_the_next_pass_cannot_take_is_kept(site: Site, small: Any)
 
     root = drive(site.request(passes=[f"upscale:2:{tiny.slug}"]))
 
-    driver.drive(seconds=60)
+    driver.drive(seconds=15)
     _, following = pass_chain.all_jobs(root)
     assert root.assets.count() == 1
     assert (following.state, following.error_code) == ("failed", "unsupported_parameter")

@@ -25,7 +25,7 @@ def test_an_attempt_is_sent_before_its_call_starts(
 
     monkeypatch.setattr(JobSteps, "_call", start_call)
     job = site.request()
-    driver.drive(seconds=60)
+    driver.drive(seconds=10)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
