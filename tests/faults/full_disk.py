@@ -89,17 +89,17 @@ def play(running: Any) -> None:
     with small_disk(site.folder / "state" / "spool", size=DISK_BYTES) as disk:
         running.start()
         running.request()
-        _until(lambda: running.ended() >= IN_FLIGHT, seconds=60)
+        _until(lambda: running.ended() >= IN_FLIGHT, seconds=240)
         disk.leave(0)
         billed_before = int(simulator.bill()["images"])
-        _until(lambda: bool(_alarms(site)), seconds=15)
+        _until(lambda: bool(_alarms(site)), seconds=120)
         # What was on its way comes home; then nothing may be sent.
         time.sleep(4)
         billed = int(simulator.bill()["images"])
         calm = billed - billed_before <= IN_FLIGHT and len(_alarms(site)) == 1
         running.disturbed = site.states().count("queued") if calm else 0
         disk.leave(DISK_BYTES)
-        _until(lambda: running.ended() == jobs, seconds=120)
+        _until(lambda: running.ended() == jobs, seconds=240)
 
 
 def _alarms(site: Any) -> list[Any]:
