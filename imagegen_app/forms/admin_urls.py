@@ -14,6 +14,8 @@ from imagegen_app.models import Job
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.http import HttpRequest
+
 #: The name of the admin site whose page is being made.
 _current_site: Final[ContextVar[str]] = ContextVar("imagegen_admin_site", default="")
 
@@ -56,6 +58,16 @@ def find_admin_url(name: str, *keys: object, site: str = "") -> str:
         return admin_url(name, *keys, site=site)
     except NoReverseMatch:
         return ""
+
+
+def has_pages(request: HttpRequest) -> bool:
+    """Tell whether the admin site that answers a request has our pages."""
+    match = request.resolver_match
+    try:
+        reverse("admin:imagegen_overview", current_app=match.namespace if match else None)
+    except NoReverseMatch:
+        return False
+    return True
 
 
 def site_names() -> Iterator[str]:

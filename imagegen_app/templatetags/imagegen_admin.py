@@ -6,10 +6,10 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django import template
-from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 
 from imagegen_app.core.states import RUNNING_STATES
+from imagegen_app.forms.admin_urls import has_pages
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.library import delivery
@@ -29,9 +29,9 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
 
     `as_page` leaves the heading to the page.
     """
-    request = context.get("request")
+    request: Any = context.get("request")
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated or not user.is_staff or not _has_pages(request):
+    if user is None or not user.is_authenticated or not user.is_staff or not has_pages(request):
         return {"panel": None}
     wakeups.wake_if_stale()
     panel = dashboard.build_dashboard(access.actor_for(user))
@@ -42,16 +42,6 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
         "running": urlencode(running),
         "as_page": as_page,
     }
-
-
-def _has_pages(request: Any) -> bool:
-    """Tell whether the admin site of a request has our pages; a site may have several."""
-    match = request.resolver_match
-    try:
-        reverse("admin:imagegen_overview", current_app=match.namespace if match else None)
-    except NoReverseMatch:
-        return False
-    return True
 
 
 @register.simple_tag

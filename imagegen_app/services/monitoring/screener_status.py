@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from django.utils.translation import gettext as _
 
@@ -48,10 +48,16 @@ def load_problem(entry: ScreenerSettings) -> str:
 
 def lacks_price(entry: ScreenerSettings) -> bool:
     """Return whether its calls are billed and nothing says how much; False if it cannot be built."""
+    screener = _built(entry)
+    return screener is not None and screening.lacks_price(entry, screener)
+
+
+def _built(entry: ScreenerSettings) -> Any:
+    """Return the screener of an entry; None if it cannot be built."""
     try:
-        return screening.lacks_price(entry, screening.build_screener(entry, is_check=True))
+        return screening.build_screener(entry, is_check=True)
     except Exception:  # noqa: BLE001 - see `load_problem`, which tells of it
-        return False
+        return None
 
 
 def has_image_check() -> bool:
@@ -76,11 +82,7 @@ def unseen_in_images() -> tuple[str, ...]:
     entries = _image_checks()
     if len(entries) != 1:
         return ()
-    try:
-        screener = screening.build_screener(entries[0], is_check=True)
-    except Exception:  # noqa: BLE001 - see `load_problem`, which tells of it
-        return ()
-    return tuple(getattr(screener, "text_only_categories", ()))
+    return tuple(getattr(_built(entries[0]), "text_only_categories", ()))
 
 
 def hard_categories_unseen_in_images() -> tuple[HardCategory, ...]:
@@ -91,9 +93,8 @@ def hard_categories_unseen_in_images() -> tuple[HardCategory, ...]:
     entries = _image_checks()
     found: set[HardCategory] = set() if entries else set(HardCategory)
     for entry in entries:
-        try:
-            screener = screening.build_screener(entry, is_check=True)
-        except Exception:  # noqa: BLE001 - see `load_problem`, which tells of it
+        screener = _built(entry)
+        if screener is None:
             return ()
         found |= set(getattr(screener, "image_hard_categories", HardCategory))
     return tuple(one for one in HardCategory if one not in found)
