@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, connection, models
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
@@ -205,11 +205,16 @@ def _changed(
     What is lost is read before it goes: afterwards Django names also what was not there.
     """
     if action == "post_add":
-        return list(model._base_manager.filter(pk__in=pk_set or ()).order_by("pk"))  # noqa: SLF001 - Django's documented API
-    if action not in {"pre_remove", "pre_clear"}:
+        rows = model._base_manager.filter(pk__in=pk_set or ())  # noqa: SLF001 - Django's documented API
+    elif action in {"pre_remove", "pre_clear"}:
+        rows = getattr(instance, name).all()
+        if pk_set is not None:
+            rows = rows.filter(pk__in=pk_set)
+    else:
         return None
-    related = getattr(instance, name).all().order_by("pk")
-    return list(related if pk_set is None else related.filter(pk__in=pk_set))
+    if issubclass(model, Permission):
+        rows = rows.select_related("content_type")  # its name begins with the app's
+    return list(rows.order_by("pk"))
 
 
 def _permission_names(permissions: Any) -> list[str]:

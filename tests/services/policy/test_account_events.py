@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent
@@ -136,6 +137,17 @@ def test_permissions_of_groups_and_accounts_from_either_side() -> None:
         ("account.permissions_changed", str(account.pk), (["imagegen.view_costs"], None)),
         ("account.permissions_changed", str(account.pk), (None, ["imagegen.view_costs"])),
     ]
+
+
+def test_many_permissions_take_as_many_statements_as_few() -> None:
+    def statements(group: Group, permissions: list[Permission]) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            group.permissions.add(*permissions)
+        return len(queries)
+
+    some = list(Permission.objects.order_by("pk")[:40])
+
+    assert statements(make_group("One"), some[:1]) == statements(make_group("Two"), some)
 
 
 def test_the_roles_that_come_with_the_app_are_recorded_once() -> None:
