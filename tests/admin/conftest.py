@@ -14,7 +14,7 @@ from imagegen_app.models import Budget, Provider, WorkflowVersion
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import placement
-from imagegen_app.services.policy import model_catalog, roles
+from imagegen_app.services.policy import model_catalog
 from imagegen_app.testing.factories import (
     make_asset,
     make_grant,
@@ -23,6 +23,7 @@ from imagegen_app.testing.factories import (
     make_template,
     make_user,
 )
+from tests import arranged_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,17 +67,7 @@ def immediate(settings: Any) -> Any:
 @pytest.fixture
 def people(db: None) -> dict[str, Any]:
     """Return one person of each role, staff all but the visitor."""
-    roles.create_groups()
-    made: dict[str, Any] = {
-        "visitor": make_user("visitor"),
-        "plain": make_user("plain", is_staff=True),
-    }
-    for name in roles.ROLES:
-        made[name] = make_user(
-            name.split()[-1] + "-" + name.split()[0], groups=[name], is_staff=True
-        )
-    made["superuser"] = make_user("root", is_staff=True, is_superuser=True)
-    return made
+    return arranged_rows.people()
 
 
 @pytest.fixture

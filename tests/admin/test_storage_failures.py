@@ -13,9 +13,8 @@ from imagegen_app.models import Placement
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_image
-from project import seed
 from project.catalog.models import Product
-from project.demo import governance
+from tests import arranged_rows
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -29,9 +28,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def shop(failing_storage: type[FailingStorage], immediate: Any) -> Any:
     """Return the demo's catalogue, whose storages can be told to fail."""
-    governance.setup()
-    seed.create_users()
-    seed.create_catalog()
+    arranged_rows.demo_shop()
     return failing_storage
 
 

@@ -16,9 +16,8 @@ from imagegen_app.services.audit import sealing
 from imagegen_app.services.policy import model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_job, make_user
-from project import seed
 from project.catalog.models import Product
-from project.demo import governance
+from tests import arranged_rows
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -30,9 +29,7 @@ STUDIO = "admin:imagegen_studio"
 def shop(db: None, immediate: Any) -> Any:
     """The demo's governance and catalogue; editors may approve what they made."""
     immediate.IMAGEGEN = {**immediate.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": False}
-    governance.setup()
-    seed.create_users()
-    seed.create_catalog()
+    arranged_rows.demo_shop()
     return immediate
 
 

@@ -17,8 +17,8 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import evidence, placement
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_template
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -38,7 +38,7 @@ def _site_in_tokyo(settings: Any) -> None:
 @pytest.fixture
 def asset(immediate: Any) -> Asset:
     """Return a placed and reviewed image, all of which happened at `MOMENT`."""
-    seed.create_catalog()
+    arranged_rows.products()
     made = make_asset()
     product = Product.objects.earliest("pk")
     placement.attach(actor=System("reviewer"), asset=made, target=product, field="image")

@@ -13,9 +13,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
-from project import seed
-from project.demo import governance
-from tests import migrated
+from tests import arranged_rows, migrated
 from tests.browser import site as demo_site
 from tests.browser.site import ARGUMENTS, PATIENCE_MS
 from tests.conftest import browser_path
@@ -35,9 +33,7 @@ def shop(transactional_db: None, settings: Any) -> Any:
         "ENGINE": "imagegen_app.engines.immediate.ImmediateEngine",
         "RENDITIONS": {"WIDTHS": [320], "FORMATS": ["webp", "jpeg"]},
     }
-    governance.setup()
-    seed.create_users()
-    seed.create_catalog()
+    arranged_rows.demo_shop()
     return settings
 
 

@@ -17,8 +17,8 @@ from imagegen_app.imaging import marked_sample
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.library import placement
 from imagegen_app.testing.factories import make_asset
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def product() -> Product:
     """Return a product on which a marked image is placed."""
-    seed.create_catalog()
+    arranged_rows.products()
     product = Product.objects.earliest("pk")
     data = marked_sample.make_sample("png")
     key, sha256 = storage.put("assets", data, extension="png")

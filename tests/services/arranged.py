@@ -28,8 +28,8 @@ from imagegen_app.testing.factories import (
     make_template,
     make_user,
 )
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
@@ -53,7 +53,7 @@ def batch(site: Site, *, rows: int = 2, prepared: bool = True) -> Batch:
 
 
 def plan(site: Site, *, rows: int = 2) -> dict[str, Any]:
-    seed.create_catalog()
+    arranged_rows.products()
     target = content_fields.target_by_path(TARGET)
     version = make_template(
         body="A {{ product }}",
@@ -123,7 +123,7 @@ def change_job(job: Job, **changes: Any) -> None:
 
 
 def product_and_asset(_site: Site) -> tuple[Product, Any]:
-    seed.create_catalog()
+    arranged_rows.products()
     return Product.objects.earliest("pk"), make_asset()
 
 
@@ -134,7 +134,7 @@ def placed(site: Site) -> Any:
 
 def saved_form(_site: Site) -> tuple[Product, Any]:
     """Return an object whose form has stored the file of an asset."""
-    seed.create_catalog()
+    arranged_rows.products()
     product = Product.objects.exclude(image="").order_by("pk").first() or Product.objects.first()
     assert product is not None
     return product, make_asset()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget, ImageModel
@@ -22,6 +23,7 @@ from imagegen_app.testing.factories import (
     make_user,
 )
 from imagegen_app.testing.simulator.process import SimulatorProcess
+from tests.recorded_rows import arrange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +68,13 @@ def small(settings: Any) -> Any:
 @pytest.fixture
 def site(db: None, small: Any) -> Site:
     """Return a site that uses the sandbox, with a budget of 10 USD a month."""
-    return governed(make_image_model(provider_model_name="sandbox-1"))
+    arrange("sandbox site", lambda: governed(make_image_model(provider_model_name="sandbox-1")))
+    editor = get_user_model().objects.get(username="edda")
+    return Site(
+        actor=access.actor_for(editor),
+        model=ImageModel.objects.get(provider_model_name="sandbox-1"),
+        budget=Budget.objects.get(name="All"),
+    )
 
 
 def take_first_step() -> None:

@@ -16,8 +16,8 @@ from imagegen_app.services.monitoring import withdrawal_status
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import sweep
 from imagegen_app.testing.factories import make_user
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 from tests.services.erasure.test_files import PROMPT, made, officer, telling
 from tests.services.library import site_caches
 from tests.services.library.test_copy_search import REVIEWER, event_count, upload, wait
@@ -41,7 +41,7 @@ def approved(telling: Site) -> Asset:
 
 
 def product() -> Product:
-    seed.create_catalog()
+    arranged_rows.products()
     return Product.objects.earliest("pk")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 
 
 @pytest.fixture
 def products() -> list[Product]:
-    seed.create_catalog()
+    arranged_rows.products()
     return list(Product.objects.order_by("pk")[:4])

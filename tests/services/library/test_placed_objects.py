@@ -16,8 +16,8 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import Placement
 from imagegen_app.services.library import placement, takedown
 from imagegen_app.testing.factories import make_asset
-from project import seed
 from project.catalog.models import Category, Product
+from tests import arranged_rows
 from tests.services.conftest import small  # noqa: F401 - fixture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small")]
@@ -26,7 +26,7 @@ SOMEBODY = System("reviewer")
 
 @pytest.fixture
 def product() -> Product:
-    seed.create_catalog()
+    arranged_rows.products()
     found = Product.objects.earliest("pk")
     Product.objects.filter(pk=found.pk).update(updated_at=timezone.now() - timedelta(days=9))
     found.refresh_from_db()

@@ -16,8 +16,8 @@ from imagegen_app.services.library import evidence, placement, takedown
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing, StorageUnavailable
 from imagegen_app.services.worker import driver, sweep
 from imagegen_app.testing.factories import make_asset, make_image
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 from tests.services.conftest import Site
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ REVIEWER = System("reviewer")
 
 def placed_product() -> Product:
     """Place an approved asset on a product."""
-    seed.create_catalog()
+    arranged_rows.products()
     product = Product.objects.earliest("pk")
     placement.attach(actor=REVIEWER, asset=make_asset(), target=product, field="image")
     return product
@@ -104,7 +104,7 @@ def test_evidence_is_refused_while_the_file_cannot_be_read(
 def test_an_image_is_not_placed_by_a_storage_that_fails(
     failing_storage: type[FailingStorage], call: str
 ) -> None:
-    seed.create_catalog()
+    arranged_rows.products()
     product, asset = Product.objects.earliest("pk"), make_asset()
     before = product.image.name
     failing_storage.failing = {call}
@@ -143,7 +143,7 @@ def test_a_takedown_happens_at_once_and_the_copy_is_deleted_when_the_storage_wor
 def test_a_missing_file_does_not_keep_the_other_images_from_being_placed(
     failing_storage: type[FailingStorage],
 ) -> None:
-    seed.create_catalog()
+    arranged_rows.products()
     first, second = Product.objects.order_by("pk")[:2]
     lost, kept = make_asset(), make_asset()
     storage.image_storage().delete(lost.storage_key)

@@ -16,8 +16,8 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, Placement
 from imagegen_app.services.library import placement, takedown
 from imagegen_app.testing.factories import make_asset, make_image
-from project import seed
 from project.catalog.models import Product
+from tests import arranged_rows
 
 if TYPE_CHECKING:
     from tests.failing_storage import FailingStorage
@@ -27,7 +27,7 @@ REVIEWER = System("reviewer")
 
 
 def placed_product(asset: Any) -> Product:
-    seed.create_catalog()
+    arranged_rows.products()
     product = Product.objects.earliest("pk")
     placement.attach(actor=REVIEWER, asset=asset, target=product, field="image")
     return product
