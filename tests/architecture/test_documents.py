@@ -214,6 +214,16 @@ def test_every_keyword_and_field_of_the_python_reference_has_its_meaning() -> No
     assert "| - |\n" not in pages.values(), "a field has no `#:` line"
 
 
+def test_every_extra_is_on_the_page_about_installing_or_known_to_be_ours() -> None:
+    pages = from_docs("install_pages")
+
+    declared = set(pages.project()["optional-dependencies"])
+    assert declared == pages.EXTRAS.keys() | pages.OURS
+    assert [name for name in pages.EXTRAS if f"| `{name}` |" not in pages.extras()] == []
+    for version in ("3.11", "5.2"):
+        assert version in pages.requirements()
+
+
 def test_every_generated_page_is_shown_somewhere() -> None:
     shown = {
         name

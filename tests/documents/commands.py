@@ -32,6 +32,8 @@ _KNOWN_FORMS = [
         r"(?:\S*/)?pre-commit install",
         r"npm install --prefix \S+ @trustnxt/c2pa-ts",
         r"pipx install \S+",
+        r"\. \.venv/bin/activate",
+        r"django-admin startproject mysite \.",
     )
 ]
 #: Programs that `python -m` starts, beside pip, pytest and venv.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import Group
 from PIL import Image
 
 from imagegen_app.testing.contract import AdapterContract
@@ -58,9 +59,6 @@ class Reader:
         :raises Exception: as the snippet does; WrongCommand and AssertionError where it is wrong.
         """
         source = snippet.source
-        for other in SNIPPETS:
-            if other.page == snippet.page and other != snippet and (name := module_of(other)):
-                self._add_module(name, other)
         parser = self.request.config._parser
         match snippet.language:
             case "bash" | "sh" | "console":
@@ -76,6 +74,9 @@ class Reader:
                 data_blocks.check_data(source, language=language, kind=snippet.kind)
 
     def _run_python(self, snippet: Snippet, *, kind: str) -> None:
+        for other in SNIPPETS:
+            if other.page == snippet.page and other != snippet and (name := module_of(other)):
+                self._add_module(name, other)
         if kind == "screener":
             listed = f"IMAGEGEN = {{'SCREENERS': [{snippet.source}]}}\n"
             self._settings(replace(snippet, source=with_credential(listed)))
@@ -92,6 +93,9 @@ class Reader:
         settings_blocks.check_settings(snippet, folder=self.folder, monkeypatch=self.monkeypatch)
 
     def _add_module(self, name: str, snippet: Snippet) -> None:
+        if "get_user_model" in snippet.source and not Group.objects.exists():
+            make_group("Image editors")
+            make_user("admin", is_superuser=True)
         module = types.ModuleType(name)
         self.monkeypatch.setitem(sys.modules, name, module)
         execute(snippet, module.__dict__)
