@@ -42,9 +42,9 @@ __all__ = [
 def generate(*, user: Any, **job_request: Any) -> Job:
     """Request images for a user and return the job at once; a worker makes them.
 
-    The keywords are those of `services.job_requests.composition.compose`: `template` and
-    `variables`, or `prompt`; and `model`, `operation`, `size` ("1024x768"), `count`, `seed`,
-    `quality`, `inputs`, `idempotency_key` and others.
+    A request is a `template` with its `variables`, or a `prompt`; and `model`, `operation`, `size`
+    ("1024x768"), `count`, `seed`, `quality`, `inputs`, `idempotency_key` and the other keywords of
+    a request, which are those of `services.job_requests.composition.compose`.
 
     :raises TypeError: if a keyword is unknown or its value has a wrong type; names all of them.
     :raises InvalidJobRequest: if a part of the request is not valid.
@@ -82,7 +82,9 @@ def estimate(*, user: Any, **job_request: Any) -> creation.Offer:
 def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Placement:
     """Put an approved asset into an image field of any object, and record the placement.
 
-    :raises ActionRefused: if the user lacks a permission, the asset is not approved, or the field
-        cannot hold an image.
+    :raises NotPermitted: if the user may not place assets, or not change the object.
+    :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
+    :raises StorageUnavailable: if the file cannot be copied at present.
+    :raises ImageFileMissing: if the asset's file is gone.
     """
     return placement.attach(actor=access.actor_for(user), asset=asset, target=target, field=field)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import contract_pages
+import install_pages
+import python_pages
 import reference_pages
 import state_drawing
 from docutils import nodes
@@ -18,7 +20,12 @@ from sphinx.util.docutils import SphinxDirective
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-PAGES = {**reference_pages.PAGES, **contract_pages.PAGES}
+PAGES = {
+    **reference_pages.PAGES,
+    **contract_pages.PAGES,
+    **python_pages.PAGES,
+    **install_pages.PAGES,
+}
 
 
 class FromCode(SphinxDirective):

@@ -134,7 +134,9 @@ class ImageInput:
 class Size:
     """An image's size in pixels."""
 
+    #: From left to right.
     width: int
+    #: From top to bottom.
     height: int
 
     @property
@@ -307,7 +309,9 @@ class Usage:
 class Cost:
     """An amount of money in one currency."""
 
+    #: In whole units of the currency, exact.
     amount: Decimal
+    #: Three capital letters, by ISO 4217.
     currency: str = "USD"
 
     def __add__(self, other: Cost) -> Cost:

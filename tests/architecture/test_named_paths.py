@@ -16,6 +16,8 @@ BUILT_PATHS = ("docs/_build/",)
 _PATH = re.compile(r"(?<![\w./:<>-])\.?\w+/[\w./<>-]*[\w/>]")
 _FILE = re.compile(r"`(\w+\.(?:py|toml|txt|md))`")
 _DOTTED_NAME = re.compile(r"(?<![\w./-])(?:imagegen_app|benchmarks|project|tests)(?:\.\w+)+")
+#: A file whose lines a page shows, under its name.
+_SHOWN_FILE = re.compile(r"^# (\S+\.py)$", re.MULTILINE)
 
 
 def documents() -> list[Path]:
@@ -45,7 +47,9 @@ def missing_paths(text: str) -> list[str]:
         for path in _PATH.findall(text)
         if path.partition("/")[0] in folders and not f"{path}/".startswith(BUILT_PATHS)
     ]
-    return sorted(path for path in [*paths, *_FILE.findall(text)] if not _is_tracked(path))
+    shown = set(_SHOWN_FILE.findall(text))
+    named = [path for path in [*paths, *_FILE.findall(text)] if path not in shown]
+    return sorted(path for path in named if not _is_tracked(path))
 
 
 def missing_names(text: str) -> list[str]:

@@ -65,6 +65,7 @@ class PromptBlocked(ActionRefused):
 class Offer:
     """What a request would cost, and whether it would be refused at present."""
 
+    #: The request as it was understood.
     job_request: JobRequest
     #: The estimate, with content checks and all follow-up passes.
     cost: Cost

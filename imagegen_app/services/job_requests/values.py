@@ -62,8 +62,11 @@ class InvalidPass(ActionRefused):
 class InputSource:
     """An input image: the bytes of an uploaded file, or an existing asset."""
 
+    #: What it is for: the image itself, its mask, a control image or a style.
     role: InputRole = InputRole.IMAGE
+    #: The file of an upload; empty for an asset.
     data: bytes = field(default=b"", repr=False)
+    #: An image of the library; None for an upload.
     asset: Asset | None = None
     #: The source type that an earlier job recorded for the upload; empty for a new one.
     digital_source_type: str = ""

@@ -45,8 +45,11 @@ class CurrencyMismatch(ActionRefused):
 class Allowance:
     """What remains in the budget that applies and has the least left."""
 
+    #: Its name.
     budget: str
+    #: The limit without what is spent and reserved in this period.
     remaining: Decimal
+    #: That of the budget.
     currency: str
 
 

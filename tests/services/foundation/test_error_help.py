@@ -56,7 +56,7 @@ def sections() -> dict[str, dict[str, str]]:
     """Return the documentation's sections by code, each as its terms with their texts."""
     found = {}
     for part in re.split(r"^\(error-", PAGE.read_text(), flags=re.MULTILINE)[1:]:
-        anchor, code = re.match(r"([a-z-]+)\)=\n## `(\w+)`\n", part).groups()  # type: ignore[union-attr]
+        anchor, code = re.match(r"([a-z-]+)\)=\n### `(\w+)`\n", part).groups()  # type: ignore[union-attr]
         assert f"error-{anchor}" == error_help.section_id(code)
         found[code] = dict(re.findall(r"^([A-Z][a-z ]+)\n: (.+)$", part, flags=re.MULTILINE))
     return found
@@ -134,3 +134,23 @@ def test_an_unknown_code_has_no_help_and_an_adapters_own_has_that_of_its_class()
 
     assert error_help.error_help("never_heard_of") == error_help.ErrorHelp("", "", "")
     assert guide_to(Overheated.code) == ErrorGuide(Cause.UNKNOWN, "yes", "Let it cool down.")
+
+
+def quoted_messages() -> list[str]:
+    """Return what the page's tables say that people read, up to what stands in braces there."""
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", PAGE.read_text(), flags=re.MULTILINE)
+    quotes = re.compile(r"[A-Z“]|… (jobs|does|has)|asset …|there is no|the value is")
+    return [row for row in rows if quotes.match(row) and not row.startswith("`")]
+
+
+def test_a_message_that_the_page_quotes_is_one_of_ours() -> None:
+    catalogue = (PACKAGE / "locale/en/LC_MESSAGES/django.po").read_text(encoding="utf-8")
+    source = (PACKAGE / "services/library/pictures.py").read_text(encoding="utf-8")
+    ours = re.sub(r"%\(\w+\)\w|{[^}]+}", "…", re.sub(r'"\n"', "", catalogue) + source)
+
+    messages = quoted_messages()
+
+    assert len(messages) >= 20
+    for message in messages:
+        for piece in re.split(r"“?…”?|\(.*?\)", message):
+            assert piece.strip(" ,:") in ours, message

@@ -1,0 +1,1 @@
+"""As much of sorl-thumbnail as a page needs."""
