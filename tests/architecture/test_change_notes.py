@@ -30,9 +30,12 @@ def notes() -> list[Path]:
     return [path for path in (ROOT / "changes").iterdir() if path.name != "README.md"]
 
 
-@pytest.mark.parametrize("path", notes(), ids=lambda path: path.name)
-def test_a_note_has_a_kind_an_area_and_a_sentence(path: Path) -> None:
-    assert faults(name=path.name, text=path.read_text(encoding="utf-8")) == []
+def test_notes_have_a_kind_an_area_and_a_sentence() -> None:
+    found = {
+        path.name: faults(name=path.name, text=path.read_text(encoding="utf-8")) for path in notes()
+    }
+
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ import inspect
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from django.core.management import get_commands
 
 import imagegen_app
@@ -26,6 +25,9 @@ from imagegen_app.testing.contract import all_checks
 from imagegen_app.testing.contract.planted import FAULTS
 from tests.architecture.bare_site import fenced_blocks
 from tests.architecture.tree import ROOT, kept_files, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 MAKE = 'python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e ".[{extras}]"'
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
@@ -73,39 +75,48 @@ def test_the_quickstart_starts_as_the_readme_does() -> None:
     assert fenced_blocks(quickstart)[0] == fenced_blocks(readme())[0]
 
 
-@pytest.mark.parametrize("path", documents(), ids=name_of)
-def test_a_link_leads_somewhere(path: Path) -> None:
-    targets = _LINK.findall(path.read_text(encoding="utf-8"))
+def faulty_pages(find: Callable[[Path, str], Collection[object]]) -> dict[str, list[object]]:
+    """Return by page what is wrong in it: one test reads all pages, of which there are hundreds."""
+    found = {name_of(path): find(path, path.read_text(encoding="utf-8")) for path in documents()}
+    return {name: list(faults) for name, faults in found.items() if faults}
 
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+def test_links_lead_somewhere() -> None:
+    assert (
+        faulty_pages(
+            lambda path, text: [to for to in _LINK.findall(text) if not (path.parent / to).exists()]
+        )
+        == {}
+    )
 
 
-@pytest.mark.parametrize("path", documents(), ids=name_of)
-def test_a_named_setting_exists(path: Path) -> None:
+def test_named_settings_exist() -> None:
     known = {field.name.upper() for field in dataclasses.fields(conf.Settings)}
 
-    named = set(_SETTING.findall(path.read_text(encoding="utf-8")))
-
-    assert named <= known
+    assert faulty_pages(lambda _path, text: set(_SETTING.findall(text)) - known) == {}
 
 
-@pytest.mark.parametrize("path", documents(), ids=name_of)
-def test_a_named_command_exists(path: Path) -> None:
-    named = set(_COMMAND.findall(path.read_text(encoding="utf-8")))
+def test_named_commands_exist() -> None:
+    known = set(get_commands())
 
-    assert named <= set(get_commands())
+    assert faulty_pages(lambda _path, text: set(_COMMAND.findall(text)) - known) == {}
 
 
-@pytest.mark.parametrize("path", documents(), ids=name_of)
-def test_a_python_example_holds(path: Path) -> None:
-    for indent, source in _FENCE.findall(path.read_text(encoding="utf-8")):
+def test_python_examples_hold() -> None:
+    assert faulty_pages(lambda _path, text: _faults_of_examples(text)) == {}
+
+
+def _faults_of_examples(text: str) -> list[str]:
+    faults: list[str] = []
+    for indent, source in _FENCE.findall(text):
         tree = ast.parse("\n".join(line.removeprefix(indent) for line in source.splitlines()))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("imagegen_app"):
                 module = importlib.import_module(node.module or "")
-                assert [a.name for a in node.names if not hasattr(module, a.name)] == []
+                faults += [name.name for name in node.names if not hasattr(module, name.name)]
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "IMAGEGEN":
                 conf.read(ast.literal_eval(node.value))
+    return faults
 
 
 def test_every_setting_is_in_the_reference_with_its_meaning() -> None:

@@ -6,8 +6,6 @@ import importlib
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.tree import PACKAGE, ROOT, kept_files, name_of
 
 #: Paths that exist only after a build, which the documentation may mention.
@@ -90,14 +88,16 @@ def _can_resolve(name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", documents(), ids=name_of)
-def test_a_mentioned_path_exists(path: Path) -> None:
-    assert missing_paths(path.read_text(encoding="utf-8")) == []
+def test_mentioned_paths_exist() -> None:
+    found = {name_of(path): missing_paths(path.read_text(encoding="utf-8")) for path in documents()}
+
+    assert {name: missing for name, missing in found.items() if missing} == {}
 
 
-@pytest.mark.parametrize("path", documents(), ids=name_of)
-def test_a_mentioned_dotted_name_exists(path: Path) -> None:
-    assert missing_names(path.read_text(encoding="utf-8")) == []
+def test_mentioned_dotted_names_exist() -> None:
+    found = {name_of(path): missing_names(path.read_text(encoding="utf-8")) for path in documents()}
+
+    assert {name: missing for name, missing in found.items() if missing} == {}
 
 
 def test_a_path_that_does_not_exist_is_reported() -> None:
