@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,15 +41,20 @@ def taken_from(package: str, name: str) -> ModuleType:
     return names[name]
 
 
-def test_a_module_is_imported_at_its_first_use_and_not_before(package: str) -> None:
-    colours = taken_from(package, "colours")
-    before = f"{package}.colours" in sys.modules
+def test_a_module_is_imported_at_its_first_use_and_not_before(package: str, tmp_path: Path) -> None:
+    # In an interpreter of its own: a thread of another test that looks at all objects would import it.
+    source = f"""
+import sys
+from {package} import colours
+print("{package}.colours" in sys.modules, colours.shown())
+print(sys.modules["{package}.colours"].shown is colours.shown)
+"""
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", source], env={"PYTHONPATH": path}, capture_output=True, text=True
+    )
 
-    shown = colours.shown()
-
-    assert not before
-    assert shown == "red"
-    assert sys.modules[f"{package}.colours"].shown is colours.shown
+    assert (done.stdout.split(), done.stderr) == (["False", "red", "True"], "")
 
 
 def test_what_is_patched_and_inspected_is_the_module_itself(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 #: What is put into a part of the path.
 PATHS = ("a%00b", "9" * 400, "-1", "%FF", str(10**30), "..", "%0D%0Aa", "٣")

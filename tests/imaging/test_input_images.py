@@ -325,6 +325,7 @@ def test_a_bomb_of_text_costs_nothing() -> None:
     assert sent(data).width == 160
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
 def test_nearly_forty_megapixels_with_alpha_fit_into_a_decoders_memory() -> None:
     large = Image.new("RGBA", (7_212, 5_408), (200, 100, 50, 255))
