@@ -51,7 +51,11 @@ print(sys.modules["{package}.colours"].shown is colours.shown)
 """
     path = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", source], env={"PYTHONPATH": path}, capture_output=True, text=True
+        [sys.executable, "-c", source],
+        check=False,
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
     )
 
     assert (done.stdout.split(), done.stderr) == (["False", "red", "True"], "")
