@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import importlib.util
 import os
 import shutil
@@ -125,12 +126,20 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Have no two tables begin with the same key."""
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Have no two tables begin with the same key, and the rows of the migrations again after a flush."""
+    flush: Any = importlib.import_module("django.core.management.commands.flush")
     from django.db import connection  # noqa: PLC0415 - after the settings are chosen
+
+    from tests import recorded_rows  # noqa: PLC0415 - as above
 
     with django_db_blocker.unblock():
         spread_keys.spread(connection)
+        # A flush has content types and permissions made anew, by two thousand statements.
+        restore = recorded_rows.restoring(flush.emit_post_migrate_signal)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "emit_post_migrate_signal", restore)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
 if TYPE_CHECKING:
@@ -50,6 +51,27 @@ def arrange(name: str, make: Callable[[], object]) -> None:
         _insert(recording)
     else:
         make()
+
+
+def restoring(emit: Callable[..., None]) -> Callable[..., None]:
+    """Return what inserts, after a flush, the rows of now into those tables that are empty by then.
+
+    It takes the place of `emit`, which signals the end of a migration; where the database is not
+    SQLite, or another one was flushed, that is called.
+    """
+    if connection.vendor != "sqlite":
+        return emit
+    kept = {table: list(rows.values()) for table, rows in _all_rows().items() if rows}
+
+    def restore(verbosity: int, interactive: bool, database: str) -> None:
+        if database != connection.alias:
+            emit(verbosity, interactive, database)
+            return
+        ContentType.objects.clear_cache()
+        empty = {table: rows for table, rows in kept.items() if not _count(table)}
+        _insert(Recording({}, empty))
+
+    return restore
 
 
 def _difference(before: dict[str, Rows], after: dict[str, Rows]) -> Recording:
