@@ -36,7 +36,11 @@ STORY = PACKAGE / "templates" / "imagegen_app" / "evidence" / "story.css"
 
 def stylesheets() -> list[Path]:
     """Return the style sheets of the package and of the demo."""
-    return [path for path in kept_files() if path.suffix == ".css" and "docs" not in path.parts]
+    return [
+        path
+        for path in kept_files()
+        if path.suffix == ".css" and "docs" not in name_of(path).split("/")
+    ]
 
 
 def read(path: Path) -> str:

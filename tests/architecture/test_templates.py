@@ -45,7 +45,11 @@ def inline_code(source: str) -> list[str]:
 
 def templates() -> list[Path]:
     """Return our templates and the pages that the project adds."""
-    return [path for path in kept_files() if path.suffix == ".html" and "docs" not in path.parts]
+    return [
+        path
+        for path in kept_files()
+        if path.suffix == ".html" and "docs" not in name_of(path).split("/")
+    ]
 
 
 def test_templates_are_found() -> None:

@@ -32,6 +32,7 @@ _KNOWN_FORMS = [
         r"(?:\S*/)?pre-commit install",
         r"npm install --prefix \S+ @trustnxt/c2pa-ts",
         r"pipx install \S+",
+        r"pip-audit -r constraints\.txt",
         r"\. \.venv/bin/activate",
         r"django-admin startproject mysite \.",
     )

@@ -77,7 +77,7 @@ class Reader:
     def _run_python(self, snippet: Snippet, *, kind: str) -> None:
         for other in SNIPPETS:
             if other.page == snippet.page and other != snippet and (name := module_of(other)):
-                self._add_module(name, other)
+                self.add_module(name, other)
         if kind == "Django 6" and django.VERSION < (6,):
             compile(snippet.source, snippet.page, "exec")
             pytest.skip("the block is for Django 6")
@@ -87,7 +87,7 @@ class Reader:
         elif kind == "urls" or "urlpatterns" in snippet.source:
             settings_blocks.check_urls(snippet)
         elif name := module_of(snippet):
-            self._add_module(name, snippet)
+            self.add_module(name, snippet)
         elif settings_blocks.is_settings(snippet.source):
             self._settings(snippet)
         else:
@@ -96,7 +96,7 @@ class Reader:
     def _settings(self, snippet: Snippet) -> None:
         settings_blocks.check_settings(snippet, folder=self.folder, monkeypatch=self.monkeypatch)
 
-    def _add_module(self, name: str, snippet: Snippet) -> None:
+    def add_module(self, name: str, snippet: Snippet) -> None:
         if "get_user_model" in snippet.source and not Group.objects.exists():
             make_group("Image editors")
             make_user("admin", is_superuser=True)
