@@ -177,6 +177,7 @@ class Ideogram(RemoteJobs):
         output="data",
         error="failure_reason",
         has_bare_codes=True,
+        blocked_billed="unknown",
         terminal={"completed": "succeeded", "failed": "failed"},
     )
     example_models: ClassVar[tuple[str, ...]] = ("ideogram-4-5", "ideogram-4-6", "ideogram-v3")
@@ -294,13 +295,6 @@ class Ideogram(RemoteJobs):
             await super().fetch_again(call, answer=answer)
         else:
             await self.fetch_urls(answer, items_in=_items)
-
-    async def follow(self, document: object, reply: Reply, **more: Any) -> Submission:
-        try:
-            return await super().follow(document, reply, **more)
-        except ContentBlocked as error:
-            error.billed = "unknown"
-            raise
 
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         read, note = base64_json.load(answer), answer.metadata()
