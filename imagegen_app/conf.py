@@ -67,6 +67,11 @@ class ScreenerSettings:
     #: Cost of one call, as text in the currency of the image models, such as `"0.0015"`. Budgets
     #: reserve it. Nothing by default, as for a screener that runs locally.
     price: str = "0"
+    #: Seconds after which a class of your own counts as failed, from 1 to 300, so that one that hangs
+    #: holds nobody up; within 60 a model decides even on a slow machine. It is called in a thread,
+    #: with a database connection of its own; 0 calls it in the caller's, without a limit. Those of
+    #: this package have limits of their own.
+    seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +357,9 @@ def read(raw: Any) -> Settings:
             for index, entry in enumerate(sequence(values["screeners"], "IMAGEGEN['SCREENERS']"))
         )
         for index, screener in enumerate(values["screeners"]):
-            require_amount(screener.price, f"IMAGEGEN['SCREENERS'][{index}]['PRICE']")
+            place = f"IMAGEGEN['SCREENERS'][{index}]"
+            require_amount(screener.price, f"{place}['PRICE']")
+            require_between(screener.seconds, 0, 300, f"{place}['SECONDS']")
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")

@@ -60,6 +60,11 @@ EMPTY = "–"  # noqa: RUF001 - a dash for people
 class JsonField(forms.JSONField):
     """A JSON value; one that Python cannot read is refused like any other mistake."""
 
+    def __init__(self, **options: Any) -> None:
+        # Django's own field is as narrow as a note.
+        widget = forms.Textarea(attrs={"class": "imagegen-json", "rows": 8, "dir": "ltr"})
+        super().__init__(**{"widget": widget} | options)
+
     def to_python(self, value: Any) -> Any:
         """Parse a value.
 

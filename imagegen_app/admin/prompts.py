@@ -29,6 +29,7 @@ from imagegen_app.services.job_requests.fixed_guides import MAX_FIXED_GUIDES, fi
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
 
@@ -46,6 +47,9 @@ class PromptTemplateAdmin(RecordAdmin):
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["versions"]
     actions = ["duplicate", "archive", "restore"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*template_guides.GuidePicturePages(self.admin_site).urls(), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):

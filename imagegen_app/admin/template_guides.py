@@ -1,17 +1,22 @@
-"""The fields of a template's form for control images that it fixes: an asset and how it guides."""
+"""The fields of a template's form for control images that it fixes: an asset, how it guides, its picture."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import ForeignKeyRawIdWidget
 from django.db.models import Q
+from django.forms import Script
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import link
+from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.fixed_fields import guide_settings
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import ControlGuide
@@ -22,16 +27,22 @@ from imagegen_app.services.job_requests.fixed_guides import (
     FixedGuide,
     fixed_guides,
 )
-from imagegen_app.services.library import chooser
+from imagegen_app.services.library import chooser, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
     from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
 
+#: Stands for an ID in the addresses that the script fills in.
+_NO_ID = UUID(int=0)
+#: In pixels, twice as wide as it is shown.
+_PICTURE_WIDTH = 160
 _PARTS = ("asset", "kind", "weight", "start", "end")
 
 
@@ -45,15 +56,15 @@ def guide_fields(
 ) -> dict[str, forms.Field]:
     """Return the fields of all control images, with those of a version as their initial values."""
     stored = fixed_guides(version)
-    usable = Asset.objects.none() if actor is None else chooser.usable_assets(actor)
+    usable = Asset.objects.none() if actor is None else chooser.usable_guides(actor)
     offered = Asset.objects.filter(
         # What is there may stay: the service says if it cannot be used any more.
-        Q(pk__in=usable.filter(review_state=ReviewState.APPROVED.value).values("pk"))
-        | Q(pk__in=[one.asset_id for one in stored])
+        Q(pk__in=usable.values("pk")) | Q(pk__in=[one.asset_id for one in stored])
     )
     fields: dict[str, forms.Field] = {}
     for number in range(MAX_FIXED_GUIDES):
-        fields |= _row(number, stored[number] if number < len(stored) else None, offered)
+        one = stored[number] if number < len(stored) else None
+        fields |= _row(number, one, offered=offered, usable=usable)
     return fields
 
 
@@ -89,8 +100,51 @@ def described(one: FixedGuide) -> tuple[str, SafeString]:
     return _("Guide"), link(page, guide_settings(one.guide))
 
 
+class GuidePicturePages(Pages):
+    """The address of a guide's picture."""
+
+    def routes(self) -> list[Route]:
+        # Who may use no image is shown none, whatever else they may do.
+        return [Route("guide/<uuid:pk>/", self.picture, "imagegen_prompttemplate_guide")]
+
+    def picture(self, request: HttpRequest, actor: Person, pk: UUID) -> HttpResponse:
+        """Lead to the picture of an image that the person may use as a guide."""
+        del request
+        asset = get_object_or_404(chooser.usable_guides(actor), pk=pk)
+        return HttpResponseRedirect(delivery.preview_url(asset, width=_PICTURE_WIDTH))
+
+
 class ApprovedAssetWidget(ForeignKeyRawIdWidget):
-    """Choose an asset in a window that lists the approved ones only: no other may guide."""
+    """Choose an asset in a window that lists the approved ones only: no other may guide.
+
+    Its picture is beside it, and follows what is chosen.
+    """
+
+    template_name = "imagegen_app/admin/widgets/guide.html"
+
+    class Media:
+        js = (Script("imagegen_app/js/elements/guide.js", type="module"),)
+
+    def __init__(self, *args: Any, usable: QuerySet[Asset], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._usable = usable
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        asset = self._usable.filter(pk=value).first() if _is_id(value) else None
+        context |= {
+            "picture_pattern": admin_url("imagegen_prompttemplate_guide", _NO_ID),
+            "page_pattern": admin_url("imagegen_asset_change", _NO_ID),
+            "picture_label": _("The chosen image"),
+            "picture": asset and admin_url("imagegen_prompttemplate_guide", asset.pk),
+            "page": asset and admin_url("imagegen_asset_change", asset.pk),
+        }
+        return context
+
+    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
+        """Return no words: the picture says which one it is."""
+        del value
+        return "", ""
 
     def base_url_parameters(self) -> dict[str, str]:
         """Return what the window's list is filtered by."""
@@ -98,7 +152,9 @@ class ApprovedAssetWidget(ForeignKeyRawIdWidget):
         return {**super().base_url_parameters(), **approved}
 
 
-def _row(number: int, stored: FixedGuide | None, offered: Any) -> dict[str, forms.Field]:
+def _row(
+    number: int, stored: FixedGuide | None, *, offered: QuerySet[Asset], usable: QuerySet[Asset]
+) -> dict[str, forms.Field]:
     guide = ControlGuide() if stored is None else stored.guide
     relation = JobInput.asset.field.remote_field
     asset = forms.ModelChoiceField(
@@ -106,7 +162,7 @@ def _row(number: int, stored: FixedGuide | None, offered: Any) -> dict[str, form
         required=False,
         label=_("Guide %(number)s") % {"number": number + 1},
         initial=None if stored is None else stored.asset_id,
-        widget=ApprovedAssetWidget(relation, admin.site),
+        widget=ApprovedAssetWidget(relation, admin.site, usable=usable),
         error_messages={
             "invalid_choice": gettext_lazy(
                 "This image is not available to you; choose an approved one."
@@ -134,6 +190,14 @@ def _row(number: int, stored: FixedGuide | None, offered: Any) -> dict[str, form
             widget=forms.NumberInput(attrs={"step": "any", "placeholder": f"{usual:g}"}),
         )
     return {f"guide_{number}_{part}": fields[part] for part in _PARTS}
+
+
+def _is_id(value: Any) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def _number(data: Mapping[str, Any], name: str, usual: float) -> float:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
 from imagegen_app.core.errors import (
     InvalidRequest,
+    NotFound,
     ProviderError,
     ProviderUnavailable,
     UnsupportedParameter,
@@ -54,11 +55,17 @@ _PATHS = {
     Operation.EDIT: "img2img",
     Operation.INPAINT: "img2img",
     Operation.UPSCALE: "extra-single-image",
+    Operation.RESTORE_FACES: "extra-single-image",
 }
-_DRAWN = tuple(of for of in _PATHS if of is not Operation.UPSCALE)
+#: By what comes behind drawing, of one image and by no prompt.
+_TREATED = (Operation.UPSCALE, Operation.RESTORE_FACES)
+_DRAWN = tuple(of for of in _PATHS if of not in _TREATED)
 _CHANGED = (Operation.EDIT, Operation.INPAINT)
 _FILLS = ("fill", "original", "latent_noise", "latent_nothing")
 _UPSCALER = "R-ESRGAN 4x+"
+#: The field that says how much of each face restorer's work is taken.
+_RESTORERS = {"CodeFormer": "codeformer_visibility", "GFPGAN": "gfpgan_visibility"}
+_RESTORER = "CodeFormer"
 #: Our names of parameters, where the server has others.
 _FIELDS = {"sampler": "sampler_name", "strength": "denoising_strength", "guidance": "cfg_scale"}
 
@@ -76,13 +83,42 @@ _PARAMETERS = {
     "mask_blur": _for("int", Operation.INPAINT, low=0, high=64, default=4),
     "inpainting_fill": _for("choice", Operation.INPAINT, choices=_FILLS, default="original"),
     "upscaler": _for("text", Operation.UPSCALE, low=1, default=_UPSCALER),
+    "restorer": _for(
+        "choice",
+        Operation.RESTORE_FACES,
+        choices=tuple(_RESTORERS),
+        default=_RESTORER,
+        help=gettext_noop("What restores the faces."),
+    ),
+    "visibility": _for(
+        "float",
+        Operation.RESTORE_FACES,
+        low=0.01,
+        high=1,
+        default=1,
+        help=gettext_noop("How much of the restored faces is blended into the image."),
+    ),
+    "fidelity": _for(
+        "float",
+        Operation.RESTORE_FACES,
+        low=0,
+        high=1,
+        default=0,
+        help=gettext_noop("How near CodeFormer stays to the faces; 0 changes them most."),
+    ),
 }
 #: Forge only; the other one drops it without a word.
 _FORGE = {"distilled_cfg_scale": _for("float", *_DRAWN, low=0, high=30, default=3.5)}
 #: Exceptions at the server that another request would not have met.
 _OURS = frozenset({"AssertionError", "HTTPException", "OutOfMemoryError", "ValueError"})
 _FAILED = 500
-_LISTS = ("sd-models", "samplers", "upscalers")
+#: What the server lists, by our name for a choice of it; models come first.
+_LISTS = {
+    "": "sd-models",
+    "sampler": "samplers",
+    "upscaler": "upscalers",
+    "restorer": "face-restorers",
+}
 _LIST_SECONDS = 60.0
 
 
@@ -124,7 +160,10 @@ class Automatic1111(Remote):
         return Capabilities(
             operations=frozenset(_PATHS) - (frozenset() if kinds else {Operation.CONTROL}),
             sizes=SizeRule(step=8, max_side=2048),
-            operation_sizes={Operation.UPSCALE: SizeRule(max_side=8192)},
+            operation_sizes={
+                Operation.UPSCALE: SizeRule(max_side=8192),
+                Operation.RESTORE_FACES: SizeRule(),
+            },
             max_count=8,
             max_inputs=4 if kinds else 1,
             inputs=roles | ({InputRole.CONTROL: InputRule(max_count=3)} if kinds else {}),
@@ -152,9 +191,12 @@ class Automatic1111(Remote):
             await self._require("sd-models", "model", {request.model}, ("title", "model_name"))
             names = {lora.name for lora in request.loras}
             await self._require("loras", "loras", names, ("name", "alias"))
-        else:
+        elif request.operation is Operation.UPSCALE:
             names = {request.parameters.get("upscaler", _UPSCALER)}
             await self._require("upscalers", "upscaler", names, ("name",))
+        else:
+            names = {_restorer(request.parameters)}
+            await self._require("face-restorers", "restorer", names, ("name",))
         document = await self.build(self._document, request)
         task = ""
         is_watched = on_progress is not None or on_preview is not None
@@ -172,14 +214,24 @@ class Automatic1111(Remote):
         return await self.kept(reply, answer=answer, note=note)
 
     async def describe_model(self, model: str) -> ModelDescription:
-        """Return whether the server has a checkpoint, and which samplers and upscalers it has."""
-        documents = [(await self.query(f"{_API}/{path}"))[1] for path in _LISTS]
+        """Return whether the server has a checkpoint, and what else there is to choose from."""
+        documents = [await self._listed(path) for path in _LISTS.values()]
         models, *others = [server_models.listed(one, at="") for one in documents]
         found = server_models.among(model, server_models.names_in(models, "model_name", "title"))
         names = [server_models.names_in(entries, "name") for entries in others]
-        told = dict(zip(("sampler", "upscaler"), names, strict=True))
+        told: dict[str, Any] = dict(zip([name for name in _LISTS if name], names, strict=True))
+        told["restorer"] = [name for name in told["restorer"] if name in _RESTORERS]
         known = server_models.with_choices(self.capabilities(model), told)
+        if not told["restorer"]:
+            known = replace(known, operations=known.operations - {Operation.RESTORE_FACES})
         return replace(found, capabilities=known)
+
+    async def _listed(self, path: str) -> Any:
+        """Return one of the server's lists; None if it has no such list."""
+        try:
+            return (await self.query(f"{_API}/{path}"))[1]
+        except NotFound:
+            return None
 
     async def _require(self, path: str, part: str, names: set[str], keys: tuple[str, ...]) -> None:
         """Refuse names that the server does not list.
@@ -199,6 +251,8 @@ class Automatic1111(Remote):
 
     def _document(self, request: GenerationRequest) -> dict[str, Any]:
         inputs = masks.restyled(request.inputs, style="white")
+        if request.operation is Operation.RESTORE_FACES:
+            return _restoring(inputs[0], request.parameters)
         if request.operation is Operation.UPSCALE:
             return {
                 "image": inputs[0].base64_text,
@@ -298,6 +352,18 @@ class Automatic1111(Remote):
         )
 
 
+def _restoring(image: ImageInput, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    # Without a factor of one, some versions would make it larger, too.
+    document = {"image": image.base64_text, "upscaler_1": "None", "upscaling_resize": 1}
+    if "fidelity" in parameters:
+        document["codeformer_weight"] = parameters["fidelity"]
+    return {**document, _RESTORERS[_restorer(parameters)]: parameters.get("visibility", 1)}
+
+
+def _restorer(parameters: Mapping[str, Any]) -> str:
+    return str(parameters.get("restorer", _RESTORER))
+
+
 def _is_guide(image: ImageInput, request: GenerationRequest) -> bool:
     is_picture = request.operation is Operation.CONTROL and image.role is not InputRole.MASK
     return is_picture or image.role is InputRole.CONTROL
@@ -311,8 +377,10 @@ def _require_used(request: GenerationRequest) -> None:
     plain = [one for one in request.inputs if not _is_guide(one, request)]
     pictures = [one for one in plain if one.role is not InputRole.MASK]
     is_lost = len(pictures) != 1 if request.operation in _CHANGED else bool(plain)
-    if request.operation is Operation.UPSCALE:
+    if request.operation in _TREATED:
         more = request.count > 1 or request.loras or request.negative_prompt
         is_lost = bool(more) or len(request.inputs) > 1
+    if "fidelity" in request.parameters and _restorer(request.parameters) != _RESTORER:
+        raise UnsupportedParameter(detail=f"fidelity: for {_RESTORER} only")
     if is_lost:
         raise UnsupportedParameter(detail=f"inputs: too many for {request.operation.value}")

@@ -13,15 +13,23 @@ from urllib.parse import urlencode
 
 from imagegen_app.core import multipart
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
-from imagegen_app.core.errors import ContentBlocked, UnsupportedParameter
-from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.errors import (
+    ContentBlocked,
+    InvalidRequest,
+    NotFound,
+    UnsupportedParameter,
+)
+from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.json_paths import value_at
+from imagegen_app.core.model_descriptions import ModelDescription
 from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import (
+    GenerationRequest,
     InputRole,
     Operation,
     ProviderResult,
     RecoveryMethod,
+    Size,
     Usage,
 )
 from imagegen_app.providers.families import (
@@ -29,6 +37,7 @@ from imagegen_app.providers.families import (
     jwks,
     masks,
     operation_fields,
+    price_quotes,
     resolutions,
     results,
     statuses,
@@ -40,9 +49,10 @@ from imagegen_app.providers.remote_jobs import RemoteJobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from imagegen_app.core.errors import ProviderError
-    from imagegen_app.core.types import Call, GenerationRequest, Submission
+    from imagegen_app.core.types import Call, Submission
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.credentials import Credential
     from imagegen_app.providers.http import Reply
@@ -167,6 +177,7 @@ class Ideogram(RemoteJobs):
         output="data",
         error="failure_reason",
         has_bare_codes=True,
+        blocked_billed="unknown",
         terminal={"completed": "succeeded", "failed": "failed"},
     )
     example_models: ClassVar[tuple[str, ...]] = ("ideogram-4-5", "ideogram-4-6", "ideogram-v3")
@@ -203,6 +214,62 @@ class Ideogram(RemoteJobs):
             parameters={name: one for name, one in _PARAMETERS.items() if name in fields},
         )
 
+    async def describe_model(self, model: str) -> ModelDescription:
+        """Return what one image costs, as the provider quotes it for calls that are not made.
+
+        2026-11: only the paths of version 2 quote; another one might make the call.
+        """
+        if not model:
+            return ModelDescription()
+        routes = {
+            operation: route
+            for operation, route in _routes(model).items()
+            if route.path.startswith(_QUOTING)
+        }
+        quotes: dict[Operation, dict[str, Decimal]] = {}
+        for operation, route in routes.items():
+            try:
+                quotes[operation] = await self._quotes(model, operation, route)
+            except NotFound:
+                return ModelDescription(is_known=False)
+        price = price_quotes.price_list_of(
+            quotes,
+            dict.fromkeys(routes, (*_QUALITIES, "")),
+            source=f"{self.base}{_GENERATE.path.format(model=model)}?{_AS_QUOTE}",
+            now=self.account.clock(),
+        )
+        left = sorted(one.value for one in _routes(model) if not quotes.get(one))
+        unknown = (Message(_NOT_QUOTED, {"operations": ", ".join(left)}),) if left else ()
+        return ModelDescription(is_known=bool(routes) or None, price_list=price, unknown=unknown)
+
+    async def _quotes(self, model: str, operation: Operation, route: _Route) -> dict[str, Decimal]:
+        """Return what an image of each quality costs; the empty one is what a call without any has.
+
+        :raises NotFound: if there is no such model.
+        """
+        found: dict[str, Decimal] = {}
+        for quality in (*_QUALITIES, ""):
+            inputs = price_quotes.plain_inputs(operation, size=_QUOTED_SIZE)
+            request = GenerationRequest(
+                operation, model, "a mug", _QUOTED_SIZE, quality=quality, inputs=inputs
+            )
+            try:
+                form = await self.build(_form, request, route)
+                query = _query(request, route)
+                reply = await self.send(
+                    "POST",
+                    f"{route.path.format(model=model)}{query}{'&' if query else '?'}{_AS_QUOTE}",
+                    body=form.body,
+                    content_type=form.content_type,
+                )
+                amount = price_quotes.dollars_in(self.success_of(reply))
+            except (InvalidRequest, UnsupportedParameter):
+                # Not every operation has every quality.
+                continue
+            if amount is not None:
+                found[quality] = amount
+        return found
+
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
         self.check(request)
         route = _routes(request.model)[request.operation]
@@ -229,13 +296,6 @@ class Ideogram(RemoteJobs):
         else:
             await self.fetch_urls(answer, items_in=_items)
 
-    async def follow(self, document: object, reply: Reply, **more: Any) -> Submission:
-        try:
-            return await super().follow(document, reply, **more)
-        except ContentBlocked as error:
-            error.billed = "unknown"
-            raise
-
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         read, note = base64_json.load(answer), answer.metadata()
         items = _items(read.content)
@@ -261,6 +321,10 @@ class Ideogram(RemoteJobs):
         return statuses.instead(error, ContentBlocked, stage="input")
 
 
+#: What asks for the price of a call in its place, where the paths begin that heed it, and the size
+#: that it is asked for: the price does not depend on it.
+_AS_QUOTE, _QUOTING, _QUOTED_SIZE = "dry_run=true", "/v2/", Size(1024, 1024)
+_NOT_QUOTED = gettext_noop("it quotes no price of an image for: %(operations)s")
 _BY_QUERY = frozenset({"async", "webhook_url"})
 _SPEEDS = ("FLASH", "TURBO", "BALANCED", "DEFAULT", "QUALITY")
 _QUALITIES = ("very_low", "low", "medium", "high")

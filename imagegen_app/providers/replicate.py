@@ -40,6 +40,13 @@ if TYPE_CHECKING:
 _PICTURES = frozenset({InputRole.IMAGE, InputRole.REFERENCE})
 _MASKED = frozenset({Operation.GENERATE, Operation.EDIT, Operation.INPAINT})
 _MINUTES = gettext_noop("Minutes that a call may take before it is stopped.")
+#: What models say of it is their own; "safety" alone may be about a part that cannot be loaded.
+_REFUSED = r"\b(?:blocked|detected|filtered|flagged|refused|rejected|triggered|violat\w+)\b"
+_BLOCKED = re.compile(
+    rf"nsfw|flagged as sensitive|\(E005\)|{_REFUSED}[^.]{{0,80}}\bsafety\b"
+    rf"|\bsafety\b[^.]{{0,80}}{_REFUSED}",
+    re.IGNORECASE,
+)
 #: A small image; a model with its schema.
 _DATA_URL_BYTES, _MAX_TOLD_BYTES = 190_000, 8 * 1024 * 1024
 _NO_PRICE = gettext_noop("the provider names its price on the model's page only")
@@ -68,7 +75,7 @@ class Replicate(RemoteJobs):
     shape: submit_poll.JobShape = submit_poll.JobShape(
         terminal={**submit_poll.TERMINAL_WORDS, "aborted": "cancelled"},
         model_version="version",
-        block_words=re.compile(r"nsfw|flagged as sensitive|safety|\(E005\)", re.IGNORECASE),
+        block_words=_BLOCKED,
     )
     example_models: ClassVar[tuple[str, ...]] = ("ideogram-ai/ideogram-v3-turbo",)
     options: ClassVar[Mapping[str, Parameter]] = {

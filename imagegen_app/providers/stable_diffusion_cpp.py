@@ -81,6 +81,7 @@ class StableDiffusionCpp(RemoteJobs):
     shape: JobShape = JobShape(
         output="result.images",
         terminal={"completed": "succeeded", "failed": "failed", "cancelled": "cancelled"},
+        cancelled_billed="no",
     )
     data_handling: ClassVar[Mapping[str, DataFact]] = own_servers.data_handling(
         source="https://github.com/leejet/stable-diffusion.cpp", checked_on="2026-11-27"
@@ -148,7 +149,7 @@ class StableDiffusionCpp(RemoteJobs):
         """Follow a job; the server bills nothing, and what fails there may succeed later."""
         if isinstance(document, dict):
             document = {**document, "model_version": value_at(more.get("note"), "model")}
-            if document.get("status") in {"failed", "cancelled"}:
+            if document.get("status") == "failed":
                 document |= {"billed": False, "error": {"code": "provider_unavailable"}}
         return await super().follow(document, reply, **more)
 
@@ -164,8 +165,7 @@ class StableDiffusionCpp(RemoteJobs):
             return "not_offered"
         if reply.status in _GONE:
             return "too_late"
-        outcome = super().cancel_outcome(reply)
-        return "cancelled_free" if outcome == "cancelled" else outcome
+        return super().cancel_outcome(reply)
 
     def error_of(self, reply: Reply) -> ProviderError:
         error, said = statuses.classify(reply), _said(reply)

@@ -153,3 +153,39 @@ def test_an_editor_sees_a_fixed_guide_and_each_job_has_it(
     assert [one.asset_id for one in job.inputs.all()] == [asset.pk]
     assert "It is not approved; its review state: Withdrawn." in later
     assert "The template fixes guide 1" in refused
+
+
+def test_the_picture_of_a_chosen_guide_is_beside_it(author: Client, model: ImageModel) -> None:
+    asset = make_asset()
+    values = {"guide_0_asset": str(asset.pk)}
+    author.post(reverse("admin:imagegen_prompttemplate_add"), sent(model, **values))
+    template = PromptTemplate.objects.get(slug="mugs")
+
+    page = author.get(reverse("admin:imagegen_prompttemplate_change", args=[template.pk]))
+
+    picture = reverse("admin:imagegen_prompttemplate_guide", args=[asset.pk])
+    assert page.content.decode().count(f'src="{picture}"') == 1
+    found: Any = author.get(picture)
+    assert (found.status_code, "/files/signed/" in found.url) == (302, True)
+
+
+@pytest.mark.parametrize("state", [ReviewState.PENDING, ReviewState.REJECTED])
+def test_no_picture_of_an_image_that_may_not_guide_is_shown(
+    author: Client, model: ImageModel, state: ReviewState
+) -> None:
+    asset = make_asset(review_state=state)
+
+    found = author.get(reverse("admin:imagegen_prompttemplate_guide", args=[asset.pk]))
+
+    assert found.status_code == 404
+
+
+def test_nobody_without_rights_to_images_is_shown_a_guide(
+    client: Client, model: ImageModel
+) -> None:
+    asset = make_asset()
+    client.force_login(make_user("nobody", is_staff=True))
+
+    found = client.get(reverse("admin:imagegen_prompttemplate_guide", args=[asset.pk]))
+
+    assert found.status_code == 404

@@ -51,6 +51,7 @@ KINDS: dict[str, Any] = {
 IMAGE = base64.b64encode(b"\x89PNG image").decode()
 MODELS = json.dumps([{"title": "sd_xl_base_1.0.safetensors [31e3]", "model_name": REQUEST.model}])
 LORAS = json.dumps([{"name": "mugs", "alias": "mugs-v2"}])
+RESTORERS = json.dumps([{"name": "CodeFormer"}, {"name": "GFPGAN"}])
 UPSCALERS = json.dumps([{"name": "R-ESRGAN 4x+"}])
 
 
@@ -215,6 +216,39 @@ def test_an_enlargement_has_the_size_that_was_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("parameters", "fields"),
+    [
+        ({}, {"codeformer_visibility": 1}),
+        ({"restorer": "GFPGAN", "visibility": 0.5}, {"gfpgan_visibility": 0.5}),
+        ({"fidelity": 0.7}, {"codeformer_visibility": 1, "codeformer_weight": 0.7}),
+    ],
+)
+def test_faces_are_restored_and_nothing_is_made_larger(
+    answer: SpooledAnswer, parameters: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    body, _ = sent(
+        answer, altered(Operation.RESTORE_FACES, PICTURE, parameters=parameters), RESTORERS
+    )
+
+    plain = {"image": PICTURE.base64_text, "upscaler_1": "None", "upscaling_resize": 1}
+    assert body == plain | fields
+
+
+def test_restored_faces_come_back_in_an_image_of_the_same_size(made: Callable[..., Any]) -> None:
+    result = made(altered(Operation.RESTORE_FACES, PICTURE))
+
+    with Image.open(io.BytesIO(result.images[0].data)) as image:
+        assert image.size == SIZE
+
+
+def test_a_server_without_the_restorer_is_not_asked_to_restore(answer: SpooledAnswer) -> None:
+    with pytest.raises(UnsupportedParameter) as refusal:
+        sent(answer, altered(Operation.RESTORE_FACES, PICTURE), json.dumps([{"name": "GFPGAN"}]))
+
+    assert "restorer" in refusal.value.detail
+
+
+@pytest.mark.parametrize(
     "request_",
     [
         replace(REQUEST, model="no-such-checkpoint"),
@@ -244,6 +278,11 @@ def test_what_the_server_would_drop_without_a_word_is_refused_before(
         altered(Operation.UPSCALE, PICTURE, loras=(Lora("mugs"),)),
         altered(Operation.UPSCALE, PICTURE, negative_prompt="fog"),
         altered(Operation.UPSCALE, PICTURE, MASK),
+        altered(Operation.RESTORE_FACES, PICTURE, count=2),
+        altered(Operation.RESTORE_FACES, PICTURE, PICTURE),
+        altered(
+            Operation.RESTORE_FACES, PICTURE, parameters={"restorer": "GFPGAN", "fidelity": 1.0}
+        ),
         replace(REQUEST, parameters={"distilled_cfg_scale": 3.5}),
         replace(REQUEST, output_format="webp"),
         replace(REQUEST, size=Size(513, 512)),

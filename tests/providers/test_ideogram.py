@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,6 +23,7 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.types import Call, GenerationRequest, InputRole, Operation, Size
 from imagegen_app.core.types import SubmissionStatus as Status
 from imagegen_app.providers.answers import SpooledAnswer
+from imagegen_app.providers.families import price_quotes
 from imagegen_app.providers.http import Reply
 from imagegen_app.providers.ideogram import _form, _query, _routes
 from imagegen_app.testing.contract.bench import Bench
@@ -281,3 +283,63 @@ def test_the_newest_model_is_asked_for_a_job_by_the_address() -> None:
     assert not {"async", "webhook_url"} & fields.keys()
     assert query == {"async": ["true"], "webhook_url": [hook]}
     assert sent_fields(replace(request, model="ideogram-4-5"))["async"] == "true"
+
+
+def test_the_prices_of_a_model_are_those_that_it_quotes(
+    talk: Talk, bench_of: Callable[[str], Bench]
+) -> None:
+    found = talk(lambda adapter: adapter.describe_model("ideogram-4-5"))
+
+    assert found.is_known
+    fine = [{"quality": "low", "amount": "0.03"}, {"quality": "medium", "amount": "0.06"}]
+    fine += [{"quality": "high", "amount": "0.1"}, {"amount": "0.06"}]
+    cheap = {"quality": "very_low", "amount": "0.008"}
+    assert found.price_list["per_image"] == [
+        {"operation": operation, **row}
+        for operation, rows in (
+            ("generate", fine),
+            ("edit", [cheap, *fine]),
+            ("inpaint", [cheap, *fine]),
+        )
+        for row in rows
+    ]
+    assert found.price_list["source"].endswith("/v2/image/generate/ideogram-4-5?dry_run=true")
+    assert str(found.unknown[0]) == (
+        "it quotes no price of an image for: remove_background, upscale"
+    )
+    assert bench_of("ideogram").simulator.bill()["images"] == 0
+
+
+def test_nothing_is_asked_of_the_paths_that_quote_no_prices(talk: Talk) -> None:
+    old = talk(lambda adapter: adapter.describe_model("ideogram-v3"))
+    none = talk(lambda adapter: adapter.describe_model("ideogram-9"))
+
+    assert (old.is_known, old.price_list, len(old.unknown)) == (None, {}, 1)
+    assert (none.is_known, none.price_list) == (False, {})
+
+
+@pytest.mark.parametrize(
+    ("document", "amount"),
+    [
+        ({"object": "price_quote", "quantity": 2, "usd_micros": 60_000}, "0.03"),
+        (
+            {
+                "object": "price_quote",
+                "quantity": 1,
+                "usd_micros": 60_000,
+                "upper_bound_usd_micros": 90_000,
+            },
+            "0.09",
+        ),
+        ({"generation_id": "g-1"}, None),
+        ({"object": "price_quote", "quantity": 0, "usd_micros": 60_000}, None),
+        ({"object": "price_quote", "quantity": 1, "usd_micros": -1}, None),
+        ({"object": "price_quote", "quantity": 1, "usd_micros": 0.5}, None),
+    ],
+)
+def test_a_quote_is_read_at_its_upper_bound_or_not_at_all(
+    document: Any, amount: str | None
+) -> None:
+    read = price_quotes.dollars_in(document)
+
+    assert read == (None if amount is None else Decimal(amount))

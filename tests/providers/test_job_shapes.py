@@ -96,6 +96,44 @@ def test_a_failed_job_is_sorted_by_codes_and_words_of_its_shape(
     assert found.is_call_outcome
 
 
+@pytest.mark.parametrize(
+    ("said", "shape", "is_free"),
+    [
+        ({}, JobShape(), False),
+        ({"billed": False}, JobShape(), True),
+        ({}, JobShape(cancelled_billed="no"), True),
+        ({"billed": True}, JobShape(cancelled_billed="no"), False),
+    ],
+)
+def test_a_shape_tells_whether_what_is_cancelled_costs_something(
+    said: dict[str, Any], shape: JobShape, is_free: bool
+) -> None:
+    found = read_job({"id": "a", "status": "cancelled", **said}, shape=shape)
+
+    assert found.is_free is is_free
+    assert under_way(found, shape=shape).is_unbilled is is_free
+
+
+@pytest.mark.parametrize(
+    ("said", "shape", "billed"),
+    [
+        ({}, JobShape(), "no"),
+        ({}, JobShape(blocked_billed="unknown"), "unknown"),
+        ({"billed": False}, JobShape(blocked_billed="unknown"), "no"),
+        ({"billed": True}, JobShape(blocked_billed="unknown"), "yes"),
+    ],
+)
+def test_a_shape_tells_whether_blocked_content_costs_something(
+    said: dict[str, Any], shape: JobShape, billed: str
+) -> None:
+    job = {"id": "a", "status": "failed", "error": {"code": "content_blocked"}, **said}
+
+    found = failure(read_job(job, shape=shape), shape=shape)
+
+    assert isinstance(found, ContentBlocked)
+    assert found.billed == billed
+
+
 def test_a_text_never_says_that_content_was_blocked_where_no_words_are_named() -> None:
     found = failure(read_job({"id": "a", "status": "failed", "error": "NSFW content"}))
 

@@ -234,6 +234,7 @@ def test_the_web_ui_tells_its_checkpoints_samplers_and_upscalers(
     assert (sampler.kind, sampler.default) == ("choice", "Euler a")
     assert "R-ESRGAN 4x+" in found.capabilities.parameters["upscaler"].choices
     assert found.capabilities.parameters["upscaler"].operations == {Operation.UPSCALE}
+    assert found.capabilities.parameters["restorer"].choices == ("CodeFormer", "GFPGAN")
 
 
 RECRAFT = {

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from imagegen_app.core.errors import (
+    BadResponse,
     ContentBlocked,
     NotFound,
     OutcomeUnknown,
@@ -33,7 +34,9 @@ from imagegen_app.core.types import (
 from imagegen_app.providers import registry, remote
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
+from imagegen_app.providers.families import submit_poll
 from imagegen_app.providers.http import HttpClient, HttpLimits
+from imagegen_app.providers.replicate import Replicate
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from tests.providers.samples import a_request, an_input, answering, http_answer, raw_server
 
@@ -287,3 +290,26 @@ def test_a_model_without_a_schema_is_asked_for_again(
     remote.forget()
     with pytest.raises(ProviderUnavailable):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("NSFW content detected. Try running it again.", ContentBlocked),
+        ("The input or output was flagged as sensitive. (E005)", ContentBlocked),
+        ("Your request was rejected as a result of our safety system.", ContentBlocked),
+        ("Prompt violates the safety policy", ContentBlocked),
+        ("The safety filter has blocked all images", ContentBlocked),
+        ("Could not load the weights of the safety checker", BadResponse),
+        ("CUDA out of memory in safety_checker", BadResponse),
+        ("safety_tolerance was rejected: not a number", BadResponse),
+        ("The worker was stopped for safety", BadResponse),
+    ],
+)
+def test_only_words_of_a_refusal_are_blocked_content(text: str, kind: type[Exception]) -> None:
+    shape = Replicate.shape
+    document = {"id": "p1", "status": "failed", "error": text}
+
+    found = submit_poll.failure(submit_poll.read_job(document, shape=shape), shape=shape)
+
+    assert type(found) is kind

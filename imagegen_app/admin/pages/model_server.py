@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Characters of the changes that a page hands back.
 MAX_CHANGES_CHARS = 200_000
 _LINE_CHARS = 80
+#: Lines of the text to be copied that are shown at once; the rest is scrolled to.
+_MAX_ROWS = 30
 #: The fields of a model's form that say whom to ask, and about what.
 _ASKED = ("provider", "provider_model_name", "version", "workflow", "capabilities")
 
@@ -66,6 +68,7 @@ class ModelServerPages(Pages):
             return self.page(request, template, context)
         changes, price = suggestion.changes, suggestion.price_list
         merged = model_suggestions.merged_changes(asked, changes) if changes else {}
+        written = json.dumps(merged, indent=1) if merged else ""
         context |= {
             "title": _("What the server says of %(model)s")
             % {"model": asked.name or asked.provider_model_name},
@@ -74,7 +77,9 @@ class ModelServerPages(Pages):
             "problems": [_(one.text) % one.values for one in suggestion.description.problems],
             "rows": [(name, _shown(value)) for name, value in changes.items()],
             "changes": json.dumps(changes) if changes else "",
-            "merged": json.dumps(merged, indent=1) if merged else "",
+            "merged": written,
+            # For browsers whose fields do not grow with what is in them.
+            "merged_rows": min(written.count("\n") + 2, _MAX_ROWS),
             "price": price_table.table(price) if price else "",
             "price_list": json.dumps(price) if price else "",
         }

@@ -93,7 +93,12 @@ _MODELS: tuple[tuple[re.Pattern[str], Capabilities], ...] = (
             sizes=_LISTED,
             parameters={
                 **_PARAMETERS,
-                "input_fidelity": Parameter("choice", choices=("low", "high")),
+                # Only the form of edits has it.
+                "input_fidelity": Parameter(
+                    "choice",
+                    choices=("low", "high"),
+                    operations=_OPERATIONS - {Operation.GENERATE},
+                ),
             },
         ),
     ),

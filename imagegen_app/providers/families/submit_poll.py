@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from imagegen_app.core.errors import (
     AuthenticationFailed,
     BadResponse,
+    Billed,
     ContentBlocked,
     InvalidRequest,
     NotFound,
@@ -102,6 +103,10 @@ class JobShape:
     quota_codes: frozenset[str] = QUOTA_CODES
     #: Found in the text of an error where a provider has no code for blocked content; None: never.
     block_words: re.Pattern[str] | None = None
+    #: Whether blocked content is billed where the document does not say; None: what the error says.
+    blocked_billed: Billed | None = None
+    #: Whether a cancelled job is billed where the document does not say: it may be, or is not.
+    cancelled_billed: Literal["no", "unknown"] = "unknown"
 
 
 #: The shape of the generic job protocol.
@@ -124,7 +129,7 @@ class JobDocument:
     usage: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] = field(default_factory=dict, repr=False)
     model_version: str = ""
-    #: The provider says that it bills nothing for it.
+    #: The provider says, or is known to mean, that it bills nothing for it.
     is_free: bool = False
     #: The provider says that it bills the job, however it ended.
     is_billed: bool = False
@@ -146,11 +151,15 @@ def read_job(document: object, *, shape: JobShape = GENERIC, request_id: str = "
         # It would go into addresses, tables and the log.
         raise BadResponse(detail="a secret as a job's reference", request_id=request_id)
     word = status.strip().lower()
+    # In the queue is under way, too; it only tells people more.
+    state: JobStatus = shape.terminal.get(word) or ("queued" if word == "queued" else "running")
+    billed = document.get("billed")
+    if state == "cancelled" and type(billed) is not bool:
+        billed = False if shape.cancelled_billed == "no" else None
     usage, version = value_at(document, shape.usage), value_at(document, shape.model_version)
     return JobDocument(
         ref=str(ref),
-        # In the queue is under way, too; it only tells people more.
-        status=shape.terminal.get(word, "queued" if word == "queued" else "running"),
+        status=state,
         stage=word if _STAGE.fullmatch(word) else "",
         position=clean_count(value_at(document, shape.position), most=MAX_POSITION),
         progress=clean_number(value_at(document, shape.progress), low=0.0, high=1.0),
@@ -161,8 +170,8 @@ def read_job(document: object, *, shape: JobShape = GENERIC, request_id: str = "
         usage=usage if isinstance(usage, dict) else {},
         error=error_of_job(document, shape=shape),
         model_version=version if isinstance(version, str) and _REF.fullmatch(version) else "",
-        is_free=document.get("billed") is False,
-        is_billed=document.get("billed") is True,
+        is_free=billed is False,
+        is_billed=billed is True,
     )
 
 
@@ -249,6 +258,8 @@ def failure(job: JobDocument, *, shape: JobShape = GENERIC, request_id: str = ""
         kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
         error = kind(detail="the job failed", request_id=request_id)
     error.is_call_outcome = True
+    if isinstance(error, ContentBlocked) and shape.blocked_billed is not None:
+        error.billed = shape.blocked_billed
     if job.is_free:
         error.billed = "no"
     if job.is_billed:

@@ -6,13 +6,11 @@ If the captioner fails or does not answer in time, the image is stored without a
 from __future__ import annotations
 
 import logging
-import threading
 import traceback
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from imagegen_app import conf
 from imagegen_app.captioning.base import CaptionerFailed
@@ -24,8 +22,6 @@ from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.services.gateways import configured_objects, decoding, screening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imagegen_app.captioning.base import Caption, Captioner
     from imagegen_app.services.gateways.screening import UnsavedVerdict
 
@@ -35,9 +31,7 @@ logger = logging.getLogger("imagegen.captions")
 SENT_IMAGE: Final = InputRule(formats=("jpeg",), max_side=768)
 #: The stage of verdicts about suggestions.
 STAGE: Final = "caption"
-#: Calls at once in a process. One that never returns keeps its place, and only that.
-MAX_CALLS: Final = 8
-_places = threading.BoundedSemaphore(MAX_CALLS)
+_limit = configured_objects.TimeLimit("imagegen-captioner", failure=CaptionerFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,7 @@ def availability_problem() -> str:
     ask = getattr(build_captioner(entry), "availability_problem", None) if entry.backend else None
     if ask is None:
         return ""
-    return provider_text(_within(entry.seconds, ask), max_chars=MAX_LINE_CHARS)
+    return provider_text(_limit.call(entry.seconds, ask), max_chars=MAX_LINE_CHARS)
 
 
 def suggest(data: bytes, *, purpose: str) -> Suggestion:
@@ -130,7 +124,7 @@ def suggest(data: bytes, *, purpose: str) -> Suggestion:
     try:
         # Here, where the credential is looked up: a thread of its own has no database.
         captioner = _priced_captioner(entry)
-        caption = _within(entry.seconds, partial(describe, captioner))
+        caption = _limit.call(entry.seconds, partial(describe, captioner))
         cost = Decimal(entry.price) if caption.cost is None else parse_cost(caption.cost)
         text = provider_text(caption.text, max_chars=MAX_ALT_CHARS)
         model = provider_text(caption.model, max_chars=MAX_WORD_CHARS)
@@ -176,30 +170,3 @@ def _failed(error: CaptionerFailed, entry: conf.CaptionerSettings) -> Suggestion
     except PriceUnknown:
         return NO_SUGGESTION
     return Suggestion(captioner=entry.name, cost=cost) if cost else NO_SUGGESTION
-
-
-def _within(seconds: float, function: Callable[[], Any]) -> Any:
-    """Return what a function of the captioner returns, if it does so in time.
-
-    :raises CaptionerFailed: if it does not, or too many calls before it never returned.
-    """
-    if not _places.acquire(timeout=seconds):
-        raise CaptionerFailed("too many earlier calls are still without an answer")
-    result: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - whatever it raises goes to who waits
-            result.set_exception(error)
-        finally:
-            _places.release()
-
-    # A daemon that nobody waits for: a call that hangs must not keep the worker from ending.
-    threading.Thread(target=run, name="imagegen-captioner", daemon=True).start()
-    try:
-        return result.result(timeout=seconds)
-    except TimeoutError:
-        if result.done():
-            raise
-        raise CaptionerFailed(f"no answer within {seconds:g} seconds") from None

@@ -28,7 +28,7 @@ from imagegen_app.services.gateways import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
@@ -43,6 +43,11 @@ _MAX_WORDS = 50
 FAILED: Final = "screener_failed"
 #: Why a billed screener without a price is not asked.
 UNPRICED: Final = "its calls are billed, and it has no PRICE in IMAGEGEN['SCREENERS']"
+
+
+#: Where the classes are that come with this package.
+_OURS: Final = "imagegen_app.moderation."
+_limit = configured_objects.TimeLimit("imagegen-screener", failure=ScreenerFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +266,7 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) 
     try:
         screener = build_screener(entry)
         _require_price(entry, screener)
-        decision = _cleaned(question(screener))
+        decision = _cleaned(answer_within_limit(entry, lambda: question(screener)))
         cost = _cost_of(decision, entry)
     except (ScreenerFailed, usable_credentials.CredentialUnusable) as error:
         failure = provider_text(str(error), max_chars=200) or FAILED
@@ -285,6 +290,19 @@ def _ask(entry: conf.ScreenerSettings, question: Any, *, stage: str, part: str) 
         failure=failure,
         seconds=time.monotonic() - began,
     )
+
+
+def answer_within_limit(entry: conf.ScreenerSettings, question: Callable[[], Any]) -> Any:
+    """Return what a screener answers, if it does so within its limit of time.
+
+    Those of this package have limits of their own, and are asked here.
+
+    :raises ScreenerFailed: if it does not.
+    :raises Exception: whatever a site's own class raises.
+    """
+    if not entry.seconds or entry.backend.startswith(_OURS):
+        return question()
+    return _limit.call(entry.seconds, question)
 
 
 def _cost_of(decision: ScreenerDecision, entry: conf.ScreenerSettings) -> Decimal:

@@ -107,6 +107,11 @@ def usable_assets(actor: Person) -> QuerySet[Asset]:
     return assets
 
 
+def usable_guides(actor: Person) -> QuerySet[Asset]:
+    """Return the assets that a person may fix as guides: approved ones that they may use."""
+    return usable_assets(actor).filter(review_state=ReviewState.APPROVED.value)
+
+
 def require_visible(actor: Actor, asset: Asset) -> None:
     """Require that the actor may see the asset.
 

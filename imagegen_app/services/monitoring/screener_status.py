@@ -159,7 +159,7 @@ def _asked(entry: ScreenerSettings) -> ScreenerFinding:
             "ok", _("The content check %(name)s is billed, so it was not asked.") % values
         )
     try:
-        decision = screener.screen_text(TRIAL_TEXT)
+        decision = screening.answer_within_limit(entry, lambda: screener.screen_text(TRIAL_TEXT))
         is_passed, categories = decision.outcome == "passed", ", ".join(decision.categories)
     except Exception as failure:  # noqa: BLE001 - a site's own class may raise and answer anything
         plain = str(failure) if isinstance(failure, screening.PLAIN_ERRORS) else ""

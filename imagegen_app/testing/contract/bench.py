@@ -231,6 +231,9 @@ def _call_of(request: GenerationRequest, *, ref: str) -> Call:
 class Bench:
     """One check of one adapter: what it needs, and what is watched all the time."""
 
+    #: What makes the calls; a subclass may watch them, too.
+    client_class: type[ContractClient] = ContractClient
+
     def __init__(
         self, samples: Samples, *, simulator: SimulatorProcess | None, folder: Path
     ) -> None:
@@ -276,7 +279,7 @@ class Bench:
         base = base_url or self._simulator.base_url
         path = load(self.samples.protocol).base_path
         credential = Credential("contract", (f"env:{KEY_VARIABLE}",), frozenset({"127.0.0.1"}))
-        client = ContractClient(
+        client = self.client_class(
             trusted_origins=frozenset({base}),
             limits=limits,
             other_url=self._simulator.other_url,

@@ -75,6 +75,7 @@ def calls_of_automatic1111() -> Mapping[Operation, GenerationRequest]:
             Operation.EDIT,
             Operation.INPAINT,
             Operation.UPSCALE,
+            Operation.RESTORE_FACES,
             Operation.CONTROL,
         ],
         model="sd_xl_base_1.0",

@@ -20,7 +20,7 @@ from imagegen_app.models import AuditEvent, Job, LedgerEntry, Verdict
 from imagegen_app.moderation.base import PASSED, ScreenerDecision
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import captioning
+from imagegen_app.services.gateways import captioning, configured_objects
 from imagegen_app.services.job_requests import creation
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.worker import _results, driver
@@ -204,7 +204,7 @@ def test_captioners_that_hang_take_no_more_than_their_places(
     try:
         waiting = [
             threading.Thread(target=captioning.suggest, args=(data,), kwargs={"purpose": ""})
-            for _ in range(captioning.MAX_CALLS + 1)
+            for _ in range(configured_objects.MAX_CALLS + 1)
         ]
         for thread in waiting:
             thread.start()
@@ -214,7 +214,9 @@ def test_captioners_that_hang_take_no_more_than_their_places(
         Slow.release.set()
 
     said = [record.getMessage() for record in caplog.records]
-    assert sum("no answer within 1 seconds" in text for text in said) == captioning.MAX_CALLS
+    assert (
+        sum("no answer within 1 seconds" in text for text in said) == configured_objects.MAX_CALLS
+    )
     assert sum("too many earlier calls" in text for text in said) == 1
 
 

@@ -40,6 +40,7 @@ _LISTS: Mapping[str, list[dict[str, Any]]] = {
     ],
     "loras": [{"name": "mugs", "alias": "mugs-v2", "path": "/models/Lora/mugs.safetensors"}],
     "upscalers": [{"name": "None"}, {"name": "R-ESRGAN 4x+", "scale": 4}],
+    "face-restorers": [{"name": "CodeFormer", "cmd_dir": None}, {"name": "GFPGAN"}],
     "samplers": [{"name": "Euler a"}, {"name": "Euler"}, {"name": "DPM++ 2M"}],
     "schedulers": [{"name": "automatic", "label": "Automatic"}, {"name": "karras"}],
 }
@@ -84,6 +85,7 @@ _EXTRA: dict[str, Any] = {
     "upscaler_1": str,
     "gfpgan_visibility": _NUMBER,
     "codeformer_visibility": _NUMBER,
+    "codeformer_weight": _NUMBER,
 }
 _UNIT = frozenset(
     {
@@ -255,6 +257,9 @@ def _extra(document: dict[str, Any]) -> GenerationRequest:
     names = {entry["name"] for entry in _LISTS["upscalers"]}
     if document.get("upscaler_1", "None") not in names:
         raise Refused(_FAILED, "AssertionError", "could not find upscaler")
+    restored = max(document.get("gfpgan_visibility", 0), document.get("codeformer_visibility", 0))
+    if not 0 <= restored <= 1:
+        raise Refused(_INVALID, "", "value is not valid", param="visibility")
     size = image.size
     if document.get("resize_mode", 0) == 1:
         size = Size(document["upscaling_resize_w"], document["upscaling_resize_h"])

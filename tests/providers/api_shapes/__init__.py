@@ -1,0 +1,1 @@
+"""Hold what providers' own API descriptions say of the calls that our adapters make."""
