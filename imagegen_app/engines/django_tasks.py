@@ -8,13 +8,12 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.engines import local_sockets, postgresql_notifications
 from imagegen_app.engines.base import SettingsIssue
 from imagegen_app.engines.waking import Alarm
@@ -112,7 +111,17 @@ class DjangoTasksEngine:
                     "Shorten IMAGEGEN['QUEUE'], and the same name in TASKS['default']['QUEUES'].",
                 )
             )
-        if _database() != router.db_for_write(apps.get_model("imagegen", "Job")):
+        if router.db_for_read(column.model) != _database():
+            # Its worker locks a task in one database and reads it from the other.
+            found.append(
+                SettingsIssue(
+                    "E083",
+                    "A database router has tasks read from another database than they are written to.",
+                    "Have db_for_read name the same alias as db_for_write for the app "
+                    "django_tasks_database.",
+                )
+            )
+        if _database() != database.alias():
             found.append(
                 SettingsIssue(
                     "W031",
@@ -187,7 +196,8 @@ class DjangoTasksEngine:
             return False
         results = import_string("django_tasks_db.models.DBTaskResult")
         return bool(
-            results.objects.ready()
+            results.objects.using(_database())
+            .ready()
             .filter(task_path=task.module_path, queue_name=conf.get().queue)
             .exists()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from django.db import models
+from django.db import models, router
 
 from imagegen_app.models import bulk, guard
 from imagegen_app.models.amounts import MoneyField
@@ -16,7 +16,17 @@ M = TypeVar("M", bound=models.Model)
 
 
 class RecordQuerySet(models.QuerySet[M]):
-    """A queryset whose bulk writes are allowed only inside a use case, as `save()` is."""
+    """A queryset that reads where rows are written, and writes only inside a use case."""
+
+    @property
+    def db(self) -> str:
+        """The database of our rows, also for reading; a site's router may name a replica for that.
+
+        An object by which rows are found (Django's hint) may have been read from a replica: it
+        decides nothing here.
+        """
+        alias: str | None = self._db  # type: ignore[attr-defined]  # not in the stubs
+        return alias or router.db_for_write(self.model)
 
     def _require_use_case(self) -> None:
         guard.require_use_case(self.model._meta.db_table)  # noqa: SLF001 - Django's documented API
@@ -42,8 +52,6 @@ class RecordQuerySet(models.QuerySet[M]):
         rows = list(objs)
         self._record_change(len(rows))
         other_options = kwargs.keys() - {"batch_size"}
-        # As in Django's own `bulk_create`: a database router may use another database for writes.
-        self._for_write = True
         if not args and not other_options and bulk.can_copy(self.model, rows, using=self.db):
             bulk.copy_rows(self.model, rows, using=self.db)
             return rows
@@ -68,6 +76,8 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+        # Django follows relations with it, and reads a row anew.
+        base_manager_name = "objects"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         guard.require_use_case(self._meta.db_table)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.files.storage import storages
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.core.invariants import VIOLATION_QUERIES
 from imagegen_app.models import (
     ImageModel,
@@ -129,6 +128,7 @@ def critical_problems(
 def violated_invariants() -> dict[str, list[str]]:
     """Return the violated invariants with up to five keys each; empty if there are none."""
     found: dict[str, list[str]] = {}
+    connection = database.connection()
     quote = "`" if connection.vendor == "mysql" else '"'
     with connection.cursor() as cursor:
         for name, query in VIOLATION_QUERIES.items():

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
@@ -244,7 +245,7 @@ def _insert(record: Record) -> None:
     :raises InvalidRecord: if the database refuses it, such as for a name that is taken meanwhile.
     """
     try:
-        with transaction.atomic():
+        with database.atomic():
             record.save(force_insert=True)
     except IntegrityError:
         try:
