@@ -17,12 +17,7 @@ from django.utils.translation import ngettext
 
 from imagegen_app import conf, database
 from imagegen_app.core.invariants import VIOLATION_QUERIES
-from imagegen_app.models import (
-    ImageModel,
-    Job,
-    PeriodicRun,
-    Placement,
-)
+from imagegen_app.models import ImageModel, Job, PeriodicRun, Placement
 from imagegen_app.services.foundation import clock, log_triggers, wakeups, worker_registry
 from imagegen_app.services.gateways import (
     captioning,
@@ -35,6 +30,7 @@ from imagegen_app.services.monitoring import (
     certificate_status,
     credential_status,
     provider_problems,
+    review_status,
     screener_status,
     time_stamp_status,
     waiting_counts,
@@ -81,6 +77,7 @@ def run_all_checks() -> list[CheckResult]:
         "models": _models,
         "screeners": _screeners,
         "captioner": _captioner,
+        "review": _review,
         "signing": _signing,
         "time stamps": _time_stamps,
         "log": _log,
@@ -354,6 +351,11 @@ def _captioner() -> Iterator[CheckResult]:
             _("The captioner's service cannot be used: %(problem)s.") % {"problem": problem},
             _("Images are generated without suggested alternative texts; check its settings."),
         )
+
+
+def _review() -> Iterator[CheckResult]:
+    for one in review_status.review_findings():
+        yield CheckResult("review", "warning", one.message, one.remedy)
 
 
 def _signing() -> Iterator[CheckResult]:
