@@ -36,7 +36,8 @@ def reviewers() -> QuerySet[Any] | None:
     rows = people._default_manager.filter(holds)  # noqa: SLF001 - Django's documented API
     if any(field.name == "is_active" for field in people._meta.concrete_fields):  # noqa: SLF001 - as above
         rows = rows.filter(is_active=True)
-    return rows.distinct()
+    found: QuerySet[Any] = rows.distinct()
+    return found
 
 
 def no_second_reviewer(actor: Actor) -> str:
