@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ class ImagegenConfig(AppConfig):
     label = "imagegen"
     verbose_name = _("AI images")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        if self.label in apps.app_configs and not apps.apps_ready:
+            # Django would say that labels are not unique, and not what to do.
+            raise ImproperlyConfigured(
+                "INSTALLED_APPS names imagegen_app twice. Remove one of the two entries."
+            )
 
     def ready(self) -> None:
         # Possible only when apps are loaded.

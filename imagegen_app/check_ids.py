@@ -66,6 +66,8 @@ CHECKS = {
     "imagegen.E081": "A database router lets migrate make no tables where our rows are written.",
     "imagegen.E082": "A database router refuses relations between our rows and accounts or groups.",
     "imagegen.E083": "A database router has tasks read from another database than they are written to.",
+    "imagegen.E084": "The storage has no location.",
+    "imagegen.E085": "TASKS or INSTALLED_APPS lacks what the database engine needs.",
     "imagegen.E090": "The package that an engine, a storage or a store of keys needs is not installed.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
-from django.core.files.storage import InvalidStorageError, storages
+from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
@@ -213,6 +213,15 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
             f"STORAGES[{settings.storage!r}] cannot be built: {type(error).__name__}: {error}",
             hint="Correct its OPTIONS, or install what it needs.",
             id="imagegen.E003",
+        )
+        return
+    if isinstance(storage, FileSystemStorage) and not storage.base_location:
+        yield Error(
+            f"STORAGES[{settings.storage!r}] has no location: files would lie in the folder in which "
+            "each process happens to be started.",
+            hint=f"Add 'OPTIONS': {{'location': BASE_DIR / 'var' / 'imagegen'}} to "
+            f"STORAGES[{settings.storage!r}].",
+            id="imagegen.E084",
         )
         return
     location = getattr(storage, "location", None)

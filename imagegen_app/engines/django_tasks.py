@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -86,9 +87,26 @@ class DjangoTasksEngine:
         with suppress(conf.InvalidSettings):
             local_sockets.ring(local_sockets.folder_for_host(conf.state_dir()))
 
-    def check_settings(self, site: Any) -> list[SettingsIssue]:  # noqa: ARG002 - the port's
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         """Check that the task backend has the queue and uses the same database as jobs."""
+        if "default" not in getattr(site, "TASKS", {"default": {}}):
+            return [
+                SettingsIssue(
+                    "E085",
+                    "TASKS has no backend 'default'.",
+                    "Set TASKS = {'default': {'BACKEND': 'django_tasks_db.DatabaseBackend', 'QUEUES': "
+                    "['default', 'imagegen']}}.",
+                )
+            ]
         backend = import_string(_TASKS["drive"]).get_backend()
+        if _is_database(backend) and not apps.is_installed("django_tasks_db"):
+            return [
+                SettingsIssue(
+                    "E085",
+                    "INSTALLED_APPS lacks django_tasks_db, which TASKS names.",
+                    "Add 'django_tasks_db' to INSTALLED_APPS, and run migrate.",
+                )
+            ]
         queue, found = conf.get().queue, []
         if backend.queues and queue not in backend.queues:
             found.append(

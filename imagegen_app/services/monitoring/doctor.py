@@ -17,8 +17,14 @@ from django.utils.translation import ngettext
 
 from imagegen_app import conf, database
 from imagegen_app.core.invariants import VIOLATION_QUERIES
-from imagegen_app.models import ImageModel, Job, PeriodicRun, Placement
-from imagegen_app.services.foundation import clock, log_triggers, wakeups, worker_registry
+from imagegen_app.models import Job, PeriodicRun, Placement
+from imagegen_app.services.foundation import (
+    clock,
+    log_triggers,
+    migration_state,
+    wakeups,
+    worker_registry,
+)
 from imagegen_app.services.gateways import (
     captioning,
     publication_status,
@@ -30,6 +36,7 @@ from imagegen_app.services.monitoring import (
     certificate_status,
     credential_status,
     provider_problems,
+    retiring_models,
     review_status,
     screener_status,
     time_stamp_status,
@@ -65,6 +72,7 @@ def run_all_checks() -> list[CheckResult]:
     """Run all checks; one of them writes and deletes a small file in the storage."""
     checks: dict[str, Callable[[], Iterator[CheckResult]]] = {
         "settings": _settings,
+        "database": _database,
         "engine": _engine,
         "worker": _worker,
         "queue": _queue,
@@ -92,6 +100,9 @@ def run_all_checks() -> list[CheckResult]:
                 CheckResult(part, "error", _("It cannot be checked: %s.") % type(error).__name__)
             ]
         found += results or [CheckResult(part, "ok", _("No problems found."))]
+        if part == "database" and results:
+            # All others would fail for the same reason.
+            break
     return found
 
 
@@ -148,6 +159,12 @@ def _settings() -> Iterator[CheckResult]:
         if is_told and not message.is_silenced():
             level: Level = "error" if message.level >= ERROR else "warning"
             yield CheckResult("settings", level, f"{message.id}: {message.msg}", message.hint or "")
+
+
+def _database() -> Iterator[CheckResult]:
+    if missing := migration_state.unapplied_migrations():
+        message, remedy = migration_state.message(missing), migration_state.remedy()
+        yield CheckResult("database", "error", message, remedy)
 
 
 def _engine() -> Iterator[CheckResult]:
@@ -312,20 +329,8 @@ def _credentials() -> Iterator[CheckResult]:
 
 
 def _models() -> Iterator[CheckResult]:
-    today = clock.today()
-    soon = today + timedelta(days=30)
-    usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
-    for model in usable.select_related("replaced_by").order_by("retires_on"):
-        successor = model.replaced_by
-        yield CheckResult(
-            "models",
-            "warning",
-            _("The model %(model)s retires on %(day)s.")
-            % {"model": model.slug, "day": model.retires_on},
-            _("Register its successor, and grant groups the use of it.")
-            if successor is None
-            else _("Grant groups the use of its successor, %(model)s.") % {"model": successor.slug},
-        )
+    for one in retiring_models.retiring_models():
+        yield CheckResult("models", "warning", one.message, one.remedy)
 
 
 def _screeners() -> Iterator[CheckResult]:
