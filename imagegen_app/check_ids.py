@@ -60,6 +60,14 @@ CHECKS = {
     "imagegen.W068": "The audit log is published nowhere, so only its own database binds it.",
     "imagegen.E069": "A place to which the audit log is published has an unknown kind or no target.",
     "imagegen.W051": "The state folder cannot be written to, or its disk is nearly full.",
+    "imagegen.E080": (
+        "A database router writes our rows to several databases, or apart from accounts and groups."
+    ),
+    "imagegen.E081": "A database router lets migrate make no tables where our rows are written.",
+    "imagegen.E082": "A database router refuses relations between our rows and accounts or groups.",
+    "imagegen.E083": "A database router has tasks read from another database than they are written to.",
+    "imagegen.E084": "The storage has no location.",
+    "imagegen.E085": "TASKS or INSTALLED_APPS lacks what the database engine needs.",
     "imagegen.E090": "The package that an engine, a storage or a store of keys needs is not installed.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

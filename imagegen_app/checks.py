@@ -1,4 +1,7 @@
-"""Django system checks for a site's settings; each message has a hint that says the remedy."""
+"""Django system checks for a site's settings; each message has a hint that says the remedy.
+
+`apps` registers them; this module is imported when they run.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
-from django.core.files.storage import InvalidStorageError, storages
+from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
 from django.db import models
 from django.utils.module_loading import import_string
 
@@ -19,9 +22,11 @@ from imagegen_app import (
     captioner_checks,
     certificate_checks,
     conf,
+    database,
     environment_checks,
     provider_checks,
     publication_checks,
+    router_checks,
     screener_checks,
 )
 from imagegen_app.providers.redaction import unfiltered_loggers
@@ -34,14 +39,13 @@ if TYPE_CHECKING:
 _FORMATS = {"avif", "webp", "jpeg", "png"}
 
 
-@register("imagegen")
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """Check `IMAGEGEN`, and the other settings that the app needs."""
     try:
         settings = conf.get()
     except conf.InvalidSettings as error:
         return [Error(str(error), hint=error.hint, id="imagegen.E001")]
-    messages: list[CheckMessage] = []
+    messages: list[CheckMessage] = [*router_checks.router_errors()]
     for check in (
         environment_checks.missing_drivers,
         _engine,
@@ -60,7 +64,6 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
-@register("imagegen", Tags.security, deploy=True)
 def check_deployment(**_kwargs: Any) -> list[CheckMessage]:
     """Check what only matters in production (`manage.py check --deploy`)."""
     try:
@@ -141,10 +144,9 @@ def _keys() -> Iterator[CheckMessage]:
         )
 
 
-@register("imagegen", Tags.database)
 def check_databases(**_kwargs: Any) -> list[CheckMessage]:
     """Check that the web server and workers can write to an SQLite database at the same time."""
-    entry: dict[str, Any] = django_settings.DATABASES.get("default", {})
+    entry: dict[str, Any] = django_settings.DATABASES.get(database.alias(), {})
     if "sqlite3" not in str(entry.get("ENGINE", "")):
         return []
     options: dict[str, Any] = entry.get("OPTIONS", {})
@@ -211,6 +213,15 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
             f"STORAGES[{settings.storage!r}] cannot be built: {type(error).__name__}: {error}",
             hint="Correct its OPTIONS, or install what it needs.",
             id="imagegen.E003",
+        )
+        return
+    if isinstance(storage, FileSystemStorage) and not storage.base_location:
+        yield Error(
+            f"STORAGES[{settings.storage!r}] has no location: files would lie in the folder in which "
+            "each process happens to be started.",
+            hint=f"Add 'OPTIONS': {{'location': BASE_DIR / 'var' / 'imagegen'}} to "
+            f"STORAGES[{settings.storage!r}].",
+            id="imagegen.E084",
         )
         return
     location = getattr(storage, "location", None)

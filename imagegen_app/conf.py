@@ -250,7 +250,8 @@ class Settings:
     #: Whether superusers may generate images without a grant; off, so that grants are complete.
     superuser_bypass: bool = False
     #: Whether an image must be approved by another person than its requester; on, since people
-    #: overlook mistakes in their own images.
+    #: overlook mistakes in their own images. A site whose only reviewer requests images too turns it
+    #: off; see the how-to about reviewing.
     require_second_reviewer: bool = True
     #: Whom to ask, as messages about refused actions name them.
     contact: str = "your image administrators"

@@ -243,6 +243,7 @@ _CHECKED = [
         "environment_checks",
         "provider_checks",
         "publication_checks",
+        "router_checks",
         "screener_checks",
         "engines.celery_checks",
         "engines.django_tasks",

@@ -14,6 +14,7 @@ from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.admin.widgets import AutocompleteSelect as DjangoAutocompleteSelect
 from django.core.exceptions import BadRequest
 
+from imagegen_app.admin.missing_tables import tell_missing_tables
 from imagegen_app.forms.admin_urls import use_site
 from imagegen_app.services.gateways.content_fields import parse_key
 
@@ -58,7 +59,9 @@ def prepare_views(patterns: Iterable[URLPattern], *, site: AdminSite) -> list[UR
     checked = []
     for pattern in patterns:
         if hasattr(pattern, "callback"):
-            pattern.callback = _on_site(site, check_parameters(pattern.callback))
+            pattern.callback = _on_site(
+                site, check_parameters(tell_missing_tables(pattern.callback, site))
+            )
         checked.append(pattern)
     return checked
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from django.db import transaction
 from django.utils.module_loading import import_string
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +98,7 @@ def current() -> Engine:
 
 def wake(name: str = "drive", *, delay: float = 0) -> None:
     """Enqueue when the running transaction commits; an error of the engine is logged, not raised."""
-    transaction.on_commit(lambda: wake_now(name, delay=delay), robust=True)
+    database.on_commit(lambda: wake_now(name, delay=delay), robust=True)
 
 
 def wake_now(name: str = "drive", *, delay: float = 0) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.engines import local_sockets, postgresql_notifications
 from imagegen_app.engines.base import SettingsIssue
 from imagegen_app.engines.waking import Alarm
@@ -87,9 +87,26 @@ class DjangoTasksEngine:
         with suppress(conf.InvalidSettings):
             local_sockets.ring(local_sockets.folder_for_host(conf.state_dir()))
 
-    def check_settings(self, site: Any) -> list[SettingsIssue]:  # noqa: ARG002 - the port's
+    def check_settings(self, site: Any) -> list[SettingsIssue]:
         """Check that the task backend has the queue and uses the same database as jobs."""
+        if "default" not in getattr(site, "TASKS", {"default": {}}):
+            return [
+                SettingsIssue(
+                    "E085",
+                    "TASKS has no backend 'default'.",
+                    "Set TASKS = {'default': {'BACKEND': 'django_tasks_db.DatabaseBackend', 'QUEUES': "
+                    "['default', 'imagegen']}}.",
+                )
+            ]
         backend = import_string(_TASKS["drive"]).get_backend()
+        if _is_database(backend) and not apps.is_installed("django_tasks_db"):
+            return [
+                SettingsIssue(
+                    "E085",
+                    "INSTALLED_APPS lacks django_tasks_db, which TASKS names.",
+                    "Add 'django_tasks_db' to INSTALLED_APPS, and run migrate.",
+                )
+            ]
         queue, found = conf.get().queue, []
         if backend.queues and queue not in backend.queues:
             found.append(
@@ -112,7 +129,17 @@ class DjangoTasksEngine:
                     "Shorten IMAGEGEN['QUEUE'], and the same name in TASKS['default']['QUEUES'].",
                 )
             )
-        if _database() != router.db_for_write(apps.get_model("imagegen", "Job")):
+        if router.db_for_read(column.model) != _database():
+            # Its worker locks a task in one database and reads it from the other.
+            found.append(
+                SettingsIssue(
+                    "E083",
+                    "A database router has tasks read from another database than they are written to.",
+                    "Have db_for_read name the same alias as db_for_write for the app "
+                    "django_tasks_database.",
+                )
+            )
+        if _database() != database.alias():
             found.append(
                 SettingsIssue(
                     "W031",
@@ -187,7 +214,8 @@ class DjangoTasksEngine:
             return False
         results = import_string("django_tasks_db.models.DBTaskResult")
         return bool(
-            results.objects.ready()
+            results.objects.using(_database())
+            .ready()
             .filter(task_path=task.module_path, queue_name=conf.get().queue)
             .exists()
         )

@@ -19,6 +19,7 @@ from imagegen_app.core.states import ReviewState, VerdictOutcome
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.jobs import Attempt, Job
 from imagegen_app.models.labels import choices
+from imagegen_app.models.relations import ForeignKey
 
 
 class AssetQuerySet(RecordQuerySet["Asset"]):
@@ -45,10 +46,8 @@ class Asset(Record):
     """One image and its record; its bytes are immutable and addressed by content hash."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    job = models.ForeignKey(
-        Job, on_delete=models.PROTECT, related_name="assets", verbose_name=_("job")
-    )
-    attempt = models.ForeignKey(
+    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="assets", verbose_name=_("job"))
+    attempt = ForeignKey(
         Attempt, on_delete=models.PROTECT, related_name="assets", verbose_name=_("attempt")
     )
     position = models.PositiveSmallIntegerField(_("number in the job"))
@@ -110,7 +109,7 @@ class Asset(Record):
     review_state = models.CharField(
         _("review"), max_length=10, choices=choices(ReviewState), default=ReviewState.PENDING.value
     )
-    reviewed_by = models.ForeignKey(
+    reviewed_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,
@@ -157,8 +156,8 @@ class Asset(Record):
 class Lineage(Record):
     """An asset's parent: the image that an edit, an upscale or a variation was made from."""
 
-    child = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="parent_links")
-    parent = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="child_links")
+    child = ForeignKey(Asset, on_delete=models.PROTECT, related_name="parent_links")
+    parent = ForeignKey(Asset, on_delete=models.PROTECT, related_name="child_links")
     relationship = models.CharField(
         max_length=12, choices=[("parentOf", "parent"), ("inputTo", "input")]
     )
@@ -180,7 +179,7 @@ class Lineage(Record):
 class Rendition(Record):
     """A derived file of an asset."""
 
-    asset = models.ForeignKey(
+    asset = ForeignKey(
         Asset, on_delete=models.PROTECT, related_name="renditions", verbose_name=_("asset")
     )
     format = models.CharField(_("format"), max_length=8)
@@ -210,11 +209,11 @@ class FormerFile(Record):
     The file itself is deleted. Its hash still finds the asset, and copies that others made of it.
     """
 
-    asset = models.ForeignKey(
+    asset = ForeignKey(
         Asset, on_delete=models.PROTECT, related_name="former_files", verbose_name=_("asset")
     )
     #: The rendition that it was; None if it was the master or the original.
-    rendition = models.ForeignKey(
+    rendition = ForeignKey(
         Rendition, on_delete=models.PROTECT, null=True, blank=True, related_name="former_files"
     )
     is_original = models.BooleanField(default=False)
@@ -249,15 +248,15 @@ class PlacementQuerySet(RecordQuerySet["Placement"]):
 class Placement(Record):
     """Where an asset is used: in which field of which object, placed by whom and when."""
 
-    asset = models.ForeignKey(
+    asset = ForeignKey(
         Asset, on_delete=models.PROTECT, related_name="placements", verbose_name=_("asset")
     )
-    content_type = models.ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
+    content_type = ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
     object_id = models.CharField(max_length=64)
     target = GenericForeignKey("content_type", "object_id")
     field = models.CharField(_("field"), max_length=80)
     object_label = models.CharField(_("content"), max_length=200)
-    placed_by = models.ForeignKey(
+    placed_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,
@@ -291,10 +290,8 @@ class Placement(Record):
 class Verdict(Record):
     """What a screener or a person decided about a prompt, an input or an output."""
 
-    job = models.ForeignKey(
-        Job, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("job")
-    )
-    asset = models.ForeignKey(
+    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("job"))
+    asset = ForeignKey(
         Asset,
         on_delete=models.PROTECT,
         null=True,
@@ -332,7 +329,7 @@ class Verdict(Record):
     )
     #: Of an image in a hard category: the hash of the file, which itself is never stored.
     content_sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, db_index=True)
-    decided_by = models.ForeignKey(
+    decided_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,

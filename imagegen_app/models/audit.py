@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models.base import Record
+from imagegen_app.models.relations import ForeignKey
 
 #: From the least to the most severe.
 SEVERITIES = [
@@ -74,7 +75,7 @@ class AuditPersonalText(Record):
     is_audit_table: ClassVar[bool] = True
 
     # The unique constraint below begins with it.
-    event = models.ForeignKey(
+    event = ForeignKey(
         AuditEvent, on_delete=models.PROTECT, related_name="personal_texts", db_index=False
     )
     field = models.CharField(max_length=40)
@@ -186,7 +187,7 @@ class CheckpointCopy(Record):
     is_audit_table: ClassVar[bool] = True
 
     # The unique constraint below begins with it.
-    checkpoint = models.ForeignKey(
+    checkpoint = ForeignKey(
         Checkpoint, on_delete=models.PROTECT, related_name="copies", db_index=False
     )
     #: Name of the place in `AUDIT["PUBLISH_TO"]`.

@@ -4,19 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from django.db import models
+from django.db import models, router
 
 from imagegen_app.models import bulk, guard
 from imagegen_app.models.amounts import MoneyField
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Self
 
 M = TypeVar("M", bound=models.Model)
 
 
 class RecordQuerySet(models.QuerySet[M]):
-    """A queryset whose bulk writes are allowed only inside a use case, as `save()` is."""
+    """A queryset that reads where rows are written, and writes only inside a use case."""
+
+    @property
+    def db(self) -> str:
+        """The database of our rows, also for reading; a site's router may name a replica for that.
+
+        An object by which rows are found (Django's hint) may have been read from a replica: it
+        decides nothing here.
+        """
+        alias: str | None = self._db  # type: ignore[attr-defined]  # not in the stubs
+        return alias or router.db_for_write(self.model)
+
+    def using(self, alias: str | None) -> Self:
+        """Read from a database; where the site's router has our rows read, from the writer.
+
+        The foreign keys of a site's own models are validated in the database that Django names here:
+        an image that was made a moment ago would be missing in a replica.
+        """
+        if alias == router.db_for_read(self.model):
+            alias = router.db_for_write(self.model)
+        return super().using(alias)
 
     def _require_use_case(self) -> None:
         guard.require_use_case(self.model._meta.db_table)  # noqa: SLF001 - Django's documented API
@@ -26,10 +47,20 @@ class RecordQuerySet(models.QuerySet[M]):
             guard.record_change(self.model._meta.db_table)  # noqa: SLF001 - Django's documented API
 
     def update(self, **kwargs: Any) -> int:
+        if self._is_emptied_by_django(kwargs):
+            return super().update(**kwargs)
         self._require_use_case()
         count = super().update(**kwargs)
         self._record_change(count)
         return count
+
+    def _is_emptied_by_django(self, changes: Mapping[str, Any]) -> bool:
+        """Return whether foreign keys are emptied, as Django does where a user is deleted."""
+        if self._db is None or any(value is not None for value in changes.values()):  # type: ignore[attr-defined]  # as above
+            return False
+        fields = map(self.model._meta.get_field, changes)  # noqa: SLF001 - Django's documented API
+        rules = {getattr(field.remote_field, "on_delete", None) for field in fields}
+        return rules == {models.SET_NULL}
 
     def delete(self) -> tuple[int, dict[str, int]]:
         self._require_use_case()
@@ -42,8 +73,6 @@ class RecordQuerySet(models.QuerySet[M]):
         rows = list(objs)
         self._record_change(len(rows))
         other_options = kwargs.keys() - {"batch_size"}
-        # As in Django's own `bulk_create`: a database router may use another database for writes.
-        self._for_write = True
         if not args and not other_options and bulk.can_copy(self.model, rows, using=self.db):
             bulk.copy_rows(self.model, rows, using=self.db)
             return rows
@@ -68,6 +97,8 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+        # Django follows relations with it, and reads a row anew.
+        base_manager_name = "objects"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         guard.require_use_case(self._meta.db_table)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models.base import Record, money
 from imagegen_app.models.catalog import ImageModel
+from imagegen_app.models.relations import ForeignKey
 from imagegen_app.models.templates import TemplateVersion
 
 
@@ -18,13 +19,13 @@ class Batch(Record):
     """Many jobs from one template version, one for each of many rows."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    template_version = models.ForeignKey(
+    template_version = ForeignKey(
         TemplateVersion,
         on_delete=models.PROTECT,
         related_name="batches",
         verbose_name=_("template"),
     )
-    requester = models.ForeignKey(
+    requester = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,
@@ -38,7 +39,7 @@ class Batch(Record):
     actor_kind = models.CharField(_("kind of actor"), max_length=10)
     actor_id = models.CharField(_("actor"), max_length=64)
     idempotency_key = models.CharField(_("idempotency key"), max_length=64)
-    image_model = models.ForeignKey(
+    image_model = ForeignKey(
         ImageModel,
         on_delete=models.PROTECT,
         related_name="batches",

@@ -14,6 +14,7 @@ from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.labels import choices
+from imagegen_app.models.relations import ForeignKey
 
 
 def _data_handling() -> models.JSONField[Any, Any]:
@@ -105,7 +106,7 @@ class ImageModelQuerySet(RecordQuerySet["ImageModel"]):
 class ImageModel(Record):
     """One pinned model version at a provider."""
 
-    provider = models.ForeignKey(
+    provider = ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="image_models", verbose_name=_("provider")
     )
     name = models.CharField(_("name"), max_length=80)
@@ -120,7 +121,7 @@ class ImageModel(Record):
         _("lifecycle"), max_length=12, choices=choices(Lifecycle), default=Lifecycle.DRAFT.value
     )
     retires_on = models.DateField(_("retirement date"), null=True, blank=True)
-    replaced_by = models.ForeignKey(
+    replaced_by = ForeignKey(
         "self",
         on_delete=models.SET_NULL,
         null=True,
@@ -128,7 +129,7 @@ class ImageModel(Record):
         related_name="replaces",
         verbose_name=_("replaced by"),
     )
-    fallback = models.ForeignKey(
+    fallback = ForeignKey(
         "self",
         on_delete=models.SET_NULL,
         null=True,
@@ -137,7 +138,7 @@ class ImageModel(Record):
         verbose_name=_("fallback model"),
         help_text=_("Used while this model fails, for people who hold a grant for it."),
     )
-    workflow = models.ForeignKey(
+    workflow = ForeignKey(
         "WorkflowVersion",
         on_delete=models.PROTECT,
         null=True,
@@ -198,10 +199,10 @@ class ImageModel(Record):
 class Grant(Record):
     """A row of the allowlist: this group may use this model for these operations, within limits."""
 
-    group = models.ForeignKey(
+    group = ForeignKey(
         Group, on_delete=models.PROTECT, related_name="imagegen_grants", verbose_name=_("group")
     )
-    image_model = models.ForeignKey(
+    image_model = ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="grants", verbose_name=_("image model")
     )
     operations: models.JSONField[Any, Any] = models.JSONField(

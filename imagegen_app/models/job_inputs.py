@@ -11,17 +11,18 @@ from imagegen_app.core.types import InputRole
 from imagegen_app.models.base import Record
 from imagegen_app.models.jobs import Job
 from imagegen_app.models.labels import choices
+from imagegen_app.models.relations import ForeignKey
 
 
 class JobInput(Record):
     """An input image of a job as it is sent; its bytes are in private storage, named by hash."""
 
-    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="inputs")
+    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="inputs")
     position = models.PositiveSmallIntegerField(default=0)
     role = models.CharField(_("role"), max_length=10, choices=choices(InputRole))
     #: How a control image guides the result; empty for the others. See `core.types.ControlGuide`.
     guide: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
-    asset = models.ForeignKey(
+    asset = ForeignKey(
         "Asset", on_delete=models.PROTECT, null=True, blank=True, related_name="used_as_input"
     )
     sha256 = models.CharField(max_length=64)

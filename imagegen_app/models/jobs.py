@@ -26,6 +26,7 @@ from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
+from imagegen_app.models.relations import ForeignKey
 from imagegen_app.models.templates import TemplateVersion
 
 _FINAL = sorted(s.value for s in FINAL_STATES)
@@ -67,10 +68,10 @@ class Job(Record):
         _("state"), max_length=12, choices=choices(JobState), default=JobState.QUEUED.value
     )
     operation = models.CharField(_("operation"), max_length=20, choices=choices(Operation))
-    image_model = models.ForeignKey(
+    image_model = ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("image model")
     )
-    template_version = models.ForeignKey(
+    template_version = ForeignKey(
         TemplateVersion,
         on_delete=models.PROTECT,
         null=True,
@@ -78,7 +79,7 @@ class Job(Record):
         related_name="jobs",
         verbose_name=_("template version"),
     )
-    batch = models.ForeignKey(
+    batch = ForeignKey(
         Batch,
         on_delete=models.PROTECT,
         null=True,
@@ -88,7 +89,7 @@ class Job(Record):
         db_index=False,
         verbose_name=_("batch"),
     )
-    replaces = models.ForeignKey(
+    replaces = ForeignKey(
         "self",
         on_delete=models.PROTECT,
         null=True,
@@ -97,7 +98,7 @@ class Job(Record):
         verbose_name=_("re-run of"),
     )
     #: The job that a person requested, if this one is a follow-up pass for it.
-    root = models.ForeignKey(
+    root = ForeignKey(
         "self",
         on_delete=models.PROTECT,
         null=True,
@@ -106,7 +107,7 @@ class Job(Record):
         verbose_name=_("follow-up pass of"),
     )
     #: The job whose image this follow-up pass works on.
-    follows = models.ForeignKey(
+    follows = ForeignKey(
         "self",
         on_delete=models.PROTECT,
         null=True,
@@ -120,7 +121,7 @@ class Job(Record):
     chain_length = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
     #: Primary key of the object that a batch made this job for.
     row_key = models.CharField(_("row"), max_length=120, blank=True)
-    requester = models.ForeignKey(
+    requester = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,
@@ -174,7 +175,7 @@ class Job(Record):
     idempotency_key = models.CharField(  # noqa: DJ001 - see above
         _("idempotency key"), max_length=MAX_KEY_CHARS, null=True, blank=True
     )
-    cached_from = models.ForeignKey(
+    cached_from = ForeignKey(
         "self",
         on_delete=models.PROTECT,
         null=True,
@@ -295,9 +296,7 @@ class Attempt(Record):
     """One billable call to a provider made for a job; its id is the idempotency key."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    job = models.ForeignKey(
-        Job, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("job")
-    )
+    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("job"))
     #: The job while the attempt is live, else null: being unique, it allows a job one live attempt.
     live_job = models.OneToOneField(
         Job,
@@ -307,11 +306,11 @@ class Attempt(Record):
         related_name="live_attempt",
         editable=False,
     )
-    image_model = models.ForeignKey(
+    image_model = ForeignKey(
         ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
     )
     #: The version of the workflow that runs, for models that are workflows.
-    workflow = models.ForeignKey(
+    workflow = ForeignKey(
         "WorkflowVersion",
         on_delete=models.PROTECT,
         null=True,
@@ -320,7 +319,7 @@ class Attempt(Record):
         verbose_name=_("workflow"),
     )
     #: The answer that this attempt reads again, without a call and at no cost.
-    rereads = models.ForeignKey(
+    rereads = ForeignKey(
         "KeptAnswer",
         on_delete=models.PROTECT,
         null=True,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.models.base import Record, money
 from imagegen_app.models.catalog import Provider
 from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.relations import ForeignKey
 
 SCOPES = [
     ("site", _("Everybody")),
@@ -42,7 +43,7 @@ class Budget(Record):
 
     name = models.CharField(_("name"), max_length=80)
     scope = models.CharField(_("applies to"), max_length=10, choices=SCOPES)
-    group = models.ForeignKey(
+    group = ForeignKey(
         Group,
         on_delete=models.PROTECT,
         null=True,
@@ -50,7 +51,7 @@ class Budget(Record):
         related_name="+",
         verbose_name=_("group"),
     )
-    user = models.ForeignKey(
+    user = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         null=True,
@@ -58,7 +59,7 @@ class Budget(Record):
         related_name="+",
         verbose_name=_("person"),
     )
-    provider = models.ForeignKey(
+    provider = ForeignKey(
         Provider,
         on_delete=models.PROTECT,
         null=True,
@@ -98,7 +99,7 @@ class Budget(Record):
 class BudgetPeriod(Record):
     """The counters of one budget in one period; a check constraint keeps them within the limit."""
 
-    budget = models.ForeignKey(
+    budget = ForeignKey(
         Budget, on_delete=models.PROTECT, related_name="periods", verbose_name=_("budget")
     )
     starts_on = models.DateField(_("from"))
@@ -136,16 +137,14 @@ class BudgetPeriod(Record):
 class LedgerEntry(Record):
     """One reservation, charge, release or overage of a budget."""
 
-    period = models.ForeignKey(
+    period = ForeignKey(
         BudgetPeriod,
         on_delete=models.PROTECT,
         related_name="entries",
         verbose_name=_("budget period"),
     )
-    job = models.ForeignKey(
-        Job, on_delete=models.PROTECT, related_name="ledger", verbose_name=_("job")
-    )
-    attempt = models.ForeignKey(
+    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="ledger", verbose_name=_("job"))
+    attempt = ForeignKey(
         Attempt,
         on_delete=models.PROTECT,
         null=True,

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.models.assets import Asset
 from imagegen_app.models.base import Record
+from imagegen_app.models.relations import ForeignKey
 
 
 class OutboxEntry(Record):
@@ -27,7 +28,7 @@ class OutboxEntry(Record):
     )
     #: What is to be done, once; a second entry with the same key is not written.
     key = models.CharField(max_length=160, unique=True)
-    asset = models.ForeignKey(
+    asset = ForeignKey(
         Asset, on_delete=models.PROTECT, related_name="outbox", verbose_name=_("asset")
     )
     payload: models.JSONField[Any, Any] = models.JSONField(default=dict)

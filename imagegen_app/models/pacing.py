@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import Provider
+from imagegen_app.models.relations import ForeignKey
 
 
 class RateLimitState(Record):
@@ -43,7 +44,7 @@ class CircuitBreaker(Record):
 
     #: Primary keys: `provider` or `provider:model:operation`.
     key = models.CharField(max_length=80, primary_key=True)
-    provider = models.ForeignKey(
+    provider = ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="breakers", verbose_name=_("provider")
     )
     window_started_at = models.DateTimeField(_("counted since"))

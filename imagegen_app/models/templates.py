@@ -15,6 +15,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
+from imagegen_app.models.relations import ForeignKey
 
 SEED_STRATEGIES = [
     ("random", _("A new seed each time")),
@@ -29,7 +30,7 @@ class PromptTemplate(Record):
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=60, unique=True)
     purpose = models.CharField(_("purpose"), max_length=160, blank=True)
-    current = models.ForeignKey(
+    current = ForeignKey(
         "TemplateVersion",
         on_delete=models.SET_NULL,
         null=True,
@@ -51,7 +52,7 @@ class PromptTemplate(Record):
 class TemplateVersion(Record):
     """One immutable state of a template; jobs refer to it."""
 
-    template = models.ForeignKey(
+    template = ForeignKey(
         PromptTemplate,
         on_delete=models.PROTECT,
         related_name="versions",
@@ -66,7 +67,7 @@ class TemplateVersion(Record):
     operation = models.CharField(
         _("operation"), max_length=20, choices=choices(Operation), default=Operation.GENERATE.value
     )
-    image_model = models.ForeignKey(
+    image_model = ForeignKey(
         ImageModel,
         on_delete=models.PROTECT,
         null=True,
@@ -101,7 +102,7 @@ class TemplateVersion(Record):
         _("fixed guides"), default=list, blank=True
     )
     note = models.CharField(_("what changed"), max_length=200, blank=True)
-    created_by = models.ForeignKey(
+    created_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,

@@ -10,17 +10,18 @@ from django.utils.translation import gettext_lazy as _
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import Provider
 from imagegen_app.models.jobs import Attempt
+from imagegen_app.models.relations import ForeignKey
 
 
 class WebhookDelivery(Record):
     """One webhook whose signature is valid, stored before its job is looked at."""
 
-    provider = models.ForeignKey(
+    provider = ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("provider")
     )
     #: The id that the provider gave the delivery; a repeated delivery has the same.
     delivery_id = models.CharField(_("delivery"), max_length=120)
-    attempt = models.ForeignKey(
+    attempt = ForeignKey(
         Attempt,
         on_delete=models.PROTECT,
         null=True,

@@ -10,12 +10,13 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import Provider
+from imagegen_app.models.relations import ForeignKey
 
 
 class WorkflowVersion(Record):
     """One immutable state of a workflow; models point at versions."""
 
-    provider = models.ForeignKey(
+    provider = ForeignKey(
         Provider,
         on_delete=models.PROTECT,
         related_name="workflow_versions",
@@ -32,7 +33,7 @@ class WorkflowVersion(Record):
     #: When the server was last asked; null if it never answered.
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     note = models.CharField(_("what changed"), max_length=200, blank=True)
-    created_by = models.ForeignKey(
+    created_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,

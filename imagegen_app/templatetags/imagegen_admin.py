@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django import template
+from django.db import DatabaseError
 from django.utils.http import urlencode
 
+from imagegen_app import database
 from imagegen_app.core.states import RUNNING_STATES
 from imagegen_app.forms.admin_urls import has_pages
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.foundation import migration_state, wakeups
 from imagegen_app.services.library import delivery
 from imagegen_app.services.monitoring import dashboard
 from imagegen_app.services.policy import access
@@ -32,12 +35,25 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
     request: Any = context.get("request")
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_staff or not has_pages(request):
-        return {"panel": None}
-    wakeups.wake_if_stale()
-    panel = dashboard.build_dashboard(access.actor_for(user))
+        return {"panel": None, "missing": ""}
+    # Within a transaction of the whole request, a failed query would spoil those of the index.
+    is_inside = database.connection().in_atomic_block
+    try:
+        with database.atomic() if is_inside else nullcontext():
+            wakeups.wake_if_stale()
+            panel = dashboard.build_dashboard(access.actor_for(user))
+    except DatabaseError:
+        missing = migration_state.unapplied_migrations()
+        if not missing:
+            raise
+        return {
+            "panel": None,
+            "missing": f"{migration_state.message(missing)} {migration_state.remedy()}",
+        }
     running = {"requester__exact": user.pk, "state__in": ",".join(RUNNING_STATES)}
     return {
         "panel": panel,
+        "missing": "",
         "request": request,
         "running": urlencode(running),
         "as_page": as_page,

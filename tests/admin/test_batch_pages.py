@@ -149,7 +149,9 @@ def test_a_paused_batch_is_watched_while_calls_are_finished(browser: Client) -> 
     assert 'data-state="queued"' not in at_rest
 
 
-def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(browser: Client) -> None:
+def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(
+    browser: Client, django_user_model: Any
+) -> None:
     batch = start(browser)
     address, _plan = choose(browser)
     before = browser.get(address).content.decode()
@@ -158,13 +160,18 @@ def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(browser: 
     driver.drive(seconds=20)
     address, _plan = choose(browser)
     waiting = browser.get(address).content.decode()
+    grid = reverse("admin:imagegen_batch_review", args=[batch.pk])
+    reviewed = browser.get(grid).content.decode()
+    django_user_model.objects.exclude(pk=batch.requester_id).update(is_active=False)
+    alone = browser.get(grid).content.decode()
     for asset in Asset.objects.all():
         review.reject(actor=System("reviewer"), asset=asset)
     decided = browser.get(address).content.decode()
 
-    grid = reverse("admin:imagegen_batch_review", args=[batch.pk])
     assert "have not ended" not in before
     assert "3 jobs for these objects have not ended" in under_way
     assert "3 images of these objects wait for review" in waiting
     assert grid in waiting
     assert "wait for review already" not in decided
+    assert "Nobody else on this site may approve images." in alone
+    assert "Nobody else" not in reviewed

@@ -154,9 +154,10 @@ def test_an_image_selected_by_another_person_is_rejected(edda: Client, client: C
 
 
 def test_an_image_that_waits_for_a_second_person_cannot_be_saved_yet(
-    edda: Client, shop: Any
+    edda: Client, shop: Any, django_user_model: Any
 ) -> None:
     shop.IMAGEGEN = {**shop.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": True}
+    django_user_model.objects.exclude(username="editor").update(is_active=False)
     edda.post(reverse(STUDIO), recipe(count="1"))
     driver.drive(seconds=10)
     asset = Asset.objects.get()
@@ -168,6 +169,7 @@ def test_an_image_that_waits_for_a_second_person_cannot_be_saved_yet(
     asset.refresh_from_db()
     assert asset.review_state == "pending"
     assert "Another person must approve" in taken
+    assert "Nobody else on this site may approve images." in taken
 
 
 @pytest.mark.parametrize("name", ["job", "status", "cancel"])

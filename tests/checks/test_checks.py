@@ -7,16 +7,21 @@ import logging
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core import checks as django_checks
+from django.core.exceptions import ImproperlyConfigured
 from easy_thumbnails import engine
 
+import imagegen_app
 from imagegen_app import checks, conf
+from imagegen_app.apps import ImagegenConfig
 from imagegen_app.core.source_types import GENERATED
 from imagegen_app.imaging import metadata
 from imagegen_app.providers.redaction import RedactingFilter
 from imagegen_app.services.monitoring import doctor
 
+FILES = "django.core.files.storage.FileSystemStorage"
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"ENGIN": "x"}, "imagegen.E001"),
     ({"MAX_TRIES": "five"}, "imagegen.E001"),
@@ -71,6 +76,45 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"AUDIT": {"PUBLISH_TO": {"a": {"KIND": "folder", "TARGET": ""}}}}, "imagegen.E069"),
     ({"AUDIT": {"PUBLISH_TO": {"a": {"KIND": "webhook", "TARGET": "a.b"}}}}, "imagegen.E069"),
 ]
+
+
+#: Mistakes in the site's other settings.
+OTHER_MISTAKES: list[tuple[dict[str, Any], str, str]] = [
+    ({"MEDIA_ROOT": "", "STORAGES": {"BACKEND": FILES}}, "imagegen.E084", "has no location"),
+    ({"MEDIA_ROOT": "/srv", "STORAGES": {"BACKEND": FILES}}, "imagegen.E004", "are public"),
+    ({"STORAGES": {}}, "imagegen.E003", "cannot be built"),
+    ({"TASKS": {}}, "imagegen.E085", "TASKS has no backend 'default'"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "code", "says"), OTHER_MISTAKES)
+def test_a_mistake_in_another_setting_is_one_error_with_its_remedy(
+    settings: Any, mistake: dict[str, Any], code: str, says: str
+) -> None:
+    for name, value in mistake.items():
+        alias = {settings.IMAGEGEN.get("STORAGE", "imagegen"): value}
+        setattr(settings, name, {**settings.STORAGES, **alias} if name == "STORAGES" else value)
+
+    (found,) = (m for m in checks.check_settings() if str(m.id).startswith("imagegen.E"))
+
+    assert (found.id, says in found.msg, bool(found.hint)) == (code, True, True)
+
+
+def test_the_app_of_the_task_backend_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != "django_tasks_db")
+
+    issues = [m for m in checks.check_settings() if m.id == "imagegen.E085"]
+
+    assert [issue.msg for issue in issues] == [
+        "INSTALLED_APPS lacks django_tasks_db, which TASKS names."
+    ]
+
+
+def test_an_app_that_is_named_twice_is_named_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps, "apps_ready", False)
+
+    with pytest.raises(ImproperlyConfigured, match="names imagegen_app twice"):
+        ImagegenConfig("imagegen_app", imagegen_app)
 
 
 @pytest.mark.parametrize(("mistake", "code"), MISTAKES)

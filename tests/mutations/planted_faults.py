@@ -442,7 +442,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "changed_grant_without_event",
         "services/policy/model_catalog.py",
-        "event_log.record(actor, kind, subject=record, data=data)",
+        "event_log.record(actor, kind, subject=record, data=data, personal=personal)",
         "pass",
         (
             "services/policy/test_catalog_events.py::test_a_changed_grant_is_recorded_even_while_the_guard_is_silenced",

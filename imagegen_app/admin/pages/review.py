@@ -18,6 +18,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Batch, Placement
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.library import delivery, review
+from imagegen_app.services.policy import reviewers
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class ReviewPage(Pages):
                 ("rejected", pgettext("several images", "Rejected")),
             ],
             "unplaced": _unplaced(batch),
+            "no_reviewer": reviewers.no_second_reviewer(actor)
+            if shown == "pending" and any(tile["why_not"] for tile in tiles)
+            else "",
         }
         return self.page(request, "imagegen_app/admin/batch/review.html", context)
 

@@ -24,7 +24,7 @@ from imagegen_app.services.job_requests import creation, from_job, job_actions, 
 from imagegen_app.services.jobs import job_previews, pass_chain
 from imagegen_app.services.library import chooser, delivery, review
 from imagegen_app.services.monitoring import progress, uncertain_jobs
-from imagegen_app.services.policy import access, free_allowances
+from imagegen_app.services.policy import access, free_allowances, reviewers
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ class StudioPages(Pages):
             "waits": bool(review.refusal_reason(actor, asset, ReviewState.APPROVED))
             and asset.review_state == ReviewState.PENDING,
         }
+        context["no_reviewer"] = reviewers.no_second_reviewer(actor) if context["waits"] else ""
         if request.method == "POST":
             decorative = "decorative" in request.POST
             alt = str(request.POST.get("alt", "")).strip()

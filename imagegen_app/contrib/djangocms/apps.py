@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 
@@ -13,6 +14,13 @@ class ImagegenDjangocmsConfig(AppConfig):
     label = "imagegen_djangocms"
     verbose_name = _("AI images on pages")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        if not apps.is_installed("imagegen_app"):
+            raise ImproperlyConfigured(
+                "imagegen_app.contrib.djangocms needs the app imagegen_app. Add it to INSTALLED_APPS."
+            )
+        super().import_models()
 
     def ready(self) -> None:
         # Publishing can be observed and refused only if pages are versioned.

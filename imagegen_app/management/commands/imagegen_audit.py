@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from imagegen_app.core import log_restores
 from imagegen_app.core.actors import System
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.audit import (
     key_rotation,
     log_export,
@@ -33,7 +34,7 @@ SHELL = System("shell")
 VERBS = ("verify", "checkpoint", "publish", "export", "keys", "rotate-key", "accept-restore")
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Verify that the log is unaltered, sign and publish it, or export events with their proofs."""
 
     help = "Verify, sign, publish or export the audit log, replace its key, or accept a restore."

@@ -7,11 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.catalog_entries import InvalidCatalog
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.models import Provider
 from imagegen_app.services.gateways import adapters, catalog_files
 from imagegen_app.services.policy import catalog_sync
@@ -34,7 +35,7 @@ _WORDS = {
 }
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Sync the catalogue of models with the site's providers; or list it, or check a file."""
 
     help = (

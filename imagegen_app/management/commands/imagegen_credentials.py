@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from imagegen_app.core.actors import System
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.monitoring import credential_status
 from imagegen_app.services.policy import revocations
 from imagegen_app.services.policy.access import ActionRefused
@@ -21,7 +22,7 @@ SHELL = System("shell")
 UNEXPLAINED = "Revoked by command; no reason was given."
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Work with the names in IMAGEGEN['CREDENTIALS'].
 
     `check` exits with 1 if a credential cannot be used.

@@ -6,9 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from imagegen_app.core.actors import System
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.erasure import commands, preview, scopes
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SHELL = System("shell")
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Show what would be erased of a person or job; with `--yes`, erase it and search for it.
 
     It exits with 1 if something of it was found again.

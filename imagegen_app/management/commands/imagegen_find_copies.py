@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.library import copy_search, takedown
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Find copies that were uploaded after the withdrawal; fail if a storage could not be searched."""
 
     help = (

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import JobState
 from imagegen_app.core.types import ControlGuide, InputRole, Lora
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.gateways import storage
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _MAX_INPUT_MEGABYTES = 25
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Request images as a user, and wait for them.
 
     With `--run-inline` this process executes the job itself; otherwise a worker must run.

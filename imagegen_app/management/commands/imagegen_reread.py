@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_date
 
 from imagegen_app.core.actors import System
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.models import KeptAnswer
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 COMMAND_ACTOR = System("reread")
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Create jobs that read kept answers again with the present adapters; a worker runs them.
 
     Run it on the host whose state folder holds the answers. It exits with an error if a named

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from imagegen_app.management.base import DatabaseCommand, require_migrations
 from imagegen_app.services.policy import roles
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Create the app's groups, or add the permissions that they lack; others are not removed."""
 
     help = (
@@ -18,6 +17,8 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        # Without them there are no permissions yet.
+        require_migrations()
         roles.create_groups()
         if options["verbosity"] > 0:
             for name, codenames in roles.ROLES.items():

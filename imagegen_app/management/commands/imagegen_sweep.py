@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.worker import sweep
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Wake a worker for due and abandoned jobs, seal the audit log and remove left-over files."""
 
     help = (

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import WaitingReason
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.job_requests import waiting_jobs
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Try all jobs again at once that wait for one thing of the site."""
 
     help = (

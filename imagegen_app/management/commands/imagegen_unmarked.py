@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.library import served_marks
 
 if TYPE_CHECKING:
     from imagegen_app.services.library.served_marks import ServedFile
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Print each file without a mark, with the content that it belongs to; fail if there is one."""
 
     help = (

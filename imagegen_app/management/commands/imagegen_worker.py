@@ -7,10 +7,10 @@ import threading
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError, close_old_connections, connections
 
-from imagegen_app import tasks
+from imagegen_app.management.base import DatabaseCommand, require_migrations
 from imagegen_app.services.audit import settings_record
 from imagegen_app.services.foundation import wakeups, worker_registry
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
@@ -23,7 +23,7 @@ _TRY_AGAIN_SECONDS = 1.0
 logger = logging.getLogger("imagegen.worker")
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Run the engine's worker, and sweep periodically; stop it with Ctrl-C or SIGTERM.
 
     After the first signal the worker claims no more jobs and finishes its present calls.
@@ -86,11 +86,12 @@ class Command(BaseCommand):
 def _register(name: str) -> None:
     """Register the worker, also where the database is just being restarted.
 
-    :raises CommandError: if the database stays away.
+    :raises CommandError: if the database stays away, or lacks tables of this version.
     """
     until = time.monotonic() + START_PATIENCE_SECONDS
     while True:
         try:
+            require_migrations()
             return worker_registry.record_heartbeat(name=name)
         except OperationalError as error:
             reason = _first_line(error)
@@ -115,6 +116,9 @@ def _first_line(error: Exception) -> str:
 
 def _sweep(stopping: threading.Event, seconds: float, name: str) -> None:
     # The first sweep runs immediately: it finds the jobs of a killed worker.
+    # Only here: it needs the setting TASKS, and the command's checks say what is wrong with it.
+    from imagegen_app import tasks  # noqa: PLC0415
+
     is_recorded = False
     while True:
         try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from django.db import connection
-
+from imagegen_app import database
 from imagegen_app.models import AuditPending
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ def session_lock() -> Iterator[None]:
 
     :raises SealerBusy: if another process holds it for longer than we wait.
     """
+    connection = database.connection()
     if connection.vendor != "mysql":
         yield
         return
@@ -47,6 +47,7 @@ def session_lock() -> Iterator[None]:
 
 def transaction_lock() -> None:
     """Take the lock for the running transaction."""
+    connection = database.connection()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_NUMBER])

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core.actors import Person
 from imagegen_app.core.types import Cost, Operation
 from imagegen_app.engines.base import wake
@@ -280,7 +281,7 @@ def start(
         max_blocked=limits.max_blocked,
     )
     try:
-        with transaction.atomic():
+        with database.atomic():
             batch.save(force_insert=True)
     except IntegrityError:
         # The same key arrived twice at once, and the other request was first. A locking read, since

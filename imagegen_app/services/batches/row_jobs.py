@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, router
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
@@ -188,7 +188,9 @@ def _compose(
     found: dict[str, Any] = {}
     if target is not None:
         manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
-        found = {str(o.pk): o for o in manager.filter(pk__in=keys)}
+        # In a replica, an object that was made a moment ago seems not to exist.
+        rows = manager.using(router.db_for_write(target.model))
+        found = {str(o.pk): o for o in rows.filter(pk__in=keys)}
     job_requests: list[JobRequest] = []
     errors: list[dict[str, str]] = []
     for key in keys:
@@ -259,4 +261,5 @@ def _actor(batch: Batch) -> Actor:
     if batch.requester_id is None:
         return System(batch.actor_id)
     # Loaded anew, so that a permission withdrawn meanwhile no longer counts.
-    return Person(get_user_model().objects.get(pk=batch.requester_id))
+    people = get_user_model()
+    return Person(people.objects.using(router.db_for_write(people)).get(pk=batch.requester_id))

@@ -11,14 +11,12 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from django.db import OperationalError, connections, router
+from django.db import OperationalError
 
-from imagegen_app.models import Job
+from imagegen_app import database
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger("imagegen.erasure")
 _PIECE_BYTES: Final = 1024 * 1024
@@ -26,23 +24,18 @@ _PIECE_BYTES: Final = 1024 * 1024
 _MAX_NEEDLE_CHARS: Final = 300
 
 
-def connection() -> BaseDatabaseWrapper:
-    """Return the connection to the database that holds the jobs."""
-    return connections[router.db_for_write(Job)]
-
-
 def clean() -> str:
     """Write the database's file anew and empty its log; return why that failed, or nothing.
 
     Nothing is done for other databases.
     """
-    database = connection()
-    if database.vendor != "sqlite":
+    connection = database.connection()
+    if connection.vendor != "sqlite":
         return ""
-    if database.in_atomic_block:
+    if connection.in_atomic_block:
         return "a transaction is open"
     try:
-        with database.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = cursor.fetchone()
@@ -54,10 +47,10 @@ def clean() -> str:
 
 def files() -> list[Path]:
     """Return the files of the SQLite database that exist; none for other databases."""
-    database = connection()
-    if database.vendor != "sqlite":
+    connection = database.connection()
+    if connection.vendor != "sqlite":
         return []
-    name = str(database.settings_dict["NAME"])
+    name = str(connection.settings_dict["NAME"])
     found = [Path(name + suffix) for suffix in ("", "-wal", "-journal")]
     return [path for path in found if path.is_file()]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core.source_types import relationship
 from imagegen_app.core.types import InputRole
 from imagegen_app.engines.base import wake
@@ -207,8 +208,7 @@ def _replace_copies(found: _Rewriting) -> Iterator[tuple[int, str, str, str]]:
         name = f"{changes['sha256'][:16]}.{extension}"
         saved = store.save(file.field.generate_filename(target, name), found.master)
         yield placed.pk, placed.placed_value, saved, store.url(placed.placed_value)
-        of_content = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
-        of_content.filter(pk=target.pk, **{placed.field: placed.placed_value}).update(
+        database.stored(target).filter(**{placed.field: placed.placed_value}).update(
             **{placed.field: saved}
         )
         same = Placement.objects.filter(content_type=placed.content_type_id, field=placed.field)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
@@ -50,6 +50,11 @@ def text_fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
     return [f for f in model._meta.concrete_fields if isinstance(f, kinds)]  # noqa: SLF001 - Django's documented API
 
 
+def database_of(model: type[models.Model]) -> str:
+    """Return the alias of the database to search: a replica may still be without what is there."""
+    return router.db_for_write(model)
+
+
 def rows_with_text(
     model: type[models.Model], fields: Sequence[models.Field[Any, Any]], texts: Sequence[str]
 ) -> dict[str, set[Any]]:
@@ -59,7 +64,7 @@ def rows_with_text(
     """
     if not texts:
         return {}
-    rows = model._base_manager.all()  # noqa: SLF001 - Django's documented API
+    rows = model._base_manager.using(database_of(model))  # noqa: SLF001 - Django's documented API
     if len(texts) > MAX_CONDITIONS:
         return _read(rows, [field.name for field in fields], TextMatcher(texts))
     found = {}
@@ -78,9 +83,10 @@ def count_of_jobs(
 ) -> int:
     """Return how many of the rows belong to the jobs, by the path to their job."""
     rows, of_jobs = list(hits), set(job_keys)
+    everything = model._base_manager.using(database_of(model))  # noqa: SLF001 - Django's documented API
     count = 0
     for start in range(0, len(rows), KEYS_AT_ONCE):
-        chunk = model._base_manager.filter(pk__in=rows[start : start + KEYS_AT_ONCE])  # noqa: SLF001 - Django's documented API
+        chunk = everything.filter(pk__in=rows[start : start + KEYS_AT_ONCE])
         count += sum(key in of_jobs for key in chunk.values_list(path, flat=True))
     return count
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.models import Job
 from imagegen_app.services.audit import erased_texts
 from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, proof
@@ -142,7 +142,7 @@ def _erase(actor: Actor, scope: ErasureScope, *, reason: str) -> tuple[int, bool
     # First: while the rows know the texts, an erasure that fails here can be repeated.
     with refuse_on_storage_failure(_("Nothing was erased.")):
         _files.rewrite_files(keys, texts, writer=scope.is_person, actor=actor)
-        transaction.on_commit(partial(_files.delete_former_files, keys))
+        database.on_commit(partial(_files.delete_former_files, keys))
     return _erase_rows(actor, scope, texts, reason=reason)
 
 
@@ -204,7 +204,7 @@ def _blank(keys: Sequence[UUID], texts: ErasedTexts, *, actor: Actor) -> int:
             prompt_erased_at=clock.now()
         )
     # After the commit: an answer of which the rows still know must not be gone.
-    transaction.on_commit(partial(_answer_files.remove_folders, keys))
+    database.on_commit(partial(_answer_files.remove_folders, keys))
     return jobs or min(others, 1)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.apps import apps
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, models, router, transaction
+from django.db import DatabaseError, models, transaction
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
@@ -162,7 +162,7 @@ def _search_table(found: _Search, model: type[models.Model]) -> None:
         return
     path = _PATHS.get(model)
     try:
-        with transaction.atomic(using=router.db_for_read(model)):
+        with transaction.atomic(using=_tables.database_of(model)):
             hits = _tables.rows_with_text(model, fields, found.texts)
     except DatabaseError as error:
         if path is not None:
@@ -185,7 +185,7 @@ def _search_sessions(found: _Search) -> None:
         )
         return
     matcher, hits = _tables.TextMatcher(found.texts), 0
-    for session in Session.objects.iterator(chunk_size=500):
+    for session in Session.objects.using(_tables.database_of(Session)).iterator(chunk_size=500):
         hits += matcher.is_in(json.dumps(session.get_decoded(), default=str))
     found.columns += 1
     found.add(f"{_label(Session)}.session_data", others=hits)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
-
-from imagegen_app import signals
+from imagegen_app import database, signals
 
 if TYPE_CHECKING:
     from django.dispatch import Signal
@@ -45,4 +43,4 @@ def send_copy_deleted(placement: Placement) -> None:
 
 
 def _after_commit(signal: Signal, **arguments: Any) -> None:
-    transaction.on_commit(lambda: signal.send_robust(sender=None, **arguments), robust=True)
+    database.on_commit(lambda: signal.send_robust(sender=None, **arguments), robust=True)

@@ -6,9 +6,10 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from imagegen_app import database
 
 if TYPE_CHECKING:
     from django.db.models.expressions import CombinedExpression
@@ -63,12 +64,13 @@ def today() -> date:
 
 def _truncate(moment: datetime) -> datetime:
     """Truncate a moment to the precision of the database's clock: milliseconds on SQLite."""
-    if connection.vendor != "sqlite":
+    if database.connection().vendor != "sqlite":
         return moment
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _query_database() -> datetime:
+    connection = database.connection()
     with connection.cursor() as cursor:
         cursor.execute(_NOW[connection.vendor])
         value: datetime | str = cursor.fetchone()[0]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import connection
-
-from imagegen_app import conf
+from imagegen_app import conf, database
 
 #: The limit that was set in each open session.
 _limits: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
@@ -19,6 +17,7 @@ def limit_idle_transactions() -> None:
     Otherwise a worker that is paused in the middle of one would block all who need the same row,
     such as a budget or a provider's rate limit. PostgreSQL only.
     """
+    connection = database.connection()
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         return
     limit = f"{conf.get().lease_seconds}s"
@@ -39,6 +38,7 @@ def use_asynchronous_commit() -> None:
     Only for changes that a later step repeats if the database's machine loses power; what happened
     outside the database must be flushed. A later commit that is flushed also flushes this one.
     """
+    connection = database.connection()
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-from django.db import connection
+from imagegen_app import database
 
 _MIGRATION: Final = "imagegen_app.migrations.0001_initial"
 _ACTIVE: Final = {
@@ -23,6 +23,7 @@ _ACTIVE: Final = {
 
 def missing_triggers() -> list[str]:
     """Return the names of the missing triggers; empty for a database that we do not know."""
+    connection = database.connection()
     statement = _ACTIVE.get(connection.vendor)
     if statement is None:
         return []

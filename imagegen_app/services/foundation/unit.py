@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from django.db import transaction
-
+from imagegen_app import database
 from imagegen_app.models import guard
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def use_case(
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             outer = guard.current()
             unit = guard.UnitOfWork(name=function.__qualname__, audited=audited)
-            with transaction.atomic(savepoint=savepoint):
+            with database.atomic(savepoint=savepoint):
                 token = guard.enter(unit)
                 try:
                     result = function(*args, **kwargs)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
+from imagegen_app import database
 from imagegen_app.engines import base
 from imagegen_app.engines.base import Engine, wake
 from imagegen_app.models import PeriodicRun
@@ -63,7 +64,7 @@ def claim_slot(name: str, *, seconds: int) -> bool:
 def _create_row(name: str, **values: Any) -> bool:
     """Create the row of a periodic task; return False if another caller was first."""
     try:
-        with transaction.atomic():
+        with database.atomic():
             PeriodicRun.objects.create(name=name, **values)
     except IntegrityError:
         return False

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
@@ -98,7 +99,7 @@ def create(
     if PromptTemplate.objects.filter(slug=slug).exists():
         raise _slug_taken()
     try:
-        with transaction.atomic():
+        with database.atomic():
             template.save(force_insert=True)
     except IntegrityError:
         # Somebody else, or the same button pressed twice, was first.

@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Q
 
+from imagegen_app import database
 from imagegen_app.core import pacing
 from imagegen_app.core.actors import System
 from imagegen_app.core.errors import (
@@ -213,7 +214,7 @@ def _count_failure(job: Job, key: str, *, at_once: bool) -> None:
 def _locked(job: Job, key: str) -> CircuitBreaker:
     now = clock.now()
     try:
-        with transaction.atomic():
+        with database.atomic():
             CircuitBreaker.objects.get_or_create(
                 key=key,
                 defaults={"provider_id": job.image_model.provider_id, "window_started_at": now},

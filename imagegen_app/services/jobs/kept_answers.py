@@ -10,10 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q, Sum
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, KeptAnswer
 from imagegen_app.services.foundation import clock, event_log
@@ -67,7 +66,7 @@ def keep_answer(job: Job, attempt: Attempt, *, reason: str, detail: str = "") ->
         )
     else:
         skip_audit_event()
-    transaction.on_commit(partial(move_files, attempt))
+    database.on_commit(partial(move_files, attempt))
     return True
 
 
@@ -115,7 +114,7 @@ def remove(kept: Iterable[KeptAnswer], *, ground: str, actor: Actor) -> int:
         return 0
     event_log.record(actor, "answer.removed", data={"count": count, "ground": ground})
     for one in rows:
-        transaction.on_commit(partial(kept_files.remove, one.attempt_id))
+        database.on_commit(partial(kept_files.remove, one.attempt_id))
     return count
 
 

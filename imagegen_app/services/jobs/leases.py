@@ -10,10 +10,9 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
 from django.db.models import Case, F, Q, When
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.core import canonical
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.fingerprint import fingerprint
@@ -51,7 +50,7 @@ def claim(*, limit: int, owner: str, only: Any = None, excluded: Q | None = None
     due = Job.objects.due(now)
     if only is not None:
         due = due.filter(pk=only)
-    if connection.vendor == "postgresql":
+    if database.connection().vendor == "postgresql":
         taken = _claim_at_once(due, limit, excluded, until=until, owner=owner)
     else:
         taken = _claim_one_by_one(due, limit, excluded, now=now, until=until, owner=owner)

@@ -10,10 +10,11 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
+from imagegen_app import database
 from imagegen_app.core import pacing
 from imagegen_app.core.states import AttemptState
 from imagegen_app.models import Attempt, RateLimitState
@@ -157,7 +158,7 @@ def _ensure_row(provider: Provider) -> None:
     if RateLimitState.objects.filter(pk=provider.pk).exists():
         return
     try:
-        with transaction.atomic():
+        with database.atomic():
             RateLimitState.objects.create(
                 provider=provider, next_call_at=_LONG_AGO, cooldown_until=_LONG_AGO
             )

@@ -9,6 +9,7 @@ from django.core.files.images import get_image_dimensions
 from django.db import models
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.models import Asset
 from imagegen_app.services.gateways import content_fields, storage
 from imagegen_app.services.library import file_names
@@ -151,7 +152,6 @@ def _save(target: models.Model, names: Iterable[str], *, by_update: bool = False
         # The field itself sets it to the present time.
         field.pre_save(target, add=False)
     written = {*names, *(field.name for field in changed_at)}
-    rows = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
-    rows.filter(pk=target.pk).update(
+    database.stored(target).update(
         **{f.attname: target.__dict__[f.attname] for f in fields if f.name in written}
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
 
+from imagegen_app import database
 from imagegen_app.core.actors import System
 from imagegen_app.models import FormerFile, Placement
 from imagegen_app.services.foundation import event_log, outbox
@@ -51,8 +52,7 @@ def replace(asset: Asset, sha256: str, target: Any, field: str) -> bool:
     store = storage.GuardedStorage(file.storage)
     name = f"{storage.file_hash(data)[:16]}.{before.rpartition('.')[2]}"
     after = store.save(file.field.generate_filename(target, name), data)
-    rows = type(target)._base_manager.using(target._state.db)  # noqa: SLF001 - Django's documented API
-    rows.filter(pk=target.pk, **{field: before}).update(**{field: after})
+    database.stored(target).filter(**{field: before}).update(**{field: after})
     of_field = Placement.objects.filter(content_type=placed.content_type_id, field=field)
     of_field.filter(placed_value=before).update(placed_value=after)
     of_field.filter(previous_value=before).update(previous_value=after)

@@ -9,6 +9,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement
@@ -287,7 +288,7 @@ def _active(target: models.Model, field: str) -> QuerySet[Placement]:
 
 def _lock(target: models.Model) -> bool:
     """Lock the object until the use case ends; return whether it is still there."""
-    rows = type(target)._base_manager.using(target._state.db).filter(pk=target.pk)  # noqa: SLF001 - Django's documented API
+    rows = database.stored(target)
     if connections[rows.db].in_atomic_block:
         # Not where the object is in another database than our tables.
         rows = rows.select_for_update()
@@ -305,12 +306,13 @@ def _refresh_locked(target: models.Model, column: Any) -> None:
             reason=_("It no longer exists."),
             remedy="",
         )
-    target.refresh_from_db(fields=_placed_fields.read_names(target, column))
+    names = _placed_fields.read_names(target, column)
+    target.refresh_from_db(using=database.stored(target).db, fields=names)
 
 
 def _value_now(target: models.Model, field: str) -> str:
     """Read a field anew, without what the object in memory holds."""
-    rows = type(target)._base_manager.using(target._state.db).filter(pk=target.pk)  # noqa: SLF001 - Django's documented API
+    rows = database.stored(target)
     return str(rows.values_list(field, flat=True).first() or "")
 
 

@@ -14,7 +14,7 @@ from imagegen_app.models import Asset, Verdict
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_asset_reviewed
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.policy import access, closed_content
+from imagegen_app.services.policy import access, closed_content, reviewers
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ def _decide(actor: Actor, asset: Asset, target: ReviewState, note: str) -> None:
                 is_already_done=True,
             )
         error = SelfApprovalForbidden if is_self_approval else WrongReviewState
+        if is_self_approval:
+            reason = f"{reason} {reviewers.no_second_reviewer(actor)}".strip()
         raise error(_("The image was not changed."), reason=reason, remedy=contact_sentence())
     locked.review_state = target.value
     locked.reviewed_at = clock.now()

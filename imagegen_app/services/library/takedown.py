@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-
+from imagegen_app import database
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Placement
 from imagegen_app.services.foundation import outbox
@@ -57,7 +56,7 @@ def clear_fields(asset: Asset) -> int:
     _plan_the_rest(asset, placements)
     if cleared:
         # Also where a field held another value by then.
-        transaction.on_commit(delete_copies, robust=True)
+        database.on_commit(delete_copies, robust=True)
     wake("sweep")
     return sum(cleared)
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.files.storage import storages
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.core.invariants import VIOLATION_QUERIES
-from imagegen_app.models import (
-    ImageModel,
-    Job,
-    PeriodicRun,
-    Placement,
+from imagegen_app.models import Job, PeriodicRun, Placement
+from imagegen_app.services.foundation import (
+    clock,
+    log_triggers,
+    migration_state,
+    wakeups,
+    worker_registry,
 )
-from imagegen_app.services.foundation import clock, log_triggers, wakeups, worker_registry
 from imagegen_app.services.gateways import (
     captioning,
     publication_status,
@@ -36,6 +36,8 @@ from imagegen_app.services.monitoring import (
     certificate_status,
     credential_status,
     provider_problems,
+    retiring_models,
+    review_status,
     screener_status,
     time_stamp_status,
     waiting_counts,
@@ -70,6 +72,7 @@ def run_all_checks() -> list[CheckResult]:
     """Run all checks; one of them writes and deletes a small file in the storage."""
     checks: dict[str, Callable[[], Iterator[CheckResult]]] = {
         "settings": _settings,
+        "database": _database,
         "engine": _engine,
         "worker": _worker,
         "queue": _queue,
@@ -82,6 +85,7 @@ def run_all_checks() -> list[CheckResult]:
         "models": _models,
         "screeners": _screeners,
         "captioner": _captioner,
+        "review": _review,
         "signing": _signing,
         "time stamps": _time_stamps,
         "log": _log,
@@ -96,6 +100,9 @@ def run_all_checks() -> list[CheckResult]:
                 CheckResult(part, "error", _("It cannot be checked: %s.") % type(error).__name__)
             ]
         found += results or [CheckResult(part, "ok", _("No problems found."))]
+        if part == "database" and results:
+            # All others would fail for the same reason.
+            break
     return found
 
 
@@ -129,6 +136,7 @@ def critical_problems(
 def violated_invariants() -> dict[str, list[str]]:
     """Return the violated invariants with up to five keys each; empty if there are none."""
     found: dict[str, list[str]] = {}
+    connection = database.connection()
     quote = "`" if connection.vendor == "mysql" else '"'
     with connection.cursor() as cursor:
         for name, query in VIOLATION_QUERIES.items():
@@ -151,6 +159,12 @@ def _settings() -> Iterator[CheckResult]:
         if is_told and not message.is_silenced():
             level: Level = "error" if message.level >= ERROR else "warning"
             yield CheckResult("settings", level, f"{message.id}: {message.msg}", message.hint or "")
+
+
+def _database() -> Iterator[CheckResult]:
+    if missing := migration_state.unapplied_migrations():
+        message, remedy = migration_state.message(missing), migration_state.remedy()
+        yield CheckResult("database", "error", message, remedy)
 
 
 def _engine() -> Iterator[CheckResult]:
@@ -315,20 +329,8 @@ def _credentials() -> Iterator[CheckResult]:
 
 
 def _models() -> Iterator[CheckResult]:
-    today = clock.today()
-    soon = today + timedelta(days=30)
-    usable = ImageModel.objects.usable().filter(retires_on__lte=soon)
-    for model in usable.select_related("replaced_by").order_by("retires_on"):
-        successor = model.replaced_by
-        yield CheckResult(
-            "models",
-            "warning",
-            _("The model %(model)s retires on %(day)s.")
-            % {"model": model.slug, "day": model.retires_on},
-            _("Register its successor, and grant groups the use of it.")
-            if successor is None
-            else _("Grant groups the use of its successor, %(model)s.") % {"model": successor.slug},
-        )
+    for one in retiring_models.retiring_models():
+        yield CheckResult("models", "warning", one.message, one.remedy)
 
 
 def _screeners() -> Iterator[CheckResult]:
@@ -354,6 +356,11 @@ def _captioner() -> Iterator[CheckResult]:
             _("The captioner's service cannot be used: %(problem)s.") % {"problem": problem},
             _("Images are generated without suggested alternative texts; check its settings."),
         )
+
+
+def _review() -> Iterator[CheckResult]:
+    for one in review_status.review_findings():
+        yield CheckResult("review", "warning", one.message, one.remedy)
 
 
 def _signing() -> Iterator[CheckResult]:

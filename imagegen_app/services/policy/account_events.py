@@ -1,7 +1,8 @@
 """Record who got or lost rights: groups, permissions and the flags of accounts.
 
 Django's signals tell of it, whether the admin or other code changes it. They are silent about
-`QuerySet.update`, bulk operations, raw SQL and migrations: such changes leave no event.
+`QuerySet.update`, bulk operations, raw SQL and migrations: such changes leave no event. What was stored
+before is read from the database that is written (`using`), for a replica may lag behind.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, models
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
+from imagegen_app import database
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.foundation import acting, event_log
 from imagegen_app.services.foundation.event_log import NewEvent
@@ -70,7 +72,7 @@ def record(entries: Iterable[NewEvent], *, actor: Actor | None = None) -> None:
     try:
         _append(actor or acting.current_actor(), found)
     except DatabaseError:
-        if AuditEvent._meta.db_table in connection.introspection.table_names():  # noqa: SLF001 - Django's documented API
+        if AuditEvent._meta.db_table in database.connection().introspection.table_names():  # noqa: SLF001 - Django's documented API
             raise
         logger.warning("A change of rights was not recorded: the log has no tables yet.")
 
@@ -83,6 +85,7 @@ def _append(actor: Actor, entries: list[NewEvent]) -> None:
 def _note_flags(
     sender: type[models.Model],
     instance: Any,
+    using: str,
     update_fields: Collection[str] | None = None,
     **_rest: Any,
 ) -> None:
@@ -95,7 +98,7 @@ def _note_flags(
     ]
     before: dict[str, bool] | None = None
     if names:
-        stored = get_user_model()._base_manager.filter(pk=instance.pk)  # noqa: SLF001 - Django's documented API
+        stored = get_user_model()._base_manager.using(using).filter(pk=instance.pk)  # noqa: SLF001 - Django's documented API
         before = stored.values(*names).first() if instance.pk is not None else None
         if before is None:
             # A new account is active, and that gives no right.
@@ -103,7 +106,7 @@ def _note_flags(
     setattr(instance, _BEFORE, before or {})
 
 
-def _record_flags(instance: Any, **_rest: Any) -> None:
+def _record_flags(instance: Any, using: str, **_rest: Any) -> None:
     before: dict[str, bool] = instance.__dict__.pop(_BEFORE, {})
     changes = {
         name: {"before": value, "after": bool(getattr(instance, name))}
@@ -111,24 +114,26 @@ def _record_flags(instance: Any, **_rest: Any) -> None:
         if value != bool(getattr(instance, name))
     }
     # Whether an account without any right may sign in is not about rights.
-    if set(changes) == {"is_active"} and not _has_rights(instance):
+    if set(changes) == {"is_active"} and not _has_rights(instance, using):
         return
     if changes:
         record([NewEvent("account.rights_changed", subject=instance, data={"changes": changes})])
 
 
-def _record_account_deleted(instance: Any, **_rest: Any) -> None:
-    if not _has_rights(instance):
+def _record_account_deleted(instance: Any, using: str, **_rest: Any) -> None:
+    if not _has_rights(instance, using):
         return
     data: dict[str, Any] = {name: bool(getattr(instance, name)) for name in _flags_of(instance)}
     if hasattr(instance, "groups"):
-        data["groups"] = sorted(instance.groups.values_list("name", flat=True))[:_MOST_NAMED]
+        data["groups"] = sorted(instance.groups.using(using).values_list("name", flat=True))[
+            :_MOST_NAMED
+        ]
     record([NewEvent("account.deleted", subject=instance, data=data)])
 
 
-def _note_name(instance: Group, **_rest: Any) -> None:
+def _note_name(instance: Group, using: str, **_rest: Any) -> None:
     """Remember the name that is stored, before a group is saved."""
-    stored = Group.objects.filter(pk=instance.pk).values_list("name", flat=True)
+    stored = Group.objects.using(using).filter(pk=instance.pk).values_list("name", flat=True)
     setattr(instance, _BEFORE, stored.first())
 
 
@@ -139,14 +144,14 @@ def _record_name(instance: Group, **_rest: Any) -> None:
         record([NewEvent("group.renamed", subject=instance, data=data)])
 
 
-def _record_group_deleted(instance: Group, **_rest: Any) -> None:
-    members = get_user_model()._base_manager.filter(groups=instance.pk)  # noqa: SLF001 - Django's documented API
+def _record_group_deleted(instance: Group, using: str, **_rest: Any) -> None:
+    members = get_user_model()._base_manager.using(using).filter(groups=instance.pk)  # noqa: SLF001 - Django's documented API
     keys = members.order_by("pk").values_list("pk", flat=True)
     data = {
         "group_name": instance.name,
         "count": members.count(),
         "members": [str(key) for key in keys[:_MOST_NAMED]],
-        "permissions": _permission_names(instance.permissions.all()),
+        "permissions": _permission_names(instance.permissions.using(using)),
     }
     record([NewEvent("group.deleted", subject=instance, data=data)])
 
@@ -197,6 +202,7 @@ def _changed(
     name: str,
     *,
     model: type[models.Model],
+    using: str,
     pk_set: set[Any] | None = None,
     **_rest: Any,
 ) -> list[Any] | None:
@@ -205,9 +211,9 @@ def _changed(
     What is lost is read before it goes: afterwards Django names also what was not there.
     """
     if action == "post_add":
-        rows = model._base_manager.filter(pk__in=pk_set or ())  # noqa: SLF001 - Django's documented API
+        rows = model._base_manager.using(using).filter(pk__in=pk_set or ())  # noqa: SLF001 - Django's documented API
     elif action in {"pre_remove", "pre_clear"}:
-        rows = getattr(instance, name).all()
+        rows = getattr(instance, name).using(using)
         if pk_set is not None:
             rows = rows.filter(pk__in=pk_set)
     else:
@@ -232,12 +238,12 @@ def _flags_of(model: Any) -> list[str]:
     return [name for name in FLAGS if name in fields]
 
 
-def _has_rights(user: Any) -> bool:
+def _has_rights(user: Any, using: str) -> bool:
     """Return whether an account has any right: a flag, a group or a permission."""
     if getattr(user, "is_superuser", False) or getattr(user, "is_staff", False):
         return True
     return any(
-        getattr(user, name).exists()
+        getattr(user, name).using(using).exists()
         for name in ("groups", "user_permissions")
         if hasattr(user, name)
     )

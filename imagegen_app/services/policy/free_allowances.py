@@ -11,12 +11,12 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core.pricing import CostOrigin, FreeAllowance, PriceList, PriceUnknown
 from imagegen_app.models import Attempt, ImageModel
 from imagegen_app.services.foundation import clock
@@ -107,7 +107,7 @@ def use_allowance(
         return charge, origin
     # One after the other: what is left is a sum over the attempts that were charged before. A lock that
     # lets others insert rows that refer to the model, where the database has one.
-    no_key = connection.features.has_select_for_no_key_update
+    no_key = database.connection().features.has_select_for_no_key_update
     models = ImageModel.objects.select_for_update(no_key=no_key)
     image_model = models.get(pk=attempt.image_model_id)
     try:

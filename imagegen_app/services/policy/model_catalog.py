@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
+from imagegen_app.core.events import PERSONAL_EVERYWHERE
 from imagegen_app.core.pricing import PriceList, PriceUnknown
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
@@ -98,15 +100,18 @@ def save(*, actor: Actor, record: Record) -> Record:
             "changes": {
                 key: {"before": _loggable(a), "after": _loggable(b)}
                 for key, (a, b) in changes.items()
+                if key not in PERSONAL_EVERYWHERE
             }
         }
+        # Free text, such as a grant's reason, stands beside the log, where it can be erased.
+        personal = {key: str(b) for key, (_a, b) in changes.items() if key in PERSONAL_EVERYWHERE}
         if "limit" in changes:
             data |= {
                 "before": _loggable(changes["limit"][0]),
                 "after": _loggable(changes["limit"][1]),
             }
         for kind in _change_kinds(record, changes) or [types.changed]:
-            event_log.record(actor, kind, subject=record, data=data)
+            event_log.record(actor, kind, subject=record, data=data, personal=personal)
     return record
 
 
@@ -244,7 +249,7 @@ def _insert(record: Record) -> None:
     :raises InvalidRecord: if the database refuses it, such as for a name that is taken meanwhile.
     """
     try:
-        with transaction.atomic():
+        with database.atomic():
             record.save(force_insert=True)
     except IntegrityError:
         try:

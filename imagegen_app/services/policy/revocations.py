@@ -6,10 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Provider, RevokedCredential
 from imagegen_app.models.credentials import digest_of_name
@@ -165,7 +164,7 @@ def _record(actor: Actor, kind: str, row: RevokedCredential, reason: str) -> Non
     )
     # Now for the rest of this transaction, and then for what another thread has read meanwhile.
     usable_credentials.forget_revoked_names()
-    transaction.on_commit(usable_credentials.forget_revoked_names)
+    database.on_commit(usable_credentials.forget_revoked_names)
 
 
 def _valid_reason(refused: str, reason: str) -> str:

@@ -158,3 +158,15 @@ def test_a_new_price_together_with_another_change_is_told_as_both(boss: Person) 
     assert [kind for kind, _data in recorded()] == ["model.price_changed", "model.changed"]
     changes = recorded()[1][1]["changes"]
     assert changes["retires_on"] == {"before": None, "after": "2027-01-31"}
+
+
+def test_a_changed_reason_stands_beside_the_log_and_not_in_it(boss: Person) -> None:
+    grant = make_grant(group=make_group("One"), image_model=make_image_model(), reason="Trial")
+    grant.reason = "Asked for by Ms Ebner"
+
+    model_catalog.save(actor=boss, record=grant)
+
+    event = AuditEvent.objects.get(type="grant.changed")
+    assert event.personal_texts.get(field="reason").value == "Asked for by Ms Ebner"
+    assert "Ebner" not in event.body
+    assert json.loads(event.body)["data"]["changes"] == {}
