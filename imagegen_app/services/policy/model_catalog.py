@@ -73,7 +73,7 @@ def save(*, actor: Actor, record: Record) -> Record:
     adding = record._state.adding  # noqa: SLF001 - Django's documented API
     name = type(record).__name__.lower()
     access.require_permission(actor, f"{'add' if adding else 'change'}_{name}")
-    _require_valid(record)
+    require_valid(record)
     if adding:
         equal = _equal_record(record)
         if equal is not None:
@@ -165,7 +165,11 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     )
 
 
-def _require_valid(record: Record) -> None:
+def require_valid(record: Record) -> None:
+    """Require that a record could be stored, as far as its own values tell; nothing is written.
+
+    :raises InvalidRecord: if it could not.
+    """
     if isinstance(record, Provider | ImageModel):
         _raise_problem(provider_facts.fact_problem(record.data_handling), field="data_handling")
     if isinstance(record, Provider):
