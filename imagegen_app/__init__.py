@@ -11,15 +11,18 @@ if TYPE_CHECKING:
         IdempotencyConflict,
         ImageFileMissing,
         InvalidJobRequest,
+        InvalidSetup,
         NoPrice,
         NotGranted,
         NotPermitted,
         OverBudget,
         PromptBlocked,
+        SetupReport,
         StorageUnavailable,
         attach,
         estimate,
         generate,
+        set_up,
     )
 
 __all__ = [
@@ -28,15 +31,18 @@ __all__ = [
     "IdempotencyConflict",
     "ImageFileMissing",
     "InvalidJobRequest",
+    "InvalidSetup",
     "NoPrice",
     "NotGranted",
     "NotPermitted",
     "OverBudget",
     "PromptBlocked",
+    "SetupReport",
     "StorageUnavailable",
     "attach",
     "estimate",
     "generate",
+    "set_up",
 ]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.setup_document import InvalidDescription, SetupProblem
 from imagegen_app.core.setup_files import MAX_FILE_BYTES, parse_file
+
+#: A file with comments, to begin with.
+EXAMPLE: Final = Path(__file__).resolve().parents[2] / "catalog" / "setup.example.toml"
 
 
 def is_path(given: object) -> TypeGuard[str | os.PathLike[str]]:
