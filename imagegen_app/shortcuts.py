@@ -15,7 +15,7 @@ from imagegen_app.services.library.placement import CannotPlace
 from imagegen_app.services.policy import access, site_setup
 from imagegen_app.services.policy.access import ActionRefused, NotGranted, NotPermitted
 from imagegen_app.services.policy.budgets import OverBudget
-from imagegen_app.services.policy.site_setup import InvalidSetup, SetupReport
+from imagegen_app.services.policy.site_setup import InvalidSetup
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django.db import models
 
     from imagegen_app.models import Asset, Job, Placement
+    from imagegen_app.services.policy.site_setup import SetupReport
 
 __all__ = [
     "ActionRefused",
@@ -38,7 +39,6 @@ __all__ = [
     "NotPermitted",
     "OverBudget",
     "PromptBlocked",
-    "SetupReport",
     "StorageUnavailable",
     "attach",
     "estimate",

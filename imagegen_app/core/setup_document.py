@@ -15,6 +15,8 @@ value. Every mistake is found before anything is looked up, each with its place.
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
@@ -272,11 +274,17 @@ def _value(given: object, annotation: str) -> Any:
 
 
 def _text(given: object) -> str | None:
-    return given if isinstance(given, str) else None
+    return given if isinstance(given, str) and _is_storable(given) else None
 
 
 def _filled_text(given: object) -> str | None:
-    return given if isinstance(given, str) and given.strip() else None
+    text = _text(given)
+    return text if text and text.strip() else None
+
+
+def _is_storable(text: str) -> bool:
+    """Return whether every database can store a text: it has no NUL and no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _count(given: object) -> int | None:
@@ -289,13 +297,20 @@ def _flag(given: object) -> bool | None:
 
 
 def _object(given: object) -> Any:
-    return plain(given) if isinstance(given, Mapping) else None
+    if not isinstance(given, Mapping):
+        return None
+    try:
+        document = plain(given)
+        texts = json.dumps(document)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return None if re.search(r"\\u(?:0000|d[89a-f])", texts) else document
 
 
 def _names(given: object) -> tuple[str, ...] | None:
     if not isinstance(given, list | tuple):
         return None
-    names = tuple(one.strip() if isinstance(one, str) else "" for one in given)
+    names = tuple((_text(one) or "").strip() for one in given)
     return None if "" in names else names
 
 

@@ -27,7 +27,6 @@ from imagegen_app import (
     NotPermitted,
     OverBudget,
     PromptBlocked,
-    SetupReport,
     StorageUnavailable,
     attach,
     conf,
@@ -71,6 +70,7 @@ from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.base import CancelOutcome, ProviderAdapter, WebhookNotice
 from imagegen_app.services.job_requests.creation import Offer
 from imagegen_app.services.policy.budgets import Allowance
+from imagegen_app.services.policy.site_setup import SetupReport
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
 from imagegen_app.testing.contract import AdapterContract, Samples, sample_requests
@@ -99,7 +99,6 @@ def set_ups(user: AbstractBaseUser) -> None:
     assert_type(set_up(Path("imagegen.toml"), user=user, dry_run=True), SetupReport)
     assert_type(report.has_changes, bool)
     assert_type([one.name for one in report.changes], list[str])
-    assert_type(SetupReport(()), SetupReport)
     assert_type(InvalidSetup([("models[1]", "Why.")]), InvalidSetup)
     assert_type(InvalidSetup([]).problems, tuple[tuple[str, str], ...])
     set_up(providers=[])  # type: ignore[call-arg]  # one description

@@ -11,6 +11,7 @@ from django.utils.text import slugify
 
 from imagegen_app import conf
 from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.pricing import price_per_image
 from imagegen_app.core.setup_document import nearest_name
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.models import ImageModel, Provider
@@ -31,7 +32,6 @@ _PROVIDER_FIELDS = (
 #: The version of a model that comes with the app.
 _OWN_VERSION = "1"
 _MAX_SLUG_CHARS = 60
-DEFAULT_CURRENCY = "USD"
 
 
 class CatalogPlan:
@@ -87,7 +87,9 @@ class CatalogPlan:
             )
             self._notes.note(f"{one.place}.credential", text, name=credential)
             return
-        if not credential and adapter is not None and adapter.needs_credential:
+        # An empty text says that the key comes later.
+        is_said = one.credential is not None
+        if not credential and not is_said and adapter is not None and adapter.needs_credential:
             text = gettext_noop(
                 "the adapter “%(adapter)s” needs a key; name one of IMAGEGEN['CREDENTIALS'] of the "
                 "site's settings as “credential”"
@@ -230,7 +232,7 @@ class CatalogPlan:
 
     def _price_list(self, one: ModelSetup) -> dict[str, Any] | None:
         if one.price is not None:
-            return price_per_image(format(one.price, "f"), currency=one.currency)
+            return price_per_image(format(one.price, "f"), currency=one.currency or "")
         return None if one.price_list is None else dict(one.price_list)
 
     def find_model(self, name: str, *, place: str) -> ImageModel | None:
@@ -263,8 +265,3 @@ def _slug_of(one: ProviderSetup) -> str:
 def short_label(label: str) -> str:
     """Return an adapter's label without what explains it."""
     return re.split(r", or | \(", label)[0]
-
-
-def price_per_image(amount: str, *, currency: str | None = None) -> dict[str, Any]:
-    """Return the price list of a model whose images all cost the same."""
-    return {"currency": currency or DEFAULT_CURRENCY, "per_image": [{"amount": amount}]}

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core.pricing import PriceList, PriceUnknown, price_per_image
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider, WorkflowVersion
@@ -19,7 +19,7 @@ from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import adapters, base_urls, provider_facts
+from imagegen_app.services.gateways import adapter_facts, adapters, base_urls, provider_facts
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -154,7 +154,7 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     image_model.lifecycle = lifecycle.value
     if before == lifecycle.value:
         return
-    image_model.save(update_fields=["lifecycle"])
+    image_model.save(update_fields=["lifecycle", "price_list"])
     event_log.record(
         actor,
         {Lifecycle.DEPRECATED: "model.deprecated", Lifecycle.RETIRED: "model.retired"}.get(
@@ -222,10 +222,15 @@ def _require_valid_model(record: ImageModel) -> None:
 def _require_price(image_model: ImageModel, lifecycle: str) -> None:
     """Require a valid price list; only a model to which nothing is sent may have none.
 
+    One that nobody bills gets the price 0.
+
     :raises InvalidRecord: if it is not valid, or missing.
     """
     if not image_model.price_list and lifecycle in UNPRICED_LIFECYCLES:
         return
+    if not image_model.price_list and adapter_facts.is_free(image_model.provider.adapter):
+        # Nobody bills it, so nobody is asked for a price; budgets book nothing.
+        image_model.price_list = price_per_image("0")
     try:
         PriceList.from_dict(image_model.price_list)
     except PriceUnknown as error:
