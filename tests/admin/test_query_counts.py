@@ -114,6 +114,7 @@ def test_our_own_pages_need_few_queries(admin: Client, busy: Any) -> None:
         reverse("admin:imagegen_batch_status", args=[busy["batch"].pk]),
         reverse("admin:imagegen_batch_review", args=[busy["batch"].pk]),
         reverse("admin:imagegen_log"),
+        reverse("admin:imagegen_setup"),
         reverse("admin:imagegen_erasure"),
         reverse("admin:imagegen_job_change", args=[busy["job"].pk]),
         reverse("admin:imagegen_asset_change", args=[busy["asset"].pk]),

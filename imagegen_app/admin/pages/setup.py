@@ -59,6 +59,8 @@ class SetupPage(Pages):
             else:
                 if report.has_changes:
                     messages.success(request, _("Saved. Go on with the next step."))
+                else:
+                    messages.info(request, _("Nothing was changed: nothing new was chosen."))
                 added = [one.name for one in report.changes if one.kind == "provider"]
                 wanted = next(iter(added), wanted)
         query = f"?{urlencode({'provider': wanted})}" if wanted else ""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, Exists, OuterRef
 from django.utils.functional import cached_property
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -22,7 +23,7 @@ from imagegen_app.services.policy import access, catalog_sync, setup_progress
 from imagegen_app.services.policy.setup_progress import SetupStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from imagegen_app.core.actors import Person
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 EDITOR_ROLE: Final = "Image editors"
 #: Groups and providers that are offered; a site with more uses its own pages.
 _MAX_CHOICES: Final = 200
-#: A group's members that are named.
+#: Names that stand in the line of a step that is done.
 _MAX_NAMED: Final = 5
 
 
@@ -105,12 +106,18 @@ class Panels:
         return list(Provider.objects.filter(is_enabled=True).order_by("pk")[:_MAX_CHOICES])
 
     @cached_property
+    def usable_models(self) -> list[ImageModel]:
+        """The models that are ready for use."""
+        rows = ImageModel.objects.usable().select_related("provider").order_by("name", "pk")
+        return list(rows[:_MAX_CHOICES])
+
+    @cached_property
     def provider(self) -> Provider | None:
-        """The provider that the steps are about: the wanted one, or the first that lacks something."""
+        """The provider that the steps are about: the wanted one, or the first that has models."""
         named = [row for row in self.providers if row.slug == self.wanted]
-        ready = set(ImageModel.objects.usable().values_list("provider", flat=True))
-        lacking = [row for row in self.providers if row.pk not in ready]
-        return next(iter([*named, *lacking, *self.providers]), None)
+        ready = {row.provider_id for row in self.usable_models}
+        in_use = [row for row in self.providers if row.pk in ready]
+        return next(iter([*named, *in_use, *self.providers]), None)
 
     @cached_property
     def adapter(self) -> Any:
@@ -120,11 +127,10 @@ class Panels:
     @cached_property
     def done(self) -> dict[SetupStep, bool]:
         """Whether each step is done."""
-        has_models = ImageModel.objects.usable().exists()
         return {
             SetupStep.PROVIDER: bool(self.providers),
             SetupStep.KEY: self.provider is not None and not self.key_problem,
-            SetupStep.MODELS: has_models,
+            SetupStep.MODELS: bool(self.usable_models),
             SetupStep.GRANT: bool(self.released),
             SetupStep.PEOPLE: any(self.released.values()),
             SetupStep.IMAGE: Asset.objects.exists(),
@@ -144,14 +150,11 @@ class Panels:
     @cached_property
     def summaries(self) -> dict[SetupStep, str]:
         """What each step that is done has come to, in a line."""
-        models = ImageModel.objects.usable().order_by("name").values_list("name", flat=True)
-        named = list(models[: _MAX_NAMED + 1])
-        more = ", …" if len(named) > _MAX_NAMED else ""
         return {
-            SetupStep.PROVIDER: ", ".join(row.name for row in self.providers),
+            SetupStep.PROVIDER: _some(row.name for row in self.providers),
             SetupStep.KEY: self.key_summary,
-            SetupStep.MODELS: ", ".join(named[:_MAX_NAMED]) + more,
-            SetupStep.GRANT: ", ".join(sorted(self.released)),
+            SetupStep.MODELS: _some(row.name for row in self.usable_models),
+            SetupStep.GRANT: _some(self.released),
             SetupStep.PEOPLE: self.people_summary,
             SetupStep.IMAGE: _("There are images."),
         }
@@ -192,9 +195,10 @@ class Panels:
     @property
     def has_named_key(self) -> bool:
         """Whether the provider names a key, or needs none; what is wrong is told then."""
-        return self.provider is not None and bool(
-            self.provider.credential or not (self.adapter and self.adapter.needs_credential)
-        )
+        if self.provider is None:
+            return False
+        is_needed = self.adapter is not None and self.adapter.needs_credential
+        return bool(self.provider.credential) or not is_needed
 
     @property
     def key_summary(self) -> str:
@@ -250,7 +254,7 @@ class Panels:
         )
         offered: list[dict[str, Any]] = []
         for entry in catalog_files.read_file():
-            is_usable = entry.price_list and not catalog_sync.is_over(entry)
+            is_usable = entry.price_list and not catalog_sync.retires_soon(entry)
             if entry.adapter != self.provider.adapter or not is_usable:
                 continue
             names = (
@@ -289,24 +293,18 @@ class Panels:
     @cached_property
     def released(self) -> dict[str, int]:
         """Groups with a grant that holds today, and how many people are in each."""
-        names = setup_progress.valid_grants().values_list("group__name", flat=True).distinct()
-        members = get_user_model()._default_manager  # noqa: SLF001 - Django's documented API
-        return {
-            name: members.filter(groups__name=name).count()
-            for name in names.order_by("group__name")[:_MAX_CHOICES]
-        }
+        groups = Group.objects.filter(pk__in=setup_progress.valid_grants().values("group"))
+        rows = groups.annotate(members=Count("user")).order_by("name")[:_MAX_CHOICES]
+        return {row.name: row.members for row in rows}
 
     @cached_property
     def groups(self) -> list[dict[str, Any]]:
         """The groups of the site; the first one that may request images is proposed."""
-        rows = list(Group.objects.order_by("name")[:_MAX_CHOICES])
-        able = set(
-            Group.objects.filter(
-                permissions__codename="request_job",
-                permissions__content_type__app_label="imagegen",
-            ).values_list("pk", flat=True)
+        able = Permission.objects.filter(
+            group=OuterRef("pk"), codename="request_job", content_type__app_label="imagegen"
         )
-        named = [row.name for row in rows if row.pk in able]
+        rows = list(Group.objects.order_by("name").annotate(is_able=Exists(able))[:_MAX_CHOICES])
+        named = [row.name for row in rows if row.is_able]
         proposed = EDITOR_ROLE if EDITOR_ROLE in named else ""
         return [{"name": row.name, "is_proposed": row.name == proposed} for row in rows]
 
@@ -317,11 +315,10 @@ class Panels:
         return "" if any(one["name"] == name for one in self.groups) else name
 
     @property
-    def unreleased(self) -> list[ImageModel]:
-        """The usable models; those that no group has are proposed."""
-        return list(
-            ImageModel.objects.usable().select_related("provider").order_by("name")[:_MAX_CHOICES]
-        )
+    def models(self) -> list[dict[str, Any]]:
+        """The usable models; those that no group may use yet are proposed."""
+        released = set(setup_progress.valid_grants().values_list("image_model", flat=True))
+        return [{"model": row, "is_proposed": row.pk not in released} for row in self.usable_models]
 
     @property
     def has_budget(self) -> bool:
@@ -353,7 +350,7 @@ class Panels:
     @property
     def people_summary(self) -> str:
         """How many people are in the groups."""
-        return ", ".join(f"{name}: {number}" for name, number in self.released.items())
+        return _some(f"{name}: {number}" for name, number in self.released.items())
 
     # 6. Image
 
@@ -361,3 +358,10 @@ class Panels:
     def problems(self) -> list[doctor.CheckResult]:
         """What keeps images from being made although all is set up, such as that no worker runs."""
         return doctor.critical_problems()
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the first of several names."""
+    listed = list(names)
+    more = ", …" if len(listed) > _MAX_NAMED else ""
+    return ", ".join(listed[:_MAX_NAMED]) + more

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imagegen_app import conf
 from imagegen_app.providers import registry
+from imagegen_app.providers.registry import Adapter
 
-if TYPE_CHECKING:
-    from imagegen_app.providers.registry import Adapter
+__all__ = ["Adapter", "declared", "is_free"]
 
 
 def declared(name: str) -> Adapter | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.catalog_entries import CatalogEntry
     from imagegen_app.core.setup_document import ModelSetup, ProviderSetup
+    from imagegen_app.services.gateways.adapter_facts import Adapter
     from imagegen_app.services.policy._setup_steps import Notes
 
 _PROVIDER_FIELDS = (
@@ -76,28 +77,42 @@ class CatalogPlan:
             )
             self._notes.note(f"{one.place}.adapter", text, slug=slug, adapter=row.adapter)
             return
+        if self._has_account(one, row, adapter):
+            wanted = {name: getattr(one, name) for name in _PROVIDER_FIELDS}
+            self._notes.plan_row(row, wanted, kind="provider", name=slug, place=one.place)
+
+    def _has_account(self, one: ProviderSetup, row: Provider, adapter: Adapter | None) -> bool:
+        """Return whether a provider has what its adapter needs: an address and a key; note what lacks."""
         names = conf.get().credentials
         credential = row.credential if one.credential is None else one.credential
-        if credential and credential not in names:
-            if names:
-                self._notes.note_unknown(f"{one.place}.credential", credential, names)
-                return
-            text = gettext_noop(
-                "“%(name)s” is not in IMAGEGEN['CREDENTIALS'] of the site's settings; add it there"
-            )
-            self._notes.note(f"{one.place}.credential", text, name=credential)
-            return
         # An empty text says that the key comes later.
-        is_said = one.credential is not None
-        if not credential and not is_said and adapter is not None and adapter.needs_credential:
+        is_needed = adapter is not None and adapter.needs_credential and one.credential is None
+        if adapter is not None and adapter.is_remote:
+            url = row.base_url if one.base_url is None else one.base_url
+            if not url and not adapter.base_url:
+                text = gettext_noop(
+                    "the adapter “%(adapter)s” needs the address of its server; add “base_url”"
+                )
+                self._notes.note(one.place, text, adapter=one.adapter)
+                return False
+        if credential and credential not in names:
+            where = f"{one.place}.credential"
+            if names:
+                self._notes.note_unknown(where, credential, names)
+            else:
+                text = gettext_noop(
+                    "“%(name)s” is not in IMAGEGEN['CREDENTIALS'] of the site's settings; add it there"
+                )
+                self._notes.note(where, text, name=credential)
+            return False
+        if not credential and is_needed:
             text = gettext_noop(
                 "the adapter “%(adapter)s” needs a key; name one of IMAGEGEN['CREDENTIALS'] of the "
                 "site's settings as “credential”"
             )
             self._notes.note(one.place, text, adapter=one.adapter)
-            return
-        wanted = {name: getattr(one, name) for name in _PROVIDER_FIELDS}
-        self._notes.plan_row(row, wanted, kind="provider", name=slug, place=one.place)
+            return False
+        return True
 
     def plan_models(self, setups: Iterable[ModelSetup]) -> None:
         """Plan each model of a set-up, whose providers are planned before."""

@@ -85,6 +85,12 @@ def is_over(entry: CatalogEntry) -> bool:
     return entry.retires_on is not None and entry.retires_on <= clock.today()
 
 
+def retires_soon(entry: CatalogEntry) -> bool:
+    """Return whether a model of the catalogue is retired, or will be before it is worth beginning with."""
+    last = clock.today() + timedelta(days=MIN_REMAINING_DAYS)
+    return entry.retires_on is not None and entry.retires_on <= last
+
+
 class _ProviderModels:
     """The models of one provider, and all short names, read once."""
 
@@ -147,8 +153,7 @@ class _ProviderModels:
         return found
 
     def _new(self, entry: CatalogEntry, model: str) -> SyncedModel:
-        last = clock.today() + timedelta(days=MIN_REMAINING_DAYS)
-        if entry.retires_on is not None and entry.retires_on <= last:
+        if retires_soon(entry):
             return SyncedModel(self.provider, entry, SyncAction.NOT_ADDED, model=model)
         wanted = {name: _stored(self.value(entry, name)) for name in FIELDS}
         changes = tuple(FieldDifference(n, None, value) for n, value in wanted.items() if value)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.contrib.auth.models import Permission
+
 from imagegen_app.core.setup_document import InvalidDescription, SiteSetup, read_description
-from imagegen_app.models import Provider
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
 from imagegen_app.services.policy import access
@@ -88,8 +89,10 @@ def apply(*, actor: Actor, setup: SiteSetup) -> SetupReport:
     :raises InvalidSetup: if it cannot be carried out; names all that is wrong.
     :raises NotPermitted: if the actor may not do a part of it.
     """
-    # Two set-ups at the same moment would both make what is missing.
-    list(Provider.objects.select_for_update().order_by("pk").values_list("pk"))
+    # Two set-ups at the same moment would both make what is missing. A row that every site has after
+    # its migrations stands for all of it; whoever waits for it plans with what the first has made.
+    rows = Permission.objects.select_for_update().filter(content_type__app_label="imagegen")
+    list(rows.order_by("pk").values_list("pk")[:1])
     steps = _plan(actor, setup)
     for step in steps:
         if step.change.action is not SetupAction.UNCHANGED:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from imagegen_app.core.actors import Person, System
 from imagegen_app.models import AuditEvent, Budget, Grant, ImageModel, Provider
@@ -13,6 +14,7 @@ from imagegen_app.services.policy import access, catalog_sync, site_setup
 from imagegen_app.services.policy.access import NotPermitted
 from imagegen_app.services.policy.site_setup import InvalidSetup, SetupAction
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_user
+from tests.services.test_commands_at_once import both
 
 pytestmark = pytest.mark.django_db
 SHELL = System("test")
@@ -176,6 +178,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_place_and_remedy() -> None:
         ),
         ("providers", {"name": "x"}, "providers[1]", "“adapter” is missing; add it."),
         ("providers", {"adapter": "openai"}, "providers[1]", "needs a key"),
+        ("providers", {"adapter": "comfyui"}, "providers[1]", "add “base_url”"),
         (
             "providers",
             {"adapter": "comfyui", "base_url": "http://10.0.0.5:8188"},
@@ -280,3 +283,15 @@ def test_two_grants_of_one_group_and_model_are_not_guessed_at(edda: Any) -> None
     found = problems({"grants": [{"group": "Crew", "models": ["m"], "max_count": 3}]})
 
     assert "several grants" in found["grants[1]"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_set_ups_of_an_empty_site_at_once_make_each_thing_once() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("elsewhere, transactions follow one another or threads share a connection")
+    make_user("edda")
+
+    raised = both(lambda: apply(WHOLE), lambda: apply(WHOLE))
+
+    assert raised == []
+    assert [model.objects.count() for model in (Provider, ImageModel, Grant, Budget)] == [1] * 4
