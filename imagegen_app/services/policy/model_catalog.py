@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
+from imagegen_app.core import events
 from imagegen_app.core.pricing import PriceList, PriceUnknown, price_per_image
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
@@ -54,6 +56,8 @@ class _EventTypes:
 
 #: Fields that tell nothing of what may be used; they change with others only.
 _BOOKKEEPING = frozenset({"catalog_values"})
+#: Fields with words of a person's own.
+_PERSONAL = frozenset({"reason"})
 _EVENT_TYPES: dict[type[Record], _EventTypes] = {
     Provider: _EventTypes("provider.created", "provider.changed"),
     ImageModel: _EventTypes("model.registered", "model.changed"),
@@ -94,10 +98,13 @@ def save(*, actor: Actor, record: Record) -> Record:
         if isinstance(record, Budget) and "limit" in changes:
             _update_period_limit(record)
         record.save()
+        # What a person wrote in their own words can be erased, so the log only commits to it.
+        personal = {key: str(changes[key][1]) for key in _PERSONAL & changes.keys()}
         data = _event_data(record) | {
             "changes": {
                 key: {"before": _loggable(a), "after": _loggable(b)}
                 for key, (a, b) in changes.items()
+                if key not in personal
             }
         }
         if "limit" in changes:
@@ -106,7 +113,7 @@ def save(*, actor: Actor, record: Record) -> Record:
                 "after": _loggable(changes["limit"][1]),
             }
         for kind in _change_kinds(record, changes) or [types.changed]:
-            event_log.record(actor, kind, subject=record, data=data)
+            event_log.record(actor, kind, subject=record, data=data, personal=personal)
     return record
 
 
@@ -359,6 +366,10 @@ def _loggable(value: Any) -> Any:
         return str(value.pk)
     if isinstance(value, str | int | bool | Decimal) or value is None:
         return value
+    if isinstance(value, dict) and events.has_personal_names(value):
+        # Names of an API, such as "prompt" in the options of a service; as keys they would be taken
+        # for a person's text.
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
     if isinstance(value, dict):
         return {str(k): _loggable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
