@@ -119,9 +119,6 @@ class AccessPlan:
             for name in unknown:
                 self._notes.note_unknown(f"{one.place}.operations", name, [*Operation])
             starts, ends = _aware(one.starts_at), _aware(one.ends_at)
-            if starts is not None and ends is not None and ends <= starts:
-                self._notes.note(one.place, gettext_noop("“ends_at” must be after “starts_at”"))
-                continue
             for name in one.models:
                 model = self._catalog.find_model(name, place=f"{one.place}.models")
                 if group is not None and model is not None and not unknown:
@@ -154,6 +151,10 @@ class AccessPlan:
         else:
             row = Grant(group=group, image_model=model)
             operations = operations or _operations_of(model)
+        begins, expires = starts or row.starts_at, ends or row.ends_at
+        if begins is not None and expires is not None and expires <= begins:
+            self._notes.note(one.place, gettext_noop("“ends_at” must be after “starts_at”"))
+            return
         # The plan's own rows, which an earlier step may store.
         row.group, row.image_model = group, model
         wanted: dict[str, Any] = {

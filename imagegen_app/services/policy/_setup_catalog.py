@@ -207,6 +207,16 @@ class CatalogPlan:
                 provider_model_name=one.model,
                 version=version,
             )
+        equal = [
+            known
+            for known in self._models
+            if known.provider_id == provider.pk
+            and (known.provider_model_name, known.version) == (one.model, row.version)
+        ]
+        if equal and provider.pk:
+            text = gettext_noop("the site has it already, as “%(slug)s”; leave out its “slug”")
+            self._notes.note(one.place, text, slug=equal[0].slug)
+            return None
         row.lifecycle = Lifecycle.ACTIVE.value
         if not row.price_list and adapter_facts.is_free(provider.adapter):
             row.price_list = price_per_image("0")

@@ -274,6 +274,29 @@ def test_an_image_administrator_may_not_put_anybody_into_a_group(edda: Any) -> N
     }
 
 
+def test_what_only_the_stored_rows_contradict_is_told_before_anything_is_written(edda: Any) -> None:
+    apply(WHOLE)
+    ended = {"group": "Image editors", "models": [MODEL], "ends_at": "2026-01-01"}
+    apply({"grants": [ended]})
+
+    found = problems(
+        {
+            "grants": [
+                {"group": "Image editors", "models": [MODEL], "starts_at": "2026-02-01T12:00+01:00"}
+            ],
+            "models": [{"provider": "openai", "model": MODEL, "slug": "again"}],
+            "providers": [{"adapter": "sandbox", "slug": "openai"}],
+        }
+    )
+
+    assert found == {
+        "grants[1]": "“ends_at” must be after “starts_at”.",
+        "models[1]": "The site has it already, as “gpt-image-2-6-flare”; leave out its “slug”.",
+        "providers[1].adapter": "The provider “openai” has the adapter “openai”, which cannot change; "
+        "give this one another “slug”.",
+    }
+
+
 def test_two_grants_of_one_group_and_model_are_not_guessed_at(edda: Any) -> None:
     model = make_image_model(slug="m")
     group = make_group("Crew")
