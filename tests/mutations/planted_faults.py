@@ -442,7 +442,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "changed_grant_without_event",
         "services/policy/model_catalog.py",
-        "event_log.record(actor, kind, subject=record, data=data)",
+        "event_log.record(actor, kind, subject=record, data=data, personal=personal)",
         "pass",
         (
             "services/policy/test_catalog_events.py::test_a_changed_grant_is_recorded_even_while_the_guard_is_silenced",
@@ -510,6 +510,30 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "pass",
         ("services/worker/test_comfyui_calls.py",),
         "A changed workflow answers with the images of the one before, and the log tells them alike.",
+    ),
+    PlantedFault(
+        "set_up_by_anybody",
+        "services/policy/site_setup.py",
+        "                access.require_permission(actor, permission)",
+        "                pass",
+        ("services/policy/test_site_setup.py",),
+        "An image administrator gives a group of their own every permission of the app.",
+    ),
+    PlantedFault(
+        "members_put_in_by_anybody",
+        "services/policy/_setup_access.py",
+        "        if not one.members:\n            return []\n        access.require_permission(self._actor, members_permission())",
+        "        if not one.members:\n            return []",
+        ("services/policy/test_site_setup.py",),
+        "Who may add providers puts themselves into any group of the site.",
+    ),
+    PlantedFault(
+        "half_a_set_up",
+        "services/policy/site_setup.py",
+        "@use_case()\ndef apply(",
+        "def apply(",
+        ("services/policy/test_site_setup.py",),
+        "A mistake that only the last step meets leaves the first ones done.",
     ),
     PlantedFault(
         "workflow_uploaded_by_anybody",
