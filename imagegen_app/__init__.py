@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         IdempotencyConflict,
         ImageFileMissing,
         InvalidJobRequest,
+        InvalidSetup,
         NoPrice,
         NotGranted,
         NotPermitted,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         attach,
         estimate,
         generate,
+        set_up,
     )
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "IdempotencyConflict",
     "ImageFileMissing",
     "InvalidJobRequest",
+    "InvalidSetup",
     "NoPrice",
     "NotGranted",
     "NotPermitted",
@@ -37,6 +40,7 @@ __all__ = [
     "attach",
     "estimate",
     "generate",
+    "set_up",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.actors import System
 from imagegen_app.services.job_requests import composition, creation
 from imagegen_app.services.job_requests.argument_types import check_argument_types
 from imagegen_app.services.job_requests.creation import IdempotencyConflict, PromptBlocked
@@ -11,15 +12,20 @@ from imagegen_app.services.job_requests.prices import NoPrice
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
 from imagegen_app.services.library.placement import CannotPlace
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, site_setup
 from imagegen_app.services.policy.access import ActionRefused, NotGranted, NotPermitted
 from imagegen_app.services.policy.budgets import OverBudget
+from imagegen_app.services.policy.site_setup import InvalidSetup
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing, StorageUnavailable
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
     from django.db import models
 
     from imagegen_app.models import Asset, Job, Placement
+    from imagegen_app.services.policy.site_setup import SetupReport
 
 __all__ = [
     "ActionRefused",
@@ -27,6 +33,7 @@ __all__ = [
     "IdempotencyConflict",
     "ImageFileMissing",
     "InvalidJobRequest",
+    "InvalidSetup",
     "NoPrice",
     "NotGranted",
     "NotPermitted",
@@ -36,6 +43,7 @@ __all__ = [
     "attach",
     "estimate",
     "generate",
+    "set_up",
 ]
 
 
@@ -88,3 +96,24 @@ def attach(asset: Asset, target: models.Model, field: str, *, user: Any) -> Plac
     :raises ImageFileMissing: if the asset's file is gone.
     """
     return placement.attach(actor=access.actor_for(user), asset=asset, target=target, field=field)
+
+
+def set_up(
+    description: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    user: Any = None,
+    dry_run: bool = False,
+) -> SetupReport:
+    """Set the site up: providers, models, groups with their people, grants and budgets.
+
+    `description` is a dict, or the path of a file in TOML, JSON or YAML, as `manage.py imagegen_setup`
+    takes it. What is there already stays, what differs is changed, what is not named is left alone. With
+    a `user`, that person needs the permissions, and the audit log names them; without, it names the
+    system. A dry run writes nothing.
+
+    :raises InvalidSetup: if the description has a mistake; names all of them, and nothing is set up.
+    :raises NotPermitted: if the user may not do a part of it.
+    """
+    actor = System("setup") if user is None else access.actor_for(user)
+    carry_out = site_setup.preview if dry_run else site_setup.apply
+    return carry_out(actor=actor, setup=site_setup.read(description))

@@ -30,6 +30,7 @@ EXTRAS = {
     "celery": "Celery as the engine",
     "rq": "RQ as the engine",
     "djangocms": "django CMS with django-filer",
+    "yaml": "[set-up files](../how-to/set-up-by-script.md) in YAML; TOML and JSON need nothing",
     "bedrock": "Amazon Bedrock",
     "heif": "HEIF and HEIC images as input",
     "vault": "keys from HashiCorp Vault or OpenBao",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -22,10 +22,10 @@ from imagegen_app.admin.model_form import ModelForm
 from imagegen_app.admin.pages import credentials, model_server
 from imagegen_app.admin.pages import model_import as import_pages
 from imagegen_app.admin.provider_form import ProviderForm
-from imagegen_app.core.states import Lifecycle
+from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
-from imagegen_app.services.gateways import provider_facts
+from imagegen_app.services.gateways import adapter_facts, provider_facts
 from imagegen_app.services.monitoring import credential_status, provider_status
 from imagegen_app.services.policy import model_catalog, model_import, model_suggestions
 
@@ -57,6 +57,18 @@ class GrantForm(AnyModelForm):
             "ends_at",
             "reason",
         ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "image_model" in self.fields:
+            self.fields["image_model"].label_from_instance = _with_lifecycle  # type: ignore[attr-defined]  # a choice field
+
+
+def _with_lifecycle(image_model: ImageModel) -> str:
+    """Return a model's name, with its lifecycle where nobody can use it whatever is granted."""
+    if image_model.lifecycle in USABLE_LIFECYCLES:
+        return image_model.name
+    return f"{image_model.name} ({image_model.get_lifecycle_display()})"
 
 
 class CatalogAdmin(RecordAdmin):
@@ -178,6 +190,17 @@ class ImageModelAdmin(CatalogAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [*model_server.ModelServerPages(self.admin_site).urls(), *super().get_urls()]
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Propose the only provider that there is, and a model that its adapter knows."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        providers = list(Provider.objects.all()[:2])
+        if len(providers) == 1:
+            given = {"provider": providers[0].pk, **given}
+            adapter = adapter_facts.declared(providers[0].adapter)
+            if adapter is not None and not adapter.has_workflows:
+                given = {"provider_model_name": adapter.example_model, **given}
+        return given
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
@@ -215,13 +238,14 @@ class ImageModelAdmin(CatalogAdmin):
             "The first matching row applies, those for an operation before those for all. Leave the "
             "quality empty to match any."
         )
+        free = _("A model of a server of your own, or of the sandbox, needs none.")
         by_units = _(
             "What is charged, where the provider counts it. Where no row above matches, an image is "
             "estimated by its megapixels, and by about how many of the others it takes."
         )
         return [
             (None, {"fields": main}),
-            (_("Prices"), {"fields": rows, "description": matching}),
+            (_("Prices"), {"fields": rows, "description": f"{matching} {free}"}),
             (
                 _("Prices of tokens and units"),
                 {"fields": units, "description": by_units, "classes": folded},
@@ -314,6 +338,19 @@ class GrantAdmin(CatalogAdmin):
     list_select_related = ["group", "image_model"]
     search_fields = ["group__name", "image_model__name", "reason"]
     ordering = ["group__name", "pk"]
+
+    def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
+        """Store the grant, and say if nobody can use it yet."""
+        super().write(request, obj, change=change)
+        if obj.image_model.lifecycle not in USABLE_LIFECYCLES:
+            text = _(
+                "Nobody can use “%(model)s” yet, although it is granted: its lifecycle is “%(lifecycle)s”. "
+                "Activate it on its page."
+            )
+            lifecycle = obj.image_model.get_lifecycle_display()
+            messages.warning(
+                request, text % {"model": obj.image_model.name, "lifecycle": lifecycle}
+            )
 
     @admin.display(description=gettext_lazy("operations"))
     def operation_words(self, obj: Grant) -> str:

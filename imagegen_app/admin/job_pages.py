@@ -12,6 +12,7 @@ from imagegen_app.admin.pages import (
     overview,
     resolution,
     review,
+    setup,
     studio,
 )
 
@@ -23,6 +24,7 @@ def page_classes() -> tuple[type[Pages], ...]:
     """Return the classes; their modules are imported with the URLs, not when the site starts."""
     return (
         overview.OverviewPage,
+        setup.SetupPage,
         studio.StudioPages,
         batch.BatchPages,
         review.ReviewPage,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.monitoring import dashboard
-from imagegen_app.services.policy import access, revocations
+from imagegen_app.services.policy import access, revocations, setup_progress
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -48,6 +48,7 @@ def page_entries() -> tuple[PageEntry, ...]:
         PageEntry("imagegen_studio", _("Studio"), ("request_job",)),
         PageEntry("imagegen_log", _("Audit log"), ("verify_audit",)),
         PageEntry("imagegen_provider_credentials", _("Credentials"), (revocations.PERMISSION,)),
+        PageEntry("imagegen_setup", _("Set up AI images"), (setup_progress.PERMISSION,)),
     )
 
 

@@ -249,6 +249,11 @@ def build_body(
     return text
 
 
+def has_personal_names(value: object) -> bool:
+    """Return whether a value has a key, at any depth, that would be taken for a personal field."""
+    return any(True for _path in _personal_fields(value, PERSONAL_EVERYWHERE))
+
+
 def _personal_fields(value: object, personal: tuple[str, ...], path: str = "") -> Iterator[str]:
     """Yield the paths of keys that name personal fields, at any depth; values are never quoted."""
     if isinstance(value, dict):

@@ -61,6 +61,7 @@ __all__ = [
 
 #: Amounts are rounded up to a hundredth of a cent.
 QUANTUM = Decimal("0.0001")
+DEFAULT_CURRENCY: Final = "USD"
 _MILLION = Decimal(1_000_000)
 _CACHED = "cached_"
 
@@ -294,3 +295,8 @@ def _units(usage: Usage) -> tuple[tuple[str, Decimal | int], ...]:
 
 def _round(amount: Decimal) -> Decimal:
     return amount.quantize(QUANTUM, rounding=ROUND_UP)
+
+
+def price_per_image(amount: str, *, currency: str = "") -> dict[str, Any]:
+    """Return the price list, as it is stored, of a model whose images all cost the same."""
+    return {"currency": currency or DEFAULT_CURRENCY, "per_image": [{"amount": amount}]}

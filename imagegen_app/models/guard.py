@@ -60,7 +60,9 @@ def require_use_case(table: str) -> UnitOfWork:
     unit = _current.get()
     if unit is None:
         raise WriteOutsideUseCase(
-            f"{table} was written outside of a use case; call a service instead"
+            f"{table} was written outside of a use case, which would leave no trace in the audit log; "
+            "set a site up with imagegen_app.set_up(...) or manage.py imagegen_setup, and make rows "
+            "for tests with imagegen_app.testing.factories"
         )
     return unit
 

@@ -127,6 +127,7 @@ class Automatic1111(Remote):
 
     name: ClassVar[str] = "automatic1111"
     label: ClassVar[str] = "AUTOMATIC1111 or Forge"
+    is_self_hosted: ClassVar[bool] = True
     data_handling: ClassVar[Mapping[str, DataFact]] = own_servers.data_handling(
         source="https://github.com/AUTOMATIC1111/stable-diffusion-webui", checked_on="2026-11-27"
     )

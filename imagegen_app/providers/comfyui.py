@@ -66,6 +66,7 @@ class ComfyUI(RemoteJobs):
 
     name: ClassVar[str] = "comfyui"
     label: ClassVar[str] = "ComfyUI"
+    is_self_hosted: ClassVar[bool] = True
     data_handling: ClassVar[Mapping[str, DataFact]] = own_servers.data_handling(
         source="https://github.com/comfyanonymous/ComfyUI", checked_on="2026-11-27"
     )

@@ -48,6 +48,8 @@ class Adapter:
     hosts: tuple[str, ...] = ()
     #: Whether it makes network calls at all.
     is_remote: bool = True
+    #: Whether it is made for a server of the site's own, whose calls nobody bills.
+    is_self_hosted: bool = False
     #: How the outcome of an unanswered call can be found out.
     recovery: frozenset[RecoveryMethod] = frozenset()
     #: For how long after a call its idempotency key still keeps a second one from being billed.
@@ -68,6 +70,11 @@ class Adapter:
     options: Mapping[str, Parameter] = field(default_factory=dict)
     #: What is known of how the provider handles data; what is not named is unknown.
     data_handling: Mapping[str, DataFact] = field(default_factory=dict)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody bills its calls."""
+        return self.is_self_hosted or not self.is_remote
 
     @property
     def example_model(self) -> str:

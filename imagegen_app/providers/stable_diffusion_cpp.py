@@ -75,6 +75,7 @@ class StableDiffusionCpp(RemoteJobs):
 
     name: ClassVar[str] = "stable_diffusion_cpp"
     label: ClassVar[str] = "stable-diffusion.cpp"
+    is_self_hosted: ClassVar[bool] = True
     example_models: ClassVar[tuple[str, ...]] = ("sd_xl_base_1.0",)
     job_path: str = "/sdcpp/v1/jobs/{ref}"
     cancel_path: str = "/sdcpp/v1/jobs/{ref}/cancel"

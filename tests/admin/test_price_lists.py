@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.urls import reverse
 
-from imagegen_app.testing.factories import make_image_model, make_user
+from imagegen_app.testing.factories import make_image_model, make_provider, make_user
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -33,7 +33,8 @@ LIST: dict[str, Any] = {
 
 @pytest.fixture
 def model(db: None) -> ImageModel:
-    return make_image_model(price_list=LIST)
+    # One whose calls are billed; others need no price.
+    return make_image_model(provider=make_provider(adapter="openai"), price_list=LIST)
 
 
 def test_a_price_list_comes_out_of_its_form_as_it_went_in(

@@ -367,5 +367,5 @@ def test_nobody_without_a_model_sees_fields_that_lead_nowhere(client: Client, db
 
     page = client.get(reverse(STUDIO)).content.decode()
 
-    assert "You have no grant for any model." in page
+    assert "No provider is set up yet." in page
     assert 'data-section="images"' not in page

@@ -30,6 +30,7 @@ PAGES = {
     "job": "imagegen/job/{job}/change/",
     "studio-job": "imagegen/job/studio/{job}/",
     "log": "imagegen/job/log/",
+    "setup": "imagegen/job/setup/",
     "template": "imagegen/prompttemplate/1/change/",
     "template-new": "imagegen/prompttemplate/add/",
     **{f"list-{name}": f"imagegen/{name}/" for name in tables.names()},

@@ -21,6 +21,7 @@ from imagegen_app.services.policy import (
     model_suggestions,
     revocations,
     roles,
+    site_setup,
     workflows,
 )
 from imagegen_app.testing.factories import (
@@ -358,6 +359,14 @@ COMMANDS = [
         lambda actor, row: model_catalog.set_lifecycle(
             actor=actor, image_model=row, lifecycle=Lifecycle.RETIRED
         ),
+    ),
+    Command(
+        "policy.site_setup.apply",
+        "provider.created",
+        lambda site: site_setup.read({"providers": [{"adapter": "sandbox", "slug": "drawn"}]}),
+        lambda actor, setup: [
+            one.name for one in site_setup.apply(actor=actor, setup=setup).changes
+        ],
     ),
     Command(
         "policy.roles.create_groups",

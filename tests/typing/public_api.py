@@ -21,6 +21,7 @@ from imagegen_app import (
     IdempotencyConflict,
     ImageFileMissing,
     InvalidJobRequest,
+    InvalidSetup,
     NoPrice,
     NotGranted,
     NotPermitted,
@@ -31,6 +32,7 @@ from imagegen_app import (
     conf,
     estimate,
     generate,
+    set_up,
     signals,
 )
 from imagegen_app.captioning.base import Caption, Captioner
@@ -68,6 +70,7 @@ from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.base import CancelOutcome, ProviderAdapter, WebhookNotice
 from imagegen_app.services.job_requests.creation import Offer
 from imagegen_app.services.policy.budgets import Allowance
+from imagegen_app.services.policy.site_setup import SetupReport
 from imagegen_app.templatetags import imagegen as tags
 from imagegen_app.testing import factories, plugin
 from imagegen_app.testing.contract import AdapterContract, Samples, sample_requests
@@ -87,6 +90,19 @@ def shortcuts(user: AbstractBaseUser, product: Model, asset: Asset) -> None:
     estimate(prompt="A mug")  # type: ignore[call-arg]  # somebody has to pay
     attach(asset, product, "image")  # type: ignore[call-arg]  # somebody has to answer for it
     attach(asset, "catalog.Product.image", user=user)  # type: ignore[call-arg,arg-type]
+
+
+def set_ups(user: AbstractBaseUser) -> None:
+    """Set a site up from a dict or a file, and read what it changed."""
+    report = set_up({"providers": [{"adapter": "sandbox"}]})
+    assert_type(report, SetupReport)
+    assert_type(set_up(Path("imagegen.toml"), user=user, dry_run=True), SetupReport)
+    assert_type(report.has_changes, bool)
+    assert_type([one.name for one in report.changes], list[str])
+    assert_type(InvalidSetup([("models[1]", "Why.")]), InvalidSetup)
+    assert_type(InvalidSetup([]).problems, tuple[tuple[str, str], ...])
+    set_up(providers=[])  # type: ignore[call-arg]  # one description
+    set_up({}, user)  # type: ignore[call-arg]  # by keyword
 
 
 def prices(quote: Offer) -> None:

@@ -14,7 +14,12 @@ from django.utils.translation import gettext as _
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.form_sections import FormSections
 from imagegen_app.admin.pages.studio_form import StudioForm
-from imagegen_app.admin.pages.studio_starts import earlier_recipe, object_values, shown_start
+from imagegen_app.admin.pages.studio_starts import (
+    earlier_recipe,
+    object_values,
+    setup_url,
+    shown_start,
+)
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
@@ -239,15 +244,16 @@ class StudioPages(Pages):
 
     def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
         """Return the offer for the form's current values, or why there is none yet."""
+        none: dict[str, Any] = {"hindrance": None, "spans": (), "setup_url": ""}
         try:
             job_request = form.draft_job_request(actor)
             offer = creation.offer(actor=actor, job_request=job_request)
         except ActionRefused as refusal:
-            return {"hindrance": refusal, "spans": ()}
+            return {**none, "hindrance": refusal, "setup_url": setup_url(actor, form)}
         if not offer.is_possible:
-            return {"hindrance": offer.refusal, "spans": (), "job_request": job_request}
+            return {**none, "hindrance": offer.refusal, "job_request": job_request}
         return {
-            "hindrance": None,
+            **none,
             "job_request": job_request,
             "spans": _spans(job_request),
             "offer": offer,

@@ -1,14 +1,15 @@
-"""What the studio's form begins with: an image, an earlier job, or an object of the site."""
+"""What the studio's form begins with: an image, an earlier job, an object, or a step of the set-up."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import chooser, delivery, recipes
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, setup_progress
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -69,3 +70,11 @@ def object_values(request: HttpRequest, target: content_fields.Target) -> dict[s
         None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
     )
     return {} if instance is None else content_fields.values_for(target, instance)
+
+
+def setup_url(actor: Person, form: StudioForm) -> str:
+    """Return the address of the step that is missing, for those who may take it; empty without one."""
+    if form.options is not None or not access.has_permission(actor, setup_progress.PERMISSION):
+        return ""
+    missing = setup_progress.missing_step(actor)
+    return "" if missing is None else f"{admin_url('imagegen_setup')}#step-{missing.step.value}"

@@ -35,6 +35,7 @@ from imagegen_app.services.job_requests.values import (
     JobRequest,
     describe_complaint,
 )
+from imagegen_app.services.policy import access, setup_progress
 from imagegen_app.services.policy.access import contact_sentence, granted_models
 
 if TYPE_CHECKING:
@@ -254,8 +255,13 @@ def _model(
         return version.image_model
     granted = granted_models(actor)
     if not granted:
+        missing = setup_progress.missing_step(actor)
         raise InvalidJobRequest(
-            _("You have no grant for any model."), field="model", remedy=contact_sentence()
+            _("You have no grant for any model.") if missing is None else missing.reason,
+            field="model",
+            remedy=_("The page “Set up AI images” leads through the steps.")
+            if access.has_permission(actor, setup_progress.PERMISSION)
+            else contact_sentence(),
         )
     return granted[0]
 

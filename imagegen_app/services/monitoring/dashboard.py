@@ -13,10 +13,11 @@ from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.gateways import publication_status
 from imagegen_app.services.monitoring import doctor, waiting_counts, withdrawal_status
-from imagegen_app.services.policy import access, budgets
+from imagegen_app.services.policy import access, budgets, setup_progress
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
+    from imagegen_app.services.policy.setup_progress import SetupStep
 
 RECENT = 8
 #: Rows are counted up to one more than this; the panel then shows "100+".
@@ -45,6 +46,8 @@ class Dashboard:
     waiting: tuple[waiting_counts.WaitingJobs, ...] = ()
     #: Which withdrawn images are not gone everywhere, for people who may withdraw images.
     withdrawals: tuple[withdrawal_status.LateWithdrawals, ...] = ()
+    #: The step that is missing before anybody may request images, for people who may take it.
+    setup_step: SetupStep | None = None
 
 
 #: Who has none of these permissions may see none of the panel.
@@ -110,6 +113,10 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         else (),
         waiting=waiting,
         withdrawals=tuple(withdrawal_status.late_withdrawals()) if can_withdraw else (),
+        # Who has a model sees that others could have one, too.
+        setup_step=setup_progress.site_step()
+        if not models and access.has_permission(actor, setup_progress.PERMISSION)
+        else None,
     )
 
 

@@ -75,16 +75,17 @@ def contact_sentence() -> str:
 def has_permission(actor: Actor, permission: str) -> bool:
     """Return whether the actor has a permission of this app, such as `approve_asset`.
 
-    The system itself has all of them.
+    One of another app is named with it, such as `auth.change_group`. The system itself has all of them.
     """
     if isinstance(actor, System):
         return True
     user = actor.user
-    return bool(user.is_active and user.has_perm(f"imagegen.{permission}"))
+    full_name = permission if "." in permission else f"imagegen.{permission}"
+    return bool(user.is_active and user.has_perm(full_name))
 
 
 def require_permission(actor: Actor, permission: str) -> None:
-    """Require that the actor has a permission of this app.
+    """Require that the actor has a permission, named as `has_permission` takes it.
 
     :raises NotPermitted: if the actor lacks it.
     """

@@ -85,6 +85,12 @@ def is_over(entry: CatalogEntry) -> bool:
     return entry.retires_on is not None and entry.retires_on <= clock.today()
 
 
+def retires_soon(entry: CatalogEntry) -> bool:
+    """Return whether a model of the catalogue is retired, or will be before it is worth beginning with."""
+    last = clock.today() + timedelta(days=MIN_REMAINING_DAYS)
+    return entry.retires_on is not None and entry.retires_on <= last
+
+
 class _ProviderModels:
     """The models of one provider, and all short names, read once."""
 
@@ -147,8 +153,7 @@ class _ProviderModels:
         return found
 
     def _new(self, entry: CatalogEntry, model: str) -> SyncedModel:
-        last = clock.today() + timedelta(days=MIN_REMAINING_DAYS)
-        if entry.retires_on is not None and entry.retires_on <= last:
+        if retires_soon(entry):
             return SyncedModel(self.provider, entry, SyncAction.NOT_ADDED, model=model)
         wanted = {name: _stored(self.value(entry, name)) for name in FIELDS}
         changes = tuple(FieldDifference(n, None, value) for n, value in wanted.items() if value)
@@ -198,6 +203,45 @@ def free_slug(provider: Provider, model: str, *, taken: Collection[str]) -> str:
     longer = f"{provider.slug}-{plain}"[:_MAX_SLUG_CHARS]
     numbered = (f"{longer[: _MAX_SLUG_CHARS - 6]}-{n}" for n in count(2))
     return next(one for one in chain((plain, longer), numbered) if one not in taken)
+
+
+def new_model(
+    provider: Provider,
+    entry: CatalogEntry,
+    *,
+    model: str,
+    slug: str,
+    replaced_by: ImageModel | None = None,
+) -> ImageModel:
+    """Return the draft, not stored, that an entry of the catalogue describes."""
+    values = {name: getattr(entry, name) for name in FIELDS if name != "replaced_by"}
+    values |= {name: dict(values[name]) for name in _DOCUMENTS}
+    values["replaced_by"] = replaced_by
+    return ImageModel(
+        provider=provider,
+        slug=slug,
+        provider_model_name=model,
+        version=entry.version,
+        lifecycle=Lifecycle.DRAFT.value,
+        catalog_values={name: _digest(_stored(value)) for name, value in values.items()},
+        **values,
+    )
+
+
+def entry_for(
+    provider: Provider, model: str, entries: Sequence[CatalogEntry]
+) -> CatalogEntry | None:
+    """Return what the catalogue says of a provider's model, or of what is deployed under its name."""
+    known = [entry for entry in entries if entry.adapter == provider.adapter]
+    return next(
+        (
+            entry
+            for entry in known
+            if (entry.is_base_model and model in deployments_of(provider, entry.model))
+            or entry.model == model
+        ),
+        None,
+    )
 
 
 @use_case()
@@ -251,15 +295,12 @@ def _require_permissions(actor: Actor) -> None:
 def _carry_out(actor: Actor, models: _ProviderModels, one: SyncedModel) -> None:
     entry = one.entry
     if one.action is SyncAction.CREATE:
-        values = {name: models.value(entry, name) for name in FIELDS}
-        row = ImageModel(
-            provider=one.provider,
+        row = new_model(
+            one.provider,
+            entry,
+            model=one.model,
             slug=one.slug,
-            provider_model_name=one.model,
-            version=entry.version,
-            lifecycle=Lifecycle.DRAFT.value,
-            catalog_values={name: _digest(_stored(value)) for name, value in values.items()},
-            **values,
+            replaced_by=models.value(entry, "replaced_by"),
         )
         _save(actor, row, entry)
         models.add(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core.events import PERSONAL_EVERYWHERE
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core import events
+from imagegen_app.core.pricing import PriceList, PriceUnknown, price_per_image
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider, WorkflowVersion
@@ -21,7 +22,7 @@ from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import adapters, base_urls, provider_facts
+from imagegen_app.services.gateways import adapter_facts, adapters, base_urls, provider_facts
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -56,6 +57,8 @@ class _EventTypes:
 
 #: Fields that tell nothing of what may be used; they change with others only.
 _BOOKKEEPING = frozenset({"catalog_values"})
+#: Fields with words of a person's own.
+_PERSONAL = frozenset({"reason"})
 _EVENT_TYPES: dict[type[Record], _EventTypes] = {
     Provider: _EventTypes("provider.created", "provider.changed"),
     ImageModel: _EventTypes("model.registered", "model.changed"),
@@ -75,7 +78,7 @@ def save(*, actor: Actor, record: Record) -> Record:
     adding = record._state.adding  # noqa: SLF001 - Django's documented API
     name = type(record).__name__.lower()
     access.require_permission(actor, f"{'add' if adding else 'change'}_{name}")
-    _require_valid(record)
+    require_valid(record)
     if adding:
         equal = _equal_record(record)
         if equal is not None:
@@ -96,15 +99,15 @@ def save(*, actor: Actor, record: Record) -> Record:
         if isinstance(record, Budget) and "limit" in changes:
             _update_period_limit(record)
         record.save()
+        # What a person wrote in their own words can be erased, so the log only commits to it.
+        personal = {key: str(changes[key][1]) for key in _PERSONAL & changes.keys()}
         data = _event_data(record) | {
             "changes": {
                 key: {"before": _loggable(a), "after": _loggable(b)}
                 for key, (a, b) in changes.items()
-                if key not in PERSONAL_EVERYWHERE
+                if key not in personal
             }
         }
-        # Free text, such as a grant's reason, stands beside the log, where it can be erased.
-        personal = {key: str(b) for key, (_a, b) in changes.items() if key in PERSONAL_EVERYWHERE}
         if "limit" in changes:
             data |= {
                 "before": _loggable(changes["limit"][0]),
@@ -159,7 +162,7 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     image_model.lifecycle = lifecycle.value
     if before == lifecycle.value:
         return
-    image_model.save(update_fields=["lifecycle"])
+    image_model.save(update_fields=["lifecycle", "price_list"])
     event_log.record(
         actor,
         {Lifecycle.DEPRECATED: "model.deprecated", Lifecycle.RETIRED: "model.retired"}.get(
@@ -170,7 +173,11 @@ def set_lifecycle(*, actor: Actor, image_model: ImageModel, lifecycle: Lifecycle
     )
 
 
-def _require_valid(record: Record) -> None:
+def require_valid(record: Record) -> None:
+    """Require that a record could be stored, as far as its own values tell; nothing is written.
+
+    :raises InvalidRecord: if it could not.
+    """
     if isinstance(record, Provider | ImageModel):
         _raise_problem(provider_facts.fact_problem(record.data_handling), field="data_handling")
     if isinstance(record, Provider):
@@ -223,10 +230,15 @@ def _require_valid_model(record: ImageModel) -> None:
 def _require_price(image_model: ImageModel, lifecycle: str) -> None:
     """Require a valid price list; only a model to which nothing is sent may have none.
 
+    One that nobody bills gets the price 0.
+
     :raises InvalidRecord: if it is not valid, or missing.
     """
     if not image_model.price_list and lifecycle in UNPRICED_LIFECYCLES:
         return
+    if not image_model.price_list and adapter_facts.is_free(image_model.provider.adapter):
+        # Nobody bills it, so nobody is asked for a price; budgets book nothing.
+        image_model.price_list = price_per_image("0")
     try:
         PriceList.from_dict(image_model.price_list)
     except PriceUnknown as error:
@@ -355,6 +367,10 @@ def _loggable(value: Any) -> Any:
         return str(value.pk)
     if isinstance(value, str | int | bool | Decimal) or value is None:
         return value
+    if isinstance(value, dict) and events.has_personal_names(value):
+        # Names of an API, such as "prompt" in the options of a service; as keys they would be taken
+        # for a person's text.
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
     if isinstance(value, dict):
         return {str(k): _loggable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

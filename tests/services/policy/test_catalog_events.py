@@ -170,3 +170,29 @@ def test_a_changed_reason_stands_beside_the_log_and_not_in_it(boss: Person) -> N
     assert event.personal_texts.get(field="reason").value == "Asked for by Ms Ebner"
     assert "Ebner" not in event.body
     assert json.loads(event.body)["data"]["changes"] == {}
+
+
+def test_the_reason_of_a_grant_can_be_changed_and_its_words_can_be_erased(boss: Person) -> None:
+    grant = make_grant(group=make_group("One"), image_model=make_image_model(), reason="Trial")
+    grant.reason, grant.max_count = "As Anton asked for", 9
+
+    model_catalog.save(actor=boss, record=grant)
+
+    event = AuditEvent.objects.get()
+    assert recorded()[0][1]["changes"] == {"max_count": {"before": 4, "after": 9}}
+    assert "Anton" not in event.body
+    text = event.personal_texts.get(field="reason")
+    assert text.value == "As Anton asked for"
+
+
+def test_options_that_are_named_like_a_persons_words_can_be_changed(boss: Person) -> None:
+    provider = make_provider(
+        adapter="http_jobs", base_url="https://images.example/jobs", is_enabled=False
+    )
+    provider.options = {"body": {"prompt": "$prompt"}}
+
+    model_catalog.save(actor=boss, record=provider)
+
+    assert recorded()[0][1]["changes"] == {
+        "options": {"before": {}, "after": '{"body": {"prompt": "$prompt"}}'}
+    }
