@@ -119,6 +119,18 @@ def test_a_mistake_is_told_without_a_place_and_changes_nothing(root: Client) -> 
     assert not AuditEvent.objects.filter(type__startswith="provider.").exists()
 
 
+def test_what_a_site_took_from_a_role_is_not_given_back(root: Client) -> None:
+    group = make_group("Image editors")
+    group.permissions.remove(group.permissions.get(codename="approve_own_asset"))
+    make_image_model(slug="m")
+
+    post(root, "grant", group="Image editors", models=["m"])
+    post(root, "people", group="Image editors", me="1")
+
+    assert group.user_set.count() == 1
+    assert not group.permissions.filter(codename="approve_own_asset").exists()
+
+
 @pytest.mark.parametrize("role", ["Image editors", "Compliance", "plain"])
 def test_the_page_is_for_those_who_may_add_providers(
     client: Client, people: dict[str, Any], role: str

@@ -48,6 +48,7 @@ def test_the_example_sets_a_site_up_and_a_second_run_changes_nothing(example: Pa
 
     assert wanted.splitlines()[:-1] == first.splitlines()[:-1]
     assert "provider sandbox: new" in first
+    assert '  price_list: {"currency": "USD", "per_image": [{"amount": "0"}]}' in first
     assert first.endswith("Done: 5 new, 0 changed, 0 as they are.\n")
     assert second == "Done: 0 new, 0 changed, 5 as they are.\n"
     editor = make_user(groups=["Image editors"])
@@ -109,7 +110,11 @@ def test_json_says_the_same_for_programs(tmp_path: Path) -> None:
                 "kind": "provider",
                 "name": "sandbox",
                 "action": "create",
-                "differences": [{"field": "burst", "current": None, "wanted": 3}],
+                "differences": [
+                    {"field": "burst", "current": None, "wanted": 3},
+                    {"field": "name", "current": None, "wanted": "Sandbox"},
+                    {"field": "adapter", "current": None, "wanted": "sandbox"},
+                ],
             }
         ],
     }

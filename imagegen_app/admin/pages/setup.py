@@ -114,9 +114,11 @@ def _models(data: QueryDict, _actor: Person) -> dict[str, Any]:
 
 def _grant(data: QueryDict, _actor: Person) -> dict[str, Any]:
     name = str(data.get("group", "")) or setup_panels.new_group_name()
-    group: dict[str, Any] = {"name": name}
-    if setup_panels.needs_role(name):
-        group["roles"] = [setup_panels.EDITOR_ROLE]
+    # Said in any case: a group that is called as a role would get what somebody took from it.
+    group = {
+        "name": name,
+        "roles": [setup_panels.EDITOR_ROLE] if setup_panels.needs_role(name) else [],
+    }
     description: dict[str, Any] = {
         "groups": [group],
         "grants": [{"group": name, "models": [str(one) for one in data.getlist("models")]}],
@@ -133,7 +135,7 @@ def _people(data: QueryDict, actor: Person) -> dict[str, Any]:
     logins = [one for one in _SEPARATORS.split(str(data.get("logins", ""))) if one]
     if data.get("me"):
         logins.append(actor.label)
-    return {"groups": [{"name": str(data.get("group", "")), "members": logins}]}
+    return {"groups": [{"name": str(data.get("group", "")), "roles": [], "members": logins}]}
 
 
 def _decimal(given: str) -> str:

@@ -79,7 +79,9 @@ class CatalogPlan:
             return
         if self._has_account(one, row, adapter):
             wanted = {name: getattr(one, name) for name in _PROVIDER_FIELDS}
-            self._notes.plan_row(row, wanted, kind="provider", name=slug, place=one.place)
+            self._notes.plan_row(
+                row, wanted, kind="provider", name=slug, place=one.place, told=["name", "adapter"]
+            )
 
     def _has_account(self, one: ProviderSetup, row: Provider, adapter: Adapter | None) -> bool:
         """Return whether a provider has what its adapter needs: an address and a key; note what lacks."""
@@ -165,7 +167,13 @@ class CatalogPlan:
             "notes": one.notes,
         }
         self._notes.plan_row(
-            row, wanted, kind="model", name=row.slug, place=one.place, related=["provider"]
+            row,
+            wanted,
+            kind="model",
+            name=row.slug,
+            place=one.place,
+            related=["provider"],
+            told=["name", "version", "lifecycle", "price_list"],
         )
         if not rows:
             self._models.append(row)

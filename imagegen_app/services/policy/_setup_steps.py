@@ -120,10 +120,12 @@ class Notes:
         name: str,
         place: str,
         related: Sequence[str] = (),
+        told: Sequence[str] = (),
     ) -> None:
         """Plan to store a new row, or one that differs from what is wanted; None wants nothing.
 
-        `related` are its fields that point to rows which may be stored only by earlier steps.
+        `related` are its fields that point to rows which may be stored only by earlier steps; `told`
+        are those of a new row that people hear of also where they did not say them.
         """
         is_new = row._state.adding  # noqa: SLF001 - Django's documented API
         differences = []
@@ -134,6 +136,13 @@ class Notes:
             if current != value:
                 setattr(row, field_name, value)
                 differences.append(SetupDifference(field_name, current, value))
+        if is_new:
+            said = {one.field for one in differences}
+            differences += [
+                SetupDifference(field_name, None, getattr(row, field_name))
+                for field_name in told
+                if field_name not in said
+            ]
         action = SetupAction.CREATE if is_new else SetupAction.UPDATE
         if not is_new and not differences:
             action = SetupAction.UNCHANGED
