@@ -30,6 +30,7 @@ from imagegen_app.admin.parameters import (
     prepare_views,
 )
 from imagegen_app.core.actors import Person
+from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
@@ -104,8 +105,11 @@ class RecordAdmin(BaseAdmin):
     empty_value_display = EMPTY
     save_on_top = False
 
-    class Media:
-        css = {"all": ["imagegen_app/css/tokens.css", "imagegen_app/css/records.css"]}
+    @property
+    def media(self) -> forms.Media:
+        """The style sheets of the admin, of our tables, and of what the site's theme leaves to us."""
+        ours = ["imagegen_app/css/tokens.css", "imagegen_app/css/records.css"]
+        return super().media + forms.Media(css={"all": [*ours, *themes.stylesheets()]})
 
     def actor(self, request: HttpRequest) -> Person:
         """Return the person who acts."""

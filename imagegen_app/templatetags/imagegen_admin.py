@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 
 from imagegen_app import database
 from imagegen_app.core.states import RUNNING_STATES
+from imagegen_app.forms import themes
 from imagegen_app.forms.admin_urls import has_pages
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import migration_state, wakeups
@@ -58,6 +59,12 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
         "running": urlencode(running),
         "as_page": as_page,
     }
+
+
+@register.simple_tag
+def imagegen_theme_stylesheets() -> list[str]:
+    """Return the style sheets that the site's theme needs beside ours."""
+    return themes.stylesheets()
 
 
 @register.simple_tag

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 from tests.architecture.bare_site import site_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 CRAWLER = Path(__file__).with_name("crawler.py")
+#: A server begins and ends within so many seconds, also on a busy machine.
+START_SECONDS = 120
 #: Lines that every site here has beside the README's: its pages are asked for under this name.
-TESTED = 'ALLOWED_HOSTS = ["testserver"]\n'
+TESTED = 'ALLOWED_HOSTS = ["testserver", "127.0.0.1"]\n'
 URLS = """
 from django.contrib import admin
 from django.urls import path
@@ -57,26 +62,65 @@ class ScratchSite:
         """Run code with the site's settings, and return what it printed."""
         return self._run("manage.py", "shell", "--verbosity", "0", "-c", code)
 
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """Serve the site as `runserver` does, and yield its address."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [*self._command("manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
+        log = self.folder / "server.log"
+        with log.open("w", encoding="utf-8") as file:
+            server = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                until = time.monotonic() + START_SECONDS
+                while not _answers(port):
+                    assert time.monotonic() < until, log.read_text(encoding="utf-8")
+                    time.sleep(0.1)
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.terminate()
+                server.wait(timeout=START_SECONDS)
+
     def _run(self, *command: str, fails: bool = False) -> str:
-        python = os.environ.get("IMAGEGEN_SITE_PYTHON", sys.executable)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}
-        }
-        if python == sys.executable:
-            environment["PYTHONPATH"] = str(ROOT)
-        environment |= {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONWARNINGS": "default"}
         ended = subprocess.run(
-            [python, *command],
+            self._command(*command),
             cwd=self.folder,
-            env=environment,
+            env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
         )
         assert (ended.returncode != 0) is fails, ended.stdout[-4000:] + ended.stderr[-4000:]
         return ended.stdout + (ended.stderr if fails else "")
+
+    @staticmethod
+    def _command(*command: str) -> list[str]:
+        return [os.environ.get("IMAGEGEN_SITE_PYTHON", sys.executable), *command]
+
+    def _environment(self) -> dict[str, str]:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}
+        }
+        if self._command()[0] == sys.executable:
+            environment["PYTHONPATH"] = str(ROOT)
+        return environment | {
+            "DJANGO_SETTINGS_MODULE": "mysite.settings",
+            "PYTHONWARNINGS": "default",
+        }
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def make_site(

@@ -16,6 +16,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
 from imagegen_app.admin.parameters import prepare_views
+from imagegen_app.forms import themes
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
 
 _FRAME = "admin/base_site.html"
 _EMBEDDED_FRAME = "imagegen_app/admin/embed.html"
+
+
+class _RequestElsewhere:
+    """The request as if it had come to another address; themes ask it for its user, too."""
+
+    def __init__(self, request: HttpRequest, *, path: str) -> None:
+        self._request = request
+        self.path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
 
 
 def show_refusal(request: HttpRequest, refusal: ActionRefused) -> None:
@@ -110,9 +122,11 @@ class Pages(ABC):
             **self.site.each_context(request),
             "embedded": embedded,
             "frame": _EMBEDDED_FRAME if embedded else _FRAME,
-            "sidebar": {"path": admin_url(self.sidebar_url_name) if self.sidebar_url_name else ""},
+            "sidebar": _RequestElsewhere(
+                request, path=admin_url(self.sidebar_url_name) if self.sidebar_url_name else ""
+            ),
         }
-        if not self.has_sidebar:
+        if not self.has_sidebar and not themes.is_unfold():
             context["is_nav_sidebar_enabled"] = False
         return context
 
