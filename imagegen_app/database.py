@@ -39,6 +39,14 @@ def on_commit(function: Callable[[], object], *, robust: bool = False) -> None:
     transaction.on_commit(function, using=alias(), robust=robust)
 
 
+def accounts(model: type[Model]) -> QuerySet[Any]:
+    """Return the users, groups or permissions that our rows name, where our rows are.
+
+    What was changed a moment ago counts, and a query of ours may join them.
+    """
+    return model._default_manager.using(alias())  # noqa: SLF001 - Django's documented API
+
+
 def stored(target: Model) -> QuerySet[Any]:
     """Return the row of an object of the site, in the database where it is written.
 

@@ -12,12 +12,14 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError, connections
 from django.urls import reverse
 
+from imagegen_app import set_up
 from imagegen_app.core.actors import System
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.django_tasks import DjangoTasksEngine
 from imagegen_app.models import AuditEvent, Grant, Job, Record
 from imagegen_app.services.audit import verification
 from imagegen_app.services.library import placement, review, takedown
+from imagegen_app.services.policy import setup_progress
 from imagegen_app.services.worker import driver, sweep
 from imagegen_app.testing.factories import make_user
 from project import seed
@@ -176,7 +178,7 @@ def test_pages_are_shown_and_a_form_is_saved(
     driver.drive(seconds=30)
     client.force_login(root)
     pages = [reverse(f"admin:imagegen_{name}_changelist") for name in tables.names()]
-    pages += [reverse(f"admin:imagegen_{name}") for name in ("studio", "overview")]
+    pages += [reverse(f"admin:imagegen_{name}") for name in ("studio", "overview", "setup")]
     grant = Grant.objects.get()
     form = reverse("admin:imagegen_grant_change", args=[grant.pk])
 
@@ -195,3 +197,19 @@ def test_pages_are_shown_and_a_form_is_saved(
     assert shown == dict.fromkeys(shown, 200)
     assert saved.status_code == 302, saved.context["adminform"].form.errors
     assert Grant.objects.get().max_count == 3
+
+
+def test_a_site_is_set_up_in_full_and_not_twice(replica: None) -> None:
+    make_user("ada")
+    description = {
+        "providers": [{"adapter": "sandbox"}],
+        "models": [{"provider": "sandbox", "model": "sandbox-1"}],
+        "groups": [{"name": "Image editors", "members": ["ada"]}],
+        "grants": [{"group": "Image editors", "models": ["sandbox-1"]}],
+    }
+
+    first, second = set_up(description), set_up(description)
+
+    assert first.has_changes
+    assert not second.has_changes
+    assert setup_progress.site_step() in {None, setup_progress.SetupStep.IMAGE}

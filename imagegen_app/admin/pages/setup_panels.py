@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.admin import price_table
 from imagegen_app.models import Asset, Budget, ImageModel, Provider
 from imagegen_app.services.gateways import adapter_facts, adapters, catalog_files
@@ -48,8 +48,8 @@ def budget_name() -> str:
 def needs_role(group: str) -> bool:
     """Return whether a group lacks the permission to request images."""
     wanted = {"content_type__app_label": "imagegen", "codename": "request_job"}
-    found = Group.objects.filter(name=group).first()
-    return found is None or not found.permissions.filter(**wanted).exists()
+    found = database.accounts(Group).filter(name=group).first()
+    return found is None or not found.permissions.using(database.alias()).filter(**wanted).exists()
 
 
 def free_provider_slug(adapter: str, base_url: str) -> str:
@@ -293,17 +293,21 @@ class Panels:
     @cached_property
     def released(self) -> dict[str, int]:
         """Groups with a grant that holds today, and how many people are in each."""
-        groups = Group.objects.filter(pk__in=setup_progress.valid_grants().values("group"))
+        groups = database.accounts(Group).filter(
+            pk__in=setup_progress.valid_grants().values("group")
+        )
         rows = groups.annotate(members=Count("user")).order_by("name")[:_MAX_CHOICES]
         return {row.name: row.members for row in rows}
 
     @cached_property
     def groups(self) -> list[dict[str, Any]]:
         """The groups of the site; the first one that may request images is proposed."""
-        able = Permission.objects.filter(
+        able = database.accounts(Permission).filter(
             group=OuterRef("pk"), codename="request_job", content_type__app_label="imagegen"
         )
-        rows = list(Group.objects.order_by("name").annotate(is_able=Exists(able))[:_MAX_CHOICES])
+        rows = list(
+            database.accounts(Group).order_by("name").annotate(is_able=Exists(able))[:_MAX_CHOICES]
+        )
         named = [row.name for row in rows if row.is_able]
         proposed = EDITOR_ROLE if EDITOR_ROLE in named else ""
         return [{"name": row.name, "is_proposed": row.name == proposed} for row in rows]

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from imagegen_app import database
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, Grant
@@ -50,7 +51,7 @@ class AccessPlan:
         self._notes = notes
         self._catalog = catalog
         self._actor = actor
-        self._groups: dict[str, Group] = {row.name: row for row in Group.objects.all()}
+        self._groups: dict[str, Group] = {row.name: row for row in database.accounts(Group)}
         self._seen: set[tuple[str, ...]] = set()
 
     def plan_groups(self, setups: Iterable[GroupSetup]) -> None:
@@ -69,9 +70,11 @@ class AccessPlan:
         if len(self._notes.problems) > before:
             return
         if not group._state.adding:  # noqa: SLF001 - Django's documented API
-            held = group.permissions.filter(content_type__app_label="imagegen")
+            held = group.permissions.using(database.alias()).filter(
+                content_type__app_label="imagegen"
+            )
             codenames -= set(held.values_list("codename", flat=True))
-            members = set(group.user_set.values_list("pk", flat=True))
+            members = set(group.user_set.using(database.alias()).values_list("pk", flat=True))
             people = [user for user in people if user.pk not in members]
         self._notes.steps.append(_group_step(one.place, group, codenames, people))
 
@@ -98,7 +101,7 @@ class AccessPlan:
         if not one.members:
             return []
         access.require_permission(self._actor, members_permission())
-        users = get_user_model()._default_manager  # noqa: SLF001 - Django's documented API
+        users = database.accounts(get_user_model())
         field = get_user_model().USERNAME_FIELD
         found = {
             user.get_username(): user for user in users.filter(**{f"{field}__in": one.members})
@@ -224,7 +227,7 @@ class AccessPlan:
         name = str(getattr(one, kind))
         if kind == "user":
             access.require_permission(self._actor, members_permission())
-            users = get_user_model()._default_manager  # noqa: SLF001 - Django's documented API
+            users = database.accounts(get_user_model())
             field = get_user_model().USERNAME_FIELD
             found = users.filter(**{field: name}).first()
             known = list(users.order_by("-pk").values_list(field, flat=True)[:_MAX_LOGINS])
@@ -262,7 +265,7 @@ def _group_step(place: str, group: Group, codenames: set[str], people: list[Any]
         with acting_as(actor):
             if is_new:
                 group.save(force_insert=True)
-            known = Permission.objects.filter(content_type__app_label="imagegen")
+            known = database.accounts(Permission).filter(content_type__app_label="imagegen")
             group.permissions.add(*known.filter(codename__in=codenames))
             group.user_set.add(*people)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Group, Permission
 
+from imagegen_app import database
+
 _REQUEST = frozenset({"request_job", "place_asset", "approve_own_asset"})
 _READ_CATALOG = frozenset(
     {
@@ -88,7 +90,10 @@ ROLES: dict[str, frozenset[str]] = {
 
 def create_groups() -> None:
     """Create the groups of all roles, or add missing permissions to them; nothing is removed."""
-    known = {p.codename: p for p in Permission.objects.filter(content_type__app_label="imagegen")}
+    known = {
+        p.codename: p
+        for p in database.accounts(Permission).filter(content_type__app_label="imagegen")
+    }
     for name, codenames in ROLES.items():
-        group, _created = Group.objects.get_or_create(name=name)
+        group, _created = database.accounts(Group).get_or_create(name=name)
         group.permissions.add(*(known[codename] for codename in sorted(codenames)))

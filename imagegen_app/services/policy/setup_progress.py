@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import USABLE_LIFECYCLES
 from imagegen_app.models import Asset, Grant, ImageModel, Provider
@@ -120,5 +120,5 @@ def _somebody_may_request() -> bool:
     """Return whether a group with a grant has anybody in it, or superusers need none."""
     if conf.get().superuser_bypass and ImageModel.objects.usable().exists():
         return True
-    users = get_user_model()._default_manager  # noqa: SLF001 - Django's documented API
+    users = database.accounts(get_user_model())
     return users.filter(groups__in=valid_grants().values("group")).exists()

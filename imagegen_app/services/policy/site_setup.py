@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import Permission
 
+from imagegen_app import database
 from imagegen_app.core.setup_document import InvalidDescription, SiteSetup, read_description
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
@@ -91,7 +92,9 @@ def apply(*, actor: Actor, setup: SiteSetup) -> SetupReport:
     """
     # Two set-ups at the same moment would both make what is missing. A row that every site has after
     # its migrations stands for all of it; whoever waits for it plans with what the first has made.
-    rows = Permission.objects.select_for_update().filter(content_type__app_label="imagegen")
+    rows = (
+        database.accounts(Permission).select_for_update().filter(content_type__app_label="imagegen")
+    )
     list(rows.order_by("pk").values_list("pk")[:1])
     steps = _plan(actor, setup)
     for step in steps:
