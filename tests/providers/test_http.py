@@ -122,6 +122,25 @@ def test_billable_posts_never_share_a_connection_and_polls_do(
 
 
 @pytest.mark.parametrize(
+    ("handler", "connections"),
+    [
+        (answering(http_answer(b"image")), 1),
+        (answering(http_answer(b"image", headers=("Connection: close",))), 3),
+    ],
+)
+def test_downloads_share_a_connection_as_long_as_the_server_keeps_it(
+    answer: SpooledAnswer, handler: Handler, connections: int
+) -> None:
+    async def use(http: HttpClient, server: RawServer) -> None:
+        for n in range(3):
+            part = f"image-{n}"
+            await http.download(server.url, base_url=server.url, answer=answer, part=part)
+
+    assert talk(handler, use).connections == connections
+    assert [answer.read(part=part) for part in answer.parts()] == [b"image"] * 3
+
+
+@pytest.mark.parametrize(
     ("handler", "billable", "expected"),
     [
         (silent, True, OutcomeUnknown),

@@ -216,15 +216,15 @@ class HttpClient:
             async with asyncio.timeout(self.limits.download_total):
                 for _ in range(_MAX_REDIRECTS + 1):
                     target, trusted = self._result_target(current, base=base, hosts=hosts)
-                    transport = self._transport(trusted=trusted, kept=False)
+                    # A result may be asked for again, and a new connection with TLS costs as much.
+                    transport = self._transport(trusted=trusted, kept=True)
                     request = self._request(
                         "GET",
                         target,
                         headers=SecretHeaders({**PLAIN_HEADERS, **key_headers(auth, target)}),
                         read=self.limits.download_first_byte,
                     )
-                    most = limit or self.limits.max_download
-                    spool = spooler(answer, limit=most, part=part)
+                    spool = spooler(answer, limit=limit or self.limits.max_download, part=part)
                     reply = await self._call(transport, request, False, spool)
                     if reply.status not in _REDIRECTS:
                         return downloaded(reply)
