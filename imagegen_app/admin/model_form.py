@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin import price_fields
 from imagegen_app.admin.base import AnyModelForm, JsonField
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core import pricing
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.models import ImageModel, WorkflowVersion
 
@@ -67,8 +67,8 @@ class ModelForm(AnyModelForm):
         price = price_fields.price_of(data)
         if price or Lifecycle(data.get("lifecycle") or Lifecycle.DRAFT) not in UNPRICED_LIFECYCLES:
             try:
-                PriceList.from_dict(price)
-            except PriceUnknown as error:
+                pricing.PriceList.from_dict(price)
+            except pricing.PriceUnknown as error:
                 problem = error.problem
                 sentence = _(problem.text) % problem.values if price else _NO_PRICE
                 self.add_error(self._price_field, str(sentence))

@@ -12,10 +12,9 @@ from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core.events import PERSONAL_EVERYWHERE
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core import events, pricing
+from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
-from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider, WorkflowVersion
 from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.models.amounts import format_amount
@@ -100,11 +99,13 @@ def save(*, actor: Actor, record: Record) -> Record:
             "changes": {
                 key: {"before": _loggable(a), "after": _loggable(b)}
                 for key, (a, b) in changes.items()
-                if key not in PERSONAL_EVERYWHERE
+                if key not in events.PERSONAL_EVERYWHERE
             }
         }
         # Free text, such as a grant's reason, stands beside the log, where it can be erased.
-        personal = {key: str(b) for key, (_a, b) in changes.items() if key in PERSONAL_EVERYWHERE}
+        personal = {
+            key: str(b) for key, (_a, b) in changes.items() if key in events.PERSONAL_EVERYWHERE
+        }
         if "limit" in changes:
             data |= {
                 "before": _loggable(changes["limit"][0]),
@@ -228,8 +229,8 @@ def _require_price(image_model: ImageModel, lifecycle: str) -> None:
     if not image_model.price_list and lifecycle in UNPRICED_LIFECYCLES:
         return
     try:
-        PriceList.from_dict(image_model.price_list)
-    except PriceUnknown as error:
+        pricing.PriceList.from_dict(image_model.price_list)
+    except pricing.PriceUnknown as error:
         _raise_problem(error.problem, field="price_list")
 
 
