@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core.deferred_modules import deferred_modules
+
 if TYPE_CHECKING:
     from imagegen_app.shortcuts import (
         ActionRefused,
@@ -50,4 +52,7 @@ def __getattr__(name: str) -> Any:
         from imagegen_app import shortcuts  # noqa: PLC0415 - see above
 
         return getattr(shortcuts, name)
+    if name == "conf":
+        # Its two dozen classes are of no use before the first setting is read.
+        return deferred_modules(__name__)(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@ rows are read from (users, groups, sessions, its content) is up to the site's ro
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -32,6 +33,17 @@ def connection() -> Any:
 def atomic(*, savepoint: bool = True) -> AbstractContextManager[None]:
     """Return a transaction on the database of our rows."""
     return transaction.atomic(using=alias(), savepoint=savepoint)
+
+
+def savepoint_in_request() -> AbstractContextManager[None]:
+    """Return a savepoint where the site has a transaction around each request (`ATOMIC_REQUESTS`).
+
+    A query that fails inside it leaves the others of the page in order.
+    """
+    current = connection()
+    if current.in_atomic_block and current.settings_dict.get("ATOMIC_REQUESTS"):
+        return atomic()
+    return nullcontext()
 
 
 def on_commit(function: Callable[[], object], *, robust: bool = False) -> None:

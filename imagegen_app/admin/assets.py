@@ -30,7 +30,6 @@ from imagegen_app.services.library import (
     summary,
     takedown,
 )
-from imagegen_app.services.library.summary import display_name
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ class AssetAdmin(WithdrawalAdmin):
     @admin.display(description=gettext_lazy("requested by"))
     def requester(self, obj: Asset) -> str:
         """Return the requester's name."""
-        return display_name(obj.job.requester, EMPTY)
+        return summary.display_name(obj.job.requester, EMPTY)
 
     @admin.display(description=gettext_lazy("shown in"))
     def places(self, obj: Asset) -> int:

@@ -22,8 +22,8 @@ from imagegen_app.admin.model_form import ModelForm
 from imagegen_app.admin.pages import credentials, model_server
 from imagegen_app.admin.pages import model_import as import_pages
 from imagegen_app.admin.provider_form import ProviderForm
+from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
-from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel, Provider, labels
 from imagegen_app.services.gateways import adapter_facts, provider_facts
 from imagegen_app.services.monitoring import credential_status, provider_status

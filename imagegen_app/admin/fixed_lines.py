@@ -10,8 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from imagegen_app.admin.pages.parameter_fields import as_initial
-from imagegen_app.core.types import Lora
+from imagegen_app.admin.pages import parameter_fields
+from imagegen_app.core import types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,16 +53,16 @@ class FixedLorasField(forms.CharField):
             max_length=MAX_LINES_CHARS, required=False, widget=_lines_widget(), **options
         )
 
-    def clean(self, value: Any) -> list[Lora]:
+    def clean(self, value: Any) -> list[types.Lora]:
         """Return the LoRA in order.
 
         :raises ValidationError: if a weight is no number, or a name stands twice.
         """
-        found: dict[str, Lora] = {}
+        found: dict[str, types.Lora] = {}
         for line in filter(None, map(str.strip, super().clean(value).splitlines())):
             name, equals, weight = line.rpartition("=")
             try:
-                one = Lora(name.strip(), float(weight)) if equals else Lora(line)
+                one = types.Lora(name.strip(), float(weight)) if equals else types.Lora(line)
             except ValueError:
                 raise ValidationError(_("Write each on a line of its own: name=weight.")) from None
             if one.name in found:
@@ -73,7 +73,10 @@ class FixedLorasField(forms.CharField):
 
 def parameter_lines(parameters: Mapping[str, Any]) -> str:
     """Return parameters as lines."""
-    return "\n".join(f"{name}={_quoted(as_initial(value))}" for name, value in parameters.items())
+    return "\n".join(
+        f"{name}={_quoted(parameter_fields.as_initial(value))}"
+        for name, value in parameters.items()
+    )
 
 
 def lora_lines(loras: Sequence[Mapping[str, Any]]) -> str:

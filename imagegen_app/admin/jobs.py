@@ -33,7 +33,7 @@ from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.local_times import format_day, format_second
 from imagegen_app.services.job_requests import job_actions, values
 from imagegen_app.services.jobs import pass_chain
-from imagegen_app.services.library.summary import display_name
+from imagegen_app.services.library import summary
 from imagegen_app.services.monitoring import progress, uncertain_jobs
 from imagegen_app.services.policy import access
 
@@ -165,7 +165,7 @@ class JobAdmin(OwnedRecordAdmin):
                 (_("Format"), obj.output_format),
                 *values.described_parameters(obj.parameters, worded=False),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
-                (_("Requested by"), display_name(obj.requester, obj.actor_id)),
+                (_("Requested by"), summary.display_name(obj.requester, obj.actor_id)),
                 (_("Requested"), format_second(obj.created_at)),
                 (
                     _("Finished"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +27,8 @@ def tell_missing_tables(view: View, site: AdminSite) -> View:
 
     @wraps(view)
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Within a transaction of the whole request, a failed query would spoil those of the answer.
-        is_inside = database.connection().in_atomic_block
         try:
-            with database.atomic() if is_inside else nullcontext():
+            with database.savepoint_in_request():
                 return view(request, *args, **kwargs)
         except DatabaseError:
             refusal = missing_tables()

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin import price_fields
 from imagegen_app.admin.base import AnyModelForm, JsonField
-from imagegen_app.core.pricing import PriceList, PriceUnknown
+from imagegen_app.core import pricing
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
 from imagegen_app.models import ImageModel, WorkflowVersion
 from imagegen_app.services.foundation import clock
@@ -105,8 +105,8 @@ class ModelForm(AnyModelForm):
         is_free = provider is not None and adapter_facts.is_free(provider.adapter)
         if price or (is_usable and not is_free):
             try:
-                PriceList.from_dict(price)
-            except PriceUnknown as error:
+                pricing.PriceList.from_dict(price)
+            except pricing.PriceUnknown as error:
                 problem = error.problem
                 sentence = _(problem.text) % problem.values if price else _NO_PRICE
                 self.add_error(self._price_field, str(sentence))

@@ -16,7 +16,7 @@ from django.core.exceptions import BadRequest
 
 from imagegen_app.admin.missing_tables import tell_missing_tables
 from imagegen_app.forms.admin_urls import use_site
-from imagegen_app.services.gateways.content_fields import parse_key
+from imagegen_app.services.gateways import content_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,7 +70,11 @@ class AutocompleteSelect(DjangoAutocompleteSelect):
     """Django's widget, which looks up a value that is no key at all before the field refuses it."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
-        keys = [one for one in value if parse_key(self.field.remote_field.model, str(one))]
+        keys = [
+            one
+            for one in value
+            if content_fields.parse_key(self.field.remote_field.model, str(one))
+        ]
         return super().optgroups(name, keys, attrs)
 
 
@@ -89,7 +93,7 @@ def check_selected(request: HttpRequest, model: type[Model]) -> None:
     :raises BadRequest: if one of their keys is no key of this model.
     """
     selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
-    if any(parse_key(model, key) is None for key in selected):
+    if any(content_fields.parse_key(model, key) is None for key in selected):
         raise BadRequest("A selected row has a key that no row can have.")
 
 

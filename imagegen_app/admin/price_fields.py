@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import JsonField
-from imagegen_app.core.price_entries import ESTIMATED_KINDS, FREE_KINDS
-from imagegen_app.core.types import Operation
+from imagegen_app.core.operations import Operation
+from imagegen_app.core.price_kinds import ESTIMATED_KINDS, FREE_KINDS
 from imagegen_app.models.labels import choices as label_choices
 from imagegen_app.services.policy import free_allowances
 

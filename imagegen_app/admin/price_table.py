@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.base import EMPTY, definition_list
 from imagegen_app.admin.price_fields import TOKEN_LABELS, UNIT_LABELS
-from imagegen_app.core.pricing import PriceList, PriceRow, PriceUnknown
-from imagegen_app.core.types import Operation, Size
+from imagegen_app.core import pricing, types
+from imagegen_app.core.operations import Operation
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.policy import free_allowances
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 
     from django.utils.safestring import SafeString
 
-#: Without rows and megapixels, the price does not depend on the size.
-_ANY = Size(1, 1)
 
-
-def read(price_list: Mapping[str, Any]) -> PriceList | None:
+def read(price_list: Mapping[str, Any]) -> pricing.PriceList | None:
     """Return a stored price list; None if it is not valid, or there is none."""
     try:
-        return PriceList.from_dict(price_list)
-    except PriceUnknown:
+        return pricing.PriceList.from_dict(price_list)
+    except pricing.PriceUnknown:
         return None
 
 
@@ -51,7 +48,7 @@ def lowest_price(price_list: Mapping[str, Any]) -> str:
             "currency": price.currency,
         }
     return _("about %(amount)s %(currency)s") % {
-        "amount": format_amount(price.image_price(size=_ANY, quality="").amount),
+        "amount": format_amount(price.image_price(size=types.Size(1, 1), quality="").amount),
         "currency": price.currency,
     }
 
@@ -111,15 +108,15 @@ def in_words(price_list: Mapping[str, Any]) -> str:
     return "; ".join([*per_image, *(f"{label}: {text}" for label, text in _lines(price))])
 
 
-def _operation(row: PriceRow) -> str:
+def _operation(row: pricing.PriceRow) -> str:
     return "" if row.operation is None else str(LABELS[Operation][row.operation])
 
 
-def _limits(row: PriceRow) -> tuple[object, ...]:
+def _limits(row: pricing.PriceRow) -> tuple[object, ...]:
     return _operation(row), row.quality, row.size or row.max_pixels
 
 
-def _lines(price: PriceList) -> list[tuple[object, object]]:
+def _lines(price: pricing.PriceList) -> list[tuple[object, object]]:
     rates = dict(price.per_million_tokens) | dict(price.per_unit)
     expected = dict(price.units_per_image)
     lines: list[tuple[object, object]] = []

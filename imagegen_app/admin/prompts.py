@@ -16,15 +16,14 @@ from imagegen_app.admin.base import (
     definition_list,
     link,
 )
-from imagegen_app.admin.pages.parameter_fields import as_initial
+from imagegen_app.admin.pages import parameter_fields
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
-from imagegen_app.core import prompts
-from imagegen_app.core.passes import passes_from
+from imagegen_app.core import passes, prompts
+from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.local_times import format_day
-from imagegen_app.services.job_requests import templates, values
-from imagegen_app.services.job_requests.fixed_guides import MAX_FIXED_GUIDES, fixed_guides
+from imagegen_app.services.job_requests import fixed_guides, templates, values
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -261,12 +260,15 @@ class TemplateVersionAdmin(RecordAdmin):
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),
                 (_("Fixed seed"), "" if obj.seed is None else obj.seed),
-                *((name, as_initial(value)) for name, value in obj.parameters.items()),
+                *(
+                    (name, parameter_fields.as_initial(value))
+                    for name, value in obj.parameters.items()
+                ),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
-                *(template_guides.described(one) for one in fixed_guides(obj)),
+                *(template_guides.described(one) for one in fixed_guides.fixed_guides(obj)),
                 *(
                     (_("Follow-up pass"), values.describe_pass(one))
-                    for one in passes_from(obj.passes)
+                    for one in passes.passes_from(obj.passes)
                 ),
             ]
         )

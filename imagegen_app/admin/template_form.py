@@ -18,21 +18,14 @@ from imagegen_app.admin.fixed_lines import (
     lora_lines,
     parameter_lines,
 )
-from imagegen_app.core.limits import MAX_COUNT, MAX_TEMPLATE_CHARS
-from imagegen_app.core.passes import (
-    MAX_INSTRUCTION_CHARS,
-    MAX_PASSES,
-    Pass,
-    PassError,
-    parse,
-    passes_from,
-)
-from imagegen_app.core.types import Operation, Size
-from imagegen_app.core.variables import VariableKind
+from imagegen_app.core import passes, types
+from imagegen_app.core.limits import MAX_COUNT, MAX_INSTRUCTION_CHARS, MAX_TEMPLATE_CHARS
+from imagegen_app.core.operations import Operation
+from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
 from imagegen_app.services.job_requests import pass_planning, templates
-from imagegen_app.services.policy.model_catalog import InvalidRecord
+from imagegen_app.services.policy import model_catalog
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
@@ -148,12 +141,12 @@ class TemplateForm(AnyModelForm):
 
     def _offer_passes(self, version: TemplateVersion | None) -> None:
         """Offer the passes that some model supports, and those that are stored already."""
-        found = passes_from(version.passes) if version else ()
+        found = passes.passes_from(version.passes) if version else ()
         stored = [str(replace(one, instruction="")) for one in found]
         offered = dict(pass_planning.available_passes())
         choices = [("", _("No follow-up pass")), *offered.items()]
         choices += [(text, text) for text in dict.fromkeys(stored) if text not in offered]
-        for number in range(MAX_PASSES):
+        for number in range(passes.MAX_PASSES):
             field = self.fields[f"pass_{number}"]
             field.choices = choices  # type: ignore[attr-defined]  # a choice field
             field.initial = stored[number] if number < len(stored) else ""
@@ -196,14 +189,14 @@ class TemplateForm(AnyModelForm):
         if self.errors:
             return data
         try:
-            size = Size.parse(data["size"])
+            size = types.Size.parse(data["size"])
         except ValueError:
             self.add_error("size", _("Write it as 1024x768."))
             return data
         for name in template_guides.incomplete_rows(data):
             self.add_error(name, _("Choose the image of this guide, or clear its values."))
-        passes = self._passes(data)
-        if passes is None or self.errors:
+        follow_ups = self._passes(data)
+        if follow_ups is None or self.errors:
             return data
         draft = templates.Draft(
             body=data["body"],
@@ -216,7 +209,7 @@ class TemplateForm(AnyModelForm):
             quality=data["quality"],
             seed_strategy=data["seed_strategy"],
             seed=data["seed"],
-            passes=passes,
+            passes=follow_ups,
             parameters=data["parameters"],
             loras=data["loras"],
             guides=template_guides.given_guides(data),
@@ -224,17 +217,17 @@ class TemplateForm(AnyModelForm):
         )
         try:
             templates.check(draft)
-        except InvalidRecord as error:
+        except model_catalog.InvalidRecord as error:
             first = {"passes": "pass_0", "guides": "guide_0_asset"}
             field = first.get(error.field, error.field)
             self.add_error(field if field in self.fields else None, error.reason)
         self.draft = draft
         return data
 
-    def _passes(self, data: dict[str, Any]) -> list[Pass] | None:
+    def _passes(self, data: dict[str, Any]) -> list[passes.Pass] | None:
         """Return the follow-up passes; None if one is not valid, which its field then says."""
-        found: list[Pass] = []
-        for number in range(MAX_PASSES):
+        found: list[passes.Pass] = []
+        for number in range(passes.MAX_PASSES):
             text, words = data[f"pass_{number}"], data[f"pass_text_{number}"].strip()
             if words and not text.startswith(f"{Operation.EDIT}:"):
                 self.add_error(f"pass_text_{number}", _("Only an edit takes an instruction."))
@@ -242,8 +235,8 @@ class TemplateForm(AnyModelForm):
             if not text:
                 continue
             try:
-                found.append(parse(f"{text}:{words}" if words else text))
-            except PassError as error:
+                found.append(passes.parse(f"{text}:{words}" if words else text))
+            except passes.PassError as error:
                 self.add_error(f"pass_text_{number}", _(error.message) % error.values)
                 return None
         return found

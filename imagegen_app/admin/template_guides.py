@@ -18,15 +18,12 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.admin.base import link
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.fixed_fields import guide_settings
+from imagegen_app.core import types
+from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.core.states import ReviewState
-from imagegen_app.core.types import ControlGuide
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, JobInput
-from imagegen_app.services.job_requests.fixed_guides import (
-    MAX_FIXED_GUIDES,
-    FixedGuide,
-    fixed_guides,
-)
+from imagegen_app.services.job_requests import fixed_guides
 from imagegen_app.services.library import chooser, delivery
 
 if TYPE_CHECKING:
@@ -55,7 +52,7 @@ def guide_fields(
     version: TemplateVersion | None, *, actor: Person | None
 ) -> dict[str, forms.Field]:
     """Return the fields of all control images, with those of a version as their initial values."""
-    stored = fixed_guides(version)
+    stored = fixed_guides.fixed_guides(version)
     usable = Asset.objects.none() if actor is None else chooser.usable_guides(actor)
     offered = Asset.objects.filter(
         # What is there may stay: the service says if it cannot be used any more.
@@ -68,12 +65,12 @@ def guide_fields(
     return fields
 
 
-def given_guides(data: Mapping[str, Any]) -> list[FixedGuide]:
+def given_guides(data: Mapping[str, Any]) -> list[fixed_guides.FixedGuide]:
     """Return the control images of a form whose fields are valid."""
     return [
-        FixedGuide(
+        fixed_guides.FixedGuide(
             data[f"guide_{number}_asset"].pk,
-            ControlGuide(
+            types.ControlGuide(
                 kind=data.get(f"guide_{number}_kind") or "",
                 weight=_number(data, f"guide_{number}_weight", 1.0),
                 start=_number(data, f"guide_{number}_start", 0.0),
@@ -94,7 +91,7 @@ def incomplete_rows(data: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def described(one: FixedGuide) -> tuple[str, SafeString]:
+def described(one: fixed_guides.FixedGuide) -> tuple[str, SafeString]:
     """Return a control image as a line of a version's settings."""
     page = admin_url("imagegen_asset_change", one.asset_id)
     return _("Guide"), link(page, guide_settings(one.guide))
@@ -153,9 +150,13 @@ class ApprovedAssetWidget(ForeignKeyRawIdWidget):
 
 
 def _row(
-    number: int, stored: FixedGuide | None, *, offered: QuerySet[Asset], usable: QuerySet[Asset]
+    number: int,
+    stored: fixed_guides.FixedGuide | None,
+    *,
+    offered: QuerySet[Asset],
+    usable: QuerySet[Asset],
 ) -> dict[str, forms.Field]:
-    guide = ControlGuide() if stored is None else stored.guide
+    guide = types.ControlGuide() if stored is None else stored.guide
     relation = JobInput.asset.field.remote_field
     asset = forms.ModelChoiceField(
         queryset=offered,

@@ -15,13 +15,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, definition_list, link
-from imagegen_app.core.provider_values import InvalidJson, load_json
-from imagegen_app.core.types import Operation
+from imagegen_app.core import provider_values
+from imagegen_app.core.operations import Operation
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import WorkflowVersion, labels
 from imagegen_app.services.foundation.local_times import format_second
-from imagegen_app.services.policy import workflows
-from imagegen_app.services.policy.model_catalog import InvalidRecord
+from imagegen_app.services.policy import model_catalog, workflows
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -87,8 +86,8 @@ class WorkflowForm(AnyModelForm):
         if not text:
             return None
         try:
-            found = load_json(text)
-        except InvalidJson:
+            found = provider_values.load_json(text)
+        except provider_values.InvalidJson:
             found = None
         if not isinstance(found, dict):
             raise forms.ValidationError(_("A JSON object is needed, such as {}."))
@@ -108,7 +107,7 @@ class WorkflowForm(AnyModelForm):
             workflows.require_fitting(provider, self.document)
         except workflows.WorkflowRefused as refused:
             self.add_error("file", list(refused.problems))
-        except InvalidRecord as refused:
+        except model_catalog.InvalidRecord as refused:
             self.add_error(refused.field or None, refused.reason)
         return data
 

@@ -14,6 +14,10 @@ MAX_VARIABLE_CHARS = 2_000
 MAX_VARIABLES = 40
 #: An alternative text, in characters.
 MAX_ALT_CHARS = 500
+#: Control images of one template.
+MAX_FIXED_GUIDES = 4
+#: The instruction of an edit pass, in characters; a model may accept fewer.
+MAX_INSTRUCTION_CHARS = 1000
 #: Images that one job may request.
 MAX_COUNT = 10
 #: Input images of one job.

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagegen_app.core import types
 from imagegen_app.core.i18n import gettext_noop
-from imagegen_app.core.types import Operation, Size
+from imagegen_app.core.limits import MAX_INSTRUCTION_CHARS
+from imagegen_app.core.operations import Operation
 
 #: Operations on one image that nobody has to describe for each image anew.
 FOLLOW_UP_OPERATIONS = (
@@ -16,8 +18,6 @@ FOLLOW_UP_OPERATIONS = (
     Operation.RESTORE_FACES,
     Operation.EDIT,
 )
-#: The instruction of an edit, in characters; a model may accept fewer.
-MAX_INSTRUCTION_CHARS = 1000
 #: How many times larger an upscale may make each side.
 FACTORS = (2, 3, 4)
 #: Follow-up passes of one job.
@@ -47,9 +47,9 @@ class Pass:
     #: What an edit is to change, the same for each image; empty for other operations.
     instruction: str = ""
 
-    def size_after(self, size: Size) -> Size:
+    def size_after(self, size: types.Size) -> types.Size:
         """Return the size of the resulting image for an input of the given size."""
-        return Size(size.width * self.factor, size.height * self.factor)
+        return types.Size(size.width * self.factor, size.height * self.factor)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form in which the pass is stored."""

@@ -25,19 +25,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_UP, Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.price_entries import (
-    TOKEN_KINDS,
-    UNIT_KINDS,
     FreeAllowance,
     PriceEntries,
     PriceRow,
     PriceUnknown,
     read_entries,
 )
+from imagegen_app.core.price_kinds import TOKEN_KINDS, UNIT_KINDS
+from imagegen_app.core.states import CostSource
 from imagegen_app.core.types import Cost, Operation, ProviderResult, Size, Usage
 
 if TYPE_CHECKING:
@@ -64,19 +63,6 @@ QUANTUM = Decimal("0.0001")
 DEFAULT_CURRENCY: Final = "USD"
 _MILLION = Decimal(1_000_000)
 _CACHED = "cached_"
-
-
-class CostSource(StrEnum):
-    """Where the figure that a call is charged with comes from."""
-
-    #: The provider named the amount.
-    REPORTED = "reported"
-    #: What the provider counts, or the images made, at the prices of the model's list.
-    COMPUTED = "computed"
-    #: The estimate from before the call: nothing better is known.
-    ESTIMATED = "estimated"
-    #: Nothing: it was within what the provider gives for nothing in a month.
-    FREE = "free"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from imagegen_app.core.limits import (
     MAX_RENDERED_CHARS,
     MAX_TEMPLATE_CHARS,
 )
+from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.core.variables import (
     PromptTemplateError,
     Value,
     Variable,
-    VariableKind,
     clean_values,
     variables_from,
 )

@@ -208,3 +208,16 @@ class VerdictOutcome(StrEnum):
 def can_transition(source: JobState, target: JobState) -> bool:
     """Return whether a job may change from one state to the other."""
     return target in JOB_TRANSITIONS[source]
+
+
+class CostSource(StrEnum):
+    """Where the figure that a call is charged with comes from."""
+
+    #: The provider named the amount.
+    REPORTED = "reported"
+    #: What the provider counts, or the images made, at the prices of the model's list.
+    COMPUTED = "computed"
+    #: The estimate from before the call: nothing better is known.
+    ESTIMATED = "estimated"
+    #: Nothing: it was within what the provider gives for nothing in a month.
+    FREE = "free"

@@ -9,6 +9,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.operations import IMAGE_INPUT_OPERATIONS as IMAGE_INPUT_OPERATIONS  # noqa: PLC0414 - exported
+from imagegen_app.core.operations import MASK_OPERATIONS as MASK_OPERATIONS  # noqa: PLC0414 - exported
+from imagegen_app.core.operations import InputRole as InputRole  # noqa: PLC0414 - exported
+from imagegen_app.core.operations import Operation as Operation  # noqa: PLC0414 - exported
 from imagegen_app.core.provider_text import (
     MAX_ID_CHARS,
     MAX_LINE_CHARS,
@@ -23,45 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from imagegen_app.core.i18n import Message
-
-
-class Operation(StrEnum):
-    """What an image model is asked to do."""
-
-    GENERATE = "generate"
-    EDIT = "edit"
-    INPAINT = "inpaint"
-    OUTPAINT = "outpaint"
-    VARY = "vary"
-    UPSCALE = "upscale"
-    REMOVE_BACKGROUND = "remove_background"
-    #: Follow the shapes of a guide image.
-    CONTROL = "control"
-    #: Take something away; a mask says what.
-    ERASE = "erase"
-    #: Put something else in the place of what a text or a mask names.
-    REPLACE = "replace"
-    RECOLOUR = "recolour"
-    RELIGHT = "relight"
-    RESTORE_FACES = "restore_faces"
-
-
-#: Operations that need an input image.
-IMAGE_INPUT_OPERATIONS = frozenset(Operation) - {Operation.GENERATE}
-#: Operations that need a mask.
-MASK_OPERATIONS = frozenset({Operation.INPAINT, Operation.ERASE})
-
-
-class InputRole(StrEnum):
-    """What an input image is for."""
-
-    IMAGE = "image"
-    MASK = "mask"
-    REFERENCE = "reference"
-    #: Guides the shapes of the result, such as a depth map or a pose.
-    CONTROL = "control"
-    #: Guides the look of the result.
-    STYLE = "style"
 
 
 class RecoveryMethod(StrEnum):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.limits import MAX_VARIABLE_CHARS, MAX_VARIABLES
+from imagegen_app.core.variable_kinds import VariableKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,17 +34,6 @@ class PromptTemplateError(ValueError):
         self.variable = variable
         #: Line of the template, from 1; 0 if the error concerns none.
         self.line = line
-
-
-class VariableKind(StrEnum):
-    """The type of a variable."""
-
-    TEXT = "text"
-    CHOICE = "choice"
-    COLOUR = "colour"
-    NUMBER = "number"
-    SWITCH = "switch"
-    IMAGE = "image"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
-from imagegen_app.core.types import Operation
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.labels import choices
 from imagegen_app.models.relations import ForeignKey

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.types import InputRole
+from imagegen_app.core.operations import InputRole
 from imagegen_app.models.base import Record
 from imagegen_app.models.jobs import Job
 from imagegen_app.models.labels import choices

@@ -13,15 +13,15 @@ from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
-from imagegen_app.core.pricing import CostSource
+from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import (
     FINAL_STATES,
     LIVE_ATTEMPT_STATES,
     AttemptState,
+    CostSource,
     JobState,
     WaitingReason,
 )
-from imagegen_app.core.types import Operation
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel

@@ -8,17 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.hard_categories import HardCategory
-from imagegen_app.core.pricing import CostSource
+from imagegen_app.core.operations import InputRole, Operation
 from imagegen_app.core.states import (
     AttemptState,
+    CostSource,
     JobState,
     Lifecycle,
     ReviewState,
     VerdictOutcome,
     WaitingReason,
 )
-from imagegen_app.core.types import InputRole, Operation
-from imagegen_app.core.variables import VariableKind
+from imagegen_app.core.variable_kinds import VariableKind
 
 if TYPE_CHECKING:
     from enum import StrEnum

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.limits import MAX_COUNT
-from imagegen_app.core.types import Operation
+from imagegen_app.core.operations import Operation
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices

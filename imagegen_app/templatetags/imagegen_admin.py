@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,10 +36,8 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_staff or not has_pages(request):
         return {"panel": None, "missing": ""}
-    # Within a transaction of the whole request, a failed query would spoil those of the index.
-    is_inside = database.connection().in_atomic_block
     try:
-        with database.atomic() if is_inside else nullcontext():
+        with database.savepoint_in_request():
             wakeups.wake_if_stale()
             panel = dashboard.build_dashboard(access.actor_for(user))
     except DatabaseError:

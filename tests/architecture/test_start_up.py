@@ -41,9 +41,12 @@ HEAVY = {
     "websockets",
 }
 #: Modules of ours that Django itself asks for, with what they stand on; all of them are over 600.
-MAX_OWN_MODULES = 115
+MAX_OWN_MODULES = 90
 #: Packages of which nothing may be loaded: they speak to providers, decode images, serve pages.
 NOT_STARTED = (
+    "imagegen_app.checks",
+    "imagegen_app.conf",
+    "imagegen_app.core.types",
     "imagegen_app.imaging.",
     "imagegen_app.moderation.",
     "imagegen_app.providers.http.",
@@ -93,7 +96,7 @@ def test_the_packages_that_are_named_exist() -> None:
     names = [name_of(path).replace("/", ".") for path in modules()]
 
     for package in NOT_STARTED:
-        assert any(name.startswith(package) for name in names), package
+        assert any(f"{name}.".startswith(package) for name in names), package
 
 
 def test_every_module_can_be_imported() -> None:

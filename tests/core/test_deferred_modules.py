@@ -30,6 +30,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (folder / "broken.py").write_text("raise ImportError('a driver is missing')", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield PACKAGE
+    # What a test has patched is put back now: later, that would import the module again.
+    monkeypatch.undo()
     for name in [n for n in sys.modules if n.partition(".")[0] == PACKAGE]:
         del sys.modules[name]
 

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.admin.pages.parameter_fields import PREFIX, as_initial
-from imagegen_app.services.job_requests import fixed_guides
-from imagegen_app.services.job_requests.fixed_values import fixed_loras
-from imagegen_app.services.library import chooser
-from imagegen_app.services.library.delivery import preview_url
+from imagegen_app.admin.pages import parameter_fields
+from imagegen_app.services.job_requests import fixed_guides, fixed_values
+from imagegen_app.services.library import chooser, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +56,9 @@ def guides_of(version: TemplateVersion | None, actor: Person) -> list[ShownGuide
         ShownGuide(
             label=_("Guide %(number)s") % {"number": one.number},
             settings=guide_settings(one.fixed.guide),
-            preview="" if (asset := usable.get(one.fixed.asset_id)) is None else preview_url(asset),
+            preview=""
+            if (asset := usable.get(one.fixed.asset_id)) is None
+            else delivery.preview_url(asset),
             alt_text="" if asset is None else asset.alt_text,
             reason=one.reason,
         )
@@ -81,7 +81,7 @@ def _values(version: TemplateVersion | None) -> Iterator[tuple[str, Any]]:
     if version is None:
         return
     for name, value in version.parameters.items():
-        yield PREFIX + name, as_initial(value)
-    for number, lora in enumerate(fixed_loras(version)):
+        yield parameter_fields.PREFIX + name, parameter_fields.as_initial(value)
+    for number, lora in enumerate(fixed_values.fixed_loras(version)):
         yield f"lora_{number}", lora.name
         yield f"lora_{number}_weight", lora.weight

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.input_fields import FieldRow
 from imagegen_app.core import passes
+from imagegen_app.core.limits import MAX_INSTRUCTION_CHARS
 from imagegen_app.core.types import Operation
 from imagegen_app.forms.fields import OfferedChoiceField
 from imagegen_app.models.labels import LABELS
@@ -52,7 +53,7 @@ def pass_fields(
         fields[f"pass_text_{number}"] = forms.CharField(
             label=_("Instruction"),
             required=False,
-            max_length=passes.MAX_INSTRUCTION_CHARS,
+            max_length=MAX_INSTRUCTION_CHARS,
             widget=forms.Textarea(
                 attrs={
                     "rows": 2,

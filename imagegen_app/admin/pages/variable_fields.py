@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.variables import VariableKind
+from imagegen_app.core.variable_kinds import VariableKind
 
 if TYPE_CHECKING:
     from imagegen_app.core.variables import Variable

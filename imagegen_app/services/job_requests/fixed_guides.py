@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import TemplateVersion
 
-#: Control images of one template.
-MAX_FIXED_GUIDES = 4
-
 
 @dataclass(frozen=True, slots=True)
 class FixedGuide:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import database
 from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
+from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import (
@@ -24,7 +25,6 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
 from imagegen_app.services.job_requests.fixed_guides import (
-    MAX_FIXED_GUIDES,
     FixedGuide,
     fixed_guides,
     require_usable_guides,

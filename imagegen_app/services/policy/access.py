@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core.actors import Actor, Person, System
+from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
-from imagegen_app.core.types import Operation
 from imagegen_app.models import Grant, ImageModel
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock

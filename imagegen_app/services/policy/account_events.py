@@ -19,7 +19,6 @@ from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_sav
 from imagegen_app import database
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.foundation import acting, event_log
-from imagegen_app.services.foundation.event_log import NewEvent
 from imagegen_app.services.foundation.unit import use_case
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def connect() -> None:
             m2m_changed.connect(receiver, sender=relation.through, dispatch_uid=f"imagegen.{name}")
 
 
-def record(entries: Iterable[NewEvent], *, actor: Actor | None = None) -> None:
+def record(entries: Iterable[event_log.NewEvent], *, actor: Actor | None = None) -> None:
     """Append events about accounts, in the transaction of the change if there is one.
 
     The default actor is the one who acts (`acting.current_actor`). Before the site's first
@@ -78,7 +77,7 @@ def record(entries: Iterable[NewEvent], *, actor: Actor | None = None) -> None:
 
 
 @use_case()
-def _append(actor: Actor, entries: list[NewEvent]) -> None:
+def _append(actor: Actor, entries: list[event_log.NewEvent]) -> None:
     event_log.record_many(actor, entries)
 
 
@@ -117,7 +116,13 @@ def _record_flags(instance: Any, using: str, **_rest: Any) -> None:
     if set(changes) == {"is_active"} and not _has_rights(instance, using):
         return
     if changes:
-        record([NewEvent("account.rights_changed", subject=instance, data={"changes": changes})])
+        record(
+            [
+                event_log.NewEvent(
+                    "account.rights_changed", subject=instance, data={"changes": changes}
+                )
+            ]
+        )
 
 
 def _record_account_deleted(instance: Any, using: str, **_rest: Any) -> None:
@@ -128,7 +133,7 @@ def _record_account_deleted(instance: Any, using: str, **_rest: Any) -> None:
         data["groups"] = sorted(instance.groups.using(using).values_list("name", flat=True))[
             :_MOST_NAMED
         ]
-    record([NewEvent("account.deleted", subject=instance, data=data)])
+    record([event_log.NewEvent("account.deleted", subject=instance, data=data)])
 
 
 def _note_name(instance: Group, using: str, **_rest: Any) -> None:
@@ -141,7 +146,7 @@ def _record_name(instance: Group, **_rest: Any) -> None:
     before = instance.__dict__.pop(_BEFORE, None)
     if before is not None and before != instance.name:
         data = {"group_name": instance.name, "before": before, "after": instance.name}
-        record([NewEvent("group.renamed", subject=instance, data=data)])
+        record([event_log.NewEvent("group.renamed", subject=instance, data=data)])
 
 
 def _record_group_deleted(instance: Group, using: str, **_rest: Any) -> None:
@@ -153,7 +158,7 @@ def _record_group_deleted(instance: Group, using: str, **_rest: Any) -> None:
         "members": [str(key) for key in keys[:_MOST_NAMED]],
         "permissions": _permission_names(instance.permissions.using(using)),
     }
-    record([NewEvent("group.deleted", subject=instance, data=data)])
+    record([event_log.NewEvent("group.deleted", subject=instance, data=data)])
 
 
 def _record_membership(instance: Any, action: str, reverse: bool, **rest: Any) -> None:
@@ -164,7 +169,9 @@ def _record_membership(instance: Any, action: str, reverse: bool, **rest: Any) -
     kind = "account.group_added" if action == "post_add" else "account.group_removed"
     pairs = [(row, instance) if reverse else (instance, row) for row in found]
     record(
-        NewEvent(kind, subject=user, data={"group_name": group.name, "group_id": group.pk})
+        event_log.NewEvent(
+            kind, subject=user, data={"group_name": group.name, "group_id": group.pk}
+        )
         for user, group in pairs
     )
 
@@ -184,7 +191,7 @@ def _record_permissions(instance: Any, action: str, reverse: bool, **rest: Any) 
     names = _permission_names([instance] if reverse else found)
     change = "added" if action == "post_add" else "removed"
     record(
-        NewEvent(
+        event_log.NewEvent(
             "group.permissions_changed"
             if isinstance(owner, Group)
             else "account.permissions_changed",

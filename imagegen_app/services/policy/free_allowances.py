@@ -32,7 +32,7 @@ _PLACES = Decimal(1).scaleb(-6)
 class RemainingAllowance:
     """What is left this month of what the provider gives for nothing."""
 
-    #: One of `core.price_entries.FREE_KINDS`.
+    #: One of `core.price_kinds.FREE_KINDS`.
     unit: str
     remaining: Decimal
     #: How much the provider gives in a month.

@@ -13,10 +13,9 @@ from django.db.models import F, Model
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core import events
-from imagegen_app.core.pricing import PriceList, PriceUnknown, price_per_image
+from imagegen_app.core import events, pricing
+from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import UNPRICED_LIFECYCLES, Lifecycle
-from imagegen_app.core.types import Operation
 from imagegen_app.models import Budget, BudgetPeriod, Grant, ImageModel, Provider, WorkflowVersion
 from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.models.amounts import format_amount
@@ -238,10 +237,10 @@ def _require_price(image_model: ImageModel, lifecycle: str) -> None:
         return
     if not image_model.price_list and adapter_facts.is_free(image_model.provider.adapter):
         # Nobody bills it, so nobody is asked for a price; budgets book nothing.
-        image_model.price_list = price_per_image("0")
+        image_model.price_list = pricing.price_per_image("0")
     try:
-        PriceList.from_dict(image_model.price_list)
-    except PriceUnknown as error:
+        pricing.PriceList.from_dict(image_model.price_list)
+    except pricing.PriceUnknown as error:
         _raise_problem(error.problem, field="price_list")
 
 

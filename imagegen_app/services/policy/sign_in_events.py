@@ -12,8 +12,7 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from imagegen_app import conf
 from imagegen_app.core.actors import Person, System
 from imagegen_app.models import AuditEvent
-from imagegen_app.services.foundation import clock
-from imagegen_app.services.foundation.event_log import NewEvent
+from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.policy import account_events
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ def connect() -> None:
 
 def _record_sign_in(user: Any, **_rest: Any) -> None:
     if conf.get().audit.record_sign_ins:
-        account_events.record([NewEvent("auth.logged_in", subject=user)], actor=Person(user))
+        account_events.record(
+            [event_log.NewEvent("auth.logged_in", subject=user)], actor=Person(user)
+        )
 
 
 def _record_failure(credentials: Mapping[str, Any], **_rest: Any) -> None:
@@ -56,4 +57,4 @@ def _record_failure(credentials: Mapping[str, Any], **_rest: Any) -> None:
     account = None
     if isinstance(name, str) and len(name) <= _MAX_NAME_CHARS and "\0" not in name:
         account = model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()  # noqa: SLF001 - Django's documented API
-    account_events.record([NewEvent("auth.login_failed", subject=account)], actor=_NOBODY)
+    account_events.record([event_log.NewEvent("auth.login_failed", subject=account)], actor=_NOBODY)
