@@ -49,6 +49,15 @@ _MEANINGS = {
     "ContentPolicyViolationError": "content_policy_violation",
     "BudgetExceededError": "budget_exceeded",
 }
+#: What the provider behind LiteLLM said: its own codes are left out, and the words that begin its text
+#: are all that is left of them. Google's "exceeded your current quota" may mean a minute, not a day.
+_BEHIND = re.compile(r"(?:[\w.]+: ){0,3}(\w+)Exception - (.{0,600})", re.DOTALL)
+_REJECTED = re.compile(
+    r"your (?:request was rejected|task failed) (?:by|as a result of) (?:our|the) safety system",
+    re.IGNORECASE,
+)
+_USED_UP = re.compile(r"insufficient_quota|billing[_ ]hard[_ ]limit|credit_balance|PerDay")
+_NO_QUOTA = "You exceeded your current quota"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +244,26 @@ def _error_in(document: object) -> dict[str, Any]:
     """Return the error of a document, with what the class of LiteLLM's exception means as its code."""
     error = statuses.error_in(document)
     said = error.get("message")
-    named = _CLASS.match(said[:200]) if isinstance(said, str) else None
-    meaning = _MEANINGS.get(named[1]) if named else None
+    if not isinstance(said, str):
+        return error
+    named = _CLASS.match(said[:200])
+    meaning = (_MEANINGS.get(named[1], "") if named else "") or _meaning_behind(said)
     return {**error, "code": meaning} if meaning else error
+
+
+def _meaning_behind(said: str) -> str:
+    """Return what a text means that LiteLLM hands on from a provider; empty where it is nothing special."""
+    found = _BEHIND.match(said[:1000])
+    if found is None:
+        return ""
+    provider, text = found.groups()
+    if _REJECTED.match(text):
+        return "content_policy_violation"
+    is_limit = "RateLimitError" in said[: found.start(1)]
+    is_ours = provider.lower().startswith(("openai", "azure")) and text.startswith(_NO_QUOTA)
+    is_used_up = is_limit and (is_ours or _USED_UP.search(text))
+    is_capped = provider == "OpenAI" and text.startswith("Billing hard limit")
+    return "insufficient_quota" if is_used_up or is_capped else ""
 
 
 def _cost(text: object) -> Cost | None:

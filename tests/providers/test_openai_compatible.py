@@ -243,9 +243,36 @@ def error(message: str = "", kind: str = "", code: Any = None) -> dict[str, Any]
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+#: What LiteLLM makes of refusals of the providers behind it: it hands on their texts, not their codes.
+REJECTED = "Your request was rejected by the safety system. canary safety_violations=[sexual]."
+SPENT = "You exceeded your current quota, please check your plan and billing details."
+LIMITED = "litellm.RateLimitError: RateLimitError: "
+PER_DAY = "GeminiException - {'quotaId': 'GenerateRequestsPerDayPerProject'}"
+
+
 @pytest.mark.parametrize(
     ("status", "document", "expected"),
     [
+        (
+            "400 No",
+            error(f"litellm.BadRequestError: OpenAIException - {REJECTED}", code="400"),
+            ContentBlocked,
+        ),
+        (
+            "400 No",
+            error(f"litellm.BadRequestError: OpenAIException - canary {REJECTED}"),
+            InvalidRequest,
+        ),
+        ("429 No", error(f"{LIMITED}OpenAIException - {SPENT}", "None", "429"), QuotaExhausted),
+        ("429 No", error(f"{LIMITED}GeminiException - {SPENT}", "None", "429"), RateLimited),
+        ("429 No", error(f"{LIMITED}{PER_DAY}", "None", "429"), QuotaExhausted),
+        ("429 No", error(f"{LIMITED}OpenAIException - Rate limit", "None", "429"), RateLimited),
+        (
+            "400 No",
+            error("litellm.BadRequestError: OpenAIException - Billing hard limit has been reached"),
+            QuotaExhausted,
+        ),
+        ("400 No", error("", "image_content_safety", "content_safety_violation"), ContentBlocked),
         ("400 No", error("ContentPolicyViolationError: canary", code="400"), ContentBlocked),
         (
             "400 No",
