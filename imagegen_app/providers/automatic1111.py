@@ -392,8 +392,8 @@ def _require_used(request: GenerationRequest) -> None:
     pictures = [one for one in plain if one.role is not InputRole.MASK]
     is_lost = len(pictures) != 1 if request.operation in _CHANGED else bool(plain)
     if request.operation in _TREATED:
-        more = request.count > 1 or request.loras or request.negative_prompt
-        is_lost = bool(more) or len(request.inputs) > 1
+        more = request.loras or request.negative_prompt or request.seed is not None
+        is_lost = bool(more) or max(request.count, len(request.inputs)) > 1
     if "fidelity" in request.parameters and _restorer(request.parameters) != _RESTORER:
         raise UnsupportedParameter(detail=f"fidelity: for {_RESTORER} only")
     if is_lost:

@@ -279,6 +279,7 @@ def test_what_the_server_would_drop_without_a_word_is_refused_before(
         altered(Operation.UPSCALE, PICTURE, count=2),
         altered(Operation.UPSCALE, PICTURE, loras=(Lora("mugs"),)),
         altered(Operation.UPSCALE, PICTURE, negative_prompt="fog"),
+        altered(Operation.UPSCALE, PICTURE, seed=7),
         altered(Operation.UPSCALE, PICTURE, MASK),
         altered(Operation.RESTORE_FACES, PICTURE, count=2),
         altered(Operation.RESTORE_FACES, PICTURE, PICTURE),

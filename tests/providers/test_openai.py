@@ -255,7 +255,6 @@ def test_one_image_goes_as_image_and_several_as_a_list(
     blend = a_request(
         operation=Operation.EDIT,
         inputs=(an_input(), an_input(role=InputRole.REFERENCE)),
-        parameters={"moderation": "low"},
     )
 
     one = form_of(edit, new_answer(), credential)
@@ -265,7 +264,16 @@ def test_one_image_goes_as_image_and_several_as_a_list(
     assert [name for name, _, _ in two.files] == ["image[]", "image[]"]
     assert {kind for _, kind, _ in (*one.files, *two.files)} == {"image/png"}
     assert one.fields["n"] == "1"
-    assert "moderation" not in two.fields
+
+
+@pytest.mark.parametrize("operation", [Operation.GENERATE, Operation.EDIT])
+def test_a_filter_that_an_edit_cannot_set_is_refused(
+    operation: Operation, answer: SpooledAnswer, credential: Credential
+) -> None:
+    asked = a_request(operation=operation, inputs=(an_input(),), parameters={"moderation": "low"})
+
+    with pytest.raises(UnsupportedParameter):
+        form_of(asked, answer, credential)
 
 
 def test_our_mask_becomes_a_transparent_hole(answer: SpooledAnswer, credential: Credential) -> None:
