@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _IDS = ("x-litellm-call-id", "x-request-id")
 _COST, _FALLBACKS = "x-litellm-response-cost", "x-litellm-attempted-fallbacks"
+#: The model behind the proxy that answered.
+_MODEL = "x-litellm-model-name"
 _STEPS = Parameter("int", 1, 200)
 _SCALE = Parameter("float", 0, 20)
 #: The class of an exception, with which LiteLLM begins what it says.
@@ -113,7 +115,7 @@ class OpenAICompatible(RemoteOpenAI):
     example_models: ClassVar[tuple[str, ...]] = ("gpt-image-2",)
     request_id_header: ClassVar[str] = _IDS[0]
     further_id_headers: ClassVar[tuple[str, ...]] = _IDS[1:]
-    kept_headers: ClassVar[frozenset[str]] = frozenset({*_IDS, _COST, _FALLBACKS})
+    kept_headers: ClassVar[frozenset[str]] = frozenset({*_IDS, _COST, _FALLBACKS, _MODEL})
     options: ClassVar[Mapping[str, Parameter]] = {
         "profile": Parameter(
             "choice",
@@ -162,7 +164,11 @@ class OpenAICompatible(RemoteOpenAI):
 
     def note_of(self, request: GenerationRequest, reply: Reply, *, aim: str) -> dict[str, Any]:
         note = super().note_of(request, reply, aim=aim)
-        return note | {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
+        note |= {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
+        texts = (request.prompt, request.negative_prompt)
+        cleaned = [text for text in texts if prompt_syntax.without_commands(text) != text]
+        # What LiteLLM hands on stays as it was typed.
+        return note | {"is_cleaned": bool(cleaned) and self._server is not None}
 
     def form_of(self, request: GenerationRequest) -> Form:
         server = self._server
@@ -234,10 +240,15 @@ class OpenAICompatible(RemoteOpenAI):
         if headers.get(_FALLBACKS, "0") != "0":
             # Another model than the one that was asked.
             resolved["fallbacks"] = str(headers[_FALLBACKS])
+        if note.get("is_cleaned"):
+            resolved["prompt"] = "cleaned"
+        model = result.model_version or statuses.short_word(headers, _MODEL)
         # Its prices of Stability's edits are a tenth of the truth.
         is_wrong = note.get("is_edit") and "stability" in str(note.get("model", ""))
         cost = None if is_wrong else _cost(headers.get(_COST))
-        return replace(result, images=images, resolved=resolved, reported_cost=cost)
+        return replace(
+            result, images=images, model_version=model, resolved=resolved, reported_cost=cost
+        )
 
 
 def _error_in(document: object) -> dict[str, Any]:

@@ -228,15 +228,46 @@ def test_the_cost_is_litellms_unless_it_is_none_or_known_to_be_wrong(
 
 
 def test_the_call_and_a_fallback_are_told(answer: SpooledAnswer) -> None:
-    headers = ("x-litellm-call-id: call-1", "x-litellm-attempted-fallbacks: 1", "x-request-id: r")
+    named = ("x-litellm-call-id: call-1", "x-litellm-model-name: azure/studio")
+    headers = (*named, "x-litellm-attempted-fallbacks: 1", "x-request-id: r")
     _, submission, result = called(answer, "litellm", REQUEST, headers=headers)
     assert submission.request_id == "call-1"
     assert result.resolved["fallbacks"] == "1"
+    assert result.model_version == "azure/studio"
 
     none = ("x-litellm-attempted-fallbacks: 0", "x-request-id: r")
     _, submission, result = called(answer, "litellm", REQUEST, headers=none)
     assert submission.request_id == "r"
     assert "fallbacks" not in result.resolved
+    assert not result.model_version
+
+
+def test_the_model_that_the_answer_names_goes_before_the_proxys(answer: SpooledAnswer) -> None:
+    _, _, result = called(
+        answer,
+        "litellm",
+        REQUEST,
+        document=ONE | {"model": "gpt-image-9"},
+        headers=("x-litellm-model-name: azure/studio",),
+    )
+
+    assert result.model_version == "gpt-image-9"
+
+
+@pytest.mark.parametrize("profile", LOCAL)
+@pytest.mark.parametrize("where", ["prompt", "negative_prompt"])
+def test_that_a_text_was_cleaned_is_told(answer: SpooledAnswer, profile: str, where: str) -> None:
+    if where == "negative_prompt" and profile == "stable_diffusion_cpp":
+        return
+    _, _, cleaned = called(answer, profile, asked(**{where: EVIL}))
+
+    assert cleaned.resolved["prompt"] == "cleaned"
+
+
+def test_that_nothing_was_cleaned_is_not_told(answer: SpooledAnswer) -> None:
+    _, _, plain = called(answer, "localai", REQUEST)
+
+    assert "prompt" not in plain.resolved
 
 
 def error(message: str = "", kind: str = "", code: Any = None) -> dict[str, Any]:
