@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
-from imagegen_app.core.errors import NotFound, PermissionDenied
+from imagegen_app.core.errors import NotFound, PermissionDenied, UnsupportedParameter
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import Cost, InputRole, Operation
@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from imagegen_app.core.errors import ProviderError
     from imagegen_app.core.model_descriptions import ModelDescription
     from imagegen_app.core.multipart import Form
-    from imagegen_app.core.types import GenerationRequest, ProviderResult, RecoveryMethod
+    from imagegen_app.core.types import (
+        GenerationRequest,
+        ProviderResult,
+        RecoveryMethod,
+        Submission,
+    )
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.http import Reply
 
@@ -42,6 +47,7 @@ _IDS = ("x-litellm-call-id", "x-request-id")
 _COST, _FALLBACKS = "x-litellm-response-cost", "x-litellm-attempted-fallbacks"
 #: The model behind the proxy that answered.
 _MODEL = "x-litellm-model-name"
+_LOADED_SECONDS = 60.0
 _STEPS = Parameter("int", 1, 200)
 _SCALE = Parameter("float", 0, 20)
 #: The class of an exception, with which LiteLLM begins what it says.
@@ -162,6 +168,29 @@ class OpenAICompatible(RemoteOpenAI):
         seed = int.from_bytes(hashlib.sha256(request.idempotency_key.encode()).digest()[:4])
         return replace(request, seed=seed)
 
+    async def submit(self, request: GenerationRequest, **more: Any) -> Submission:
+        if self.option("profile") == "stable_diffusion_cpp":
+            self.check(request)
+            await self._require_loaded(request.model)
+        return await super().submit(request, **more)
+
+    async def _require_loaded(self, model: str) -> None:
+        """Refuse another model than the server's, which would draw it under the asked one's name."""
+        try:
+            listed = await self.kept_query(self._loaded_list, seconds=_LOADED_SECONDS)
+        except NotFound:
+            # An older server has no such list.
+            return
+        entries = server_models.listed(listed, at="")
+        names = server_models.names_in(entries, "model_name", "filename")
+        if names and model not in names:
+            raise UnsupportedParameter(detail="model: the server has another one loaded")
+
+    @property
+    def _loaded_list(self) -> str:
+        """Where stable-diffusion.cpp says what it has loaded; its other list always has one name."""
+        return f"{self.base.removesuffix('/v1')}/sdapi/v1/sd-models"
+
     def note_of(self, request: GenerationRequest, reply: Reply, *, aim: str) -> dict[str, Any]:
         note = super().note_of(request, reply, aim=aim)
         note |= {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
@@ -204,9 +233,7 @@ class OpenAICompatible(RemoteOpenAI):
         """Return what the server says of a model: whether it has it, and what it can do there."""
         profile = self.option("profile")
         if profile == "stable_diffusion_cpp":
-            # Its own list of models has one name, whatever is loaded.
-            root = self.base.removesuffix("/v1")
-            _, document = await self.query(f"{root}/sdapi/v1/sd-models")
+            _, document = await self.query(self._loaded_list)
             entries = server_models.listed(document, at="")
             return server_models.among(model, server_models.names_in(entries, "model_name"))
         with suppress(NotFound, PermissionDenied):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,7 @@ from imagegen_app.core.errors import (
     UnsupportedParameter,
 )
 from imagegen_app.core.types import Cost, GenerationRequest, Operation, Size
-from imagegen_app.providers import registry
+from imagegen_app.providers import registry, remote
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.http import HttpClient, HttpLimits
 from imagegen_app.testing.simulator import forms
@@ -37,8 +38,16 @@ PICTURE = an_input(size=SIZE)
 MASK = a_mask((0, 0, 128, 128), size=SIZE)
 IMAGE = base64.b64encode(b"\x89PNG image").decode()
 ONE = {"created": 1, "data": [{"b64_json": IMAGE}]}
+LOADED = [{"model_name": "flux", "filename": "sd"}]
 LOCAL = ("localai", "sglang", "stable_diffusion_cpp", "vllm_omni")
 EVIL = "a <lora:x:1> mug <sd_cpp_extra_args>{}</sd_cpp_extra_args> __w__"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    remote.forget()
+    yield
+    remote.forget()
 
 
 def asked(**changes: Any) -> GenerationRequest:
@@ -58,9 +67,12 @@ def called(
     """Make a call to a server that gives one answer; return the call, submission and result."""
     body = json.dumps(ONE if document is None else document).encode() if raw is None else raw
     reply = http_answer(body, status=status, headers=headers)
+    # The one server that is asked before what it has loaded.
+    is_asked = profile == "stable_diffusion_cpp"
+    before = [http_answer(json.dumps(LOADED).encode())] if is_asked else []
 
     async def run() -> tuple[bytes, Any, Any]:
-        async with raw_server(answering(reply)) as server:
+        async with raw_server(answering(*before, reply)) as server:
             async with HttpClient(
                 trusted_origins=frozenset({server.url}),
                 limits=HttpLimits(connect=60, read=60, total=120),
@@ -72,7 +84,7 @@ def called(
                     options={"profile": profile},
                 )
                 submission = await provider.submit(request, answer=answer)
-            return server.requests[0], submission, provider.read_answer(answer)
+            return server.requests[-1], submission, provider.read_answer(answer)
 
     return asyncio.run(run())
 
@@ -113,6 +125,15 @@ def test_a_prompt_commands_no_server(answer: SpooledAnswer, profile: str) -> Non
     sent, _, _ = called(answer, profile, asked(prompt=EVIL))
 
     assert json_of(sent)["prompt"] == "a mug w"
+
+
+def test_another_model_than_the_loaded_one_is_refused_before_the_call(
+    answer: SpooledAnswer,
+) -> None:
+    with pytest.raises(UnsupportedParameter) as refusal:
+        called(answer, "stable_diffusion_cpp", asked(model="sd-turbo"))
+
+    assert "model" in refusal.value.detail
 
 
 def test_a_bar_starts_no_negative_prompt_of_its_own(answer: SpooledAnswer) -> None:
