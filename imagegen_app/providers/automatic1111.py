@@ -1,8 +1,8 @@
 """Speak to AUTOMATIC1111's web UI and to Forge, started with `--api`: a site's own server, one call a time.
 
-A model is a checkpoint. The server drops checkpoints and LoRA that it does not have without a word, so
-they are looked up first. 2026-11: no result to ask for, no cancelling (an interrupt would hit anybody's
-call); how far a call is can be asked by an id of our own.
+A model is a checkpoint. The server drops checkpoints, LoRA and schedulers that it does not have without a
+word, so they are looked up first. 2026-11: no result to ask for, no cancelling (an interrupt would hit
+anybody's call); how far a call is can be asked by an id of our own.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ _FAILED = 500
 _LISTS = {
     "": "sd-models",
     "sampler": "samplers",
+    "scheduler": "schedulers",
     "upscaler": "upscalers",
     "restorer": "face-restorers",
 }
@@ -192,6 +193,7 @@ class Automatic1111(Remote):
             await self._require("sd-models", "model", {request.model}, ("title", "model_name"))
             names = {lora.name for lora in request.loras}
             await self._require("loras", "loras", names, ("name", "alias"))
+            await self._require_scheduler(request)
         elif request.operation is Operation.UPSCALE:
             names = {request.parameters.get("upscaler", _UPSCALER)}
             await self._require("upscalers", "upscaler", names, ("name",))
@@ -219,7 +221,9 @@ class Automatic1111(Remote):
         documents = [await self._listed(path) for path in _LISTS.values()]
         models, *others = [server_models.listed(one, at="") for one in documents]
         found = server_models.among(model, server_models.names_in(models, "model_name", "title"))
-        names = [server_models.names_in(entries, "name") for entries in others]
+        # Schedulers have a name for people, too, and are taken by either.
+        keys = ["label" if path == "schedulers" else "name" for path in _LISTS.values()][1:]
+        names = [server_models.names_in(*one) for one in zip(others, keys, strict=True)]
         told: dict[str, Any] = dict(zip([name for name in _LISTS if name], names, strict=True))
         told["restorer"] = [name for name in told["restorer"] if name in _RESTORERS]
         known = server_models.with_choices(self.capabilities(model), told)
@@ -243,6 +247,15 @@ class Automatic1111(Remote):
         entries = listed if isinstance(listed, list) else []
         known = [value_at(entry, key) for entry in entries for key in keys]
         server_models.require_listed(part, names, known=known)
+
+    async def _require_scheduler(self, request: GenerationRequest) -> None:
+        """Refuse a scheduler that the server has not: it would take the model's own without a word."""
+        names = {request.parameters["scheduler"]} if "scheduler" in request.parameters else set()
+        try:
+            await self._require("schedulers", "scheduler", names, ("name", "label"))
+        except NotFound:
+            # An older server has neither the list nor the field.
+            server_models.require_listed("scheduler", names, known=())
 
     @property
     def _control_models(self) -> dict[str, Mapping[str, Any]]:
@@ -379,8 +392,8 @@ def _require_used(request: GenerationRequest) -> None:
     pictures = [one for one in plain if one.role is not InputRole.MASK]
     is_lost = len(pictures) != 1 if request.operation in _CHANGED else bool(plain)
     if request.operation in _TREATED:
-        more = request.count > 1 or request.loras or request.negative_prompt
-        is_lost = bool(more) or len(request.inputs) > 1
+        more = request.loras or request.negative_prompt or request.seed is not None
+        is_lost = bool(more) or max(request.count, len(request.inputs)) > 1
     if "fidelity" in request.parameters and _restorer(request.parameters) != _RESTORER:
         raise UnsupportedParameter(detail=f"fidelity: for {_RESTORER} only")
     if is_lost:

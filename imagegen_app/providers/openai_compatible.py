@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
-from imagegen_app.core.errors import NotFound, PermissionDenied
+from imagegen_app.core.errors import NotFound, PermissionDenied, UnsupportedParameter
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import Cost, InputRole, Operation
@@ -34,12 +34,20 @@ if TYPE_CHECKING:
     from imagegen_app.core.errors import ProviderError
     from imagegen_app.core.model_descriptions import ModelDescription
     from imagegen_app.core.multipart import Form
-    from imagegen_app.core.types import GenerationRequest, ProviderResult, RecoveryMethod
+    from imagegen_app.core.types import (
+        GenerationRequest,
+        ProviderResult,
+        RecoveryMethod,
+        Submission,
+    )
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.providers.http import Reply
 
 _IDS = ("x-litellm-call-id", "x-request-id")
 _COST, _FALLBACKS = "x-litellm-response-cost", "x-litellm-attempted-fallbacks"
+#: The model behind the proxy that answered.
+_MODEL = "x-litellm-model-name"
+_LOADED_SECONDS = 60.0
 _STEPS = Parameter("int", 1, 200)
 _SCALE = Parameter("float", 0, 20)
 #: The class of an exception, with which LiteLLM begins what it says.
@@ -49,6 +57,15 @@ _MEANINGS = {
     "ContentPolicyViolationError": "content_policy_violation",
     "BudgetExceededError": "budget_exceeded",
 }
+#: What the provider behind LiteLLM said: its own codes are left out, and the words that begin its text
+#: are all that is left of them. Google's "exceeded your current quota" may mean a minute, not a day.
+_BEHIND = re.compile(r"(?:[\w.]+: ){0,3}(\w+)Exception - (.{0,600})", re.DOTALL)
+_REJECTED = re.compile(
+    r"your (?:request was rejected|task failed) (?:by|as a result of) (?:our|the) safety system",
+    re.IGNORECASE,
+)
+_USED_UP = re.compile(r"insufficient_quota|billing[_ ]hard[_ ]limit|credit_balance|PerDay")
+_NO_QUOTA = "You exceeded your current quota"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,7 @@ class OpenAICompatible(RemoteOpenAI):
     example_models: ClassVar[tuple[str, ...]] = ("gpt-image-2",)
     request_id_header: ClassVar[str] = _IDS[0]
     further_id_headers: ClassVar[tuple[str, ...]] = _IDS[1:]
-    kept_headers: ClassVar[frozenset[str]] = frozenset({*_IDS, _COST, _FALLBACKS})
+    kept_headers: ClassVar[frozenset[str]] = frozenset({*_IDS, _COST, _FALLBACKS, _MODEL})
     options: ClassVar[Mapping[str, Parameter]] = {
         "profile": Parameter(
             "choice",
@@ -151,9 +168,36 @@ class OpenAICompatible(RemoteOpenAI):
         seed = int.from_bytes(hashlib.sha256(request.idempotency_key.encode()).digest()[:4])
         return replace(request, seed=seed)
 
+    async def submit(self, request: GenerationRequest, **more: Any) -> Submission:
+        if self.option("profile") == "stable_diffusion_cpp":
+            self.check(request)
+            await self._require_loaded(request.model)
+        return await super().submit(request, **more)
+
+    async def _require_loaded(self, model: str) -> None:
+        """Refuse another model than the server's, which would draw it under the asked one's name."""
+        try:
+            listed = await self.kept_query(self._loaded_list, seconds=_LOADED_SECONDS)
+        except NotFound:
+            # An older server has no such list.
+            return
+        entries = server_models.listed(listed, at="")
+        names = server_models.names_in(entries, "model_name", "filename")
+        if names and model not in names:
+            raise UnsupportedParameter(detail="model: the server has another one loaded")
+
+    @property
+    def _loaded_list(self) -> str:
+        """Where stable-diffusion.cpp says what it has loaded; its other list always has one name."""
+        return f"{self.base.removesuffix('/v1')}/sdapi/v1/sd-models"
+
     def note_of(self, request: GenerationRequest, reply: Reply, *, aim: str) -> dict[str, Any]:
         note = super().note_of(request, reply, aim=aim)
-        return note | {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
+        note |= {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
+        texts = (request.prompt, request.negative_prompt)
+        cleaned = [text for text in texts if prompt_syntax.without_commands(text) != text]
+        # What LiteLLM hands on stays as it was typed.
+        return note | {"is_cleaned": bool(cleaned) and self._server is not None}
 
     def form_of(self, request: GenerationRequest) -> Form:
         server = self._server
@@ -189,9 +233,7 @@ class OpenAICompatible(RemoteOpenAI):
         """Return what the server says of a model: whether it has it, and what it can do there."""
         profile = self.option("profile")
         if profile == "stable_diffusion_cpp":
-            # Its own list of models has one name, whatever is loaded.
-            root = self.base.removesuffix("/v1")
-            _, document = await self.query(f"{root}/sdapi/v1/sd-models")
+            _, document = await self.query(self._loaded_list)
             entries = server_models.listed(document, at="")
             return server_models.among(model, server_models.names_in(entries, "model_name"))
         with suppress(NotFound, PermissionDenied):
@@ -225,19 +267,41 @@ class OpenAICompatible(RemoteOpenAI):
         if headers.get(_FALLBACKS, "0") != "0":
             # Another model than the one that was asked.
             resolved["fallbacks"] = str(headers[_FALLBACKS])
+        if note.get("is_cleaned"):
+            resolved["prompt"] = "cleaned"
+        model = result.model_version or statuses.short_word(headers, _MODEL)
         # Its prices of Stability's edits are a tenth of the truth.
         is_wrong = note.get("is_edit") and "stability" in str(note.get("model", ""))
         cost = None if is_wrong else _cost(headers.get(_COST))
-        return replace(result, images=images, resolved=resolved, reported_cost=cost)
+        return replace(
+            result, images=images, model_version=model, resolved=resolved, reported_cost=cost
+        )
 
 
 def _error_in(document: object) -> dict[str, Any]:
     """Return the error of a document, with what the class of LiteLLM's exception means as its code."""
     error = statuses.error_in(document)
     said = error.get("message")
-    named = _CLASS.match(said[:200]) if isinstance(said, str) else None
-    meaning = _MEANINGS.get(named[1]) if named else None
+    if not isinstance(said, str):
+        return error
+    named = _CLASS.match(said[:200])
+    meaning = (_MEANINGS.get(named[1], "") if named else "") or _meaning_behind(said)
     return {**error, "code": meaning} if meaning else error
+
+
+def _meaning_behind(said: str) -> str:
+    """Return what a text means that LiteLLM hands on from a provider; empty where it is nothing special."""
+    found = _BEHIND.match(said[:1000])
+    if found is None:
+        return ""
+    provider, text = found.groups()
+    if _REJECTED.match(text):
+        return "content_policy_violation"
+    is_limit = "RateLimitError" in said[: found.start(1)]
+    is_ours = provider.lower().startswith(("openai", "azure")) and text.startswith(_NO_QUOTA)
+    is_used_up = is_limit and (is_ours or _USED_UP.search(text))
+    is_capped = provider == "OpenAI" and text.startswith("Billing hard limit")
+    return "insufficient_quota" if is_used_up or is_capped else ""
 
 
 def _cost(text: object) -> Cost | None:

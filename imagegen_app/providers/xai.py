@@ -17,10 +17,11 @@ from imagegen_app.core.errors import (
     BadResponse,
     ContentBlocked,
     ProviderError,
+    QuotaExhausted,
     UnsupportedParameter,
 )
 from imagegen_app.core.json_paths import value_at
-from imagegen_app.core.provider_values import clean_count
+from imagegen_app.core.provider_values import InvalidJson, clean_count, load_json
 from imagegen_app.core.types import (
     Cost,
     InputRole,
@@ -57,6 +58,13 @@ _FACTS = frozenset({"created", "error", "id", "model", "object"})
 #: What is chosen for a call, and kept with its answer.
 _CHOSEN = frozenset({"aspect_ratio", "quality", "resolution"})
 _NO_KEY = re.compile(rb"(?:incorrect|invalid) api key", re.IGNORECASE)
+#: How a text begins that has no code of its own: 2026-11, as they are answered.
+_OUTPUT_BLOCKED = re.compile(
+    r"(?:generated images? )?rejected by content moderation", re.IGNORECASE
+)
+_INPUT_BLOCKED = re.compile(r"content violates usage guidelines", re.IGNORECASE)
+_CHECK = re.compile(r"\bSAFETY_CHECK_TYPE_\w{1,40}")
+_USED_UP = re.compile(r"(?:your|the) team\b[^.]{0,80}\bused all available credits", re.IGNORECASE)
 _TICKS = 10**10
 _MAX_TICKS = _TICKS * 100_000
 _BAD_REQUEST = 400
@@ -108,7 +116,7 @@ class XAI(RemoteImages):
         if reply.status == _BAD_REQUEST and _NO_KEY.search(reply.body):
             # A wrong key is a bad request here, and only a sentence says so.
             return statuses.instead(error, AuthenticationFailed)
-        return error
+        return _told_by_text(reply, error)
 
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         read, note = base64_json.load(answer), answer.metadata()
@@ -122,6 +130,7 @@ class XAI(RemoteImages):
         listed = items if isinstance(items, list) else []
         if all(map(_is_withheld, listed)):
             error = _without_images(read.content, is_withheld=bool(listed), cost=cost)
+            error.counted = None if cost is None else ProviderResult((), reported_cost=cost)
             error.request_id = str(note.get("request_id", ""))
             raise error
         images, unusable = results.read_each(listed, image)
@@ -173,6 +182,31 @@ def _error_in(document: object) -> dict[str, Any]:
     """Return the words of an error, which has one of three forms."""
     error = statuses.error_in(document)
     return {"code": value_at(document, "code"), **error}
+
+
+def _told_by_text(reply: Reply, error: ProviderError) -> ProviderError:
+    """Return what a refusal means whose status tells another thing, by how its text begins."""
+    try:
+        document = load_json(reply.body)
+    except InvalidJson:
+        return error
+    said = str(statuses.error_in(document).get("message") or "")
+    if _USED_UP.match(said):
+        return statuses.instead(error, QuotaExhausted)
+    if _INPUT_BLOCKED.match(said):
+        # There may be a fee for it, which the answer does not tell.
+        found = tuple(_CHECK.findall(said[:1000]))
+        return statuses.instead(
+            error, ContentBlocked, stage="input", categories=found, billed="unknown"
+        )
+    if not _OUTPUT_BLOCKED.match(said):
+        return error
+    cost = _cost(document)
+    billed: Literal["yes", "no"] = "no" if cost is not None and not cost.amount else "yes"
+    blocked = statuses.instead(error, ContentBlocked, stage="output", billed=billed)
+    if cost is not None:
+        blocked.counted = ProviderResult((), reported_cost=cost)
+    return blocked
 
 
 def _is_withheld(item: object) -> bool:

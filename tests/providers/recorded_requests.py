@@ -196,7 +196,7 @@ def _requests(
         else [()],
     }
     parameters = {
-        name: [None, *_values(name, parameter)]
+        name: [None, *values_of(name, parameter)]
         for name, parameter in capabilities.parameters.items()
         if parameter.belongs_to(operation)
     }
@@ -261,7 +261,8 @@ def _inputs(operation: Operation, capabilities: Capabilities) -> list[tuple[Any,
     return [one + mask, most + mask, references + mask]
 
 
-def _values(name: str, parameter: Parameter) -> list[Any]:
+def values_of(name: str, parameter: Parameter) -> list[Any]:
+    """Return values of a parameter that a request may have."""
     low, high = parameter.low or 0, parameter.high
     whole = parameter.kind == "int"
     match parameter.kind:

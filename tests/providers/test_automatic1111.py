@@ -52,6 +52,7 @@ IMAGE = base64.b64encode(b"\x89PNG image").decode()
 MODELS = json.dumps([{"title": "sd_xl_base_1.0.safetensors [31e3]", "model_name": REQUEST.model}])
 LORAS = json.dumps([{"name": "mugs", "alias": "mugs-v2"}])
 RESTORERS = json.dumps([{"name": "CodeFormer"}, {"name": "GFPGAN"}])
+SCHEDULERS = json.dumps([{"name": "karras", "label": "Karras"}])
 UPSCALERS = json.dumps([{"name": "R-ESRGAN 4x+"}])
 
 
@@ -129,7 +130,7 @@ def sent(
 def test_a_generation_names_checkpoint_size_seed_and_sampler(answer: SpooledAnswer) -> None:
     parameters = {"steps": 28, "guidance": 5.5, "sampler": "DPM++ 2M", "scheduler": "Karras"}
     request = replace(REQUEST, count=3, seed=7, negative_prompt="fog", parameters=parameters)
-    body, _ = sent(answer, request)
+    body, _ = sent(answer, request, MODELS, SCHEDULERS)
 
     assert body["override_settings"] == {"sd_model_checkpoint": "sd_xl_base_1.0"}
     assert body["override_settings_restore_afterwards"] is True
@@ -255,6 +256,7 @@ def test_a_server_without_the_restorer_is_not_asked_to_restore(answer: SpooledAn
         replace(REQUEST, loras=(Lora("no-such-lora"),)),
         replace(REQUEST, loras=(Lora("mugs:1><lora:other"),)),
         altered(Operation.UPSCALE, PICTURE, parameters={"upscaler": "Magic 9x"}),
+        replace(REQUEST, parameters={"scheduler": "Karas"}),
     ],
 )
 def test_what_the_server_would_drop_without_a_word_is_refused_before(
@@ -277,6 +279,7 @@ def test_what_the_server_would_drop_without_a_word_is_refused_before(
         altered(Operation.UPSCALE, PICTURE, count=2),
         altered(Operation.UPSCALE, PICTURE, loras=(Lora("mugs"),)),
         altered(Operation.UPSCALE, PICTURE, negative_prompt="fog"),
+        altered(Operation.UPSCALE, PICTURE, seed=7),
         altered(Operation.UPSCALE, PICTURE, MASK),
         altered(Operation.RESTORE_FACES, PICTURE, count=2),
         altered(Operation.RESTORE_FACES, PICTURE, PICTURE),
@@ -295,6 +298,12 @@ def test_what_would_have_no_effect_is_refused_before_any_call(
         made(request_, **KINDS)
 
     assert not web_ui.calls()
+
+
+def test_a_server_older_than_schedulers_is_not_asked_for_one(answer: SpooledAnswer) -> None:
+    request = replace(REQUEST, parameters={"scheduler": "Karras"})
+    with pytest.raises(UnsupportedParameter):
+        sent(answer, request, reply=http_answer(b"{}", status="404 Not Found"))
 
 
 def test_forge_has_a_scale_of_its_own(answer: SpooledAnswer) -> None:

@@ -232,6 +232,7 @@ def test_the_web_ui_tells_its_checkpoints_samplers_and_upscalers(
     assert found.capabilities is not None
     sampler = found.capabilities.parameters["sampler"]
     assert (sampler.kind, sampler.default) == ("choice", "Euler a")
+    assert found.capabilities.parameters["scheduler"].choices == ("Automatic", "Karras")
     assert "R-ESRGAN 4x+" in found.capabilities.parameters["upscaler"].choices
     assert found.capabilities.parameters["upscaler"].operations == {Operation.UPSCALE}
     assert found.capabilities.parameters["restorer"].choices == ("CodeFormer", "GFPGAN")

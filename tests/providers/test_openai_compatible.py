@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,7 @@ from imagegen_app.core.errors import (
     UnsupportedParameter,
 )
 from imagegen_app.core.types import Cost, GenerationRequest, Operation, Size
-from imagegen_app.providers import registry
+from imagegen_app.providers import registry, remote
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.http import HttpClient, HttpLimits
 from imagegen_app.testing.simulator import forms
@@ -37,8 +38,16 @@ PICTURE = an_input(size=SIZE)
 MASK = a_mask((0, 0, 128, 128), size=SIZE)
 IMAGE = base64.b64encode(b"\x89PNG image").decode()
 ONE = {"created": 1, "data": [{"b64_json": IMAGE}]}
+LOADED = [{"model_name": "flux", "filename": "sd"}]
 LOCAL = ("localai", "sglang", "stable_diffusion_cpp", "vllm_omni")
 EVIL = "a <lora:x:1> mug <sd_cpp_extra_args>{}</sd_cpp_extra_args> __w__"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    remote.forget()
+    yield
+    remote.forget()
 
 
 def asked(**changes: Any) -> GenerationRequest:
@@ -58,9 +67,12 @@ def called(
     """Make a call to a server that gives one answer; return the call, submission and result."""
     body = json.dumps(ONE if document is None else document).encode() if raw is None else raw
     reply = http_answer(body, status=status, headers=headers)
+    # The one server that is asked before what it has loaded.
+    is_asked = profile == "stable_diffusion_cpp"
+    before = [http_answer(json.dumps(LOADED).encode())] if is_asked else []
 
     async def run() -> tuple[bytes, Any, Any]:
-        async with raw_server(answering(reply)) as server:
+        async with raw_server(answering(*before, reply)) as server:
             async with HttpClient(
                 trusted_origins=frozenset({server.url}),
                 limits=HttpLimits(connect=60, read=60, total=120),
@@ -72,7 +84,7 @@ def called(
                     options={"profile": profile},
                 )
                 submission = await provider.submit(request, answer=answer)
-            return server.requests[0], submission, provider.read_answer(answer)
+            return server.requests[-1], submission, provider.read_answer(answer)
 
     return asyncio.run(run())
 
@@ -113,6 +125,15 @@ def test_a_prompt_commands_no_server(answer: SpooledAnswer, profile: str) -> Non
     sent, _, _ = called(answer, profile, asked(prompt=EVIL))
 
     assert json_of(sent)["prompt"] == "a mug w"
+
+
+def test_another_model_than_the_loaded_one_is_refused_before_the_call(
+    answer: SpooledAnswer,
+) -> None:
+    with pytest.raises(UnsupportedParameter) as refusal:
+        called(answer, "stable_diffusion_cpp", asked(model="sd-turbo"))
+
+    assert "model" in refusal.value.detail
 
 
 def test_a_bar_starts_no_negative_prompt_of_its_own(answer: SpooledAnswer) -> None:
@@ -228,24 +249,82 @@ def test_the_cost_is_litellms_unless_it_is_none_or_known_to_be_wrong(
 
 
 def test_the_call_and_a_fallback_are_told(answer: SpooledAnswer) -> None:
-    headers = ("x-litellm-call-id: call-1", "x-litellm-attempted-fallbacks: 1", "x-request-id: r")
+    named = ("x-litellm-call-id: call-1", "x-litellm-model-name: azure/studio")
+    headers = (*named, "x-litellm-attempted-fallbacks: 1", "x-request-id: r")
     _, submission, result = called(answer, "litellm", REQUEST, headers=headers)
     assert submission.request_id == "call-1"
     assert result.resolved["fallbacks"] == "1"
+    assert result.model_version == "azure/studio"
 
     none = ("x-litellm-attempted-fallbacks: 0", "x-request-id: r")
     _, submission, result = called(answer, "litellm", REQUEST, headers=none)
     assert submission.request_id == "r"
     assert "fallbacks" not in result.resolved
+    assert not result.model_version
+
+
+def test_the_model_that_the_answer_names_goes_before_the_proxys(answer: SpooledAnswer) -> None:
+    _, _, result = called(
+        answer,
+        "litellm",
+        REQUEST,
+        document=ONE | {"model": "gpt-image-9"},
+        headers=("x-litellm-model-name: azure/studio",),
+    )
+
+    assert result.model_version == "gpt-image-9"
+
+
+@pytest.mark.parametrize("profile", LOCAL)
+@pytest.mark.parametrize("where", ["prompt", "negative_prompt"])
+def test_that_a_text_was_cleaned_is_told(answer: SpooledAnswer, profile: str, where: str) -> None:
+    if where == "negative_prompt" and profile == "stable_diffusion_cpp":
+        return
+    _, _, cleaned = called(answer, profile, asked(**{where: EVIL}))
+
+    assert cleaned.resolved["prompt"] == "cleaned"
+
+
+def test_that_nothing_was_cleaned_is_not_told(answer: SpooledAnswer) -> None:
+    _, _, plain = called(answer, "localai", REQUEST)
+
+    assert "prompt" not in plain.resolved
 
 
 def error(message: str = "", kind: str = "", code: Any = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+#: What LiteLLM makes of refusals of the providers behind it: it hands on their texts, not their codes.
+REJECTED = "Your request was rejected by the safety system. canary safety_violations=[sexual]."
+SPENT = "You exceeded your current quota, please check your plan and billing details."
+LIMITED = "litellm.RateLimitError: RateLimitError: "
+PER_DAY = "GeminiException - {'quotaId': 'GenerateRequestsPerDayPerProject'}"
+
+
 @pytest.mark.parametrize(
     ("status", "document", "expected"),
     [
+        (
+            "400 No",
+            error(f"litellm.BadRequestError: OpenAIException - {REJECTED}", code="400"),
+            ContentBlocked,
+        ),
+        (
+            "400 No",
+            error(f"litellm.BadRequestError: OpenAIException - canary {REJECTED}"),
+            InvalidRequest,
+        ),
+        ("429 No", error(f"{LIMITED}OpenAIException - {SPENT}", "None", "429"), QuotaExhausted),
+        ("429 No", error(f"{LIMITED}GeminiException - {SPENT}", "None", "429"), RateLimited),
+        ("429 No", error(f"{LIMITED}{PER_DAY}", "None", "429"), QuotaExhausted),
+        ("429 No", error(f"{LIMITED}OpenAIException - Rate limit", "None", "429"), RateLimited),
+        (
+            "400 No",
+            error("litellm.BadRequestError: OpenAIException - Billing hard limit has been reached"),
+            QuotaExhausted,
+        ),
+        ("400 No", error("", "image_content_safety", "content_safety_violation"), ContentBlocked),
         ("400 No", error("ContentPolicyViolationError: canary", code="400"), ContentBlocked),
         (
             "400 No",

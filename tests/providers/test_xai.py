@@ -16,6 +16,7 @@ from imagegen_app.core.errors import (
     BadResponse,
     ContentBlocked,
     InvalidRequest,
+    PermissionDenied,
     ProviderError,
     QuotaExhausted,
     RateLimited,
@@ -153,6 +154,9 @@ def test_what_would_be_ignored_and_billed_is_refused_before_any_call(
         ({"error": "bad field"}, 422, InvalidRequest),
         ({"code": "invalid-argument", "error": f"Incorrect API key: {KEY}"}, 400, None),
         ({"code": "invalid-argument", "error": "a canary-colour mug"}, 400, InvalidRequest),
+        # Not how it begins: a prompt may say anything.
+        ({"error": "canary: content violates usage guidelines"}, 400, InvalidRequest),
+        ({"error": "The caller does not have permission"}, 403, PermissionDenied),
         (
             {"error": {"message": KEY, "type": "x", "code": "insufficient_quota"}},
             429,
@@ -182,6 +186,50 @@ def test_an_error_is_read_in_all_its_forms(
     assert "canary" not in said
 
 
+SPENT = "has either used all available credits or reached its monthly spending limit."
+REJECTED = "Generated image rejected by content moderation."
+GUIDELINES = "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO canary"
+
+
+@pytest.mark.parametrize(
+    ("refused", "status", "expected"),
+    [
+        ({"error": REJECTED}, 400, ("output", "yes", None)),
+        (
+            {"error": REJECTED, "usage": {"cost_in_usd_ticks": 200_000_000}},
+            400,
+            ("output", "yes", Decimal("0.02")),
+        ),
+        ({"code": "permission-denied", "error": GUIDELINES}, 403, ("input", "unknown", None)),
+        ({"error": {"message": GUIDELINES}}, 400, ("input", "unknown", None)),
+    ],
+)
+def test_blocked_content_under_another_status_is_told_by_its_text(
+    answer: SpooledAnswer, credential: Credential, refused: object, status: int, expected: object
+) -> None:
+    refusal = http_answer(json.dumps(refused).encode(), status=f"{status} Refused")
+
+    with pytest.raises(ContentBlocked) as caught:
+        called(asked(), answer, credential, refusal)
+
+    found = caught.value
+    counted = found.counted.reported_cost if found.counted else None
+    assert (found.stage, found.billed, counted.amount if counted else None) == expected
+    assert found.categories == (("SAFETY_CHECK_TYPE_BIO",) if found.stage == "input" else ())
+    assert "canary" not in f"{found} {found.detail}"
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_team_without_credits_is_no_lack_of_permission_and_no_rate_limit(
+    answer: SpooledAnswer, credential: Credential, status: int
+) -> None:
+    body = {"code": "The caller does not have permission", "error": f"Your team x-1 {SPENT}"}
+    refusal = http_answer(json.dumps(body).encode(), status=f"{status} Refused")
+
+    with pytest.raises(QuotaExhausted):
+        called(asked(), answer, credential, refusal)
+
+
 def read(answer: SpooledAnswer) -> Any:
     return XAI(Account()).read_answer(answer)
 
@@ -204,6 +252,15 @@ def test_the_price_is_the_one_in_the_answer(spooled: Spooled) -> None:
 @pytest.mark.parametrize("ticks", [None, -1, True, "400", 10**30, 1.5])
 def test_an_odd_price_is_no_price(spooled: Spooled, ticks: object) -> None:
     assert read(spooled(body(GOOD, ticks=ticks))).reported_cost is None
+
+
+def test_what_is_withheld_costs_what_the_answer_says(spooled: Spooled) -> None:
+    with pytest.raises(ContentBlocked) as caught:
+        read(spooled(body(WITHHELD, ticks=4 * 10**8)))
+
+    counted = caught.value.counted
+    assert counted is not None
+    assert counted.reported_cost == Cost(Decimal("0.04"))
 
 
 def test_a_withheld_image_leaves_the_others(spooled: Spooled) -> None:

@@ -34,7 +34,7 @@ RASTER_FORMATS = ("png", "jpeg", "webp")
 PARTIAL_EVENT = ".partial_image"
 #: Never go onto the wire: they steer what we do ourselves.
 _OURS = frozenset({"anchor"})
-#: 2026-11: the multipart form of edits has no `moderation`.
+#: 2026-11: the multipart form of edits has no such field.
 _JSON_ONLY = frozenset({"moderation"})
 _VARY = "Make a variation of this image: same subject and style, another composition."
 _CUT_OUT = "Remove the background. Keep the subject exactly as it is."
@@ -53,6 +53,8 @@ def fields_of(request: GenerationRequest) -> dict[str, Any]:
     background = request.background
     prompt = request.prompt
     if request.operation is Operation.REMOVE_BACKGROUND:
+        if background not in {"", "transparent"}:
+            raise UnsupportedParameter(detail="background: none is left by this operation")
         background, prompt = "transparent", prompt or _CUT_OUT
     elif request.operation is Operation.VARY:
         prompt = prompt or _VARY
@@ -83,10 +85,13 @@ def body_of(
     Servers that copy the API have other names for a mask, and other colours in it.
 
     :raises InvalidRequest: if an image cannot be read or is larger than it is to become.
+    :raises UnsupportedParameter: if something cannot be said of an edit.
     """
     if is_generation(request):
         body = json.dumps(fields, ensure_ascii=False).encode()
         return multipart.Form(body, "application/json")
+    if lost := sorted(_JSON_ONLY & fields.keys()):
+        raise UnsupportedParameter(detail=f"{lost[0]}: not taken with input images")
     inputs = masks.restyled(request.inputs, style=mask_style)
     images = [i for i in inputs if i.role is not InputRole.MASK]
     marks = [i.data for i in inputs if i.role is InputRole.MASK]
@@ -103,7 +108,7 @@ def body_of(
     ]
     files += [multipart.FormFile(mask_name, "mask.png", "image/png", mask) for mask in marks]
     return multipart.encode(
-        fields=[(key, _text(value)) for key, value in fields.items() if key not in _JSON_ONLY],
+        fields=[(key, _text(value)) for key, value in fields.items()],
         files=files,
     )
 

@@ -30,7 +30,11 @@ _QUALITIES = ("auto", "low", "medium", "high")
 _ANCHORS = ("center", "left", "right", "top", "bottom")
 _PARAMETERS: Mapping[str, Parameter] = {
     "moderation": Parameter(
-        "choice", choices=("auto", "low"), help=gettext_noop("How strict the content filter is.")
+        "choice",
+        choices=("auto", "low"),
+        help=gettext_noop("How strict the content filter is."),
+        # 2026-11: the form that edits are sent as has no such field.
+        operations=frozenset({Operation.GENERATE}),
     ),
     "output_compression": Parameter(
         "int", low=0, high=100, help=gettext_noop("Quality of JPEG and WebP, in percent.")

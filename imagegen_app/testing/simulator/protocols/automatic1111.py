@@ -42,7 +42,10 @@ _LISTS: Mapping[str, list[dict[str, Any]]] = {
     "upscalers": [{"name": "None"}, {"name": "R-ESRGAN 4x+", "scale": 4}],
     "face-restorers": [{"name": "CodeFormer", "cmd_dir": None}, {"name": "GFPGAN"}],
     "samplers": [{"name": "Euler a"}, {"name": "Euler"}, {"name": "DPM++ 2M"}],
-    "schedulers": [{"name": "automatic", "label": "Automatic"}, {"name": "karras"}],
+    "schedulers": [
+        {"name": "automatic", "label": "Automatic"},
+        {"name": "karras", "label": "Karras"},
+    ],
 }
 _SAMPLERS = {entry["name"] for entry in _LISTS["samplers"]}
 _NUMBER = (int, float)
