@@ -113,7 +113,8 @@ class DjangoTasksEngine:
                 SettingsIssue(
                     "E015",
                     f"The queue {queue!r} is not among TASKS['default']['QUEUES'].",
-                    f"Add {queue!r} to the list.",
+                    f"Add {queue!r} to that list. A whole entry is TASKS = {{'default': {{'BACKEND': "
+                    f"'django_tasks_db.DatabaseBackend', 'QUEUES': ['default', {queue!r}]}}}}.",
                 )
             )
         if not _is_database(backend):

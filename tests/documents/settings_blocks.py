@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.documents.snippets import Snippet
 
 #: Settings of other packages that pages set.
-_OF_OTHERS = ("CELERY_", "RQ_", "AWS_")
+_OF_OTHERS = ("CELERY_", "RQ_", "AWS_", "UNFOLD", "JAZZMIN_")
 #: What a reader's own files settle: whether a certificate lies where the page says.
 _OF_THE_PLACE = {"imagegen.E009"}
 _KNOWN = {"IMAGEGEN", "BASE_DIR", "TASKS", "SECURE_CSP", "SECURE_CSP_REPORT_ONLY"}

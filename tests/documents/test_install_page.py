@@ -20,7 +20,7 @@ _SERVERS = ("python manage.py imagegen_worker", "python manage.py runserver")
 
 
 def put(snippet: Snippet, *, folder: Path) -> None:
-    """Do with a block of Python what the page says: a file, or the end of one."""
+    """Do with a block of Python or TOML what the page says: a file, or the end of one."""
     first = snippet.source.partition("\n")[0]
     if first.startswith("# "):
         (folder / first.removeprefix("# ")).write_text(snippet.source, encoding="utf-8")
@@ -59,7 +59,7 @@ def test_the_lines_of_the_page_make_a_first_image(tmp_path: Path) -> None:
     printed: dict[str, str] = {}
 
     for snippet in snippets_in(PAGE.read_text(encoding="utf-8"), page="install.md"):
-        if snippet.language == "python":
+        if snippet.language in {"python", "toml"}:
             put(snippet, folder=tmp_path)
             continue
         for line in snippet.source.splitlines():
@@ -67,6 +67,7 @@ def test_the_lines_of_the_page_make_a_first_image(tmp_path: Path) -> None:
                 printed[line] = run(line, folder=tmp_path)
 
     assert "no issues" in printed["python manage.py check"]
+    assert "Done: 4 new, 1 changed" in printed["python manage.py imagegen_setup imagegen.toml"]
     images = list((tmp_path / "first-image").glob("*.png"))
     assert len(images) == 1
     found = printed["python manage.py imagegen_doctor"].splitlines()

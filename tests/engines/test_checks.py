@@ -71,7 +71,14 @@ def test_the_embedded_engine_needs_its_queue(settings: Any) -> None:
         "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["other"]}
     }
 
-    assert "E015" in [c.check for c in DjangoTasksEngine().check_settings(settings)]
+    (issue,) = DjangoTasksEngine().check_settings(settings)
+
+    assert issue.check == "E015"
+    # Where no TASKS are set at all, there is no list to add it to.
+    assert (
+        "'BACKEND': 'django_tasks_db.DatabaseBackend', 'QUEUES': ['default', 'images']"
+        in issue.hint
+    )
 
 
 def test_a_queue_name_longer_than_the_engines_column_is_reported(settings: Any) -> None:

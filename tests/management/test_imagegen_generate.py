@@ -7,7 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from imagegen_app.models import Asset, Job
+from imagegen_app.models import Asset, Job, Worker
+from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.worker import _results
 from imagegen_app.testing.factories import make_image, make_template
 from tests.services.closing import hard_category
@@ -69,6 +70,16 @@ def test_an_image_that_was_closed_on_arrival_is_not_copied(
 
     assert Asset.objects.get().hard_category
     assert not out.exists()
+
+
+def test_nobody_waits_for_the_worker_that_an_inline_run_was(site: Site) -> None:
+    asked = {"user": "edda", "prompt": "A red mug", "model": site.model.slug, "size": "64x64"}
+
+    call_command("imagegen_generate", **asked, run_inline=True)
+
+    assert Job.objects.get().state == "succeeded"
+    assert Worker.objects.exists()
+    assert worker_registry.count_live_workers() == 0
 
 
 def test_parameters_of_the_model_are_taken_with_their_types(site: Site) -> None:

@@ -17,6 +17,7 @@ from imagegen_app.core.types import ControlGuide, InputRole, Lora
 from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.models import Asset, Job
 from imagegen_app.models.amounts import format_amount
+from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.job_requests import composition, creation
 from imagegen_app.services.job_requests.values import InputSource
@@ -143,6 +144,14 @@ class Command(DatabaseCommand):
             self.stdout.write(f"It would be refused: {refusal.reason} {refusal.remedy}")
 
     def _wait(self, job: Job, options: dict[str, Any]) -> None:
+        try:
+            self._follow(job, options)
+        finally:
+            if options["run_inline"]:
+                # This process was a worker, and nobody should wait for it any longer.
+                worker_registry.record_heartbeat(name=worker_registry.worker_name(), stopped=True)
+
+    def _follow(self, job: Job, options: dict[str, Any]) -> None:
         until = time.monotonic() + options["timeout"]
         printed_state = ""
         while True:

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from imagegen_app.core.actors import System
+from imagegen_app.management.base import DatabaseCommand
 from imagegen_app.services.gateways import setup_reader
 from imagegen_app.services.policy import site_setup
 from imagegen_app.services.policy.access import ActionRefused
@@ -24,7 +25,7 @@ _MAX_CHARS = 70
 _WORDS = {SetupAction.CREATE: "new", SetupAction.UPDATE: "changed"}
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Carry out what a file describes, in one transaction; a second run changes nothing.
 
     Exits with 2 if the file is not valid, and with 1 if `--check` finds a difference.

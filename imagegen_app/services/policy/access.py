@@ -102,8 +102,11 @@ def require_permission(actor: Actor, permission: str) -> None:
 def actor_for(user: Any) -> Person:
     """Return the actor for a logged-in user.
 
+    :raises TypeError: if it is no user.
     :raises NotPermitted: if nobody is logged in, or the account is not active.
     """
+    if user is not None and not hasattr(user, "is_active"):
+        raise TypeError(f"'user' must be a user such as request.user, not {type(user).__name__}.")
     if user is None or isinstance(user, AnonymousUser) or not user.is_active:
         raise NotPermitted(
             _("You do not have permission to do this."),

@@ -37,6 +37,14 @@ def test_what_only_looks_right_is_refused(given: dict[str, Any]) -> None:
         argument_types.check_argument_types(given)
 
 
+def test_a_name_instead_of_a_user_is_refused() -> None:
+    for call in (imagegen_app.generate, imagegen_app.estimate):
+        with pytest.raises(
+            TypeError, match=r"'user' must be a user such as request\.user, not str"
+        ):
+            call(user="edda", prompt="A cup")
+
+
 def test_every_argument_of_a_request_is_known_and_its_default_is_right() -> None:
     arguments = inspect.signature(composition.compose).parameters
     defaults = {name: one.default for name, one in arguments.items() if name != "actor"}
