@@ -40,13 +40,7 @@ if TYPE_CHECKING:
 _PICTURES = frozenset({InputRole.IMAGE, InputRole.REFERENCE})
 _MASKED = frozenset({Operation.GENERATE, Operation.EDIT, Operation.INPAINT})
 _MINUTES = gettext_noop("Minutes that a call may take before it is stopped.")
-#: What models say of it is their own; "safety" alone may be about a part that cannot be loaded.
-_REFUSED = r"\b(?:blocked|detected|filtered|flagged|refused|rejected|triggered|violat\w+)\b"
-_BLOCKED = re.compile(
-    rf"nsfw|flagged as sensitive|\(E005\)|{_REFUSED}[^.]{{0,80}}\bsafety\b"
-    rf"|\bsafety\b[^.]{{0,80}}{_REFUSED}",
-    re.IGNORECASE,
-)
+_BLOCKED = rf"nsfw|flagged as sensitive|\(E005\)|{submit_poll.SAFETY}"
 #: A small image; a model with its schema.
 _DATA_URL_BYTES, _MAX_TOLD_BYTES = 190_000, 8 * 1024 * 1024
 _NO_PRICE = gettext_noop("the provider names its price on the model's page only")
@@ -75,7 +69,7 @@ class Replicate(RemoteJobs):
     shape: submit_poll.JobShape = submit_poll.JobShape(
         terminal={**submit_poll.TERMINAL_WORDS, "aborted": "cancelled"},
         model_version="version",
-        block_words=_BLOCKED,
+        block_words=re.compile(_BLOCKED, re.IGNORECASE),
     )
     example_models: ClassVar[tuple[str, ...]] = ("ideogram-ai/ideogram-v3-turbo",)
     options: ClassVar[Mapping[str, Parameter]] = {
@@ -198,8 +192,7 @@ def _described(document: object, model: str, *, known: Capabilities) -> ModelDes
     found = ModelDescription(
         is_known=True,
         label=str(value_at(document, "name") or ""),
-        # It would be longer than a version may be.
-        version=version[:16],
+        version=version[:16],  # as long as a version of ours may be
         pinned_name="" if is_official or ":" in model or not version else f"{model}:{version}",
         unknown=(Message(_NO_PRICE),),
     )

@@ -68,6 +68,10 @@ MAX_POSITION = 10**6
 #: Of an error's text so much is looked through.
 MAX_ERROR_CHARS = 2000
 _STAGE = re.compile(r"[a-z][a-z0-9 _-]{0,59}")
+_REFUSED = r"\b(?:blocked|detected|filtered|flagged|refused|rejected|triggered|violat\w+)\b"
+#: A pattern of what a model says of content that its safety check stopped; the word alone may be about
+#: a part that cannot be loaded.
+SAFETY = rf"{_REFUSED}[^.]{{0,80}}\bsafety\b|\bsafety\b[^.]{{0,80}}{_REFUSED}"
 
 
 @dataclass(frozen=True, slots=True)
