@@ -196,6 +196,8 @@ class OpenAICompatible(RemoteOpenAI):
         note |= {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
         texts = (request.prompt, request.negative_prompt)
         cleaned = [text for text in texts if prompt_syntax.without_commands(text) != text]
+        if self.option("profile") == "localai":
+            cleaned += [text for text in texts if "|" in text]
         # What LiteLLM hands on stays as it was typed.
         return note | {"is_cleaned": bool(cleaned) and self._server is not None}
 

@@ -138,9 +138,10 @@ def test_another_model_than_the_loaded_one_is_refused_before_the_call(
 
 def test_a_bar_starts_no_negative_prompt_of_its_own(answer: SpooledAnswer) -> None:
     request = asked(prompt="a mug | none", negative_prompt="fog | rain")
-    sent, _, _ = called(answer, "localai", request)
+    sent, _, result = called(answer, "localai", request)
 
     assert json_of(sent)["prompt"] == "a mug   none|fog   rain"
+    assert result.resolved["prompt"] == "cleaned"
     assert "negative_prompt" not in json_of(sent)
 
 
