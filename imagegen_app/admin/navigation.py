@@ -6,13 +6,16 @@ Themes replace the templates of the index and the sidebar; all of them draw what
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
+from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app import database
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.monitoring import dashboard
 from imagegen_app.services.policy import access, revocations, setup_progress
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from django.utils.functional import Promise
 
 _APP_LABEL: Final = "imagegen"
+_SETUP: Final = "imagegen_setup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def page_entries() -> tuple[PageEntry, ...]:
         PageEntry("imagegen_studio", _("Studio"), ("request_job",)),
         PageEntry("imagegen_log", _("Audit log"), ("verify_audit",)),
         PageEntry("imagegen_provider_credentials", _("Credentials"), (revocations.PERMISSION,)),
-        PageEntry("imagegen_setup", _("Set up AI images"), (setup_progress.PERMISSION,)),
+        PageEntry(_SETUP, _("Set up AI images"), (setup_progress.PERMISSION,)),
     )
 
 
@@ -93,6 +97,13 @@ def _entries_for(request: HttpRequest, site: AdminSite) -> list[dict[str, Any]]:
     if not site.has_permission(request):
         return []
     actor = access.actor_for(request.user)
+    allowed = [
+        entry
+        for entry in page_entries()
+        if any(access.has_permission(actor, name) for name in entry.permissions)
+    ]
+    if any(entry.url_name == _SETUP for entry in allowed) and _lacks_setup(request):
+        allowed.sort(key=lambda entry: entry.url_name != _SETUP)
     return [
         {
             "name": entry.text,
@@ -102,6 +113,19 @@ def _entries_for(request: HttpRequest, site: AdminSite) -> list[dict[str, Any]]:
             "view_only": True,
             "perms": {"add": False, "change": False, "delete": False, "view": True},
         }
-        for entry in page_entries()
-        if any(access.has_permission(actor, name) for name in entry.permissions)
+        for entry in allowed
     ]
+
+
+def _lacks_setup(request: HttpRequest) -> bool:
+    """Return whether the index leads to the set-up; other pages spare themselves the query."""
+    match = request.resolver_match
+    if match is None or match.url_name != "index":
+        return False
+    # Within a transaction of the whole request, a failed query would spoil those of the index.
+    is_inside = database.connection().in_atomic_block
+    try:
+        with database.atomic() if is_inside else nullcontext():
+            return setup_progress.site_step() is not None
+    except DatabaseError:
+        return False  # Our tables are missing, which our pages tell.

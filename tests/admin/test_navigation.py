@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from imagegen_app.models import Budget
-from imagegen_app.testing.factories import make_group, make_user
+from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_user
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -45,6 +45,20 @@ def test_pages_stand_above_the_tables_for_those_who_may_open_them(
     assert section["models"][: len(pages)] == pages
     assert [str(entry["name"]) for entry in pages] == LISTED[role]
     assert {client.get(entry["admin_url"]).status_code for entry in pages} == {200}
+
+
+def test_the_index_of_an_empty_site_begins_with_its_set_up(admin_client: Client, db: None) -> None:
+    def first() -> str:
+        sections = admin_client.get(reverse("admin:index")).context["app_list"]
+        (section,) = (one for one in sections if one["app_label"] == "imagegen")
+        return str(section["models"][0]["name"])
+
+    assert first() == "Set up AI images"
+
+    group = make_group("Editors")
+    make_grant(group=group, image_model=make_image_model())
+    make_user("edda").groups.add(group)
+    assert first() == OVERVIEW
 
 
 def test_people_without_a_table_have_the_section_all_the_same(

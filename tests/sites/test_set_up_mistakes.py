@@ -26,7 +26,7 @@ INSTALLED_APPS += ["django.contrib.sites", "cms", "menus", "treebeard", "sekizai
 CONTRIB_FIRST = CMS + 'INSTALLED_APPS.insert(0, "imagegen_app.contrib.djangocms")\n'
 CONTRIB_ALONE = CONTRIB_FIRST + 'INSTALLED_APPS.remove("imagegen_app")\n'
 LISTED_TWICE = 'INSTALLED_APPS += ["imagegen_app"]\n'
-WRONG_ENGINE = 'IMAGEGEN = {"ENGINE": "imagegen_app.engines.celery.Celery"}\n'
+WRONG_ENGINE = 'IMAGEGEN = {"ENGINE": "imagegen_app.engines.immediate.Immediate"}\n'
 #: Opens pages as a superuser, and prints the status and the sentence of each.
 OPENS_PAGES = """
 import json, re
@@ -74,7 +74,7 @@ def test_a_wrong_engine_stops_a_worker_before_it_begins(tmp_path: Path) -> None:
     refused = site.manage("imagegen_worker", fails=True)
 
     assert "Traceback" not in refused
-    assert "The engine 'imagegen_app.engines.celery.Celery' cannot be imported" in refused
+    assert "The engine 'imagegen_app.engines.immediate.Immediate' cannot be imported" in refused
     assert "HINT: Set IMAGEGEN['ENGINE'] to" in refused
 
 
