@@ -68,6 +68,7 @@ CHECKS = {
     "imagegen.E083": "A database router has tasks read from another database than they are written to.",
     "imagegen.E084": "The storage has no location.",
     "imagegen.E085": "TASKS or INSTALLED_APPS lacks what the database engine needs.",
+    "imagegen.E086": "The site's URL configuration lacks imagegen_app.urls.",
     "imagegen.E090": "The package that an engine, a storage or a store of keys needs is not installed.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

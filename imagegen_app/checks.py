@@ -59,6 +59,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _targets,
         _other_settings,
         environment_checks.state_folder,
+        environment_checks.missing_addresses,
     ):
         messages.extend(check(settings))
     return messages

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.urls import NoReverseMatch, reverse
 
 from imagegen_app import conf
 from imagegen_app.secret_stores import stores
@@ -103,6 +104,22 @@ def state_folder(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Make room or correct IMAGEGEN['STATE_DIR'], or lower SPOOL's MIN_FREE_BYTES.",
             id="imagegen.W051",
         )
+
+
+def missing_addresses(_settings: conf.Settings) -> Iterator[CheckMessage]:
+    """Yield an error if the site's URL configuration lacks ours: no image could be shown."""
+    if not getattr(django_settings, "ROOT_URLCONF", None):
+        return
+    try:
+        reverse("imagegen:file", args=["name.webp"])
+    except NoReverseMatch:
+        yield Error(
+            "The site's URL configuration lacks the addresses of the images.",
+            hint="Add path('imagegen/', include('imagegen_app.urls')) to ROOT_URLCONF's urlpatterns.",
+            id="imagegen.E086",
+        )
+    except Exception:  # noqa: BLE001 - what is wrong with the site's own addresses, Django's check tells
+        return
 
 
 def pillow_limits() -> Iterator[CheckMessage]:

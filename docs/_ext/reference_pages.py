@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -274,11 +275,16 @@ def found_checks() -> list[tuple[str, str, str, str]]:
     return sorted(found)
 
 
+def remedy_of(hint: str) -> str:
+    """Return a hint; where all of it is made when the check runs, say so."""
+    return "told with the message" if re.fullmatch(r"\{[^{}]*\}", hint) else hint
+
+
 def system_checks() -> str:
     """List every system check with what it looks for, and what may be done about it."""
     remedies: dict[tuple[str, str], list[str]] = {}
     for identity, severity, _, hint in found_checks():
-        remedies.setdefault((identity, severity), []).append(cell(hint))
+        remedies.setdefault((identity, severity), []).append(cell(remedy_of(hint)))
     rows = [
         (
             code(identity),

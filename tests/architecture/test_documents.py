@@ -243,3 +243,9 @@ def test_every_generated_page_is_shown_somewhere() -> None:
     }
 
     assert shown == from_docs("from_code").PAGES.keys()
+
+
+def test_a_remedy_in_the_reference_is_no_name_of_the_codes() -> None:
+    page = reference_pages().system_checks()
+
+    assert re.findall(r"\| \{[^{}]*\} \|", page) == []

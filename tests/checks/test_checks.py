@@ -83,6 +83,7 @@ OTHER_MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"MEDIA_ROOT": "", "STORAGES": {"BACKEND": FILES}}, "imagegen.E084", "has no location"),
     ({"MEDIA_ROOT": "/srv", "STORAGES": {"BACKEND": FILES}}, "imagegen.E004", "are public"),
     ({"STORAGES": {}}, "imagegen.E003", "cannot be built"),
+    ({"ROOT_URLCONF": "django.contrib.auth.urls"}, "imagegen.E086", "lacks the addresses"),
     ({"TASKS": {}}, "imagegen.E085", "TASKS has no backend 'default'"),
 ]
 
