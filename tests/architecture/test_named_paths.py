@@ -15,7 +15,7 @@ _PATH = re.compile(r"(?<![\w./:<>-])\.?\w+/[\w./<>-]*[\w/>]")
 _FILE = re.compile(r"`(\w+\.(?:py|toml|txt|md))`")
 _DOTTED_NAME = re.compile(r"(?<![\w./-])(?:imagegen_app|benchmarks|project|tests)(?:\.\w+)+")
 #: A file whose lines a page shows, under its name.
-_SHOWN_FILE = re.compile(r"^# (\S+\.py)$", re.MULTILINE)
+_SHOWN_FILE = re.compile(r"^# (\S+\.(?:py|toml))$", re.MULTILINE)
 
 
 def documents() -> list[Path]:
