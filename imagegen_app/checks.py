@@ -203,8 +203,8 @@ def _storage(settings: conf.Settings) -> Iterator[CheckMessage]:
             f"STORAGES has no alias {settings.storage!r}.",
             hint=(
                 f"Add STORAGES[{settings.storage!r}] = {{'BACKEND': "
-                "'django.core.files.storage.FileSystemStorage', 'OPTIONS': {'location': …, "
-                "'allow_overwrite': True}}."
+                "'django.core.files.storage.FileSystemStorage', 'OPTIONS': {'location': "
+                "BASE_DIR / 'var' / 'imagegen', 'allow_overwrite': True}}."
             ),
             id="imagegen.E003",
         )

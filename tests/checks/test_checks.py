@@ -271,3 +271,11 @@ def test_a_log_that_is_published_is_not_reported(settings: Any, tmp_path: Any) -
     settings.IMAGEGEN = {**django_settings.IMAGEGEN, "AUDIT": {"PUBLISH_TO": places}}
 
     assert django_checks.run_checks(tags=["imagegen"], databases=[]) == []
+
+
+def test_the_hint_of_a_missing_storage_can_be_pasted(settings: Any) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STORAGE": "nowhere"}
+
+    (error,) = (one for one in checks.check_settings() if one.id == "imagegen.E003")
+
+    assert "'OPTIONS': {'location': BASE_DIR / 'var' / 'imagegen'" in str(error.hint)

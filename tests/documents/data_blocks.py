@@ -12,7 +12,13 @@ from django.db import connection
 from django.template import engines
 
 from imagegen_app.admin.fixed_lines import FixedParametersField
-from imagegen_app.core import capability_overrides, catalog_entries, data_handling, pricing
+from imagegen_app.core import (
+    capability_overrides,
+    catalog_entries,
+    data_handling,
+    pricing,
+    setup_document,
+)
 from imagegen_app.providers import registry
 from imagegen_app.providers.families import comfy_examples, comfy_workflows
 from tests.documents import commands
@@ -30,7 +36,8 @@ def check_data(source: str, *, language: str, kind: str) -> None:
         case "json", _:
             check_json(source, kind=kind)
         case "toml", _:
-            tomllib.loads(source)
+            # The one file of ours in TOML.
+            setup_document.read_description(tomllib.loads(source))
         case "sql", _:
             check_sql(source)
         case "text", "fixed parameters":

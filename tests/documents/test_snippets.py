@@ -249,6 +249,7 @@ FAULTS = [
     ("ini", "", "[Service]\nExecStart=/srv/.venv/bin/python manage.py imagegen_work"),
     ("sql", "", "SELECT count(*) FROM imagegen_jobs"),
     ("toml", "", "a = "),
+    ("toml", "", "[[providers]]\nadaptr = 'sandbox'"),
     ("text", "fixed parameters", "steps 28"),
     ("text", "", "a drawing"),
     ("", "", "anything"),

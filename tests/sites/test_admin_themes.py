@@ -55,6 +55,7 @@ def test_pages_are_found_and_can_be_read(site: ScratchSite) -> None:
     met = site.crawl("/admin/", "/staff/")
     asset = site.python(MAKES_AN_IMAGE).strip().splitlines()[-1]
     pages = {
+        "setup": "job/setup/",
         "studio": "job/studio/",
         "overview": "job/overview/",
         "log": "job/log/",
@@ -103,7 +104,7 @@ def _problems(page: Any, name: str) -> list[str]:
     problems = []
     if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
         problems.append("the page is wider than the screen")
-    if name in {"studio", "overview", "log"}:
+    if name in {"setup", "studio", "overview", "log"}:
         problems += barriers(page, of=".imagegen", rule="color-contrast")
     if name == "image":
         tools = "[...document.querySelectorAll('.imagegen-tool')].map(b => b.form && b.form.id)"
