@@ -144,7 +144,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 @pytest.fixture(scope="session", autouse=True)
 def times_for_tests() -> Iterator[None]:
-    """Have the worker not linger where nobody else requests anything, and the clock ask once.
+    """Have the worker not linger where nobody else requests anything, poll soon, and the clock ask once.
 
     The clock asks the database for the time once a second: whether a test that counts statements
     met that second would be chance. What is due later is still awaited.
@@ -152,10 +152,13 @@ def times_for_tests() -> Iterator[None]:
     from imagegen_app.imaging import decoder_process  # noqa: PLC0415 - after the settings are chosen
     from imagegen_app.services.foundation import clock  # noqa: PLC0415 - as above
     from imagegen_app.services.gateways import decoding, usable_credentials  # noqa: PLC0415 - as above
-    from imagegen_app.services.worker import driver  # noqa: PLC0415 - as above
+    from imagegen_app.services.worker import _decisions, driver  # noqa: PLC0415 - as above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "IDLE_SECONDS", 0.0)
+        # Where neither the provider nor the test says when to ask again.
+        patch.setattr(_decisions, "POLL_SECONDS", 0.2)
+        patch.setattr(_decisions, "MAX_RETRY_SECONDS", 0.5)
         # On a busy machine decoders begin late: no reason to refuse an image.
         patch.setattr(decoding, "UPLOAD_PATIENCE_SECONDS", 240.0)
         patch.setattr(decoder_process, "_START_SECONDS", 240.0)
@@ -231,10 +234,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Start two processes for each core: many tests wait for other processes."""
+    """Start three processes for each core: many tests wait for other processes and for what is due."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # pytest-xdist reads it
-    return 2 * (os.cpu_count() or 1)
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(optionalhook=True)

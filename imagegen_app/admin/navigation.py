@@ -6,7 +6,6 @@ Themes replace the templates of the index and the sidebar; all of them draw what
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
@@ -122,10 +121,12 @@ def _lacks_setup(request: HttpRequest) -> bool:
     match = request.resolver_match
     if match is None or match.url_name != "index":
         return False
-    # Within a transaction of the whole request, a failed query would spoil those of the index.
-    is_inside = database.connection().in_atomic_block
-    try:
-        with database.atomic() if is_inside else nullcontext():
-            return setup_progress.site_step() is not None
-    except DatabaseError:
-        return False  # Our tables are missing, which our pages tell.
+    # Django asks for the list twice, and the panel of the index for the step.
+    if not hasattr(request, "imagegen_setup_step"):
+        try:
+            with database.savepoint_in_request():
+                step = setup_progress.site_step()
+        except DatabaseError:
+            return False  # Our tables are missing, which our pages tell.
+        request.imagegen_setup_step = step  # type: ignore[attr-defined]  # a request may have any
+    return getattr(request, "imagegen_setup_step", None) is not None

@@ -17,10 +17,11 @@ from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import migration_state, wakeups
 from imagegen_app.services.library import delivery
 from imagegen_app.services.monitoring import dashboard
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, setup_progress
 
 if TYPE_CHECKING:
     from imagegen_app.models import Asset
+    from imagegen_app.services.policy.setup_progress import SetupStep
 
 register = template.Library()
 _CENT: Final = Decimal("0.01")
@@ -39,7 +40,9 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
     try:
         with database.savepoint_in_request():
             wakeups.wake_if_stale()
-            panel = dashboard.build_dashboard(access.actor_for(user))
+            panel = dashboard.build_dashboard(
+                access.actor_for(user), find_setup_step=lambda: _setup_step(request)
+            )
     except DatabaseError:
         missing = migration_state.unapplied_migrations()
         if not missing:
@@ -56,6 +59,14 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
         "running": urlencode(running),
         "as_page": as_page,
     }
+
+
+def _setup_step(request: Any) -> SetupStep | None:
+    """Return the step of the set-up that is missing; the navigation of the index has asked already."""
+    if hasattr(request, "imagegen_setup_step"):
+        known: SetupStep | None = request.imagegen_setup_step
+        return known
+    return setup_progress.site_step()
 
 
 @register.simple_tag

@@ -16,6 +16,8 @@ from imagegen_app.services.monitoring import doctor, waiting_counts, withdrawal_
 from imagegen_app.services.policy import access, budgets, setup_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.services.policy.setup_progress import SetupStep
 
@@ -65,8 +67,13 @@ def has_dashboard(actor: Actor) -> bool:
     return any(access.has_permission(actor, name) for name in PERMISSIONS)
 
 
-def build_dashboard(actor: Actor) -> Dashboard | None:
-    """Return the panel's content for an actor, or None if the actor may see none of it."""
+def build_dashboard(
+    actor: Actor, *, find_setup_step: Callable[[], SetupStep | None] | None = None
+) -> Dashboard | None:
+    """Return the panel's content for an actor, or None if the actor may see none of it.
+
+    A page that knows already how far the site is set up says so by `find_setup_step`.
+    """
     if not has_dashboard(actor):
         return None
     can_request = access.has_permission(actor, "request_job")
@@ -114,7 +121,7 @@ def build_dashboard(actor: Actor) -> Dashboard | None:
         waiting=waiting,
         withdrawals=tuple(withdrawal_status.late_withdrawals()) if can_withdraw else (),
         # Who has a model sees that others could have one, too.
-        setup_step=setup_progress.site_step()
+        setup_step=(find_setup_step or setup_progress.site_step)()
         if not models and access.has_permission(actor, setup_progress.PERMISSION)
         else None,
     )
