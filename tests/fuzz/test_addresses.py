@@ -113,6 +113,8 @@ def _is_ours(name: str, pattern: URLPattern) -> bool:
 
 def _value(key: str, name: str, rows: dict[str, Any]) -> Any:
     table = name.partition(":")[2]
+    if table == "imagegen_prompttemplate_guide":
+        return rows["asset"].pk  # the picture that a template's form offers
     for known, row in sorted(rows.items(), key=lambda item: -len(item[0])):
         if key in {"object_id", "pk"} and table.startswith(
             (f"imagegen_{known}_", f"catalog_{known}_")
