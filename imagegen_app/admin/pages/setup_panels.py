@@ -273,10 +273,11 @@ class Panels:
                 }
                 for name in names
             ]
-        if not any(one["is_taken"] for one in offered):
-            for one in offered[:1]:
-                one["is_proposed"] = True
-        return [{"is_proposed": False, **one} for one in offered]
+        is_first_choice = not any(one["is_taken"] for one in offered)
+        return [
+            {**one, "is_proposed": is_first_choice and position == 0}
+            for position, one in enumerate(offered)
+        ]
 
     @property
     def is_free(self) -> bool:
@@ -301,16 +302,17 @@ class Panels:
 
     @cached_property
     def groups(self) -> list[dict[str, Any]]:
-        """The groups of the site; the first one that may request images is proposed."""
+        """The groups of the site; that of the role is proposed if it may request images."""
         able = database.accounts(Permission).filter(
             group=OuterRef("pk"), codename="request_job", content_type__app_label="imagegen"
         )
         rows = list(
             database.accounts(Group).order_by("name").annotate(is_able=Exists(able))[:_MAX_CHOICES]
         )
-        named = [row.name for row in rows if row.is_able]
-        proposed = EDITOR_ROLE if EDITOR_ROLE in named else ""
-        return [{"name": row.name, "is_proposed": row.name == proposed} for row in rows]
+        return [
+            {"name": row.name, "is_proposed": row.is_able and row.name == EDITOR_ROLE}
+            for row in rows
+        ]
 
     @property
     def new_group(self) -> str:
