@@ -52,12 +52,11 @@ class AccessPlan:
         self._catalog = catalog
         self._actor = actor
         self._groups: dict[str, Group] = {row.name: row for row in database.accounts(Group)}
-        self._seen: set[tuple[str, ...]] = set()
 
     def plan_groups(self, setups: Iterable[GroupSetup]) -> None:
         """Plan each group of a set-up."""
         for one in setups:
-            if not self._is_repeated(one.place, "group", one.name):
+            if not self._notes.is_repeated(one.place, "group", one.name):
                 self._plan_group(one)
 
     def _plan_group(self, one: GroupSetup) -> None:
@@ -101,15 +100,11 @@ class AccessPlan:
         if not one.members:
             return []
         access.require_permission(self._actor, members_permission())
-        users = database.accounts(get_user_model())
-        field = get_user_model().USERNAME_FIELD
-        found = {
-            user.get_username(): user for user in users.filter(**{f"{field}__in": one.members})
-        }
-        for login in one.members:
-            if login not in found:
-                known = users.order_by("-pk").values_list(field, flat=True)[:_MAX_LOGINS]
-                self._notes.note_unknown(f"{one.place}.members", login, list(known))
+        found = _people_named(one.members)
+        missing = [login for login in one.members if login not in found]
+        known = _newest_logins() if missing else []
+        for login in missing:
+            self._notes.note_unknown(f"{one.place}.members", login, known)
         return list(found.values())
 
     def plan_grants(self, setups: Iterable[GrantSetup]) -> None:
@@ -136,7 +131,7 @@ class AccessPlan:
         starts: datetime | None,
         ends: datetime | None,
     ) -> None:
-        if self._is_repeated(one.place, "grant", group.name, model.slug):
+        if self._notes.is_repeated(one.place, "grant", group.name, model.slug):
             return
         is_stored = not (group._state.adding or model._state.adding)  # noqa: SLF001 - Django's documented API
         rows = list(Grant.objects.filter(group=group, image_model=model)) if is_stored else []
@@ -180,7 +175,7 @@ class AccessPlan:
     def plan_budgets(self, setups: Iterable[BudgetSetup]) -> None:
         """Plan each budget; groups and providers are planned before."""
         for one in setups:
-            if not self._is_repeated(one.place, "budget", one.name):
+            if not self._notes.is_repeated(one.place, "budget", one.name):
                 self._plan_budget(one)
 
     def _plan_budget(self, one: BudgetSetup) -> None:
@@ -227,10 +222,8 @@ class AccessPlan:
         name = str(getattr(one, kind))
         if kind == "user":
             access.require_permission(self._actor, members_permission())
-            users = database.accounts(get_user_model())
-            field = get_user_model().USERNAME_FIELD
-            found = users.filter(**{field: name}).first()
-            known = list(users.order_by("-pk").values_list(field, flat=True)[:_MAX_LOGINS])
+            found = _people_named([name]).get(name)
+            known = [] if found else _newest_logins()
         else:
             rows: dict[str, Any] = self._groups if kind == "group" else self._catalog.providers
             found, known = rows.get(name), list(rows)
@@ -239,12 +232,18 @@ class AccessPlan:
             return None
         return {kind: found}
 
-    def _is_repeated(self, place: str, *key: str) -> bool:
-        if key in self._seen:
-            self._notes.note_repeated(place)
-            return True
-        self._seen.add(key)
-        return False
+
+def _people_named(logins: Iterable[str]) -> dict[str, Any]:
+    """Return the accounts of those logins that exist."""
+    field = get_user_model().USERNAME_FIELD
+    rows = database.accounts(get_user_model()).filter(**{f"{field}__in": list(logins)})
+    return {user.get_username(): user for user in rows}
+
+
+def _newest_logins() -> list[str]:
+    """Return the logins among which the nearest to a mistyped one is looked for."""
+    newest = database.accounts(get_user_model()).order_by("-pk")
+    return list(newest.values_list(get_user_model().USERNAME_FIELD, flat=True)[:_MAX_LOGINS])
 
 
 def _group_step(place: str, group: Group, codenames: set[str], people: list[Any]) -> Step:

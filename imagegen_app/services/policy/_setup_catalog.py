@@ -42,7 +42,6 @@ class CatalogPlan:
         self._notes = notes
         self.providers: dict[str, Provider] = {row.slug: row for row in Provider.objects.all()}
         self._models = list(ImageModel.objects.select_related("provider", "workflow"))
-        self._seen: set[tuple[str, ...]] = set()
         #: Names of what is wrong by itself; that it is missing elsewhere is no second mistake.
         self._wrong: set[str] = set()
 
@@ -62,7 +61,7 @@ class CatalogPlan:
 
     def _plan_provider(self, one: ProviderSetup) -> None:
         slug = _slug_of(one)
-        if self._is_repeated(one.place, "provider", slug):
+        if self._notes.is_repeated(one.place, "provider", slug):
             return
         row = self.providers.get(slug)
         adapter = adapter_facts.declared(one.adapter)
@@ -125,7 +124,7 @@ class CatalogPlan:
             elif provider is None:
                 self._wrong |= {one.model, one.slug or one.model}
                 self._notes.note_unknown(f"{one.place}.provider", one.provider, self.providers)
-            elif not self._is_repeated(
+            elif not self._notes.is_repeated(
                 one.place, "model", one.provider, one.model, one.version or one.slug or ""
             ):
                 before = len(self._notes.problems)
@@ -282,13 +281,6 @@ class CatalogPlan:
             slugs = ", ".join(sorted(row.slug for row in rows))
             self._notes.note(place, text, name=name, slugs=slugs)
         return rows[0] if len(rows) == 1 else None
-
-    def _is_repeated(self, place: str, *key: str) -> bool:
-        if key in self._seen:
-            self._notes.note_repeated(place)
-            return True
-        self._seen.add(key)
-        return False
 
 
 def _slug_of(one: ProviderSetup) -> str:

@@ -98,6 +98,8 @@ class Notes:
 
     steps: list[Step] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    #: The kinds and names of the entries so far.
+    seen: set[tuple[str, ...]] = field(default_factory=set)
 
     def note(self, place: str, text: str, **values: str) -> None:
         """Note what is wrong."""
@@ -107,9 +109,13 @@ class Notes:
         """Note that a name does not exist, with the nearest one."""
         self.problems.append((place, sentence_of(unknown_name(name, known))))
 
-    def note_repeated(self, place: str) -> None:
-        """Note that an entry says again what another one says."""
-        self.note(place, gettext_noop("another entry is about the same; keep one of them"))
+    def is_repeated(self, place: str, *key: str) -> bool:
+        """Return whether another entry was about the same, and note it then."""
+        if key in self.seen:
+            self.note(place, gettext_noop("another entry is about the same; keep one of them"))
+            return True
+        self.seen.add(key)
+        return False
 
     def plan_row(
         self,
