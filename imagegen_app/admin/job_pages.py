@@ -9,11 +9,13 @@ from imagegen_app.admin.pages import (
     batch,
     compliance,
     erasure,
+    health,
     overview,
     resolution,
     review,
     setup,
     studio,
+    table_list,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ def page_classes() -> tuple[type[Pages], ...]:
     """Return the classes; their modules are imported with the URLs, not when the site starts."""
     return (
         overview.OverviewPage,
+        health.HealthPage,
+        table_list.TablePage,
         setup.SetupPage,
         studio.StudioPages,
         batch.BatchPages,

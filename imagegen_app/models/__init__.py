@@ -25,6 +25,7 @@ from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
+from imagegen_app.models.incidents import Incident
 from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Attempt, Job
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
@@ -52,6 +53,7 @@ __all__ = [
     "FormerFile",
     "Grant",
     "ImageModel",
+    "Incident",
     "Job",
     "JobInput",
     "JobPreview",

@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from django.utils.http import urlencode
 
 from imagegen_app import database
+from imagegen_app.admin import doors
 from imagegen_app.core.states import RUNNING_STATES
 from imagegen_app.forms import themes
 from imagegen_app.forms.admin_urls import has_pages
@@ -20,11 +21,15 @@ from imagegen_app.services.monitoring import dashboard
 from imagegen_app.services.policy import access, setup_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imagegen_app.models import Asset
     from imagegen_app.services.policy.setup_progress import SetupStep
 
 register = template.Library()
 _CENT: Final = Decimal("0.01")
+#: Pages from which on a bar leads through them.
+MIN_PAGES: Final = 2
 
 
 @register.inclusion_tag("imagegen_app/admin/_dashboard.html", takes_context=True)
@@ -59,6 +64,33 @@ def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dic
         "running": urlencode(running),
         "as_page": as_page,
     }
+
+
+@register.inclusion_tag("imagegen_app/admin/_doors.html", takes_context=True)
+def imagegen_doors(context: dict[str, Any]) -> dict[str, Any]:
+    """Show the way through our pages, and where the person is."""
+    request: Any = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.is_staff or not has_pages(request):
+        return {"doors": ()}
+    actor = access.actor_for(user)
+    found = doors.open_doors(actor, request)
+    # One page alone needs no way to others.
+    if sum(len(one.pages) for one in found) < MIN_PAGES:
+        return {"doors": ()}
+    entry = doors.overview()
+    return {
+        "doors": found,
+        "here": next((one for one in found if one.is_here), None),
+        "overview": doors.address_of(entry, actor) if doors.is_open(entry, actor) else "",
+        "is_overview": request.resolver_match.url_name == entry.url_name,
+    }
+
+
+@register.filter
+def imagegen_without_doors(app_list: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sections of the admin's index without ours, which stand above it as cards."""
+    return [app for app in app_list if not app.get("is_imagegen_door")]
 
 
 def _setup_step(request: Any) -> SetupStep | None:

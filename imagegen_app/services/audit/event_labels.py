@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.errors import all_errors
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.states import Lifecycle, VerdictOutcome, WaitingReason
 from imagegen_app.core.types import Operation
 from imagegen_app.models.audit import ACTOR_KINDS
 from imagegen_app.models.labels import choices
 from imagegen_app.models.money import PURPOSES, SCOPES
+from imagegen_app.services.foundation import error_help
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,10 +122,7 @@ def value_label(fact: str, value: str) -> str:
     labels = VALUES.get(fact, {})
     if value in labels:
         return str(labels[value]).rstrip(".")
-    error = all_errors().get(value) if fact == "error" else None
-    if error is None:
-        return value
-    return gettext((error.__doc__ or "").split("\n", maxsplit=1)[0]).rstrip(".")
+    return (error_help.error_title(value) if fact == "error" else "") or value
 
 
 def object_label(kind: str, key: str) -> str:
