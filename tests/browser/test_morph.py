@@ -131,3 +131,11 @@ def test_an_element_of_another_kind_takes_the_place_of_one_with_its_key(blank: A
     html = _morph(blank, '<svg data-key="t"></svg>', '<img data-key="t" alt="Ready">')
 
     assert html == '<img data-key="t" alt="Ready">'
+
+
+def test_a_progress_bar_follows_the_server(blank: Any) -> None:
+    bar = '<progress max="100" value="40"></progress>'
+
+    _morph(blank, bar, bar.replace("40", "60"))
+
+    assert blank.evaluate("() => document.querySelector('progress').value") == 60

@@ -109,5 +109,6 @@ function isHeld(element, name) {
 function isChanged(field) {
   if (field === document.activeElement) return true;
   if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  return field.value !== undefined && field.value !== field.defaultValue;
+  // A <progress> has a value and no default: nobody can change it.
+  return field.defaultValue !== undefined && field.value !== field.defaultValue;
 }
