@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _IMPORTED = re.compile(r"""(?:from\s+|import\s*\(?\s*)["'](\.{1,2}/[^"']+)["']""")
 
 
-class Hashing(HashedModules, ManifestStaticFilesStorage):
+class Hashing(HashedModules, ManifestStaticFilesStorage):  # type: ignore[misc]  # as the stubs of both
     """What the how-to tells sites to write."""
 
 
@@ -35,7 +35,7 @@ class KeepingHashedOnly(ManifestStaticFilesStorage):
     keep_only_hashed_files = True
 
 
-class KeepingHashedModulesOnly(HashedModules, KeepingHashedOnly):
+class KeepingHashedModulesOnly(HashedModules, KeepingHashedOnly):  # type: ignore[misc]  # as above
     """The same with ours."""
 
 
