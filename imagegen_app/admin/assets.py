@@ -67,7 +67,7 @@ class AssetAdmin(WithdrawalAdmin):
         "Title, alternative text, hash of any of its files, person or ID"
     )
     ordering = ["-created_at"]
-    allowed_lookups = ["job", "job__batch", "job__template_version"]
+    allowed_lookups = ["job", "job__batch", "job__requester", "job__template_version"]
     actions = ["approve", "reject", "withdraw", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [

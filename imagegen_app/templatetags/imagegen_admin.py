@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import template
 from django.db import DatabaseError
+from django.template.loader import get_template
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
 from imagegen_app import database
 from imagegen_app.admin import doors
@@ -23,6 +25,8 @@ from imagegen_app.services.policy import access, setup_progress
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.template import Context
+
     from imagegen_app.models import Asset
     from imagegen_app.services.policy.setup_progress import SetupStep
 
@@ -32,37 +36,64 @@ _CENT: Final = Decimal("0.01")
 MIN_PAGES: Final = 2
 
 
-@register.inclusion_tag("imagegen_app/admin/_dashboard.html", takes_context=True)
-def imagegen_dashboard(context: dict[str, Any], *, as_page: bool = False) -> dict[str, Any]:
-    """Show the person's pending work and recent images, and whether a worker runs.
+def _tables_address(context: Context) -> str:
+    """Return the address of the list of tables, which the navigation holds for who may read one."""
+    for app in context.get("available_apps", ()):
+        for entry in app["models"] if app.get("is_imagegen_door") else ():
+            if entry["object_name"] == doors.tables().url_name:
+                return str(entry["admin_url"])
+    return ""
+
+
+class Panel(SafeString):
+    """The panel as HTML, and whether it leads to our pages."""
+
+    shows_doors = False
+
+
+@register.simple_tag(takes_context=True)
+def imagegen_dashboard(context: Context, *, as_page: bool = False) -> Panel:
+    """Show the doors with what waits behind each, and the person's recent images.
 
     `as_page` leaves the heading to the page.
     """
+    shown = _dashboard(context, as_page=as_page)
+    template = get_template("imagegen_app/admin/_dashboard.html")
+    panel = Panel(template.render(shown, context.get("request")))
+    panel.shows_doors = bool(shown["doors"])
+    return panel
+
+
+def _dashboard(context: Context, *, as_page: bool) -> dict[str, Any]:
     request: Any = context.get("request")
     user = getattr(request, "user", None)
+    nothing = {"panel": None, "missing": "", "doors": ()}
     if user is None or not user.is_authenticated or not user.is_staff or not has_pages(request):
-        return {"panel": None, "missing": ""}
+        return nothing
+    actor = access.actor_for(user)
     try:
         with database.savepoint_in_request():
             wakeups.wake_if_stale()
-            panel = dashboard.build_dashboard(
-                access.actor_for(user), find_setup_step=lambda: _setup_step(request)
-            )
+            panel = dashboard.build_dashboard(actor, find_setup_step=lambda: _setup_step(request))
     except DatabaseError:
         missing = migration_state.unapplied_migrations()
         if not missing:
             raise
-        return {
-            "panel": None,
+        return nothing | {
             "missing": f"{migration_state.message(missing)} {migration_state.remedy()}",
         }
+    if panel is None:
+        return nothing
     running = {"requester__exact": user.pk, "state__in": ",".join(RUNNING_STATES)}
+    found = doors.open_doors(actor)
     return {
         "panel": panel,
         "missing": "",
-        "request": request,
         "running": urlencode(running),
         "as_page": as_page,
+        "doors": found,
+        "has_setup": any(one.name == "setup" for one in found),
+        "tables": _tables_address(context),
     }
 
 

@@ -136,11 +136,7 @@ def record_failure(job: Job, error: ProviderError) -> None:
 
 def end_probe(job: Job, error: ProviderError) -> None:
     """Let the next probe through, or all calls if the error is a verdict of a service that works."""
-    rows = list(
-        CircuitBreaker.objects.filter(
-            pk__in=keys_of(job), open_until__lte=clock.now()
-        )
-    )
+    rows = list(CircuitBreaker.objects.filter(pk__in=keys_of(job), open_until__lte=clock.now()))
     if rows and isinstance(error, _VERDICTS):
         _count_success(job, rows)
     elif rows:
