@@ -7,6 +7,7 @@ explicitly, choices of related rows are limited, and nothing shows a row by its 
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -20,9 +21,11 @@ from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin import saved_views
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -32,6 +35,7 @@ from imagegen_app.admin.parameters import (
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
+from imagegen_app.services.foundation import object_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from imagegen_app.admin.saved_views import SavedView
     from imagegen_app.services.gateways.provider_facts import FactRow
 
     BaseAdmin = admin.ModelAdmin[Any]
@@ -95,6 +100,10 @@ class RecordAdmin(BaseAdmin):
     allowed_lookups: Sequence[str] = ()
     #: Paths from the row to people, who are found by their names and logins.
     people: Sequence[str] = ()
+    #: Attributes that hold a job, an asset or an attempt, to be named as people know them.
+    named: Sequence[str] = ()
+    #: Filters that people need again and again.
+    saved_views: Sequence[SavedView] = ()
     #: Whether rows may be added or changed; deleting is decided apart.
     is_writable = False
     is_deletable = False
@@ -130,6 +139,37 @@ class RecordAdmin(BaseAdmin):
         """Call an action for the selected rows, if these can exist."""
         check_selected(request, self.model)
         return super().response_action(request, queryset, *args, **kwargs)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name, with its saved views."""
+        ours: dict[str, Any] = {
+            "saved_views": saved_views.view_links(self.saved_views, request.GET.dict())
+        }
+        if IS_POPUP_VAR not in request.GET:
+            ours["title"] = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, ours | (extra_context or {}))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Look up the names of all rows of the page at once."""
+        changelist = super().get_changelist_instance(request)
+        changelist.result_list = list(changelist.result_list)
+        self._give_names(changelist.result_list)
+        return changelist
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return the row under the name that people know it by."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self._give_names([row])
+        return row
+
+    def _give_names(self, rows: list[Any]) -> None:
+        of_rows = [attrgetter(name)(row) for row in rows for name in self.named]
+        object_names.give_names([*rows, *(one for one in of_rows if one is not None)])
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""
@@ -337,6 +377,13 @@ def _fact_source(row: FactRow) -> SafeString | str:
 def join_words(values: Iterable[object]) -> str:
     """Return codes as one text, separated by commas."""
     return ", ".join(str(v).replace("_", " ") for v in values) or EMPTY
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    """Return a cell with a second, quieter line, where another column would not fit."""
+    if second in ("", None):
+        return format_html("{}", first)
+    return format_html('{}<span class="imagegen-second">{}</span>', first, second)
 
 
 def amount(value: Any, currency: str) -> str:

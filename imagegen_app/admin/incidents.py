@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import EMPTY, RecordAdmin
 from imagegen_app.admin.owned import help_lines, state_badge
+from imagegen_app.admin.saved_views import SavedView
 from imagegen_app.models import Incident
 from imagegen_app.services.foundation import error_help
 
@@ -25,6 +26,10 @@ class IncidentAdmin(RecordAdmin):
     list_filter = [("closed_at", admin.EmptyFieldListFilter), "provider"]
     list_select_related = ["provider", "image_model", "stand_in"]
     ordering = ["-opened_at", "-pk"]
+    saved_views = (
+        SavedView(gettext_lazy("Not over yet"), {"closed_at__isempty": "1"}),
+        SavedView(gettext_lazy("Over"), {"closed_at__isempty": "0"}),
+    )
     fields = ["what", "state", "opened_at", "closed_at", "error", "remedy", "affected", "went_on"]
 
     @admin.display(description=gettext_lazy("what failed"))

@@ -14,15 +14,15 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.admin import doors
+from imagegen_app.forms import doors
 from imagegen_app.services.policy import access, setup_progress
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
     from django.http import HttpRequest
 
-    from imagegen_app.admin.doors import PageEntry
     from imagegen_app.core.actors import Person
+    from imagegen_app.forms.doors import PageEntry
 
 _APP_LABEL: Final = "imagegen"
 _SETUP: Final = "imagegen_setup"

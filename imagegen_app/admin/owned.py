@@ -34,6 +34,16 @@ def state_badge(value: str, text: object) -> SafeString:
     return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
 
 
+#: How a severity looks; what is worth no notice has the plain look.
+_SEVERITY_LOOKS = {"notice": "is-info", "warning": "is-warn", "alarm": "is-bad"}
+
+
+def severity_badge(value: str, text: object) -> SafeString:
+    """Return an event's severity as a chip."""
+    kind = _SEVERITY_LOOKS.get(value, "is-open")
+    return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
+
+
 def closed_badge(asset: Asset) -> SafeString:
     """Return what stands in place of an image that was closed for good."""
     return format_html(

@@ -34,6 +34,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
     """Webhook deliveries as they were received."""
 
     list_display = ["received_at", "provider", "outcome", "job_link", "delivery_id"]
+    named = ["attempt"]
     list_filter = ["outcome", "provider"]
     list_select_related = ["provider", "attempt__job"]
     search_fields = ["delivery_id"]

@@ -150,6 +150,8 @@ class Asset(Record):
         ]
 
     def __str__(self) -> str:
+        if self.shown_name:
+            return self.shown_name
         return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 

@@ -285,7 +285,7 @@ class Job(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} {str(self.id)[-8:]}"
+        return self.shown_name or f"{self.get_operation_display()} {str(self.id)[-8:]}"
 
     @property
     def is_final(self) -> bool:
@@ -395,4 +395,4 @@ class Attempt(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.number} {str(self.id)[-8:]}"
+        return self.shown_name or f"{self.number} {str(self.id)[-8:]}"

@@ -12,9 +12,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from imagegen_app import database
-from imagegen_app.admin import doors
 from imagegen_app.core.states import RUNNING_STATES
-from imagegen_app.forms import themes
+from imagegen_app.forms import doors, labelled_rows, themes
 from imagegen_app.forms.admin_urls import has_pages
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import migration_state, wakeups
@@ -116,6 +115,12 @@ def imagegen_doors(context: dict[str, Any]) -> dict[str, Any]:
         "overview": doors.address_of(entry, actor) if doors.is_open(entry, actor) else "",
         "is_overview": request.resolver_match.url_name == entry.url_name,
     }
+
+
+@register.filter
+def imagegen_labelled(table: str, headers: Iterable[dict[str, Any]]) -> SafeString:
+    """Return the table of a list with the name of its column in each cell."""
+    return labelled_rows.label_cells(table, headers)
 
 
 @register.filter
