@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 class AssetAdmin(WithdrawalAdmin):
     """Generated images: preview, review, marking, placements, origin and audit trail."""
 
+    list_title = gettext_lazy("Images")
     owner = "job__requester"
     list_display = [
         "thumbnail",

@@ -128,7 +128,7 @@ class BatchAdmin(OwnedRecordAdmin):
     list_display = [
         "title_and_day",
         "template_version",
-        "requester",
+        "requester_name",
         "row_count",
         "succeeded",
         "pages",
@@ -195,6 +195,7 @@ class BatchAdmin(OwnedRecordAdmin):
 class VerdictAdmin(OwnedRecordAdmin):
     """Decisions of content checks and of people."""
 
+    list_title = gettext_lazy("Content checks")
     owner = "job__requester"
     list_display = ["outcome_chip", "job_link", "stage", "screener", "category_words", "created_at"]
     named = ["job"]

@@ -65,6 +65,7 @@ def _described(event: Any) -> descriptions.EventDescription:
 class AuditEventAdmin(RecordAdmin):
     """Events of the audit log."""
 
+    list_title = gettext_lazy("What happened")
     list_display = ["at", "description", "object_text", "severity_chip"]
     list_filter = ["severity", "actor_kind", Subject]
     search_fields = ["type", "object_id", "actor_id"]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-    from imagegen_app.admin.saved_views import SavedView
+    from imagegen_app.admin.saved_views import SavedView, StrOrPromise
     from imagegen_app.services.gateways.provider_facts import FactRow
 
     BaseAdmin = admin.ModelAdmin[Any]
@@ -104,6 +104,8 @@ class RecordAdmin(BaseAdmin):
     named: Sequence[str] = ()
     #: Filters that people need again and again.
     saved_views: Sequence[SavedView] = ()
+    #: What people call the list, where the table's name is not it.
+    list_title: StrOrPromise = ""
     #: Whether rows may be added or changed; deleting is decided apart.
     is_writable = False
     is_deletable = False
@@ -148,7 +150,7 @@ class RecordAdmin(BaseAdmin):
             "saved_views": saved_views.view_links(self.saved_views, request.GET.dict())
         }
         if IS_POPUP_VAR not in request.GET:
-            ours["title"] = capfirst(str(self.opts.verbose_name_plural))
+            ours["title"] = self.list_title or capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, ours | (extra_context or {}))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:

@@ -127,11 +127,6 @@ class JobAdmin(OwnedRecordAdmin):
         """Return what people call the job, and when it was requested, where its name does not say that."""
         return two_lines(obj, format_in_name(obj.created_at) if obj.batch_id else "")
 
-    @admin.display(description=gettext_lazy("requested by"), ordering="requester")
-    def requester_name(self, obj: Job) -> str:
-        """Return the requester's name."""
-        return summary.display_name(obj.requester, EMPTY)
-
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Job) -> SafeString:
         """Return the state as a chip, and what of the site the job waits for, if it does."""

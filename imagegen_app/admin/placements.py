@@ -63,6 +63,7 @@ class RenditionAdmin(OwnedRecordAdmin):
 class PlacementAdmin(OwnedRecordAdmin):
     """Where images are used."""
 
+    list_title = gettext_lazy("Where images are used")
     owner = "asset__job__requester"
     list_display = ["object_and_field", "asset", "placed_by_name", "placed_at", "removed_at"]
     named = ["asset"]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from django.utils.functional import Promise
 
+    StrOrPromise = str | Promise
+
 #: Stands in a view for the day a week ago.
 WEEK_AGO: Final = "{week ago}"
 #: Parameters of a list that choose its order and page, and not its rows.
@@ -53,4 +55,5 @@ def view_links(views: Sequence[SavedView], given: Mapping[str, str]) -> list[Vie
 def _value(value: str) -> str:
     if value != WEEK_AGO:
         return value
-    return f"{timezone.localdate() - timedelta(days=7):%Y-%m-%d}"
+    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return (today - timedelta(days=7)).isoformat()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.states import ReviewState
+from imagegen_app.core.states import RUNNING_STATES, ReviewState
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.services.monitoring import dashboard, health
 from imagegen_app.services.policy import access, revocations, setup_progress
@@ -53,6 +53,8 @@ class Door:
     #: What it is for, in a sentence.
     purpose: str | Promise
     pages: tuple[PageEntry, ...]
+    #: Names of further URLs behind it, as those of a page; no page of the navigation is theirs.
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,19 @@ def doors() -> tuple[Door, ...]:
                     also=("imagegen_batch_",),
                 ),
                 PageEntry(
+                    "imagegen_job_changelist",
+                    _("Running jobs"),
+                    ("request_job", "view_job"),
+                    parameters=(("state__in", ",".join(RUNNING_STATES)),),
+                ),
+                PageEntry(
                     "imagegen_asset_changelist",
                     _("My images"),
                     ("request_job",),
                     parameters=(("job__requester__id__exact", ME),),
                 ),
             ),
+            also=("imagegen_job_", "imagegen_attempt_", "imagegen_keptanswer_"),
         ),
         Door(
             "review",
@@ -250,17 +259,23 @@ def open_doors(actor: Person, request: HttpRequest | None = None) -> tuple[OpenD
     return tuple(found)
 
 
-def _page_of(request: HttpRequest, actor: Person) -> tuple[str, PageEntry] | None:
+def _page_of(request: HttpRequest, actor: Person) -> tuple[str, PageEntry | None] | None:
     """Return the door and the page that a request is about: the one whose name fits best."""
     match = request.resolver_match
     name = "" if match is None else str(match.url_name)
-    best: tuple[int, str, PageEntry] | None = None
+    best: tuple[int, str, PageEntry | None] = (0, "", None)
     for door in doors():
+        best = max(best, (_name_fit(door.also, name), door.name, None), key=_by_fit)
         for entry in door.pages:
-            fit = _fit(entry, name, request.GET, actor)
-            if fit and is_open(entry, actor) and (best is None or fit > best[0]):
-                best = (fit, door.name, entry)
-    return None if best is None else best[1:]
+            if is_open(entry, actor):
+                best = max(
+                    best, (_fit(entry, name, request.GET, actor), door.name, entry), key=_by_fit
+                )
+    return best[1:] if best[0] else None
+
+
+def _by_fit(found: tuple[int, str, PageEntry | None]) -> int:
+    return found[0]
 
 
 def _fit(entry: PageEntry, name: str, given: Mapping[str, Any], actor: Person) -> int:
@@ -269,7 +284,11 @@ def _fit(entry: PageEntry, name: str, given: Mapping[str, Any], actor: Person) -
         if all(given.get(one) == _value(value, actor) for one, value in entry.parameters):
             return 1000 + len(entry.parameters)
         return 0
-    fits = (one for one in entry.also if name == one or (one[-1] == "_" and name.startswith(one)))
+    return _name_fit(entry.also, name)
+
+
+def _name_fit(names: tuple[str, ...], name: str) -> int:
+    fits = (one for one in names if name == one or (one[-1] == "_" and name.startswith(one)))
     return max(map(len, fits), default=0)
 
 

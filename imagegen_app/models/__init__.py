@@ -25,12 +25,11 @@ from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
-from imagegen_app.models.incidents import Incident
 from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Attempt, Job
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
-from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
+from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker

@@ -25,13 +25,15 @@ MAKE, REVIEW, PROVE, SET_UP = (
 _IMAGES = ["All images", "Where images are used", "Content checks"]
 #: Role to the doors that its navigation lists, each with its pages, in order.
 LISTED = {
-    "Image editors": {MAKE: [OVERVIEW, STUDIO, "Templates", "Batches", "My images", TABLES]},
+    "Image editors": {
+        MAKE: [OVERVIEW, STUDIO, "Templates", "Batches", "Running jobs", "My images", TABLES]
+    },
     "Image reviewers": {
-        MAKE: [OVERVIEW, "Batches"],
+        MAKE: [OVERVIEW, "Batches", "Running jobs"],
         REVIEW: ["To review", *_IMAGES, TABLES],
     },
     "Compliance": {
-        MAKE: [OVERVIEW, "Templates", "Batches"],
+        MAKE: [OVERVIEW, "Templates", "Batches", "Running jobs"],
         REVIEW: _IMAGES,
         PROVE: ["What happened", LOG, "Erasure"],
         SET_UP: ["Health", "Providers", "Models", "Grants", "Budgets", TABLES],
@@ -103,7 +105,9 @@ HERE = {
     "auditevent_changelist": ("Prove", "What happened"),
     "health": ("Set up", "Health"),
     "grant_add": ("Set up", "Grants"),
-    "job_changelist": (None, None),
+    "job_changelist": ("Make", None),
+    "attempt_changelist": ("Make", None),
+    "tables": (None, None),
 }
 
 
@@ -127,7 +131,12 @@ def test_the_bar_above_our_pages_says_where_one_is(admin_client: Client, db: Non
 def test_a_list_with_a_filter_is_another_page_of_the_bar(admin_client: Client, db: None) -> None:
     page: Any = admin_client.get(reverse("admin:index"))
     html = page.content.decode()
-    for door, name in (("Review", "To review"), ("Make", "My images")):
+    pages = (
+        ("Review", "To review"),
+        ("Make", "My images"),
+        ("Make", "Running jobs"),
+    )
+    for door, name in pages:
         link = re.search(rf'href="([^"]+)">{name}</a>', html)
         assert link is not None
         shown = admin_client.get(link[1].replace("&amp;", "&"))

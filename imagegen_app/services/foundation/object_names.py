@@ -14,7 +14,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core.types import Operation
+from imagegen_app.core.operations import Operation
 from imagegen_app.models import Asset, Attempt, Job
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation.local_times import format_in_name
