@@ -91,8 +91,7 @@ class PlacementAdmin(OwnedRecordAdmin):
     @admin.display(description=gettext_lazy("where"), ordering="object_label")
     def object_and_field(self, obj: Placement) -> SafeString:
         """Return the object, its kind and its field."""
-        kind = obj.content_type.name if obj.content_type else ""
-        return two_lines(obj.object_label, f"{capfirst(kind)}, {obj.field}" if kind else obj.field)
+        return two_lines(obj.object_label, f"{capfirst(obj.content_type.name)}, {obj.field}")
 
     @admin.display(description=gettext_lazy("placed by"), ordering="placed_by")
     def placed_by_name(self, obj: Placement) -> str:

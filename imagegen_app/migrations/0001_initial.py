@@ -591,7 +591,7 @@ class Migration(migrations.Migration):
             name='LogKeyHandover',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('vkey', models.CharField(max_length=300, unique=True, verbose_name='public key')),
+                ('vkey', models.CharField(max_length=255, unique=True, verbose_name='public key')),
                 ('size', models.PositiveBigIntegerField(verbose_name='events')),
                 ('note', models.TextField(verbose_name='signed note')),
                 ('retired_at', models.DateTimeField(verbose_name='retired at')),

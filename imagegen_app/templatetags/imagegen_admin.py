@@ -37,7 +37,7 @@ MIN_PAGES: Final = 2
 
 def _tables_address(context: Context) -> str:
     """Return the address of the list of tables, which the navigation holds for who may read one."""
-    for app in context.get("available_apps", ()):
+    for app in context.get("available_apps") or ():
         for entry in app["models"] if app.get("is_imagegen_door") else ():
             if entry["object_name"] == doors.tables().url_name:
                 return str(entry["admin_url"])

@@ -82,11 +82,11 @@ def _names_of_work(keys: dict[str, set[str]]) -> dict[tuple[str, str], str]:
     """Return the names of jobs, and of the assets and attempts that are named by theirs."""
     rows: list[Any] = []
     if "asset" in keys:
-        of_kind = Asset.objects.filter(pk__in=_valid(Asset, keys["asset"]))
-        rows += of_kind.only("pk", "title", "alt_text", "hard_category", "job_id")
+        assets = Asset.objects.filter(pk__in=_valid(Asset, keys["asset"]))
+        rows += assets.only("pk", "title", "alt_text", "hard_category", "job_id")
     if "attempt" in keys:
-        of_kind = Attempt.objects.filter(pk__in=_valid(Attempt, keys["attempt"]))
-        rows += of_kind.only("pk", "number", "job_id")
+        attempts = Attempt.objects.filter(pk__in=_valid(Attempt, keys["attempt"]))
+        rows += attempts.only("pk", "number", "job_id")
     jobs = _valid(Job, keys.get("job", ()))
     names = _job_names({*jobs, *(row.job_id for row in rows if not _is_titled(row))})
     found = {("job", str(pk)): names[pk] for pk in jobs if pk in names}
@@ -117,7 +117,7 @@ def _job_names(keys: Collection[Any]) -> dict[Any, str]:
     """Return the names of jobs by their keys, with one query."""
     if not keys:
         return {}
-    rows = Job.objects.filter(pk__in=keys).values_list(
+    rows: Any = Job.objects.filter(pk__in=keys).values_list(
         "pk",
         "batch__title",
         "row_key",
