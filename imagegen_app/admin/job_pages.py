@@ -9,6 +9,7 @@ from imagegen_app.admin.pages import (
     batch,
     compliance,
     erasure,
+    guidance,
     health,
     overview,
     resolution,
@@ -27,6 +28,7 @@ def page_classes() -> tuple[type[Pages], ...]:
     return (
         overview.OverviewPage,
         health.HealthPage,
+        guidance.GuidancePages,
         table_list.TablePage,
         setup.SetupPage,
         studio.StudioPages,

@@ -13,12 +13,12 @@ from django.utils.safestring import SafeString
 
 from imagegen_app import database
 from imagegen_app.core.states import RUNNING_STATES
-from imagegen_app.forms import doors, labelled_rows, themes
-from imagegen_app.forms.admin_urls import has_pages
+from imagegen_app.forms import doors, hints, labelled_rows, themes
+from imagegen_app.forms.admin_urls import admin_url, has_pages
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import migration_state, wakeups
 from imagegen_app.services.library import delivery
-from imagegen_app.services.monitoring import dashboard
+from imagegen_app.services.monitoring import dashboard, incidents
 from imagegen_app.services.policy import access, setup_progress
 
 if TYPE_CHECKING:
@@ -115,6 +115,32 @@ def imagegen_doors(context: dict[str, Any]) -> dict[str, Any]:
         "overview": doors.address_of(entry, actor) if doors.is_open(entry, actor) else "",
         "is_overview": request.resolver_match.url_name == entry.url_name,
     }
+
+
+@register.inclusion_tag("imagegen_app/admin/_hint.html", takes_context=True)
+def imagegen_hint(context: Context, name: str) -> dict[str, Any]:
+    """Show a hint that the person has not sent away."""
+    request: Any = context.get("request")
+    if request is None or hints.is_dismissed(request, name):
+        return {"hint": None}
+    hint = hints.HINTS[name]
+    return {
+        "hint": hint,
+        "name": name,
+        "address": admin_url(hint.url_name) if hint.url_name else "",
+        "dismiss": admin_url("imagegen_hint_dismiss"),
+        "back": request.get_full_path(),
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.inclusion_tag("imagegen_app/admin/_incidents.html", takes_context=True)
+def imagegen_incidents(context: Context) -> dict[str, Any]:
+    """Show the outages that hinder the person."""
+    request: Any = context.get("request")
+    actor = access.actor_for(request.user)
+    found = incidents.hindering(lambda: access.granted_models(actor))
+    return {"incidents": found, "perms": context.get("perms")}
 
 
 @register.filter

@@ -18,13 +18,13 @@ def test_those_who_may_use_the_model_are_told_and_others_are_not(site: Site) -> 
     for _ in range(5):
         heard(job, ProviderUnavailable())
 
-    (notice,) = incidents.hindering([site.model])
+    (notice,) = incidents.hindering(lambda: [site.model])
 
     assert notice.message.startswith(f"{site.model} (Generate) cannot be used at present, since")
     assert "continue by themselves" in notice.remedy
     assert notice.administrator
-    assert incidents.hindering([other]) == []
-    assert incidents.hindering([]) == []
+    assert incidents.hindering(lambda: [other]) == []
+    assert incidents.hindering(list) == []
 
 
 def test_a_failing_account_hinders_all_of_its_models(site: Site) -> None:
@@ -32,7 +32,7 @@ def test_a_failing_account_hinders_all_of_its_models(site: Site) -> None:
     (job,) = claimed(site)
     heard(job, AuthenticationFailed())
 
-    (notice,) = incidents.hindering([sister])
+    (notice,) = incidents.hindering(lambda: [sister])
 
     assert notice.message.startswith(f"{site.model.provider} cannot be used")
 
@@ -43,7 +43,7 @@ def test_the_model_that_stands_in_is_named(site: Site) -> None:
     heard(job, AuthenticationFailed())
     change(Incident.objects.get(), stand_in=other)
 
-    (notice,) = incidents.hindering([site.model])
+    (notice,) = incidents.hindering(lambda: [site.model])
 
     assert "go on with Understudy" in notice.remedy
 
