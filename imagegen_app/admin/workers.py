@@ -115,4 +115,4 @@ class IncidentAdmin(RecordAdmin):
         if obj.stand_in is None:
             return EMPTY
         told = {"model": obj.stand_in, "count": obj.failed_over_count}
-        return _("%(model)s (%(count)s jobs)") % told
+        return _("%(model)s; jobs: %(count)s") % told
