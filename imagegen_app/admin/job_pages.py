@@ -13,6 +13,7 @@ from imagegen_app.admin.pages import (
     resolution,
     review,
     setup,
+    stage,
     studio,
 )
 
@@ -25,6 +26,7 @@ def page_classes() -> tuple[type[Pages], ...]:
     return (
         overview.OverviewPage,
         setup.SetupPage,
+        stage.StagePages,
         studio.StudioPages,
         batch.BatchPages,
         review.ReviewPage,

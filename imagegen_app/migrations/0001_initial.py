@@ -1397,5 +1397,33 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
             },
         ),
+        migrations.CreateModel(
+            name='StudioSession',
+            fields=[
+                ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(blank=True, max_length=80, verbose_name='name')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('used_at', models.DateTimeField(verbose_name='last used')),
+                ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_sessions', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+            ],
+            options={
+                'verbose_name': 'studio session',
+                'verbose_name_plural': 'studio sessions',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='session',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='imagegen.studiosession', verbose_name='studio session'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['session', '-created_at'], name='imagegen_job_of_session'),
+        ),
+        migrations.AddIndex(
+            model_name='studiosession',
+            index=models.Index(fields=['owner', '-used_at'], name='imagegen_session_of_owner'),
+        ),
         migrations.RunPython(install, remove, atomic=False),
     ]

@@ -32,6 +32,7 @@ from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.previews import JobPreview
+from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
@@ -70,6 +71,7 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "StudioSession",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

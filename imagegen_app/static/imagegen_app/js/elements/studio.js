@@ -33,6 +33,7 @@ class Recipe extends HTMLElement {
       }
     });
     this.form.addEventListener("submit", (event) => this.send(event));
+    this.noteSent();
     // A browser may have restored chosen files with the page.
     this.noticeSource();
     // A page restored from the back/forward cache may be submitted again.
@@ -49,6 +50,16 @@ class Recipe extends HTMLElement {
       // The draft was for another model, whose fields are not there yet.
       this.updateOptions().then(() => draft && fill(this.form, draft));
     }
+  }
+
+  // The request arrived: what was typed is no draft any more. The address says so once.
+  noteSent() {
+    const url = new URL(window.location.href);
+    if (!url.searchParams.has("sent")) return;
+    sessionStorage.removeItem(DRAFT);
+    url.searchParams.delete("sent");
+    window.history.replaceState(window.history.state, "", url);
+    document.getElementById("imagegen-stage-title")?.focus({ preventScroll: true });
   }
 
   // Ignores a second submit while the first one is running.
