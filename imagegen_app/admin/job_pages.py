@@ -15,6 +15,7 @@ from imagegen_app.admin.pages import (
     setup,
     stage,
     studio,
+    template_choice,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def page_classes() -> tuple[type[Pages], ...]:
         setup.SetupPage,
         stage.StagePages,
         studio.StudioPages,
+        template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
         compliance.CompliancePages,

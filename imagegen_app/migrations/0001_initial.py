@@ -1425,5 +1425,19 @@ class Migration(migrations.Migration):
             model_name='studiosession',
             index=models.Index(fields=['owner', '-used_at'], name='imagegen_session_of_owner'),
         ),
+        migrations.CreateModel(
+            name='TemplateFavourite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_favourite_templates', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='favourites', to='imagegen.prompttemplate', verbose_name='template')),
+            ],
+            options={
+                'verbose_name': 'favourite template',
+                'verbose_name_plural': 'favourite templates',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('template', 'person'), name='imagegen_favourite_template_once')],
+            },
+        ),
         migrations.RunPython(install, remove, atomic=False),
     ]

@@ -2,6 +2,8 @@
 
 import { debounce } from "../lib/timing.js";
 import { define } from "../lib/define.js";
+import { focusFirstFault } from "../lib/focus.js";
+import { matches } from "../lib/keys.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -33,6 +35,8 @@ class Recipe extends HTMLElement {
       }
     });
     this.form.addEventListener("submit", (event) => this.send(event));
+    this.form.addEventListener("keydown", (event) => this.onKey(event));
+    if (this.hasAttribute("kept")) focusFirstFault(this.form);
     this.noteSent();
     // A browser may have restored chosen files with the page.
     this.noticeSource();
@@ -50,6 +54,13 @@ class Recipe extends HTMLElement {
       // The draft was for another model, whose fields are not there yet.
       this.updateOptions().then(() => draft && fill(this.form, draft));
     }
+  }
+
+  // From a text of several lines, too, where Enter begins a new one.
+  onKey(event) {
+    if (!matches(event, "mod+Enter")) return;
+    event.preventDefault();
+    this.form.requestSubmit(this.querySelector("[name=generate]"));
   }
 
   // The request arrived: what was typed is no draft any more. The address says so once.
