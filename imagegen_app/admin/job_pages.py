@@ -15,8 +15,10 @@ from imagegen_app.admin.pages import (
     resolution,
     review,
     setup,
+    stage,
     studio,
     table_list,
+    template_choice,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def page_classes() -> tuple[type[Pages], ...]:
         guidance.GuidancePages,
         table_list.TablePage,
         setup.SetupPage,
+        stage.StagePages,
         studio.StudioPages,
+        template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
         compliance.CompliancePages,
