@@ -138,9 +138,10 @@ def imagegen_hint(context: Context, name: str) -> dict[str, Any]:
 def imagegen_incidents(context: Context) -> dict[str, Any]:
     """Show the outages that hinder the person."""
     request: Any = context.get("request")
-    actor = access.actor_for(request.user)
-    found = incidents.hindering(lambda: access.granted_models(actor))
-    return {"incidents": found, "perms": context.get("perms")}
+    # The form of the studio has looked them up.
+    known = getattr(context.get("form"), "granted", None)
+    models = access.granted_models(access.actor_for(request.user)) if known is None else known
+    return {"incidents": incidents.hindering(models), "perms": context.get("perms")}
 
 
 @register.filter

@@ -127,7 +127,7 @@ def build_dashboard(
         else (),
         waiting=waiting,
         withdrawals=tuple(withdrawal_status.late_withdrawals()) if can_withdraw else (),
-        incidents=tuple(incidents.hindering(lambda: models)) if models else (),
+        incidents=tuple(incidents.hindering(models)),
         # Who has a model sees that others could have one, too.
         setup_step=(find_setup_step or setup_progress.site_step)()
         if not models and access.has_permission(actor, setup_progress.PERMISSION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import Incident
@@ -12,7 +13,7 @@ from imagegen_app.services.foundation import error_help
 from imagegen_app.services.foundation.local_times import format_in_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from imagegen_app.models import ImageModel
 
@@ -30,20 +31,19 @@ class IncidentNotice:
     administrator: str
 
 
-def hindering(models: Callable[[], Iterable[ImageModel]]) -> list[IncidentNotice]:
-    """Return the open incidents of models, or of their providers; they are asked for only if there is one."""
-    rows = Incident.objects.filter(open_key__isnull=False).order_by("opened_at", "pk")
-    found = list(rows.select_related("provider", "image_model", "stand_in"))
-    if not found:
+def hindering(models: Iterable[ImageModel]) -> list[IncidentNotice]:
+    """Return the open incidents of models, or of their providers, with one query at most.
+
+    Models that `access.granted_models` returned say already whether there is any.
+    """
+    known = [one for one in models if getattr(one, "is_failing", True)]
+    if not known:
         return []
-    known = list(models())
-    keys, providers = {one.pk for one in known}, {one.provider_id for one in known}
-    return [
-        _notice(row)
-        for row in found
-        if row.image_model_id in keys
-        or (row.image_model_id is None and row.provider_id in providers)
-    ]
+    of_them = Q(image_model__in=[one.pk for one in known]) | Q(
+        image_model__isnull=True, provider__in={one.provider_id for one in known}
+    )
+    rows = Incident.objects.filter(of_them, open_key__isnull=False).order_by("opened_at", "pk")
+    return [_notice(row) for row in rows.select_related("provider", "image_model", "stand_in")]
 
 
 def _notice(incident: Incident) -> IncidentNotice:

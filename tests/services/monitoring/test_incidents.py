@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from imagegen_app.core.errors import AuthenticationFailed, ProviderUnavailable
 from imagegen_app.models import Incident
 from imagegen_app.services.monitoring import health, incidents
@@ -18,13 +20,13 @@ def test_those_who_may_use_the_model_are_told_and_others_are_not(site: Site) -> 
     for _ in range(5):
         heard(job, ProviderUnavailable())
 
-    (notice,) = incidents.hindering(lambda: [site.model])
+    (notice,) = incidents.hindering([site.model])
 
     assert notice.message.startswith(f"{site.model} (Generate) cannot be used at present, since")
     assert "continue by themselves" in notice.remedy
     assert notice.administrator
-    assert incidents.hindering(lambda: [other]) == []
-    assert incidents.hindering(list) == []
+    assert incidents.hindering([other]) == []
+    assert incidents.hindering([]) == []
 
 
 def test_a_failing_account_hinders_all_of_its_models(site: Site) -> None:
@@ -32,9 +34,26 @@ def test_a_failing_account_hinders_all_of_its_models(site: Site) -> None:
     (job,) = claimed(site)
     heard(job, AuthenticationFailed())
 
-    (notice,) = incidents.hindering(lambda: [sister])
+    (notice,) = incidents.hindering([sister])
 
     assert notice.message.startswith(f"{site.model.provider} cannot be used")
+
+
+def test_granted_models_say_whether_one_has_to_ask(
+    site: Site, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        granted = [site.model]
+        granted[0].is_failing = False
+        assert incidents.hindering(granted) == []
+    assert [one.is_failing for one in access.granted_models(site.actor)] == [False]
+
+    (job,) = claimed(site)
+    heard(job, AuthenticationFailed())
+
+    granted = access.granted_models(site.actor)
+    assert [one.is_failing for one in granted] == [True]
+    assert len(incidents.hindering(granted)) == 1
 
 
 def test_the_model_that_stands_in_is_named(site: Site) -> None:
@@ -43,7 +62,7 @@ def test_the_model_that_stands_in_is_named(site: Site) -> None:
     heard(job, AuthenticationFailed())
     change(Incident.objects.get(), stand_in=other)
 
-    (notice,) = incidents.hindering(lambda: [site.model])
+    (notice,) = incidents.hindering([site.model])
 
     assert "go on with Understudy" in notice.remedy
 
