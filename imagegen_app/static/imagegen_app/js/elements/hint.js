@@ -24,7 +24,7 @@ class Hint extends HTMLElement {
       form.submit();
       return;
     }
-    const heading = document.querySelector("#content h1, main h1, main h2, main");
+    const heading = document.querySelector("h1") || document.querySelector("main, #content");
     this.remove();
     if (!heading) return;
     heading.tabIndex = -1;
