@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.states import RUNNING_STATES, ReviewState
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
@@ -133,7 +134,7 @@ def doors() -> tuple[Door, ...]:
         ),
         Door(
             "review",
-            _("Review"),
+            pgettext_lazy("door", "Review"),
             _("Decide what may be shown, and see where it is."),
             (
                 PageEntry(
