@@ -65,7 +65,7 @@ class JobAdmin(OwnedRecordAdmin):
         "requester_name",
         "cost",
     ]
-    list_filter = ["state", "waiting_for", "operation", "image_model"]
+    list_filter = ["state", "created_at", "waiting_for", "operation", "image_model"]
     list_select_related = ["image_model", "requester"]
     search_fields = ["id", "row_key", "error_code"]
     people = ["requester"]
@@ -73,7 +73,7 @@ class JobAdmin(OwnedRecordAdmin):
     ordering = ["-created_at"]
     allowed_lookups = [
         *("batch", "template_version", "requester", "attempts", "state__in"),
-        "created_at__gte",
+        *("created_at__gte", "created_at__lt"),
     ]
     saved_views = (
         SavedView(gettext_lazy("Running"), {"state__in": ",".join(RUNNING_STATES)}),

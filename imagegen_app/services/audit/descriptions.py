@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -20,7 +22,7 @@ from imagegen_app.services.foundation import object_names, stored_messages
 from imagegen_app.services.jobs import pass_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from imagegen_app.models import Attempt, Job
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 #: Events of one job that are looked through for one of its calls.
 _MAX_CALLS = 50
 #: Facts whose values are amounts of money, stored as decimal text.
+_GROUP: Final = re.compile(r'"group":"?(\d+)')
 _AMOUNT_FACTS = frozenset({"amount", "cost", "estimated_cost", "limit", "spending_limit"})
 
 
@@ -54,17 +57,29 @@ class EventDescription:
 def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
     """Describe several events, with three queries in all and one for each kind of object."""
     found = list(rows)
-    names = object_names.names_of((e.object_type, e.object_id) for e in found if e.object_id)
+    names = object_names.names_of(
+        [*((e.object_type, e.object_id) for e in found if e.object_id), *_groups_of(found)]
+    )
     return _describe_all(
         found,
         lambda e: event_labels.object_label(
             e.object_type, e.object_id, name=names.get((e.object_type, e.object_id), "")
         ),
+        groups={key: name for (kind, key), name in names.items() if kind == "group"},
     )
 
 
+def _groups_of(found: Iterable[AuditEvent]) -> set[tuple[str, str]]:
+    """Return references to the groups that events of grants name."""
+    bodies = (e.body for e in found if e.type.startswith("grant."))
+    return {("group", match[1]) for body in bodies if (match := _GROUP.search(body))}
+
+
 def _describe_all(
-    found: list[AuditEvent], label: Callable[[AuditEvent], str]
+    found: list[AuditEvent],
+    label: Callable[[AuditEvent], str],
+    *,
+    groups: Mapping[str, str] = MappingProxyType({}),
 ) -> list[EventDescription]:
     keys = [e.pk for e in found]
     positions = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
@@ -73,7 +88,10 @@ def _describe_all(
         event__in=keys, erased_by__isnull=True
     ).values_list("event_id", "field", "value"):
         texts.setdefault(event_id, {})[field] = value
-    return [_describe(e, positions.get(e.pk), texts.get(e.pk, {}), label(e)) for e in found]
+    return [
+        _describe(e, positions.get(e.pk), texts.get(e.pk, {}), about=label(e), groups=groups)
+        for e in found
+    ]
 
 
 def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]:
@@ -107,11 +125,16 @@ def recorded_data_handling(attempt: Attempt) -> dict[str, Any]:
 
 
 def _describe(
-    event: AuditEvent, seq: int | None, texts: dict[str, str], about: str
+    event: AuditEvent,
+    seq: int | None,
+    texts: dict[str, str],
+    *,
+    about: str,
+    groups: Mapping[str, str],
 ) -> EventDescription:
     actor = texts.get("actor_label") or event_labels.actor_label(event.actor_kind, event.actor_id)
     try:
-        return _describe_body(event, seq, texts, actor=actor, about=about)
+        return _describe_body(event, seq, texts, actor=actor, about=about, groups=groups)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         # Somebody changed it in the database: the page that shows the log must say so.
         return EventDescription(
@@ -128,7 +151,13 @@ def _describe(
 
 
 def _describe_body(
-    event: AuditEvent, seq: int | None, texts: dict[str, str], *, actor: str, about: str
+    event: AuditEvent,
+    seq: int | None,
+    texts: dict[str, str],
+    *,
+    actor: str,
+    about: str,
+    groups: Mapping[str, str],
 ) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
     labelled = _with_part_labels(event.type, body.get("data", {}))
@@ -150,7 +179,13 @@ def _describe_body(
     }
     if values.get("group"):
         # The log holds a group's primary key, since its name may change.
-        values["group"] = f"{gettext('group')} {values['group']}"
+        key = values["group"]
+        values["group"] = (
+            gettext("%(kind)s “%(name)s”") % {"kind": gettext("group"), "name": groups[key]}
+            if key in groups
+            else f"{gettext('group')} {key}"
+        )
+        data["group"] = groups.get(key, key)
     sentence = event.type
     if kind is not None:
         translated = gettext(kind.sentence)

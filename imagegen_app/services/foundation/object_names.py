@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -68,6 +69,9 @@ def names_of(references: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str
                 pk__in=_valid(get_user_model(), of_kind)
             )
             found |= {(kind, str(row.pk)): person_name(row) for row in rows}
+        elif kind == "group":
+            groups = database.accounts(Group).filter(pk__in=_valid(Group, of_kind))
+            found |= {(kind, str(row.pk)): row.name for row in groups}
         elif kind in _NAMED_BY_THEMSELVES:
             model: Any = apps.get_model("imagegen", kind)
             related = _NAMED_BY_THEMSELVES[kind]
