@@ -14,6 +14,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -58,6 +59,7 @@ else:
 
 #: Words of a search that are looked for.
 MAX_SEARCH_WORDS = 20
+MAX_WORD_CHARS = 500
 #: Users of a name whose events are looked for.
 MAX_USERS = 100
 EMPTY = "–"  # noqa: RUF001 - a dash for people
@@ -155,7 +157,10 @@ class RecordAdmin(BaseAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Look up the names of all rows of the page at once."""
-        changelist = super().get_changelist_instance(request)
+        try:
+            changelist = super().get_changelist_instance(request)
+        except OverflowError:  # a day at the end of time, in another time zone
+            raise IncorrectLookupParameters from None
         changelist.result_list = list(changelist.result_list)
         self._give_names(changelist.result_list)
         return changelist
@@ -189,7 +194,9 @@ class RecordAdmin(BaseAdmin):
         """Search for the first words; Django's autocomplete, not ours, hands in any characters."""
         if not is_storable(search_term):
             return queryset.none(), False
-        words = search_term.split()
+        # SQLite compares with no pattern of more than 50,000 bytes.
+        words = [word[:MAX_WORD_CHARS] for word in search_term.split()]
+        search_term = " ".join(words)
         if len(words) > MAX_SEARCH_WORDS:
             # Each word is one more condition, and a database takes a limited number of them.
             text = _("Only the first %(count)s words were searched for.")

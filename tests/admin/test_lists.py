@@ -124,3 +124,14 @@ def test_the_log_names_people_and_things_in_its_sentences(
     assert f"budget “{rows['budget'].name}”</a>" in table
     # Codes of events are for machines; a row's own page has it.
     assert "budget.created" not in table
+
+
+def test_a_day_or_a_word_beyond_all_bounds_is_no_error(
+    admin_client: Client, rows: dict[str, Any], db: None
+) -> None:
+    jobs = reverse("admin:imagegen_job_changelist")
+    early = admin_client.get(jobs, {"created_at__gte": "0001-01-01T00:00:00+14:00"})
+    long = admin_client.get(reverse("admin:imagegen_placement_changelist"), {"q": "x" * 60_000})
+
+    assert (early.status_code, early["Location"]) == (302, f"{jobs}?e=1")
+    assert long.status_code == 200

@@ -53,7 +53,7 @@ def test_granted_models_say_whether_one_has_to_ask(
     (job,) = claimed(site)
     heard(job, AuthenticationFailed())
 
-    granted = access.granted_models(site.actor)
+    granted = list(access.granted_models(site.actor))
     assert [one.is_failing for one in granted] == [True]
     assert len(incidents.hindering(granted)) == 1
 
