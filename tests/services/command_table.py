@@ -13,7 +13,7 @@ from imagegen_app.services.batches import batch_actions, lifecycle
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
-from imagegen_app.services.library import chooser, placement, review, takedown
+from imagegen_app.services.library import alt_texts, chooser, placement, review, takedown
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -260,10 +260,10 @@ COMMANDS = [
         lambda actor, asset: review.withdraw(actor=actor, asset=asset),
     ),
     Command(
-        "library.review.set_alt_text",
+        "library.alt_texts.set_alt_text",
         "asset.changed",
         lambda site: make_asset(),
-        lambda actor, asset: review.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+        lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
     ),
     Command(
         "library.takedown.withdraw",

@@ -147,6 +147,8 @@ class JobRequest:
     passes: tuple[PlannedPass, ...] = ()
     #: What somebody chose of the size, quality, format and background; see `Job.chosen`.
     chosen: Mapping[str, str] = field(default_factory=dict)
+    #: Whether its images ask for a review by themselves, as those of code and of batches do.
+    asks_for_review: bool = False
     #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.
     unknown_outcome_policy: str = "at_most_once"
 
