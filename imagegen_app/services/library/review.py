@@ -261,7 +261,7 @@ def _require_possible(actor: Actor, locked: Asset, target: ReviewState) -> None:
             remedy="" if is_same else contact_sentence(),
             is_already_done=is_same,
         )
-    if is_own(actor, locked):
+    if is_own(actor, locked) and not is_escalated(locked):
         reason = f"{reason} {reviewers.no_second_reviewer(actor)}".strip()
         raise SelfApprovalForbidden(
             _("The image was not changed."), reason=reason, remedy=contact_sentence()
