@@ -147,8 +147,8 @@ def refusal_reason(
             "state": asset.get_review_state_display()
         }
     if (
-        target is ReviewState.APPROVED
-        and is_own(actor, asset)
+        is_own(actor, asset)
+        and target is ReviewState.APPROVED
         and conf.get().require_second_reviewer
     ):
         return _("You requested this image; another person must approve it.")

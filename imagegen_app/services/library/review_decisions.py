@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
 from imagegen_app.core.states import RejectionReason, ReviewState, VerdictOutcome
 from imagegen_app.models import Asset, Verdict
 from imagegen_app.services.foundation import past_events
@@ -162,12 +161,12 @@ def require_alike(assets: Sequence[Asset]) -> None:
     if len(templates) > 1 or (None in templates and len(assets) > 1):
         reason = _("The chosen images were not made from one template.")
         raise NotAlike(message, reason=reason, remedy=remedy)
-    if len(set(_outcomes(assets).values())) > 1:
+    if len(set(outcomes_of(assets).values())) > 1:
         reason = _("The content checks did not say the same of the chosen images.")
         raise NotAlike(message, reason=reason, remedy=remedy)
 
 
-def _outcomes(assets: Sequence[Asset]) -> dict[object, str]:
+def outcomes_of(assets: Sequence[Asset]) -> dict[object, str]:
     """Return the gravest outcome of each image's checks, by its key; passed without any."""
     graver = [VerdictOutcome.PASSED, VerdictOutcome.HELD, VerdictOutcome.BLOCKED]
     of_job: dict[object, list[tuple[object, VerdictOutcome]]] = {}
@@ -232,8 +231,3 @@ def _required_reason(decision: Decision) -> str:
     else:
         return decision.reason
     raise ReasonMissing(_("The image was not changed."), reason=reason, remedy="")
-
-
-def has_checklist() -> bool:
-    """Return whether the site asks questions before an approval."""
-    return bool(conf.get().review.checklist)

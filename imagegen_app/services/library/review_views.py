@@ -45,6 +45,8 @@ class ReviewView:
     #: The column by which it is ordered; never null in its rows.
     order: str = "review_requested_at"
     is_newest_first: bool = False
+    #: Whether several of its images may be decided with one press.
+    is_queue: bool = False
 
     def page(self, actor: Actor, *, after: Asset | None = None, most: int) -> list[Asset]:
         """Return the images from the first one on, or those that follow one of them."""
@@ -65,6 +67,10 @@ class ReviewView:
             rows = self.rows(actor).exclude(pk=asset.pk)
             found = list(self._ordered(rows)[:1])
         return found[0] if found else None
+
+    def is_decided(self, actor: Actor) -> bool:
+        """Return whether the actor may decide about several of its images with one press."""
+        return self.is_queue and access.has_permission(actor, "approve_asset")
 
     def count(self, actor: Actor) -> int:
         """Return how many images there are, up to one more than `MAX_COUNT`."""
@@ -175,6 +181,7 @@ def _first_views() -> Sequence[ReviewView]:
             _("Nothing waits for a review. Images come here when somebody sends or uses them."),
             _needs_review,
             _may_review,
+            is_queue=True,
         ),
         ReviewView(
             "held",
@@ -182,6 +189,7 @@ def _first_views() -> Sequence[ReviewView]:
             _("No content check holds an image."),
             _held,
             _may_review,
+            is_queue=True,
         ),
         ReviewView(
             "escalated",
