@@ -8,10 +8,12 @@ from django.contrib import admin, messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin import mark_facts
+from imagegen_app.admin.asset_filters import ReviewFilter, WordsFilter
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
@@ -54,7 +56,8 @@ class AssetAdmin(WithdrawalAdmin):
     ]
     list_display_links = ["thumbnail", "title_or_number"]
     list_filter = [
-        "review_state",
+        ReviewFilter,
+        WordsFilter,
         "hard_category",
         "is_intermediate",
         "c2pa_state",
@@ -67,8 +70,8 @@ class AssetAdmin(WithdrawalAdmin):
         "Title, alternative text, hash of any of its files, person or ID"
     )
     ordering = ["-created_at"]
-    allowed_lookups = ["job", "job__batch", "job__template_version"]
-    actions = ["approve", "reject", "withdraw", "attach", "export"]
+    allowed_lookups = ["review_state", "job", "job__batch", "job__template_version"]
+    actions = ["approve", "reject", "withdraw", "describe", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [
         (None, {"fields": ["preview", "sentences", "prompt_text", "revised_prompt"]}),
@@ -318,6 +321,11 @@ class AssetAdmin(WithdrawalAdmin):
     @admin.action(description=gettext_lazy("Withdraw…"), permissions=["withdraw"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
+
+    @admin.action(description=gettext_lazy("Describe for people who cannot see them…"))
+    def describe(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse:
+        keys = [("asset", str(pk)) for pk in queryset.values_list("pk", flat=True)[:25]]
+        return HttpResponseRedirect(f"{admin_url('imagegen_alt_texts')}?{urlencode(keys)}")
 
     def has_place_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may place images."""

@@ -70,10 +70,10 @@ def decision_context(
         why_not = f"{why_not} {reviewers.no_second_reviewer(actor)}".strip()
     return {
         "case": case,
-        "why_not": why_not,
         "buttons": [_button(one) for one in case.offers],
         "questions": case.questions,
         **empty_fields(),
+        "why_not": why_not,
         "note": given.get("note", ""),
         "reason": given.get("reason", ""),
     }
@@ -86,6 +86,10 @@ def empty_fields() -> dict[str, Any]:
         "note": "",
         "reason": "",
         "note_max": review_requests.MAX_NOTE_CHARS,
+        "why_not": "",
+        "refusal": None,
+        "previous_url": "",
+        "next_url": "",
     }
 
 

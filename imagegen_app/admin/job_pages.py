@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.admin.pages import (
+    alt_texts,
     attach,
     batch,
     compliance,
@@ -30,6 +31,8 @@ def page_classes() -> tuple[type[Pages], ...]:
         batch.BatchPages,
         review.ReviewPage,
         desk.DeskPages,
+        alt_texts.ChoosePage,
+        alt_texts.AltTextPages,
         compliance.CompliancePages,
         erasure.ErasurePages,
         attach.AttachPage,

@@ -25,6 +25,7 @@ from imagegen_app.services.library import (
     review_decisions,
     review_requests,
     review_views,
+    summary,
 )
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted, contact_sentence
 
@@ -214,6 +215,7 @@ class DeskPages(Pages):
         shown = [loaded[row.pk] for row in rows[:TILES] if row.pk in loaded]
         outcomes = review_decisions.outcomes_of(shown)
         context = {
+            **_bulk_fields(request),
             "title": _("Review desk"),
             "view": view,
             "views": [
@@ -230,6 +232,7 @@ class DeskPages(Pages):
             "tiles": [
                 {
                     "asset": asset,
+                    "author": summary.short_name(asset.job.requester),
                     "picture": delivery.preview_url(asset, width=320),
                     "url": _case_url(asset, view),
                     "shown": review_decisions.shown(asset),
@@ -244,7 +247,6 @@ class DeskPages(Pages):
             "refusal": refusal,
             "buttons": decisions.bulk_buttons() if shown and view.is_decided(actor) else [],
             "questions": review_checklist.questions({}) if view.is_decided(actor) else (),
-            **_bulk_fields(request),
         }
         status = 200 if refusal is None else 422
         return self.page(request, "imagegen_app/admin/desk/queue.html", context, status=status)

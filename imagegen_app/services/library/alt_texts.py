@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -123,16 +124,26 @@ def suggested_text(asset: Asset) -> AltSuggestion:
     return AltSuggestion(_cleaned(text), "pattern" if text.strip() else "")
 
 
-def needs_words() -> QuerySet[Asset]:
-    """Return the images that may be shown and that nobody has described or marked as decorative."""
+def described() -> QuerySet[Asset]:
+    """Return the images that may be shown, and so need words or have them."""
     found: QuerySet[Asset] = Asset.objects.filter(
-        alt_text="",
-        is_decorative=False,
         is_intermediate=False,
         hard_category="",
         review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
     )
     return found
+
+
+def needs_words(language: str = "") -> QuerySet[Asset]:
+    """Return the images that nobody has described, in a language, or marked as decorative.
+
+    Without a language: in the site's own. In a further one, those are found that have words in that.
+    """
+    rows = described().filter(is_decorative=False)
+    if not language:
+        return rows.filter(alt_text="")
+    texts = AltText.objects.filter(asset=OuterRef("pk"), language=language).exclude(text="")
+    return rows.exclude(alt_text="").exclude(Exists(texts))
 
 
 def missing_reason(asset: Asset) -> str:

@@ -123,7 +123,7 @@ def _waiting_sentences(asset: Asset) -> list[str]:
     """Return whether a pending image waits for a decision, and what people said about it."""
     if asset.review_requested_at is not None:
         day = format_minute(asset.review_requested_at)
-        lines = [_("It waits for a review since %(day)s.") % {"day": day}]
+        lines = [_("It has waited for a review since %(day)s.") % {"day": day}]
     elif asset.sent_back_at is not None:
         day = format_minute(asset.sent_back_at)
         lines = [_("It was sent back on %(day)s, to be changed.") % {"day": day}]
@@ -148,6 +148,13 @@ def _passes(job: Job) -> str:
         % {"operation": one.get_operation_display(), "model": one.image_model.name}
         for one in passes
     )
+
+
+def short_name(user: Any) -> str:
+    """Return a user's full name, else the login; empty without a user."""
+    if user is None:
+        return ""
+    return str(getattr(user, "get_full_name", str)()).strip() or str(user)
 
 
 def display_name(user: Any, otherwise: object = "") -> str:

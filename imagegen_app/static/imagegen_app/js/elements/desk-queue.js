@@ -3,6 +3,7 @@
 import { define } from "../lib/define.js";
 import { rove } from "../lib/focus.js";
 import { neighbour } from "../lib/grid.js";
+import { sentence } from "../lib/html.js";
 
 class DeskQueue extends HTMLElement {
   connectedCallback() {
@@ -12,6 +13,8 @@ class DeskQueue extends HTMLElement {
     this.addEventListener("focusin", (event) => this.links.includes(event.target) && rove(this.links, event.target), {
       signal,
     });
+    this.addEventListener("change", () => this.count(), { signal });
+    this.count();
     if (this.links.length) rove(this.links, this.links[0]);
   }
 
@@ -21,6 +24,12 @@ class DeskQueue extends HTMLElement {
 
   get links() {
     return [...this.querySelectorAll("[data-tile] > a")];
+  }
+
+  count() {
+    const place = this.querySelector("[data-chosen]");
+    const count = this.querySelectorAll("[name=asset]:checked").length;
+    if (place && count) place.textContent = sentence(place.dataset.chosen, { count });
   }
 
   onKey(event) {

@@ -178,8 +178,8 @@ class Desk extends HTMLElement {
   refuse(fresh, url) {
     const back = document.importNode(fresh, true);
     this.show(back, url, { replaces: true });
-    const reason = back.querySelector("[data-complaint]:not(:empty), [role=alert]:not(:empty), .imagegen-note");
-    this.say(reason?.textContent.trim() || "");
+    // Spoken by the status line, since an alert that comes with its text may stay silent.
+    this.say(back.querySelector("[role=alert]")?.textContent.trim() || "");
   }
 
   restore(before, url, text) {
