@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from imagegen_app.core.states import RejectionReason
 from imagegen_app.models.labels import choices
@@ -32,7 +32,7 @@ _BUTTONS: dict[DecisionKind, tuple[_StrPromise, str, str]] = {
     DecisionKind.APPROVE: (gettext_lazy("Approve"), "a", "imagegen-primary"),
     DecisionKind.APPROVE_WITH_LABEL: (gettext_lazy("Approve with label"), "l", ""),
     DecisionKind.REQUEST_CHANGES: (gettext_lazy("Request changes"), "r", ""),
-    DecisionKind.REJECT: (pgettext_lazy("an image", "Reject"), "x", "is-danger"),
+    DecisionKind.REJECT: (gettext_lazy("Reject"), "x", "is-danger"),
     DecisionKind.ESCALATE: (gettext_lazy("Escalate"), "e", "is-quiet"),
 }
 #: The field that a decision needs, and what is said without it.
@@ -150,5 +150,5 @@ def done_sentence(kind: DecisionKind) -> str:
         DecisionKind.APPROVE_WITH_LABEL: _("The image was approved; its AI label is required."),
         DecisionKind.REQUEST_CHANGES: _("The image was sent back to its author."),
         DecisionKind.REJECT: _("The image was rejected."),
-        DecisionKind.ESCALATE: _("The decision was handed on."),
+        DecisionKind.ESCALATE: _("The image was escalated."),
     }[kind]

@@ -311,7 +311,7 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow(
         "review.escalated",
         "warning",
-        gettext_noop("{actor} handed the decision about {object} on."),
+        gettext_noop("{actor} escalated {object}."),
     ),
     # Images and where they are used
     EventRow(

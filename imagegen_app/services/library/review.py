@@ -138,7 +138,7 @@ def refusal_reason(
         return closed
     if not may_decide(actor, target, asset) and not _may_review_own(actor, asset):
         return (
-            _("The decision about this image was handed on to others.")
+            _("This image was escalated: others decide about it.")
             if _is_handed_on(actor, asset)
             else _("You do not have permission to review images.")
         )

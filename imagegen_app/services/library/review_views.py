@@ -194,7 +194,7 @@ def _first_views() -> Sequence[ReviewView]:
         ReviewView(
             "escalated",
             _("Escalated"),
-            _("No reviewer has handed a decision on."),
+            _("No reviewer has escalated an image."),
             _escalated,
             lambda actor: access.has_permission(actor, DECIDE_ESCALATED),
         ),

@@ -131,7 +131,7 @@ def _waiting_sentences(asset: Asset) -> list[str]:
         lines = [_("It is a draft: nobody was asked to review it.")]
     if asset.escalated_at is not None:
         day = format_minute(asset.escalated_at)
-        lines.append(_("A reviewer handed the decision on on %(day)s.") % {"day": day})
+        lines.append(_("A reviewer escalated it on %(day)s.") % {"day": day})
     if asset.review_request_note:
         note = asset.review_request_note
         lines.append(_("Note of the author: %(note)s") % {"note": note})
