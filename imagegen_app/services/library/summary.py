@@ -18,6 +18,8 @@ from imagegen_app.services.library import pictures
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
 
@@ -117,6 +119,25 @@ def review_sentences(asset: Asset) -> list[str]:
         line = gettext(_LABEL_LINES[asset.review_state])
         lines.append(line % {"label": pictures.label_text(asset)})
     return lines
+
+
+def review_document(asset: Asset) -> dict[str, Any]:
+    """Return the review for an evidence pack: the decision with all that is stored with it."""
+    reviewer = asset.reviewed_by
+    return {
+        "review_state": asset.review_state,
+        "review_requested_at": _stamp(asset.review_requested_at),
+        "reviewed_by": None if reviewer is None else display_name(reviewer),
+        "review_note": asset.review_note,
+        "reviewed_at": _stamp(asset.reviewed_at),
+        "rejection_reason": asset.rejection_reason,
+        "checklist_answers": asset.checklist_answers,
+        "label_required": asset.is_label_required,
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def _waiting_sentences(asset: Asset) -> list[str]:
