@@ -24,6 +24,7 @@ from imagegen_app.services.foundation.local_times import format_day, format_minu
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
+    alt_texts,
     asset_search,
     asset_table,
     delivery,
@@ -322,10 +323,17 @@ class AssetAdmin(WithdrawalAdmin):
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
 
-    @admin.action(description=gettext_lazy("Describe for people who cannot see them…"))
+    @admin.action(
+        description=gettext_lazy("Describe for people who cannot see them…"),
+        permissions=["describe"],
+    )
     def describe(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse:
         keys = [("asset", str(pk)) for pk in queryset.values_list("pk", flat=True)[:25]]
         return HttpResponseRedirect(f"{admin_url('imagegen_alt_texts')}?{urlencode(keys)}")
+
+    def has_describe_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may describe any images."""
+        return alt_texts.may_describe_any(self.actor(request))
 
     def has_place_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may place images."""

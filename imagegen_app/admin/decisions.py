@@ -86,6 +86,8 @@ def empty_fields() -> dict[str, Any]:
         "note": "",
         "reason": "",
         "note_max": review_requests.MAX_NOTE_CHARS,
+        # Single keys act where one image is shown at the desk.
+        "has_keys": False,
         "why_not": "",
         "refusal": None,
         "previous_url": "",

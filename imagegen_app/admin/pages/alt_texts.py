@@ -118,13 +118,8 @@ class AltTextPages(Pages):
 
     def edit(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Show images with a field for the words of each; on POST save all."""
-        if not _may_describe(actor):
-            refusal = NotPermitted(
-                _("You do not have permission to do this."),
-                reason=_("You do not have permission to describe images."),
-                remedy=access.contact_sentence(),
-            )
-            return self.refused(request, refusal, status=403)
+        if not alt_texts.may_describe_any(actor):
+            raise Http404
         language = _language(request)
         if request.method == "POST":
             refused = self._save(request, actor, language)
@@ -226,10 +221,6 @@ def _is_touched(request: HttpRequest, asset: Asset) -> bool:
         or (f"decorative-{key}" in request.POST) != was_decorative
         or f"take-{key}" in request.POST
     )
-
-
-def _may_describe(actor: Person) -> bool:
-    return any(access.has_permission(actor, name) for name in ("change_asset", "request_job"))
 
 
 def _language(request: HttpRequest) -> str:

@@ -27,7 +27,7 @@ from imagegen_app.services.library import (
     review_views,
     summary,
 )
-from imagegen_app.services.policy.access import ActionRefused, NotPermitted, contact_sentence
+from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ class DeskPages(Pages):
         """Show the images of a saved view as a grid."""
         view = review_views.view_of(actor, str(request.GET.get("view", "")))
         if view is None:
-            return self.refused(request, _not_permitted(), status=403)
+            raise Http404
         return self._grid(request, actor, view)
 
     def bulk(self, request: HttpRequest, actor: Person) -> HttpResponse:
@@ -178,6 +178,7 @@ class DeskPages(Pages):
     ) -> HttpResponse:
         context: dict[str, Any] = {
             **decisions.decision_context(actor, asset, posted=posted),
+            "has_keys": True,
             "title": str(asset),
             "asset": asset,
             "view": view,
@@ -325,14 +326,6 @@ def _desk_url(view: ReviewView | None) -> str:
 
 def _case_url(asset: Asset, view: ReviewView) -> str:
     return f"{admin_url('imagegen_desk_case', asset.pk)}?{urlencode({'view': view.key})}"
-
-
-def _not_permitted() -> NotPermitted:
-    return NotPermitted(
-        _("You do not have permission to do this."),
-        reason=_("You do not have permission to review images."),
-        remedy=contact_sentence(),
-    )
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -146,6 +146,11 @@ def needs_words(language: str = "") -> QuerySet[Asset]:
     return rows.exclude(alt_text="").exclude(Exists(texts))
 
 
+def may_describe_any(actor: Actor) -> bool:
+    """Return whether the actor may describe any images: their own, or all."""
+    return any(access.has_permission(actor, name) for name in ("change_asset", "request_job"))
+
+
 def missing_reason(asset: Asset) -> str:
     """Return why an image may not be published without words; empty if it may."""
     if not conf.get().review.require_alt_text or asset.is_decorative or asset.alt_text:

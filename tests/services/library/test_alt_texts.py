@@ -144,7 +144,8 @@ def test_a_site_can_require_words_before_an_image_is_placed(
         placement.attach(actor=actor, asset=asset, target=products[0], field="image")
     chooser.choose(actor=actor, asset=asset, is_decorative=True)
 
-    assert placement.attach(actor=actor, asset=asset, target=products[0], field="image")
+    placed = placement.attach(actor=actor, asset=asset, target=products[0], field="image")
+    assert placed.asset == asset
 
 
 def test_a_label_that_the_reviewer_requires_is_shown_with_the_image() -> None:

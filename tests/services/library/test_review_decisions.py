@@ -186,7 +186,7 @@ def test_a_view_goes_from_image_to_image_the_oldest_first(reviewer: Person) -> N
 
 
 def test_views_show_what_was_held_and_what_lacks_its_marks(reviewer: Person) -> None:
-    marked = {"c2pa_state": "valid", "marked_at": "2027-01-01T00:00:00Z"}
+    marked: dict[str, Any] = {"c2pa_state": "valid", "marked_at": "2027-01-01T00:00:00Z"}
     fine = make_asset(review_state="pending", **marked)
     held = make_asset(review_state="pending", **marked)
     make_verdict(asset=held, outcome="held")

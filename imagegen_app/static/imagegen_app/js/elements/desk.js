@@ -18,6 +18,8 @@ class Desk extends HTMLElement {
     this.addEventListener("submit", (event) => this.onSubmit(event), { signal });
     this.addEventListener("dblclick", (event) => event.target.closest("[data-zoom]") && this.zoom(), { signal });
     window.addEventListener("popstate", () => this.open(location.href, { isBack: true }), { signal });
+    window.addEventListener("resize", () => this.measure(), { signal });
+    this.measure();
     this.prefetch();
     if (this.heading && !this.contains(document.activeElement)) this.heading.focus({ preventScroll: true });
   }
@@ -25,6 +27,12 @@ class Desk extends HTMLElement {
   disconnectedCallback() {
     this.listeners?.abort();
     this.loading?.abort();
+  }
+
+  // How much of the window is taken above the case: themes and their bars differ.
+  measure() {
+    const above = this.getBoundingClientRect().top + window.scrollY;
+    this.style.setProperty("--desk-above", `${Math.round(above) + 24}px`);
   }
 
   get shown() {
@@ -92,7 +100,11 @@ class Desk extends HTMLElement {
 
   // Carries a decision out, or says and focuses what it still needs.
   press(button) {
-    if (this.isSending) return;
+    if (this.isSending) {
+      // Carried out once the one before is saved, if its image is still there.
+      this.queued = button;
+      return;
+    }
     const form = button.form;
     if (button.getAttribute("aria-disabled") === "true") {
       this.complain(this.querySelector("#imagegen-why-not").textContent, button);
@@ -161,6 +173,9 @@ class Desk extends HTMLElement {
       before.querySelector("form")?.removeAttribute("aria-busy");
     }
     this.prefetch();
+    const queued = this.queued;
+    this.queued = null;
+    if (queued?.isConnected) this.press(queued);
   }
 
   // The server has decided: what it answers is shown, unless the person has gone on meanwhile.
