@@ -15,7 +15,9 @@ from imagegen_app.admin.pages import (
     resolution,
     review,
     setup,
+    stage,
     studio,
+    template_choice,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ def page_classes() -> tuple[type[Pages], ...]:
     return (
         overview.OverviewPage,
         setup.SetupPage,
+        stage.StagePages,
         studio.StudioPages,
+        template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
         desk.DeskPages,

@@ -224,6 +224,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
                 ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='answer received')),
+                ('answer_folder', models.CharField(blank=True, editable=False, max_length=32)),
+                ('answer_host', models.CharField(blank=True, max_length=80, verbose_name='host with the answer')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
             ],
             options={
@@ -495,7 +497,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, max_length=80)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('expired_leases', models.PositiveSmallIntegerField(default=0)),
-                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read'), ('provider', "the provider cannot be called with the site's settings")], max_length=16, verbose_name='reason for waiting')),
+                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read'), ('other_host', "the provider's answer is on another host"), ('provider', "the provider cannot be called with the site's settings")], max_length=16, verbose_name='reason for waiting')),
                 ('waiting_since', models.DateTimeField(blank=True, null=True, verbose_name='waiting since')),
                 ('wait_count', models.PositiveIntegerField(default=0)),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='attempts so far')),
@@ -1421,6 +1423,48 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'alternative texts',
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('asset', 'language'), name='imagegen_alt_text_language_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StudioSession',
+            fields=[
+                ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(blank=True, max_length=80, verbose_name='name')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('used_at', models.DateTimeField(verbose_name='last used')),
+                ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_sessions', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+            ],
+            options={
+                'verbose_name': 'studio session',
+                'verbose_name_plural': 'studio sessions',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='session',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='imagegen.studiosession', verbose_name='studio session'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['session', '-created_at'], name='imagegen_job_of_session'),
+        ),
+        migrations.AddIndex(
+            model_name='studiosession',
+            index=models.Index(fields=['owner', '-used_at'], name='imagegen_session_of_owner'),
+        ),
+        migrations.CreateModel(
+            name='TemplateFavourite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_favourite_templates', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='favourites', to='imagegen.prompttemplate', verbose_name='template')),
+            ],
+            options={
+                'verbose_name': 'favourite template',
+                'verbose_name_plural': 'favourite templates',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('template', 'person'), name='imagegen_favourite_template_once')],
             },
         ),
         migrations.RunPython(install, remove, atomic=False),

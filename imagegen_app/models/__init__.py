@@ -12,6 +12,7 @@ from imagegen_app.models.assets import (
     Rendition,
     Verdict,
 )
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.audit import (
     AuditEvent,
     AuditLeaf,
@@ -27,12 +28,13 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
-from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.jobs import Job
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.previews import JobPreview
-from imagegen_app.models.templates import PromptTemplate, TemplateVersion
+from imagegen_app.models.sessions import StudioSession
+from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -71,6 +73,8 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "StudioSession",
+    "TemplateFavourite",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app import conf
+from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, AuditEvent, Verdict
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import review, review_decisions, review_views
@@ -115,8 +116,8 @@ def test_no_other_door_approves_without_the_checklist(reviewer: Person, settings
     settings.IMAGEGEN = {**settings.IMAGEGEN, "REVIEW": {"CHECKLIST": CHECKLIST}}
     asset = make_asset(review_state="pending")
 
-    assert "review desk" in review.refusal_reason(reviewer, asset, review.ReviewState.APPROVED)
-    assert review.refusal_reason(reviewer, asset, review.ReviewState.REJECTED) == ""
+    assert "review desk" in review.refusal_reason(reviewer, asset, ReviewState.APPROVED)
+    assert review.refusal_reason(reviewer, asset, ReviewState.REJECTED) == ""
 
 
 @pytest.mark.parametrize(
