@@ -327,6 +327,18 @@ COMMANDS = [
         ),
     ),
     Command(
+        "library.review_decisions.decide_alike",
+        "review.approved",
+        lambda site: (asset := make_asset(review_state="pending"), review_decisions.shown(asset)),
+        lambda actor, found: done(
+            review_decisions.decide_alike(
+                actor=actor,
+                cases=[found],
+                decision=review_decisions.Decision(review_decisions.DecisionKind.APPROVE),
+            )
+        ),
+    ),
+    Command(
         "library.alt_texts.set_each",
         "asset.changed",
         lambda site: make_asset(),
