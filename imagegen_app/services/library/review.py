@@ -136,12 +136,8 @@ def refusal_reason(
     """
     if target is ReviewState.APPROVED and (closed := closed_content.closed_reason(asset)):
         return closed
-    if not may_decide(actor, target, asset) and not _may_review_own(actor, asset):
-        return (
-            _("This image was escalated: others decide about it.")
-            if _is_handed_on(actor, asset)
-            else _("You do not have permission to review images.")
-        )
+    if not may_decide(actor, target, asset) and not may_review_own(actor, asset):
+        return _no_permission_reason(actor, asset)
     if target not in REVIEW_TRANSITIONS[ReviewState(asset.review_state)]:
         return _("The image's review state: %(state)s.") % {
             "state": asset.get_review_state_display()
@@ -173,10 +169,23 @@ def may_decide(actor: Actor, target: ReviewState, asset: Asset | None = None) ->
     return target is ReviewState.WITHDRAWN and access.has_permission(actor, "withdraw_asset")
 
 
-def _may_review_own(actor: Actor, asset: Asset) -> bool:
+def _no_permission_reason(actor: Actor, asset: Asset) -> str:
+    if _is_handed_on(actor, asset):
+        return _("This image was escalated: others decide about it.")
+    if is_own(actor, asset) and asset.sent_back_at is not None:
+        return _("A reviewer sent this image back; another person must approve it.")
+    return _("You do not have permission to review images.")
+
+
+def may_review_own(actor: Actor, asset: Asset) -> bool:
+    """Return whether the actor may decide about the image as its author, without being a reviewer.
+
+    Not once a reviewer has sent it back or escalated it.
+    """
     return (
         is_own(actor, asset)
         and not is_escalated(asset)
+        and asset.sent_back_at is None
         and not conf.get().require_second_reviewer
         and access.has_permission(actor, "approve_own_asset")
     )

@@ -136,9 +136,9 @@ def _is_reviewer(actor: Actor, asset: Asset) -> bool:
     names = ["approve_asset"]
     if review.is_escalated(asset):
         names.append(review_requests.DECIDE_ESCALATED)
-    if review_requests.is_own(actor, asset):
-        names.append("approve_own_asset")
-    return any(access.has_permission(actor, name) for name in names)
+    return review.may_review_own(actor, asset) or any(
+        access.has_permission(actor, name) for name in names
+    )
 
 
 def story_of(reader: Actor, asset: Asset) -> list[str]:

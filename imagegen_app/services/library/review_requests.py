@@ -67,9 +67,9 @@ def ask_for_review(actor: Actor, asset: Asset, *, note: str = "") -> bool:
     """
     if asset.review_state != ReviewState.PENDING.value or asset.review_requested_at is not None:
         return False
-    asset.review_requested_at, asset.sent_back_at = clock.now(), None
+    asset.review_requested_at = clock.now()
     asset.review_request_note = note.strip()[:MAX_NOTE_CHARS]
-    asset.save(update_fields=["review_requested_at", "sent_back_at", "review_request_note"])
+    asset.save(update_fields=["review_requested_at", "review_request_note"])
     _record(actor, "review.requested", asset, note=note)
     return True
 

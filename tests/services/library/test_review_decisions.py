@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils.translation import gettext_lazy
 
 from imagegen_app import conf
 from imagegen_app.core.states import ReviewState
@@ -225,3 +226,26 @@ def test_authors_see_what_was_sent_back_to_them_and_no_queue(settings: Any) -> N
 
     assert [view.key for view in views] == ["mine"]
     assert views[0].page(edda, most=9) == [mine]
+
+
+def test_other_subjects_add_views_of_their_own(
+    reviewer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_views, "_views", dict(review_views._views))  # noqa: SLF001 - put back
+    wide = make_asset(review_state="approved", size=(96, 32))
+    make_asset(review_state="approved")
+
+    review_views.register(
+        review_views.ReviewView(
+            "wide",
+            gettext_lazy("Wide"),
+            gettext_lazy("None is wide."),
+            lambda actor: Asset.objects.filter(width__gt=64),
+            lambda actor: True,
+            order="created_at",
+        )
+    )
+    found = review_views.view_of(reviewer, "wide")
+
+    assert found is not None
+    assert found.page(reviewer, most=9) == [wide]

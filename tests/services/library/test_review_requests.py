@@ -139,6 +139,22 @@ def test_no_author_approves_an_escalated_image_where_no_second_reviewer_is_neede
     assert asset.review_state == "pending"
 
 
+def test_no_author_approves_what_a_reviewer_sent_back(
+    author: Person, reviewer: Person, settings: Any
+) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": False}
+    asset = make_asset(review_state="pending", requester=author.user)
+    review_requests.request_changes(actor=reviewer, asset=asset, note="Brighter")
+    review_requests.request_review(actor=author, asset=asset)
+
+    chooser.choose(actor=author, asset=asset, alt_text="A mug")
+    with pytest.raises(access.ActionRefused, match="sent this image back"):
+        review.approve(actor=author, asset=asset)
+
+    asset.refresh_from_db()
+    assert asset.review_state == "pending"
+
+
 def test_choosing_an_image_asks_for_its_review(author: Person, settings: Any) -> None:
     settings.IMAGEGEN = {**settings.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": True}
     asset = draft_of(author)

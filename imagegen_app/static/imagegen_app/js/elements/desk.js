@@ -52,6 +52,7 @@ class Desk extends HTMLElement {
     }
     if (event.key === "Escape" && isTyping(event)) {
       event.preventDefault();
+      this.disarm();
       this.heading.focus();
       return;
     }
@@ -133,8 +134,16 @@ class Desk extends HTMLElement {
     return null;
   }
 
-  arm(button) {
+  disarm() {
     this.armed?.classList.remove("is-armed");
+    this.armed = null;
+    const complaint = this.querySelector("[data-complaint]");
+    if (complaint) complaint.textContent = "";
+    for (const one of this.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
+  }
+
+  arm(button) {
+    this.disarm();
     this.armed = button;
     button.classList.add("is-armed");
   }
