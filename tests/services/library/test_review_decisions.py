@@ -231,7 +231,7 @@ def test_authors_see_what_was_sent_back_to_them_and_no_queue(settings: Any) -> N
 def test_other_subjects_add_views_of_their_own(
     reviewer: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review_views, "_views", dict(review_views._views))  # noqa: SLF001 - put back
+    monkeypatch.setattr(review_views, "_views", dict(review_views._views))
     wide = make_asset(review_state="approved", size=(96, 32))
     make_asset(review_state="approved")
 
