@@ -104,6 +104,8 @@ class Asset(Record):
     declared_marks: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     #: What the provider's own check last found in the files; empty if it was not asked.
     mark_check: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: Whether that check missed a declared mark where it has to be.
+    has_missing_mark = models.BooleanField(default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
     #: When a time-stamp authority says that its files were signed; None without a stamp.
     stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
@@ -166,6 +168,11 @@ class Asset(Record):
             models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
             models.Index(
                 fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
+            ),
+            # The few images whose marks are in doubt, among all that there are.
+            models.Index(fields=["c2pa_state", "-created_at"], name="imagegen_asset_credentials"),
+            models.Index(
+                fields=["has_missing_mark", "-created_at"], name="imagegen_asset_missing_mark"
             ),
             # The order of the review desk: who has waited longest comes first.
             models.Index(

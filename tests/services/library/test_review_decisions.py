@@ -196,7 +196,7 @@ def test_views_show_what_was_held_and_what_lacks_its_marks(reviewer: Person) -> 
     lost = make_asset(
         review_state="approved",
         **marked,
-        mark_check={"files": {"published": [{"kind": "synthid", "is_found": False}]}},
+        has_missing_mark=True,
     )
 
     shown_in = {
