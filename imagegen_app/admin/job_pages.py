@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.admin.pages import (
+    alt_texts,
     attach,
     batch,
     compliance,
+    desk,
     erasure,
     overview,
     resolution,
@@ -32,6 +34,9 @@ def page_classes() -> tuple[type[Pages], ...]:
         template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
+        desk.DeskPages,
+        alt_texts.ChoosePage,
+        alt_texts.AltTextPages,
         compliance.CompliancePages,
         erasure.ErasurePages,
         attach.AttachPage,

@@ -55,13 +55,13 @@ def page(shop: Any, live_server: Any, django_user_model: Any, browser: Any) -> I
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     session = client.cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-    opened = _open_page(context)
+    opened = open_page(context)
     opened.on("dialog", lambda d: opened.complaints.append(f"dialog: {d.message}"))
     yield opened
     context.close()
 
 
-def _open_page(context: Any) -> Any:
+def open_page(context: Any) -> Any:
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.complaints = []
@@ -112,7 +112,7 @@ def visit(browser: Any, sign_in_state: Callable[[str], Any]) -> Iterator[Callabl
             **options,
         )
         contexts.append(context)
-        return _open_page(context)
+        return open_page(context)
 
     yield opened
     for context in contexts:
