@@ -31,12 +31,14 @@ from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.previews import JobPreview
+from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.templates import PromptTemplate, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
 __all__ = [
     "Asset",
+    "AssetRating",
     "Attempt",
     "AuditEvent",
     "AuditLeaf",

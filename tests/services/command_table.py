@@ -13,7 +13,15 @@ from imagegen_app.services.batches import batch_actions, lifecycle
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
-from imagegen_app.services.library import chooser, placement, review, takedown
+from imagegen_app.services.library import (
+    chooser,
+    drafts,
+    focal_points,
+    placement,
+    ratings,
+    review,
+    takedown,
+)
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -264,6 +272,26 @@ COMMANDS = [
         "asset.changed",
         lambda site: make_asset(),
         lambda actor, asset: review.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+    ),
+    Command(
+        "library.drafts.discard",
+        "asset.discarded",
+        arranged.own_draft,
+        lambda actor, asset: drafts.discard(actor=actor, asset=asset),
+        own="only who requested an image may discard it",
+    ),
+    Command(
+        "library.ratings.rate",
+        "asset.rated",
+        lambda site: make_asset(),
+        lambda actor, asset: ratings.rate(actor=actor, asset=asset, stars=4),
+        own="each person's stars are their own",
+    ),
+    Command(
+        "library.focal_points.set_focal_point",
+        "asset.focal_point_set",
+        lambda site: make_asset(),
+        lambda actor, asset: focal_points.set_focal_point(actor=actor, asset=asset, x=0.3, y=0.7),
     ),
     Command(
         "library.takedown.withdraw",

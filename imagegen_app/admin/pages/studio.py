@@ -20,6 +20,7 @@ from imagegen_app.admin.pages.studio_starts import (
     setup_url,
     shown_start,
 )
+from imagegen_app.admin.pages.wishes import wished_values
 from imagegen_app.core.states import JobState, ReviewState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
@@ -239,6 +240,7 @@ class StudioPages(Pages):
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
             recipe=recipe,
+            wished=wished_values(request),
             is_kept=is_kept and request.method == "POST",
         )
 

@@ -17,6 +17,7 @@ from imagegen_app.admin.pages import (
     model_change,
     model_fields,
     pass_fields,
+    wishes,
 )
 from imagegen_app.admin.pages.parameter_fields import (
     given_parameters,
@@ -80,6 +81,7 @@ class StudioForm(forms.Form):
         files: Any = None,
         asset: str = "",
         recipe: Recipe | None = None,
+        wished: Mapping[str, str] | None = None,
         is_kept: bool = False,
     ) -> None:
         """Build the form; `is_kept` shows the data again without judging it, for another model."""
@@ -94,6 +96,7 @@ class StudioForm(forms.Form):
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
         self.version = version
+        self._wished = wished or {}
         self.fixed_guides = fixed_fields.guides_of(version, actor)
         #: What had to change because another model was chosen, in sentences.
         self.changes: list[str] = []
@@ -117,13 +120,15 @@ class StudioForm(forms.Form):
             self.changes += not_kept if data is None else []
         if asset:
             self._start_from_picture()
+        if data is None:
+            wishes.fill_in(self, self._wished)
         if is_kept:
             self._keep(data, files)
         fixed_fields.fix(self, version)
 
     def _options(self, data: Any, recipe: Recipe | None) -> ModelOptions | None:
         """Return what the chosen model offers for what is to be done; None without any model."""
-        wanted = str(data.get("image_model") or "") if data is not None else ""
+        wanted = str((self._wished if data is None else data).get("image_model") or "")
         if not wanted and recipe is not None:
             wanted = str(recipe.image_model_id)
         model = next((m for m in self._usable if str(m.pk) == wanted), None)
@@ -142,11 +147,11 @@ class StudioForm(forms.Form):
         """Return the first model that makes images of words alone, unless there is an image."""
         if any(self._first(name, data) is not None for name in ("asset", "inputs_of")):
             return next(iter(self._usable), None)
-        return next(filter(_generates, self._usable), next(iter(self._usable), None))
+        return next(filter(model_options.generates, self._usable), next(iter(self._usable), None))
 
     def _operation(self, data: Any, offer: Any) -> Operation:
         """Return what the form is for, as far as that is known before it is sent."""
-        wanted = str(data.get("operation") or "") if data is not None else ""
+        wanted = str((self._wished if data is None else data).get("operation") or "")
         if wanted in offer.operations:
             return Operation(wanted)
         job, template = self._first("inputs_of", data), self.version
@@ -187,6 +192,7 @@ class StudioForm(forms.Form):
     def _fill_in(self, recipe: Recipe, *, is_from_image: bool) -> list[str]:
         """Offer the values of an earlier job; return what of them is not kept, in sentences."""
         model = self._choice("image_model")
+        recipe = wishes.with_wished_model(recipe, self.options, self._wished)
         if any(m.pk == recipe.image_model_id for m in self._usable):
             model.initial = recipe.image_model_id
         values, told = earlier_values.values_of(
@@ -390,11 +396,3 @@ class StudioForm(forms.Form):
 def _whole(value: Any) -> int | None:
     text = str(value if value is not None else "")
     return int(text) if text.isdecimal() and len(text) <= _MAX_SEED_DIGITS else None
-
-
-def _generates(image_model: ImageModel) -> bool:
-    """Return whether a model makes images of words alone."""
-    try:
-        return Operation.GENERATE in adapters.capabilities(image_model).operations
-    except adapters.ProviderNotConfigured:
-        return False

@@ -35,6 +35,8 @@ def shown_start(form: StudioForm) -> dict[str, Any] | None:
 
 def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
     """Return the recipe of the job, or of the image, that is changed; None for a new one."""
+    if request.GET.get("recall"):
+        return _recalled(request, actor)
     job: Job | None = None
     if request.GET.get("again"):
         visible = Job.objects.select_related(
@@ -56,6 +58,26 @@ def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None
         if request.GET.get("without")
         else recipe
     )
+
+
+def _recalled(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
+    """Return the recipe of an image that the person may see, or the part of it that is asked for."""
+    key = content_fields.parse_key(Asset, request.GET["recall"])
+    asset = Asset.objects.select_related("job__root").filter(pk=key).first() if key else None
+    if asset is None or asset.hard_category:
+        return None
+    try:
+        chooser.require_visible(actor, asset)
+    except access.NotPermitted:
+        return None
+    recipe = recipes.recipe_of(actor, asset.job)
+    if asset.seed is not None:
+        # That of the image, which the job need not have asked for.
+        recipe = replace(recipe, seed=asset.seed)
+    only = request.GET.get("only", "")
+    if only == "seed":
+        return recipes.only_seed(recipe)
+    return recipes.only_prompt(recipe) if only == "prompt" else recipe
 
 
 def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:

@@ -32,6 +32,10 @@ _LABEL_LINES = {
 }
 
 
+#: Content checks that are told of, at most.
+_MOST_VERDICTS = 20
+
+
 def summarize(reader: Actor, asset: Asset) -> list[str]:
     """Return sentences on requester, model, passes, cost, content checks, review and AI label.
 
@@ -67,17 +71,7 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
                 "count": root.count,
             }
         )
-    lines.extend(
-        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
-        % {
-            "screener": verdict.screener,
-            "part": stored_messages.screened_part(verdict.part),
-            "outcome": verdict.get_outcome_display(),
-        }
-        for verdict in Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job)).order_by(
-            "pk"
-        )[:20]
-    )
+    lines.extend(verdict_lines(job))
     if asset.reviewed_at is None:
         lines.append(_("Nobody has reviewed it yet."))
     else:
@@ -94,6 +88,20 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
         line = gettext(_LABEL_LINES[asset.review_state])
         lines.append(line % {"label": pictures.label_text(asset)})
     return lines
+
+
+def verdict_lines(job: Job) -> list[str]:
+    """Return a sentence for each content check of an image's whole chain, the first ones first."""
+    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job)).order_by("pk")
+    return [
+        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
+        % {
+            "screener": verdict.screener,
+            "part": stored_messages.screened_part(verdict.part),
+            "outcome": verdict.get_outcome_display(),
+        }
+        for verdict in rows[:_MOST_VERDICTS]
+    ]
 
 
 def _passes(job: Job) -> str:

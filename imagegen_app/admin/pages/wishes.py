@@ -1,0 +1,57 @@
+"""What a link to the studio's form asks for: an operation on an image, with which model, how good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.types import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.http import HttpRequest
+
+    from imagegen_app.services.job_requests.model_options import ModelOptions
+    from imagegen_app.services.library.recipes import Recipe
+
+_NAMES = ("operation", "image_model", "quality")
+_MAX_CHARS = 60
+#: Operations whose words say what is to change, or that need none: those of the image are neither.
+_NEEDS_NEW_WORDS = frozenset(
+    {
+        Operation.EDIT,
+        Operation.INPAINT,
+        Operation.REPLACE,
+        Operation.ERASE,
+        Operation.REMOVE_BACKGROUND,
+        Operation.RECOLOUR,
+        Operation.RELIGHT,
+        Operation.RESTORE_FACES,
+    }
+)
+
+
+def wished_values(request: HttpRequest) -> dict[str, str]:
+    """Return what the request's address asks for, by the names of the form's fields."""
+    return {n: str(request.GET[n])[:_MAX_CHARS] for n in _NAMES if request.GET.get(n)}
+
+
+def with_wished_model(
+    recipe: Recipe, options: ModelOptions | None, wished: Mapping[str, str]
+) -> Recipe:
+    """Return a recipe for the model that is wished: nobody asked for the one that it was made with."""
+    if options is None or wished.get("image_model") != str(options.image_model.pk):
+        return recipe
+    return replace(recipe, image_model_id=options.image_model.pk)
+
+
+def fill_in(form: Any, wished: Mapping[str, str]) -> None:
+    """Begin the studio's form with what is wished, as far as its model has it."""
+    options, fields = form.options, form.fields
+    if options is not None and wished.get("operation") == options.operation:
+        fields["operation"].initial = wished["operation"]
+        if options.operation in _NEEDS_NEW_WORDS and "prompt" in fields:
+            fields["prompt"].initial = ""
+    if wished.get("quality") in dict(fields["quality"].choices):
+        fields["quality"].initial = wished["quality"]
