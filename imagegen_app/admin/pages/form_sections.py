@@ -75,6 +75,22 @@ class FormSections:
         ]
 
     @cached_property
+    def takes_mask(self) -> bool:
+        """Whether a mask can be drawn: over the source image, for a model that takes one."""
+        return "mask_left" in self.form.fields and bool(self._most(InputRole.MASK))
+
+    @property
+    def mask_rectangle(self) -> list[Any]:
+        """The fields of a rectangle to be changed."""
+        return [self.form[f"mask_{name}"] for name in ("left", "top", "width", "height")]
+
+    @property
+    def is_mask_open(self) -> bool:
+        """Whether the numbers of the mask are shown: some are given."""
+        names = ("mask_cells", "mask_inverted", "mask_feather")
+        return any(f.value() for f in [*self.mask_rectangle, *(self.form[n] for n in names)])
+
+    @cached_property
     def guides(self) -> list[input_fields.FieldRow]:
         """The rows of guides."""
         if self.form.options is None:

@@ -14,6 +14,7 @@ from imagegen_app.admin.pages import (
     earlier_values,
     fixed_fields,
     input_fields,
+    mask_fields,
     model_change,
     model_fields,
     pass_fields,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from imagegen_app.services.library.recipes import Recipe
     from imagegen_app.services.policy.access import ActionRefused
 
-_MAX_SEED_DIGITS = 18
 _NOT_KEPT = frozenset({"template", "image_model", "nonce"})
 
 
@@ -106,11 +106,12 @@ class StudioForm(forms.Form):
         if recipe is not None and recipe.inputs_of is not None and not asset:
             self.fields["inputs_of"].initial = recipe.inputs_of.pk
         self._promised = input_fields.promised_files(data)
-        self._chosen = {*self._promised, *(files or ())}
+        self._chosen = {*self._promised, *(files or ()), *mask_fields.drawn_names(data)}
         self.options = self._options(data, recipe)
         self.fields.update(model_fields.model_fields(self.options, version))
         if self.options is not None:
             self.fields.update(input_fields.input_fields(self.options))
+            self.fields.update(mask_fields.mask_fields(self._first("asset", data)))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
         self.fields.update(pass_fields.pass_fields(actor, version, granted=self._granted))
@@ -223,7 +224,7 @@ class StudioForm(forms.Form):
                 sent, options, parameters=self._parameters(), promised=self._promised
             )
             self.changes += changes
-        if files:
+        if mask_fields.are_lost(data, files):
             self.changes.append(_("Choose the files again: they are sent with the request only."))
         for name, field in self.fields.items():
             if name in _NOT_KEPT or isinstance(field, forms.FileField):
@@ -236,6 +237,7 @@ class StudioForm(forms.Form):
                 if name in {"size", "quality", "count"}:
                     self._offer(name, sent[name], sent[name])
         self.initial.update(pass_fields.kept_values(data, version=self.version))
+        self.initial.update(mask_fields.kept_values(data))
 
     def _offer(self, name: str, value: str, label: str) -> None:
         field = self._choice(name)
@@ -338,7 +340,7 @@ class StudioForm(forms.Form):
                 "image_model": model,
                 "asset": self.source_asset,
                 "inputs_of": self.source_job,
-                "seed": _whole(initial.get("seed")),
+                "seed": model_fields.whole_number(initial.get("seed")),
             },
             is_draft=True,
         )
@@ -352,6 +354,7 @@ class StudioForm(forms.Form):
         )
         starts += [] if asset is None else [InputSource(asset=asset)]
         starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
+        starts = mask_fields.with_drawing(starts, data, asset)
         quality = model_fields.given_quality(str(data.get("quality") or ""))
         size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
         if is_draft and size == SIZE_OF_SOURCE and not starts:
@@ -391,8 +394,3 @@ class StudioForm(forms.Form):
             return ""
         roles = frozenset(source.role for source in starts)
         return model_options.operation_for(self.options.capabilities, roles)
-
-
-def _whole(value: Any) -> int | None:
-    text = str(value if value is not None else "")
-    return int(text) if text.isdecimal() and len(text) <= _MAX_SEED_DIGITS else None

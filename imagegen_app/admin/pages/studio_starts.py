@@ -30,6 +30,7 @@ def shown_start(form: StudioForm) -> dict[str, Any] | None:
         "number": len(entries),
         "asset": asset,
         "url": delivery.preview_url(asset, width=320) if asset else "",
+        "large": delivery.preview_url(asset, width=2048) if asset else "",
     }
 
 

@@ -19,6 +19,7 @@ from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagegen_app.core.mask_drawings import MaskDrawing
     from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
@@ -72,6 +73,8 @@ class InputSource:
     digital_source_type: str = ""
     #: For a control image: how it guides the result.
     guide: ControlGuide | None = None
+    #: For a mask: how it was drawn; without data, that is all there is of it.
+    drawing: MaskDrawing | None = None
 
 
 @dataclass(frozen=True, slots=True)

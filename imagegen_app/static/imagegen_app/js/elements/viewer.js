@@ -21,7 +21,8 @@ class Viewer extends HTMLElement {
     this.images = [...this.querySelectorAll("[data-images] > li")];
     this.opener.addEventListener("click", (event) => this.open(event), { signal });
     this.opener.addEventListener("keydown", (event) => event.key === " " && this.open(event), { signal });
-    this.dialog.addEventListener("click", (event) => this.act(event.target.closest("[data-act]")?.dataset.act), { signal });
+    const act = (event) => this.act(event.target.closest("[data-act]")?.dataset.act);
+    this.dialog.addEventListener("click", act, { signal });
     this.dialog.addEventListener("keydown", (event) => this.press(event), { signal });
     this.dialog.addEventListener("close", () => this.closed(), { signal });
     this.stage.addEventListener("dblclick", () => this.act(this.isFitted ? "whole" : "fit"), { signal });
