@@ -63,9 +63,11 @@ class StudioForm(forms.Form):
     nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     #: An asset to start from.
     asset = forms.ModelChoiceField(
-        queryset=Asset.objects.none(), required=False, widget=forms.HiddenInput
+        queryset=Asset.objects.none(),
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": wishes.SOURCE_NOT_USABLE},
     )
-
     #: An earlier job whose source images are used again.
     inputs_of = forms.ModelChoiceField(
         queryset=Job.objects.none(), required=False, widget=forms.HiddenInput
@@ -95,12 +97,14 @@ class StudioForm(forms.Form):
             files if is_bound else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
-        self.version = version
-        self._wished = wished or {}
+        self.version, self._wished = version, wished or {}
         self.fixed_guides = fixed_fields.guides_of(version, actor)
         #: What had to change because another model was chosen, in sentences.
         self.changes: list[str] = []
         self._add_choices(actor)
+        if data is None and asset and self._found("asset", asset) is None:
+            asset = self.initial["asset"] = ""
+            self.changes.append(str(wishes.SOURCE_NOT_USABLE))
         self.variables: tuple[Variable, ...] = ()
         self._add_texts(values)
         if recipe is not None and recipe.inputs_of is not None and not asset:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext_lazy
+
 from imagegen_app.core.types import Operation
 
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.model_options import ModelOptions
     from imagegen_app.services.library.recipes import Recipe
 
+SOURCE_NOT_USABLE = gettext_lazy(
+    "The image to start from cannot be used any more: it was rejected or withdrawn, or it is not yours. "
+    "Choose another one."
+)
 _NAMES = ("operation", "image_model", "quality")
 _MAX_CHARS = 60
 #: Operations whose words say what is to change, or that need none: those of the image are neither.
