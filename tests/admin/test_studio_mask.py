@@ -185,3 +185,28 @@ def test_a_double_press_makes_one_request(edda: Client, source: Any) -> None:
 
     assert first.url == second.url
     assert Job.objects.count() == before + 1
+
+
+def test_an_image_is_extended_by_what_is_added_on_its_sides(edda: Client, source: Any) -> None:
+    added = {"operation": "outpaint", "frame_left": "0", "frame_right": "61", "frame_top": "8"}
+
+    posted(edda, source, **added, frame_bottom="8")
+    job = Job.objects.latest("created_at")
+    crooked = posted(edda, source, **added, frame_bottom="0").content.decode()
+    opened = edda.get(
+        f"{reverse(STUDIO)}?from={source.pk}&operation=outpaint&image_model={job.image_model_id}"
+    )
+
+    assert (job.width, job.height, job.parameters) == (192, 112, {"anchor": "left"})
+    assert "evenly on opposite sides, or on one side alone" in crooked
+    assert 'name="frame_left" value="32"' in opened.content.decode()
+
+
+def test_an_image_is_made_larger_without_choosing_a_size(edda: Client, source: Any) -> None:
+    model = source.job.image_model_id
+
+    form = edda.get(
+        f"{reverse(STUDIO)}?from={source.pk}&operation=upscale&image_model={model}"
+    ).context["form"]
+
+    assert form["size"].value() == "256x192"

@@ -19,5 +19,6 @@ def carried_query(request: HttpRequest) -> str:
 
 def with_query(address: str, carried: str, **more: object) -> str:
     """Return an address with further parameters, and those that are handed on."""
-    query = "&".join(filter(None, (carried, urlencode({k: v for k, v in more.items() if v}))))
+    given = urlencode({name: str(value) for name, value in more.items() if value})
+    query = "&".join(filter(None, (carried, given)))
     return f"{address}?{query}" if query else address

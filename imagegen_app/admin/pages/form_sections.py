@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import cached_property
 
-from imagegen_app.admin.pages import input_fields, model_fields, pass_fields
+from imagegen_app.admin.pages import frame_fields, input_fields, model_fields, pass_fields
 from imagegen_app.admin.pages.parameter_fields import PREFIX
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.services.job_requests.model_options import needs_image
@@ -78,6 +78,23 @@ class FormSections:
     def takes_mask(self) -> bool:
         """Whether a mask can be drawn: over the source image, for a model that takes one."""
         return "mask_left" in self.form.fields and bool(self._most(InputRole.MASK))
+
+    @property
+    def frame(self) -> list[Any]:
+        """The fields for what is added on each side of the source image; empty for other operations."""
+        names = [f"frame_{side}" for side in frame_fields.SIDES]
+        return [self.form[name] for name in names if name in self.form.fields]
+
+    @property
+    def frame_step(self) -> int:
+        """Of how many pixels the sides of an extended image are multiples."""
+        return 1 if self.form.options is None else frame_fields.step_of(self.form.options)
+
+    @property
+    def frame_anchors(self) -> str:
+        """The words of the model for where the image stays, with spaces between them."""
+        options = self.form.options
+        return "" if options is None else " ".join(frame_fields.anchors_of(options))
 
     @property
     def mask_rectangle(self) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.pages import frame_fields
 from imagegen_app.admin.pages.input_fields import PROMISED_MASK
 from imagegen_app.core.mask_drawings import CELL_COUNT, MAX_FEATHER, MaskDrawing, Rectangle
 from imagegen_app.core.types import InputRole, Size
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.models import Asset
+    from imagegen_app.services.job_requests.model_options import ModelOptions
 
 #: Of the list of what was done in the editor, so that it can be opened again.
 MAX_OPERATIONS_CHARS = 256 * 1024
 _RECTANGLE = ("mask_left", "mask_top", "mask_width", "mask_height")
 #: A place in pixels that no image reaches.
 _FARTHEST = 100_000
+
+
+def drawing_fields(asset: Asset | None, options: ModelOptions) -> dict[str, forms.Field]:
+    """Return the fields of what is drawn over the source image: a mask, and a frame round it."""
+    return {**mask_fields(asset), **frame_fields.frame_fields(asset, options)}
 
 
 def mask_fields(asset: Asset | None) -> dict[str, forms.Field]:

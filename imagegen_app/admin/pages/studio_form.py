@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.admin.pages import (
     earlier_values,
     fixed_fields,
+    frame_fields,
     input_fields,
     mask_fields,
     model_change,
@@ -20,10 +21,7 @@ from imagegen_app.admin.pages import (
     pass_fields,
     wishes,
 )
-from imagegen_app.admin.pages.parameter_fields import (
-    given_parameters,
-    parameter_fields,
-)
+from imagegen_app.admin.pages.parameter_fields import given_parameters, parameter_fields
 from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
@@ -115,7 +113,8 @@ class StudioForm(forms.Form):
         self.fields.update(model_fields.model_fields(self.options, version))
         if self.options is not None:
             self.fields.update(input_fields.input_fields(self.options))
-            self.fields.update(mask_fields.mask_fields(self._first("asset", data)))
+            picture = self._first("asset", data)
+            self.fields.update(mask_fields.drawing_fields(picture, self.options))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
         self.fields.update(pass_fields.pass_fields(actor, version, granted=self._granted))
@@ -210,7 +209,7 @@ class StudioForm(forms.Form):
         )
         for name, value in values.items():
             if name in {"size", "quality", "count"}:
-                self._offer(name, value, model_fields.label_before(name, value))
+                self.offer(name, value, model_fields.label_before(name, value))
             elif name in self.fields:
                 self.fields[name].initial = value
         return told
@@ -239,11 +238,12 @@ class StudioForm(forms.Form):
             elif name in sent:
                 self.initial[name] = sent[name]
                 if name in {"size", "quality", "count"}:
-                    self._offer(name, sent[name], sent[name])
+                    self.offer(name, sent[name], sent[name])
         self.initial.update(pass_fields.kept_values(data, version=self.version))
         self.initial.update(mask_fields.kept_values(data))
 
-    def _offer(self, name: str, value: str, label: str) -> None:
+    def offer(self, name: str, value: str, label: str) -> None:
+        """Begin a choice with a value that may not be among those on offer."""
         field = self._choice(name)
         if value == model_fields.USUAL_QUALITY:
             label = _("As usual")
@@ -361,6 +361,7 @@ class StudioForm(forms.Form):
         starts = mask_fields.with_drawing(starts, data, asset)
         quality = model_fields.given_quality(str(data.get("quality") or ""))
         size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
+        size, given = frame_fields.with_frame(data, size, given_parameters(data), self.options)
         if is_draft and size == SIZE_OF_SOURCE and not starts:
             # Uploads are not sent along for a price.
             size = ""
@@ -377,7 +378,7 @@ class StudioForm(forms.Form):
             quality=quality,
             background=str(data.get("background") or ""),
             output_format=str(data.get("output_format") or ""),
-            parameters=given_parameters(data),
+            parameters=given,
             loras=input_fields.given_loras(data),
             operation=self._asked_operation(data, starts),
             inputs=starts,
@@ -393,8 +394,7 @@ class StudioForm(forms.Form):
         earlier: Job | None = data.get("inputs_of")
         if earlier is not None:
             return str(earlier.operation)
-        is_for_more = self.version is not None and self.version.operation != Operation.GENERATE
-        if is_for_more or self.options is None:
+        if self.options is None or (self.version and self.version.operation != Operation.GENERATE):
             return ""
         roles = frozenset(source.role for source in starts)
         return model_options.operation_for(self.options.capabilities, roles)

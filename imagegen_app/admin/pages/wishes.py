@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app.admin.pages import frame_fields
 from imagegen_app.core.types import Operation
 
 if TYPE_CHECKING:
@@ -59,5 +61,9 @@ def fill_in(form: Any, wished: Mapping[str, str]) -> None:
         fields["operation"].initial = wished["operation"]
         if options.operation in _NEEDS_NEW_WORDS and "prompt" in fields:
             fields["prompt"].initial = ""
+        if options.operation is Operation.UPSCALE and form.source_asset is not None:
+            larger = frame_fields.doubled_size(form.source_asset, options)
+            pixels = f"{larger.width} \N{MULTIPLICATION SIGN} {larger.height}"
+            form.offer("size", str(larger), _("Larger: %(pixels)s") % {"pixels": pixels})
     if wished.get("quality") in dict(fields["quality"].choices):
         fields["quality"].initial = wished["quality"]

@@ -38,7 +38,8 @@ def discard(*, actor: Actor, asset: Asset) -> None:
     :raises NotPermitted: if it is another person's.
     :raises NotADraft: if it was decided about already.
     """
-    if not (isinstance(actor, Person) and asset.job.requester_id == actor.user.pk):
+    user = actor.user if isinstance(actor, Person) else None
+    if user is None or asset.job.requester_id != user.pk:
         raise access.NotPermitted(
             _("You do not have permission to do this."),
             reason=_("Only who requested an image can discard it as a draft."),
@@ -56,7 +57,7 @@ def discard(*, actor: Actor, asset: Asset) -> None:
         )
     locked.review_state = ReviewState.REJECTED.value
     locked.reviewed_at = clock.now()
-    locked.reviewed_by = actor.user if isinstance(actor, Person) else None
+    locked.reviewed_by = user
     locked.save(update_fields=["review_state", "reviewed_at", "reviewed_by"])
     event_log.record(
         actor,

@@ -12,7 +12,8 @@ from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from uuid import UUID
 
     from imagegen_app.core.actors import Person
 
@@ -52,5 +53,5 @@ def family_of(reader: Person, asset: Asset) -> Family:
     return Family(_in_order(parents, found), _in_order(children, found), turn)
 
 
-def _in_order(keys: Iterable[object], found: dict[object, Asset]) -> list[Asset]:
+def _in_order(keys: Iterable[UUID], found: Mapping[UUID, Asset]) -> list[Asset]:
     return [found[key] for key in keys if key in found]

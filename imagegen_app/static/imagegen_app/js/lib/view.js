@@ -36,13 +36,13 @@ export function zoomAt(view, factor, at, least) {
 
 // Two fingers went from their places `before` to those `after`: what was under them stays under them.
 export function pinch(view, before, after, least) {
-  const [from, to] = [before, after].map(([a, b]) => ({
+  const [was, now] = [before, after].map(([a, b]) => ({
     x: (a.x + b.x) / 2,
     y: (a.y + b.y) / 2,
     apart: Math.hypot(a.x - b.x, a.y - b.y) || 1,
   }));
-  const zoomed = zoomAt(view, to.apart / from.apart, from, least);
-  return { ...zoomed, x: zoomed.x + to.x - from.x, y: zoomed.y + to.y - from.y };
+  const zoomed = zoomAt(view, now.apart / was.apart, was, least);
+  return { ...zoomed, x: zoomed.x + now.x - was.x, y: zoomed.y + now.y - was.y };
 }
 
 // Some of the image always stays on the stage.

@@ -32,11 +32,11 @@ function drawOp(context, op, view, paint, image) {
   context.fillRect(box.x * scale + view.x, box.y * scale + view.y, box.width * scale, box.height * scale);
 }
 
-// Draws a stroke from the number at `from` in its list of points on: of a live one, what is new.
-export function drawStroke(context, op, view, paint, from = 0) {
+// Draws a stroke and of its points those behind the number `first` in the list: of a live one, what is new.
+export function drawStroke(context, op, view, paint, first = 0) {
   const { points } = op;
   const at = (i) => [points[i] * view.scale + view.x, points[i + 1] * view.scale + view.y];
-  const start = Math.max(0, from - 2);
+  const start = Math.max(0, first - 2);
   context.strokeStyle = paint;
   context.globalCompositeOperation = op.erase ? "destination-out" : "source-over";
   context.lineCap = context.lineJoin = "round";
