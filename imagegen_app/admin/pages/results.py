@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _LARGE, _SMALL = 1280, 320
 _MIDDLE = 50
 _MAX_DIGITS = 3
+_NAME_CHARS = 60
 
 
 class ResultPages(Pages):
@@ -83,7 +85,7 @@ class ResultPages(Pages):
         prompt = None if root.prompt_erased_at else prompt_access.read_prompt(actor, root)
         record = find_admin_url("imagegen_asset_change", asset.pk)
         context = {
-            "title": str(asset),
+            "title": _name(asset, prompt),
             "asset": asset,
             "large": delivery.preview_url(asset, width=_LARGE),
             "original": "" if asset.hard_category else delivery.signed_url(asset),
@@ -176,6 +178,12 @@ def visible_asset(actor: Person, pk: Any) -> Asset:
     except NotPermitted:
         raise Http404 from None
     return asset
+
+
+def _name(asset: Asset, prompt: str | None) -> str:
+    """Return what people know the image by: its title or text, else how its prompt begins."""
+    found = asset.title or asset.alt_text or " ".join((prompt or "").split())
+    return Truncator(found).chars(_NAME_CHARS) or str(asset)
 
 
 def _may_open_record(request: HttpRequest, asset: Asset) -> bool:
