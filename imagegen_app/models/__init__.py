@@ -33,7 +33,8 @@ from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.ratings import AssetRating
-from imagegen_app.models.templates import PromptTemplate, TemplateVersion
+from imagegen_app.models.sessions import StudioSession
+from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -72,6 +73,8 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "StudioSession",
+    "TemplateFavourite",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

@@ -8,8 +8,9 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
-from imagegen_app.admin.pages.carried import carried_query, with_query
+from imagegen_app.admin.pages.handed_on import with_query
 from imagegen_app.admin.pages.results import visible_asset
+from imagegen_app.admin.pages.stage import carried_query
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.gateways import content_fields

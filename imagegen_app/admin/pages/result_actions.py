@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.pages.carried import with_query
+from imagegen_app.admin.pages.handed_on import with_query
 from imagegen_app.core.quality_tiers import QualityTier
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import Operation, Size
