@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.pages.handed_on import with_query
 from imagegen_app.core.quality_tiers import QualityTier
-from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import Operation, Size
+from imagegen_app.forms import image_actions
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
+from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.job_requests import offered_operations, prices
+from imagegen_app.services.job_requests import prices
 from imagegen_app.services.library import drafts, focal_points
 from imagegen_app.services.policy import access
 
@@ -23,89 +21,16 @@ if TYPE_CHECKING:
     from imagegen_app.models import Asset
     from imagegen_app.services.job_requests.offered_operations import OfferedOperation
 
-#: In the order of the page, with the words of a button; the others are named as everywhere.
-_OPERATIONS = {
-    Operation.VARY: gettext_lazy("Vary"),
-    Operation.EDIT: gettext_lazy("Edit by instruction"),
-    Operation.INPAINT: gettext_lazy("Inpaint"),
-    Operation.OUTPAINT: gettext_lazy("Outpaint"),
-    Operation.UPSCALE: gettext_lazy("Upscale"),
-    Operation.REMOVE_BACKGROUND: gettext_lazy("Remove background"),
-    Operation.ERASE: gettext_lazy("Erase"),
-    Operation.REPLACE: gettext_lazy("Replace"),
-}
-#: Beside a field there is room for a few.
-QUICK_OPERATIONS = (
-    Operation.REMOVE_BACKGROUND,
-    Operation.OUTPAINT,
-    Operation.UPSCALE,
-    Operation.VARY,
-    Operation.EDIT,
-)
-#: What images that were decided against are not used for.
-_USABLE = frozenset({ReviewState.PENDING.value, ReviewState.APPROVED.value})
 _FINISH_FACTOR = 2
-
-
-@dataclass(frozen=True, slots=True)
-class OperationLink:
-    """A link to the studio that has an operation done to an image; without `url`, why there is none."""
-
-    text: str
-    url: str
-    #: The model that does it, where it is not the image's own.
-    other_model: str
-    reason: str
-    name: str
-
-
-def operation_links(
-    actor: Person, asset: Asset, *, carried: str = "", among: tuple[Operation, ...] = ()
-) -> list[OperationLink]:
-    """Return a link for each operation on an image; none for an image that may not be used."""
-    if asset.review_state not in _USABLE or asset.hard_category:
-        return []
-    if not access.has_permission(actor, "request_job"):
-        return []
-    return [_link(one, asset, carried) for one in _offered(actor, asset, among)]
-
-
-def _offered(
-    actor: Person, asset: Asset, among: tuple[Operation, ...] = ()
-) -> list[OfferedOperation]:
-    return offered_operations.offered_operations(
-        actor, image_model=asset.job.image_model, operations=among or tuple(_OPERATIONS)
-    )
-
-
-def _link(offered: OfferedOperation, asset: Asset, carried: str) -> OperationLink:
-    model = offered.image_model
-    url = ""
-    if model is not None:
-        url = with_query(
-            admin_url("imagegen_studio"),
-            carried,
-            **{"from": asset.pk},
-            operation=offered.operation.value,
-            image_model=model.pk,
-        )
-    is_other = model is not None and bool(offered.reason)
-    return OperationLink(
-        text=str(_OPERATIONS[offered.operation]),
-        url=url,
-        other_model=model.name if is_other and model is not None else "",
-        reason=offered.reason,
-        name=offered.operation.value,
-    )
 
 
 def action_context(actor: Person, asset: Asset, *, carried: str) -> dict[str, Any]:
     """Return what the page of a result offers, for its template."""
-    is_usable = asset.review_state in _USABLE and not asset.hard_category
+    is_usable = image_actions.is_usable(asset)
     may_request = access.has_permission(actor, "request_job")
     studio = admin_url("imagegen_studio")
-    offered = _offered(actor, asset) if is_usable and may_request else []
-    links = [_link(one, asset, carried) for one in offered]
+    offered = image_actions.offered_for(actor, asset)
+    links = [image_actions.operation_link(one, asset, carried=carried) for one in offered]
     recalls = (
         [
             (text, with_query(studio, carried, recall=asset.pk, only=name))
@@ -156,7 +81,7 @@ def _finish(offered: list[OfferedOperation], asset: Asset, carried: str) -> dict
         except prices.NoPrice:
             return None
         return {
-            "url": _link(one, asset, carried).url,
+            "url": image_actions.operation_link(one, asset, carried=carried).url,
             "price": f"{format_amount(cost.amount)} {cost.currency}",
         }
     return None

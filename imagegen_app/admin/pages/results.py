@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
-from imagegen_app.admin.pages.handed_on import with_query
 from imagegen_app.admin.pages.result_actions import action_context
 from imagegen_app.admin.pages.stage import carried_query
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
+from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models import Asset
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.models.ratings import MAX_STARS
