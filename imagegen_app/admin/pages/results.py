@@ -215,7 +215,7 @@ def _facts(actor: Person, asset: Asset) -> list[tuple[str, str]]:
         (_("Quality"), job.quality),
         (_("Seed"), "" if asset.seed is None else str(asset.seed)),
         (_("Cost"), cost),
-        (_("Time"), _duration(asset)),
+        (_("Duration"), _duration(asset)),
     ]
     return [(label, text) for label, text in found if text]
 
