@@ -51,7 +51,7 @@ def sent(page: Any) -> Image.Image:
     """Send the form, and return the mask as it is kept with the job."""
     before = Job.objects.count()
     page.locator("[data-quote] .imagegen-generate", has_text="USD").click()
-    page.wait_for_url("**/studio/*-*/**")
+    page.wait_for_url(lambda url: "again=" in url)
     job = Job.objects.latest("created_at")
     assert (Job.objects.count(), job.operation) == (before + 1, "inpaint")
     stored = JobInput.objects.get(job=job, role="mask")

@@ -44,7 +44,7 @@ class ComparePage(Pages):
         found = comparison.compare(actor, left, right)
         carried = carried_query(request)
         context = {
-            "title": _("Compare two images"),
+            "title": _("Comparison"),
             "sides": [
                 {
                     "letter": letter,

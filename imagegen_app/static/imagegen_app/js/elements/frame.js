@@ -58,18 +58,14 @@ class Frame extends HTMLElement {
     this.dispatchEvent(new CustomEvent("imagegen:framed", { bubbles: true, detail: next }));
   }
 
-  // A model that knows where the image stays may extend one side alone; others extend both alike.
+  // A model that knows where the image stays may extend one side alone, while the other direction is
+  // extended evenly; other models extend both sides alike.
   possible(added, moved) {
     const opposite = OPPOSITE[moved];
-    const across = ["top", "bottom"].includes(moved) ? ["left", "right"] : ["top", "bottom"];
-    const isOneSided = this.anchors.includes(opposite) && added[opposite] === 0;
-    const next = { ...added, [opposite]: isOneSided ? 0 : added[moved] };
-    // Beside one side alone, the other direction is extended evenly.
-    if (next[opposite] !== next[moved]) {
-      const most = Math.max(...across.map((side) => next[side]));
-      for (const side of across) next[side] = most;
-    }
-    return next;
+    const [before, after] = ["top", "bottom"].includes(moved) ? ["left", "right"] : ["top", "bottom"];
+    const isEvenAcross = added[before] === added[after];
+    const isOneSided = isEvenAcross && this.anchors.includes(opposite) && added[opposite] === 0;
+    return { ...added, [opposite]: isOneSided ? 0 : added[moved] };
   }
 
   show() {
