@@ -339,6 +339,13 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "notice",
         gettext_noop("{actor} asked {provider} which of its marks it finds in {object}."),
     ),
+    EventRow("asset.rated", "info", gettext_noop("{actor} gave {object} {stars} of 5 stars.")),
+    EventRow(
+        "asset.focal_point_set",
+        "info",
+        gettext_noop("{actor} chose what stays visible where {object} is cropped."),
+    ),
+    EventRow("asset.discarded", "info", gettext_noop("{actor} discarded the own draft {object}.")),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),

@@ -852,6 +852,8 @@ class Migration(migrations.Migration):
                 ('alt_text', models.CharField(blank=True, max_length=500, verbose_name='alternative text')),
                 ('alt_suggestion', models.CharField(blank=True, max_length=500, verbose_name='suggested alternative text')),
                 ('is_decorative', models.BooleanField(default=False, verbose_name='decorative')),
+                ('focal_x', models.FloatField(blank=True, null=True, verbose_name='focal point, across')),
+                ('focal_y', models.FloatField(blank=True, null=True, verbose_name='focal point, down')),
                 ('sha256', models.CharField(db_index=True, max_length=64, verbose_name='SHA-256')),
                 ('storage_key', models.CharField(max_length=200, verbose_name='storage key')),
                 ('media_type', models.CharField(max_length=40, verbose_name='media type')),
@@ -1418,6 +1420,33 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'former files',
                 'default_permissions': (),
             },
+        ),
+        migrations.AddConstraint(
+            model_name='asset',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('focal_x', None), ('focal_y', None)), models.Q(('focal_x__gte', 0), ('focal_x__lte', 1), ('focal_y__gte', 0), ('focal_y__lte', 1)), _connector='OR'), name='imagegen_asset_focal_point'),
+        ),
+        migrations.CreateModel(
+            name='AssetRating',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('stars', models.PositiveSmallIntegerField(verbose_name='stars')),
+                ('rated_at', models.DateTimeField(auto_now=True, verbose_name='rated')),
+                ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ratings', to='imagegen.asset', verbose_name='asset')),
+                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_ratings', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+            ],
+            options={
+                'verbose_name': 'rating',
+                'verbose_name_plural': 'ratings',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='assetrating',
+            constraint=models.UniqueConstraint(fields=('asset', 'person'), name='imagegen_rating_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='assetrating',
+            constraint=models.CheckConstraint(condition=models.Q(('stars__gte', 1), ('stars__lte', 5)), name='imagegen_rating_stars'),
         ),
         migrations.CreateModel(
             name='AltText',

@@ -34,6 +34,10 @@ _LABEL_LINES = {
 }
 
 
+#: Content checks that are told of, at most.
+_MOST_VERDICTS = 20
+
+
 def summarize(reader: Actor, asset: Asset) -> list[str]:
     """Return sentences on requester, model, passes, cost, content checks, review and AI label.
 
@@ -41,23 +45,15 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
     """
     return [
         *origin_sentences(reader, asset),
-        *(
-            _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
-            % {
-                "screener": verdict.screener,
-                "part": stored_messages.screened_part(verdict.part),
-                "outcome": verdict.get_outcome_display(),
-            }
-            for verdict in verdicts_of(asset)
-        ),
+        *verdict_lines(asset.job),
         *review_sentences(asset),
     ]
 
 
-def verdicts_of(asset: Asset) -> list[Verdict]:
-    """Return what the content checks said of the request and its images, the oldest first."""
-    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(asset.job))
-    return list(rows.order_by("pk")[:20])
+def verdicts_of(job: Job) -> list[Verdict]:
+    """Return what was said of the request and its images by content checks, the oldest first."""
+    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job))
+    return list(rows.order_by("pk")[:_MOST_VERDICTS])
 
 
 def origin_sentences(reader: Actor, asset: Asset) -> list[str]:
@@ -159,6 +155,19 @@ def _waiting_sentences(asset: Asset) -> list[str]:
     if asset.review_note:
         lines.append(_("Note of the reviewer: %(note)s") % {"note": asset.review_note})
     return lines
+
+
+def verdict_lines(job: Job) -> list[str]:
+    """Return a sentence for each content check of an image's whole chain, the first ones first."""
+    return [
+        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
+        % {
+            "screener": verdict.screener,
+            "part": stored_messages.screened_part(verdict.part),
+            "outcome": verdict.get_outcome_display(),
+        }
+        for verdict in verdicts_of(job)
+    ]
 
 
 def _passes(job: Job) -> str:
