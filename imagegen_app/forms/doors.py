@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from imagegen_app.core.states import RUNNING_STATES, ReviewState
+from imagegen_app.core.states import RUNNING_STATES
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.services.monitoring import dashboard, health
 from imagegen_app.services.policy import access, revocations, setup_progress
@@ -138,13 +138,16 @@ def doors() -> tuple[Door, ...]:
             _("Decide what may be shown, and see where it is."),
             (
                 PageEntry(
-                    "imagegen_asset_changelist",
-                    _("To review"),
-                    ("approve_asset",),
-                    parameters=(
-                        ("is_intermediate__exact", "0"),
-                        ("review_state__exact", ReviewState.PENDING.value),
-                    ),
+                    "imagegen_desk",
+                    _("Review desk"),
+                    ("approve_asset", "decide_escalated_asset", "withdraw_asset", "request_job"),
+                    also=("imagegen_desk_",),
+                ),
+                PageEntry(
+                    "imagegen_alt_texts",
+                    _("Alternative texts"),
+                    ("change_asset", "request_job"),
+                    also=("imagegen_alt_texts_",),
                 ),
                 PageEntry(
                     "imagegen_asset_changelist",

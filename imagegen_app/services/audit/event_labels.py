@@ -90,6 +90,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "evidence pack": _("evidence pack"),
         "images": _("images"),
         "original": _("original"),
+        "published": _("published file"),
     },
     "outcome": {
         "applied": _("applied"),
