@@ -73,6 +73,7 @@ class AttemptAdmin(OwnedRecordAdmin):
         "created_at",
         "sent_at",
         "answered_at",
+        "answer_host",
         "ended_at",
     ]
 

@@ -108,7 +108,11 @@ class RecordAdmin(BaseAdmin):
     @property
     def media(self) -> forms.Media:
         """The style sheets of the admin, of our tables, and of what the site's theme leaves to us."""
-        ours = ["imagegen_app/css/tokens.css", "imagegen_app/css/records.css"]
+        ours = [
+            "imagegen_app/css/tokens.css",
+            "imagegen_app/css/parts.css",
+            "imagegen_app/css/records.css",
+        ]
         return super().media + forms.Media(css={"all": [*ours, *themes.stylesheets()]})
 
     def actor(self, request: HttpRequest) -> Person:

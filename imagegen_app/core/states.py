@@ -75,6 +75,8 @@ class WaitingReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     #: The key of the provider cannot be read.
     CREDENTIAL = "credential"
+    #: The provider's answer is in the state folder of another host.
+    OTHER_HOST = "other_host"
     #: The provider cannot be called with the site's settings, such as for an unknown adapter.
     PROVIDER = "provider"
 

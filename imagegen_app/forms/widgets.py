@@ -51,7 +51,7 @@ class Media:
     css = {
         "all": [
             "imagegen_app/css/tokens.css",
-            "imagegen_app/css/batch.css",
+            "imagegen_app/css/parts.css",
             "imagegen_app/css/studio.css",
         ]
     }

@@ -224,6 +224,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
                 ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='answer received')),
+                ('answer_folder', models.CharField(blank=True, editable=False, max_length=32)),
+                ('answer_host', models.CharField(blank=True, max_length=80, verbose_name='host with the answer')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
             ],
             options={
@@ -494,7 +496,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, max_length=80)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('expired_leases', models.PositiveSmallIntegerField(default=0)),
-                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read'), ('provider', "the provider cannot be called with the site's settings")], max_length=16, verbose_name='reason for waiting')),
+                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read'), ('other_host', "the provider's answer is on another host"), ('provider', "the provider cannot be called with the site's settings")], max_length=16, verbose_name='reason for waiting')),
                 ('waiting_since', models.DateTimeField(blank=True, null=True, verbose_name='waiting since')),
                 ('wait_count', models.PositiveIntegerField(default=0)),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='attempts so far')),

@@ -11,6 +11,7 @@ from imagegen_app.models.assets import (
     Rendition,
     Verdict,
 )
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.audit import (
     AuditEvent,
     AuditLeaf,
@@ -26,7 +27,7 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
-from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.jobs import Job
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState

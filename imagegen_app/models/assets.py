@@ -16,8 +16,9 @@ from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import ReviewState, VerdictOutcome
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record, RecordQuerySet, money
-from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.jobs import Job
 from imagegen_app.models.labels import choices
 from imagegen_app.models.relations import ForeignKey
 

@@ -46,6 +46,7 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         WaitingReason.DISK: _("the worker has no room for answers"),
         WaitingReason.INTERNAL_ERROR: _("the site's own software failed"),
         WaitingReason.CREDENTIAL: _("the key of the provider cannot be read"),
+        WaitingReason.OTHER_HOST: _("the provider's answer is on another host"),
         WaitingReason.PROVIDER: _("the provider cannot be called with the site's settings"),
     },
     CostSource: {

@@ -11,9 +11,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record, money
 from imagegen_app.models.catalog import Provider
-from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.jobs import Job
 from imagegen_app.models.relations import ForeignKey
 
 SCOPES = [

@@ -131,7 +131,7 @@ def test_a_poll_after_the_session_ended_shows_a_notice(
     page.context.clear_cookies(name="sessionid")
     page.evaluate(
         """() => {
-          const box = document.querySelector("imagegen-refresh");
+          const box = document.querySelector("imagegen-live");
           box.querySelectorAll("[data-done]").forEach((e) => e.removeAttribute("data-done"));
           return box.poll();
         }"""

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { nextDelay } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
+import { nextDelay, retryAfter, spread } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
 import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
 import { draftOf } from "../../imagegen_app/static/imagegen_app/js/lib/draft.js";
 import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
+import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js";
+import { isTyping, matches } from "../../imagegen_app/static/imagegen_app/js/lib/keys.js";
 import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
 import { changedSince, withoutFiles } from "../../imagegen_app/static/imagegen_app/js/lib/sent.js";
 
@@ -81,4 +83,37 @@ test("a draft holds what was typed, not what the page says of itself", () => {
     ["starts", new Blob(["a"])],
   ]);
   assert.deepEqual(draft, { prompt: "A mug", image_model: "2", shown_template: "" });
+});
+
+test("polls grow rare after two minutes without news, are spread, and heed the server", () => {
+  assert.equal(nextDelay(3000, false, 120000), 4200);
+  assert.equal(nextDelay(9000, false, 500000), 10000);
+  assert.equal(spread(1000, 0), 900);
+  assert.equal(spread(1000, 1), 1100);
+  assert.equal(retryAfter("7"), 7000);
+  assert.equal(retryAfter("99999"), 600000);
+  for (const none of [null, "", "Wed, 21 Oct 2026 07:28:00 GMT", "-3"]) assert.equal(retryAfter(none), 0);
+});
+
+test("placeholders of a sentence are filled, unknown ones and markup stay text", () => {
+  assert.equal(sentence("{name}: {size} of {limit}", { name: "<b>", size: 3 }), "<b>: 3 of {limit}");
+  assert.equal(sentence("{constructor}", {}), "{constructor}");
+});
+
+test("keys are known by their description, whatever the keyboard needs for a sign", () => {
+  const key = (values) => ({ ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...values });
+  assert.ok(matches(key({ key: "K" }), "k"));
+  assert.ok(matches(key({ key: "Z", shiftKey: true, metaKey: true }), "mod+shift+z"));
+  assert.ok(matches(key({ key: "?", shiftKey: true }), "?"));
+  assert.ok(!matches(key({ key: "a", ctrlKey: true }), "a"));
+  assert.ok(!matches(key({ key: "a", shiftKey: true }), "a"));
+});
+
+test("single keys are no commands while a person types or composes", () => {
+  const on = (localName, type) => ({ target: { localName, type, isContentEditable: false }, keyCode: 65 });
+  assert.ok(isTyping(on("textarea")));
+  assert.ok(isTyping(on("input", "text")));
+  assert.ok(!isTyping(on("input", "radio")));
+  assert.ok(!isTyping(on("article")));
+  assert.ok(isTyping({ ...on("article"), isComposing: true }));
 });

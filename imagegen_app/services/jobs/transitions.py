@@ -14,7 +14,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.foundation import clock, db_session, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import provider_facts
+from imagegen_app.services.gateways import provider_facts, spool
 from imagegen_app.services.jobs import breaker, leases, pass_chain, provider_limits
 from imagegen_app.services.jobs.state_machine import (
     WORKER_ACTOR,
@@ -169,6 +169,7 @@ def _record_answer(job: Job, attempt: Attempt, request_id: str) -> None:
         AttemptState.ANSWERED,
         answered_at=clock.now(),
         provider_request_id=(request_id or attempt.provider_request_id)[:200],
+        **spool.place_of_answer(),
     )
     event_log.record(
         WORKER_ACTOR, "job.answered", subject=job, job=job, data={"attempt": attempt.pk}

@@ -1,6 +1,7 @@
 // Custom elements of the studio. Without script the page works with plain forms and links.
 
 import { debounce } from "../lib/timing.js";
+import { define } from "../lib/define.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -228,6 +229,6 @@ class Chosen extends HTMLElement {
 // On every other page of the studio the request has been submitted.
 if (!document.querySelector("imagegen-recipe")) sessionStorage.removeItem(DRAFT);
 
-customElements.define("imagegen-recipe", Recipe);
-customElements.define("imagegen-clock", Clock);
-customElements.define("imagegen-chosen", Chosen);
+define("imagegen-recipe", Recipe);
+define("imagegen-clock", Clock);
+define("imagegen-chosen", Chosen);
