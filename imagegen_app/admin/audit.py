@@ -16,13 +16,13 @@ from imagegen_app.admin.base import (
     RecordAdmin,
     definition_list,
     link,
-    users_named,
 )
 from imagegen_app.admin.parameters import is_storable
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions, event_labels
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation.accounts import users_named
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

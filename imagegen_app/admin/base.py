@@ -13,9 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
@@ -32,6 +30,7 @@ from imagegen_app.admin.parameters import (
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
+from imagegen_app.services.foundation.accounts import MAX_SEARCH_WORDS, name_fields
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -51,10 +50,6 @@ else:
     BaseAdmin = admin.ModelAdmin
     AnyModelForm = forms.ModelForm
 
-#: Words of a search that are looked for.
-MAX_SEARCH_WORDS = 20
-#: Users of a name whose events are looked for.
-MAX_USERS = 100
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
 
@@ -138,7 +133,7 @@ class RecordAdmin(BaseAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields of the row, and the names of the people that belong to it."""
-        names = _name_fields()
+        names = name_fields()
         of_people = [f"{path}__{name}" for path in self.people for name in names]
         return [*super().get_search_fields(request), *of_people]
 
@@ -270,28 +265,6 @@ class RecordAdmin(BaseAdmin):
             )
             show = messages.info if is_already_done else messages.warning
             show(request, text % {"number": number, "why": reason})
-
-
-def _name_fields() -> list[str]:
-    """Return the fields of the site's users that hold a login or a name."""
-    user = get_user_model()
-    known = {f.name for f in user._meta.concrete_fields if isinstance(f, models.CharField)}  # noqa: SLF001 - Django's documented API
-    return [
-        name
-        for name in (user.USERNAME_FIELD, "first_name", "last_name", "name", "full_name")
-        if name in known
-    ]
-
-
-def users_named(term: str) -> list[str]:
-    """Return the keys of the site's users whose login or name contains all words of a text."""
-    found = get_user_model().objects.all()
-    for word in term.split()[:MAX_SEARCH_WORDS]:
-        matches = models.Q()
-        for name in _name_fields():
-            matches |= models.Q(**{f"{name}__icontains": word})
-        found = found.filter(matches)
-    return [str(key) for key in found.values_list("pk", flat=True)[:MAX_USERS]]
 
 
 def link(address: str, text: object) -> SafeString:

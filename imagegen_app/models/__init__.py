@@ -28,6 +28,14 @@ from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Job
+from imagegen_app.models.library import (
+    AssetSearchText,
+    AssetTag,
+    Collection,
+    CollectionItem,
+    SavedView,
+    Tag,
+)
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
@@ -38,6 +46,8 @@ from imagegen_app.models.workflows import WorkflowVersion
 
 __all__ = [
     "Asset",
+    "AssetSearchText",
+    "AssetTag",
     "Attempt",
     "AuditEvent",
     "AuditLeaf",
@@ -50,6 +60,8 @@ __all__ = [
     "Checkpoint",
     "CheckpointCopy",
     "CircuitBreaker",
+    "Collection",
+    "CollectionItem",
     "FormerFile",
     "Grant",
     "ImageModel",
@@ -70,6 +82,8 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "SavedView",
+    "Tag",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

@@ -14,6 +14,7 @@ from imagegen_app.models import Asset, Verdict
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_asset_reviewed
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import search_text
 from imagegen_app.services.policy import access, closed_content, reviewers
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
@@ -90,6 +91,7 @@ def set_alt_text(*, actor: Actor, asset: Asset, alt_text: str, is_decorative: bo
         suggestion = "taken"
     asset.alt_text, asset.is_decorative = text, is_decorative
     asset.save(update_fields=["alt_text", "is_decorative"])
+    search_text.renew([asset.pk])
     event_log.record(
         actor,
         "asset.changed",
