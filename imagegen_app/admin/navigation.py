@@ -49,6 +49,7 @@ def page_entries() -> tuple[PageEntry, ...]:
             dashboard.PERMISSIONS,
         ),
         PageEntry("imagegen_studio", _("Studio"), ("request_job",)),
+        PageEntry("imagegen_library", _("Library"), ("request_job", "view_asset")),
         PageEntry("imagegen_log", _("Audit log"), ("verify_audit",)),
         PageEntry("imagegen_provider_credentials", _("Credentials"), (revocations.PERMISSION,)),
         PageEntry(_SETUP, _("Set up AI images"), (setup_progress.PERMISSION,)),

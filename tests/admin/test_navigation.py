@@ -17,12 +17,12 @@ from imagegen_app.testing.factories import make_grant, make_group, make_image_mo
 if TYPE_CHECKING:
     from django.test import Client
 
-OVERVIEW, STUDIO, LOG = "Overview", "Studio", "Audit log"
+OVERVIEW, STUDIO, LIBRARY, LOG = "Overview", "Studio", "Library", "Audit log"
 #: Role to those of our pages that its navigation lists, in order.
 LISTED = {
-    "Image editors": [OVERVIEW, STUDIO],
-    "Image reviewers": [OVERVIEW],
-    "Compliance": [OVERVIEW, LOG],
+    "Image editors": [OVERVIEW, STUDIO, LIBRARY],
+    "Image reviewers": [OVERVIEW, LIBRARY],
+    "Compliance": [OVERVIEW, LIBRARY, LOG],
 }
 
 
@@ -69,7 +69,7 @@ def test_people_without_a_table_have_the_section_all_the_same(
     (section,) = of_ours(rf, person)
 
     client.force_login(person)
-    assert [str(entry["name"]) for entry in section["models"]] == [OVERVIEW, LOG]
+    assert [str(entry["name"]) for entry in section["models"]] == [OVERVIEW, LIBRARY, LOG]
     assert client.get(section["app_url"]).status_code == 200
 
 

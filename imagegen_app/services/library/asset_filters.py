@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
@@ -17,6 +19,7 @@ from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, AssetTag, CollectionItem, Job, Placement
+from imagegen_app.services.foundation import keyset
 from imagegen_app.services.foundation.accounts import users_named
 from imagegen_app.services.library import asset_search, chooser, collections, word_search
 from imagegen_app.services.policy import access
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 #: Rows that are listed; where there are more, the newest images are read until a page is full.
 _FEW = 2000
 _MAX_CHARS = 200
+_MAX_QUERY_CHARS = 2000
+_MOST_MONTHS = 120
 _MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
 _NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 #: What each parameter of the address may be.
@@ -63,6 +68,14 @@ class AssetFilter:
         read = {name: str(query.get(name, "")).strip()[:_MAX_CHARS] for name in _ALLOWED}
         return cls({name: value for name, value in read.items() if _is_allowed(name, value)})
 
+    @classmethod
+    def from_text(cls, query: str) -> AssetFilter:
+        """Read the parameters of an address as one text."""
+        try:
+            return cls.from_query(dict(parse_qsl(query[:_MAX_QUERY_CHARS], max_num_fields=50)))
+        except ValueError:
+            return cls()
+
     def with_value(self, name: str, value: str) -> AssetFilter:
         """Return this filter with another value; without one if it is empty."""
         values = {**self.values, name: value}
@@ -75,6 +88,14 @@ class AssetFilter:
     def get(self, name: str) -> str:
         """Return the value of a parameter, or an empty text."""
         return self.values.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of a list, and the place in the list where it begins."""
+
+    start: datetime
+    cursor: str
 
 
 def visible_assets(reader: Person) -> QuerySet[Asset]:
@@ -106,15 +127,20 @@ def find(reader: Person, wanted: AssetFilter, *, for_use: bool = False) -> Query
     return assets
 
 
-def months_from(assets: QuerySet[Asset], *, most: int = 12) -> list[datetime]:
-    """Return the months, newest first, in which there are images; each is one step in an index."""
-    found: list[datetime] = []
+def months_between(assets: QuerySet[Asset]) -> list[Month]:
+    """Return the months from the newest image to the oldest, newest first; two steps in an index."""
     rows = assets.order_by("-created_at", "-pk").values_list("created_at", flat=True)
-    newest = rows.first()
-    while newest is not None and len(found) < most:
-        month = timezone.localtime(newest).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        found.append(month)
-        newest = rows.filter(created_at__lt=month).first()
+    newest, oldest = rows.first(), rows.reverse().first()
+    if newest is None or oldest is None:
+        return []
+    first, last = timezone.localtime(oldest), timezone.localtime(newest)
+    found: list[Month] = []
+    year, month = last.year, last.month
+    while (year, month) >= (first.year, first.month) and len(found) < _MOST_MONTHS:
+        start, end = _bounds(year, month)
+        # All keys are greater than this one: rows of the next month's first moment are not meant.
+        found.append(Month(start, keyset.make_cursor(end, UUID(int=0))))
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
     return found
 
 
@@ -123,9 +149,13 @@ def month_bounds(text: str) -> tuple[datetime, datetime] | None:
     match = _MONTH.fullmatch(text)
     if match is None:
         return None
-    start = datetime(int(match[1]), int(match[2]), 1, tzinfo=timezone.get_current_timezone())
-    later = start + timedelta(days=32)
-    return start, later.replace(day=1)
+    return _bounds(int(match[1]), int(match[2]))
+
+
+def _bounds(year: int, month: int) -> tuple[datetime, datetime]:
+    zone = timezone.get_current_timezone()
+    start = datetime(year, month, 1, tzinfo=zone)
+    return start, (start + timedelta(days=32)).replace(day=1)
 
 
 def _is_allowed(name: str, value: str) -> bool:
