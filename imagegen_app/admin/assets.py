@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
@@ -14,10 +15,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagegen_app.admin import mark_facts
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
+from imagegen_app.admin.parameters import is_storable
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
+from imagegen_app.services.foundation.accounts import users_named
 from imagegen_app.services.foundation.local_times import format_day, format_minute
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
@@ -29,6 +32,7 @@ from imagegen_app.services.library import (
     review,
     summary,
     takedown,
+    word_search,
 )
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -94,7 +98,12 @@ class AssetAdmin(WithdrawalAdmin):
         found = asset_search.by_file_hash(queryset, search_term)
         if found is not None:
             return found, False
-        return super().get_search_results(request, queryset, search_term)
+        if not is_storable(search_term) or not search_term.strip():
+            return super().get_search_results(request, queryset, search_term)
+        people = users_named(search_term)
+        by_person = Q(job__requester__in=people) | Q(reviewed_by__in=people)
+        words = word_search.words_condition(search_term, reader=self.actor(request))
+        return queryset.filter(words | by_person), False
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:

@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin.paging import MAX_ROWS, CappedChangeList, CappedPaginator, list_filters
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -37,6 +38,7 @@ from imagegen_app.services.policy.access import ActionRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from django.contrib.admin.views.main import ChangeList
     from django.db.models import Model
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
@@ -97,6 +99,7 @@ class RecordAdmin(BaseAdmin):
     actions_on_bottom = False
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
     empty_value_display = EMPTY
     save_on_top = False
 
@@ -114,6 +117,14 @@ class RecordAdmin(BaseAdmin):
         """Return the person who acts."""
         return access.actor_for(request.user)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list, which counts and numbers no more rows than people read."""
+        return CappedChangeList
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Return the filters, none of which reads a whole table to know its choices."""
+        return list_filters(self, super().get_list_filter(request))
+
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of this table, with views that refuse unstorable parameters."""
         return prepare_views(super().get_urls(), site=self.admin_site)
@@ -123,7 +134,17 @@ class RecordAdmin(BaseAdmin):
     ) -> Any:
         """Call an action for the selected rows, if these can exist."""
         check_selected(request, self.model)
+        if request.POST.get("select_across") == "1" and self._is_too_long(queryset):
+            messages.warning(
+                request,
+                _("Nothing was done: these are more than %(number)s rows. Narrow the list first.")
+                % {"number": MAX_ROWS},
+            )
+            return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **kwargs)
+
+    def _is_too_long(self, rows: Any) -> bool:
+        return CappedPaginator(rows, self.list_per_page).is_capped
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""

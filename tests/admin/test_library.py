@@ -70,11 +70,11 @@ def test_values_of_other_peoples_templates_are_not_shown(
     assert "Bud vase" not in page
 
 
-def test_who_may_neither_request_nor_view_images_is_refused(client: Client) -> None:
+def test_who_may_neither_request_nor_view_images_finds_no_library(client: Client) -> None:
     client.force_login(make_user(is_staff=True))
 
-    assert client.get(address()).status_code == 403
-    assert client.get(reverse("admin:imagegen_library_page")).status_code == 403
+    assert client.get(address()).status_code == 404
+    assert client.get(reverse("admin:imagegen_library_page")).status_code == 404
 
 
 def test_pages_are_linked_without_script_and_months_lead_far_back(

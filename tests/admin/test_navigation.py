@@ -69,7 +69,7 @@ def test_people_without_a_table_have_the_section_all_the_same(
     (section,) = of_ours(rf, person)
 
     client.force_login(person)
-    assert [str(entry["name"]) for entry in section["models"]] == [OVERVIEW, LIBRARY, LOG]
+    assert [str(entry["name"]) for entry in section["models"]] == [OVERVIEW, LOG]
     assert client.get(section["app_url"]).status_code == 200
 
 

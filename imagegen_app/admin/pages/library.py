@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.http import HttpResponseRedirect
+from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
@@ -55,10 +55,7 @@ class LibraryPages(Pages):
 
     def library(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Show a page of images with filters, saved views and months."""
-        try:
-            require_reader(actor)
-        except ActionRefused as refusal:
-            return self.refused(request, refusal, status=403)
+        _require_reader_or_404(actor)
         wanted = AssetFilter.from_query(request.GET)
         shown = self._shown(request, actor, wanted)
         assets, page = shown["assets"], shown["page"]
@@ -69,7 +66,7 @@ class LibraryPages(Pages):
             **shown,
             "wanted": wanted,
             "is_chooser": is_chooser,
-            "count": keyset.count_rows(assets),
+            "count": keyset.count_newest(assets, page),
             "facets": offered,
             "colours": colours(wanted),
             "active": active_filters(offered, wanted),
@@ -78,7 +75,9 @@ class LibraryPages(Pages):
                 {"view": view, "is_current": view.query == wanted.as_query()}
                 for view in saved_views.views_of(actor)
             ],
-            "months": asset_filters.months_between(assets) if page.rows else [],
+            "months": asset_filters.months_between(assets)
+            if page.has_newer or page.has_older
+            else [],
             "signed": bulk_selection.sign_filter(actor=actor, query=wanted.as_query()),
             "may_approve": access.has_permission(actor, "approve_asset"),
             "may_export": access.has_permission(actor, "export_audit"),
@@ -87,10 +86,7 @@ class LibraryPages(Pages):
 
     def more(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Return one more page of images, as the library itself shows it."""
-        try:
-            require_reader(actor)
-        except ActionRefused as refusal:
-            return self.refused(request, refusal, status=403)
+        _require_reader_or_404(actor)
         context = self._shown(request, actor, AssetFilter.from_query(request.GET))
         return TemplateResponse(request, "imagegen_app/admin/library/_page.html", context)
 
@@ -131,6 +127,13 @@ class LibraryPages(Pages):
             "query": query,
             "joined": f"{query}&" if query else "",
         }
+
+
+def _require_reader_or_404(actor: Person) -> None:
+    try:
+        require_reader(actor)
+    except ActionRefused:
+        raise Http404 from None
 
 
 def require_reader(actor: Person) -> None:

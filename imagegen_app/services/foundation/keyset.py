@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Beyond it a list says "more than": nobody reads that far, and counting a million rows takes seconds.
 MAX_COUNTED = 10_000
+#: Rows of a table, newest first, that are looked through to count what a filter finds.
+LOOKED_THROUGH = 20_000
 _MAX_CURSOR_CHARS = 200
 
 
@@ -105,3 +107,18 @@ def count_rows(rows: QuerySet[Any], *, most: int = MAX_COUNTED) -> Count:
     """Return how many rows there are, if not more than `most`."""
     number = rows.order_by()[: most + 1].count()
     return Count(min(number, most), is_more=number > most)
+
+
+def count_newest(rows: QuerySet[Any], page: Page, *, time: str = "created_at") -> Count:
+    """Return how many rows there are on a page's list, or at least: those among the table's newest.
+
+    A filter that finds few of very many rows would be counted by reading all of them.
+    """
+    if not page.has_newer and not page.has_older:
+        return Count(len(page.rows), is_more=False)
+    moments = rows.model._default_manager.order_by(f"-{time}", "-pk")  # noqa: SLF001 - Django's documented API
+    limit = moments.values_list(time, flat=True)[LOOKED_THROUGH : LOOKED_THROUGH + 1].first()
+    if limit is None:
+        return count_rows(rows)
+    found = count_rows(rows.filter(**{f"{time}__gt": limit}))
+    return Count(max(found.number, len(page.rows)), is_more=True)

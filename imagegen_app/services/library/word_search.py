@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Words of a search that are looked for.
 MAX_WORDS = 10
 #: How many matches are listed; where there are more, the newest images are read instead.
-FEW = 2000
+FEW = 3000
 #: A trigram index knows nothing shorter.
 _INDEXED_CHARS = 3
 _FTS_TABLE = "imagegen_search"
@@ -37,16 +37,21 @@ def by_words(assets: QuerySet[Asset], text: str, *, reader: Actor) -> QuerySet[A
 
     Prompts are searched for people who may read them; for others, those of their own images.
     """
+    return assets.filter(words_condition(text, reader=reader))
+
+
+def words_condition(text: str, *, reader: Actor) -> Q:
+    """Return the condition that an image has all words of a text; none without a word."""
     words = text.split()[:MAX_WORDS]
     if not words:
-        return assets
+        return Q()
     if access.has_permission(reader, "view_prompt"):
-        return assets.filter(_condition(words, with_prompts=True))
+        return _condition(words, with_prompts=True)
     found = _condition(words, with_prompts=False)
     if isinstance(reader, Person):
         own = Q(job__requester=reader.user)
         found |= own & _condition(words, with_prompts=True)
-    return assets.filter(found)
+    return found
 
 
 def indexed_by() -> str:

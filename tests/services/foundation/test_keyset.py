@@ -57,3 +57,18 @@ def test_rows_are_counted_no_further_than_people_read(newest_first: list[Asset])
 
     assert keyset.count_rows(rows, most=7) == keyset.Count(7, is_more=False)
     assert keyset.count_rows(rows, most=5) == keyset.Count(5, is_more=True)
+
+
+def test_of_a_filter_the_newest_rows_are_counted(
+    newest_first: list[Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Asset.objects.all()
+    whole, first = keyset.read_page(rows, size=7), keyset.read_page(rows, size=2)
+
+    assert keyset.count_newest(rows, whole) == keyset.Count(7, is_more=False)
+    assert keyset.count_newest(rows, first) == keyset.Count(7, is_more=False)
+    monkeypatch.setattr(keyset, "LOOKED_THROUGH", 4)
+    assert keyset.count_newest(rows, first) == keyset.Count(4, is_more=True)
+    none = rows.filter(pk__in=[a.pk for a in newest_first[4:]])
+    page = keyset.read_page(none, size=2)
+    assert keyset.count_newest(none, page) == keyset.Count(2, is_more=True)
