@@ -162,7 +162,7 @@ def test_another_persons_collection_shows_nothing_until_it_is_shared(
 ) -> None:
     asset = make_asset(requester=editor.user)
     for is_shared in (False, True):
-        shelf = collections.create(actor=editor, name="Shelf", is_shared=is_shared)
+        shelf = collections.create(actor=editor, name=f"Shelf {is_shared}", is_shared=is_shared)
         collections.add(actor=editor, collection=shelf, assets=asset_filters.visible_assets(editor))
         assert found(reviewer, collection=shelf.pk) == ({asset} if is_shared else set())
 
