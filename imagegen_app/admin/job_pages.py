@@ -15,7 +15,9 @@ from imagegen_app.admin.pages import (
     resolution,
     review,
     setup,
+    stage,
     studio,
+    template_choice,
 )
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ def page_classes() -> tuple[type[Pages], ...]:
     return (
         overview.OverviewPage,
         setup.SetupPage,
+        stage.StagePages,
         studio.StudioPages,
         library.LibraryPages,
         library_actions.LibraryActionPages,
+        template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
         compliance.CompliancePages,

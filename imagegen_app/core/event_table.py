@@ -205,6 +205,14 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
     EventRow("job.failed", "warning", gettext_noop("{object} failed: {error}.")),
     EventRow("job.blocked", "warning", gettext_noop("{object} was blocked: {categories}.")),
+    EventRow(
+        "job.moved_to_front",
+        "info",
+        gettext_noop("{actor} moved {object} to the front of their queue."),
+    ),
+    EventRow(
+        "studio_session.renamed", "info", gettext_noop("{actor} renamed a session of the studio.")
+    ),
     EventRow("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
     EventRow("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
     EventRow("job.expired", "warning", gettext_noop("{object} was not finished in time.")),

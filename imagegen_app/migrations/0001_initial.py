@@ -1601,6 +1601,48 @@ class Migration(migrations.Migration):
             model_name='assettag',
             constraint=models.UniqueConstraint(fields=('tag', 'asset'), name='imagegen_asset_tag_once'),
         ),
+        migrations.CreateModel(
+            name='StudioSession',
+            fields=[
+                ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(blank=True, max_length=80, verbose_name='name')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('used_at', models.DateTimeField(verbose_name='last used')),
+                ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_sessions', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+            ],
+            options={
+                'verbose_name': 'studio session',
+                'verbose_name_plural': 'studio sessions',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='session',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='imagegen.studiosession', verbose_name='studio session'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['session', '-created_at'], name='imagegen_job_of_session'),
+        ),
+        migrations.AddIndex(
+            model_name='studiosession',
+            index=models.Index(fields=['owner', '-used_at'], name='imagegen_session_of_owner'),
+        ),
+        migrations.CreateModel(
+            name='TemplateFavourite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_favourite_templates', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='favourites', to='imagegen.prompttemplate', verbose_name='template')),
+            ],
+            options={
+                'verbose_name': 'favourite template',
+                'verbose_name_plural': 'favourite templates',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('template', 'person'), name='imagegen_favourite_template_once')],
+            },
+        ),
         migrations.RunPython(install, remove, atomic=False),
         migrations.RunPython(install_search, remove_search, atomic=False),
     ]

@@ -40,7 +40,8 @@ from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
 from imagegen_app.models.previews import JobPreview
-from imagegen_app.models.templates import PromptTemplate, TemplateVersion
+from imagegen_app.models.sessions import StudioSession
+from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -83,7 +84,9 @@ __all__ = [
     "Rendition",
     "RevokedCredential",
     "SavedView",
+    "StudioSession",
     "Tag",
+    "TemplateFavourite",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

@@ -23,6 +23,7 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
 from imagegen_app.models.relations import ForeignKey
+from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import TemplateVersion
 
 _FINAL = sorted(s.value for s in FINAL_STATES)
@@ -83,6 +84,16 @@ class Job(Record):
         # The indexes below begin with it.
         db_index=False,
         verbose_name=_("batch"),
+    )
+    session = ForeignKey(
+        StudioSession,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        # The index below begins with it.
+        db_index=False,
+        verbose_name=_("studio session"),
     )
     replaces = ForeignKey(
         "self",
@@ -267,6 +278,7 @@ class Job(Record):
                 fields=["requester", "state", "queue_order"], name="imagegen_job_requester_order"
             ),
             models.Index(fields=["batch", "state"], name="imagegen_job_of_batch"),
+            models.Index(fields=["session", "-created_at"], name="imagegen_job_of_session"),
             models.Index(fields=["-created_at", "-id"], name="imagegen_job_newest"),
             models.Index(
                 fields=["requester", "-created_at", "-id"], name="imagegen_job_by_requester"

@@ -130,3 +130,35 @@ class TemplateVersion(Record):
 
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
+
+
+class TemplateFavourite(Record):
+    """That a person wants to find a template first."""
+
+    template = ForeignKey(
+        PromptTemplate,
+        on_delete=models.PROTECT,
+        related_name="favourites",
+        verbose_name=_("template"),
+    )
+    person = ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_favourite_templates",
+        verbose_name=_("person"),
+    )
+
+    class Meta:
+        verbose_name = _("favourite template")
+        verbose_name_plural = _("favourite templates")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["template", "person"], name="imagegen_favourite_template_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.template)

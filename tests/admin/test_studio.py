@@ -375,5 +375,7 @@ def test_unfinished_jobs_are_listed_where_their_images_will_be(edda: Client, sho
     done = edda.get(reverse(STUDIO)).content.decode()
 
     assert address in queued
+    assert f'data-key="running-{job.pk}"' in queued
     assert reverse("admin:imagegen_studio_job", args=[strangers.pk]) not in queued
-    assert address not in done
+    assert f'data-key="running-{job.pk}"' not in done
+    assert f'data-key="turn-{job.pk}"' in done

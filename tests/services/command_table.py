@@ -12,7 +12,13 @@ from imagegen_app.services.audit import prompt_access, sealing
 from imagegen_app.services.batches import batch_actions, lifecycle
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
-from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
+from imagegen_app.services.job_requests import (
+    creation,
+    job_actions,
+    sessions,
+    templates,
+    waiting_jobs,
+)
 from imagegen_app.services.library import chooser, placement, review, takedown
 from imagegen_app.services.policy import (
     catalog_sync,
@@ -143,6 +149,20 @@ COMMANDS = [
         arranged.running_job,
         lambda actor, job: job_actions.cancel(actor=actor, job=job),
         note="running",
+    ),
+    Command(
+        "job_requests.job_actions.move_to_front",
+        "job.moved_to_front",
+        lambda site: [site.request(), site.request()][1],
+        lambda actor, job: job_actions.move_to_front(actor=actor, job=job),
+        own="only one's own jobs are moved",
+    ),
+    Command(
+        "job_requests.sessions.rename",
+        "studio_session.renamed",
+        arranged.session_of_a_job,
+        lambda actor, key: sessions.rename(actor=actor, key=key, name="Spring"),
+        own="a session is seen by its owner alone",
     ),
     Command(
         "job_requests.job_actions.request_again",

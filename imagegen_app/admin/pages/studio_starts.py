@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.admin.pages import model_fields
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.gateways import content_fields
@@ -51,11 +52,31 @@ def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None
     if job is None:
         return None
     recipe = recipes.recipe_of(actor, job, as_free_prompt=not request.GET.get("again"))
-    return (
-        replace(recipe, inputs_of=None, lacks_inputs=False)
-        if request.GET.get("without")
-        else recipe
+    if request.GET.get("without"):
+        recipe = replace(recipe, inputs_of=None, lacks_inputs=False)
+    return _part_of(recipe, str(request.GET.get("only", "")))
+
+
+def _part_of(recipe: recipes.Recipe, part: str) -> recipes.Recipe:
+    """Return a recipe with its words or its seed alone, as asked for; all of it otherwise."""
+    bare = replace(
+        recipe,
+        size="",
+        count=model_fields.DEFAULT_COUNT,
+        quality="",
+        background="",
+        output_format="",
+        passes=(),
+        loras=(),
+        parameters={},
+        inputs_of=None,
+        lacks_inputs=False,
     )
+    if part == "prompt":
+        return replace(bare, seed=None)
+    if part == "seed":
+        return replace(bare, version=None, variables={}, prompt="", negative_prompt="")
+    return recipe
 
 
 def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:

@@ -18,6 +18,7 @@ from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Size
@@ -147,6 +148,8 @@ class JobRequest:
     passes: tuple[PlannedPass, ...] = ()
     #: What somebody chose of the size, quality, format and background; see `Job.chosen`.
     chosen: Mapping[str, str] = field(default_factory=dict)
+    #: The studio's session that it is made in; it begins with its first request.
+    session: UUID | None = None
     #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.
     unknown_outcome_policy: str = "at_most_once"
 

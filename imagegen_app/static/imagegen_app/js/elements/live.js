@@ -1,7 +1,7 @@
 // <imagegen-live src="…">: keeps its content fresh by conditional polling.
 //
-// Polls less often while nothing changes, pauses while the page is hidden, and stops when the content has
-// data-done. What is equal stays the same node (lib/morph.js), so that nothing moves that a person holds.
+// Polls less often while nothing changes, pauses while the page is hidden (with the attribute "background":
+// polls seldom), and stops when the content has data-done. What is equal stays the same node (lib/morph.js), so that nothing moves that a person holds.
 // What stands in data-say of the content (or in a <template data-say="key">) is spoken when it is new, by the
 // element with data-said. data-stale is the sentence for a server that does not answer, with {time};
 // data-signed-out and data-sign-in are those for a session that has ended. The speaking element is of the page
@@ -16,6 +16,7 @@ import { matchChildren } from "../lib/morph.js";
 
 const SAY_EVERY = 3000;
 const STALE_AFTER = 15000;
+const HIDDEN_DELAY = 5000;
 
 class Live extends HTMLElement {
   connectedCallback() {
@@ -47,7 +48,7 @@ class Live extends HTMLElement {
   }
 
   async poll() {
-    if (document.hidden || !this.isConnected) return;
+    if (!this.isConnected || (document.hidden && !this.hasAttribute("background"))) return;
     let changed = false;
     let wait = 0;
     try {
@@ -78,7 +79,8 @@ class Live extends HTMLElement {
     }
     if (changed) this.changedAt = Date.now();
     this.delay = nextDelay(this.delay, changed, Date.now() - this.changedAt);
-    this.schedule(Math.max(wait, spread(this.delay, Math.random())));
+    const least = document.hidden ? HIDDEN_DELAY : 0;
+    this.schedule(Math.max(wait, least, spread(this.delay, Math.random())));
   }
 
   update(fresh) {
