@@ -31,7 +31,7 @@ from imagegen_app.admin.parameters import (
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation.accounts import MAX_SEARCH_WORDS, name_fields
+from imagegen_app.services.foundation import accounts
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -154,7 +154,7 @@ class RecordAdmin(BaseAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields of the row, and the names of the people that belong to it."""
-        names = name_fields()
+        names = accounts.name_fields()
         of_people = [f"{path}__{name}" for path in self.people for name in names]
         return [*super().get_search_fields(request), *of_people]
 
@@ -163,11 +163,13 @@ class RecordAdmin(BaseAdmin):
         if not is_storable(search_term):
             return queryset.none(), False
         words = search_term.split()
-        if len(words) > MAX_SEARCH_WORDS:
+        if len(words) > accounts.MAX_SEARCH_WORDS:
             # Each word is one more condition, and a database takes a limited number of them.
             text = _("Only the first %(count)s words were searched for.")
-            messages.warning(request, text % {"count": MAX_SEARCH_WORDS}, fail_silently=True)
-            search_term = " ".join(words[:MAX_SEARCH_WORDS])
+            messages.warning(
+                request, text % {"count": accounts.MAX_SEARCH_WORDS}, fail_silently=True
+            )
+            search_term = " ".join(words[: accounts.MAX_SEARCH_WORDS])
         return super().get_search_results(request, queryset, search_term)
 
     # Permissions

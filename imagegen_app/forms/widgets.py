@@ -103,6 +103,7 @@ class GeneratedImageWidget(AdminFileWidget):
         context["widget"] |= {
             "token_name": token_name(name),
             "studio": f"{studio}?{urlencode(query)}",
+            "library": _library_url(query, site=self.site),
             "variables": ",".join(f"{k}:{v}" for k, v in self.variables.items() if "." not in v),
             "may_generate": bool(studio) and access.has_permission(self.actor, "request_job"),
         }
@@ -146,11 +147,18 @@ class AssetSelect(forms.Select):
             chosen = None if key is None else choices.queryset.filter(pk=key).first()
         context["widget"] |= {
             "studio": find_admin_url("imagegen_studio"),
+            "library": _library_url({}),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
             "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,
         }
         return context
+
+
+def _library_url(query: Mapping[str, str], *, site: str = "") -> str:
+    """Return the address of the library for choosing an image; empty where there is none."""
+    address = find_admin_url("imagegen_library", site=site)
+    return f"{address}?{urlencode(query)}" if address and query else address
 
 
 def token_name(name: str) -> str:

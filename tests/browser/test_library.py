@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from imagegen_app.models import Asset, CollectionItem
 from imagegen_app.testing.factories import make_asset, make_attempt, make_job
+from project.catalog.models import Product
 from tests.browser.site import barriers
 
 pytestmark = pytest.mark.browser
@@ -100,4 +101,19 @@ def test_a_selection_lasts_over_pages_and_is_put_into_a_collection(page: Any, li
     assert Asset.objects.filter(asset_tags__tag__name="Tens").count() == 10
     assert page.locator("[data-tile]").count() == 10
     assert barriers(page, of=".imagegen") == []
+    assert page.complaints == []
+
+
+def test_an_image_that_is_there_is_chosen_for_a_field(
+    page: Any, library: str, live_server: Any
+) -> None:
+    product = Product.objects.first()
+    page.goto(f"{live_server.url}{reverse('admin:catalog_product_change', args=[product.pk])}")
+    page.click("[data-imagegen-open]:has-text('Choose')")
+    frame = page.frame_locator("dialog iframe")
+    frame.locator("[data-tile] a").first.click()
+    frame.locator("button:has-text('Use this image')").click()
+
+    page.locator("[data-picked] img").wait_for(state="visible")
+    assert page.locator("[data-picked] img").get_attribute("alt") == "A mug on a table"
     assert page.complaints == []
