@@ -29,6 +29,14 @@ from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Job
+from imagegen_app.models.library import (
+    AssetSearchText,
+    AssetTag,
+    Collection,
+    CollectionItem,
+    SavedView,
+    Tag,
+)
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
@@ -43,6 +51,8 @@ __all__ = [
     "AltText",
     "Asset",
     "AssetRating",
+    "AssetSearchText",
+    "AssetTag",
     "Attempt",
     "AuditEvent",
     "AuditLeaf",
@@ -55,6 +65,8 @@ __all__ = [
     "Checkpoint",
     "CheckpointCopy",
     "CircuitBreaker",
+    "Collection",
+    "CollectionItem",
     "FormerFile",
     "Grant",
     "ImageModel",
@@ -76,7 +88,9 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "SavedView",
     "StudioSession",
+    "Tag",
     "TemplateFavourite",
     "TemplateVersion",
     "Verdict",

@@ -9,9 +9,10 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
@@ -89,6 +90,10 @@ class Asset(Record):
     phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
     phash_wide = models.CharField(max_length=64, blank=True)
     is_flat = models.BooleanField(default=False)
+    #: What most of it looks like; empty for what was made before this was looked at.
+    colour = models.CharField(
+        pgettext_lazy("of an image", "colour"), max_length=8, blank=True, choices=choices(Colour)
+    )
 
     digital_source_type = models.CharField(_("digital source type"), max_length=120)
     c2pa_state = models.CharField(_("content credentials"), max_length=12)
@@ -173,9 +178,10 @@ class Asset(Record):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
+            # Lists are read in this order, from any row on: see `services.foundation.keyset`.
+            models.Index(fields=["-created_at", "-id"], name="imagegen_asset_newest"),
             models.Index(
-                fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
+                fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
             # The few images whose marks are in doubt, among all that there are.
             models.Index(fields=["c2pa_state", "-created_at"], name="imagegen_asset_credentials"),
@@ -187,6 +193,7 @@ class Asset(Record):
                 fields=["review_state", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
             ),
+            models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
@@ -339,6 +346,7 @@ class Placement(Record):
         verbose_name_plural = _("placements")
         indexes = [
             models.Index(fields=["content_type", "object_id"], name="imagegen_placement_content"),
+            models.Index(fields=["-placed_at", "-id"], name="imagegen_placement_newest"),
         ]
 
     def __str__(self) -> str:
@@ -400,6 +408,7 @@ class Verdict(Record):
     class Meta:
         verbose_name = _("verdict")
         verbose_name_plural = _("verdicts")
+        indexes = [models.Index(fields=["-created_at", "-id"], name="imagegen_verdict_newest")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome__in=[o.value for o in VerdictOutcome]),

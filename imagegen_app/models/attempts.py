@@ -124,6 +124,9 @@ class Attempt(Record):
                 name="imagegen_attempt_live_is_own",
             ),
         ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="imagegen_attempt_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.shown_name or f"{self.number} {str(self.id)[-8:]}"
