@@ -16,7 +16,12 @@ from imagegen_app.admin.base import (
     join_words,
     link,
 )
-from imagegen_app.admin.owned import OwnedRecordAdmin, help_lines, state_badge
+from imagegen_app.admin.owned import (
+    OwnedRecordAdmin,
+    help_lines,
+    provider_explanation,
+    state_badge,
+)
 from imagegen_app.admin.pages import screeners
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
@@ -66,6 +71,7 @@ class AttemptAdmin(OwnedRecordAdmin):
         "charge_source",
         "error_code",
         "error_detail",
+        "provider_words",
         "remedy",
         "kept_answer_link",
         "is_resent_at_risk",
@@ -92,6 +98,11 @@ class AttemptAdmin(OwnedRecordAdmin):
         told = obj.job.error_remedy if obj.job.error_code == obj.error_code else ""
         remedy = stored_messages.translate_stored(told)
         return help_lines(obj.error_code, reader=obj.reader, remedy=remedy) or EMPTY
+
+    @admin.display(description=gettext_lazy("the provider's explanation"))
+    def provider_words(self, obj: Any) -> SafeString | str:
+        """Return how the provider explained the failure if the reader may see it."""
+        return provider_explanation(obj.reader, obj)
 
     @admin.display(description=gettext_lazy("kept answer"))
     def kept_answer_link(self, obj: Any) -> SafeString | str:

@@ -22,6 +22,7 @@ from imagegen_app.admin.owned import (
     OwnedRecordAdmin,
     help_lines,
     help_link,
+    provider_explanation,
     record_links,
     state_badge,
     timeline,
@@ -79,6 +80,7 @@ class JobAdmin(OwnedRecordAdmin):
                 "fields": [
                     "state_chip",
                     "error_details",
+                    "provider_words",
                     "request_facts",
                     "prompt_text",
                     "money_facts",
@@ -149,6 +151,12 @@ class JobAdmin(OwnedRecordAdmin):
         stored = stored_messages.translate_stored(obj.error_remedy)
         help_shown = help_lines(obj.error_code, reader=obj.reader, remedy=stored)
         return format_html("{}{}", message, help_shown) if message or help_shown else EMPTY
+
+    @admin.display(description=gettext_lazy("the provider's explanation"))
+    def provider_words(self, obj: Any) -> SafeString | str:
+        """Return how the provider explained the latest failure if the reader may see it."""
+        attempt = obj.attempts.exclude(provider_message="").order_by("-number").first()
+        return EMPTY if attempt is None else provider_explanation(obj.reader, attempt)
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:
