@@ -80,7 +80,6 @@ class JobAdmin(OwnedRecordAdmin):
                 "fields": [
                     "state_chip",
                     "error_details",
-                    "provider_words",
                     "request_facts",
                     "prompt_text",
                     "money_facts",
@@ -142,7 +141,7 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("what happened"))
     def error_details(self, obj: Any) -> SafeString | str:
-        """Return the error, or what the job waits for, and the remedy."""
+        """Return the error, or what the job waits for, the provider's explanation, and the remedy."""
         message = (
             progress.site_message(obj)
             if obj.waiting_for
@@ -150,13 +149,11 @@ class JobAdmin(OwnedRecordAdmin):
         )
         stored = stored_messages.translate_stored(obj.error_remedy)
         help_shown = help_lines(obj.error_code, reader=obj.reader, remedy=stored)
-        return format_html("{}{}", message, help_shown) if message or help_shown else EMPTY
-
-    @admin.display(description=gettext_lazy("the provider's explanation"))
-    def provider_words(self, obj: Any) -> SafeString | str:
-        """Return how the provider explained the latest failure if the reader may see it."""
-        attempt = obj.attempts.exclude(provider_message="").order_by("-number").first()
-        return EMPTY if attempt is None else provider_explanation(obj.reader, attempt)
+        if not message and not help_shown:
+            return EMPTY
+        explained = obj.attempts.exclude(provider_message="").order_by("-number").first()
+        said = provider_explanation(obj.reader, explained) if explained and obj.error_code else ""
+        return format_html("{}{}{}", message, said, help_shown)
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:

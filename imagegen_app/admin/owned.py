@@ -123,7 +123,13 @@ def provider_explanation(reader: Actor, attempt: Attempt) -> SafeString | str:
     """Return how the provider explained a failed attempt if the reader may see it, as recorded."""
     message = prompt_access.read_provider_message(reader, attempt)
     if message is None:
-        return _("It may repeat the prompt; you do not have permission to read other people's.")
+        return format_html(
+            "<p>{}</p>",
+            _(
+                "What the provider said may repeat the prompt; you do not have permission to read "
+                "other people's prompts."
+            ),
+        )
     if not message:
         return EMPTY
     said = format_html('<q dir="auto">{}</q>', message)

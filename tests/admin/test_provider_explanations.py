@@ -17,7 +17,9 @@ SAID = "We do not draw <b>canary-4417</b> at all."
 
 def pages_of_failed_job(**changes: Any) -> tuple[Job, list[str]]:
     """Return a job with two explained attempts, and the pages that explain it."""
-    job = make_job(state="failed", prompt="x", **changes)
+    job = make_job(
+        state="failed", prompt="x", error_code="invalid_request", error_message="No.", **changes
+    )
     make_attempt(job=job, state="refused", provider_message="An earlier canary-1001.")
     attempt = make_attempt(job=job, state="refused", provider_message=SAID)
     make_attempt(job=job, state="refused")
@@ -51,7 +53,7 @@ def test_others_are_told_why_they_do_not_see_it(client: Client, people: dict[str
     found = shown(client, pages)
 
     assert not any("canary-4417" in page for page in found)
-    assert all("It may repeat the prompt" in page for page in found)
+    assert all("may repeat the prompt; you do not have permission" in page for page in found)
     assert not AuditEvent.objects.filter(type="asset.prompt_viewed", job_id=job.pk).exists()
 
 
