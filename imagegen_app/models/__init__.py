@@ -8,7 +8,6 @@ from imagegen_app.models.assets import (
     Asset,
     FormerFile,
     Lineage,
-    Placement,
     Rendition,
     Verdict,
 )
@@ -40,6 +39,7 @@ from imagegen_app.models.library import (
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
+from imagegen_app.models.placements import Placement
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.sessions import StudioSession
