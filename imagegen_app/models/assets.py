@@ -213,9 +213,7 @@ class Asset(Record):
         return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
-        if self.shown_name:
-            return self.shown_name
-        return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
+        return self.shown_name or self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 
 class Lineage(Record):
