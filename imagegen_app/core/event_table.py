@@ -89,6 +89,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("Calls to {object} were paused after repeated failures."),
     ),
     EventRow("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
+    EventRow(
+        "incident.opened",
+        "warning",
+        gettext_noop("Calls to {provider} were stopped because they fail: {error}."),
+    ),
+    EventRow(
+        "incident.closed",
+        "notice",
+        gettext_noop("Calls to {provider} work again; jobs that were affected: {jobs}."),
+    ),
     EventRow("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
     EventRow("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
     EventRow(
@@ -307,6 +317,20 @@ ROWS: Final[tuple[EventRow, ...]] = (
     ),
     EventRow("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
     EventRow("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
+    EventRow("review.requested", "info", gettext_noop("{actor} sent {object} for review.")),
+    EventRow(
+        "review.request_withdrawn",
+        "info",
+        gettext_noop("{actor} took {object} back from the review."),
+    ),
+    EventRow(
+        "review.changes_requested", "notice", gettext_noop("{actor} asked for changes to {object}.")
+    ),
+    EventRow(
+        "review.escalated",
+        "warning",
+        gettext_noop("{actor} escalated {object}."),
+    ),
     # Images and where they are used
     EventRow(
         "asset.created",
@@ -339,6 +363,13 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "notice",
         gettext_noop("{actor} asked {provider} which of its marks it finds in {object}."),
     ),
+    EventRow("asset.rated", "info", gettext_noop("{actor} gave {object} {stars} of 5 stars.")),
+    EventRow(
+        "asset.focal_point_set",
+        "info",
+        gettext_noop("{actor} chose what stays visible where {object} is cropped."),
+    ),
+    EventRow("asset.discarded", "info", gettext_noop("{actor} discarded the own draft {object}.")),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagegen_app.models.alt_texts import AltText
 from imagegen_app.models.answers import KeptAnswer
 from imagegen_app.models.assets import (
     Asset,
@@ -38,15 +39,18 @@ from imagegen_app.models.library import (
 )
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
-from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
+from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
 from imagegen_app.models.previews import JobPreview
+from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
 __all__ = [
+    "AltText",
     "Asset",
+    "AssetRating",
     "AssetSearchText",
     "AssetTag",
     "Attempt",
@@ -66,6 +70,7 @@ __all__ = [
     "FormerFile",
     "Grant",
     "ImageModel",
+    "Incident",
     "Job",
     "JobInput",
     "JobPreview",

@@ -33,7 +33,9 @@ def _renew(keys: list[UUID]) -> None:
     known = {row.asset_id: row for row in AssetSearchText.objects.filter(asset__in=keys)}
     added: list[AssetSearchText] = []
     changed: list[AssetSearchText] = []
-    for asset in assets.prefetch_related("asset_tags__tag").order_by("created_at", "pk"):
+    for asset in assets.prefetch_related("asset_tags__tag", "alt_texts").order_by(
+        "created_at", "pk"
+    ):
         row = known.get(asset.pk) or AssetSearchText(asset=asset)
         row.public_text, row.prompt_text = _public_text(asset), _prompt_text(asset)
         (changed if row.pk else added).append(row)
@@ -45,9 +47,11 @@ def _renew(keys: list[UUID]) -> None:
 
 def _public_text(asset: Asset) -> str:
     version = asset.job.template_version
+    further = sorted(entry.text for entry in asset.alt_texts.all())
     tags = sorted(entry.tag.name for entry in asset.asset_tags.all())
     template = version.template.name if version else ""
-    return "\n".join(dict.fromkeys(filter(None, (asset.title, asset.alt_text, template, *tags))))
+    texts = (asset.title, asset.alt_text, *further, template, *tags)
+    return "\n".join(dict.fromkeys(filter(None, texts)))
 
 
 def _prompt_text(asset: Asset) -> str:
