@@ -18,6 +18,7 @@ from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
 from imagegen_app.admin.parameters import is_storable
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
+from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
@@ -32,6 +33,7 @@ from imagegen_app.services.library import (
     review,
     summary,
     takedown,
+    titles,
     word_search,
 )
 from imagegen_app.services.policy.access import ActionRefused
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
+
+
+#: Lists say of an image what all who may see it may read.
+_ANYBODY = System("admin")
 
 
 @admin.register(Asset)

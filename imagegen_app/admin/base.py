@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.admin.views.main import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
@@ -56,6 +55,7 @@ else:
     BaseAdmin = admin.ModelAdmin
     AnyModelForm = forms.ModelForm
 
+#: Characters of a searched word that are looked for.
 MAX_WORD_CHARS = 500
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
@@ -151,9 +151,6 @@ class RecordAdmin(BaseAdmin):
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **kwargs)
 
-    def _is_too_long(self, rows: Any) -> bool:
-        return CappedPaginator(rows, self.list_per_page).is_capped
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -163,7 +160,8 @@ class RecordAdmin(BaseAdmin):
         }
         if IS_POPUP_VAR not in request.GET:
             ours["title"] = self.list_title or capfirst(str(self.opts.verbose_name_plural))
-        return tell_where_it_ends(super().changelist_view(request, ours | (extra_context or {})))
+        answer: HttpResponse = super().changelist_view(request, ours | (extra_context or {}))
+        return tell_where_it_ends(answer)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Look up the names of all rows of the page at once."""
@@ -187,6 +185,9 @@ class RecordAdmin(BaseAdmin):
     def _give_names(self, rows: list[Any]) -> None:
         of_rows = [attrgetter(name)(row) for row in rows for name in self.named]
         object_names.give_names([*rows, *(one for one in of_rows if one is not None)])
+
+    def _is_too_long(self, rows: Any) -> bool:
+        return CappedPaginator(rows, self.list_per_page).is_capped
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 #: Rows that are offered by the number of their page.
 MAX_ROWS = 10_000
@@ -59,7 +59,7 @@ class CappedPaginator(Paginator[Any]):
         return page
 
 
-def tell_where_it_ends(answer: Any) -> Any:
+def tell_where_it_ends(answer: HttpResponse) -> HttpResponse:
     """Say in the title of a list's page that there are more rows than it numbers, if so."""
     context = getattr(answer, "context_data", None) or {}
     if getattr(getattr(context.get("cl"), "paginator", None), "is_capped", False):

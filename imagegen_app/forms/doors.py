@@ -106,12 +106,6 @@ def doors() -> tuple[Door, ...]:
                     "imagegen_studio", _("Studio"), ("request_job",), also=("imagegen_studio_",)
                 ),
                 PageEntry(
-                    "imagegen_library",
-                    _("Library"),
-                    ("request_job", "view_asset"),
-                    also=("imagegen_library_",),
-                ),
-                PageEntry(
                     "imagegen_prompttemplate_changelist",
                     _("Templates"),
                     ("view_prompttemplate", "change_prompttemplate"),
@@ -130,10 +124,10 @@ def doors() -> tuple[Door, ...]:
                     parameters=(("state__in", ",".join(RUNNING_STATES)),),
                 ),
                 PageEntry(
-                    "imagegen_asset_changelist",
-                    _("My images"),
-                    ("request_job",),
-                    parameters=(("job__requester__id__exact", ME),),
+                    "imagegen_library",
+                    _("Library"),
+                    ("request_job", "view_asset"),
+                    also=("imagegen_library_",),
                 ),
             ),
             also=("imagegen_job_", "imagegen_attempt_", "imagegen_keptanswer_"),

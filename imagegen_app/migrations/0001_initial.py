@@ -280,6 +280,7 @@ class Migration(migrations.Migration):
                 ('is_resent_at_risk', models.BooleanField(default=False, verbose_name='resent although it may be billed twice')),
                 ('error_code', models.CharField(blank=True, max_length=40, verbose_name='error')),
                 ('error_detail', models.CharField(blank=True, max_length=300, verbose_name='detail')),
+                ('provider_message', models.TextField(blank=True, verbose_name="the provider's explanation")),
                 ('poll_count', models.PositiveIntegerField(default=0, verbose_name='status polls')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),

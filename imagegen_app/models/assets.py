@@ -183,7 +183,6 @@ class Asset(Record):
             models.Index(
                 fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
-            models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
             # The few images whose marks are in doubt, among all that there are.
             models.Index(fields=["c2pa_state", "-created_at"], name="imagegen_asset_credentials"),
             models.Index(
@@ -194,6 +193,7 @@ class Asset(Record):
                 fields=["review_state", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
             ),
+            models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),

@@ -47,10 +47,10 @@ def _renew(keys: list[UUID]) -> None:
 
 def _public_text(asset: Asset) -> str:
     version = asset.job.template_version
-    further = sorted(entry.text for entry in asset.alt_texts.all())
     tags = sorted(entry.tag.name for entry in asset.asset_tags.all())
     template = version.template.name if version else ""
-    texts = (asset.title, asset.alt_text, *further, template, *tags)
+    others = sorted(entry.text for entry in asset.alt_texts.all())
+    texts = (asset.title, asset.alt_text, *others, template, *tags)
     return "\n".join(dict.fromkeys(filter(None, texts)))
 
 

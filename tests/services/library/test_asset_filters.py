@@ -9,10 +9,10 @@ import pytest
 from imagegen_app.core.actors import Person, System
 from imagegen_app.services.foundation import word_index
 from imagegen_app.services.library import (
+    alt_texts,
     asset_filters,
     collections,
     placement,
-    review,
     tags,
     word_search,
 )
@@ -84,7 +84,7 @@ def test_prompts_are_searched_for_those_who_may_read_them(editor: Person, review
 def test_a_changed_description_is_found_at_once_and_the_former_no_more(reviewer: Person) -> None:
     asset = make_asset(alt_text="A kettle", title="")
 
-    review.set_alt_text(actor=reviewer, asset=asset, alt_text="A teapot")
+    alt_texts.set_alt_text(actor=reviewer, asset=asset, alt_text="A teapot")
 
     assert found(reviewer, q="teapot") == {asset}
     assert found(reviewer, q="kettle") == set()
