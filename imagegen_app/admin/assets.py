@@ -99,7 +99,8 @@ class AssetAdmin(WithdrawalAdmin):
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         from imagegen_app.admin import asset_filters  # noqa: PLC0415 - a starting site lists nothing
 
-        return [asset_filters.ReviewFilter, asset_filters.WordsFilter, *self.list_filter]
+        ours = [asset_filters.ReviewFilter, asset_filters.WordsFilter]
+        return [*ours, *super().get_list_filter(request)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).prefetch_related("renditions", "placements")
