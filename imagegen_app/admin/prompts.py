@@ -91,6 +91,15 @@ class PromptTemplateAdmin(RecordAdmin):
         form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
         return form
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        key = initial.pop("from_image", "")
+        if key:
+            from imagegen_app.admin import image_templates  # noqa: PLC0415 - not for starting
+
+            initial |= image_templates.initial_values(self.actor(request), str(key))
+        return initial
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["slug", "versions"] if obj else ["versions"]
 

@@ -89,6 +89,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("Calls to {object} were paused after repeated failures."),
     ),
     EventRow("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
+    EventRow(
+        "incident.opened",
+        "warning",
+        gettext_noop("Calls to {provider} were stopped because they fail: {error}."),
+    ),
+    EventRow(
+        "incident.closed",
+        "notice",
+        gettext_noop("Calls to {provider} work again; jobs that were affected: {jobs}."),
+    ),
     EventRow("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
     EventRow("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
     EventRow(
@@ -339,6 +349,13 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "notice",
         gettext_noop("{actor} asked {provider} which of its marks it finds in {object}."),
     ),
+    EventRow("asset.rated", "info", gettext_noop("{actor} gave {object} {stars} of 5 stars.")),
+    EventRow(
+        "asset.focal_point_set",
+        "info",
+        gettext_noop("{actor} chose what stays visible where {object} is cropped."),
+    ),
+    EventRow("asset.discarded", "info", gettext_noop("{actor} discarded the own draft {object}.")),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),

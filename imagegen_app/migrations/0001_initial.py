@@ -594,7 +594,7 @@ class Migration(migrations.Migration):
             name='LogKeyHandover',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('vkey', models.CharField(max_length=300, unique=True, verbose_name='public key')),
+                ('vkey', models.CharField(max_length=255, unique=True, verbose_name='public key')),
                 ('size', models.PositiveBigIntegerField(verbose_name='events')),
                 ('note', models.TextField(verbose_name='signed note')),
                 ('retired_at', models.DateTimeField(verbose_name='retired at')),
@@ -852,6 +852,8 @@ class Migration(migrations.Migration):
                 ('alt_text', models.CharField(blank=True, max_length=500, verbose_name='alternative text')),
                 ('alt_suggestion', models.CharField(blank=True, max_length=500, verbose_name='suggested alternative text')),
                 ('is_decorative', models.BooleanField(default=False, verbose_name='decorative')),
+                ('focal_x', models.FloatField(blank=True, null=True, verbose_name='focal point, across')),
+                ('focal_y', models.FloatField(blank=True, null=True, verbose_name='focal point, down')),
                 ('sha256', models.CharField(db_index=True, max_length=64, verbose_name='SHA-256')),
                 ('storage_key', models.CharField(max_length=200, verbose_name='storage key')),
                 ('media_type', models.CharField(max_length=40, verbose_name='media type')),
@@ -1415,6 +1417,33 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
             },
         ),
+        migrations.AddConstraint(
+            model_name='asset',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('focal_x', None), ('focal_y', None)), models.Q(('focal_x__gte', 0), ('focal_x__lte', 1), ('focal_y__gte', 0), ('focal_y__lte', 1)), _connector='OR'), name='imagegen_asset_focal_point'),
+        ),
+        migrations.CreateModel(
+            name='AssetRating',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('stars', models.PositiveSmallIntegerField(verbose_name='stars')),
+                ('rated_at', models.DateTimeField(auto_now=True, verbose_name='rated')),
+                ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ratings', to='imagegen.asset', verbose_name='asset')),
+                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_ratings', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+            ],
+            options={
+                'verbose_name': 'rating',
+                'verbose_name_plural': 'ratings',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='assetrating',
+            constraint=models.UniqueConstraint(fields=('asset', 'person'), name='imagegen_rating_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='assetrating',
+            constraint=models.CheckConstraint(condition=models.Q(('stars__gte', 1), ('stars__lte', 5)), name='imagegen_rating_stars'),
+        ),
         migrations.CreateModel(
             name='AltText',
             fields=[
@@ -1428,6 +1457,27 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'alternative texts',
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('asset', 'language'), name='imagegen_alt_text_language_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Incident',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('open_key', models.CharField(blank=True, max_length=80, null=True, unique=True)),
+                ('operation', models.CharField(blank=True, choices=[('generate', 'Generate'), ('edit', 'Edit'), ('inpaint', 'Retouch an area'), ('outpaint', 'Extend the image'), ('vary', 'Create a variation'), ('upscale', 'Upscale'), ('remove_background', 'Remove background'), ('control', 'Follow a guide image'), ('erase', 'Erase an object'), ('replace', 'Replace an object'), ('recolour', 'Change colours'), ('relight', 'Change the lighting'), ('restore_faces', 'Restore faces')], max_length=20, verbose_name='operation')),
+                ('opened_at', models.DateTimeField(db_index=True, verbose_name='since')),
+                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
+                ('error_code', models.CharField(max_length=40, verbose_name='error')),
+                ('affected_count', models.PositiveIntegerField(default=0, verbose_name='jobs affected')),
+                ('failed_over_count', models.PositiveIntegerField(default=0, verbose_name='jobs that went on elsewhere')),
+                ('image_model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='imagegen.imagemodel', verbose_name='image model')),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='imagegen.provider', verbose_name='provider')),
+                ('stand_in', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='imagegen.imagemodel', verbose_name='went on with')),
+            ],
+            options={
+                'verbose_name': 'incident',
+                'verbose_name_plural': 'incidents',
+                'default_permissions': ('view',),
             },
         ),
         migrations.CreateModel(

@@ -68,6 +68,9 @@ class Asset(Record):
         _("suggested alternative text"), max_length=MAX_ALT_CHARS, blank=True
     )
     is_decorative = models.BooleanField(_("decorative"), default=False)
+    #: What stays visible where the image is cropped, from 0 (left, top) to 1; None for the middle.
+    focal_x = models.FloatField(_("focal point, across"), null=True, blank=True)
+    focal_y = models.FloatField(_("focal point, down"), null=True, blank=True)
 
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
     storage_key = models.CharField(_("storage key"), max_length=200)
@@ -162,6 +165,11 @@ class Asset(Record):
                 condition=Q(review_state__in=[s.value for s in ReviewState]),
                 name="imagegen_asset_review",
             ),
+            models.CheckConstraint(
+                condition=Q(focal_x=None, focal_y=None)
+                | Q(focal_x__gte=0, focal_x__lte=1, focal_y__gte=0, focal_y__lte=1),
+                name="imagegen_asset_focal_point",
+            ),
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
@@ -192,6 +200,8 @@ class Asset(Record):
         return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
+        if self.shown_name:
+            return self.shown_name
         return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 

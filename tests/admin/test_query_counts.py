@@ -109,6 +109,8 @@ def test_our_own_pages_need_few_queries(admin: Client, busy: Any) -> None:
         reverse("admin:imagegen_studio_job", args=[busy["job"].pk]),
         reverse("admin:imagegen_studio_status", args=[busy["job"].pk]),
         reverse("admin:imagegen_studio_choose", args=[busy["asset"].pk]),
+        reverse("admin:imagegen_studio_result", args=[busy["asset"].pk]),
+        f"{reverse('admin:imagegen_studio_compare')}?a={busy['asset'].pk}&b={busy['asset'].pk}",
         reverse("admin:imagegen_asset_attach", args=[busy["asset"].pk]),
         reverse("admin:imagegen_batch_run", args=[busy["batch"].pk]),
         reverse("admin:imagegen_batch_status", args=[busy["batch"].pk]),

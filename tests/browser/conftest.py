@@ -130,7 +130,7 @@ def published(demo: demo_site.Site, browser: Any, sign_in_state: Callable[[str],
     page.click("[data-imagegen-open]")
     studio = page.frame_locator("dialog iframe")
     studio.locator(".imagegen-generate:has-text('USD')").click()
-    studio.locator("a.imagegen-button:has-text('Use this image')").first.click()
+    studio.locator(".is-current a.imagegen-button:has-text('Use this image')").first.click()
     studio.locator("button:has-text('Use this image')").click()
     page.locator("[data-picked] img").wait_for(state="visible")
     page.click("input[name=_save]")

@@ -22,7 +22,10 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.library import (
     alt_texts,
     chooser,
+    drafts,
+    focal_points,
     placement,
+    ratings,
     review,
     review_decisions,
     review_requests,
@@ -353,6 +356,26 @@ COMMANDS = [
         "asset.changed",
         lambda site: make_asset(),
         lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+    ),
+    Command(
+        "library.drafts.discard",
+        "asset.discarded",
+        arranged.own_draft,
+        lambda actor, asset: drafts.discard(actor=actor, asset=asset),
+        own="only who requested an image may discard it",
+    ),
+    Command(
+        "library.ratings.rate",
+        "asset.rated",
+        lambda site: make_asset(),
+        lambda actor, asset: ratings.rate(actor=actor, asset=asset, stars=4),
+        own="each person's stars are their own",
+    ),
+    Command(
+        "library.focal_points.set_focal_point",
+        "asset.focal_point_set",
+        lambda site: make_asset(),
+        lambda actor, asset: focal_points.set_focal_point(actor=actor, asset=asset, x=0.3, y=0.7),
     ),
     Command(
         "library.takedown.withdraw",

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.form_sections import FormSections
 from imagegen_app.admin.pages.stage import (
@@ -215,6 +216,7 @@ class StudioPages(Pages):
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
             recipe=recipe,
+            asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",
         )
 

@@ -31,11 +31,14 @@ def shown_start(form: StudioForm) -> dict[str, Any] | None:
         "number": len(entries),
         "asset": asset,
         "url": delivery.preview_url(asset, width=320) if asset else "",
+        "large": delivery.preview_url(asset, width=2048) if asset else "",
     }
 
 
 def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
     """Return the recipe of the job, or of the image, that is changed; None for a new one."""
+    if request.GET.get("recall"):
+        return _recalled(request, actor)
     job: Job | None = None
     if request.GET.get("again"):
         visible = Job.objects.select_related(
@@ -77,6 +80,26 @@ def _part_of(recipe: recipes.Recipe, part: str) -> recipes.Recipe:
     if part == "seed":
         return replace(bare, version=None, variables={}, prompt="", negative_prompt="")
     return recipe
+
+
+def _recalled(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
+    """Return the recipe of an image that the person may see, or the part of it that is asked for."""
+    key = content_fields.parse_key(Asset, request.GET["recall"])
+    asset = Asset.objects.select_related("job__root").filter(pk=key).first() if key else None
+    if asset is None or asset.hard_category:
+        return None
+    try:
+        chooser.require_visible(actor, asset)
+    except access.NotPermitted:
+        return None
+    recipe = recipes.recipe_of(actor, asset.job)
+    if asset.seed is not None:
+        # That of the image, which the job need not have asked for.
+        recipe = replace(recipe, seed=asset.seed)
+    only = request.GET.get("only", "")
+    if only == "seed":
+        return recipes.only_seed(recipe)
+    return recipes.only_prompt(recipe) if only == "prompt" else recipe
 
 
 def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:

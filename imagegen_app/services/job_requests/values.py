@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from imagegen_app.core.mask_drawings import MaskDrawing
     from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
@@ -73,6 +74,8 @@ class InputSource:
     digital_source_type: str = ""
     #: For a control image: how it guides the result.
     guide: ControlGuide | None = None
+    #: For a mask: how it was drawn; without data, that is all there is of it.
+    drawing: MaskDrawing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Rendition
 
+#: `css/public.css` has a rule for every so many percent.
+FOCAL_STEP = 5
 #: Best first: a browser uses the first `<source>` that it supports.
 _MODERN = (("avif", "image/avif"), ("webp", "image/webp"))
 
@@ -42,6 +44,9 @@ class Picture:
     width: int
     height: int
     alt: str
+    #: The focal point in percent of width and height, in the steps of the style sheet; None for none.
+    focal_x: int | None = None
+    focal_y: int | None = None
 
 
 def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> Picture | None:
@@ -67,7 +72,13 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
         width=asset.width,
         height=asset.height,
         alt=alt_texts.text_for(asset) if alt is None else alt,
+        focal_x=_step(asset.focal_x),
+        focal_y=_step(asset.focal_y),
     )
+
+
+def _step(part: float | None) -> int | None:
+    return None if part is None else FOCAL_STEP * round(100 * part / FOCAL_STEP)
 
 
 def hidden_reason(asset: object) -> str:

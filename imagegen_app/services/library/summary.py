@@ -11,7 +11,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Verdict
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation import object_names, stored_messages
 from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import pictures
@@ -34,6 +34,10 @@ _LABEL_LINES = {
 }
 
 
+#: Content checks that are told of, at most.
+_MOST_VERDICTS = 20
+
+
 def summarize(reader: Actor, asset: Asset) -> list[str]:
     """Return sentences on requester, model, passes, cost, content checks, review and AI label.
 
@@ -41,23 +45,15 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
     """
     return [
         *origin_sentences(reader, asset),
-        *(
-            _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
-            % {
-                "screener": verdict.screener,
-                "part": stored_messages.screened_part(verdict.part),
-                "outcome": verdict.get_outcome_display(),
-            }
-            for verdict in verdicts_of(asset)
-        ),
+        *verdict_lines(asset.job),
         *review_sentences(asset),
     ]
 
 
-def verdicts_of(asset: Asset) -> list[Verdict]:
-    """Return what the content checks said of the request and its images, the oldest first."""
-    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(asset.job))
-    return list(rows.order_by("pk")[:20])
+def verdicts_of(job: Job) -> list[Verdict]:
+    """Return what was said of the request and its images by content checks, the oldest first."""
+    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job))
+    return list(rows.order_by("pk")[:_MOST_VERDICTS])
 
 
 def origin_sentences(reader: Actor, asset: Asset) -> list[str]:
@@ -161,6 +157,19 @@ def _waiting_sentences(asset: Asset) -> list[str]:
     return lines
 
 
+def verdict_lines(job: Job) -> list[str]:
+    """Return a sentence for each content check of an image's whole chain, the first ones first."""
+    return [
+        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
+        % {
+            "screener": verdict.screener,
+            "part": stored_messages.screened_part(verdict.part),
+            "outcome": verdict.get_outcome_display(),
+        }
+        for verdict in verdicts_of(job)
+    ]
+
+
 def _passes(job: Job) -> str:
     """Return the operations that led to the image, in order, each with its model."""
     passes = pass_chain.jobs_leading_to(job)
@@ -182,5 +191,4 @@ def display_name(user: Any, otherwise: object = "") -> str:
     """Return a user's full name with the login, or the login alone; `otherwise` without a user."""
     if user is None:
         return str(otherwise)
-    full = str(getattr(user, "get_full_name", str)()).strip()
-    return f"{full} ({user})" if full and full != str(user) else str(user)
+    return object_names.person_name(user)
