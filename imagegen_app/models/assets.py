@@ -255,40 +255,6 @@ class Rendition(Record):
         return f"{self.format} {self.width}x{self.height}"
 
 
-class FormerFile(Record):
-    """A file of an asset as it was before an erasure rewrote it.
-
-    The file itself is deleted. Its hash still finds the asset, and copies that others made of it.
-    """
-
-    asset = ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="former_files", verbose_name=_("asset")
-    )
-    #: The rendition that it was; None if it was the master or the original.
-    rendition = ForeignKey(
-        Rendition, on_delete=models.PROTECT, null=True, blank=True, related_name="former_files"
-    )
-    is_original = models.BooleanField(default=False)
-    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
-    byte_size = models.PositiveBigIntegerField(_("bytes"))
-    replaced_at = models.DateTimeField(_("replaced"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("former file")
-        verbose_name_plural = _("former files")
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.sha256[:16]}"
-
-    @property
-    def name(self) -> str:
-        """Which file it was: `master`, `original` or a rendition's format and size."""
-        if self.rendition is not None:
-            return str(self.rendition)
-        return "original" if self.is_original else "master"
-
-
 class PlacementQuerySet(RecordQuerySet["Placement"]):
     """Filters for placements."""
 
