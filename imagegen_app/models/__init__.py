@@ -7,7 +7,6 @@ from imagegen_app.models.asset_details import AltText, AssetRating, FormerFile
 from imagegen_app.models.assets import (
     Asset,
     Lineage,
-    Placement,
     Rendition,
     Verdict,
 )
@@ -28,9 +27,18 @@ from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Job
+from imagegen_app.models.library import (
+    AssetSearchText,
+    AssetTag,
+    Collection,
+    CollectionItem,
+    SavedView,
+    Tag,
+)
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
+from imagegen_app.models.placements import Placement
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
@@ -41,6 +49,8 @@ __all__ = [
     "AltText",
     "Asset",
     "AssetRating",
+    "AssetSearchText",
+    "AssetTag",
     "Attempt",
     "AuditEvent",
     "AuditLeaf",
@@ -53,6 +63,8 @@ __all__ = [
     "Checkpoint",
     "CheckpointCopy",
     "CircuitBreaker",
+    "Collection",
+    "CollectionItem",
     "FormerFile",
     "Grant",
     "ImageModel",
@@ -74,7 +86,9 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "SavedView",
     "StudioSession",
+    "Tag",
     "TemplateFavourite",
     "TemplateVersion",
     "Verdict",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.contenttypes.fields import GenericForeignKey
-from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
@@ -89,6 +88,10 @@ class Asset(Record):
     phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
     phash_wide = models.CharField(max_length=64, blank=True)
     is_flat = models.BooleanField(default=False)
+    #: What most of it looks like; empty for what was made before this was looked at.
+    colour = models.CharField(
+        pgettext_lazy("of an image", "colour"), max_length=8, blank=True, choices=choices(Colour)
+    )
 
     digital_source_type = models.CharField(_("digital source type"), max_length=120)
     c2pa_state = models.CharField(_("content credentials"), max_length=12)
@@ -172,9 +175,10 @@ class Asset(Record):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
+            # Lists are read in this order, from any row on: see `services.foundation.keyset`.
+            models.Index(fields=["-created_at", "-id"], name="imagegen_asset_newest"),
             models.Index(
-                fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
+                fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
             models.Index(fields=["has_mark_problem", "-created_at"], name="imagegen_asset_doubt"),
             # The order of the review desk: who has waited longest comes first.
@@ -182,6 +186,7 @@ class Asset(Record):
                 fields=["review_state", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
             ),
+            models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
@@ -255,56 +260,6 @@ class Rendition(Record):
         return f"{self.format} {self.width}x{self.height}"
 
 
-class PlacementQuerySet(RecordQuerySet["Placement"]):
-    """Filters for placements."""
-
-    def active(self) -> PlacementQuerySet:
-        """Return the placements that were not removed."""
-        return self.filter(removed_at__isnull=True)
-
-
-class Placement(Record):
-    """Where an asset is used: in which field of which object, placed by whom and when."""
-
-    asset = ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="placements", verbose_name=_("asset")
-    )
-    content_type = ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
-    object_id = models.CharField(max_length=64)
-    target = GenericForeignKey("content_type", "object_id")
-    field = models.CharField(_("field"), max_length=80)
-    object_label = models.CharField(_("content"), max_length=200)
-    placed_by = ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="imagegen_placements",
-        verbose_name=_("placed by"),
-    )
-    placed_at = models.DateTimeField(_("placed"), auto_now_add=True)
-    #: The field's value before, which is restored when the placement is removed.
-    previous_value = models.CharField(max_length=300, blank=True)
-    #: The alternative text that was replaced, unless it belongs to the asset of an earlier placement.
-    previous_alt_text = models.TextField(blank=True)
-    placed_value = models.CharField(max_length=300, blank=True)
-    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
-    #: The image was withdrawn, or an erasure rewrote it, and this copy is not deleted yet.
-    has_copy_to_delete = models.BooleanField(default=False, db_index=True)
-
-    objects: ClassVar[Any] = PlacementQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("placement")
-        verbose_name_plural = _("placements")
-        indexes = [
-            models.Index(fields=["content_type", "object_id"], name="imagegen_placement_content"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.object_label}.{self.field}"
-
-
 class Verdict(Record):
     """What a screener or a person decided about a prompt, an input or an output."""
 
@@ -360,6 +315,7 @@ class Verdict(Record):
     class Meta:
         verbose_name = _("verdict")
         verbose_name_plural = _("verdicts")
+        indexes = [models.Index(fields=["-created_at", "-id"], name="imagegen_verdict_newest")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome__in=[o.value for o in VerdictOutcome]),
