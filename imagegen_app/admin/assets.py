@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -19,13 +20,12 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation.local_times import format_day, format_minute
-from imagegen_app.services.gateways import storage
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
+    alt_texts,
     asset_search,
     asset_table,
     delivery,
-    inspection,
     review,
     summary,
     takedown,
@@ -54,7 +54,6 @@ class AssetAdmin(WithdrawalAdmin):
     ]
     list_display_links = ["thumbnail", "title_or_number"]
     list_filter = [
-        "review_state",
         "hard_category",
         "is_intermediate",
         "c2pa_state",
@@ -67,8 +66,15 @@ class AssetAdmin(WithdrawalAdmin):
         "Title, alternative text, hash of any of its files, person or ID"
     )
     ordering = ["-created_at"]
-    allowed_lookups = ["job", "job__batch", "job__template_version"]
-    actions = ["approve", "reject", "withdraw", "attach", "export"]
+    allowed_lookups = [
+        "review",
+        "words",
+        "review_state",
+        "job",
+        "job__batch",
+        "job__template_version",
+    ]
+    actions = ["approve", "reject", "withdraw", "describe", "attach", "export"]
     change_form_template = "imagegen_app/admin/records/asset.html"
     fieldsets = [
         (None, {"fields": ["preview", "sentences", "prompt_text", "revised_prompt"]}),
@@ -77,6 +83,11 @@ class AssetAdmin(WithdrawalAdmin):
         (gettext_lazy("Origin"), {"fields": ["origin_facts", "family"]}),
         (gettext_lazy("Audit trail"), {"fields": ["audit_trail"]}),
     ]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        from imagegen_app.admin import asset_filters  # noqa: PLC0415 - a starting site lists nothing
+
+        return [asset_filters.ReviewFilter, asset_filters.WordsFilter, *self.list_filter]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).prefetch_related("renditions", "placements")
@@ -172,36 +183,7 @@ class AssetAdmin(WithdrawalAdmin):
     @admin.display(description=gettext_lazy("checked just now"))
     def mark_facts(self, obj: Asset) -> SafeString | str:
         """Read the stored file again and return what its marks say."""
-        if obj.hard_category:
-            return _("Of an image that was closed, the files are deleted.")
-        try:
-            found = inspection.inspect_stored(obj)
-        except storage.FileMissing:
-            return _("The file is missing from the storage.")
-        except storage.StorageFailed:
-            return _("The file cannot be read at present.")
-        return definition_list(
-            [
-                (_("Content Credentials"), found.summary),
-                (_("Time stamp"), found.time_stamp),
-                (_("Stored file"), _("unchanged") if found.is_unchanged else _("changed")),
-                (_("Digital source type"), found.marks.digital_source_type.rpartition("/")[2]),
-                (
-                    _("AI system"),
-                    f"{found.marks.ai_system} {found.marks.ai_system_version}".strip(),
-                ),
-                (_("Credit"), found.marks.credit),
-                (_("Signed actions"), ", ".join(found.credentials.actions)),
-                (
-                    _("Input images"),
-                    _("one is named by its hash only: its own Content Credentials are unusable")
-                    if obj.is_parent_reduced
-                    else "",
-                ),
-                *mark_facts.provider_facts(obj),
-                (_("SHA-256"), obj.sha256),
-            ]
-        )
+        return mark_facts.stored_facts(obj)
 
     @admin.display(description=gettext_lazy("used in"))
     def placement_lines(self, obj: Asset) -> SafeString | str:
@@ -318,6 +300,18 @@ class AssetAdmin(WithdrawalAdmin):
     @admin.action(description=gettext_lazy("Withdraw…"), permissions=["withdraw"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         return self._with_note(request, queryset, "withdraw", _("Withdraw images"))
+
+    @admin.action(
+        description=gettext_lazy("Describe for people who cannot see them…"),
+        permissions=["describe"],
+    )
+    def describe(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse:
+        keys = [("asset", str(pk)) for pk in queryset.values_list("pk", flat=True)[:25]]
+        return HttpResponseRedirect(f"{admin_url('imagegen_alt_texts')}?{urlencode(keys)}")
+
+    def has_describe_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may describe any images."""
+        return alt_texts.may_describe_any(self.actor(request))
 
     def has_place_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may place images."""

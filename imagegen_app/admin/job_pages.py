@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.admin.pages import (
+    alt_texts,
     attach,
     batch,
     compare,
     compliance,
+    desk,
     erasure,
     object_history,
     overview,
@@ -38,6 +40,9 @@ def page_classes() -> tuple[type[Pages], ...]:
         template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
+        desk.DeskPages,
+        alt_texts.ChoosePage,
+        alt_texts.AltTextPages,
         compliance.CompliancePages,
         erasure.ErasurePages,
         attach.AttachPage,

@@ -49,6 +49,12 @@ def page_entries() -> tuple[PageEntry, ...]:
             dashboard.PERMISSIONS,
         ),
         PageEntry("imagegen_studio", _("Studio"), ("request_job",)),
+        PageEntry(
+            "imagegen_desk",
+            _("Review desk"),
+            ("approve_asset", "decide_escalated_asset", "withdraw_asset", "request_job"),
+        ),
+        PageEntry("imagegen_alt_texts", _("Alternative texts"), ("change_asset", "request_job")),
         PageEntry("imagegen_log", _("Audit log"), ("verify_audit",)),
         PageEntry("imagegen_provider_credentials", _("Credentials"), (revocations.PERMISSION,)),
         PageEntry(_SETUP, _("Set up AI images"), (setup_progress.PERMISSION,)),

@@ -58,6 +58,7 @@ class PromptTemplateAdmin(RecordAdmin):
             (None, {"fields": ["name", "slug", "purpose"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
             (_("Variables"), {"fields": rows}),
+            (_("For people who cannot see the image"), {"fields": ["alt_pattern"]}),
             (
                 _("Settings"),
                 {
@@ -205,6 +206,7 @@ class TemplateVersionAdmin(RecordAdmin):
         "negative",
         "variable_table",
         "request_facts",
+        "alt_pattern",
         "note",
         "created_by",
         "created_at",

@@ -307,6 +307,20 @@ ROWS: Final[tuple[EventRow, ...]] = (
     ),
     EventRow("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
     EventRow("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
+    EventRow("review.requested", "info", gettext_noop("{actor} sent {object} for review.")),
+    EventRow(
+        "review.request_withdrawn",
+        "info",
+        gettext_noop("{actor} took {object} back from the review."),
+    ),
+    EventRow(
+        "review.changes_requested", "notice", gettext_noop("{actor} asked for changes to {object}.")
+    ),
+    EventRow(
+        "review.escalated",
+        "warning",
+        gettext_noop("{actor} escalated {object}."),
+    ),
     # Images and where they are used
     EventRow(
         "asset.created",

@@ -179,6 +179,18 @@ REVIEW_TRANSITIONS: dict[ReviewState, frozenset[ReviewState]] = {
 }
 
 
+class RejectionReason(StrEnum):
+    """Why a reviewer rejects an asset; a note says more."""
+
+    FAULTY = "faulty"
+    OFF_BRIEF = "off_brief"
+    OFF_BRAND = "off_brand"
+    MISLEADING = "misleading"
+    REAL_PERSON = "real_person"
+    THIRD_PARTY = "third_party"
+    OTHER = "other"
+
+
 class Lifecycle(StrEnum):
     """The stage of an image model between its registration and its retirement."""
 

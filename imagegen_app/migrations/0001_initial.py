@@ -487,6 +487,7 @@ class Migration(migrations.Migration):
                 ('request_digest', models.CharField(max_length=64, verbose_name='request digest')),
                 ('idempotency_key', models.CharField(blank=True, max_length=128, null=True, verbose_name='idempotency key')),
                 ('unknown_outcome_policy', models.CharField(choices=[('at_most_once', 'Never send again when the outcome is unknown'), ('at_least_once', 'Send again, and accept that it may be billed twice')], default='at_most_once', max_length=14, verbose_name='when the outcome is unknown')),
+                ('asks_for_review', models.BooleanField(default=False, editable=False, verbose_name='asks for a review')),
                 ('priority', models.SmallIntegerField(default=0, verbose_name='priority')),
                 ('queue_order', models.PositiveBigIntegerField(default=0, verbose_name='queue order')),
                 ('is_held', models.BooleanField(default=False, verbose_name='held (batch paused)')),
@@ -740,6 +741,7 @@ class Migration(migrations.Migration):
                 ('parameters', models.JSONField(blank=True, default=dict, verbose_name='fixed parameters')),
                 ('loras', models.JSONField(blank=True, default=list, verbose_name='fixed LoRA')),
                 ('guides', models.JSONField(blank=True, default=list, verbose_name='fixed guides')),
+                ('alt_pattern', models.CharField(blank=True, max_length=500, verbose_name='pattern of the alternative text')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='what changed')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
@@ -874,6 +876,7 @@ class Migration(migrations.Migration):
                 ('is_provider_embedded', models.BooleanField(default=False)),
                 ('declared_marks', models.JSONField(blank=True, default=dict)),
                 ('mark_check', models.JSONField(blank=True, default=dict)),
+                ('has_missing_mark', models.BooleanField(default=False)),
                 ('marked_at', models.DateTimeField(blank=True, null=True, verbose_name='marked')),
                 ('stamped_at', models.DateTimeField(blank=True, null=True, verbose_name='stamped')),
                 ('is_intermediate', models.BooleanField(default=False, verbose_name='intermediate result')),
@@ -882,6 +885,13 @@ class Migration(migrations.Migration):
                 ('review_state', models.CharField(choices=[('pending', 'Waiting for review'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn')], default='pending', max_length=10, verbose_name='review')),
                 ('reviewed_at', models.DateTimeField(blank=True, null=True, verbose_name='reviewed')),
                 ('review_note', models.CharField(blank=True, max_length=300, verbose_name='note')),
+                ('review_requested_at', models.DateTimeField(blank=True, null=True, verbose_name='review requested')),
+                ('review_request_note', models.CharField(blank=True, max_length=300, verbose_name="author's note")),
+                ('sent_back_at', models.DateTimeField(blank=True, null=True, verbose_name='sent back')),
+                ('escalated_at', models.DateTimeField(blank=True, null=True, verbose_name='escalated')),
+                ('rejection_reason', models.CharField(blank=True, choices=[('faulty', 'Visible faults or poor quality'), ('off_brief', 'Not what was asked for'), ('off_brand', 'Does not fit the brand'), ('misleading', 'Could mislead about a product or a fact'), ('real_person', 'Shows a real person without permission'), ('third_party', "Shows another's brand, design or work"), ('other', 'Another reason, in the note')], max_length=20, verbose_name='reason of the rejection')),
+                ('checklist_answers', models.JSONField(blank=True, default=dict, verbose_name='answers to the checklist')),
+                ('is_label_required', models.BooleanField(blank=True, null=True, verbose_name='AI label required')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_reviews', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
                 ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assets', to='imagegen.attempt', verbose_name='attempt')),
@@ -889,7 +899,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'asset',
                 'verbose_name_plural': 'assets',
-                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('withdraw_asset', 'Can withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
+                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('withdraw_asset', 'Can withdraw images'), ('decide_escalated_asset', 'Can decide about escalated images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
             },
         ),
         migrations.CreateModel(
@@ -1246,6 +1256,18 @@ class Migration(migrations.Migration):
             model_name='asset',
             index=models.Index(fields=['review_state', '-created_at'], name='imagegen_asset_review_queue'),
         ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['c2pa_state', '-created_at'], name='imagegen_asset_credentials'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['has_missing_mark', '-created_at'], name='imagegen_asset_missing_mark'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['review_state', 'review_requested_at', 'id'], name='imagegen_asset_review_wait'),
+        ),
         migrations.AddConstraint(
             model_name='asset',
             constraint=models.UniqueConstraint(fields=('attempt', 'position'), name='imagegen_asset_position_once'),
@@ -1425,6 +1447,21 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='assetrating',
             constraint=models.CheckConstraint(condition=models.Q(('stars__gte', 1), ('stars__lte', 5)), name='imagegen_rating_stars'),
+        ),
+        migrations.CreateModel(
+            name='AltText',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(max_length=20, verbose_name='language')),
+                ('text', models.CharField(max_length=500, verbose_name='alternative text')),
+                ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alt_texts', to='imagegen.asset', verbose_name='asset')),
+            ],
+            options={
+                'verbose_name': 'alternative text',
+                'verbose_name_plural': 'alternative texts',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('asset', 'language'), name='imagegen_alt_text_language_once')],
+            },
         ),
         migrations.CreateModel(
             name='StudioSession',

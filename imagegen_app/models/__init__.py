@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagegen_app.models.alt_texts import AltText
 from imagegen_app.models.answers import KeptAnswer
 from imagegen_app.models.assets import (
     Asset,
@@ -39,6 +40,7 @@ from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
 __all__ = [
+    "AltText",
     "Asset",
     "AssetRating",
     "Attempt",

@@ -9,17 +9,17 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import ReviewState, VerdictOutcome
+from imagegen_app.core.states import RejectionReason, ReviewState, VerdictOutcome
 from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.jobs import Job
-from imagegen_app.models.labels import choices
+from imagegen_app.models.labels import LABELS, choices
 from imagegen_app.models.relations import ForeignKey
 
 
@@ -29,6 +29,15 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
     def showable(self) -> AssetQuerySet:
         """Return the assets that the public may see."""
         return self.filter(review_state=ReviewState.APPROVED.value, hard_category="")
+
+    def awaiting_review(self) -> AssetQuerySet:
+        """Return the assets that ask for a decision; an unused draft asks for none."""
+        return self.filter(
+            review_state=ReviewState.PENDING.value,
+            review_requested_at__isnull=False,
+            is_intermediate=False,
+            hard_category="",
+        )
 
     def results_of(self, job: Job) -> AssetQuerySet:
         """Return the images that are the result of a job, by position.
@@ -98,6 +107,8 @@ class Asset(Record):
     declared_marks: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     #: What the provider's own check last found in the files; empty if it was not asked.
     mark_check: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: Whether that check missed a declared mark where it has to be.
+    has_missing_mark = models.BooleanField(default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
     #: When a time-stamp authority says that its files were signed; None without a stamp.
     stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
@@ -123,6 +134,23 @@ class Asset(Record):
     )
     reviewed_at = models.DateTimeField(_("reviewed"), null=True, blank=True)
     review_note = models.CharField(_("note"), max_length=300, blank=True)
+    #: When somebody, or what uses it, asked for a decision; None for a draft that nobody uses yet.
+    review_requested_at = models.DateTimeField(_("review requested"), null=True, blank=True)
+    #: What its author told the reviewers.
+    review_request_note = models.CharField(_("author's note"), max_length=300, blank=True)
+    #: When a reviewer last sent it back to its author; the note says what to change.
+    sent_back_at = models.DateTimeField(_("sent back"), null=True, blank=True)
+    #: When a reviewer handed the decision on; then only people with the permission may approve it.
+    escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
+    rejection_reason = models.CharField(
+        _("reason of the rejection"), max_length=20, blank=True, choices=choices(RejectionReason)
+    )
+    #: "yes" or "no" by the key of the site's question; see `IMAGEGEN['REVIEW']['CHECKLIST']`.
+    checklist_answers: models.JSONField[Any, Any] = models.JSONField(
+        _("answers to the checklist"), default=dict, blank=True
+    )
+    #: Whether the reviewer wants the AI label shown with it wherever it is; None: the page decides.
+    is_label_required = models.BooleanField(_("AI label required"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects: ClassVar[Any] = AssetQuerySet.as_manager()
@@ -149,14 +177,35 @@ class Asset(Record):
             models.Index(
                 fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
             ),
+            # The few images whose marks are in doubt, among all that there are.
+            models.Index(fields=["c2pa_state", "-created_at"], name="imagegen_asset_credentials"),
+            models.Index(
+                fields=["has_missing_mark", "-created_at"], name="imagegen_asset_missing_mark"
+            ),
+            # The order of the review desk: who has waited longest comes first.
+            models.Index(
+                fields=["review_state", "review_requested_at", "id"],
+                name="imagegen_asset_review_wait",
+            ),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
             ("withdraw_asset", "Can withdraw images"),
+            ("decide_escalated_asset", "Can decide about escalated images"),
             ("approve_own_asset", "Can approve own images if no second reviewer is required"),
             ("place_asset", "Can place images in content"),
             ("download_original", "Can download a provider's original file"),
         ]
+
+    def get_review_state_display(self) -> str:  # type: ignore[no-redef]  # Django keeps our own
+        """Return the state in words; one that nobody was asked to review is a draft."""
+        if self.review_state == ReviewState.PENDING.value and self.review_requested_at is None:
+            return (
+                gettext("Sent back")
+                if self.sent_back_at is not None
+                else pgettext("state of an image", "Draft")
+            )
+        return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
         return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}

@@ -196,6 +196,8 @@ class Job(Record):
         choices=UNKNOWN_OUTCOME_POLICIES,
         default="at_most_once",
     )
+    #: Whether its images ask for a review by themselves, since nobody looks at them in the studio.
+    asks_for_review = models.BooleanField(_("asks for a review"), default=False, editable=False)
     priority = models.SmallIntegerField(_("priority"), default=0)
     #: Shares the queue fairly: requesters alternate, however many jobs each has queued.
     queue_order = models.PositiveBigIntegerField(_("queue order"), default=0)

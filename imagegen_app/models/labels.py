@@ -14,6 +14,7 @@ from imagegen_app.core.states import (
     CostSource,
     JobState,
     Lifecycle,
+    RejectionReason,
     ReviewState,
     VerdictOutcome,
     WaitingReason,
@@ -70,6 +71,15 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         ReviewState.APPROVED: pgettext_lazy("state of an image", "Approved"),
         ReviewState.REJECTED: pgettext_lazy("state of an image", "Rejected"),
         ReviewState.WITHDRAWN: _("Withdrawn"),
+    },
+    RejectionReason: {
+        RejectionReason.FAULTY: _("Visible faults or poor quality"),
+        RejectionReason.OFF_BRIEF: _("Not what was asked for"),
+        RejectionReason.OFF_BRAND: _("Does not fit the brand"),
+        RejectionReason.MISLEADING: _("Could mislead about a product or a fact"),
+        RejectionReason.REAL_PERSON: _("Shows a real person without permission"),
+        RejectionReason.THIRD_PARTY: _("Shows another's brand, design or work"),
+        RejectionReason.OTHER: _("Another reason, in the note"),
     },
     Lifecycle: {
         Lifecycle.DRAFT: _("Draft"),

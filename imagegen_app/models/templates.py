@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.limits import MAX_COUNT
+from imagegen_app.core.limits import MAX_ALT_CHARS, MAX_COUNT
 from imagegen_app.core.operations import Operation
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import ImageModel
@@ -100,6 +100,10 @@ class TemplateVersion(Record):
     #: `services.job_requests.fixed_guides`.
     guides: models.JSONField[Any, Any] = models.JSONField(
         _("fixed guides"), default=list, blank=True
+    )
+    #: A sentence with the template's variables that describes the image to people who cannot see it.
+    alt_pattern = models.CharField(
+        _("pattern of the alternative text"), max_length=MAX_ALT_CHARS, blank=True
     )
     note = models.CharField(_("what changed"), max_length=200, blank=True)
     created_by = ForeignKey(

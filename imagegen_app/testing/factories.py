@@ -261,6 +261,8 @@ def make_asset(
         "digital_source_type": GENERATED,
         "c2pa_state": "none",
         "reviewed_at": None if review_state == ReviewState.PENDING else clock.now(),
+        # A draft, which nobody was asked to review, has None.
+        "review_requested_at": clock.now() if review_state == ReviewState.PENDING else None,
     }
     asset: Asset = Asset.objects.create(
         job=made_for,

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from django.test import Client
 
 OVERVIEW, STUDIO, LOG = "Overview", "Studio", "Audit log"
+DESK, WORDS = "Review desk", "Alternative texts"
 #: Role to those of our pages that its navigation lists, in order.
 LISTED = {
-    "Image editors": [OVERVIEW, STUDIO],
-    "Image reviewers": [OVERVIEW],
-    "Compliance": [OVERVIEW, LOG],
+    "Image editors": [OVERVIEW, STUDIO, DESK, WORDS],
+    "Image reviewers": [OVERVIEW, DESK, WORDS],
+    "Compliance": [OVERVIEW, DESK, LOG],
 }
 
 

@@ -346,7 +346,8 @@ def test_the_studio_names_the_amounts_of_a_refusal_with_their_currency(edda: Cli
     ("suggestion", "variables", "expected"),
     [
         ("A red mug.", {"product": "mug"}, "This text was suggested automatically"),
-        ("", {"product": "mug"}, "This suggestion comes from your prompt"),
+        # The values by themselves describe nothing.
+        ("", {"product": "mug"}, "Describe the image for people who cannot see it.</p>"),
         ("", {}, "Describe the image for people who cannot see it.</p>"),
     ],
 )

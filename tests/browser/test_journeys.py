@@ -27,7 +27,7 @@ def test_an_editor_generates_beside_a_products_image_field(page: Any, live_serve
     studio = page.frame_locator("dialog iframe")
     filled = studio.locator("[name=v_product]").input_value()
     studio.locator("[name=generate]").click()
-    studio.locator("a.imagegen-button:has-text('Use this image')").nth(2).click()
+    studio.locator(".is-current a.imagegen-button:has-text('Use this image')").nth(2).click()
     studio.locator("#imagegen-alt").fill("A small cup")
     studio.locator("button:has-text('Use this image')").click()
     page.locator("[data-picked] img").wait_for(state="visible")
@@ -92,7 +92,7 @@ def test_markup_in_a_prompt_stays_text_on_every_page_of_a_request(
     page.select_option("[name=template]", "")
     page.fill("[name=prompt]", "<img src=x onerror=alert(1)><script>alert(2)</script>")
     page.click("[name=generate]")
-    page.locator("text=Use this image").first.wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.wait_for()
     asset = Asset.objects.first()
     assert asset is not None
     for path in (f"job/{asset.job_id}/change/", f"asset/{asset.pk}/change/", "auditevent/"):

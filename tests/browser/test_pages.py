@@ -25,6 +25,9 @@ PAGES = {
     "dashboard": "",
     "studio": "imagegen/job/studio/?template=product-still-life",
     "studio-choose": "imagegen/job/studio/choose/{asset}/",
+    "desk": "imagegen/job/desk/?view=provenance",
+    "desk-case": "imagegen/job/desk/{asset}/?view=provenance",
+    "alternative-texts": "imagegen/job/assets/alt-texts/?show=all",
     "image-attach": "imagegen/job/assets/{asset}/attach/",
     "image": "imagegen/asset/{asset}/change/",
     "job": "imagegen/job/{job}/change/",
@@ -36,7 +39,17 @@ PAGES = {
     **{f"list-{name}": f"imagegen/{name}/" for name in tables.names()},
 }
 #: Of these an image is taken, where images are asked for.
-PHOTOGRAPHED = {"dashboard", "studio", "studio-choose", "image-attach", "list-asset", "list-job"}
+PHOTOGRAPHED = {
+    "dashboard",
+    "studio",
+    "studio-choose",
+    "desk",
+    "desk-case",
+    "alternative-texts",
+    "image-attach",
+    "list-asset",
+    "list-job",
+}
 #: Of a phone, a tablet and a desktop; a page is loaded at the smallest.
 WIDTHS = (390, 768, 1440)
 #: Django's own parts of a page, whose faults are Django's.

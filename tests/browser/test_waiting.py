@@ -93,6 +93,7 @@ def request_one(page: Any, live_server: Any, model: ImageModel) -> Job:
     page.fill("[name=v_product]", "teapot")
     page.check("[name=count][value='1']")
     page.locator(".imagegen-generate:has-text('USD')").click()
+    page.locator(".is-current .imagegen-turn-title a").click()
     page.locator(".imagegen-status").wait_for()
     return Job.objects.get()
 

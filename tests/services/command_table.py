@@ -20,12 +20,15 @@ from imagegen_app.services.job_requests import (
     waiting_jobs,
 )
 from imagegen_app.services.library import (
+    alt_texts,
     chooser,
     drafts,
     focal_points,
     placement,
     ratings,
     review,
+    review_decisions,
+    review_requests,
     takedown,
 )
 from imagegen_app.services.policy import (
@@ -288,10 +291,71 @@ COMMANDS = [
         lambda actor, asset: review.withdraw(actor=actor, asset=asset),
     ),
     Command(
-        "library.review.set_alt_text",
+        "library.review_requests.request_review",
+        "review.requested",
+        lambda site: make_asset(
+            review_state="pending", requester=site.actor.user, review_requested_at=None
+        ),
+        lambda actor, asset: review_requests.request_review(actor=actor, asset=asset),
+    ),
+    Command(
+        "library.review_requests.withdraw_request",
+        "review.request_withdrawn",
+        lambda site: make_asset(review_state="pending", requester=site.actor.user),
+        lambda actor, asset: review_requests.withdraw_request(actor=actor, asset=asset),
+    ),
+    Command(
+        "library.review_requests.request_changes",
+        "review.changes_requested",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: review_requests.request_changes(
+            actor=actor, asset=asset, note="Brighter"
+        ),
+    ),
+    Command(
+        "library.review_requests.escalate",
+        "review.escalated",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: review_requests.escalate(actor=actor, asset=asset, note="Who is it?"),
+    ),
+    Command(
+        "library.review_decisions.decide",
+        "review.approved",
+        lambda site: (asset := make_asset(review_state="pending"), review_decisions.shown(asset)),
+        lambda actor, found: review_decisions.decide(
+            actor=actor,
+            asset=found[0],
+            seen=found[1],
+            decision=review_decisions.Decision(review_decisions.DecisionKind.APPROVE),
+        ),
+    ),
+    Command(
+        "library.review_decisions.decide_alike",
+        "review.approved",
+        lambda site: (asset := make_asset(review_state="pending"), review_decisions.shown(asset)),
+        lambda actor, found: done(
+            review_decisions.decide_alike(
+                actor=actor,
+                cases=[found],
+                decision=review_decisions.Decision(review_decisions.DecisionKind.APPROVE),
+            )
+        ),
+    ),
+    Command(
+        "library.alt_texts.set_each",
         "asset.changed",
         lambda site: make_asset(),
-        lambda actor, asset: review.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+        lambda actor, asset: done(
+            alt_texts.set_each(
+                actor=actor, entries=[alt_texts.NewAltText(asset, "A blue mug", False, {})]
+            )
+        ),
+    ),
+    Command(
+        "library.alt_texts.set_alt_text",
+        "asset.changed",
+        lambda site: make_asset(),
+        lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
     ),
     Command(
         "library.drafts.discard",

@@ -99,6 +99,8 @@ def stage_context(request: HttpRequest, actor: Person, session: uuid.UUID) -> di
         "older_url": studio_url(request, session=str(session), before=str(stage.older_than))
         if stage.older_than
         else "",
+        # The request that the form was filled in with.
+        "current": parse_key(request.GET.get("again", "")),
         "said": _news(stage),
         "in_session": carried_query(request, session=str(session)),
         "front": _front(stage),

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.form_sections import FormSections
 from imagegen_app.admin.pages.stage import (
@@ -27,8 +28,7 @@ from imagegen_app.admin.pages.studio_starts import (
     object_values,
     shown_start,
 )
-from imagegen_app.admin.pages.wishes import wished_values
-from imagegen_app.core.states import JobState, ReviewState
+from imagegen_app.core.states import JobState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
@@ -40,10 +40,10 @@ from imagegen_app.services.job_requests import (
     pass_planning,
 )
 from imagegen_app.services.jobs import job_previews, pass_chain
-from imagegen_app.services.library import chooser, delivery, review
+from imagegen_app.services.library import delivery
 from imagegen_app.services.monitoring import progress, uncertain_jobs
-from imagegen_app.services.policy import access, reviewers
-from imagegen_app.services.policy.access import ActionRefused, NotPermitted
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     import uuid
@@ -80,7 +80,6 @@ class StudioPages(Pages):
             Route("studio/<uuid:pk>/status/", self.status, "imagegen_studio_status"),
             Route("studio/<uuid:pk>/preview/", self.preview, "imagegen_studio_preview"),
             Route("studio/<uuid:pk>/cancel/", self.cancel, "imagegen_studio_cancel"),
-            Route("studio/choose/<uuid:pk>/", self.choose, "imagegen_studio_choose"),
         ]
 
     def shared_context(self, request: HttpRequest) -> dict[str, Any]:
@@ -187,44 +186,6 @@ class StudioPages(Pages):
         address = admin_url("imagegen_studio_job", pk)
         return HttpResponseRedirect(f"{address}?{carried_query(request)}")
 
-    def choose(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Write or accept the alternative text of one image, and select it."""
-        asset = get_object_or_404(
-            Asset.objects.select_related("job__template_version__template").prefetch_related(
-                "renditions"
-            ),
-            pk=pk,
-        )
-        try:
-            chooser.require_visible(actor, asset)
-        except NotPermitted:
-            raise Http404 from None
-        context: dict[str, Any] = {
-            "title": _("Use this image"),
-            "asset": asset,
-            "preview": delivery.preview_url(asset, width=960),
-            "alt": asset.alt_text or _suggestion(asset),
-            "alt_source": _alt_source(asset),
-            "waits": bool(review.refusal_reason(actor, asset, ReviewState.APPROVED))
-            and asset.review_state == ReviewState.PENDING,
-        }
-        context["no_reviewer"] = reviewers.no_second_reviewer(actor) if context["waits"] else ""
-        if request.method == "POST":
-            decorative = "decorative" in request.POST
-            alt = str(request.POST.get("alt", "")).strip()
-            if not alt and not decorative:
-                context["problem"] = _("Describe the image, or mark it as decorative.")
-            else:
-                try:
-                    token = chooser.choose(
-                        actor=actor, asset=asset, alt_text=alt, is_decorative=decorative
-                    )
-                except ActionRefused as refusal:
-                    context["refusal"] = refusal
-                else:
-                    context |= {"token": token, "alt": asset.alt_text, "is_taken": True}
-        return self.page(request, "imagegen_app/admin/studio/choose.html", context)
-
     def _form(self, request: HttpRequest, actor: Person, *, is_kept: bool = False) -> StudioForm:
         source = request.POST if request.method == "POST" else request.GET
         target = content_fields.target_by_path(str(request.GET.get("target", "")))
@@ -255,7 +216,7 @@ class StudioPages(Pages):
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
             recipe=recipe,
-            wished=wished_values(request),
+            asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",
         )
 
@@ -342,20 +303,3 @@ def _again(request: HttpRequest, job: Job) -> str:
     The job is named and not its values: prompts must not reach the logs of web servers.
     """
     return studio_url(request, again=str(job.pk))
-
-
-def _suggestion(asset: Asset) -> str:
-    """Suggest an alternative text: the captioner's, or the first values of the variables."""
-    if asset.alt_suggestion:
-        return asset.alt_suggestion
-    values = [str(v) for v in asset.job.variables.values() if v]
-    return ", ".join(values[:3])
-
-
-def _alt_source(asset: Asset) -> str:
-    """Return where the text offered comes from: "captioner", "prompt", or "" for no suggestion."""
-    if asset.alt_text:
-        return ""
-    if asset.alt_suggestion:
-        return "captioner"
-    return "prompt" if _suggestion(asset) else ""

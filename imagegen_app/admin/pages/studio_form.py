@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.pages import (
+    asked_values,
     earlier_values,
     fixed_fields,
     frame_fields,
@@ -19,7 +20,6 @@ from imagegen_app.admin.pages import (
     model_change,
     model_fields,
     pass_fields,
-    wishes,
 )
 from imagegen_app.admin.pages.parameter_fields import given_parameters, parameter_fields
 from imagegen_app.admin.pages.variable_fields import variable_field
@@ -64,7 +64,7 @@ class StudioForm(forms.Form):
         queryset=Asset.objects.none(),
         required=False,
         widget=forms.HiddenInput,
-        error_messages={"invalid_choice": wishes.SOURCE_NOT_USABLE},
+        error_messages={"invalid_choice": asked_values.SOURCE_NOT_USABLE},
     )
     #: An earlier job whose source images are used again.
     inputs_of = forms.ModelChoiceField(
@@ -81,7 +81,7 @@ class StudioForm(forms.Form):
         files: Any = None,
         asset: str = "",
         recipe: Recipe | None = None,
-        wished: Mapping[str, str] | None = None,
+        asked: Mapping[str, str] | None = None,
         is_kept: bool = False,
     ) -> None:
         """Build the form; `is_kept` shows the data again without judging it, for another model."""
@@ -95,14 +95,14 @@ class StudioForm(forms.Form):
             files if is_bound else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
-        self.version, self._wished = version, wished or {}
+        self.version, self._asked = version, asked or {}
         self.fixed_guides = fixed_fields.guides_of(version, actor)
         #: What had to change because another model was chosen, in sentences.
         self.changes: list[str] = []
         self._add_choices(actor)
         if data is None and asset and self._found("asset", asset) is None:
             asset = self.initial["asset"] = ""
-            self.changes.append(str(wishes.SOURCE_NOT_USABLE))
+            self.changes.append(str(asked_values.SOURCE_NOT_USABLE))
         self.variables: tuple[Variable, ...] = ()
         self._add_texts(values)
         if recipe is not None and recipe.inputs_of is not None and not asset:
@@ -125,14 +125,14 @@ class StudioForm(forms.Form):
         if asset:
             self._start_from_picture()
         if data is None:
-            wishes.fill_in(self, self._wished)
+            asked_values.fill_in(self, self._asked)
         if is_kept:
             self._keep(data, files)
         fixed_fields.fix(self, version)
 
     def _options(self, data: Any, recipe: Recipe | None) -> ModelOptions | None:
         """Return what the chosen model offers for what is to be done; None without any model."""
-        wanted = str((self._wished if data is None else data).get("image_model") or "")
+        wanted = str((self._asked if data is None else data).get("image_model") or "")
         if not wanted and recipe is not None:
             wanted = str(recipe.image_model_id)
         model = next((m for m in self._usable if str(m.pk) == wanted), None)
@@ -155,7 +155,7 @@ class StudioForm(forms.Form):
 
     def _operation(self, data: Any, offer: Any) -> Operation:
         """Return what the form is for, as far as that is known before it is sent."""
-        wanted = str((self._wished if data is None else data).get("operation") or "")
+        wanted = str((self._asked if data is None else data).get("operation") or "")
         if wanted in offer.operations:
             return Operation(wanted)
         job, template = self._first("inputs_of", data), self.version
@@ -196,7 +196,7 @@ class StudioForm(forms.Form):
     def _fill_in(self, recipe: Recipe, *, is_from_image: bool) -> list[str]:
         """Offer the values of an earlier job; return what of them is not kept, in sentences."""
         model = self._choice("image_model")
-        recipe = wishes.with_wished_model(recipe, self.options, self._wished)
+        recipe = asked_values.with_asked_model(recipe, self.options, self._asked)
         if any(m.pk == recipe.image_model_id for m in self._usable):
             model.initial = recipe.image_model_id
         values, told = earlier_values.values_of(

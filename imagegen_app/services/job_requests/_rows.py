@@ -277,6 +277,7 @@ def _row(
         idempotency_key=job_request.idempotency_key or None,
         cached_from=cached,
         chain_length=1 if cached is None else cached.chain_length,
+        asks_for_review=job_request.asks_for_review or job_request.batch is not None,
         unknown_outcome_policy=job_request.unknown_outcome_policy,
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),

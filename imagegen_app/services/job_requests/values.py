@@ -151,6 +151,8 @@ class JobRequest:
     passes: tuple[PlannedPass, ...] = ()
     #: What somebody chose of the size, quality, format and background; see `Job.chosen`.
     chosen: Mapping[str, str] = field(default_factory=dict)
+    #: Whether its images ask for a review by themselves, as those of code and of batches do.
+    asks_for_review: bool = False
     #: The studio's session that it is made in; it begins with its first request.
     session: UUID | None = None
     #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.

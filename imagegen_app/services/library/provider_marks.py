@@ -96,8 +96,9 @@ def _store(*, actor: Actor, asset: Asset, found: dict[str, list[CheckedMark]]) -
         "sha256": {"original": asset.original_sha256, "published": asset.sha256},
         "files": {name: [one.as_dict() for one in marks] for name, marks in found.items()},
     }
-    Asset.objects.filter(pk=asset.pk).update(mark_check=document)
-    asset.mark_check = document
+    is_missing = _is_mark_lost(asset, found)
+    Asset.objects.filter(pk=asset.pk).update(mark_check=document, has_missing_mark=is_missing)
+    asset.mark_check, asset.has_missing_mark = document, is_missing
     event_log.record(
         actor,
         "asset.marks_checked",
@@ -110,6 +111,19 @@ def _store(*, actor: Actor, asset: Asset, found: dict[str, list[CheckedMark]]) -
             "original_sha256": asset.original_sha256,
             "marks": document["files"],
         },
+    )
+
+
+def _is_mark_lost(asset: Asset, found: dict[str, list[CheckedMark]]) -> bool:
+    """Return whether a mark that the provider declares was not found where it has to be.
+
+    In the published file our own Content Credentials stand in place of the provider's.
+    """
+    declared = set(asset.declared_marks.get("marks", []))
+    return any(
+        one.kind in declared and not one.is_found and (name == "original" or one.kind != "c2pa")
+        for name, marks in found.items()
+        for one in marks
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -16,8 +16,10 @@ from imagegen_app.services.job_requests import sessions
 from imagegen_app.services.monitoring import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
+
+    from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Person
     from imagegen_app.services.monitoring.progress import Progress
@@ -146,10 +148,11 @@ def etag_of(actor: Person, *, session: UUID) -> str:
     return hashlib.sha256(shown.encode()).hexdigest()[:20]
 
 
-def _requests_of(actor: Person, session: UUID) -> Iterable[Job]:
-    return Job.objects.filter(  # type: ignore[no-any-return]  # as the manager is typed
+def _requests_of(actor: Person, session: UUID) -> QuerySet[Job]:
+    requests: QuerySet[Job] = Job.objects.filter(
         requester=actor.user, session=session, root__isnull=True
     )
+    return requests
 
 
 def _turn_in_queue(one: Progress) -> tuple[bool, int, str]:
@@ -180,7 +183,7 @@ def _images_of(jobs: Sequence[Job]) -> dict[UUID, list[Asset]]:
     """Return the results of several ended jobs, by the job that made them, with two queries."""
     sources = {job.cached_from_id or job.pk for job in jobs}
     found: dict[UUID, list[Asset]] = {}
-    rows = (
+    rows: Any = (
         Asset.objects.filter(Q(job__in=sources) | Q(job__root__in=sources), is_intermediate=False)
         .annotate(source=Coalesce(F("job__root"), F("job")))
         .prefetch_related("renditions")

@@ -18,6 +18,8 @@ from imagegen_app.services.library import pictures
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
 
@@ -41,6 +43,21 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
 
     The cost is named only to the requester and to people who may see costs.
     """
+    return [
+        *origin_sentences(reader, asset),
+        *verdict_lines(asset.job),
+        *review_sentences(asset),
+    ]
+
+
+def verdicts_of(job: Job) -> list[Verdict]:
+    """Return what was said of the request and its images by content checks, the oldest first."""
+    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job))
+    return list(rows.order_by("pk")[:_MOST_VERDICTS])
+
+
+def origin_sentences(reader: Actor, asset: Asset) -> list[str]:
+    """Return how the image was made: by whom, from what, with which model, at what cost."""
     job, root = asset.job, pass_chain.root_job(asset.job)
     lines = [
         _("Requested by %(requester)s on %(day)s from %(source)s.")
@@ -71,8 +88,15 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
                 "count": root.count,
             }
         )
-    lines.extend(verdict_lines(job))
-    if asset.reviewed_at is None:
+    return lines
+
+
+def review_sentences(asset: Asset) -> list[str]:
+    """Return what was decided about the image so far, and what visitors see of it."""
+    lines = []
+    if asset.review_state == ReviewState.PENDING.value:
+        lines.extend(_waiting_sentences(asset))
+    elif asset.reviewed_at is None:
         lines.append(_("Nobody has reviewed it yet."))
     else:
         lines.append(
@@ -84,15 +108,57 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
                 "note": asset.review_note,
             }
         )
+        if asset.rejection_reason:
+            reason = asset.get_rejection_reason_display()
+            lines.append(_("Reason: %(reason)s.") % {"reason": reason})
     if asset.review_state in _LABEL_LINES:
         line = gettext(_LABEL_LINES[asset.review_state])
         lines.append(line % {"label": pictures.label_text(asset)})
     return lines
 
 
+def review_document(asset: Asset) -> dict[str, Any]:
+    """Return the review for an evidence pack: the decision with all that is stored with it."""
+    reviewer = asset.reviewed_by
+    return {
+        "review_state": asset.review_state,
+        "review_requested_at": _stamp(asset.review_requested_at),
+        "reviewed_by": None if reviewer is None else display_name(reviewer),
+        "review_note": asset.review_note,
+        "reviewed_at": _stamp(asset.reviewed_at),
+        "rejection_reason": asset.rejection_reason,
+        "checklist_answers": asset.checklist_answers,
+        "label_required": asset.is_label_required,
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _waiting_sentences(asset: Asset) -> list[str]:
+    """Return whether a pending image waits for a decision, and what people said about it."""
+    if asset.review_requested_at is not None:
+        day = format_minute(asset.review_requested_at)
+        lines = [_("It has waited for a review since %(day)s.") % {"day": day}]
+    elif asset.sent_back_at is not None:
+        day = format_minute(asset.sent_back_at)
+        lines = [_("It was sent back on %(day)s, to be changed.") % {"day": day}]
+    else:
+        lines = [_("It is a draft: nobody was asked to review it.")]
+    if asset.escalated_at is not None:
+        day = format_minute(asset.escalated_at)
+        lines.append(_("A reviewer escalated it on %(day)s.") % {"day": day})
+    if asset.review_request_note:
+        note = asset.review_request_note
+        lines.append(_("Note of the author: %(note)s") % {"note": note})
+    if asset.review_note:
+        lines.append(_("Note of the reviewer: %(note)s") % {"note": asset.review_note})
+    return lines
+
+
 def verdict_lines(job: Job) -> list[str]:
     """Return a sentence for each content check of an image's whole chain, the first ones first."""
-    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job)).order_by("pk")
     return [
         _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
         % {
@@ -100,7 +166,7 @@ def verdict_lines(job: Job) -> list[str]:
             "part": stored_messages.screened_part(verdict.part),
             "outcome": verdict.get_outcome_display(),
         }
-        for verdict in rows[:_MOST_VERDICTS]
+        for verdict in verdicts_of(job)
     ]
 
 
@@ -112,6 +178,13 @@ def _passes(job: Job) -> str:
         % {"operation": one.get_operation_display(), "model": one.image_model.name}
         for one in passes
     )
+
+
+def short_name(user: Any) -> str:
+    """Return a user's full name, else the login; empty without a user."""
+    if user is None:
+        return ""
+    return str(getattr(user, "get_full_name", str)()).strip() or str(user)
 
 
 def display_name(user: Any, otherwise: object = "") -> str:

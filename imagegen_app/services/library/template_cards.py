@@ -13,6 +13,8 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from imagegen_app.core.actors import Person
 
 #: Cards on one page.
@@ -68,7 +70,7 @@ def _pictures(templates: set[int]) -> dict[int, Asset]:
         .order_by("-created_at")
         .values_list("pk", "job__template_version__template")[:_PICTURES_AMONG]
     )
-    chosen: dict[int, object] = {}
+    chosen: dict[int, UUID] = {}
     for key, template in newest:
         if template in templates:
             chosen.setdefault(template, key)

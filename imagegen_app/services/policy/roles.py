@@ -48,6 +48,7 @@ ROLES: dict[str, frozenset[str]] = {
             "erase_personal_data",
             "download_original",
             "withdraw_asset",
+            "decide_escalated_asset",
         }
     )
     | _READ_CATALOG
@@ -73,6 +74,7 @@ ROLES: dict[str, frozenset[str]] = {
             "cancel_any_job",
             "resolve_job",
             "approve_asset",
+            "decide_escalated_asset",
             "change_asset",
             "view_worker",
             "view_keptanswer",

@@ -11,10 +11,10 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.pricing import ESTIMATE, UNBILLED, CostOrigin, PriceList, PriceUnknown
 from imagegen_app.core.source_types import relationship
-from imagegen_app.core.states import ReviewState
+from imagegen_app.core.states import ReviewState, VerdictOutcome
 from imagegen_app.core.types import Cost, InputRole
 from imagegen_app.imaging.metadata import clean
-from imagegen_app.models import Asset, Lineage, Rendition
+from imagegen_app.models import Asset, Lineage, Rendition, Verdict
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.announcements import send_asset_created
 from imagegen_app.services.foundation.unit import use_case
@@ -28,7 +28,12 @@ from imagegen_app.services.worker._ingest_options import source_type
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderResult
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.worker._ingest import IngestDeferred, IngestResult, OutputBlocked
+    from imagegen_app.services.worker._ingest import (
+        IngestDeferred,
+        IngestedImage,
+        IngestResult,
+        OutputBlocked,
+    )
 
 
 class FewerImages(ProviderError):
@@ -66,6 +71,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         note=note,
     )
     now = clock.now()
+    asks = _asks_for_review(job)
     assets = []
     for position, image in enumerate(result.images):
         asset = Asset.objects.create(
@@ -100,6 +106,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             marked_at=now,
             stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
+            review_requested_at=now if asks or _is_held(image) else None,
         )
         Rendition.objects.bulk_create(
             Rendition(
@@ -163,6 +170,18 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             job, attempt, reason=FewerImages.code, detail=first.detail or str(first)
         )
     return assets
+
+
+def _asks_for_review(job: Job) -> bool:
+    """Return whether a job's images ask for a review: nobody sees them otherwise, or it was held."""
+    if pass_chain.root_job(job).asks_for_review:
+        return True
+    verdicts = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job), asset=None)
+    return bool(verdicts.filter(outcome=VerdictOutcome.HELD.value).exists())
+
+
+def _is_held(image: IngestedImage) -> bool:
+    return any(one.decision.outcome == VerdictOutcome.HELD for one in image.all_verdicts)
 
 
 def _pass_inputs(assets: list[Asset], result: IngestResult) -> dict[Any, pass_chain.PassInput]:

@@ -40,30 +40,30 @@ _NEEDS_NEW_WORDS = frozenset(
 )
 
 
-def wished_values(request: HttpRequest) -> dict[str, str]:
+def asked_values(request: HttpRequest) -> dict[str, str]:
     """Return what the request's address asks for, by the names of the form's fields."""
     return {n: str(request.GET[n])[:_MAX_CHARS] for n in _NAMES if request.GET.get(n)}
 
 
-def with_wished_model(
-    recipe: Recipe, options: ModelOptions | None, wished: Mapping[str, str]
+def with_asked_model(
+    recipe: Recipe, options: ModelOptions | None, asked: Mapping[str, str]
 ) -> Recipe:
-    """Return a recipe for the model that is wished: nobody asked for the one that it was made with."""
-    if options is None or wished.get("image_model") != str(options.image_model.pk):
+    """Return a recipe for the model that is asked: nobody asked for the one that it was made with."""
+    if options is None or asked.get("image_model") != str(options.image_model.pk):
         return recipe
     return replace(recipe, image_model_id=options.image_model.pk)
 
 
-def fill_in(form: Any, wished: Mapping[str, str]) -> None:
-    """Begin the studio's form with what is wished, as far as its model has it."""
+def fill_in(form: Any, asked: Mapping[str, str]) -> None:
+    """Begin the studio's form with what is asked, as far as its model has it."""
     options, fields = form.options, form.fields
-    if options is not None and wished.get("operation") == options.operation:
-        fields["operation"].initial = wished["operation"]
+    if options is not None and asked.get("operation") == options.operation:
+        fields["operation"].initial = asked["operation"]
         if options.operation in _NEEDS_NEW_WORDS and "prompt" in fields:
             fields["prompt"].initial = ""
         if options.operation is Operation.UPSCALE and form.source_asset is not None:
             larger = frame_fields.doubled_size(form.source_asset, options)
             pixels = f"{larger.width} \N{MULTIPLICATION SIGN} {larger.height}"
             form.offer("size", str(larger), _("Larger: %(pixels)s") % {"pixels": pixels})
-    if wished.get("quality") in dict(fields["quality"].choices):
-        fields["quality"].initial = wished["quality"]
+    if asked.get("quality") in dict(fields["quality"].choices):
+        fields["quality"].initial = asked["quality"]
