@@ -10,7 +10,6 @@ from imagegen_app.models.assets import (
     Lineage,
     Placement,
     Rendition,
-    Verdict,
 )
 from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.audit import (
@@ -36,6 +35,7 @@ from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
+from imagegen_app.models.verdicts import Verdict
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
