@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 class AssetAdmin(WithdrawalAdmin):
     """Generated images: preview, review, marking, placements, origin and audit trail."""
 
+    list_title = gettext_lazy("Images")
     owner = "job__requester"
     list_display = [
         "thumbnail",
@@ -72,6 +73,7 @@ class AssetAdmin(WithdrawalAdmin):
         "review_state",
         "job",
         "job__batch",
+        "job__requester",
         "job__template_version",
     ]
     actions = ["approve", "reject", "withdraw", "describe", "attach", "export"]

@@ -7,12 +7,14 @@ explicitly, choices of related rows are limited, and nothing shows a row by its 
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -20,9 +22,11 @@ from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin import saved_views
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -32,6 +36,7 @@ from imagegen_app.admin.parameters import (
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
+from imagegen_app.services.foundation import object_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from imagegen_app.admin.saved_views import SavedView, StrOrPromise
     from imagegen_app.services.gateways.provider_facts import FactRow
 
     BaseAdmin = admin.ModelAdmin[Any]
@@ -53,6 +59,7 @@ else:
 
 #: Words of a search that are looked for.
 MAX_SEARCH_WORDS = 20
+MAX_WORD_CHARS = 500
 #: Users of a name whose events are looked for.
 MAX_USERS = 100
 EMPTY = "–"  # noqa: RUF001 - a dash for people
@@ -95,6 +102,12 @@ class RecordAdmin(BaseAdmin):
     allowed_lookups: Sequence[str] = ()
     #: Paths from the row to people, who are found by their names and logins.
     people: Sequence[str] = ()
+    #: Attributes that hold a job, an asset or an attempt, to be named as people know them.
+    named: Sequence[str] = ()
+    #: Filters that people need again and again.
+    saved_views: Sequence[SavedView] = ()
+    #: What people call the list, where the table's name is not it.
+    list_title: StrOrPromise = ""
     #: Whether rows may be added or changed; deleting is decided apart.
     is_writable = False
     is_deletable = False
@@ -111,6 +124,7 @@ class RecordAdmin(BaseAdmin):
         ours = [
             "imagegen_app/css/tokens.css",
             "imagegen_app/css/parts.css",
+            "imagegen_app/css/doors.css",
             "imagegen_app/css/records.css",
         ]
         return super().media + forms.Media(css={"all": [*ours, *themes.stylesheets()]})
@@ -130,6 +144,40 @@ class RecordAdmin(BaseAdmin):
         check_selected(request, self.model)
         return super().response_action(request, queryset, *args, **kwargs)
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name, with its saved views."""
+        ours: dict[str, Any] = {
+            "saved_views": saved_views.view_links(self.saved_views, request.GET.dict())
+        }
+        if IS_POPUP_VAR not in request.GET:
+            ours["title"] = self.list_title or capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, ours | (extra_context or {}))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Look up the names of all rows of the page at once."""
+        try:
+            changelist = super().get_changelist_instance(request)
+        except OverflowError:  # a day at the end of time, in another time zone
+            raise IncorrectLookupParameters from None
+        changelist.result_list = list(changelist.result_list)
+        self._give_names(changelist.result_list)
+        return changelist
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return the row under the name that people know it by."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self._give_names([row])
+        return row
+
+    def _give_names(self, rows: list[Any]) -> None:
+        of_rows = [attrgetter(name)(row) for row in rows for name in self.named]
+        object_names.give_names([*rows, *(one for one in of_rows if one is not None)])
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""
         if "widget" not in kwargs and db_field.name in self.get_autocomplete_fields(request):
@@ -146,7 +194,9 @@ class RecordAdmin(BaseAdmin):
         """Search for the first words; Django's autocomplete, not ours, hands in any characters."""
         if not is_storable(search_term):
             return queryset.none(), False
-        words = search_term.split()
+        # SQLite compares with no pattern of more than 50,000 bytes.
+        words = [word[:MAX_WORD_CHARS] for word in search_term.split()]
+        search_term = " ".join(words)
         if len(words) > MAX_SEARCH_WORDS:
             # Each word is one more condition, and a database takes a limited number of them.
             text = _("Only the first %(count)s words were searched for.")
@@ -336,6 +386,13 @@ def _fact_source(row: FactRow) -> SafeString | str:
 def join_words(values: Iterable[object]) -> str:
     """Return codes as one text, separated by commas."""
     return ", ".join(str(v).replace("_", " ") for v in values) or EMPTY
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    """Return a cell with a second, quieter line, where another column would not fit."""
+    if second in ("", None):
+        return format_html("{}", first)
+    return format_html('{}<span class="imagegen-second">{}</span>', first, second)
 
 
 def amount(value: Any, currency: str) -> str:

@@ -12,6 +12,8 @@ from imagegen_app.admin.pages import (
     compliance,
     desk,
     erasure,
+    guidance,
+    health,
     object_history,
     overview,
     resolution,
@@ -20,6 +22,7 @@ from imagegen_app.admin.pages import (
     setup,
     stage,
     studio,
+    table_list,
     template_choice,
 )
 
@@ -31,6 +34,9 @@ def page_classes() -> tuple[type[Pages], ...]:
     """Return the classes; their modules are imported with the URLs, not when the site starts."""
     return (
         overview.OverviewPage,
+        health.HealthPage,
+        guidance.GuidancePages,
+        table_list.TablePage,
         setup.SetupPage,
         stage.StagePages,
         studio.StudioPages,

@@ -89,6 +89,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("Calls to {object} were paused after repeated failures."),
     ),
     EventRow("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
+    EventRow(
+        "incident.opened",
+        "warning",
+        gettext_noop("Calls to {provider} were stopped because they fail: {error}."),
+    ),
+    EventRow(
+        "incident.closed",
+        "notice",
+        gettext_noop("Calls to {provider} work again; jobs that were affected: {jobs}."),
+    ),
     EventRow("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
     EventRow("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
     EventRow(

@@ -594,7 +594,7 @@ class Migration(migrations.Migration):
             name='LogKeyHandover',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('vkey', models.CharField(max_length=300, unique=True, verbose_name='public key')),
+                ('vkey', models.CharField(max_length=255, unique=True, verbose_name='public key')),
                 ('size', models.PositiveBigIntegerField(verbose_name='events')),
                 ('note', models.TextField(verbose_name='signed note')),
                 ('retired_at', models.DateTimeField(verbose_name='retired at')),
@@ -1461,6 +1461,27 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'alternative texts',
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('asset', 'language'), name='imagegen_alt_text_language_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Incident',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('open_key', models.CharField(blank=True, max_length=80, null=True, unique=True)),
+                ('operation', models.CharField(blank=True, choices=[('generate', 'Generate'), ('edit', 'Edit'), ('inpaint', 'Retouch an area'), ('outpaint', 'Extend the image'), ('vary', 'Create a variation'), ('upscale', 'Upscale'), ('remove_background', 'Remove background'), ('control', 'Follow a guide image'), ('erase', 'Erase an object'), ('replace', 'Replace an object'), ('recolour', 'Change colours'), ('relight', 'Change the lighting'), ('restore_faces', 'Restore faces')], max_length=20, verbose_name='operation')),
+                ('opened_at', models.DateTimeField(db_index=True, verbose_name='since')),
+                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
+                ('error_code', models.CharField(max_length=40, verbose_name='error')),
+                ('affected_count', models.PositiveIntegerField(default=0, verbose_name='jobs affected')),
+                ('failed_over_count', models.PositiveIntegerField(default=0, verbose_name='jobs that went on elsewhere')),
+                ('image_model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='imagegen.imagemodel', verbose_name='image model')),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='imagegen.provider', verbose_name='provider')),
+                ('stand_in', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='imagegen.imagemodel', verbose_name='went on with')),
+            ],
+            options={
+                'verbose_name': 'incident',
+                'verbose_name_plural': 'incidents',
+                'default_permissions': ('view',),
             },
         ),
         migrations.CreateModel(

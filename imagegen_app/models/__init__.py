@@ -30,7 +30,7 @@ from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Job
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
-from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
+from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.sessions import StudioSession
@@ -58,6 +58,7 @@ __all__ = [
     "FormerFile",
     "Grant",
     "ImageModel",
+    "Incident",
     "Job",
     "JobInput",
     "JobPreview",

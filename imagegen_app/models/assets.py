@@ -208,6 +208,8 @@ class Asset(Record):
         return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
+        if self.shown_name:
+            return self.shown_name
         return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 

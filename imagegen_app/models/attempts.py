@@ -126,4 +126,4 @@ class Attempt(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.number} {str(self.id)[-8:]}"
+        return self.shown_name or f"{self.number} {str(self.id)[-8:]}"

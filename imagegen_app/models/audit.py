@@ -215,7 +215,7 @@ class LogKeyHandover(Record):
     is_audit_table: ClassVar[bool] = True
 
     #: The retired key, as a verifier key line.
-    vkey = models.CharField(_("public key"), max_length=300, unique=True)
+    vkey = models.CharField(_("public key"), max_length=255, unique=True)
     size = models.PositiveBigIntegerField(_("events"))
     note = models.TextField(_("signed note"))
     retired_at = models.DateTimeField(_("retired at"))

@@ -294,7 +294,7 @@ class Job(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} {str(self.id)[-8:]}"
+        return self.shown_name or f"{self.get_operation_display()} {str(self.id)[-8:]}"
 
     @property
     def is_final(self) -> bool:

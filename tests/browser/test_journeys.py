@@ -53,6 +53,11 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     # The script has taken over once the tiles say what is decided.
     page.locator("[data-asset][data-decision]").first.wait_for()
     page.locator("[data-asset]").first.focus()
+    # The list of keys, and back to the image.
+    page.keyboard.press("?")
+    assert page.evaluate("document.activeElement.localName") == "summary"
+    page.keyboard.press("?")
+    assert page.evaluate("document.activeElement.matches('[data-asset]')")
     for key in ("a", "a", "r", "ArrowLeft", "u"):
         page.keyboard.press(key)
     page.keyboard.press("Control+Enter")
@@ -62,6 +67,25 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     assert reviews.count("approved") == 2
     assert reviews.count("rejected") == 0
     assert Product.objects.exclude(image="").count() == 2
+    assert real(page.complaints) == []
+
+
+def test_a_hint_that_is_sent_away_leaves_at_once_and_stays_away(
+    page: Any, live_server: Any
+) -> None:
+    address = f"{live_server.url}/en/admin/"
+    page.goto(address)
+    page.locator("imagegen-hint:defined").wait_for()
+    page.evaluate("window.isSamePage = true")
+
+    page.click("imagegen-hint button")
+    page.locator("imagegen-hint").wait_for(state="detached")
+
+    assert page.evaluate("window.isSamePage")
+    assert page.evaluate("document.activeElement.localName") == "h1"
+    page.goto(address)
+    assert page.locator(".imagegen-door-card").count() > 0
+    assert page.locator("imagegen-hint").count() == 0
     assert real(page.complaints) == []
 
 

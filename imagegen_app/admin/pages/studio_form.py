@@ -117,7 +117,7 @@ class StudioForm(forms.Form):
             self.fields.update(mask_fields.drawing_fields(picture, self.options))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
-        self.fields.update(pass_fields.pass_fields(actor, version, granted=self._granted))
+        self.fields.update(pass_fields.pass_fields(actor, version, granted=self.granted))
         if recipe is not None:
             not_kept = self._fill_in(recipe, is_from_image=bool(asset))
             # Whoever sends the form has read this.
@@ -262,8 +262,8 @@ class StudioForm(forms.Form):
             is_archived=False, current__isnull=False
         ).order_by("name")
         fixed = version.image_model_id if version else None
-        self._granted = access.granted_models(actor)
-        self._usable = [m for m in self._granted if fixed in {None, m.pk}]
+        self.granted = access.granted_models(actor)
+        self._usable = [m for m in self.granted if fixed in {None, m.pk}]
         self.fields["image_model"] = forms.ModelChoiceField(
             queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self._usable]).order_by(
                 "name"

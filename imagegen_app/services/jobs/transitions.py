@@ -221,7 +221,7 @@ def fail_over(
     :raises OverBudget: if the other model's price does not fit into a budget.
     :raises CurrencyMismatch: if a budget counts in another currency.
     """
-    before = job.image_model
+    before, stopped = job.image_model, breaker.keys_of(job)
     budgets.release(actor=WORKER_ACTOR, job=job)
     changes: dict[str, Any] = {
         "image_model": to,
@@ -248,6 +248,7 @@ def fail_over(
     told: dict[str, Any] = {"from": before.slug, "model": to.slug, "provider": to.provider.slug}
     told |= {"error": error.code, **({"adapted": dict(adapted)} if adapted else {})}
     event_log.record(WORKER_ACTOR, "job.failed_over", subject=job, job=job, data=told)
+    breaker.count_fail_over(keys=stopped, to=to)
 
 
 @use_case()

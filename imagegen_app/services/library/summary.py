@@ -11,7 +11,7 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Verdict
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation import object_names, stored_messages
 from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import pictures
@@ -191,5 +191,4 @@ def display_name(user: Any, otherwise: object = "") -> str:
     """Return a user's full name with the login, or the login alone; `otherwise` without a user."""
     if user is None:
         return str(otherwise)
-    full = str(getattr(user, "get_full_name", str)()).strip()
-    return f"{full} ({user})" if full and full != str(user) else str(user)
+    return object_names.person_name(user)

@@ -32,7 +32,13 @@ _READ_WORK = frozenset(
 )
 _READ_MONEY = frozenset({"view_budget", "view_budgetperiod", "view_ledgerentry", "view_costs"})
 _READ_LOG = frozenset(
-    {"view_auditevent", "view_checkpoint", "view_webhookdelivery", "verify_audit"}
+    {
+        "view_auditevent",
+        "view_checkpoint",
+        "view_incident",
+        "view_webhookdelivery",
+        "verify_audit",
+    }
 )
 
 #: Each role's permissions, by codename.
