@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
@@ -15,10 +16,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagegen_app.admin import mark_facts
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
+from imagegen_app.admin.parameters import is_storable
 from imagegen_app.admin.withdrawals import WithdrawalAdmin
+from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
+from imagegen_app.services.foundation import accounts
 from imagegen_app.services.foundation.local_times import format_day, format_minute
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
@@ -29,6 +33,8 @@ from imagegen_app.services.library import (
     review,
     summary,
     takedown,
+    titles,
+    word_search,
 )
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -36,6 +42,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
+
+
+#: Lists say of an image what all who may see it may read.
+_ANYBODY = System("admin")
 
 
 @admin.register(Asset)
@@ -107,7 +117,12 @@ class AssetAdmin(WithdrawalAdmin):
         found = asset_search.by_file_hash(queryset, search_term)
         if found is not None:
             return found, False
-        return super().get_search_results(request, queryset, search_term)
+        if not is_storable(search_term) or not search_term.strip():
+            return super().get_search_results(request, queryset, search_term)
+        people = accounts.users_named(search_term)
+        by_person = Q(job__requester__in=people) | Q(reviewed_by__in=people)
+        words = word_search.words_condition(search_term, reader=self.actor(request))
+        return queryset.filter(words | by_person), False
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
@@ -116,8 +131,8 @@ class AssetAdmin(WithdrawalAdmin):
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
     def title_or_number(self, obj: Asset) -> str:
-        """Return the title, or a short name made from the ID."""
-        return str(obj)
+        """Return what people know the image by."""
+        return titles.image_title(obj, reader=_ANYBODY)
 
     @admin.display(description=gettext_lazy("review"), ordering="review_state")
     def review_chip(self, obj: Asset) -> SafeString:

@@ -17,7 +17,12 @@ from imagegen_app.admin.base import (
     link,
     two_lines,
 )
-from imagegen_app.admin.owned import OwnedRecordAdmin, help_lines, state_badge
+from imagegen_app.admin.owned import (
+    OwnedRecordAdmin,
+    help_lines,
+    provider_explanation,
+    state_badge,
+)
 from imagegen_app.admin.pages import screeners
 from imagegen_app.admin.saved_views import SavedView
 from imagegen_app.core.states import AttemptState, VerdictOutcome
@@ -67,6 +72,7 @@ class AttemptAdmin(OwnedRecordAdmin):
         "charge_source",
         "error_code",
         "error_detail",
+        "provider_words",
         "remedy",
         "kept_answer_link",
         "is_resent_at_risk",
@@ -99,6 +105,11 @@ class AttemptAdmin(OwnedRecordAdmin):
         told = obj.job.error_remedy if obj.job.error_code == obj.error_code else ""
         remedy = stored_messages.translate_stored(told)
         return help_lines(obj.error_code, reader=obj.reader, remedy=remedy) or EMPTY
+
+    @admin.display(description=gettext_lazy("the provider's explanation"))
+    def provider_words(self, obj: Any) -> SafeString | str:
+        """Return how the provider explained the failure if the reader may see it."""
+        return provider_explanation(obj.reader, obj)
 
     @admin.display(description=gettext_lazy("kept answer"))
     def kept_answer_link(self, obj: Any) -> SafeString | str:

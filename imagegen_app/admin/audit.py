@@ -15,7 +15,6 @@ from imagegen_app.admin.base import (
     RecordAdmin,
     definition_list,
     link,
-    users_named,
 )
 from imagegen_app.admin.owned import severity_badge
 from imagegen_app.admin.parameters import is_storable
@@ -24,7 +23,7 @@ from imagegen_app.core.events import EVENTS
 from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation import accounts, stored_messages
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -99,7 +98,9 @@ class AuditEventAdmin(RecordAdmin):
         """Find a person's events by name too: the log itself holds only a pseudonym."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         if search_term.strip() and is_storable(search_term):
-            found |= queryset.filter(actor_kind="person", actor_id__in=users_named(search_term))
+            found |= queryset.filter(
+                actor_kind="person", actor_id__in=accounts.users_named(search_term)
+            )
         return found, may_repeat
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:

@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.admin.views.main import IncorrectLookupParameters
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
@@ -27,6 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin import saved_views
+from imagegen_app.admin.paging import MAX_ROWS, CappedChangeList, CappedPaginator, list_filters
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -36,13 +34,14 @@ from imagegen_app.admin.parameters import (
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import object_names
+from imagegen_app.services.foundation import accounts, object_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from django.contrib.admin.views.main import ChangeList
     from django.db.models import Model
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
@@ -57,11 +56,8 @@ else:
     BaseAdmin = admin.ModelAdmin
     AnyModelForm = forms.ModelForm
 
-#: Words of a search that are looked for.
-MAX_SEARCH_WORDS = 20
+#: Characters of a searched word that are looked for.
 MAX_WORD_CHARS = 500
-#: Users of a name whose events are looked for.
-MAX_USERS = 100
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
 
@@ -115,6 +111,7 @@ class RecordAdmin(BaseAdmin):
     actions_on_bottom = False
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
     empty_value_display = EMPTY
     save_on_top = False
 
@@ -133,6 +130,14 @@ class RecordAdmin(BaseAdmin):
         """Return the person who acts."""
         return access.actor_for(request.user)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list, which counts and numbers no more rows than people read."""
+        return CappedChangeList
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Return the filters, none of which reads a whole table to know its choices."""
+        return list_filters(self, super().get_list_filter(request))
+
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of this table, with views that refuse unstorable parameters."""
         return prepare_views(super().get_urls(), site=self.admin_site)
@@ -142,6 +147,13 @@ class RecordAdmin(BaseAdmin):
     ) -> Any:
         """Call an action for the selected rows, if these can exist."""
         check_selected(request, self.model)
+        if request.POST.get("select_across") == "1" and self._is_too_long(queryset):
+            messages.warning(
+                request,
+                _("Nothing was done: these are more than %(number)s rows. Narrow the list first.")
+                % {"number": MAX_ROWS},
+            )
+            return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **kwargs)
 
     def changelist_view(
@@ -178,6 +190,9 @@ class RecordAdmin(BaseAdmin):
         of_rows = [attrgetter(name)(row) for row in rows for name in self.named]
         object_names.give_names([*rows, *(one for one in of_rows if one is not None)])
 
+    def _is_too_long(self, rows: Any) -> bool:
+        return CappedPaginator(rows, self.list_per_page).is_capped
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""
         if "widget" not in kwargs and db_field.name in self.get_autocomplete_fields(request):
@@ -186,7 +201,7 @@ class RecordAdmin(BaseAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields of the row, and the names of the people that belong to it."""
-        names = _name_fields()
+        names = accounts.name_fields()
         of_people = [f"{path}__{name}" for path in self.people for name in names]
         return [*super().get_search_fields(request), *of_people]
 
@@ -197,11 +212,13 @@ class RecordAdmin(BaseAdmin):
         # SQLite compares with no pattern of more than 50,000 bytes.
         words = [word[:MAX_WORD_CHARS] for word in search_term.split()]
         search_term = " ".join(words)
-        if len(words) > MAX_SEARCH_WORDS:
+        if len(words) > accounts.MAX_SEARCH_WORDS:
             # Each word is one more condition, and a database takes a limited number of them.
             text = _("Only the first %(count)s words were searched for.")
-            messages.warning(request, text % {"count": MAX_SEARCH_WORDS}, fail_silently=True)
-            search_term = " ".join(words[:MAX_SEARCH_WORDS])
+            messages.warning(
+                request, text % {"count": accounts.MAX_SEARCH_WORDS}, fail_silently=True
+            )
+            search_term = " ".join(words[: accounts.MAX_SEARCH_WORDS])
         return super().get_search_results(request, queryset, search_term)
 
     # Permissions
@@ -320,28 +337,6 @@ class RecordAdmin(BaseAdmin):
             )
             show = messages.info if is_already_done else messages.warning
             show(request, text % {"number": number, "why": reason})
-
-
-def _name_fields() -> list[str]:
-    """Return the fields of the site's users that hold a login or a name."""
-    user = get_user_model()
-    known = {f.name for f in user._meta.concrete_fields if isinstance(f, models.CharField)}  # noqa: SLF001 - Django's documented API
-    return [
-        name
-        for name in (user.USERNAME_FIELD, "first_name", "last_name", "name", "full_name")
-        if name in known
-    ]
-
-
-def users_named(term: str) -> list[str]:
-    """Return the keys of the site's users whose login or name contains all words of a text."""
-    found = get_user_model().objects.all()
-    for word in term.split()[:MAX_SEARCH_WORDS]:
-        matches = models.Q()
-        for name in _name_fields():
-            matches |= models.Q(**{f"{name}__icontains": word})
-        found = found.filter(matches)
-    return [str(key) for key in found.values_list("pk", flat=True)[:MAX_USERS]]
 
 
 def link(address: str, text: object) -> SafeString:

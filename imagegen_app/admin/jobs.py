@@ -23,6 +23,7 @@ from imagegen_app.admin.owned import (
     OwnedRecordAdmin,
     help_lines,
     help_link,
+    provider_explanation,
     record_links,
     state_badge,
     timeline,
@@ -158,7 +159,7 @@ class JobAdmin(OwnedRecordAdmin):
 
     @admin.display(description=gettext_lazy("what happened"))
     def error_details(self, obj: Any) -> SafeString | str:
-        """Return the error, or what the job waits for, and the remedy."""
+        """Return the error, or what the job waits for, the provider's explanation, and the remedy."""
         message = (
             progress.site_message(obj)
             if obj.waiting_for
@@ -166,7 +167,11 @@ class JobAdmin(OwnedRecordAdmin):
         )
         stored = stored_messages.translate_stored(obj.error_remedy)
         help_shown = help_lines(obj.error_code, reader=obj.reader, remedy=stored)
-        return format_html("{}{}", message, help_shown) if message or help_shown else EMPTY
+        if not message and not help_shown:
+            return EMPTY
+        explained = obj.attempts.exclude(provider_message="").order_by("-number").first()
+        said = provider_explanation(obj.reader, explained) if explained and obj.error_code else ""
+        return format_html("{}{}{}", message, said, help_shown)
 
     @admin.display(description=gettext_lazy("settings"))
     def request_facts(self, obj: Job) -> SafeString:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import EMPTY, RecordAdmin, link
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.services.audit import descriptions
+from imagegen_app.services.audit import descriptions, prompt_access
 from imagegen_app.services.foundation import error_help, object_names
 from imagegen_app.services.foundation.local_times import format_second
 from imagegen_app.services.library import delivery
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import Asset, Job
+    from imagegen_app.models import Asset, Attempt, Job
 
 _REMEDY = '<div class="imagegen-remedy">{}</div>'
 _GOOD = {"succeeded", "approved", "settled", "passed"}
@@ -130,6 +130,25 @@ def help_lines(code: str, *, reader: Actor | None = None, remedy: str = "") -> S
             format_html("<strong>{}</strong> {}", _("Administrators:"), told.administrator)
         )
     return format_html_join("", _REMEDY, ((line,) for line in shown))
+
+
+def provider_explanation(reader: Actor, attempt: Attempt) -> SafeString | str:
+    """Return how the provider explained a failed attempt if the reader may see it, as recorded."""
+    message = prompt_access.read_provider_message(reader, attempt)
+    if message is None:
+        return format_html(
+            "<p>{}</p>",
+            _(
+                "What the provider said may repeat the prompt; you do not have permission to read "
+                "other people's prompts."
+            ),
+        )
+    if not message:
+        return EMPTY
+    said = format_html('<q dir="auto">{}</q>', message)
+    return format_html(
+        '<p class="imagegen-prompt">{}</p>', format_html(_("The provider said: {}"), said)
+    )
 
 
 def help_link(code: str, *, remedy: str) -> SafeString:

@@ -22,7 +22,7 @@ The class hierarchy::
     └── InternalError                 our own software failed
 
 `str(error)` is the first sentence of the class's docstring unless a message is given: it never
-holds a prompt, a response body or a key.
+holds a prompt, a response body or a key. The provider's own sentence is `provider_message`.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ class ProviderError(Exception):
         super().__init__(said or (self.__doc__ or "").split("\n", maxsplit=1)[0])
         #: A short technical reason: our own words, and codes of the provider.
         self.detail = provider_text(detail, max_chars=MAX_LINE_CHARS)
+        #: How the provider explains it, which may repeat the prompt: only for the attempt's row, as
+        #: `core.provider_message` cleans it; never for a log, an event or a job.
+        self.provider_message = ""
         self.status = status
         self.request_id = provider_text(request_id, max_chars=MAX_ID_CHARS)
         #: Seconds that the provider asks us to wait, with any status; None where it names no time.

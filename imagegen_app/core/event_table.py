@@ -344,6 +344,20 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("{actor} changed the description of {object}."),
         ("title", "alt_text", "caption", "credit"),
     ),
+    EventRow("asset.tagged", "info", gettext_noop("{actor} tagged {object}."), ("tag_name",)),
+    EventRow(
+        "asset.untagged",
+        "info",
+        gettext_noop("{actor} took a tag off {object}."),
+        ("tag_name",),
+    ),
+    EventRow("collection.created", "info", gettext_noop("{actor} began the collection {object}.")),
+    EventRow("collection.changed", "info", gettext_noop("{actor} changed what is in {object}.")),
+    EventRow(
+        "collection.deleted", "info", gettext_noop("{actor} deleted the collection {object}.")
+    ),
+    EventRow("view.saved", "info", gettext_noop("{actor} saved a view of the library.")),
+    EventRow("view.removed", "info", gettext_noop("{actor} removed a saved view of the library.")),
     EventRow(
         "asset.marks_checked",
         "notice",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imagegen_app.core import live_secrets
 from imagegen_app.core.errors import ContentBlocked, OutcomeUnknown, ProviderError, RateLimited
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.provider_message import carried_message
 from imagegen_app.core.provider_text import Characters, provider_text
 from imagegen_app.core.types import Cost, ProviderImage, ProviderResult, SubmissionStatus, Usage
 
@@ -154,6 +155,7 @@ def clean_error(error: ProviderError) -> ProviderError:
     """Bring the values of a provider's error into their ranges, and return it."""
     error.request_id = provider_text(error.request_id, max_chars=MAX_REF_CHARS)
     error.detail = provider_text(error.detail, max_chars=300)
+    error.provider_message = carried_message(error.provider_message)
     if clean_count(error.status, most=_HIGHEST_STATUS) is None or (
         error.status is not None and error.status < _LOWEST_STATUS
     ):

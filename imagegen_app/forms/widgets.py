@@ -105,6 +105,7 @@ class GeneratedImageWidget(AdminFileWidget):
         context["widget"] |= {
             "token_name": token_name(name),
             "studio": f"{studio}?{urlencode(query)}",
+            "library": _library_url(query, site=self.site),
             "variables": ",".join(f"{k}:{v}" for k, v in self.variables.items() if "." not in v),
             "may_generate": bool(studio) and access.has_permission(self.actor, "request_job"),
             "quick": self._quick_actions(value, query),
@@ -173,6 +174,7 @@ class AssetSelect(forms.Select):
             chosen = None if key is None else choices.queryset.filter(pk=key).first()
         context["widget"] |= {
             "studio": find_admin_url("imagegen_studio"),
+            "library": _library_url({}),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
             "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,
@@ -186,6 +188,12 @@ class AssetSelect(forms.Select):
         offered = image_actions.offered_for(self.actor, asset, among=image_actions.QUICK_OPERATIONS)
         links = [image_actions.operation_link(one, asset, carried="") for one in offered]
         return [one for one in links if one.url]
+
+
+def _library_url(query: Mapping[str, str], *, site: str = "") -> str:
+    """Return the address of the library for choosing an image; empty where there is none."""
+    address = find_admin_url("imagegen_library", site=site)
+    return f"{address}?{urlencode(query)}" if address and query else address
 
 
 def token_name(name: str) -> str:

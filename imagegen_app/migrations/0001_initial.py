@@ -7,7 +7,7 @@ import imagegen_app.core.ids
 import imagegen_app.models.amounts
 from decimal import Decimal
 from django.conf import settings
-from django.db import migrations, models
+from django.db import DatabaseError, migrations, models, transaction
 
 
 # The triggers refuse to change or remove what the log consists of: against accidents and stray SQL,
@@ -167,6 +167,66 @@ def remove(apps, schema_editor):
         schema_editor.execute(statement, params=None)
 
 
+# The index of the words that images are found by. Triggers keep SQLite's: a later migration that
+# rebuilds the table must run `install_search` again. Where neither can be made (PostgreSQL without
+# the right to add `pg_trgm`, SQLite without FTS5), rows are read one by one, and the doctor says so.
+SEARCH_TABLE = "imagegen_assetsearchtext"
+SEARCH_COLUMNS = ("public_text", "prompt_text")
+SEARCH = {
+    "postgresql": [
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        *(
+            f"CREATE INDEX IF NOT EXISTS imagegen_search_{column} ON {SEARCH_TABLE} "
+            f"USING gin (UPPER({column}) gin_trgm_ops)"
+            for column in SEARCH_COLUMNS
+        ),
+    ],
+    "sqlite": [
+        "CREATE VIRTUAL TABLE imagegen_search USING fts5(public_text, prompt_text, "
+        f"content='{SEARCH_TABLE}', content_rowid='id', tokenize='trigram')",
+        f"CREATE TRIGGER imagegen_search_added AFTER INSERT ON {SEARCH_TABLE} BEGIN "
+        "INSERT INTO imagegen_search(rowid, public_text, prompt_text) "
+        "VALUES (NEW.id, NEW.public_text, NEW.prompt_text); END",
+        f"CREATE TRIGGER imagegen_search_removed AFTER DELETE ON {SEARCH_TABLE} BEGIN "
+        "INSERT INTO imagegen_search(imagegen_search, rowid, public_text, prompt_text) "
+        "VALUES ('delete', OLD.id, OLD.public_text, OLD.prompt_text); END",
+        f"CREATE TRIGGER imagegen_search_changed AFTER UPDATE ON {SEARCH_TABLE} BEGIN "
+        "INSERT INTO imagegen_search(imagegen_search, rowid, public_text, prompt_text) "
+        "VALUES ('delete', OLD.id, OLD.public_text, OLD.prompt_text); "
+        "INSERT INTO imagegen_search(rowid, public_text, prompt_text) "
+        "VALUES (NEW.id, NEW.public_text, NEW.prompt_text); END",
+    ],
+}
+NO_SEARCH = {
+    "postgresql": [f"DROP INDEX IF EXISTS imagegen_search_{column}" for column in SEARCH_COLUMNS],
+    "sqlite": [
+        "DROP TRIGGER IF EXISTS imagegen_search_added",
+        "DROP TRIGGER IF EXISTS imagegen_search_removed",
+        "DROP TRIGGER IF EXISTS imagegen_search_changed",
+        "DROP TABLE IF EXISTS imagegen_search",
+    ],
+}
+
+
+def install_search(apps, schema_editor):
+    """Make the index of words, where the database can; may be repeated."""
+    remove_search(apps, schema_editor)
+    connection = schema_editor.connection
+    try:
+        with transaction.atomic(using=connection.alias):
+            for statement in SEARCH.get(connection.vendor, ()):
+                schema_editor.execute(statement, params=None)
+    except DatabaseError:
+        # Found without it, only more slowly.
+        pass
+
+
+def remove_search(apps, schema_editor):
+    """Remove the index of words."""
+    for statement in NO_SEARCH.get(schema_editor.connection.vendor, ()):
+        schema_editor.execute(statement, params=None)
+
+
 
 class Migration(migrations.Migration):
 
@@ -220,6 +280,7 @@ class Migration(migrations.Migration):
                 ('is_resent_at_risk', models.BooleanField(default=False, verbose_name='resent although it may be billed twice')),
                 ('error_code', models.CharField(blank=True, max_length=40, verbose_name='error')),
                 ('error_detail', models.CharField(blank=True, max_length=300, verbose_name='detail')),
+                ('provider_message', models.TextField(blank=True, verbose_name="the provider's explanation")),
                 ('poll_count', models.PositiveIntegerField(default=0, verbose_name='status polls')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
@@ -238,7 +299,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uid', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, unique=True, verbose_name='identifier')),
-                ('at', models.DateTimeField(db_index=True, verbose_name='time')),
+                ('at', models.DateTimeField(verbose_name='time')),
                 ('type', models.CharField(max_length=60, verbose_name='event')),
                 ('severity', models.CharField(choices=[('info', 'Info'), ('notice', 'Notice'), ('warning', 'Warning'), ('alarm', 'Alarm')], max_length=8, verbose_name='severity')),
                 ('actor_kind', models.CharField(choices=[('person', 'person'), ('system', 'system')], max_length=10, verbose_name='kind of actor')),
@@ -868,6 +929,7 @@ class Migration(migrations.Migration):
                 ('phash', models.CharField(blank=True, db_index=True, max_length=16, verbose_name='perceptual hash')),
                 ('phash_wide', models.CharField(blank=True, max_length=64)),
                 ('is_flat', models.BooleanField(default=False)),
+                ('colour', models.CharField(blank=True, choices=[('red', 'Red'), ('orange', 'Orange'), ('yellow', 'Yellow'), ('lime', 'Lime'), ('green', 'Green'), ('spring', 'Sea green'), ('cyan', 'Turquoise'), ('azure', 'Sky blue'), ('blue', 'Blue'), ('violet', 'Violet'), ('magenta', 'Magenta'), ('rose', 'Pink'), ('black', 'Black'), ('white', 'White'), ('grey', 'Grey')], max_length=8, verbose_name='colour')),
                 ('digital_source_type', models.CharField(max_length=120, verbose_name='digital source type')),
                 ('c2pa_state', models.CharField(max_length=12, verbose_name='content credentials')),
                 ('c2pa_signer', models.CharField(blank=True, max_length=160, verbose_name='signed by')),
@@ -1250,11 +1312,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['-created_at'], name='imagegen_asset_newest'),
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_asset_newest'),
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['review_state', '-created_at'], name='imagegen_asset_review_queue'),
+            index=models.Index(fields=['review_state', '-created_at', '-id'], name='imagegen_asset_review_queue'),
         ),
         migrations.AddIndex(
             model_name='asset',
@@ -1354,11 +1416,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['-created_at'], name='imagegen_job_newest'),
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_job_newest'),
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['requester', '-created_at'], name='imagegen_job_by_requester'),
+            index=models.Index(fields=['requester', '-created_at', '-id'], name='imagegen_job_by_requester'),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -1485,6 +1547,149 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AssetSearchText',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_text', models.TextField(blank=True)),
+                ('prompt_text', models.TextField(blank=True)),
+            ],
+            options={
+                'verbose_name': 'search text',
+                'verbose_name_plural': 'search texts',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='AssetTag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+            ],
+            options={
+                'verbose_name': 'tag of an asset',
+                'verbose_name_plural': 'tags of assets',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Collection',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=80, verbose_name='name')),
+                ('is_shared', models.BooleanField(default=False, verbose_name='shared with all')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+            ],
+            options={
+                'verbose_name': 'collection',
+                'verbose_name_plural': 'collections',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='CollectionItem',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+            ],
+            options={
+                'verbose_name': 'image of a collection',
+                'verbose_name_plural': 'images of collections',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='SavedView',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60, verbose_name='name')),
+                ('query', models.CharField(blank=True, max_length=1000)),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+            ],
+            options={
+                'verbose_name': 'saved view',
+                'verbose_name_plural': 'saved views',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Tag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60, verbose_name='name')),
+                ('key', models.CharField(max_length=60, unique=True)),
+            ],
+            options={
+                'verbose_name': 'tag',
+                'verbose_name_plural': 'tags',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['colour', '-created_at', '-id'], name='imagegen_asset_colour'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_attempt_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['-at', '-id'], name='imagegen_event_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='ledgerentry',
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_ledger_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='placement',
+            index=models.Index(fields=['-placed_at', '-id'], name='imagegen_placement_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='verdict',
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_verdict_newest'),
+        ),
+        migrations.AddField(
+            model_name='assetsearchtext',
+            name='asset',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='search_text', to='imagegen.asset', verbose_name='asset'),
+        ),
+        migrations.AddField(
+            model_name='assettag',
+            name='asset',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='asset_tags', to='imagegen.asset'),
+        ),
+        migrations.AddField(
+            model_name='collection',
+            name='owner',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_collections', to=settings.AUTH_USER_MODEL, verbose_name='owner'),
+        ),
+        migrations.AddField(
+            model_name='collectionitem',
+            name='asset',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='collection_items', to='imagegen.asset'),
+        ),
+        migrations.AddField(
+            model_name='collectionitem',
+            name='collection',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='imagegen.collection'),
+        ),
+        migrations.AddField(
+            model_name='savedview',
+            name='owner',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_saved_views', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
+            model_name='assettag',
+            name='tag',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='asset_tags', to='imagegen.tag'),
+        ),
+        migrations.AddConstraint(
+            model_name='collectionitem',
+            constraint=models.UniqueConstraint(fields=('collection', 'asset'), name='imagegen_collection_item_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='assettag',
+            constraint=models.UniqueConstraint(fields=('tag', 'asset'), name='imagegen_asset_tag_once'),
+        ),
+        migrations.CreateModel(
             name='StudioSession',
             fields=[
                 ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
@@ -1527,4 +1732,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(install, remove, atomic=False),
+        migrations.RunPython(install_search, remove_search, atomic=False),
     ]

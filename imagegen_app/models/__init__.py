@@ -8,8 +8,8 @@ from imagegen_app.models.assets import (
     Asset,
     FormerFile,
     Lineage,
-    Placement,
     Rendition,
+    Verdict,
 )
 from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.audit import (
@@ -28,14 +28,22 @@ from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
 from imagegen_app.models.jobs import Job
+from imagegen_app.models.library import (
+    AssetSearchText,
+    AssetTag,
+    Collection,
+    CollectionItem,
+    SavedView,
+    Tag,
+)
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
+from imagegen_app.models.placements import Placement
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
-from imagegen_app.models.verdicts import Verdict
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -43,6 +51,8 @@ __all__ = [
     "AltText",
     "Asset",
     "AssetRating",
+    "AssetSearchText",
+    "AssetTag",
     "Attempt",
     "AuditEvent",
     "AuditLeaf",
@@ -55,6 +65,8 @@ __all__ = [
     "Checkpoint",
     "CheckpointCopy",
     "CircuitBreaker",
+    "Collection",
+    "CollectionItem",
     "FormerFile",
     "Grant",
     "ImageModel",
@@ -76,7 +88,9 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "SavedView",
     "StudioSession",
+    "Tag",
     "TemplateFavourite",
     "TemplateVersion",
     "Verdict",

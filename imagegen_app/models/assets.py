@@ -1,23 +1,22 @@
-"""Store assets with their origin, renditions and placements."""
+"""Store assets with their origin, renditions, placements and verdicts."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.contenttypes.fields import GenericForeignKey
-from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import RejectionReason, ReviewState
+from imagegen_app.core.states import RejectionReason, ReviewState, VerdictOutcome
 from imagegen_app.models.attempts import Attempt
-from imagegen_app.models.base import Record, RecordQuerySet
+from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.jobs import Job
 from imagegen_app.models.labels import LABELS, choices
 from imagegen_app.models.relations import ForeignKey
@@ -89,6 +88,10 @@ class Asset(Record):
     phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
     phash_wide = models.CharField(max_length=64, blank=True)
     is_flat = models.BooleanField(default=False)
+    #: What most of it looks like; empty for what was made before this was looked at.
+    colour = models.CharField(
+        pgettext_lazy("of an image", "colour"), max_length=8, blank=True, choices=choices(Colour)
+    )
 
     digital_source_type = models.CharField(_("digital source type"), max_length=120)
     c2pa_state = models.CharField(_("content credentials"), max_length=12)
@@ -173,9 +176,10 @@ class Asset(Record):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
+            # Lists are read in this order, from any row on: see `services.foundation.keyset`.
+            models.Index(fields=["-created_at", "-id"], name="imagegen_asset_newest"),
             models.Index(
-                fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
+                fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
             # The few images whose marks are in doubt, among all that there are.
             models.Index(fields=["c2pa_state", "-created_at"], name="imagegen_asset_credentials"),
@@ -187,6 +191,7 @@ class Asset(Record):
                 fields=["review_state", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
             ),
+            models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
@@ -297,51 +302,72 @@ class FormerFile(Record):
         return "original" if self.is_original else "master"
 
 
-class PlacementQuerySet(RecordQuerySet["Placement"]):
-    """Filters for placements."""
+class Verdict(Record):
+    """What a screener or a person decided about a prompt, an input or an output."""
 
-    def active(self) -> PlacementQuerySet:
-        """Return the placements that were not removed."""
-        return self.filter(removed_at__isnull=True)
-
-
-class Placement(Record):
-    """Where an asset is used: in which field of which object, placed by whom and when."""
-
+    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("job"))
     asset = ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="placements", verbose_name=_("asset")
+        Asset,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="verdicts",
+        verbose_name=_("asset"),
     )
-    content_type = ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
-    object_id = models.CharField(max_length=64)
-    target = GenericForeignKey("content_type", "object_id")
-    field = models.CharField(_("field"), max_length=80)
-    object_label = models.CharField(_("content"), max_length=200)
-    placed_by = ForeignKey(
+    stage = models.CharField(
+        _("checked content"),
+        max_length=8,
+        choices=[
+            ("prompt", _("Prompt")),
+            ("input", _("Input image")),
+            ("output", _("Output image")),
+            ("caption", _("Suggested alternative text")),
+        ],
+    )
+    screener = models.CharField(_("content check"), max_length=80)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=choices(VerdictOutcome))
+    categories: models.JSONField[Any, Any] = models.JSONField(
+        _("categories"), default=list, blank=True
+    )
+    #: Scores by category, as text, since the audit log accepts no floats.
+    scores: models.JSONField[Any, Any] = models.JSONField(_("scores"), default=dict, blank=True)
+    #: The checked part as a code: `prompt`, `negative_prompt`, `input_image:2`.
+    part = models.CharField(_("checked part"), max_length=80, blank=True)
+    remedy = models.CharField(_("what to do"), max_length=300, blank=True)
+    #: What the screener's call cost, in the job's currency.
+    cost = money(verbose_name=_("cost"), default=0)
+    #: The version of the service's model that decided.
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    #: What nobody can release: such a verdict blocks, and no later decision changes that.
+    hard_category = models.CharField(
+        _("hard category"), max_length=20, blank=True, choices=choices(HardCategory)
+    )
+    #: Of an image in a hard category: the hash of the file, which itself is never stored.
+    content_sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, db_index=True)
+    decided_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
-        related_name="imagegen_placements",
-        verbose_name=_("placed by"),
+        related_name="+",
+        verbose_name=_("decided by"),
     )
-    placed_at = models.DateTimeField(_("placed"), auto_now_add=True)
-    #: The field's value before, which is restored when the placement is removed.
-    previous_value = models.CharField(max_length=300, blank=True)
-    #: The alternative text that was replaced, unless it belongs to the asset of an earlier placement.
-    previous_alt_text = models.TextField(blank=True)
-    placed_value = models.CharField(max_length=300, blank=True)
-    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
-    #: The image was withdrawn, or an erasure rewrote it, and this copy is not deleted yet.
-    has_copy_to_delete = models.BooleanField(default=False, db_index=True)
-
-    objects: ClassVar[Any] = PlacementQuerySet.as_manager()
+    created_at = models.DateTimeField(_("decided"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("placement")
-        verbose_name_plural = _("placements")
-        indexes = [
-            models.Index(fields=["content_type", "object_id"], name="imagegen_placement_content"),
+        verbose_name = _("verdict")
+        verbose_name_plural = _("verdicts")
+        indexes = [models.Index(fields=["-created_at", "-id"], name="imagegen_verdict_newest")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=[o.value for o in VerdictOutcome]),
+                name="imagegen_verdict_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(hard_category="") | Q(outcome=VerdictOutcome.BLOCKED.value),
+                name="imagegen_verdict_hard_is_blocked",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.object_label}.{self.field}"
+        return f"{self.screener}: {self.get_outcome_display()}"

@@ -96,6 +96,8 @@ class Attempt(Record):
     )
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.CharField(_("detail"), max_length=300, blank=True)
+    #: Erased together with the prompt, which it may repeat.
+    provider_message = models.TextField(_("the provider's explanation"), blank=True)
     poll_count = models.PositiveIntegerField(_("status polls"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
@@ -123,6 +125,9 @@ class Attempt(Record):
                 condition=Q(live_job__isnull=True) | Q(live_job=models.F("job")),
                 name="imagegen_attempt_live_is_own",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="imagegen_attempt_newest"),
         ]
 
     def __str__(self) -> str:

@@ -281,8 +281,10 @@ class Job(Record):
             ),
             models.Index(fields=["batch", "state"], name="imagegen_job_of_batch"),
             models.Index(fields=["session", "-created_at"], name="imagegen_job_of_session"),
-            models.Index(fields=["-created_at"], name="imagegen_job_newest"),
-            models.Index(fields=["requester", "-created_at"], name="imagegen_job_by_requester"),
+            models.Index(fields=["-created_at", "-id"], name="imagegen_job_newest"),
+            models.Index(
+                fields=["requester", "-created_at", "-id"], name="imagegen_job_by_requester"
+            ),
             models.Index(fields=["fingerprint", "state"], name="imagegen_job_fingerprint"),
         ]
         permissions = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.operations import InputRole, Operation
 from imagegen_app.core.states import (
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
 
 #: By enumeration, since members of two enumerations may be equal as text.
 LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
+    Colour: {
+        Colour.RED: pgettext_lazy("colour", "Red"),
+        Colour.ORANGE: pgettext_lazy("colour", "Orange"),
+        Colour.YELLOW: pgettext_lazy("colour", "Yellow"),
+        Colour.LIME: pgettext_lazy("colour", "Lime"),
+        Colour.GREEN: pgettext_lazy("colour", "Green"),
+        Colour.SPRING: pgettext_lazy("colour", "Sea green"),
+        Colour.CYAN: pgettext_lazy("colour", "Turquoise"),
+        Colour.AZURE: pgettext_lazy("colour", "Sky blue"),
+        Colour.BLUE: pgettext_lazy("colour", "Blue"),
+        Colour.VIOLET: pgettext_lazy("colour", "Violet"),
+        Colour.MAGENTA: pgettext_lazy("colour", "Magenta"),
+        Colour.ROSE: pgettext_lazy("colour", "Pink"),
+        Colour.BLACK: pgettext_lazy("colour", "Black"),
+        Colour.WHITE: pgettext_lazy("colour", "White"),
+        Colour.GREY: pgettext_lazy("colour", "Grey"),
+    },
     JobState: {
         JobState.QUEUED: _("Queued"),
         JobState.SUBMITTING: _("Sending to provider"),

@@ -168,7 +168,10 @@ class LedgerEntry(Record):
                 condition=Q(kind__in=[k for k, _label in ENTRY_KINDS]), name="imagegen_ledger_kind"
             ),
         ]
-        indexes = [models.Index(fields=["period", "created_at"], name="imagegen_ledger_period")]
+        indexes = [
+            models.Index(fields=["period", "created_at"], name="imagegen_ledger_period"),
+            models.Index(fields=["-created_at", "-id"], name="imagegen_ledger_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.amount}"

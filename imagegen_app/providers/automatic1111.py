@@ -328,7 +328,7 @@ class Automatic1111(Remote):
             return found
         # The server tells how the call ended, so that nothing is unknown.
         kind = InvalidRequest if name in _OURS else ProviderUnavailable
-        return kind(detail=found.detail, status=reply.status, request_id=reply.request_id)
+        return statuses.instead(found, kind)
 
     def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
         read, note = base64_json.load(answer), answer.metadata()

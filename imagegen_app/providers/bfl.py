@@ -158,7 +158,7 @@ class BlackForestLabs(RemoteJobs):
             # Either the key is wrong, or it may not use this model.
             probe = await self.send("GET", "/v1/credits")
             kind = errors.PermissionDenied if probe.ok else errors.AuthenticationFailed
-            raise kind(detail=self.error_of(reply).detail, status=reply.status)
+            raise statuses.instead(self.error_of(reply), kind)
         submission = self.accepted(reply)
         document = self.document_of(reply)
         return replace(
@@ -306,5 +306,6 @@ def _end(document: object) -> errors.ProviderError | None:
         # Expired, or not there yet: that does not tell how it ended.
         return errors.NotFound(detail=word)
     if error is not None:
+        statuses.with_message(error, value_at(document, "details"))
         error.is_call_outcome = True
     return error

@@ -320,7 +320,9 @@ class Fal(RemoteJobs):
             error.billed, error.is_call_outcome = "unknown", True
             return error
         if code or status.get("error"):
-            return _failure(code, detail=error.detail, request_id=reply.request_id)
+            ended = _failure(code, detail=error.detail, request_id=reply.request_id)
+            ended.provider_message = error.provider_message
+            return ended if ended.provider_message else statuses.with_message(ended, status)
         return asked_in_vain(error) if isinstance(error, OutcomeUnknown) else error
 
 

@@ -246,7 +246,7 @@ class Recraft(RemoteImages):
         )
         error = found or BadResponse(detail="no images in the answer")
         error.billed = "yes"
-        return error
+        return statuses.with_message(error, document)
 
 
 def _items(document: object) -> tuple[Any, ...]:

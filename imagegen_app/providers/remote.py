@@ -369,9 +369,4 @@ def encoded(document: Any) -> bytes:
 
 def asked_in_vain(error: ProviderError) -> ProviderUnavailable:
     """Return the error of a query that is repeated later, since queries are free."""
-    return ProviderUnavailable(
-        detail=error.detail,
-        status=error.status,
-        request_id=error.request_id,
-        retry_after=error.retry_after,
-    )
+    return statuses.instead(error, ProviderUnavailable, retry_after=error.retry_after)

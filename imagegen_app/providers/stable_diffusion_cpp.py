@@ -21,6 +21,7 @@ from imagegen_app.core.errors import (
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_parameters import Parameter
+from imagegen_app.core.provider_message import sentence_in
 from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.providers.families import masks, own_servers, server_models, statuses
@@ -151,7 +152,7 @@ class StableDiffusionCpp(RemoteJobs):
         if isinstance(document, dict):
             document = {**document, "model_version": value_at(more.get("note"), "model")}
             if document.get("status") == "failed":
-                document |= {"billed": False, "error": {"code": "provider_unavailable"}}
+                document |= {"billed": False, "error": _failure(document)}
         return await super().follow(document, reply, **more)
 
     async def describe_model(self, model: str) -> ModelDescription:
@@ -174,7 +175,7 @@ class StableDiffusionCpp(RemoteJobs):
             error.detail = said
         elif reply.status == _FAILED and said == "server_error":
             # It says so before a job is there.
-            return ProviderUnavailable(detail=error.detail, status=reply.status)
+            return statuses.instead(error, ProviderUnavailable)
         return error
 
     @property
@@ -238,6 +239,11 @@ def _lora_paths(server: object) -> dict[str, str]:
 def _listed(server: object, name: str) -> list[Any]:
     found = value_at(server, name)
     return found if isinstance(found, list) else []
+
+
+def _failure(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the error of a job as one that may pass, in the server's words."""
+    return {"code": "provider_unavailable", "message": sentence_in(document.get("error"))}
 
 
 def _said(reply: Reply) -> str:

@@ -227,5 +227,6 @@ def _without_images(document: object, *, is_withheld: bool, cost: Cost | None) -
     names = document.keys() if isinstance(document, dict) else ()
     explained = [n for n in names if n not in _FACTS and isinstance(value_at(document, n), str)]
     if explained:
-        return ContentBlocked(stage="input", detail="a reason instead of images", billed=billed)
+        blocked = ContentBlocked(stage="input", detail="a reason instead of images", billed=billed)
+        return statuses.with_message(blocked, [value_at(document, name) for name in explained])
     return BadResponse(detail="no images in the answer", billed=billed)

@@ -42,6 +42,7 @@ from imagegen_app.models import (
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import search_text
 from imagegen_app.services.policy import roles
 
 if TYPE_CHECKING:
@@ -270,6 +271,7 @@ def make_asset(
         review_state=ReviewState(review_state).value,
         **{**values, **fields},
     )
+    search_text.renew([asset.pk])
     for name in formats:
         for width in widths:
             make_rendition(asset=asset, format=name, width=width)

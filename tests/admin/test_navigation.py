@@ -27,15 +27,15 @@ DESK, WORDS = "Review desk", "Alternative texts"
 #: Role to the doors that its navigation lists, each with its pages, in order.
 LISTED = {
     "Image editors": {
-        MAKE: [OVERVIEW, STUDIO, "Templates", "Batches", "Running jobs", "My images"],
+        MAKE: [OVERVIEW, STUDIO, "Templates", "Batches", "Running jobs", "Library"],
         REVIEW: [DESK, WORDS, TABLES],
     },
     "Image reviewers": {
-        MAKE: [OVERVIEW, "Batches", "Running jobs"],
+        MAKE: [OVERVIEW, "Batches", "Running jobs", "Library"],
         REVIEW: [DESK, WORDS, *_IMAGES, TABLES],
     },
     "Compliance": {
-        MAKE: [OVERVIEW, "Templates", "Batches", "Running jobs"],
+        MAKE: [OVERVIEW, "Templates", "Batches", "Running jobs", "Library"],
         REVIEW: [DESK, *_IMAGES],
         PROVE: ["What happened", LOG, "Erasure"],
         SET_UP: ["Health", "Providers", "Models", "Grants", "Budgets", TABLES],
@@ -136,7 +136,7 @@ def test_a_list_with_a_filter_is_another_page_of_the_bar(admin_client: Client, d
     page: Any = admin_client.get(reverse("admin:index"))
     html = page.content.decode()
     pages = (
-        ("Make", "My images"),
+        ("Make", "Library"),
         ("Make", "Running jobs"),
     )
     for door, name in pages:

@@ -24,7 +24,7 @@ def test_an_editor_adds_a_generated_image_to_a_page_and_publishes_it(
 ) -> None:
     page = visit("editor", width=1440)
     form = _add_plugin(page, f"{demo.url}/en/journal/")
-    form.locator("[data-imagegen-open]").click()
+    form.locator("[data-imagegen-open]").first.click()
     studio = form.frame_locator("dialog iframe")
     studio.locator("[name=template]").select_option("page-hero")
     studio.locator("[name=v_topic]").fill("pottery and slow mornings")

@@ -9,6 +9,7 @@ import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js"
 import { isTyping, matches } from "../../imagegen_app/static/imagegen_app/js/lib/keys.js";
 import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
 import { changedSince, withoutFiles } from "../../imagegen_app/static/imagegen_app/js/lib/sent.js";
+import { layout, near, step, tooFar } from "../../imagegen_app/static/imagegen_app/js/lib/window.js";
 
 test("polls grow slower and are quick again after news", () => {
   let delay = nextDelay(0, false);
@@ -116,4 +117,32 @@ test("single keys are no commands while a person types or composes", () => {
   assert.ok(!isTyping(on("input", "radio")));
   assert.ok(!isTyping(on("article")));
   assert.ok(isTyping({ ...on("article"), isComposing: true }));
+});
+
+test("a grid's columns divide its pages, and its rows have one height for a width", () => {
+  const columns = [200, 500, 700, 900, 1100, 1800].map((width) => layout(width, 16).columns);
+  assert.deepEqual(columns, [2, 3, 4, 5, 6, 10]);
+  const { tile, row, page } = layout(624, 16);
+  assert.equal(tile, 200);
+  assert.equal(row, 272);
+  assert.equal(page, 20 * (272 + 12));
+});
+
+test("pages within one screen of the view are near", () => {
+  assert.deepEqual(near(0, 900, 3000), [-1, 0]);
+  assert.deepEqual(near(7000, 900, 3000), [2, 2]);
+  assert.deepEqual(near(5500, 900, 3000), [1, 2]);
+});
+
+test("keys lead through the rows of a grid, mirrored from right to left", () => {
+  assert.equal(step(7, "ArrowRight", 5), 8);
+  assert.equal(step(7, "ArrowRight", 5, true), 6);
+  assert.equal(step(7, "ArrowDown", 5), 12);
+  assert.equal(step(7, "PageUp", 5), 0);
+  assert.equal(step(7, "a", 5), undefined);
+});
+
+test("of pages that are kept, the furthest are forgotten first", () => {
+  assert.deepEqual(tooFar([0, 1, 2, 3, 9], 2, 3), [9, 0]);
+  assert.deepEqual(tooFar([0, 1], 0, 3), []);
 });

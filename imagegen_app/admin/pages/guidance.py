@@ -120,10 +120,10 @@ def _steps() -> tuple[TourStep, ...]:
         TourStep(
             _("Use an image"),
             _(
-                "Open it under “My images”: place it on an object of the site, make a variation of it, or "
+                "Open it in the library: place it on an object of the site, make a variation of it, or "
                 "edit it. Its page tells where it came from and where it is shown."
             ),
-            "imagegen_asset_changelist",
+            "imagegen_library",
             "request_job",
         ),
         TourStep(

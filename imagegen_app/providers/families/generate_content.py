@@ -66,7 +66,7 @@ def error_of(reply: Reply) -> ProviderError:
     elif reply.status == _TOO_MANY and (said.get("is_used_up") or (wait or 0.0) > MAX_SECONDS):
         kind = QuotaExhausted
     if kind is not type(error):
-        return kind(detail=error.detail, status=error.status, request_id=error.request_id)
+        return statuses.instead(error, kind)
     if error.retryable:
         error.retry_after = error.retry_after or wait
     return error
@@ -97,7 +97,8 @@ def read_result(answer: SpooledAnswer) -> ProviderResult:
     if not final:
         error = _without_image(read.content, candidate, usage=usage)
         error.request_id = response_id(answer)
-        raise error
+        said = value_at(read.content, "promptFeedback.blockReasonMessage")
+        raise statuses.with_message(error, said or value_at(candidate, "finishMessage"))
     found, unusable = results.read_each(
         final, lambda item, n: results.image_of(item, n, read=read, answer=answer, note=note)
     )

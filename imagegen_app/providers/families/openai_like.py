@@ -19,6 +19,7 @@ from imagegen_app.providers.families.statuses import (
     error_in,
     explicit_error,
     short_word,
+    with_message,
 )
 
 if TYPE_CHECKING:
@@ -215,7 +216,8 @@ def _error_inside(error: Mapping[str, Any], document: object) -> ProviderError |
         # Unlike a refusal with an error's status: the images were made, and then filtered.
         found.billed = "yes"
         found.counted = counted_in(document)
-    return found or BadResponse(detail="error inside a success: " + detail_of(error, status=None))
+    nearer = found or BadResponse(detail="error inside a success: " + detail_of(error, status=None))
+    return with_message(nearer, error)
 
 
 def counted_in(document: object) -> ProviderResult:

@@ -19,9 +19,11 @@ from imagegen_app.core.errors import (
     RateLimited,
 )
 from imagegen_app.core.i18n import gettext_noop
+from imagegen_app.core.provider_message import MAX_CARRIED_CHARS, carried_message, sentence_in
 from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
 from imagegen_app.core.provider_values import InvalidJson, load_json
 from imagegen_app.providers.rate_headers import rate_limited_for
+from imagegen_app.providers.redaction import redact
 from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ REDIRECTED = gettext_noop(
     "The provider redirected the call to another address; it was not followed."
 )
 _TOO_MANY = 429
+_MAX_TEXT_BYTES = MAX_CARRIED_CHARS
 _CONFLICT = 409
 
 
@@ -105,12 +108,35 @@ def classify(
     The order counts: content codes, then quota codes, then the status; never the free text.
     `error_of` finds `code`, `type` and `param` in a decoded body; codes are in lower case.
     `usual_wait` is how many seconds to wait after a rate limit that names no time, and `kinds` the
-    class of codes whose status tells another one.
+    class of codes whose status tells another one. The provider's sentence is kept with the error.
     """
     try:
-        error = error_of(load_json(reply.body))
+        document = load_json(reply.body)
+        error = error_of(document)
     except InvalidJson:
-        error = {}
+        document, error = plain_text(reply.body), {}
+    return with_message(
+        _sorted(
+            reply,
+            error,
+            content_codes=content_codes,
+            quota_codes=quota_codes,
+            usual_wait=usual_wait,
+            kinds=kinds or {},
+        ),
+        document,
+    )
+
+
+def _sorted(
+    reply: Reply,
+    error: Mapping[str, Any],
+    *,
+    content_codes: frozenset[str],
+    quota_codes: frozenset[str],
+    usual_wait: float | None,
+    kinds: Mapping[str, type[ProviderError]],
+) -> ProviderError:
     explicit = explicit_error(
         error,
         content_codes=content_codes,
@@ -122,7 +148,7 @@ def classify(
         return explicit
     detail, wait = detail_of(error, status=reply.status), retry_after(reply.headers)
     code = short_word(error, "code").lower()
-    kind = (kinds or {}).get(code) or _STATUS.get(reply.status)
+    kind = kinds.get(code) or _STATUS.get(reply.status)
     if reply.status == _TOO_MANY:
         wait = wait or rate_limited_for(reply.headers) or usual_wait
     elif reply.status == _CONFLICT and wait is not None:
@@ -144,7 +170,22 @@ def classify(
 
 def instead(error: ProviderError, kind: type[_Error], **more: Any) -> _Error:
     """Return an error of another class that says the same of its call; `more` is for its class."""
-    return kind(detail=error.detail, status=error.status, request_id=error.request_id, **more)
+    other = kind(detail=error.detail, status=error.status, request_id=error.request_id, **more)
+    other.provider_message = error.provider_message
+    return other
+
+
+def with_message(error: _Error, document: object) -> _Error:
+    """Keep the sentence in a decoded document with the error that it explains, and return it."""
+    # Cut first: the whole may have been made to be slow to search.
+    error.provider_message = redact(carried_message(sentence_in(document)))
+    return error
+
+
+def plain_text(body: bytes) -> str:
+    """Return a body that is no JSON as text, unless it is a page of markup or no text at all."""
+    text = body[:_MAX_TEXT_BYTES].decode(errors="ignore").strip()
+    return "" if text.startswith("<") or "\0" in text else text
 
 
 def complaint_in(document: object) -> dict[str, Any]:

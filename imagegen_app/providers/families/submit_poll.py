@@ -30,6 +30,7 @@ from imagegen_app.providers.families.statuses import (
     QUOTA_CODES,
     error_in,
     explicit_error,
+    with_message,
 )
 
 if TYPE_CHECKING:
@@ -261,6 +262,7 @@ def failure(job: JobDocument, *, shape: JobShape = GENERIC, request_id: str = ""
         code = job.error.get("code")
         kind = _FAILURES.get(code, BadResponse) if isinstance(code, str) else BadResponse
         error = kind(detail="the job failed", request_id=request_id)
+    with_message(error, job.error)
     error.is_call_outcome = True
     if isinstance(error, ContentBlocked) and shape.blocked_billed is not None:
         error.billed = shape.blocked_billed

@@ -12,7 +12,7 @@ from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import Job
+    from imagegen_app.models import Attempt, Job
 
 #: Reading the same job's prompt again within this time is not recorded again.
 _RECORD_INTERVAL_SECONDS = 3600
@@ -35,6 +35,18 @@ def read_prompt(actor: Actor, job: Job) -> str | None:
     if not own and not _was_recorded_lately(actor, job):
         _record(actor=actor, job=job)
     return str(job.prompt)
+
+
+def read_provider_message(actor: Actor, attempt: Attempt) -> str | None:
+    """Return how the provider explained a failure, or None if the actor may not read it.
+
+    It may repeat the prompt: who reads it reads the prompt, and that is recorded.
+    """
+    message = str(attempt.provider_message)
+    if not message:
+        return ""
+    job = attempt.job
+    return None if read_prompt(actor, job if job.root is None else job.root) is None else message
 
 
 def _was_recorded_lately(actor: Actor, job: Job) -> bool:

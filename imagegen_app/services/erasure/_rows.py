@@ -73,7 +73,9 @@ def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
         yield Blanking(_jobs_with_worded_parameters(chunk), {"parameters": {}})
         yield Blanking(_jobs_with_instructions(chunk), {"passes": []})
         attempts = Attempt.objects.filter(job_id__in=chunk)
-        yield _blanking(attempts, request_digest="", revised_prompt="", provider_state={})
+        yield _blanking(
+            attempts, request_digest="", revised_prompt="", provider_message="", provider_state={}
+        )
         deliveries = WebhookDelivery.objects.filter(attempt__job_id__in=chunk)
         yield _blanking(deliveries, body="", body_sha256="")
         # The captioner received the prompt, and may have repeated names from it.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import F, Q
 
-from imagegen_app.core import live_secrets
+from imagegen_app.core import live_secrets, types
 from imagegen_app.core.actors import System
 from imagegen_app.core.pricing import ESTIMATE, CostOrigin
+from imagegen_app.core.provider_message import stored_message
 from imagegen_app.core.states import (
     ATTEMPT_TRANSITIONS,
     FINAL_STATES,
@@ -169,6 +170,7 @@ def settle_attempt(
         free_unit_count=origin.free_unit_count,
         error_code=error.code if error else error_code,
         error_detail=(error.detail if error else "")[:300],
+        provider_message=message_of(error, job) if error else "",
         model_version=model_version[:120],
         revised_prompt=revised_prompt,
     )
@@ -200,6 +202,31 @@ def _charge_extra(job: Job, purpose: str, cost: Decimal) -> None:
     setattr(job, column, getattr(job, column) + cost)
 
 
+def message_of(error: ProviderError, job: Job) -> str:
+    """Return how the provider explains an error, without the prompt: what an attempt keeps of it.
+
+    Nothing where the prompt was erased: nobody could tell any more whether it is repeated.
+    """
+    if not error.provider_message or job.prompt_erased_at is not None:
+        return ""
+    jobs = [job] if job.root is None else [job, job.root]
+    if any(one.prompt_erased_at is not None for one in jobs):
+        return ""
+    texts = [
+        text
+        for one in jobs
+        for text in (
+            one.prompt,
+            one.negative_prompt,
+            *types.texts_in(one.variables),
+            # Single words are the names of choices.
+            *(given for given in types.texts_in(one.parameters) if " " in given),
+            *(str(step.get("instruction", "")) for step in one.passes),
+        )
+    ]
+    return stored_message(error.provider_message, prompts=texts)
+
+
 def close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
     """Close an attempt that was not billed; joins the caller's transaction."""
     if attempt is None:
@@ -210,5 +237,6 @@ def close_unbilled(attempt: Attempt | None, error: ProviderError) -> None:
         target,
         error_code=error.code,
         error_detail=error.detail[:300],
+        provider_message=message_of(error, attempt.job),
         provider_request_id=(error.request_id or attempt.provider_request_id)[:200],
     )

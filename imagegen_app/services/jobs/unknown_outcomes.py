@@ -13,6 +13,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import leases, provider_limits, transitions
 from imagegen_app.services.jobs.state_machine import (
     WORKER_ACTOR,
+    message_of,
     require_lease,
     settle_attempt,
     transition,
@@ -66,6 +67,7 @@ def mark_uncertain(
                 AttemptState.UNKNOWN,
                 error_code=known.code,
                 error_detail=known.detail[:300],
+                provider_message=message_of(known, job),
             )
         event_log.record(
             WORKER_ACTOR, "job.became_uncertain", subject=job, job=job, data={"attempt": attempt.pk}

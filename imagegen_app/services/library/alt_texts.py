@@ -16,6 +16,7 @@ from imagegen_app.models import AltText, Asset
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import search_text
 from imagegen_app.services.library.review_requests import is_own
 from imagegen_app.services.policy import access
 
@@ -179,6 +180,7 @@ def _change(actor: Actor, entry: NewAltText) -> bool:
             AltText.objects.update_or_create(asset=asset, language=code, defaults={"text": other})
         else:
             AltText.objects.filter(asset=asset, language=code).delete()
+    search_text.renew([asset.pk])
     suggestion = ""
     if asset.alt_suggestion and not is_decorative:
         suggestion = "taken" if text == asset.alt_suggestion else "changed"

@@ -29,12 +29,22 @@ _REMEMBERED: Final = "decoded-captions.json"
 def with_suggestions(
     images: list[IngestedImage], purpose: str, *, answer: SpooledAnswer
 ) -> list[IngestedImage]:
-    """Return the images of an answer with suggested texts, as far as the time suffices."""
+    """Return the images of an answer with suggested texts, as far as the time suffices.
+
+    Of images that are the same to the byte the first is described, and pays for all of them.
+    """
     until = time.monotonic() + MAX_SECONDS
-    return [
-        _with_suggestion(image, purpose, answer) if time.monotonic() < until else image
-        for image in images
-    ]
+    described: list[IngestedImage] = []
+    paid: set[str] = set()
+    for image in images:
+        if time.monotonic() < until:
+            image = _with_suggestion(image, purpose, answer)  # noqa: PLW2901 - the same image, with a text
+            if image.original.sha256 in paid:
+                free = replace(image.caption, cost=Decimal(0))
+                image = replace(image, caption=free)  # noqa: PLW2901 - as above
+            paid.add(image.original.sha256)
+        described.append(image)
+    return described
 
 
 def _with_suggestion(image: IngestedImage, purpose: str, answer: SpooledAnswer) -> IngestedImage:

@@ -22,6 +22,7 @@ from imagegen_app.services.gateways import mark_checks, screening
 from imagegen_app.services.jobs import kept_answers, pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
+from imagegen_app.services.library import search_text
 from imagegen_app.services.policy import closed_content
 from imagegen_app.services.worker._ingest_options import source_type
 
@@ -96,6 +97,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             phash=image.phash,
             phash_wide=image.phash_wide,
             is_flat=image.is_flat,
+            colour=image.colour,
             digital_source_type=source_type(job, operation_of(job)),
             c2pa_state=image.credentials.state,
             c2pa_signer=image.credentials.signer[:160],
@@ -162,6 +164,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         )
         send_asset_created(asset)
         assets.append(asset)
+    search_text.renew(asset.pk for asset in assets)
     closed_content.close_made_from_closed(actor=WORKER_ACTOR, job=job, assets=assets)
     pass_chain.start_waiting(job, assets, inputs=_pass_inputs(assets, result))
     if result.errors:

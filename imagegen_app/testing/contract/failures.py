@@ -20,9 +20,11 @@ from imagegen_app.core.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from imagegen_app.core.provider_message import stored_message
 from imagegen_app.providers.http import HttpLimits
-from imagegen_app.testing.contract.bench import USUAL_LIMITS, ContractBroken, require
+from imagegen_app.testing.contract.bench import KEY, USUAL_LIMITS, ContractBroken, require
 from imagegen_app.testing.contract.checks import check, remote
+from imagegen_app.testing.contract.samples import PROMPT_MARK
 
 if TYPE_CHECKING:
     from imagegen_app.testing.contract.bench import Bench
@@ -168,3 +170,18 @@ async def an_answer_that_repeats_the_key_leaks_nothing(bench: Bench) -> None:
         bench.simulator.script(fault=fault, clear=True)
         async with bench.account() as account:
             await bench.refusal(account.made(bench.new_request()), ProviderError)
+
+
+@check(remote)
+async def a_refusal_keeps_the_providers_words(bench: Bench) -> None:
+    """How the provider explains a refusal is kept for the attempt, without the key and the prompt."""
+    for status in (400, 403):
+        bench.simulator.script(fault={"kind": "status", "status": status}, clear=True)
+        request = bench.new_request()
+        async with bench.account() as account:
+            error = await bench.refusal(account.made(request), ProviderError)
+        require(error.provider_message, f"{status}: the provider's explanation is lost")
+        stored = stored_message(error.provider_message, prompts=[request.prompt])
+        require(stored, f"{status}: nothing of the provider's explanation can be stored")
+        for what, mark in (("key", KEY), ("prompt", PROMPT_MARK)):
+            require(mark not in stored, f"{status}: the {what} is in the provider's explanation")

@@ -54,7 +54,12 @@ def job_everywhere(**changes: Any) -> Job:
         state="succeeded",
         **changes,
     )
-    attempt = make_attempt(job=job, revised_prompt=f"A fine {PROMPT}", error_detail=f"no {PROMPT}")
+    attempt = make_attempt(
+        job=job,
+        revised_prompt=f"A fine {PROMPT}",
+        error_detail=f"no {PROMPT}",
+        provider_message=f"We do not draw “{PROMPT}”.",
+    )
     asset = make_asset(attempt=attempt, alt_suggestion="Ada", alt_text=f"See: {PROMPT}")
     body = json.dumps({"id": 1, "input": {"prompt": PROMPT}})
     folder = spool.folder() / str(attempt.pk)
@@ -108,11 +113,12 @@ def test_every_place_that_holds_the_prompt_is_erased(
     job.refresh_from_db()
     assert (job.prompt, job.negative_prompt, job.variables) == ("", "", {})
     attempt.refresh_from_db()
-    assert (attempt.revised_prompt, attempt.error_detail) == ("", "")
+    assert (attempt.revised_prompt, attempt.error_detail, attempt.provider_message) == ("", "", "")
     delivery = WebhookDelivery.objects.get()
     assert (delivery.body, delivery.body_sha256) == ("", "")
     asset = job.assets.get()
     assert (asset.alt_suggestion, asset.alt_text) == ("", "")
+    assert (asset.search_text.public_text, asset.search_text.prompt_text) == ("A mug", "")
     assert Placement.objects.get().previous_alt_text == ""
     told = AuditPersonalText.objects.values_list("value", flat=True)
     assert not any(NAME in text or PROMPT in text for text in told)
@@ -133,6 +139,7 @@ def test_the_search_names_each_place_before_the_erasure() -> None:
         "imagegen.job.variables",
         "imagegen.attempt.revised_prompt",
         "imagegen.attempt.error_detail",
+        "imagegen.attempt.provider_message",
         "imagegen.asset.alt_text",
         "imagegen.placement.previous_alt_text",
         "imagegen.webhookdelivery.body",

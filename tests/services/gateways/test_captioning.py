@@ -221,13 +221,26 @@ def test_images_are_captioned_only_after_all_files_are_stored(
         return put(prefix, data, extension=extension)
 
     monkeypatch.setattr(storage, "put", fail_once)
-    job = site.request(count=2)
+    job = site.request(count=2, seed=1)
     driver.drive(seconds=20)
     job.refresh_from_db()
 
     assert job.state == "succeeded"
     assert len(captioner.calls) == 2
     assert job.captioning_cost == 2 * CAPTION_COST
+
+
+def test_images_that_are_the_same_are_described_and_paid_once(
+    site: Site, captioner: type[FakeCaptioner]
+) -> None:
+    # With these two seeds the sandbox happens to draw the same small mug.
+    job = run_job(site, count=2, seed=5110)
+
+    files = list(job.assets.values_list("original_sha256", "alt_suggestion"))
+    assert len(set(files)) == 1
+    assert files[0][1]
+    assert len(captioner.calls) == 1
+    assert job.captioning_cost == CAPTION_COST
 
 
 def test_only_the_image_of_the_last_pass_is_captioned(

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.actors import System
-from imagegen_app.core.errors import ContentBlocked, InvalidRequest, ProviderUnavailable
+from imagegen_app.core.errors import (
+    ContentBlocked,
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderUnavailable,
+)
 from imagegen_app.core.states import VerdictOutcome
 from imagegen_app.core.types import Cost
 from imagegen_app.models import Attempt, AuditEvent, Budget, BudgetPeriod, Job
@@ -17,7 +22,7 @@ from imagegen_app.moderation.base import ScreenerDecision
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.jobs import leases, state_machine, transitions
+from imagegen_app.services.jobs import leases, state_machine, transitions, unknown_outcomes
 from imagegen_app.services.policy import model_catalog
 from imagegen_app.testing.factories import make_image_model
 
@@ -344,3 +349,41 @@ def test_a_transition_that_is_not_allowed_changes_nothing(site: Site) -> None:
 
     job.refresh_from_db()
     assert job.state == "cancelled"
+
+
+def test_an_attempt_keeps_what_the_provider_explains_without_the_prompt(site: Site) -> None:
+    job, attempt = sent(site)
+    error = InvalidRequest(detail="HTTP 400")
+    error.provider_message = f"We do not draw “{job.prompt}”, sorry."
+
+    transitions.fail(job, attempt, error=error)
+
+    assert values(attempt, "provider_message") == ("We do not draw “[prompt]”, sorry.",)
+    assert values(job, "error_message", "error_code") == (str(error), error.code)
+    told = "".join(AuditEvent.objects.values_list("body", flat=True))
+    assert "sorry" not in told
+
+
+def test_a_charged_or_uncertain_attempt_keeps_it_too(site: Site) -> None:
+    job, attempt = sent(site)
+    lost = OutcomeUnknown(detail="HTTP 500")
+    lost.provider_message = "We do not know either."
+
+    unknown_outcomes.mark_uncertain(job, attempt, look_again=None, error=lost)
+
+    assert values(attempt, "state", "provider_message") == ("unknown", "We do not know either.")
+    blocked = ContentBlocked(stage="output", billed="yes")
+    blocked.provider_message = "The image was withheld."
+    transitions.fail(job, attempt, error=blocked, charge=CENT)
+    assert values(attempt, "state", "provider_message") == ("settled", "The image was withheld.")
+
+
+def test_nothing_is_kept_of_it_once_the_prompt_is_erased(site: Site) -> None:
+    job, attempt = sent(site)
+    error = InvalidRequest()
+    error.provider_message = f"We do not draw “{job.prompt}”."
+    attempt.job.prompt, attempt.job.prompt_erased_at = "", clock.now()
+
+    transitions.fail(job, attempt, error=error)
+
+    assert values(attempt, "provider_message") == ("",)

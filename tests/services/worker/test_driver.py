@@ -100,6 +100,8 @@ BAD_ANSWERS = [
     ("silence", "uncertain", "outcome_unknown", True),
     ("disconnect", "uncertain", "outcome_unknown", True),
 ]
+#: In words of the provider.
+EXPLAINED = {"error_in_200", "moderation_block", "quota"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,12 @@ def test_a_bad_answer_gives_one_clear_error_and_stores_no_asset(  # noqa: PLR091
         "uncertain": "job.became_uncertain",
     }[state]
     assert AuditEvent.objects.filter(job_id=job.pk, type=event_type).count() == 1
-    assert len(job.attempts.all()) == 1
+    (attempt,) = job.attempts.all()
+    # The simulator repeats the prompt in its words.
+    assert bool(attempt.provider_message) is (kind in EXPLAINED)
+    assert job.prompt not in attempt.provider_message
+    told = [*AuditEvent.objects.values_list("body", flat=True), job.error_message]
+    assert not any(attempt.provider_message in text for text in told if attempt.provider_message)
 
 
 def test_every_message_about_a_bad_image_is_a_sentence() -> None:
