@@ -24,7 +24,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin import saved_views
-from imagegen_app.admin.paging import MAX_ROWS, CappedPaginator, list_filters, tell_where_it_ends
+from imagegen_app.admin.paging import (
+    MAX_ROWS,
+    CappedPaginator,
+    UntilMonth,
+    list_filters,
+    tell_where_it_ends,
+)
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -239,7 +245,7 @@ class RecordAdmin(BaseAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only listed filters; with any other one could guess values of hidden fields."""
         named = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
-        allowed = {*self.allowed_lookups}
+        allowed = {*self.allowed_lookups, UntilMonth.parameter_name}
         allowed |= {n if isinstance(n, str) else getattr(n, "parameter_name", "") for n in named}
         base = lookup
         for ending in ("__exact", "__id", "__isnull", "__isempty"):

@@ -112,7 +112,7 @@ def test_all_rows_of_a_longer_list_are_not_changed_at_once(
 
     made[0].refresh_from_db()
     assert made[0].review_state == "pending"
-    assert "these are more than 2 rows" in page.content.decode()
+    assert "Nothing was done: these are more than" in page.content.decode()
 
 
 @use_case(audited=False)
