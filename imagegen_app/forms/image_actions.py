@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.http import urlencode
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import ReviewState
@@ -28,7 +28,7 @@ OPERATIONS = {
     Operation.OUTPAINT: gettext_lazy("Outpaint"),
     Operation.UPSCALE: gettext_lazy("Upscale"),
     Operation.REMOVE_BACKGROUND: gettext_lazy("Remove background"),
-    Operation.ERASE: gettext_lazy("Erase"),
+    Operation.ERASE: pgettext_lazy("operation on an image", "Erase"),
     Operation.REPLACE: gettext_lazy("Replace"),
 }
 #: Beside a field there is room for a few.

@@ -255,3 +255,42 @@ def test_a_template_begins_with_the_recipe_of_an_image(
     assert form["image_model"].value() == model.pk
     assert form["size"].value() == "64x48"
     assert "{{" not in other["body"].value()
+
+
+def test_a_draft_is_taken_back_from_review_and_sent_again(editor: Client, draft: Any) -> None:
+    address = reverse("admin:imagegen_studio_result_send", args=[draft.pk])
+
+    waiting = editor.get(page(draft)).content.decode()
+    back = editor.post(address, {"withdraw": "1"}, follow=True).content.decode()
+    draft.refresh_from_db()
+    was_asked = draft.review_requested_at
+    sent = editor.post(address, {"note": "For the spring page"}, follow=True).content.decode()
+    again = editor.post(address, follow=True).content.decode()
+    draft.refresh_from_db()
+
+    assert "Take it back from the review" in waiting
+    assert "The image is a draft again." in back
+    assert "Send for review" in back
+    assert was_asked is None
+    assert "The image was sent for review." in sent
+    assert "It waits for a review already." in again
+    assert draft.review_requested_at is not None
+    assert draft.review_request_note == "For the spring page"
+
+
+def test_two_images_are_compared_by_their_parameters_and_words(
+    editor: Client, people: dict[str, Any], model: Any
+) -> None:
+    mine = {"requester": people["Image editors"], "image_model": model}
+    left = make_asset(job=make_job(**mine, prompt="A red mug on slate."), seed=1)
+    right = make_asset(job=make_job(**mine, prompt="A blue mug on slate."), seed=2, size=(96, 48))
+    theirs = make_asset(review_state="pending")
+    address = reverse("admin:imagegen_studio_compare")
+
+    html = editor.get(f"{address}?a={left.pk}&b={right.pk}").content.decode()
+
+    assert "<del>red</del><ins>blue</ins> mug on slate." in html
+    assert '<th scope="row">Seed</th><td data-label="A">1</td><td data-label="B">2</td>' in html
+    assert "different proportions" in html
+    for query in (f"a={left.pk}&b={theirs.pk}", f"a={left.pk}", "a=x&b=y"):
+        assert editor.get(f"{address}?{query}").status_code == 404

@@ -17,7 +17,7 @@ from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models import Asset
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.models.ratings import MAX_STARS
+from imagegen_app.models.asset_details import MAX_STARS
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
@@ -27,6 +27,8 @@ from imagegen_app.services.library import (
     focal_points,
     lineage,
     ratings,
+    review_cases,
+    review_requests,
     summary,
 )
 from imagegen_app.services.policy import access
@@ -62,6 +64,7 @@ class ResultPages(Pages):
             Route(
                 f"{top}discard/", self.discard, "imagegen_studio_result_discard", is_post_only=True
             ),
+            Route(f"{top}send/", self.send, "imagegen_studio_result_send", is_post_only=True),
             Route(
                 f"{top}download/",
                 self.download,
@@ -104,6 +107,7 @@ class ResultPages(Pages):
                 for n in range(1, MAX_STARS + 1)
             ],
             "focal": (_percent(asset.focal_x), _percent(asset.focal_y)),
+            "review_case": review_cases.describe_case(actor, asset),
             "record_url": record if _may_open_record(request, asset) else "",
             **action_context(actor, asset, carried=carried),
         }
@@ -145,6 +149,25 @@ class ResultPages(Pages):
             show_refusal(request, refusal)
         else:
             messages.success(request, _("The draft was rejected. Nobody is asked to review it."))
+        return _back(request, pk)
+
+    def send(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
+        """Send the image for review, or take it back, then return to its page."""
+        asset = visible_asset(actor, pk)
+        try:
+            if "withdraw" in request.POST:
+                review_requests.withdraw_request(actor=actor, asset=asset)
+            else:
+                note = str(request.POST.get("note", ""))
+                review_requests.request_review(actor=actor, asset=asset, note=note)
+        except ActionRefused as refusal:
+            show_refusal(request, refusal)
+        else:
+            is_sent = asset.review_requested_at is not None
+            text = (
+                _("The image was sent for review.") if is_sent else _("The image is a draft again.")
+            )
+            messages.success(request, text)
         return _back(request, pk)
 
     def download(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
