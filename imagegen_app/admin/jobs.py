@@ -59,12 +59,8 @@ class JobAdmin(OwnedRecordAdmin):
     """Jobs with their state, cost, results and audit trail."""
 
     list_display = [
-        "name_and_day",
-        "state_and_remedy",
-        "operation_and_count",
-        "image_model",
-        "requester_name",
-        "cost",
+        *("name_and_day", "state_and_remedy", "operation_and_count", "image_model"),
+        *("requester_name", "cost"),
     ]
     list_filter = ["state", "created_at", "waiting_for", "operation", "image_model"]
     list_select_related = ["image_model", "requester"]
