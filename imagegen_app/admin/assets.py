@@ -13,7 +13,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin import mark_facts
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
 from imagegen_app.admin.parameters import is_storable
@@ -99,7 +98,8 @@ class AssetAdmin(WithdrawalAdmin):
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         from imagegen_app.admin import asset_filters  # noqa: PLC0415 - a starting site lists nothing
 
-        return [asset_filters.ReviewFilter, asset_filters.WordsFilter, *self.list_filter]
+        ours = [asset_filters.ReviewFilter, asset_filters.WordsFilter]
+        return [*ours, *super().get_list_filter(request)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).prefetch_related("renditions", "placements")
@@ -200,6 +200,8 @@ class AssetAdmin(WithdrawalAdmin):
     @admin.display(description=gettext_lazy("checked just now"))
     def mark_facts(self, obj: Asset) -> SafeString | str:
         """Read the stored file again and return what its marks say."""
+        from imagegen_app.admin import mark_facts  # noqa: PLC0415 - a starting site shows nothing
+
         return mark_facts.stored_facts(obj)
 
     @admin.display(description=gettext_lazy("used in"))

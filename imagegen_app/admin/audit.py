@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -19,7 +20,7 @@ from imagegen_app.admin.base import (
 from imagegen_app.admin.owned import severity_badge
 from imagegen_app.admin.parameters import is_storable
 from imagegen_app.admin.saved_views import SavedView
-from imagegen_app.core.events import EVENTS
+from imagegen_app.core import events
 from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions
@@ -49,7 +50,7 @@ class Subject(admin.SimpleListFilter):
 
 def _kinds(*beginnings: str) -> str:
     """Return the kinds of event that begin so, as a list filters by them."""
-    return ",".join(kind for kind in EVENTS if kind.startswith(beginnings))
+    return ",".join(kind for kind in events.EVENTS if kind.startswith(beginnings))
 
 
 def _described(event: Any) -> descriptions.EventDescription:
@@ -73,12 +74,18 @@ class AuditEventAdmin(RecordAdmin):
     saved_views = (
         SavedView(
             gettext_lazy("Decisions"),
-            {"type__in": _kinds("review.", "asset.withdrawn", "asset.closed")},
+            {"type__in": partial(_kinds, "review.", "asset.withdrawn", "asset.closed")},
         ),
-        SavedView(gettext_lazy("Prompts read"), {"type__in": _kinds("asset.prompt_viewed")}),
+        SavedView(
+            gettext_lazy("Prompts read"), {"type__in": partial(_kinds, "asset.prompt_viewed")}
+        ),
         SavedView(
             gettext_lazy("Set-up changes"),
-            {"type__in": _kinds("provider.", "model.", "grant.", "budget.", "credential.")},
+            {
+                "type__in": partial(
+                    _kinds, "provider.", "model.", "grant.", "budget.", "credential."
+                )
+            },
         ),
     )
     allowed_lookups = ["job_id", "asset_id", "type", "type__in"]

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin import saved_views
-from imagegen_app.admin.paging import MAX_ROWS, CappedChangeList, CappedPaginator, list_filters
+from imagegen_app.admin.paging import MAX_ROWS, CappedPaginator, list_filters, tell_where_it_ends
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -41,7 +41,6 @@ from imagegen_app.services.policy.access import ActionRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from django.contrib.admin.views.main import ChangeList
     from django.db.models import Model
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
@@ -130,10 +129,6 @@ class RecordAdmin(BaseAdmin):
         """Return the person who acts."""
         return access.actor_for(request.user)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list, which counts and numbers no more rows than people read."""
-        return CappedChangeList
-
     def get_list_filter(self, request: HttpRequest) -> Any:
         """Return the filters, none of which reads a whole table to know its choices."""
         return list_filters(self, super().get_list_filter(request))
@@ -165,7 +160,8 @@ class RecordAdmin(BaseAdmin):
         }
         if IS_POPUP_VAR not in request.GET:
             ours["title"] = self.list_title or capfirst(str(self.opts.verbose_name_plural))
-        return super().changelist_view(request, ours | (extra_context or {}))
+        answer: HttpResponse = super().changelist_view(request, ours | (extra_context or {}))
+        return tell_where_it_ends(answer)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Look up the names of all rows of the page at once."""

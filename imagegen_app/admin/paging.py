@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Page, Paginator
 from django.db import models
 from django.utils import timezone
@@ -20,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 #: Rows that are offered by the number of their page.
 MAX_ROWS = 10_000
@@ -60,16 +59,15 @@ class CappedPaginator(Paginator[Any]):
         return page
 
 
-class CappedChangeList(ChangeList):
-    """A list that says in its title where it ends."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if getattr(self.paginator, "is_capped", False):
-            self.title = _("%(title)s: the first %(number)s of more") % {
-                "title": self.title,
-                "number": MAX_ROWS,
-            }
+def tell_where_it_ends(answer: HttpResponse) -> HttpResponse:
+    """Say in the title of a list's page that there are more rows than it numbers, if so."""
+    context = getattr(answer, "context_data", None) or {}
+    if getattr(getattr(context.get("cl"), "paginator", None), "is_capped", False):
+        context["title"] = _("%(title)s: the first %(number)s of more") % {
+            "title": context["title"],
+            "number": MAX_ROWS,
+        }
+    return answer
 
 
 class UntilMonth(admin.SimpleListFilter):

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.utils.functional import Promise
 
@@ -28,7 +28,8 @@ class SavedView:
     """A filter of a list with a name."""
 
     text: str | Promise
-    parameters: Mapping[str, str]
+    #: What is called for a value is known only while a page is made.
+    parameters: Mapping[str, str | Callable[[], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ def view_links(views: Sequence[SavedView], given: Mapping[str, str]) -> list[Vie
     return found
 
 
-def _value(value: str) -> str:
+def _value(value: str | Callable[[], str]) -> str:
+    if callable(value):
+        return value()
     if value != WEEK_AGO:
         return value
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)

@@ -938,7 +938,7 @@ class Migration(migrations.Migration):
                 ('is_provider_embedded', models.BooleanField(default=False)),
                 ('declared_marks', models.JSONField(blank=True, default=dict)),
                 ('mark_check', models.JSONField(blank=True, default=dict)),
-                ('has_missing_mark', models.BooleanField(default=False)),
+                ('has_mark_problem', models.BooleanField(default=False)),
                 ('marked_at', models.DateTimeField(blank=True, null=True, verbose_name='marked')),
                 ('stamped_at', models.DateTimeField(blank=True, null=True, verbose_name='stamped')),
                 ('is_intermediate', models.BooleanField(default=False, verbose_name='intermediate result')),
@@ -1320,11 +1320,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['c2pa_state', '-created_at'], name='imagegen_asset_credentials'),
-        ),
-        migrations.AddIndex(
-            model_name='asset',
-            index=models.Index(fields=['has_missing_mark', '-created_at'], name='imagegen_asset_missing_mark'),
+            index=models.Index(fields=['has_mark_problem', '-created_at'], name='imagegen_asset_doubt'),
         ),
         migrations.AddIndex(
             model_name='asset',

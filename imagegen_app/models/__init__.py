@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from imagegen_app.models.alt_texts import AltText
 from imagegen_app.models.answers import KeptAnswer
+from imagegen_app.models.asset_details import AltText, AssetRating, FormerFile
 from imagegen_app.models.assets import (
     Asset,
-    FormerFile,
     Lineage,
     Rendition,
     Verdict,
@@ -41,7 +40,6 @@ from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
 from imagegen_app.models.placements import Placement
 from imagegen_app.models.previews import JobPreview
-from imagegen_app.models.ratings import AssetRating
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker

@@ -110,8 +110,8 @@ class Asset(Record):
     declared_marks: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     #: What the provider's own check last found in the files; empty if it was not asked.
     mark_check: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
-    #: Whether that check missed a declared mark where it has to be.
-    has_missing_mark = models.BooleanField(default=False)
+    #: Whether its Content Credentials are missing or broken, or that check missed a declared mark.
+    has_mark_problem = models.BooleanField(default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
     #: When a time-stamp authority says that its files were signed; None without a stamp.
     stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
@@ -139,7 +139,6 @@ class Asset(Record):
     review_note = models.CharField(_("note"), max_length=300, blank=True)
     #: When somebody, or what uses it, asked for a decision; None for a draft that nobody uses yet.
     review_requested_at = models.DateTimeField(_("review requested"), null=True, blank=True)
-    #: What its author told the reviewers.
     review_request_note = models.CharField(_("author's note"), max_length=300, blank=True)
     #: When a reviewer last sent it back to its author; the note says what to change.
     sent_back_at = models.DateTimeField(_("sent back"), null=True, blank=True)
@@ -181,11 +180,7 @@ class Asset(Record):
             models.Index(
                 fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
-            # The few images whose marks are in doubt, among all that there are.
-            models.Index(fields=["c2pa_state", "-created_at"], name="imagegen_asset_credentials"),
-            models.Index(
-                fields=["has_missing_mark", "-created_at"], name="imagegen_asset_missing_mark"
-            ),
+            models.Index(fields=["has_mark_problem", "-created_at"], name="imagegen_asset_doubt"),
             # The order of the review desk: who has waited longest comes first.
             models.Index(
                 fields=["review_state", "review_requested_at", "id"],
@@ -205,17 +200,12 @@ class Asset(Record):
     def get_review_state_display(self) -> str:  # type: ignore[no-redef]  # Django keeps our own
         """Return the state in words; one that nobody was asked to review is a draft."""
         if self.review_state == ReviewState.PENDING.value and self.review_requested_at is None:
-            return (
-                gettext("Sent back")
-                if self.sent_back_at is not None
-                else pgettext("state of an image", "Draft")
-            )
+            draft = pgettext("state of an image", "Draft")
+            return draft if self.sent_back_at is None else gettext("Sent back")
         return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
-        if self.shown_name:
-            return self.shown_name
-        return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
+        return self.shown_name or self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 
 class Lineage(Record):
@@ -266,40 +256,6 @@ class Rendition(Record):
 
     def __str__(self) -> str:
         return f"{self.format} {self.width}x{self.height}"
-
-
-class FormerFile(Record):
-    """A file of an asset as it was before an erasure rewrote it.
-
-    The file itself is deleted. Its hash still finds the asset, and copies that others made of it.
-    """
-
-    asset = ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="former_files", verbose_name=_("asset")
-    )
-    #: The rendition that it was; None if it was the master or the original.
-    rendition = ForeignKey(
-        Rendition, on_delete=models.PROTECT, null=True, blank=True, related_name="former_files"
-    )
-    is_original = models.BooleanField(default=False)
-    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
-    byte_size = models.PositiveBigIntegerField(_("bytes"))
-    replaced_at = models.DateTimeField(_("replaced"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("former file")
-        verbose_name_plural = _("former files")
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.sha256[:16]}"
-
-    @property
-    def name(self) -> str:
-        """Which file it was: `master`, `original` or a rendition's format and size."""
-        if self.rendition is not None:
-            return str(self.rendition)
-        return "original" if self.is_original else "master"
 
 
 class Verdict(Record):

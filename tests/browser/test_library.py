@@ -107,7 +107,7 @@ def test_a_selection_lasts_over_pages_and_is_put_into_a_collection(page: Any, li
 def test_an_image_that_is_there_is_chosen_for_a_field(
     page: Any, library: str, live_server: Any
 ) -> None:
-    product = Product.objects.first()
+    product = Product.objects.earliest("pk")
     page.goto(f"{live_server.url}{reverse('admin:catalog_product_change', args=[product.pk])}")
     page.click("[data-imagegen-open]:has-text('Choose')")
     frame = page.frame_locator("dialog iframe")

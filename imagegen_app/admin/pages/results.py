@@ -17,7 +17,7 @@ from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models import Asset
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.models.ratings import MAX_STARS
+from imagegen_app.models.asset_details import MAX_STARS
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app.models import Asset, AssetRating
-from imagegen_app.models.ratings import MAX_STARS
+from imagegen_app.models.asset_details import MAX_STARS
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.library import chooser

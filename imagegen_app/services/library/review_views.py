@@ -149,9 +149,9 @@ def _provenance_problems(actor: Actor) -> QuerySet[Asset]:
     used = Q(review_state=ReviewState.APPROVED.value) | Q(
         review_state=ReviewState.PENDING.value, review_requested_at__isnull=False
     )
-    # Both by an index: most images are in order.
-    doubtful = Q(c2pa_state__in=["none", "unreadable", "invalid"]) | Q(has_missing_mark=True)
-    rows = Asset.objects.filter(doubtful, used, is_intermediate=False, hard_category="")
+    rows = Asset.objects.filter(
+        used, has_mark_problem=True, is_intermediate=False, hard_category=""
+    )
     return _seen_by(actor, rows)
 
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 from imagegen_app import database
 from imagegen_app.core.actors import Person
 from imagegen_app.models import AssetSearchText
+from imagegen_app.services.foundation import word_index
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ MAX_WORDS = 10
 FEW = 2000
 #: A trigram index knows nothing shorter.
 _INDEXED_CHARS = 3
-_FTS_TABLE = "imagegen_search"
 
 
 def by_words(assets: QuerySet[Asset], text: str, *, reader: Actor) -> QuerySet[Asset]:
@@ -54,23 +54,6 @@ def words_condition(text: str, *, reader: Actor) -> Q:
     return found
 
 
-def indexed_by() -> str:
-    """Return what finds words in the database of our rows: `pg_trgm`, `fts5`, or nothing."""
-    connection = database.connection()
-    if connection.vendor == "sqlite":
-        query, name = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = %s", _FTS_TABLE
-        kind = "fts5"
-    elif connection.vendor == "postgresql":
-        query, name = "SELECT to_regclass(%s)", "imagegen_search_public_text"
-        kind = "pg_trgm"
-    else:
-        return ""
-    with connection.cursor() as cursor:
-        cursor.execute(query, [name])
-        row = cursor.fetchone()
-    return kind if row and row[0] else ""
-
-
 def _condition(words: Sequence[str], *, with_prompts: bool) -> Q:
     listed = _listed(words, with_prompts=with_prompts)
     if listed is not None:
@@ -91,7 +74,7 @@ def _contains(words: Sequence[str], *, with_prompts: bool, path: str = "") -> Q:
 def _listed(words: Sequence[str], *, with_prompts: bool) -> list[Any] | None:
     """Return the keys of all matching images; None if they are many, or no index knows them."""
     long = [word for word in words if len(word) >= _INDEXED_CHARS]
-    kind = indexed_by() if long else ""
+    kind = word_index.indexed_by() if long else ""
     if not kind:
         return None
     rows = AssetSearchText.objects.filter(_contains(words, with_prompts=with_prompts))
@@ -110,7 +93,7 @@ def _fts_rows(words: Sequence[str], *, with_prompts: bool) -> list[int]:
     """Return the numbers of the rows that FTS5 finds; one more than are listed, if there are."""
     quoted = " ".join('"{}"'.format(word.replace('"', '""')) for word in words)
     match = quoted if with_prompts else f"public_text : ({quoted})"
-    query = f"SELECT rowid FROM {_FTS_TABLE} WHERE {_FTS_TABLE} MATCH %s LIMIT {FEW + 1}"  # noqa: S608 - constants
+    query = f"SELECT rowid FROM {word_index.FTS_TABLE} WHERE {word_index.FTS_TABLE} MATCH %s LIMIT {FEW + 1}"  # noqa: S608 - constants
     with database.connection().cursor() as cursor:
         cursor.execute(query, [match])
         return [row[0] for row in cursor.fetchall()]

@@ -13,6 +13,7 @@ from imagegen_app.core.pricing import ESTIMATE, UNBILLED, CostOrigin, PriceList,
 from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import ReviewState, VerdictOutcome
 from imagegen_app.core.types import Cost, InputRole
+from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.imaging.metadata import clean
 from imagegen_app.models import Asset, Lineage, Rendition, Verdict
 from imagegen_app.services.foundation import clock, event_log
@@ -100,6 +101,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             colour=image.colour,
             digital_source_type=source_type(job, operation_of(job)),
             c2pa_state=image.credentials.state,
+            has_mark_problem=image.credentials.state not in INTACT_STATES,
             c2pa_signer=image.credentials.signer[:160],
             is_parent_reduced=image.is_parent_reduced,
             provider_credentials=image.provider_facts.as_dict() if image.provider_facts else {},

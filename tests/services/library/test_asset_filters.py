@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.actors import Person, System
+from imagegen_app.services.foundation import word_index
 from imagegen_app.services.library import (
     alt_texts,
     asset_filters,
@@ -16,6 +17,7 @@ from imagegen_app.services.library import (
     word_search,
 )
 from imagegen_app.services.library.asset_filters import AssetFilter
+from imagegen_app.services.monitoring import search_status
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_job, make_template, make_user
 
@@ -43,7 +45,7 @@ def found(reader: Person, **wanted: Any) -> set[Asset]:
 def however(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Search with the database's index, without one, and as for a word that very many images have."""
     if request.param == "no index":
-        monkeypatch.setattr(word_search, "indexed_by", lambda: "")
+        monkeypatch.setattr(word_index, "indexed_by", lambda: "")
     if request.param == "many":
         monkeypatch.setattr(word_search, "FEW", 0)
 
@@ -89,7 +91,7 @@ def test_a_changed_description_is_found_at_once_and_the_former_no_more(reviewer:
 
 
 def test_the_databases_of_the_suite_have_an_index_of_words() -> None:
-    assert word_search.indexed_by() in {"fts5", "pg_trgm"}
+    assert word_index.indexed_by() in {"fts5", "pg_trgm"}
 
 
 def test_people_without_the_permission_find_their_own_images_only(editor: Person) -> None:
@@ -176,3 +178,13 @@ def test_an_address_that_no_page_made_filters_nothing() -> None:
     assert AssetFilter.from_query({"state": "pending", "q": " mug "}).as_query() == (
         "q=mug&state=pending"
     )
+
+
+def test_the_doctor_says_that_an_index_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(search_status.search_findings()) == []
+
+    monkeypatch.setattr(word_index, "indexed_by", lambda: "")
+
+    (finding,) = search_status.search_findings()
+    assert "no index of words" in finding.message
+    assert finding.remedy

@@ -146,10 +146,10 @@ def test_a_declared_mark_that_is_not_found_is_a_problem_of_the_image(
     asset.declared_marks = {"marks": ["synthid"]}
 
     provider_marks.check(actor=auditor, asset=asset)
-    with_mark = Asset.objects.get(pk=asset.pk).has_missing_mark
+    with_mark = Asset.objects.get(pk=asset.pk).has_mark_problem
     openai.script(fault={"kind": "no_marks", "on": "marks", "times": 2})
     provider_marks.check(actor=auditor, asset=asset)
-    without = Asset.objects.get(pk=asset.pk).has_missing_mark
+    without = Asset.objects.get(pk=asset.pk).has_mark_problem
 
     assert (with_mark, without) == (False, True)
 

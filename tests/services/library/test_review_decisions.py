@@ -192,11 +192,11 @@ def test_views_show_what_was_held_and_what_lacks_its_marks(reviewer: Person) -> 
     fine = make_asset(review_state="pending", **marked)
     held = make_asset(review_state="pending", **marked)
     make_verdict(asset=held, outcome="held")
-    unmarked = make_asset(review_state="approved", c2pa_state="invalid")
+    unmarked = make_asset(review_state="approved", c2pa_state="invalid", has_mark_problem=True)
     lost = make_asset(
         review_state="approved",
         **marked,
-        has_missing_mark=True,
+        has_mark_problem=True,
     )
 
     shown_in = {

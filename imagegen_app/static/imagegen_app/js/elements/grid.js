@@ -67,7 +67,9 @@ class Grid extends HTMLElement {
 
   record(page, query) {
     const { first, last, older, newer } = page.dataset;
-    return { first, last, older: older !== undefined, newer: newer !== undefined, query, nodes: null };
+    // The last page may be shorter than the others.
+    const count = older === undefined ? page.children.length : PAGE_SIZE;
+    return { first, last, count, older: older !== undefined, newer: newer !== undefined, query, nodes: null };
   }
 
   place(page, index) {
@@ -92,7 +94,7 @@ class Grid extends HTMLElement {
   }
 
   stretch() {
-    const rows = this.records.get(this.high).count ?? PAGE_SIZE;
+    const rows = this.records.get(this.high).count;
     const full = (this.high - this.base) * this.sizesOf.page;
     const end = Math.ceil(rows / this.sizesOf.columns) * (this.sizesOf.row + this.sizesOf.gap);
     this.feed.style.setProperty("--length", `${full + end}px`);
@@ -192,7 +194,6 @@ class Grid extends HTMLElement {
   add(page, side, query) {
     const record = this.record(page, query);
     const index = side === "after" ? this.high + 1 : this.low - 1;
-    if (side === "after" && !record.older) record.count = page.children.length;
     this.records.set(index, record);
     this[side === "after" ? "high" : "low"] = index;
     if (index < this.base || (!record.newer && this.base < this.low)) {
