@@ -12,10 +12,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
-from imagegen_app.forms import image_actions
 from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.services.gateways import content_fields, storage
-from imagegen_app.services.library import chooser, delivery, file_names, pictures
+from imagegen_app.services.library import chooser, delivery, file_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
@@ -118,16 +117,12 @@ class GeneratedImageWidget(AdminFileWidget):
         instance = getattr(value, "instance", None)
         if not value or instance is None or not access.has_permission(self.actor, "request_job"):
             return []
+        from imagegen_app.services.library import pictures  # noqa: PLC0415 - not for starting
+
         asset = pictures.placed_asset(instance, value.field.name)
         if asset is None:
             return []
-        links = [
-            image_actions.operation_link(one, asset, carried=urlencode(query), site=self.site)
-            for one in image_actions.offered_for(
-                self.actor, asset, among=image_actions.QUICK_OPERATIONS
-            )
-        ]
-        return [one for one in links if one.url]
+        return _quick_links(self.actor, asset, carried=urlencode(query), site=self.site)
 
     def _history_url(self, query: Mapping[str, str]) -> str:
         """Return the address of the history of the object that is edited; empty for a new one."""
@@ -183,17 +178,25 @@ class AssetSelect(forms.Select):
         return context
 
     def _quick_actions(self, asset: Asset) -> list[OperationLink]:
-        if self.actor is None:
-            return []
-        offered = image_actions.offered_for(self.actor, asset, among=image_actions.QUICK_OPERATIONS)
-        links = [image_actions.operation_link(one, asset, carried="") for one in offered]
-        return [one for one in links if one.url]
+        return [] if self.actor is None else _quick_links(self.actor, asset)
 
 
 def _library_url(query: Mapping[str, str], *, site: str = "") -> str:
     """Return the address of the library for choosing an image; empty where there is none."""
     address = find_admin_url("imagegen_library", site=site)
     return f"{address}?{urlencode(query)}" if address and query else address
+
+
+def _quick_links(
+    actor: Person, asset: Asset, *, carried: str = "", site: str = ""
+) -> list[OperationLink]:
+    from imagegen_app.forms import image_actions  # noqa: PLC0415 - not for starting
+
+    offered = image_actions.offered_for(actor, asset, among=image_actions.QUICK_OPERATIONS)
+    links = [
+        image_actions.operation_link(one, asset, carried=carried, site=site) for one in offered
+    ]
+    return [one for one in links if one.url]
 
 
 def token_name(name: str) -> str:
